@@ -1,0 +1,44 @@
+# Targets carry their help behind two hashes; `make` alone lists them.
+.DEFAULT_GOAL := help
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help run build check vet test deps screens bench cover fuzz release
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+run: ## run the emulator
+	go run ./cmd/pscemu
+
+build: ## build ./pscemu
+	go build -trimpath -o pscemu ./cmd/pscemu
+
+check: vet ## fast: formatting, vet, staticcheck, unit tests
+	go test -short ./...
+
+vet: ## formatting, go vet, staticcheck, tidy module
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "these files need gofmt"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	go mod tidy -diff
+
+deps: ## install what the tests need on a bare Debian machine
+	@.ci/deps
+
+test: deps vet ## everything: unit, protocol and browser tests under the race detector
+	PSCEMU_TEST_BROWSER=required go test -race -timeout 12m -count=1 ./...
+	@echo "ran: gofmt, go vet, staticcheck, go mod tidy -diff, unit + protocol + browser tests (race detector)"
+
+screens: deps ## keep screenshots of the pages in screens/
+	PSCEMU_SCREENS=$(CURDIR)/screens PSCEMU_TEST_BROWSER=required go test -count=1 -run Browser ./cmd/pscemu
+
+bench: ## Go benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+cover: ## coverage report
+	go test -short -coverprofile=cover.out ./... && go tool cover -func=cover.out | tail -1
+
+fuzz: ## a minute of fuzzing for each parser
+	go test -run '^$$' -fuzz FuzzNationalID -fuzztime 1m ./identities
+
+release: ## stripped binary in dist/
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o dist/pscemu ./cmd/pscemu

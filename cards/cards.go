@@ -1,0 +1,380 @@
+// Package cards holds the CPx cards: their types, states, code porteur,
+// certificates, and the reader they are put into.
+package cards
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"pscemu/cards/pki"
+	"pscemu/clock"
+	"pscemu/identities"
+	"pscemu/identities/nomenclature"
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// Type describes one card family.
+type Type struct {
+	Name    string
+	Label   string
+	Profile string // certificate profile
+	Product string // TRE_G02
+	Level   string // TRE_G04: 01 = head of structure
+	Staff   bool   // named by a structure, not by a profession
+}
+
+// Types lists the families.
+var Types = []Type{
+	{"CPS", "Carte de professionnel de santé", "CARD_AUTH", "00", "", false},
+	{"CPF", "Carte de professionnel en formation", "CARD_AUTH", "01", "", false},
+	{"CPE", "Carte de personnel d'établissement", "STAFF_AUTH", "02", "", true},
+	{"CDE", "Carte de directeur d'établissement", "STAFF_AUTH", "02", "01", true},
+	{"CPA", "Carte de personnel autorisé", "STAFF_AUTH", "03", "", true},
+	{"CDA", "Carte de directeur autorisé", "STAFF_AUTH", "03", "01", true},
+}
+
+// TypeNamed finds a family by its name.
+func TypeNamed(name string) (Type, error) {
+	var names []string
+	for _, t := range Types {
+		if t.Name == name {
+			return t, nil
+		}
+		names = append(names, t.Name)
+	}
+	return Type{}, problem.New(problem.Invalid, "card-type-unknown", "no such card type").Got(name).Want(strings.Join(names, ", "))
+}
+
+// State is where a card stands.
+type State string
+
+// The states; Expired follows from the date.
+const (
+	Active  State = "active"
+	Opposed State = "opposed"
+	Blocked State = "blocked"
+	Expired State = "expired"
+)
+
+// MaxWrongPINs in a row block a card.
+const MaxWrongPINs = 3
+
+// Card is one card. The code porteur is kept readable: it is a test card's.
+type Card struct {
+	Serial      string    `json:"serial"`
+	Type        string    `json:"type"`
+	State       State     `json:"state"`
+	NationalID  string    `json:"national_id"`
+	Holder      string    `json:"holder"`
+	PIN         string    `json:"pin"`
+	WrongPINs   int       `json:"wrong_pins"`
+	Reason      string    `json:"reason,omitempty"` // of the opposition
+	IssuedAt    time.Time `json:"issued_at"`
+	ExpiresAt   time.Time `json:"expires_at"`
+	Certificate string    `json:"certificate,omitempty"` // serial, once made
+	Foreign     bool      `json:"foreign,omitempty"`     // seen, not issued here
+}
+
+// Collection is where cards lie in the store, by serial.
+var Collection = store.Collection[Card]("cards")
+
+// Desk issues cards and judges their use.
+type Desk struct {
+	store  store.Store
+	clock  clock.Clock
+	people *identities.People
+	pki    *pki.PKI
+	making sync.Mutex // certificates are made on demand, one at a time
+}
+
+// New opens the desk.
+func New(s store.Store, c clock.Clock, people *identities.People, p *pki.PKI) *Desk {
+	return &Desk{store: s, clock: c, people: people, pki: p}
+}
+
+// DefaultPIN is the code porteur of a card issued without one.
+const DefaultPIN = "1234"
+
+// Issue gives the person a card of this type; pin "" means DefaultPIN.
+func (d *Desk) Issue(ctx context.Context, nationalID, typeName, pin string) (*Card, error) {
+	t, err := TypeNamed(typeName)
+	if err != nil {
+		return nil, err
+	}
+	person, err := d.people.Get(ctx, nationalID)
+	if err != nil {
+		return nil, err
+	}
+	if pin == "" {
+		pin = DefaultPIN
+	}
+	if len(pin) != 4 || strings.Trim(pin, "0123456789") != "" {
+		return nil, problem.New(problem.Invalid, "pin-form", "the code porteur has the wrong form").Got(fmt.Sprintf("%d characters", len(pin))).Want("4 digits")
+	}
+	now := d.clock.Now()
+	c := Card{Serial: newSerial(t), Type: t.Name, State: Active, NationalID: nationalID, Holder: person.Name(), PIN: pin, IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0)}
+	return &c, Collection.Save(ctx, d.store, c.Serial, c, store.Forever)
+}
+
+// newSerial is ten digits, the first two from the product type.
+func newSerial(t Type) string {
+	n, err := rand.Int(rand.Reader, big.NewInt(100_000_000))
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("9%s%08d", t.Product[1:], n)
+}
+
+// Get finds a card by serial, with its state of now.
+func (d *Desk) Get(ctx context.Context, serial string) (*Card, error) {
+	c, err := Collection.Load(ctx, d.store, serial)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, problem.New(problem.NotFound, "card-unknown", "no such card").Got(serial).Want("a serial as `pscemu cards list` prints it")
+	}
+	c.State = d.stateOf(c)
+	return &c, err
+}
+
+func (d *Desk) stateOf(c Card) State {
+	if c.State == Active && !d.clock.Now().Before(c.ExpiresAt) {
+		return Expired
+	}
+	return c.State
+}
+
+// List returns the cards of a person ("" = of everybody) behind after.
+func (d *Desk) List(ctx context.Context, nationalID, after string, limit int) ([]Card, error) {
+	out := []Card{}
+	for len(out) < limit {
+		page, err := Collection.Page(ctx, d.store, after, 500)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range page {
+			after = c.Serial
+			if c.State = d.stateOf(c); len(out) < limit && (nationalID == "" || c.NationalID == nationalID) {
+				out = append(out, c)
+			}
+		}
+		if len(page) < 500 {
+			break
+		}
+	}
+	return out, nil
+}
+
+// Oppose puts a card out of use for good and revokes its certificate.
+func (d *Desk) Oppose(ctx context.Context, serial, reason string) error {
+	if reason == "" {
+		reason = "perte ou vol"
+	}
+	c, err := d.change(ctx, serial, func(c *Card) error {
+		c.State, c.Reason = Opposed, reason
+		return nil
+	})
+	if err != nil || c.Certificate == "" {
+		return err
+	}
+	return d.pki.Revoke(ctx, c.Certificate)
+}
+
+// Unblock lets a card that wrong codes blocked be used again.
+func (d *Desk) Unblock(ctx context.Context, serial string) error {
+	_, err := d.change(ctx, serial, func(c *Card) error {
+		if c.State != Blocked {
+			return problem.New(problem.Conflict, "card-not-blocked", "the card is not blocked").Got(string(c.State)).Want("blocked")
+		}
+		c.State, c.WrongPINs = Active, 0
+		return nil
+	})
+	return err
+}
+
+func (d *Desk) change(ctx context.Context, serial string, fn func(*Card) error) (*Card, error) {
+	var out Card
+	err := d.store.Update(ctx, func(tx store.Tx) error {
+		c, err := Collection.Get(tx, serial)
+		if errors.Is(err, store.ErrNotFound) {
+			return problem.New(problem.NotFound, "card-unknown", "no such card").Got(serial)
+		}
+		if err == nil {
+			err = fn(&c)
+		}
+		if err != nil {
+			return err
+		}
+		out = c
+		return Collection.Put(tx, serial, c, store.Forever)
+	})
+	return &out, err
+}
+
+// usable refuses a card that is out of use, with the reason.
+func (d *Desk) usable(c *Card) error {
+	switch d.stateOf(*c) {
+	case Opposed:
+		return problem.New(problem.Forbidden, "card-opposed", "Cette carte est en opposition").Got(c.Reason).Do("utilisez une autre carte")
+	case Blocked:
+		return problem.New(problem.Forbidden, "card-blocked", "Cette carte est bloquée après trois codes erronés").Do("débloquez-la (pscemu cards unblock)")
+	case Expired:
+		return problem.New(problem.Forbidden, "card-expired", "Cette carte a expiré").Got(c.ExpiresAt.Format("02/01/2006")).Do("utilisez une carte en cours de validité")
+	}
+	return nil
+}
+
+// PresentPIN is the reader's way: the card and its code porteur. Wrong tries
+// are counted in the store before the answer is given.
+func (d *Desk) PresentPIN(ctx context.Context, serial, pin string) (*Card, error) {
+	var verdict error
+	c, err := d.change(ctx, serial, func(c *Card) error {
+		if err := d.usable(c); err != nil {
+			return err
+		}
+		if subtle.ConstantTimeCompare([]byte(c.PIN), []byte(pin)) == 1 {
+			c.WrongPINs = 0
+			return nil
+		}
+		c.WrongPINs++
+		left := MaxWrongPINs - c.WrongPINs
+		verdict = problem.New(problem.Forbidden, "pin-wrong", "Code porteur erroné").Do(fmt.Sprintf("il reste %d essai(s)", left))
+		if left <= 0 {
+			c.State = Blocked
+			verdict = problem.New(problem.Forbidden, "card-blocked", "Code porteur erroné pour la troisième fois : cette carte est bloquée").Do("débloquez-la (pscemu cards unblock)")
+		}
+		return nil
+	})
+	if err == nil {
+		err = verdict
+	}
+	return c, err
+}
+
+// PresentCertificate is the browser's way: a certificate the TLS handshake
+// proved and the PKI accepted. The person is derived from it when unknown.
+func (d *Desk) PresentCertificate(ctx context.Context, id *pki.CardIdentity) (*Card, error) {
+	if !id.Foreign && id.CardSerial != "" {
+		c, err := d.Get(ctx, id.CardSerial)
+		if err != nil {
+			return nil, err
+		}
+		if c.NationalID != id.NationalID {
+			return nil, problem.New(problem.Forbidden, "card-mismatch", "the certificate does not name this card's holder").Got(id.NationalID).Want(c.NationalID)
+		}
+		return c, d.usable(c)
+	}
+	if err := d.derive(ctx, id); err != nil {
+		return nil, err
+	}
+	c := Card{Serial: id.Serial, Type: derivedType(id), State: Active, NationalID: id.NationalID, Holder: id.GivenName + " " + id.FamilyName, IssuedAt: d.clock.Now(), ExpiresAt: d.clock.Now().AddDate(3, 0, 0), Foreign: true}
+	known, err := d.Get(ctx, c.Serial)
+	if err == nil {
+		return known, d.usable(known)
+	}
+	return &c, Collection.Save(ctx, d.store, c.Serial, c, store.Forever)
+}
+
+func derivedType(id *pki.CardIdentity) string {
+	for _, t := range Types {
+		if t.Product == id.Product && t.Level == strings.Trim(id.Level, "\x00") {
+			return t.Name
+		}
+	}
+	if strings.Contains(id.NationalID, "/") {
+		return "CPE"
+	}
+	return "CPS"
+}
+
+// derive makes the account of a person whom only their card names so far.
+func (d *Desk) derive(ctx context.Context, id *pki.CardIdentity) error {
+	_, err := d.people.Get(ctx, id.NationalID)
+	if !problem.Is(err, "identity-unknown") {
+		return err
+	}
+	person := &identities.Identity{NationalID: id.NationalID, FamilyName: id.FamilyName, GivenName: id.GivenName, Behaviour: identities.Behaviour{Action: identities.Ask},
+		Notes: "compte créé à partir de la carte", Tags: []string{"carte"}}
+	e := identities.Exercise{Profession: id.Profession, FamilyName: id.FamilyName, GivenName: id.GivenName}
+	if id.StructureID != "" {
+		e.Activities = []identities.Activity{{CorporateName: id.Structure, FormerStructureID: id.StructureID}}
+	}
+	if e.Profession != "" || len(e.Activities) > 0 {
+		person.Exercises = []identities.Exercise{e}
+	}
+	return d.people.Put(ctx, person)
+}
+
+// Certificate returns the card's authentication certificate, made at first
+// use and renewed near its end.
+func (d *Desk) Certificate(ctx context.Context, serial string) (*pki.Certificate, error) {
+	d.making.Lock()
+	defer d.making.Unlock()
+	c, err := d.Get(ctx, serial)
+	if err != nil {
+		return nil, err
+	}
+	if c.Foreign {
+		return nil, problem.New(problem.Conflict, "card-foreign", "this card was not issued here, so its key is not here").Got(serial)
+	}
+	if c.Certificate != "" {
+		return d.pki.Certificate(ctx, c.Certificate)
+	}
+	person, err := d.people.Get(ctx, c.NationalID)
+	if err != nil {
+		return nil, err
+	}
+	t, err := TypeNamed(c.Type)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := d.pki.Issue(ctx, pki.Order{Profile: t.Profile, Subject: subject(t, person), CardSerial: serial, Extra: extensions(t, c, person), NotAfter: c.ExpiresAt})
+	if err != nil {
+		return nil, err
+	}
+	_, err = d.change(ctx, serial, func(c *Card) error { c.Certificate = cert.Serial; return nil })
+	return cert, err
+}
+
+func subject(t Type, i *identities.Identity) pki.Name {
+	if !t.Staff {
+		return pki.PSName(nomenclature.ProfessionLabel(i.Profession()), i.NationalID, i.FamilyName, i.GivenName)
+	}
+	a := i.MainActivity()
+	structure, _, _ := strings.Cut(i.NationalID, "/")
+	return pki.StaffName(a.CorporateName, strings.TrimPrefix(a.Cedex, a.PostalCode+" ")+" ("+a.Department+")", structure, i.NationalID, i.FamilyName, i.GivenName)
+}
+
+func extensions(t Type, c *Card, i *identities.Identity) map[string]string {
+	x := map[string]string{pki.ExtProduct.String(): t.Product, pki.ExtCardSerial.String(): c.Serial}
+	profession := pki.ExtProfession
+	if t.Name == "CPF" {
+		profession = pki.ExtStudent
+	}
+	if i.Profession() != "" {
+		x[profession.String()] = i.Profession()
+	}
+	if t.Level != "" {
+		x[pki.ExtLevel.String()] = t.Level
+	}
+	return x
+}
+
+// Serials lists the serials of a person's usable cards, oldest first.
+func (d *Desk) Serials(ctx context.Context, nationalID string) ([]string, error) {
+	all, err := d.List(ctx, nationalID, "", 100)
+	all = slices.DeleteFunc(all, func(c Card) bool { return c.State != Active })
+	slices.SortFunc(all, func(a, b Card) int { return a.IssuedAt.Compare(b.IssuedAt) })
+	var out []string
+	for _, c := range all {
+		out = append(out, c.Serial)
+	}
+	return out, err
+}

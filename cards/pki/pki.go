@@ -1,0 +1,449 @@
+// Package pki is the emulator's public key infrastructure: authorities and
+// certificates with the shape of IGC-Santé TEST, made at first use and kept in
+// the store. Nothing of it chains to a real authority.
+package pki
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"sync"
+	"time"
+
+	"software.sslmate.com/src/go-pkcs12"
+
+	"pscemu/clock"
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// Authority is a certification authority with its key.
+type Authority struct {
+	ID   string
+	Cert *x509.Certificate
+	Key  crypto.Signer
+}
+
+type authorityRecord struct {
+	Key  []byte `json:"key"`  // PKCS #8
+	Cert []byte `json:"cert"` // DER
+}
+
+// Certificate is what is kept of each certificate issued.
+type Certificate struct {
+	Serial     string     `json:"serial"` // hexadecimal
+	Profile    string     `json:"profile"`
+	State      string     `json:"state"` // valid, revoked
+	Subject    string     `json:"subject"`
+	Authority  string     `json:"authority"`
+	ClientID   string     `json:"client_id,omitempty"`
+	CardSerial string     `json:"card_serial,omitempty"`
+	NotBefore  time.Time  `json:"not_before"`
+	NotAfter   time.Time  `json:"not_after"`
+	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
+	DER        []byte     `json:"der"`
+	Key        []byte     `json:"key,omitempty"` // PKCS #8, when made here
+}
+
+var (
+	authorities  = store.Collection[authorityRecord]("authorities")
+	certificates = store.Collection[Certificate]("certificates")
+)
+
+// PKI issues, verifies and revokes.
+type PKI struct {
+	store   store.Store
+	clock   clock.Clock
+	crlBase string // where …/<authority>.crl is served
+	anchors []*x509.Certificate
+
+	mu     sync.Mutex
+	loaded map[string]*Authority
+	making map[string]*sync.Mutex
+}
+
+// New opens the PKI; crlBase goes into the certificates issued, anchors are
+// foreign authorities whose certificates are accepted by their shape.
+func New(s store.Store, c clock.Clock, crlBase string, anchors []*x509.Certificate) *PKI {
+	p := &PKI{store: s, clock: c, crlBase: crlBase, anchors: anchors, loaded: map[string]*Authority{}, making: map[string]*sync.Mutex{}}
+	for _, d := range authorityDefs {
+		p.making[d.ID] = &sync.Mutex{}
+	}
+	return p
+}
+
+// Warm loads the authorities, and makes those that are missing.
+func (p *PKI) Warm(ctx context.Context) error {
+	for _, d := range authorityDefs {
+		if _, err := p.Authority(ctx, d.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AuthorityIDs lists the authorities of the tree.
+func AuthorityIDs() []string {
+	var ids []string
+	for _, d := range authorityDefs {
+		ids = append(ids, d.ID)
+	}
+	return ids
+}
+
+// Authority loads an authority, or makes it with its parent at first use.
+func (p *PKI) Authority(ctx context.Context, id string) (*Authority, error) {
+	lock := p.making[id]
+	if lock == nil {
+		return nil, problem.New(problem.NotFound, "authority-unknown", "no such authority").Got(id).Want(strings.Join(AuthorityIDs(), ", "))
+	}
+	lock.Lock()
+	defer lock.Unlock()
+	p.mu.Lock()
+	a := p.loaded[id]
+	p.mu.Unlock()
+	if a != nil {
+		return a, nil
+	}
+	a, err := p.loadOrMake(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("authority %s: %w", id, err)
+	}
+	p.mu.Lock()
+	p.loaded[id] = a
+	p.mu.Unlock()
+	return a, nil
+}
+
+func (p *PKI) loadOrMake(ctx context.Context, id string) (*Authority, error) {
+	rec, err := authorities.Load(ctx, p.store, id)
+	if errors.Is(err, store.ErrNotFound) {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, err
+		}
+		return p.certify(ctx, id, key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := parseKey(rec.Key)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(rec.Cert)
+	if err != nil {
+		return nil, err
+	}
+	if nearEnd(cert, p.clock.Now()) {
+		return p.certify(ctx, id, key) // same key: what it signed stays good
+	}
+	return &Authority{ID: id, Cert: cert, Key: key}, nil
+}
+
+// nearEnd tells whether less than a sixth of the validity is left.
+func nearEnd(c *x509.Certificate, now time.Time) bool {
+	return c.NotAfter.Sub(now) < c.NotAfter.Sub(c.NotBefore)/6
+}
+
+func (p *PKI) certify(ctx context.Context, id string, key crypto.Signer) (*Authority, error) {
+	def := definition(id)
+	raw, err := authorityName(def.CN).marshal()
+	if err != nil {
+		return nil, err
+	}
+	now := p.clock.Now()
+	tmpl := &x509.Certificate{SerialNumber: serial(), RawSubject: raw, NotBefore: now.Add(-24 * time.Hour), NotAfter: now.AddDate(20, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, SignatureAlgorithm: x509.SHA256WithRSA}
+	issuer := &Authority{Cert: tmpl, Key: key}
+	if def.Parent != "" {
+		if issuer, err = p.Authority(ctx, def.Parent); err != nil {
+			return nil, err
+		}
+		tmpl.MaxPathLenZero = true
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, issuer.Cert, key.Public(), issuer.Key)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	err = authorities.Save(ctx, p.store, id, authorityRecord{Key: pkcs8, Cert: der}, store.Forever)
+	return &Authority{ID: id, Cert: cert, Key: key}, err
+}
+
+func definition(id string) authorityDef {
+	for _, d := range authorityDefs {
+		if d.ID == id {
+			return d
+		}
+	}
+	return authorityDef{}
+}
+
+// Order asks for one certificate.
+type Order struct {
+	Profile    string
+	Subject    Name
+	Key        crypto.Signer    // nil: a new RSA 2048 key
+	PublicKey  crypto.PublicKey // instead of Key, from a CSR
+	ClientID   string           // the client it is meant for
+	CardSerial string
+	Extra      map[string]string // proprietary extension OID → code, cards only
+	NotBefore  time.Time         // zero: now
+	NotAfter   time.Time         // zero: by the profile
+}
+
+// Issue makes a certificate, and its key unless one was given, and keeps both.
+func (p *PKI) Issue(ctx context.Context, o Order) (*Certificate, error) {
+	profile, ok := ProfileNamed(o.Profile)
+	if !ok {
+		return nil, problem.New(problem.Invalid, "profile-unknown", "no such certificate profile").Got(o.Profile).Want("AUTH_CLI, SIGN, CONF, SSL_SERV, CARD_AUTH or STAFF_AUTH")
+	}
+	issuer, err := p.Authority(ctx, profile.Authority)
+	if err != nil {
+		return nil, err
+	}
+	if o.PublicKey == nil {
+		if o.Key == nil {
+			if o.Key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+				return nil, err
+			}
+		}
+		o.PublicKey = o.Key.Public()
+	}
+	tmpl, err := p.template(profile, o)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, issuer.Cert, o.PublicKey, issuer.Key)
+	if err != nil {
+		return nil, err
+	}
+	rec := Certificate{Serial: hex.EncodeToString(tmpl.SerialNumber.Bytes()), Profile: profile.Name, State: "valid", Subject: o.Subject.String(),
+		Authority: profile.Authority, ClientID: o.ClientID, CardSerial: o.CardSerial, NotBefore: tmpl.NotBefore, NotAfter: tmpl.NotAfter, DER: der}
+	if o.Key != nil {
+		if rec.Key, err = x509.MarshalPKCS8PrivateKey(o.Key); err != nil {
+			return nil, err
+		}
+	}
+	return &rec, certificates.Save(ctx, p.store, rec.Serial, rec, store.Forever)
+}
+
+func (p *PKI) template(profile Profile, o Order) (*x509.Certificate, error) {
+	raw, err := o.Subject.marshal()
+	if err != nil {
+		return nil, err
+	}
+	from := o.NotBefore
+	if from.IsZero() {
+		from = p.clock.Now().Add(-time.Hour)
+	}
+	until := o.NotAfter
+	if until.IsZero() {
+		until = from.Add(profile.Validity).AddDate(0, 1, 0)
+	}
+	tmpl := &x509.Certificate{SerialNumber: serial(), RawSubject: raw, NotBefore: from, NotAfter: until, BasicConstraintsValid: true,
+		KeyUsage: profile.KeyUsage, ExtKeyUsage: profile.ExtUsage, UnknownExtKeyUsage: profile.ExtOther, Policies: []x509.OID{profile.policy()},
+		SignatureAlgorithm: x509.SHA256WithRSA, CRLDistributionPoints: []string{p.crlBase + "/" + profile.Authority + ".crl"}}
+	tmpl.ExtraExtensions, err = proprietaryExtensions(profile, o, from, until)
+	return tmpl, err
+}
+
+func proprietaryExtensions(profile Profile, o Order, from, until time.Time) ([]pkix.Extension, error) {
+	period, err := asn1.Marshal(struct {
+		From  time.Time `asn1:"tag:0,generalized"`
+		Until time.Time `asn1:"tag:1,generalized"`
+	}{from.UTC().Truncate(time.Second), until.AddDate(0, -1, 0).UTC().Truncate(time.Second)})
+	if err != nil {
+		return nil, err
+	}
+	exts := []pkix.Extension{
+		{Id: asn1.ObjectIdentifier{2, 5, 29, 16}, Value: period}, // privateKeyUsagePeriod
+		{Id: ExtCategory, Value: []byte{asn1.TagOctetString, 1, profile.Category}},
+	}
+	for oid, code := range o.Extra {
+		id, err := parseOID(oid)
+		if err != nil {
+			return nil, err
+		}
+		value, err := asn1.Marshal([]byte(code))
+		if err != nil {
+			return nil, err
+		}
+		exts = append(exts, pkix.Extension{Id: id, Value: value})
+	}
+	return exts, nil
+}
+
+func parseOID(s string) (asn1.ObjectIdentifier, error) {
+	var oid asn1.ObjectIdentifier
+	for _, part := range strings.Split(s, ".") {
+		var n int
+		if _, err := fmt.Sscanf(part, "%d", &n); err != nil {
+			return nil, fmt.Errorf("OID %q: %w", s, err)
+		}
+		oid = append(oid, n)
+	}
+	return oid, nil
+}
+
+// Certificates lists what was issued, behind the serial after.
+func (p *PKI) Certificates(ctx context.Context, after string, limit int) ([]Certificate, error) {
+	return certificates.Page(ctx, p.store, after, limit)
+}
+
+// Certificate finds one by its serial (hexadecimal).
+func (p *PKI) Certificate(ctx context.Context, serial string) (*Certificate, error) {
+	c, err := certificates.Load(ctx, p.store, serial)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, problem.New(problem.NotFound, "certificate-unknown", "no certificate of this emulator has this serial").Got(serial).Want("a serial as `pscemu certificates list` prints it")
+	}
+	return &c, err
+}
+
+// Revoke ends a certificate at once.
+func (p *PKI) Revoke(ctx context.Context, serial string) error {
+	return p.store.Update(ctx, func(tx store.Tx) error {
+		c, err := certificates.Get(tx, serial)
+		if err != nil {
+			return problem.New(problem.NotFound, "certificate-unknown", "no certificate of this emulator has this serial").Got(serial)
+		}
+		if c.State == "revoked" {
+			return nil
+		}
+		now := p.clock.Now()
+		c.State, c.RevokedAt = "revoked", &now
+		return certificates.Put(tx, serial, c, store.Forever)
+	})
+}
+
+// CRL signs the authority's revocation list as of now.
+func (p *PKI) CRL(ctx context.Context, authority string) ([]byte, error) {
+	a, err := p.Authority(ctx, authority)
+	if err != nil {
+		return nil, err
+	}
+	all, err := certificates.Page(ctx, p.store, "", 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	now := p.clock.Now()
+	list := &x509.RevocationList{Number: big.NewInt(now.Unix()), ThisUpdate: now, NextUpdate: now.AddDate(0, 0, 7)}
+	for _, c := range all {
+		if c.Authority != authority || c.State != "revoked" {
+			continue
+		}
+		n, _ := new(big.Int).SetString(c.Serial, 16)
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: n, RevocationTime: *c.RevokedAt})
+	}
+	return x509.CreateRevocationList(rand.Reader, list, a.Cert, a.Key)
+}
+
+// Chain is the certificate's issuers, nearest first, root last.
+func (p *PKI) Chain(ctx context.Context, c *Certificate) ([]*x509.Certificate, error) {
+	var chain []*x509.Certificate
+	for id := c.Authority; id != ""; id = definition(id).Parent {
+		a, err := p.Authority(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		chain = append(chain, a.Cert)
+	}
+	return chain, nil
+}
+
+// PEM writes the certificate with its issuing authority, and its key.
+func (p *PKI) PEM(ctx context.Context, c *Certificate) (cert, key []byte, err error) {
+	chain, err := p.Chain(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	cert = EncodePEM("CERTIFICATE", c.DER)
+	for _, ca := range chain {
+		cert = append(cert, EncodePEM("CERTIFICATE", ca.Raw)...)
+	}
+	if c.Key != nil {
+		key = EncodePEM("PRIVATE KEY", c.Key)
+	}
+	return cert, key, nil
+}
+
+// PKCS12 packs certificate, key and chain under the password.
+func (p *PKI) PKCS12(ctx context.Context, c *Certificate, password string) ([]byte, error) {
+	if c.Key == nil {
+		return nil, problem.New(problem.Conflict, "key-not-here", "the key of this certificate was not made here, so it cannot be exported").Got(c.Serial).Do("pack your own key with openssl pkcs12 -export")
+	}
+	key, err := parseKey(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	leaf, err := x509.ParseCertificate(c.DER)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := p.Chain(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return pkcs12.Modern.Encode(key, leaf, chain, password)
+}
+
+// EncodePEM writes one PEM block.
+func EncodePEM(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// ParsePEM reads every certificate of a PEM file.
+func ParsePEM(data []byte) ([]*x509.Certificate, error) {
+	var out []*x509.Certificate
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	if len(out) == 0 {
+		return nil, errors.New("no certificate in PEM form")
+	}
+	return out, nil
+}
+
+func parseKey(pkcs8 []byte) (crypto.Signer, error) {
+	key, err := x509.ParsePKCS8PrivateKey(pkcs8)
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("key of type %T cannot sign", key)
+	}
+	return signer, nil
+}
+
+func serial() *big.Int {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b)
+	b[0] = b[0]&0x7f | 0x40 // positive, and always 128 bits long
+	return new(big.Int).SetBytes(b)
+}

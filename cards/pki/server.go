@@ -1,0 +1,109 @@
+package pki
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"net"
+	"time"
+
+	"pscemu/store"
+)
+
+// ServerCertificate makes this run's TLS certificate for the names and
+// addresses, under the emulator's server CA (ECDSA P-256), whose certificate
+// comes back too, for clients to trust.
+func (p *PKI) ServerCertificate(ctx context.Context, names []string) (tls.Certificate, *x509.Certificate, error) {
+	ca, err := p.serverCA(ctx)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	now := p.clock.Now()
+	tmpl := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: "pscemu"}, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true}
+	for _, n := range names {
+		if ip := net.ParseIP(n); ip != nil {
+			tmpl.IPAddresses = append(tmpl.IPAddresses, ip)
+		} else {
+			tmpl.DNSNames = append(tmpl.DNSNames, n)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, ca.Cert, key.Public(), ca.Key)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	return tls.Certificate{Certificate: [][]byte{der, ca.Cert.Raw}, PrivateKey: key}, ca.Cert, nil
+}
+
+func (p *PKI) serverCA(ctx context.Context) (*Authority, error) {
+	rec, err := authorities.Load(ctx, p.store, "server")
+	if errors.Is(err, store.ErrNotFound) {
+		return p.makeServerCA(ctx, nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := parseKey(rec.Key)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(rec.Cert)
+	if err != nil {
+		return nil, err
+	}
+	if nearEnd(cert, p.clock.Now()) {
+		return p.makeServerCA(ctx, key.(*ecdsa.PrivateKey))
+	}
+	return &Authority{ID: "server", Cert: cert, Key: key}, nil
+}
+
+func (p *PKI) makeServerCA(ctx context.Context, key *ecdsa.PrivateKey) (_ *Authority, err error) {
+	if key == nil {
+		if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			return nil, err
+		}
+	}
+	now := p.clock.Now()
+	tmpl := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{Organization: []string{"pscemu"}, OrganizationalUnit: []string{"EMULATEUR"}, CommonName: "pscemu server CA"},
+		NotBefore: now.Add(-24 * time.Hour), NotAfter: now.AddDate(20, 0, 0), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	err = authorities.Save(ctx, p.store, "server", authorityRecord{Key: pkcs8, Cert: der}, store.Forever)
+	return &Authority{ID: "server", Cert: cert, Key: key}, err
+}
+
+// Renew returns the certificate, or a new one with the same key and subject
+// when its end is near.
+func (p *PKI) Renew(ctx context.Context, c *Certificate, subject Name) (*Certificate, error) {
+	leaf, err := x509.ParseCertificate(c.DER)
+	if err != nil {
+		return nil, err
+	}
+	if !nearEnd(leaf, p.clock.Now()) {
+		return c, nil
+	}
+	key, err := parseKey(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	return p.Issue(ctx, Order{Profile: c.Profile, Subject: subject, Key: key, ClientID: c.ClientID, CardSerial: c.CardSerial})
+}

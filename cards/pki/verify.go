@@ -1,0 +1,288 @@
+package pki
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// OrgIdentity is what a good ORG AUTH_CLI certificate says of its bearer.
+type OrgIdentity struct {
+	CN      string
+	DN      string
+	Serial  string // hexadecimal
+	Foreign bool   // of a configured trust anchor
+}
+
+// CardIdentity is what a good card certificate says of its holder.
+type CardIdentity struct {
+	NationalID  string
+	FamilyName  string
+	GivenName   string
+	Title       string // label of the profession, health professionals only
+	StructureID string
+	Structure   string
+	Product     string // TRE_G02
+	Profession  string // TRE_G15
+	Level       string // TRE_G04
+	Serial      string // of the certificate
+	CardSerial  string // ours only
+	Foreign     bool
+}
+
+const wantOrg = "a valid certificate of type ORG AUTH_CLI (IGC-Santé, clientAuth, category 83)"
+
+func refuse(code, reason string, c *x509.Certificate, want string) *problem.Error {
+	p := problem.New(problem.Forbidden, "certificate-"+code, reason).Want(want)
+	if c != nil {
+		p.Got(Describe(c))
+	}
+	return p.Do("pscemu certificates issue makes a good one")
+}
+
+// Describe names a certificate for a person.
+func Describe(c *x509.Certificate) string {
+	subject, err := ParseName(c.RawSubject)
+	if err != nil {
+		return "a certificate with an unreadable subject"
+	}
+	issuer, _ := ParseName(c.RawIssuer)
+	return fmt.Sprintf("%s, issued by %s", subject, issuer.first(oidCN))
+}
+
+// VerifyOrg judges the certificate a vendor's server presented: chain[0] is
+// the one whose key the TLS handshake proved.
+func (p *PKI) VerifyOrg(ctx context.Context, chain []*x509.Certificate) (*OrgIdentity, error) {
+	if len(chain) == 0 {
+		return nil, refuse("missing", "no client certificate was presented", nil, wantOrg)
+	}
+	leaf := chain[0]
+	foreign, err := p.chains(chain, wantOrg)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.inTime(leaf, wantOrg); err != nil {
+		return nil, err
+	}
+	if err := orgShape(leaf, foreign); err != nil {
+		return nil, err
+	}
+	if err := p.notRevoked(ctx, leaf, wantOrg); err != nil {
+		return nil, err
+	}
+	name, _ := ParseName(leaf.RawSubject)
+	return &OrgIdentity{CN: name.first(oidCN), DN: name.String(), Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), Foreign: foreign}, nil
+}
+
+// chains checks the signatures up to an authority we accept, whatever the date.
+func (p *PKI) chains(chain []*x509.Certificate, want string) (foreign bool, err error) {
+	leaf := chain[0]
+	if leaf.IsCA {
+		return false, refuse("is-authority", "the certificate is an authority's own", leaf, want)
+	}
+	for _, c := range chain[1:] {
+		if !c.IsCA {
+			return false, refuse("two-leaves", "more than one end-entity certificate was presented", leaf, want)
+		}
+	}
+	own, foreignRoots, between := p.pools(chain[1:])
+	verify := func(roots *x509.CertPool) error {
+		_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: leaf.NotBefore.Add(time.Second), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		return err
+	}
+	if err = verify(own); err == nil {
+		return false, nil
+	}
+	if verify(foreignRoots) == nil {
+		return true, nil
+	}
+	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
+		return false, refuse("self-signed", "the certificate is self-signed", leaf, want)
+	}
+	return false, refuse("unknown-authority", "the certificate was not issued by an accepted authority", leaf, want)
+}
+
+func (p *PKI) pools(sent []*x509.Certificate) (own, foreign, between *x509.CertPool) {
+	own, foreign, between = x509.NewCertPool(), x509.NewCertPool(), x509.NewCertPool()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, a := range p.loaded {
+		if definition(id).Parent == "" {
+			own.AddCert(a.Cert)
+		} else {
+			between.AddCert(a.Cert)
+		}
+	}
+	for _, c := range p.anchors {
+		foreign.AddCert(c)
+	}
+	for _, c := range sent {
+		between.AddCert(c)
+	}
+	return own, foreign, between
+}
+
+func (p *PKI) inTime(c *x509.Certificate, want string) error {
+	now := p.clock.Now()
+	switch {
+	case now.Before(c.NotBefore):
+		return refuse("not-yet-valid", "the certificate is valid only from "+c.NotBefore.UTC().Format(time.RFC3339), c, want)
+	case now.After(c.NotAfter):
+		return refuse("expired", "the certificate expired on "+c.NotAfter.UTC().Format(time.RFC3339), c, want)
+	}
+	return nil
+}
+
+func (p *PKI) notRevoked(ctx context.Context, c *x509.Certificate, want string) error {
+	rec, err := certificates.Load(ctx, p.store, hex.EncodeToString(c.SerialNumber.Bytes()))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // of a foreign anchor, or of an earlier state of this data folder
+	}
+	if err != nil {
+		return err
+	}
+	if rec.State == "revoked" {
+		return refuse("revoked", "the certificate was revoked on "+rec.RevokedAt.Format(time.RFC3339), c, want)
+	}
+	return nil
+}
+
+// Structure ids in the OU: FINESS behind 1, SIRET behind 3, older and test
+// forms behind 2, 3 or 8.
+var structureID = regexp.MustCompile(`^[0-9][0-9A-Z]{8,15}$`)
+
+func orgShape(c *x509.Certificate, foreign bool) error {
+	category := Extension(c, ExtCategory.String())
+	if category == string([]byte{CategoryCard}) {
+		return refuse("card", "the certificate is a person's card, not an organisation's", c, wantOrg)
+	}
+	if category != string([]byte{CategorySoftware}) {
+		return refuse("category", "the certificate's product category is not 83 (software certificate)", c, wantOrg)
+	}
+	if kind := policyOf(c); !foreign && kind != "AUTH_CLI" {
+		label := "unknown"
+		if profile, ok := ProfileNamed(kind); ok {
+			label = profile.Label
+		}
+		return refuse("wrong-profile", "the certificate is of type "+label+", not ORG AUTH_CLI", c, wantOrg)
+	}
+	if !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
+		return refuse("wrong-extended-usage", "the certificate's extended key usage does not include clientAuth", c, wantOrg)
+	}
+	if c.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+		return refuse("wrong-usage", "the certificate's key usage does not include digitalSignature", c, wantOrg)
+	}
+	return orgName(c)
+}
+
+func orgName(c *x509.Certificate) error {
+	name, err := ParseName(c.RawSubject)
+	if err != nil {
+		return refuse("subject", "the certificate's subject cannot be read", nil, wantOrg)
+	}
+	cns := name.values(oidCN)
+	if len(cns) != 1 || !printable(cns[0]) {
+		return refuse("subject", "the certificate's subject needs exactly one printable CN", c, wantOrg)
+	}
+	for _, r := range name {
+		if len(r) != 1 {
+			return refuse("subject", "the certificate's subject holds a multi-valued name, as cards do", c, wantOrg)
+		}
+	}
+	if !slices.ContainsFunc(name.values(oidUnit), structureID.MatchString) {
+		return refuse("subject", "the certificate's subject has no OU with the national id of a structure", c, wantOrg)
+	}
+	return nil
+}
+
+func printable(s string) bool {
+	return s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+const wantCard = "the authentication certificate of a nominative CPx card"
+
+// VerifyCard judges the certificate a browser presented at the card origin.
+func (p *PKI) VerifyCard(ctx context.Context, chain []*x509.Certificate) (*CardIdentity, error) {
+	if len(chain) == 0 {
+		return nil, refuse("missing", "no card certificate was presented", nil, wantCard)
+	}
+	leaf := chain[0]
+	foreign, err := p.chains(chain, wantCard)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.inTime(leaf, wantCard); err != nil {
+		return nil, err
+	}
+	if Extension(leaf, ExtCategory.String()) != string([]byte{CategoryCard}) || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
+		return nil, refuse("not-a-card", "the certificate is not a card's authentication certificate", leaf, wantCard)
+	}
+	if err := p.notRevoked(ctx, leaf, wantCard); err != nil {
+		return nil, err
+	}
+	return p.cardIdentity(leaf, foreign)
+}
+
+func (p *PKI) cardIdentity(c *x509.Certificate, foreign bool) (*CardIdentity, error) {
+	name, err := ParseName(c.RawSubject)
+	if err != nil {
+		return nil, refuse("subject", "the certificate's subject cannot be read", nil, wantCard)
+	}
+	id := name.first(oidCN)
+	if name.first(oidPseudonym) != "" {
+		return nil, refuse("not-nominative", "the card is a carte de service, which names no person", c, wantCard)
+	}
+	if !printable(id) || name.first(oidSurname) == "" {
+		return nil, refuse("subject", "the certificate's subject names no person", c, wantCard)
+	}
+	return &CardIdentity{NationalID: id, FamilyName: name.first(oidSurname), GivenName: name.first(oidGivenName), Title: name.first(oidTitle),
+		StructureID: name.first(oidUnit), Structure: name.first(oidOrg), Product: Extension(c, ExtProduct.String()), Profession: Extension(c, ExtProfession.String()),
+		Level: Extension(c, ExtLevel.String()), CardSerial: Extension(c, ExtCardSerial.String()), Serial: hex.EncodeToString(c.SerialNumber.Bytes()), Foreign: foreign}, nil
+}
+
+// Extension reads a proprietary extension (a string in DER), "" when absent.
+func Extension(c *x509.Certificate, oid string) string {
+	for _, e := range c.Extensions {
+		if e.Id.String() == oid && len(e.Value) >= 2 && int(e.Value[1]) == len(e.Value)-2 {
+			return string(e.Value[2:])
+		}
+	}
+	return ""
+}
+
+// OrgPool are the authorities whose names the protocol listener offers.
+func (p *PKI) OrgPool(ctx context.Context) (*x509.CertPool, error) {
+	return p.pool(ctx, "el-root", "el-org")
+}
+
+// CardPool are the authorities whose names the card origin offers.
+func (p *PKI) CardPool(ctx context.Context) (*x509.CertPool, error) {
+	return p.pool(ctx, "st-root", "st-pers", "fo-root", "fo-pers")
+}
+
+func (p *PKI) pool(ctx context.Context, ids ...string) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	for _, id := range ids {
+		a, err := p.Authority(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		pool.AddCert(a.Cert)
+	}
+	for _, a := range p.anchors {
+		pool.AddCert(a)
+	}
+	return pool, nil
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pscemu/config"
+)
+
+// remote is the control API of the running server.
+type remote struct {
+	ready Ready
+}
+
+// remoteFlags are those of every command that speaks to a running server.
+func remoteFlags(cmd *cobra.Command) {
+	cmd.PersistentFlags().String("data", "", "data folder of the running server")
+	cmd.PersistentFlags().String("server", "", "console address of the running server, instead of --data")
+	cmd.PersistentFlags().String("token", "", "its API token, with --server")
+	cmd.PersistentFlags().String("output", "text", "text or json")
+}
+
+func connect(cmd *cobra.Command) (*remote, error) {
+	server, _ := cmd.Flags().GetString("server")
+	token, _ := cmd.Flags().GetString("token")
+	if server != "" {
+		return &remote{Ready{APIURL: strings.TrimSuffix(server, "/") + "/api/v1", APIToken: token}}, nil
+	}
+	data, _ := cmd.Flags().GetString("data")
+	if data == "" {
+		data = os.Getenv("PSCEMU_DATA")
+	}
+	dir, err := (&config.Settings{Data: data}).DataDir()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "ready.json"))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s holds no ready.json; start one with: pscemu serve --data %s", errNoServer, dir, dir)
+	}
+	r := &remote{}
+	if err := json.Unmarshal(raw, &r.ready); err != nil {
+		return nil, fmt.Errorf("%w: ready.json cannot be read: %w", errNoServer, err)
+	}
+	return r, nil
+}
+
+// call sends a request and decodes the answer into out, unless nil.
+func (r *remote) call(method, path string, in, out any) error {
+	data, err := r.raw(method, path, in)
+	if err != nil || out == nil {
+		return err
+	}
+	return json.Unmarshal(data, out)
+}
+
+func (r *remote) raw(method, path string, in any) ([]byte, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequest(method, r.ready.APIURL+path, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+r.ready.APIToken)
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := (&http.Client{Timeout: time.Minute}).Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%w at %s: %w", errNoServer, r.ready.APIURL, err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode >= 400 {
+		var p struct{ Detail, Code string }
+		if json.Unmarshal(data, &p) == nil && p.Detail != "" {
+			return nil, errors.New(p.Detail + " (" + p.Code + ")")
+		}
+		return nil, fmt.Errorf("%s %s: %s", method, path, resp.Status)
+	}
+	return data, nil
+}
+
+func segment(id string) string { return "/" + url.PathEscape(id) }
+
+// listing prints a listing of the API as JSON or as a table of these keys.
+func listing(cmd *cobra.Command, path string, keys ...string) error {
+	r, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	var list struct {
+		Items []map[string]any `json:"items"`
+		Next  string           `json:"next"`
+	}
+	all := []map[string]any{}
+	separator := "?"
+	if strings.Contains(path, "?") {
+		separator = "&"
+	}
+	for after := ""; ; after = list.Next {
+		list.Items, list.Next = nil, ""
+		if err := r.call(http.MethodGet, path+separator+"limit=1000&after="+url.QueryEscape(after), nil, &list); err != nil {
+			return err
+		}
+		if all = append(all, list.Items...); list.Next == "" {
+			break
+		}
+	}
+	if wantsJSON(cmd) {
+		return printJSON(cmd, map[string]any{"items": all})
+	}
+	var head []string
+	for _, k := range keys {
+		head = append(head, strings.ToUpper(k))
+	}
+	var rows [][]string
+	for _, item := range all {
+		var row []string
+		for _, k := range keys {
+			row = append(row, cell(item[k]))
+		}
+		rows = append(rows, row)
+	}
+	return printTable(cmd, head, rows)
+}
+
+func cell(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case []any:
+		parts := make([]string, len(v))
+		for i := range v {
+			parts[i] = fmt.Sprint(v[i])
+		}
+		return strings.Join(parts, ",")
+	}
+	return fmt.Sprint(v)
+}
+
+// show prints one answer of the API as JSON.
+func show(cmd *cobra.Command, method, path string, in any) error {
+	r, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	data, err := r.raw(method, path, in)
+	if err != nil || len(data) == 0 {
+		return err
+	}
+	var v json.RawMessage = data
+	return printJSON(cmd, v)
+}
+
+func wantsJSON(cmd *cobra.Command) bool {
+	o, _ := cmd.Flags().GetString("output")
+	return o == "json"
+}
+
+func printJSON(cmd *cobra.Command, v any) error {
+	e := json.NewEncoder(cmd.OutOrStdout())
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func printJSONLine(cmd *cobra.Command, v any) error {
+	e := json.NewEncoder(cmd.OutOrStdout())
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func printTable(cmd *cobra.Command, head []string, rows [][]string) error {
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+	for _, row := range append([][]string{head}, rows...) {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	return w.Flush()
+}

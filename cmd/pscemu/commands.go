@@ -1,0 +1,182 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"pscemu/console"
+	"pscemu/provider/clients"
+)
+
+// group makes a command that only holds others.
+func group(use, short string, sub ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: usage(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error {
+		return usageError{fmt.Errorf("%s needs a subcommand; see pscemu %s --help", cmd.Name(), cmd.Name())}
+	}}
+	remoteFlags(cmd)
+	cmd.AddCommand(sub...)
+	return cmd
+}
+
+// command makes one that takes exactly n arguments.
+func command(use, short string, n int, run func(cmd *cobra.Command, args []string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: usage(cobra.ExactArgs(n)), RunE: run}
+}
+
+func newIdentities() *cobra.Command {
+	list := command("list", "List the people", 0, func(cmd *cobra.Command, _ []string) error {
+		q, _ := cmd.Flags().GetString("search")
+		return listing(cmd, "/identities?q="+url.QueryEscape(q), "national_id", "name", "means", "behaviour", "notes")
+	})
+	list.Flags().String("search", "", "part of a name or national id")
+	return group("identities", "The people who log in", list,
+		command("show ID", "Show one person", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodGet, "/identities"+segment(a[0]), nil)
+		}),
+		command("claims ID", "Show what a relying party would receive", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodGet, "/identities"+segment(a[0])+"/claims", nil)
+		}),
+		command("delete ID", "Delete a person", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodDelete, "/identities"+segment(a[0]), nil)
+		}))
+}
+
+func newECPS() *cobra.Command {
+	behaviour := command("behaviour ID ACTION", "How the phone answers: approve, refuse, ignore or ask", 2, func(cmd *cobra.Command, a []string) error {
+		after, _ := cmd.Flags().GetString("after")
+		return show(cmd, http.MethodPut, "/identities"+segment(a[0])+"/ecps/behaviour", map[string]string{"action": a[1], "after": after})
+	})
+	behaviour.Flags().String("after", "", "delay before it acts, such as 3s")
+	activate := command("activate ID", "Activate an e-CPS", 1, func(cmd *cobra.Command, a []string) error {
+		code, _ := cmd.Flags().GetString("code")
+		return show(cmd, http.MethodPost, "/identities"+segment(a[0])+"/ecps", map[string]string{"code": code})
+	})
+	activate.Flags().String("code", "1234", "e-CPS code, 4 digits")
+	return group("ecps", "The phones", activate, behaviour,
+		command("pending", "List the requests that wait", 0, func(cmd *cobra.Command, _ []string) error {
+			return listing(cmd, "/ecps/requests", "id", "national_id", "client", "number", "state")
+		}),
+		command("approve REQUEST", "Approve a request", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodPost, "/ecps/requests"+segment(a[0])+"/approve", nil)
+		}),
+		command("refuse REQUEST", "Refuse a request", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodPost, "/ecps/requests"+segment(a[0])+"/refuse", nil)
+		}))
+}
+
+func newCards() *cobra.Command {
+	export := command("export SERIAL", "Write the card's certificate and key as PKCS#12", 1, func(cmd *cobra.Command, a []string) error {
+		file, _ := cmd.Flags().GetString("p12")
+		password, _ := cmd.Flags().GetString("password")
+		r, err := connect(cmd)
+		if err != nil {
+			return err
+		}
+		data, err := r.raw(http.MethodGet, "/cards"+segment(a[0])+"/p12?password="+url.QueryEscape(password), nil)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(file, data, 0o600)
+	})
+	export.Flags().String("p12", "card.p12", "file to write")
+	export.Flags().String("password", "pscemu", "its password")
+	list := command("list", "List the cards", 0, func(cmd *cobra.Command, _ []string) error {
+		id, _ := cmd.Flags().GetString("identity")
+		return listing(cmd, "/cards?national_id="+url.QueryEscape(id), "serial", "type", "state", "national_id", "holder")
+	})
+	list.Flags().String("identity", "", "of this person only")
+	issue := command("issue ID TYPE", "Issue a card: CPS, CPF, CPE, CDE, CPA or CDA", 2, func(cmd *cobra.Command, a []string) error {
+		pin, _ := cmd.Flags().GetString("pin")
+		return show(cmd, http.MethodPost, "/cards", map[string]string{"national_id": a[0], "type": a[1], "pin": pin})
+	})
+	issue.Flags().String("pin", "1234", "code porteur")
+	return group("cards", "The cards", list, export, issue,
+		command("oppose SERIAL", "Put a card out of use", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/oppose", nil)
+		}),
+		command("unblock SERIAL", "Unblock a card", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/unblock", nil)
+		}))
+}
+
+func newCertificates() *cobra.Command {
+	issue := command("issue", "Issue a certificate for a client", 0, issueCertificate)
+	issue.Flags().String("client", demoID, "client_id, which becomes the CN")
+	issue.Flags().String("profile", "AUTH_CLI", "AUTH_CLI, SIGN, CONF or SSL_SERV")
+	issue.Flags().String("out", ".", "folder to write to")
+	return group("certificates", "The software certificates", issue,
+		command("list", "List the certificates", 0, func(cmd *cobra.Command, _ []string) error {
+			return listing(cmd, "/certificates", "serial", "profile", "state", "subject", "not_after")
+		}),
+		command("revoke SERIAL", "Revoke a certificate", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodPost, "/certificates"+segment(a[0])+"/revoke", nil)
+		}))
+}
+
+func issueCertificate(cmd *cobra.Command, _ []string) error {
+	client, _ := cmd.Flags().GetString("client")
+	profile, _ := cmd.Flags().GetString("profile")
+	dir, _ := cmd.Flags().GetString("out")
+	r, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	var issued console.Issued
+	if err := r.call(http.MethodPost, "/certificates", map[string]string{"client_id": client, "profile": profile}, &issued); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	base := filepath.Join(dir, url.PathEscape(client)+"-"+issued.Serial[:8])
+	for name, data := range map[string][]byte{base + ".pem": []byte(issued.Certificate), base + ".key": []byte(issued.Key), base + ".p12": issued.PKCS12} {
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			return err
+		}
+	}
+	return printJSON(cmd, map[string]string{"serial": issued.Serial, "certificate_file": base + ".pem", "key_file": base + ".key", "p12_file": base + ".p12"})
+}
+
+func newClients() *cobra.Command {
+	add := command("add ID", "Register a client", 1, func(cmd *cobra.Command, a []string) error {
+		c := clients.Client{ID: a[0]}
+		c.Name, _ = cmd.Flags().GetString("name")
+		c.Auth, _ = cmd.Flags().GetString("client-auth")
+		c.Secret, _ = cmd.Flags().GetString("secret")
+		c.RedirectURIs, _ = cmd.Flags().GetStringArray("redirect-uri")
+		c.PostLogoutRedirectURIs, _ = cmd.Flags().GetStringArray("post-logout-redirect-uri")
+		return show(cmd, http.MethodPost, "/clients", c)
+	})
+	add.Flags().String("name", "", "name people see")
+	add.Flags().String("client-auth", "", "mtls, secret or either; the server's setting when empty")
+	add.Flags().String("secret", "", "client secret")
+	add.Flags().StringArray("redirect-uri", nil, "redirect URI (repeatable)")
+	add.Flags().StringArray("post-logout-redirect-uri", nil, "post-logout redirect URI (repeatable)")
+	return group("clients", "The registered clients", add,
+		command("list", "List the clients", 0, func(cmd *cobra.Command, _ []string) error {
+			return listing(cmd, "/clients", "client_id", "name", "client_auth", "redirect_uris")
+		}),
+		command("show ID", "Show one client", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodGet, "/clients"+segment(a[0]), nil)
+		}),
+		command("remove ID", "Remove a client", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodDelete, "/clients"+segment(a[0]), nil)
+		}))
+}
+
+func newOpenAPI() *cobra.Command {
+	return command("openapi", "Print the control API's description (OpenAPI 3.1)", 0, func(cmd *cobra.Command, _ []string) error {
+		b, err := json.Marshal(console.New(console.Parts{Version: version, Addr: "127.0.0.1:9440"}).OpenAPI())
+		if err != nil {
+			return err
+		}
+		var v json.RawMessage = b
+		return printJSON(cmd, v)
+	})
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// newLogin does one complete login without a browser: the user's part by the
+// API, the vendor's part over mTLS as any client would.
+func newLogin() *cobra.Command {
+	cmd := command("login", "One complete login without a browser", 0, runLogin)
+	remoteFlags(cmd)
+	cmd.Flags().String("client", demoID, "client_id")
+	cmd.Flags().String("identity", "", "national id of the person")
+	cmd.Flags().String("means", "ecps", "ecps or card")
+	cmd.Flags().String("pin", "", "code porteur, with --means card (the card's own when empty)")
+	cmd.Flags().String("scope", "openid scope_all", "scope")
+	cmd.Flags().String("acr", "eidas1", "acr_values")
+	cmd.Flags().String("redirect-uri", "http://localhost:8080/callback", "redirect URI (never contacted)")
+	cmd.Flags().String("cert", "", "client certificate, PEM (the demo client's when empty)")
+	cmd.Flags().String("key", "", "its key")
+	return cmd
+}
+
+func runLogin(cmd *cobra.Command, _ []string) error {
+	flag := func(name string) string { v, _ := cmd.Flags().GetString(name); return v }
+	if flag("identity") == "" {
+		return usageError{errors.New("--identity is missing; pscemu identities list prints them")}
+	}
+	r, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	verifier, state, nonce := rand.Text()+rand.Text(), rand.Text(), rand.Text()
+	challenge := sha256.Sum256([]byte(verifier))
+	q := url.Values{"response_type": {"code"}, "client_id": {flag("client")}, "redirect_uri": {flag("redirect-uri")}, "scope": {flag("scope")}, "acr_values": {flag("acr")},
+		"state": {state}, "nonce": {nonce}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
+	var done struct {
+		RedirectTo string `json:"redirect_to"`
+	}
+	in := map[string]string{"authorize_url": r.ready.BaseURL + "/auth?" + q.Encode(), "identity": flag("identity"), "means": flag("means"), "pin": flag("pin")}
+	if err := r.call(http.MethodPost, "/logins", in, &done); err != nil {
+		return err
+	}
+	back, err := url.Parse(done.RedirectTo)
+	if err != nil {
+		return err
+	}
+	if e := back.Query().Get("error"); e != "" {
+		return fmt.Errorf("the login ended with %s: %s", e, back.Query().Get("error_description"))
+	}
+	if back.Query().Get("state") != state {
+		return errors.New("the callback's state is not the one sent")
+	}
+	client, err := r.backChannel(flag("cert"), flag("key"))
+	if err != nil {
+		return err
+	}
+	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {flag("client")}, "code": {back.Query().Get("code")}, "redirect_uri": {flag("redirect-uri")}, "code_verifier": {verifier}}
+	tokens, err := postForm(client, r.ready.Issuer+"/protocol/openid-connect/token", form)
+	if err != nil {
+		return err
+	}
+	info, err := getUserInfo(client, r.ready.Issuer+"/protocol/openid-connect/userinfo", tokens)
+	if err != nil {
+		return err
+	}
+	return printJSON(cmd, map[string]any{"tokens": tokens, "id_token_claims": payload(tokens["id_token"]), "access_token_claims": payload(tokens["access_token"]), "userinfo": info})
+}
+
+// backChannel is a vendor's HTTP client with its certificate.
+func (r *remote) backChannel(cert, key string) (*http.Client, error) {
+	if cert == "" {
+		cert, key = r.ready.DemoClient.CertificateFile, r.ready.DemoClient.KeyFile
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, err
+	}
+	pem, err := os.ReadFile(r.ready.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	return &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}}}, nil
+}
+
+func postForm(c *http.Client, u string, form url.Values) (map[string]any, error) {
+	resp, err := c.PostForm(u, form)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	out := map[string]any{}
+	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the token endpoint refused: %v: %v", out["error"], out["error_description"])
+	}
+	return out, nil
+}
+
+func getUserInfo(c *http.Client, u string, tokens map[string]any) (json.RawMessage, error) {
+	req, err := http.NewRequest(http.MethodGet, u, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", fmt.Sprint("Bearer ", tokens["access_token"]))
+	resp, err := c.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, errors.New("UserInfo refused: " + resp.Status)
+	}
+	var out json.RawMessage
+	return out, json.NewDecoder(resp.Body).Decode(&out)
+}
+
+func payload(token any) json.RawMessage {
+	parts := strings.Split(fmt.Sprint(token), ".")
+	if len(parts) != 3 {
+		return nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return nil
+	}
+	return b
+}

@@ -1,0 +1,119 @@
+// Command pscemu emulates Pro Santé Connect on this machine.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"pscemu/config"
+	"pscemu/problem"
+)
+
+// version is set by the release build.
+var version = "dev"
+
+// Exit codes.
+const (
+	exitFailed   = 1
+	exitUsage    = 2
+	exitNoServer = 3
+)
+
+func main() {
+	debug.SetGCPercent(50) // the heap is small: memory matters more than its collection
+	root := newRoot()
+	if err := root.Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "pscemu: "+err.Error())
+		os.Exit(exitCode(err))
+	}
+}
+
+var errNoServer = errors.New("no running server found")
+
+func exitCode(err error) int {
+	var usage usageError
+	switch {
+	case errors.Is(err, errNoServer):
+		return exitNoServer
+	case errors.As(err, &usage), problem.Is(err, "setting-unknown"), problem.Is(err, "setting-invalid"):
+		return exitUsage
+	}
+	return exitFailed
+}
+
+type usageError struct{ error }
+
+func newRoot() *cobra.Command {
+	serve := newServe()
+	root := &cobra.Command{Use: "pscemu", Short: "Pro Santé Connect on your own machine", SilenceErrors: true, SilenceUsage: true, Args: usage(cobra.NoArgs), RunE: serve.RunE}
+	root.Flags().AddFlagSet(serve.Flags())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(serve, newLogin(), newIdentities(), newECPS(), newCards(), newCertificates(), newClients(), newConfig(), newOpenAPI(), newVersion())
+	return root
+}
+
+// usage makes wrong arguments a usage error.
+func usage(args cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, a []string) error {
+		if err := args(cmd, a); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version", Args: usage(cobra.NoArgs), Run: func(cmd *cobra.Command, _ []string) {
+		fmt.Fprintln(cmd.OutOrStdout(), "pscemu "+version)
+	}}
+}
+
+// settingFlags gives a command one flag for each setting.
+func settingFlags(cmd *cobra.Command) {
+	for _, s := range config.Names() {
+		if config.IsBool(s.Name) {
+			cmd.Flags().Bool(s.Name, s.Default == "true", s.Help)
+		} else {
+			cmd.Flags().String(s.Name, s.Default, s.Help)
+		}
+	}
+	cmd.Flags().String("config", "", "YAML file with settings")
+}
+
+// loadSettings merges the flags that were given over everything else.
+func loadSettings(cmd *cobra.Command) (*config.Loaded, error) {
+	flags := map[string]string{}
+	for _, s := range config.Names() {
+		if f := cmd.Flags().Lookup(s.Name); f != nil && f.Changed {
+			flags[s.Name] = f.Value.String()
+		}
+	}
+	file, _ := cmd.Flags().GetString("config")
+	if file == "" {
+		file = os.Getenv("PSCEMU_CONFIG")
+	}
+	return config.Load(flags, os.Environ(), file)
+}
+
+func newConfig() *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Print the settings in effect and where each comes from", Args: usage(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error {
+		l, err := loadSettings(cmd)
+		if err != nil {
+			return err
+		}
+		if l.Output == "json" {
+			return printJSON(cmd, map[string]any{"items": l.Table})
+		}
+		rows := [][]string{}
+		for _, s := range l.Table {
+			rows = append(rows, []string{s.Name, s.Value, s.Origin, s.Help})
+		}
+		return printTable(cmd, []string{"SETTING", "VALUE", "FROM", "MEANS"}, rows)
+	}}
+	settingFlags(cmd)
+	return cmd
+}

@@ -1,0 +1,457 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/cards/pki"
+	"pscemu/identities"
+	"pscemu/identities/ecps"
+	"pscemu/problem"
+	"pscemu/provider/clients"
+)
+
+// route is one operation of the control API; the table is also what the
+// OpenAPI document is made of.
+type route struct {
+	Method, Path, Summary string
+	Handle                func(echo.Context) (any, error)
+}
+
+func (r route) serve(c echo.Context) error {
+	out, err := r.Handle(c)
+	if err != nil {
+		return err
+	}
+	switch v := out.(type) {
+	case nil:
+		return c.NoContent(http.StatusNoContent)
+	case file:
+		c.Response().Header().Set("Content-Disposition", `attachment; filename="`+v.name+`"`)
+		return c.Blob(http.StatusOK, v.kind, v.data)
+	}
+	status := http.StatusOK
+	if r.Method == http.MethodPost {
+		status = http.StatusCreated
+	}
+	return c.JSON(status, out)
+}
+
+type file struct {
+	name, kind string
+	data       []byte
+}
+
+func (s *Console) routes() []route {
+	return []route{
+		{"GET", "/identities", "List people; ?q searches, ?limit&after pages", s.listIdentities},
+		{"POST", "/identities", "Create a person", s.createIdentity},
+		{"GET", "/identities/:id", "One person", s.getIdentity},
+		{"PUT", "/identities/:id", "Replace a person", s.putIdentity},
+		{"DELETE", "/identities/:id", "Delete a person", func(c echo.Context) (any, error) { return nil, s.People.Delete(ctx(c), param(c, "id")) }},
+		{"GET", "/identities/:id/claims", "What a relying party would receive", s.claims},
+		{"GET", "/identities/:id/ecps", "The person's e-CPS", func(c echo.Context) (any, error) { return s.ECPS.Device(ctx(c), param(c, "id")) }},
+		{"POST", "/identities/:id/ecps", "Activate an e-CPS: {code}", s.activate},
+		{"DELETE", "/identities/:id/ecps", "Remove the e-CPS", func(c echo.Context) (any, error) { return nil, s.ECPS.Remove(ctx(c), param(c, "id")) }},
+		{"PUT", "/identities/:id/ecps/behaviour", "How the phone answers: {action, after}", s.behaviour},
+		{"GET", "/ecps/requests", "Requests waiting on phones; ?all=true for settled ones too", s.listRequests},
+		{"GET", "/ecps/requests/:id", "One request", func(c echo.Context) (any, error) { return s.ECPS.Request(ctx(c), param(c, "id")) }},
+		{"POST", "/ecps/requests/:id/approve", "Approve; with {code, number} as the phone would, with {totp}, or with authority", s.approve},
+		{"POST", "/ecps/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
+		{"GET", "/cards", "List cards; ?national_id filters", s.listCards},
+		{"POST", "/cards", "Issue a card: {national_id, type, pin}", s.issueCard},
+		{"GET", "/cards/:serial", "One card", func(c echo.Context) (any, error) { return s.Cards.Get(ctx(c), param(c, "serial")) }},
+		{"POST", "/cards/:serial/oppose", "Put a card out of use: {reason}", s.oppose},
+		{"POST", "/cards/:serial/unblock", "Unblock a card", func(c echo.Context) (any, error) { return nil, s.Cards.Unblock(ctx(c), param(c, "serial")) }},
+		{"GET", "/cards/:serial/p12", "Certificate and key, ?password=pscemu", s.cardP12},
+		{"GET", "/cards/:serial/certificate", "Certificate as PEM", s.cardPEM},
+		{"GET", "/certificates", "List certificates", s.listCertificates},
+		{"POST", "/certificates", "Issue one: {client_id, profile}", s.issueCertificate},
+		{"GET", "/certificates/:serial", "One certificate", func(c echo.Context) (any, error) { return s.PKI.Certificate(ctx(c), param(c, "serial")) }},
+		{"POST", "/certificates/:serial/revoke", "Revoke", func(c echo.Context) (any, error) { return nil, s.PKI.Revoke(ctx(c), param(c, "serial")) }},
+		{"GET", "/clients", "List clients", s.listClients},
+		{"POST", "/clients", "Register a client", s.putClient},
+		{"GET", "/clients/:id", "One client", func(c echo.Context) (any, error) { return s.Clients.Get(ctx(c), param(c, "id")) }},
+		{"PUT", "/clients/:id", "Replace a client", s.putClient},
+		{"DELETE", "/clients/:id", "Remove a client", func(c echo.Context) (any, error) { return nil, s.Clients.Delete(ctx(c), param(c, "id")) }},
+		{"GET", "/logins", "The latest logins", func(c echo.Context) (any, error) { return items{s.Journal.List(limit(c)), ""}, nil }},
+		{"POST", "/logins", "Do the user's part: {authorize_url, identity, means, pin}", s.perform},
+		{"GET", "/logins/wait", "Wait for ?event= of ?client= within ?timeout=10s", s.wait},
+		{"GET", "/logins/:id", "One login with its events", s.getLogin},
+		{"GET", "/clock", "The emulator's clock", func(echo.Context) (any, error) { return s.Clock.State(), nil }},
+		{"PUT", "/clock", "Move it: {offset}, {now} or {frozen}", s.setClock},
+		{"DELETE", "/clock", "Follow the machine's clock", func(echo.Context) (any, error) { s.Clock.Reset(); return nil, nil }},
+		{"GET", "/doors", "The test doors and whether they are open", func(echo.Context) (any, error) { return items{s.Provider.Doors(), ""}, nil }},
+		{"GET", "/settings", "The settings with value, origin and default", func(echo.Context) (any, error) { return items{s.Settings, ""}, nil }},
+	}
+}
+
+type items struct {
+	Items any    `json:"items"`
+	Next  string `json:"next"`
+}
+
+func ctx(c echo.Context) context.Context { return c.Request().Context() }
+
+func limit(c echo.Context) int {
+	n, err := strconv.Atoi(c.QueryParam("limit"))
+	if err != nil || n < 1 {
+		return 100
+	}
+	return min(n, 1000)
+}
+
+// body reads a JSON body and refuses unknown keys.
+func body(c echo.Context, into any) error {
+	if !strings.HasPrefix(c.Request().Header.Get("Content-Type"), "application/json") {
+		return problem.New(problem.Invalid, "content-type-wrong", "the body is not declared as JSON").Got(c.Request().Header.Get("Content-Type")).Want("Content-Type: application/json")
+	}
+	d := json.NewDecoder(c.Request().Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return problem.New(problem.Invalid, "body-invalid", "the body cannot be read").Got(err.Error()).Want("the JSON that GET /api/v1/openapi.json describes")
+	}
+	return nil
+}
+
+// Person is an identity as listings show it.
+type Person struct {
+	*identities.Identity
+	Name      string   `json:"name"`
+	Means     []string `json:"means"`
+	Behaviour string   `json:"behaviour"`
+	After     string   `json:"behaviour_after,omitempty"`
+}
+
+func (s *Console) person(c context.Context, i *identities.Identity) Person {
+	p := Person{Identity: i, Name: i.Name(), Means: []string{}, Behaviour: string(i.Behaviour.Action)}
+	if i.Behaviour.After > 0 {
+		p.After = i.Behaviour.After.String()
+	}
+	if _, err := s.ECPS.Device(c, i.NationalID); err == nil {
+		p.Means = append(p.Means, "ecps")
+	}
+	if serials, err := s.Cards.Serials(c, i.NationalID); err == nil && len(serials) > 0 {
+		p.Means = append(p.Means, "card")
+	}
+	return p
+}
+
+func (s *Console) listIdentities(c echo.Context) (any, error) {
+	n := limit(c)
+	people, err := s.People.List(ctx(c), c.QueryParam("q"), c.QueryParam("after"), n)
+	out := items{Next: ""}
+	rows := make([]Person, len(people))
+	for i := range people {
+		rows[i] = s.person(ctx(c), &people[i])
+	}
+	if len(people) == n {
+		out.Next = people[n-1].NationalID
+	}
+	out.Items = rows
+	return out, err
+}
+
+func (s *Console) getIdentity(c echo.Context) (any, error) {
+	i, err := s.People.Get(ctx(c), param(c, "id"))
+	if err != nil {
+		return nil, err
+	}
+	return s.person(ctx(c), i), nil
+}
+
+func (s *Console) createIdentity(c echo.Context) (any, error) {
+	var i identities.Identity
+	if err := body(c, &i); err != nil {
+		return nil, err
+	}
+	if err := s.People.Create(ctx(c), &i); err != nil {
+		return nil, err
+	}
+	return s.person(ctx(c), &i), nil
+}
+
+func (s *Console) putIdentity(c echo.Context) (any, error) {
+	var i identities.Identity
+	if err := body(c, &i); err != nil {
+		return nil, err
+	}
+	if id := param(c, "id"); i.NationalID != id {
+		return nil, problem.New(problem.Invalid, "id-differs", "path and body name different people").Got(i.NationalID).Want(id)
+	}
+	if err := s.People.Put(ctx(c), &i); err != nil {
+		return nil, err
+	}
+	return s.person(ctx(c), &i), nil
+}
+
+func (s *Console) claims(c echo.Context) (any, error) {
+	i, err := s.People.Get(ctx(c), param(c, "id"))
+	if err != nil {
+		return nil, err
+	}
+	mode := "MOBILE"
+	if c.QueryParam("means") == "card" {
+		mode = "CARD"
+	}
+	return i.UserInfo(mode), nil
+}
+
+func (s *Console) activate(c echo.Context) (any, error) {
+	in := struct {
+		Code string `json:"code"`
+	}{"1234"}
+	if c.Request().ContentLength != 0 {
+		if err := body(c, &in); err != nil {
+			return nil, err
+		}
+	}
+	return s.ECPS.Activate(ctx(c), param(c, "id"), in.Code)
+}
+
+func (s *Console) behaviour(c echo.Context) (any, error) {
+	var in struct {
+		Action string `json:"action"`
+		After  string `json:"after"`
+	}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	b, err := identities.ParseBehaviour(in.Action, in.After)
+	if err != nil {
+		return nil, err
+	}
+	return in, s.People.SetBehaviour(ctx(c), param(c, "id"), b)
+}
+
+func (s *Console) listRequests(c echo.Context) (any, error) {
+	rs, err := s.ECPS.Requests(ctx(c), c.QueryParam("national_id"), c.QueryParam("all") != "true")
+	return items{rs, ""}, err
+}
+
+func (s *Console) approve(c echo.Context) (any, error) {
+	var in struct{ Code, Number, TOTP string }
+	if c.Request().ContentLength != 0 {
+		if err := body(c, &in); err != nil {
+			return nil, err
+		}
+	}
+	id := param(c, "id")
+	switch {
+	case in.TOTP != "":
+		return s.ECPS.ApproveTOTP(ctx(c), id, in.TOTP)
+	case in.Code != "" || in.Number != "":
+		return s.ECPS.Approve(ctx(c), id, in.Code, in.Number)
+	}
+	return s.ECPS.Answer(ctx(c), id, ecps.Approved)
+}
+
+// stream tells of every change of a request as a server-sent event.
+func (s *Console) stream(c echo.Context) error {
+	w := c.Response()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.WriteHeader(http.StatusOK)
+	changed := s.ECPS.Watch(ctx(c))
+	for {
+		rs, err := s.ECPS.Requests(ctx(c), c.QueryParam("national_id"), true)
+		if err != nil {
+			return err
+		}
+		data, _ := json.Marshal(rs)
+		if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
+			return nil
+		}
+		w.Flush()
+		if _, open := <-changed; !open {
+			return nil
+		}
+	}
+}
+
+func (s *Console) listCards(c echo.Context) (any, error) {
+	n := limit(c)
+	list, err := s.Cards.List(ctx(c), c.QueryParam("national_id"), c.QueryParam("after"), n)
+	out := items{Items: list}
+	if len(list) == n {
+		out.Next = list[n-1].Serial
+	}
+	return out, err
+}
+
+func (s *Console) issueCard(c echo.Context) (any, error) {
+	var in struct {
+		NationalID string `json:"national_id"`
+		Type       string `json:"type"`
+		PIN        string `json:"pin"`
+	}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return s.Cards.Issue(ctx(c), in.NationalID, in.Type, in.PIN)
+}
+
+func (s *Console) oppose(c echo.Context) (any, error) {
+	var in struct {
+		Reason string `json:"reason"`
+	}
+	if c.Request().ContentLength != 0 {
+		if err := body(c, &in); err != nil {
+			return nil, err
+		}
+	}
+	return nil, s.Cards.Oppose(ctx(c), param(c, "serial"), in.Reason)
+}
+
+func (s *Console) cardP12(c echo.Context) (any, error) {
+	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"))
+	if err != nil {
+		return nil, err
+	}
+	password := c.QueryParam("password")
+	if password == "" {
+		password = "pscemu"
+	}
+	data, err := s.PKI.PKCS12(ctx(c), cert, password)
+	return file{"carte-" + cert.CardSerial + ".p12", "application/x-pkcs12", data}, err
+}
+
+func (s *Console) cardPEM(c echo.Context) (any, error) {
+	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"))
+	if err != nil {
+		return nil, err
+	}
+	data, _, err := s.PKI.PEM(ctx(c), cert)
+	return file{"carte-" + cert.CardSerial + ".pem", "application/x-pem-file", data}, err
+}
+
+func (s *Console) listCertificates(c echo.Context) (any, error) {
+	n := limit(c)
+	list, err := s.PKI.Certificates(ctx(c), c.QueryParam("after"), n)
+	out := items{Items: list}
+	for i := range list {
+		list[i].Key = nil
+	}
+	if len(list) == n {
+		out.Next = list[n-1].Serial
+	}
+	return out, err
+}
+
+// Issued is a certificate with its key, as the API hands it over once.
+type Issued struct {
+	Serial      string `json:"serial"`
+	Profile     string `json:"profile"`
+	Certificate string `json:"certificate"`
+	Key         string `json:"key"`
+	PKCS12      []byte `json:"p12"` // password "pscemu"
+}
+
+func (s *Console) issueCertificate(c echo.Context) (any, error) {
+	in := struct {
+		ClientID string `json:"client_id"`
+		Profile  string `json:"profile"`
+	}{Profile: "AUTH_CLI"}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	if _, err := s.Clients.Get(ctx(c), in.ClientID); err != nil {
+		return nil, err
+	}
+	cert, err := s.PKI.Issue(ctx(c), pki.Order{Profile: in.Profile, Subject: ClientSubject(in.ClientID), ClientID: in.ClientID})
+	if err != nil {
+		return nil, err
+	}
+	pem, key, err := s.PKI.PEM(ctx(c), cert)
+	if err != nil {
+		return nil, err
+	}
+	p12, err := s.PKI.PKCS12(ctx(c), cert, "pscemu")
+	return Issued{cert.Serial, cert.Profile, string(pem), string(key), p12}, err
+}
+
+// ClientSubject is the subject of a client's certificate: a fictitious
+// structure, and the client_id as CN.
+func ClientSubject(clientID string) pki.Name {
+	return pki.ORGName("Paris (75)", "EDITEUR FICTIF SANTE", "300000000029751", clientID)
+}
+
+func (s *Console) listClients(c echo.Context) (any, error) {
+	list, err := s.Clients.List(ctx(c), c.QueryParam("after"), limit(c))
+	return items{list, ""}, err
+}
+
+func (s *Console) putClient(c echo.Context) (any, error) {
+	var in clients.Client
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	if id := param(c, "id"); id != "" && id != in.ID {
+		return nil, problem.New(problem.Invalid, "id-differs", "path and body name different clients").Got(in.ID).Want(id)
+	}
+	return in, s.Clients.Put(ctx(c), &in)
+}
+
+func (s *Console) perform(c echo.Context) (any, error) {
+	var in struct {
+		AuthorizeURL string `json:"authorize_url"`
+		Identity     string `json:"identity"`
+		Means        string `json:"means"`
+		PIN          string `json:"pin"`
+	}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return s.Provider.Perform(ctx(c), in.AuthorizeURL, in.Identity, in.Means, in.PIN)
+}
+
+func (s *Console) wait(c echo.Context) (any, error) {
+	timeout, err := time.ParseDuration(c.QueryParam("timeout"))
+	if err != nil || timeout <= 0 || timeout > time.Minute {
+		timeout = 10 * time.Second
+	}
+	waiting, stop := context.WithTimeout(ctx(c), timeout)
+	defer stop()
+	if l := s.Journal.Wait(waiting, c.QueryParam("event"), c.QueryParam("client")); l != nil {
+		return l, nil
+	}
+	return nil, problem.New(problem.NotFound, "event-not-seen", "no such event came in time").Got("event " + c.QueryParam("event") + " within " + timeout.String())
+}
+
+func (s *Console) getLogin(c echo.Context) (any, error) {
+	if l := s.Journal.Get(param(c, "id")); l != nil {
+		return l, nil
+	}
+	return nil, problem.New(problem.NotFound, "login-unknown", "the journal holds no such login (any more)").Got(param(c, "id"))
+}
+
+func (s *Console) setClock(c echo.Context) (any, error) {
+	var in struct {
+		Offset string     `json:"offset"`
+		Now    *time.Time `json:"now"`
+		Frozen bool       `json:"frozen"`
+	}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	switch {
+	case in.Now != nil:
+		s.Clock.Set(*in.Now, in.Frozen)
+	case in.Offset != "":
+		d, err := time.ParseDuration(in.Offset)
+		if err != nil {
+			return nil, problem.New(problem.Invalid, "offset-invalid", "the offset cannot be used").Got(in.Offset).Want("a duration such as 10m or -1h")
+		}
+		s.Clock.Offset(d)
+	}
+	if in.Frozen && in.Now == nil {
+		s.Clock.Set(s.Clock.Now(), true)
+	}
+	return s.Clock.State(), nil
+}

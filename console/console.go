@@ -1,0 +1,204 @@
+// Package console is the workshop: the control API, the pages on which people
+// drive the emulator, and the demo relying party. It listens on loopback.
+package console
+
+import (
+	"crypto/subtle"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"pscemu/cards"
+	"pscemu/cards/pki"
+	"pscemu/clock"
+	"pscemu/config"
+	"pscemu/identities"
+	"pscemu/identities/ecps"
+	"pscemu/problem"
+	"pscemu/provider"
+	"pscemu/provider/clients"
+	"pscemu/provider/journal"
+	"pscemu/static"
+)
+
+// Parts are what the console drives.
+type Parts struct {
+	Clock    *clock.Adjustable
+	People   *identities.People
+	ECPS     *ecps.Service
+	Cards    *cards.Desk
+	PKI      *pki.PKI
+	Clients  *clients.Registry
+	Provider *provider.Server
+	Journal  *journal.Journal
+	Settings []config.Setting
+	Strict   bool
+	Token    string // bearer token of the control API
+	Version  string
+	Addr     string // host:port it is reached at
+	Demo     *Demo
+}
+
+// Console serves the workshop.
+type Console struct {
+	Parts
+	cookie string // name of the pages' cookie, which holds the token
+}
+
+// New makes the console.
+func New(p Parts) *Console {
+	_, port, _ := net.SplitHostPort(p.Addr)
+	return &Console{Parts: p, cookie: "pscemu-console-" + port}
+}
+
+// Handler serves pages, API and demo.
+func (s *Console) Handler() http.Handler {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = s.httpError
+	e.Use(middleware.Recover(), s.headers, s.ownHostOnly, middleware.BodyLimit("1M"))
+	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
+	e.GET("/pki/crl/:name", s.crl)
+	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	e.GET("/readyz", func(c echo.Context) error { return c.String(http.StatusOK, "ready\n") })
+	e.GET("/metrics", s.metrics)
+	api := e.Group("/api/v1", s.authorised)
+	for _, r := range s.routes() {
+		api.Add(r.Method, r.Path, r.serve)
+	}
+	api.GET("/ecps/requests/stream", s.stream)
+	e.GET("/api/v1/openapi.json", func(c echo.Context) error { return c.JSON(http.StatusOK, s.OpenAPI()) })
+	s.pages(e)
+	return e
+}
+
+const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func (s *Console) headers(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", csp)
+		return next(c)
+	}
+}
+
+// ownHostOnly refuses requests that reached us under a foreign name (DNS
+// rebinding) or that another site's page made.
+func (s *Console) ownHostOnly(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if ip := net.ParseIP(strings.Trim(host, "[]")); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return problem.New(problem.Forbidden, "host-foreign", "the console answers under a loopback name only").Got(r.Host).Want(s.Addr)
+		}
+		if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host {
+			return problem.New(problem.Forbidden, "origin-foreign", "the request came from another site").Got(origin).Want("http://" + r.Host)
+		}
+		if site := r.Header.Get("Sec-Fetch-Site"); r.Method != http.MethodGet && site != "" && site != "same-origin" && site != "none" {
+			return problem.New(problem.Forbidden, "origin-foreign", "the request came from another site").Got(site).Want("same-origin")
+		}
+		return next(c)
+	}
+}
+
+// authorised wants the bearer token, or the cookie that our own pages set.
+func (s *Console) authorised(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		token, _ := strings.CutPrefix(c.Request().Header.Get("Authorization"), "Bearer ")
+		if s.tokenIs(token) || s.hasCookie(c) {
+			return next(c)
+		}
+		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="pscemu"`)
+		return &unauthorised{problem.New(problem.Forbidden, "api-token-wrong", "the control API wants its token").Want("Authorization: Bearer … with api_token of DATA/ready.json")}
+	}
+}
+
+type unauthorised struct{ error }
+
+func (s *Console) tokenIs(t string) bool {
+	return subtle.ConstantTimeCompare([]byte(t), []byte(s.Token)) == 1
+}
+
+func (s *Console) hasCookie(c echo.Context) bool {
+	cookie, err := c.Cookie(s.cookie)
+	return err == nil && s.tokenIs(cookie.Value)
+}
+
+var statuses = map[problem.Kind]int{problem.Invalid: 400, problem.NotFound: 404, problem.Conflict: 409, problem.Forbidden: 403, problem.Internal: 500}
+
+// httpError writes problem details (RFC 9457), or a page to a browser.
+func (s *Console) httpError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	p := problem.From(err)
+	status := statuses[p.Kind]
+	var he *echo.HTTPError
+	var un *unauthorised
+	switch {
+	case errors.As(err, &he):
+		status = he.Code
+		p = problem.New(problem.Invalid, "http-"+strings.ToLower(strings.ReplaceAll(http.StatusText(he.Code), " ", "-")), http.StatusText(he.Code)).Got(c.Request().Method + " " + c.Request().URL.Path)
+	case errors.As(err, &un):
+		status = http.StatusUnauthorized
+		p = problem.From(un.error)
+	case status == 500:
+		slog.Error("request failed", "path", c.Request().URL.Path, "error", err)
+	}
+	if !strings.HasPrefix(c.Request().URL.Path, "/api/") && strings.Contains(c.Request().Header.Get("Accept"), "text/html") {
+		_ = s.page(c, status, "message", map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": p})
+		return
+	}
+	c.Response().Header().Set("Content-Type", "application/problem+json")
+	_ = c.JSON(status, struct {
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+		*problem.Error
+	}{"about:blank", p.Reason, status, p.Error(), p})
+}
+
+func (s *Console) page(c echo.Context, status int, name string, data map[string]any) error {
+	if !s.hasCookie(c) {
+		c.SetCookie(&http.Cookie{Name: s.cookie, Value: s.Token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	}
+	data["Console"], data["Strict"] = true, s.Strict
+	body, err := static.Render(name, data)
+	if err != nil {
+		return err
+	}
+	return c.HTMLBlob(status, body)
+}
+
+// param is a path segment, unescaped: ids may hold a slash.
+func param(c echo.Context, name string) string {
+	v := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return v
+	}
+	if u, err := url.PathUnescape(v); err == nil {
+		return u
+	}
+	return v
+}
+
+func (s *Console) crl(c echo.Context) error {
+	der, err := s.PKI.CRL(c.Request().Context(), strings.TrimSuffix(c.Param("name"), ".crl"))
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, "application/pkix-crl", der)
+}

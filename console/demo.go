@@ -1,0 +1,135 @@
+package console
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/problem"
+)
+
+// Demo is a small relying party: a vendor's server as it should be, talking
+// to the running emulator over mTLS.
+type Demo struct {
+	ClientID     string
+	Secret       string
+	Issuer       string
+	AuthorizeURL string
+	TLS          *tls.Config // the demo client's certificate, the server CA
+}
+
+const demoCookie = "pscemu-demo"
+
+func (s *Console) demoPage(c echo.Context) error {
+	return s.page(c, http.StatusOK, "demo", map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer})
+}
+
+func (s *Console) demoRedirect() string { return "http://" + s.Addr + "/demo/callback" }
+
+// demoStart sends the browser to the login with state, nonce and PKCE, which
+// it keeps in a cookie of this browser.
+func (s *Console) demoStart(c echo.Context) error {
+	state, nonce, verifier := rand.Text(), rand.Text(), rand.Text()+rand.Text()
+	challenge := sha256.Sum256([]byte(verifier))
+	c.SetCookie(&http.Cookie{Name: demoCookie, Value: state + "." + nonce + "." + verifier, Path: "/demo", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: 1800})
+	q := url.Values{"response_type": {"code"}, "client_id": {s.Demo.ClientID}, "redirect_uri": {s.demoRedirect()}, "scope": {"openid scope_all"}, "acr_values": {"eidas1"},
+		"state": {state}, "nonce": {nonce}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
+	return c.Redirect(http.StatusFound, s.Demo.AuthorizeURL+"?"+q.Encode())
+}
+
+// demoCallback checks what came, exchanges the code and shows everything.
+func (s *Console) demoCallback(c echo.Context) error {
+	kept, err := c.Cookie(demoCookie)
+	if err != nil {
+		return problem.New(problem.Forbidden, "demo-not-started", "this browser began no login here").Do("start again on /demo")
+	}
+	c.SetCookie(&http.Cookie{Name: demoCookie, Path: "/demo", MaxAge: -1})
+	parts := strings.SplitN(kept.Value, ".", 3)
+	if len(parts) != 3 || c.QueryParam("state") != parts[0] || c.QueryParam("iss") != s.Demo.Issuer {
+		return problem.New(problem.Forbidden, "demo-state-wrong", "state or iss is not what was sent").Do("start again on /demo")
+	}
+	if e := c.QueryParam("error"); e != "" {
+		return s.page(c, http.StatusOK, "demo", map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer, "Error": e, "Description": c.QueryParam("error_description")})
+	}
+	tokens, err := s.demoExchange(c.QueryParam("code"), parts[2])
+	if err != nil {
+		return err
+	}
+	id := decoded(tokens["id_token"])
+	if id["nonce"] != parts[1] {
+		return problem.New(problem.Forbidden, "demo-nonce-wrong", "the id token's nonce is not the one sent")
+	}
+	info, err := s.demoGet(s.Demo.Issuer+"/protocol/openid-connect/userinfo", fmt.Sprint(tokens["access_token"]))
+	if err != nil {
+		return err
+	}
+	return s.page(c, http.StatusOK, "demo", map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer, "UserInfo": info,
+		"IDToken": indent(id), "AccessToken": indent(decoded(tokens["access_token"])), "Raw": tokens["id_token"],
+		"Logout": s.Demo.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {fmt.Sprint(tokens["id_token"])}, "post_logout_redirect_uri": {"http://" + s.Addr + "/demo"}}.Encode()})
+}
+
+func (s *Console) demoClient() *http.Client {
+	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{TLSClientConfig: s.Demo.TLS, DisableKeepAlives: true}}
+}
+
+func (s *Console) demoExchange(code, verifier string) (map[string]any, error) {
+	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {s.Demo.ClientID}, "client_secret": {s.Demo.Secret}, "code": {code}, "code_verifier": {verifier}, "redirect_uri": {s.demoRedirect()}}
+	resp, err := s.demoClient().PostForm(s.Demo.Issuer+"/protocol/openid-connect/token", form)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var out map[string]any
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&out); err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, problem.New(problem.Forbidden, "demo-token-refused", "the token endpoint refused").Got(fmt.Sprint(out["error"], ": ", out["error_description"]))
+	}
+	return out, nil
+}
+
+func (s *Console) demoGet(u, token string) (string, error) {
+	req, err := http.NewRequest(http.MethodGet, u, nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := s.demoClient().Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return "", problem.New(problem.Forbidden, "demo-userinfo-refused", "UserInfo refused").Got(resp.Status)
+	}
+	var v json.RawMessage = body
+	return indent(v), nil
+}
+
+// decoded is a token's payload; the demo trusts the TLS connection it came by.
+func decoded(token any) map[string]any {
+	parts := strings.Split(fmt.Sprint(token), ".")
+	out := map[string]any{}
+	if len(parts) == 3 {
+		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		_ = json.Unmarshal(payload, &out)
+	}
+	return out
+}
+
+func indent(v any) string {
+	b, _ := json.MarshalIndent(v, "", "  ")
+	return string(b)
+}

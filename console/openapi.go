@@ -1,0 +1,43 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+var pathParam = regexp.MustCompile(`:(\w+)`)
+
+// OpenAPI describes the control API (OpenAPI 3.1), from the table of routes.
+func (s *Console) OpenAPI() map[string]any {
+	paths := map[string]map[string]any{}
+	for _, r := range s.routes() {
+		path := pathParam.ReplaceAllString(r.Path, "{$1}")
+		if paths[path] == nil {
+			paths[path] = map[string]any{}
+		}
+		var params []map[string]any
+		for _, m := range pathParam.FindAllStringSubmatch(r.Path, -1) {
+			params = append(params, map[string]any{"name": m[1], "in": "path", "required": true, "schema": map[string]any{"type": "string"}, "description": "percent-encoded"})
+		}
+		op := map[string]any{"summary": r.Summary, "responses": map[string]any{"2XX": map[string]any{"description": "done"}, "default": map[string]any{"description": "problem details (RFC 9457)"}}}
+		if params != nil {
+			op["parameters"] = params
+		}
+		if r.Method == http.MethodPost || r.Method == http.MethodPut {
+			op["requestBody"] = map[string]any{"content": map[string]any{"application/json": map[string]any{"schema": map[string]any{"type": "object"}}}}
+		}
+		paths[path][strings.ToLower(r.Method)] = op
+	}
+	return map[string]any{"openapi": "3.1.0", "info": map[string]any{"title": "pscemu control API", "version": s.Version},
+		"servers": []any{map[string]any{"url": "http://" + s.Addr + "/api/v1"}}, "security": []any{map[string]any{"token": []any{}}}, "paths": paths,
+		"components": map[string]any{"securitySchemes": map[string]any{"token": map[string]any{"type": "http", "scheme": "bearer"}}}}
+}
+
+// metrics are counters in Prometheus' text form.
+func (s *Console) metrics(c echo.Context) error {
+	return c.Blob(http.StatusOK, "text/plain; version=0.0.4", fmt.Appendf(nil, "# HELP pscemu_journal_logins Logins kept in the journal.\n# TYPE pscemu_journal_logins gauge\npscemu_journal_logins %d\n", len(s.Journal.List(1000))))
+}

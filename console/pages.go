@@ -1,0 +1,199 @@
+package console
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/identities/ecps"
+	"pscemu/problem"
+)
+
+func (s *Console) pages(e *echo.Echo) {
+	e.GET("/", s.home)
+	e.GET("/identities", s.identitiesPage)
+	e.GET("/identities/:id", s.identityPage)
+	e.GET("/cards", s.cardsPage)
+	e.GET("/clients", s.clientsPage)
+	e.GET("/logins", s.loginsPage)
+	e.GET("/logins/:id", s.loginPage)
+	e.GET("/phone/:id", s.phonePage)
+	e.GET("/phone/:id/state", s.phoneState)
+	ours := e.Group("", s.ownPagesOnly)
+	ours.POST("/phone/:id/:request", s.phoneAnswer)
+	ours.POST("/cards/:serial/:action", s.cardAction)
+	if s.Demo != nil {
+		e.GET("/demo", s.demoPage)
+		e.GET("/demo/start", s.demoStart)
+		e.GET("/demo/callback", s.demoCallback)
+	}
+}
+
+// ownPagesOnly wants the cookie a page of ours set; ownHostOnly has judged the
+// origin, and the cookie is never sent across sites.
+func (s *Console) ownPagesOnly(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !s.hasCookie(c) {
+			return problem.New(problem.Forbidden, "console-cookie-missing", "this form was not opened on the console").Do("open the page first")
+		}
+		return next(c)
+	}
+}
+
+func (s *Console) home(c echo.Context) error {
+	return s.page(c, http.StatusOK, "console_home", map[string]any{"Title": "Console", "Doors": s.Provider.Doors(), "Settings": s.Settings, "Version": s.Version})
+}
+
+func (s *Console) identitiesPage(c echo.Context) error {
+	q := c.QueryParam("q")
+	people, err := s.People.List(ctx(c), q, c.QueryParam("after"), 100)
+	if err != nil {
+		return err
+	}
+	rows := make([]Person, len(people))
+	next := ""
+	for i := range people {
+		rows[i] = s.person(ctx(c), &people[i])
+		next = people[i].NationalID
+	}
+	if len(people) < 100 {
+		next = ""
+	}
+	return s.page(c, http.StatusOK, "console_identities", map[string]any{"Title": "Identités", "People": rows, "Query": q, "Next": next})
+}
+
+func (s *Console) identityPage(c echo.Context) error {
+	i, err := s.People.Get(ctx(c), param(c, "id"))
+	if err != nil {
+		return err
+	}
+	claims, err := json.MarshalIndent(i.UserInfo("MOBILE"), "", "  ")
+	if err != nil {
+		return err
+	}
+	all, err := s.Cards.List(ctx(c), i.NationalID, "", 20)
+	if err != nil {
+		return err
+	}
+	return s.page(c, http.StatusOK, "console_identity", map[string]any{"Title": i.Name(), "Person": s.person(ctx(c), i), "Claims": string(claims), "Cards": all})
+}
+
+func (s *Console) cardsPage(c echo.Context) error {
+	list, err := s.Cards.List(ctx(c), c.QueryParam("national_id"), "", 500)
+	if err != nil {
+		return err
+	}
+	return s.page(c, http.StatusOK, "console_cards", map[string]any{"Title": "Cartes", "Cards": list})
+}
+
+func (s *Console) cardAction(c echo.Context) error {
+	var err error
+	switch serial := param(c, "serial"); c.Param("action") {
+	case "oppose":
+		err = s.Cards.Oppose(ctx(c), serial, "")
+	case "unblock":
+		err = s.Cards.Unblock(ctx(c), serial)
+	default:
+		err = echo.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/cards")
+}
+
+func (s *Console) clientsPage(c echo.Context) error {
+	list, err := s.Clients.List(ctx(c), "", 500)
+	if err != nil {
+		return err
+	}
+	return s.page(c, http.StatusOK, "console_clients", map[string]any{"Title": "Clients", "Clients": list})
+}
+
+func (s *Console) loginsPage(c echo.Context) error {
+	return s.page(c, http.StatusOK, "console_logins", map[string]any{"Title": "Connexions", "Logins": s.Journal.List(100)})
+}
+
+func (s *Console) loginPage(c echo.Context) error {
+	l := s.Journal.Get(param(c, "id"))
+	if l == nil {
+		return problem.New(problem.NotFound, "login-unknown", "the journal holds no such login (any more)").Got(param(c, "id"))
+	}
+	return s.page(c, http.StatusOK, "console_login", map[string]any{"Title": "Connexion " + l.ID, "Login": l})
+}
+
+// phonePage is the person's phone: its requests, live.
+func (s *Console) phonePage(c echo.Context) error { return s.phone(c, nil) }
+
+func (s *Console) phone(c echo.Context, refusal error) error {
+	i, err := s.People.Get(ctx(c), param(c, "id"))
+	if err != nil {
+		return err
+	}
+	device, err := s.ECPS.Device(ctx(c), i.NationalID)
+	if err != nil {
+		return err
+	}
+	all, err := s.ECPS.Requests(ctx(c), i.NationalID, false)
+	if err != nil {
+		return err
+	}
+	var pending, history []ecps.Request
+	for _, r := range all {
+		if r.State == ecps.Pending {
+			pending = append(pending, r)
+		} else {
+			history = append(history, r)
+		}
+	}
+	data := map[string]any{"Title": "Téléphone de " + i.Name(), "Person": i, "Device": device, "Pending": pending, "History": history, "Path": "/phone/" + url.PathEscape(i.NationalID)}
+	if refusal != nil {
+		data["Problem"] = problem.From(refusal)
+	}
+	return s.page(c, http.StatusOK, "phone", data)
+}
+
+// phoneState lets the page know, by a long poll, that something changed: the
+// answer names the requests that wait.
+func (s *Console) phoneState(c echo.Context) error {
+	id := param(c, "id")
+	changed := s.ECPS.Watch(ctx(c))
+	for {
+		rs, err := s.ECPS.Requests(ctx(c), id, true)
+		if err != nil {
+			return err
+		}
+		seen := ""
+		for _, r := range rs {
+			seen += r.ID + " "
+		}
+		if seen != c.QueryParam("seen") {
+			return c.JSON(http.StatusOK, map[string]string{"seen": seen})
+		}
+		if _, open := <-changed; !open {
+			return nil
+		}
+	}
+}
+
+// phoneAnswer is the person's thumb: code and number, or a refusal.
+func (s *Console) phoneAnswer(c echo.Context) error {
+	r, err := s.ECPS.Request(ctx(c), param(c, "request"))
+	if err == nil && r.NationalID != param(c, "id") {
+		err = problem.New(problem.Forbidden, "ecps-other-person", "this request is another person's")
+	}
+	if err != nil {
+		return err
+	}
+	if c.FormValue("answer") == "refuse" {
+		_, err = s.ECPS.Answer(ctx(c), r.ID, ecps.Refused)
+	} else {
+		_, err = s.ECPS.Approve(ctx(c), r.ID, c.FormValue("code"), c.FormValue("number"))
+	}
+	if err != nil {
+		return s.phone(c, err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/phone/"+url.PathEscape(r.NationalID))
+}

@@ -1,0 +1,126 @@
+package identities
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
+	"golang.org/x/text/unicode/norm"
+	"unicode"
+
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// People is the directory of identities.
+type People struct {
+	store store.Store
+}
+
+// Collection is where identities lie in the store, by national id.
+var Collection = store.Collection[Identity]("identities")
+
+// New opens the directory.
+func New(s store.Store) *People { return &People{store: s} }
+
+// Get finds a person by national id.
+func (p *People) Get(ctx context.Context, id string) (*Identity, error) {
+	i, err := Collection.Load(ctx, p.store, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, problem.New(problem.NotFound, "identity-unknown", "nobody has this national id").Got(id).Want("a full national id, such as those `pscemu identities list` prints")
+	}
+	return &i, err
+}
+
+// Put validates and keeps a person.
+func (p *People) Put(ctx context.Context, i *Identity) error {
+	if err := i.Validate(); err != nil {
+		return err
+	}
+	return Collection.Save(ctx, p.store, i.NationalID, *i, store.Forever)
+}
+
+// Create keeps a new person, and refuses one who is there already.
+func (p *People) Create(ctx context.Context, i *Identity) error {
+	if err := i.Validate(); err != nil {
+		return err
+	}
+	return p.store.Update(ctx, func(tx store.Tx) error {
+		if _, err := Collection.Get(tx, i.NationalID); err == nil {
+			return problem.New(problem.Conflict, "identity-exists", "somebody has this national id already").Got(i.NationalID).Do("use PUT to change the person")
+		}
+		return Collection.Put(tx, i.NationalID, *i, store.Forever)
+	})
+}
+
+// Delete removes a person.
+func (p *People) Delete(ctx context.Context, id string) error {
+	if _, err := p.Get(ctx, id); err != nil {
+		return err
+	}
+	return p.store.Update(ctx, func(tx store.Tx) error { return Collection.Delete(tx, id) })
+}
+
+// SetBehaviour changes how the person's phone answers.
+func (p *People) SetBehaviour(ctx context.Context, id string, b Behaviour) error {
+	i, err := p.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	i.Behaviour = b
+	return p.Put(ctx, i)
+}
+
+// List returns up to limit people behind the id after, whose id or name holds
+// the query; case and accents do not matter.
+func (p *People) List(ctx context.Context, query, after string, limit int) ([]Identity, error) {
+	var out []Identity
+	query = fold(query)
+	for len(out) < limit {
+		page, err := Collection.Page(ctx, p.store, after, max(limit, 200))
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range page {
+			if len(out) < limit && strings.Contains(fold(i.NationalID+" "+i.Name()), query) {
+				out = append(out, i)
+			}
+			after = i.NationalID
+		}
+		if len(page) < max(limit, 200) {
+			break
+		}
+	}
+	return out, nil
+}
+
+func fold(s string) string {
+	t := transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC)
+	if out, _, err := transform.String(t, s); err == nil {
+		s = out
+	}
+	return strings.ToLower(strings.TrimSpace(s))
+}
+
+// Persona is a ready-made person with the means they are given.
+type Persona struct {
+	Identity
+	Card string `json:"card"` // card type, "" for none
+	ECPS bool   `json:"ecps"`
+}
+
+//go:embed personas.json
+var personas []byte
+
+// Personas are the people of a fresh data folder.
+func Personas() []Persona {
+	var all []Persona
+	if err := json.Unmarshal(personas, &all); err != nil {
+		panic(err) // embedded, checked by a test
+	}
+	return all
+}

@@ -1,0 +1,242 @@
+package provider
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/identities"
+	"pscemu/identities/ecps"
+	"pscemu/problem"
+	"pscemu/provider/clients"
+	"pscemu/provider/login"
+	"pscemu/provider/oidc"
+)
+
+func (s *Server) loginRoutes(e *echo.Echo) {
+	g := e.Group("/login/:id")
+	g.GET("", s.withLogin(s.loginPage))
+	g.POST("/ecps", s.withLogin(s.submitECPS))
+	g.GET("/wait", s.withLogin(s.waitPage))
+	g.GET("/state", s.withLogin(s.waitState))
+	g.GET("/continue", s.withLogin(s.continueECPS))
+	g.POST("/totp", s.withLogin(s.submitTOTP))
+	g.POST("/card", s.withLogin(s.submitCard))
+	g.GET("/card-browser", s.withLogin(s.toCardOrigin))
+	g.GET("/card-return", s.withLogin(s.fromCardOrigin))
+	g.POST("/test", s.withLogin(s.submitTest))
+	g.POST("/cancel", s.withLogin(s.cancel))
+}
+
+// withLogin finds the login and refuses another browser's, another site's form
+// and a repeated field.
+func (s *Server) withLogin(next func(echo.Context, *login.Pending) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if origin := r.Header.Get("Origin"); origin != "" && origin != "null" && r.Method == http.MethodPost && !strings.EqualFold(strings.TrimPrefix(origin, "https://"), r.Host) {
+			return s.errorPage(c, http.StatusForbidden, "Requête refusée", problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").Got(origin).Want("https://"+r.Host))
+		}
+		p, err := s.logins.Get(r, c.Param("id"))
+		if err != nil {
+			return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
+		}
+		return next(c, p)
+	}
+}
+
+// loginPage shows the three means.
+func (s *Server) loginPage(c echo.Context, p *login.Pending) error {
+	return s.showLogin(c, p, c.QueryParam("tab"), nil)
+}
+
+func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal error) error {
+	if tab != "card" && (tab != "test" || s.config.Strict) {
+		tab = "ecps"
+	}
+	ctx, q := c.Request().Context(), c.QueryParam("q")
+	data := map[string]any{"Title": "Connectez-vous", "ID": p.ID, "Client": p.ClientName, "Tab": tab, "Query": q, "Path": s.loginURL(p.ID, "")}
+	hint, _ := strings.CutPrefix(p.Form.Get("login_hint"), "auto:")
+	data["Login"] = first(c.FormValue("login"), hint, s.logins.Remembered(c.Request()))
+	data["Remember"] = s.logins.Remembered(c.Request()) != ""
+	var err error
+	switch tab {
+	case "card":
+		data["Cards"], err = s.cards.List(ctx, "", "", 50)
+	case "test":
+		data["People"], err = s.people.List(ctx, q, "", 50)
+	}
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if refusal != nil {
+		status = http.StatusUnprocessableEntity
+		data["Problem"] = problem.From(refusal)
+	}
+	return s.page(c, status, "login", data)
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// submitECPS sends the request to the phone.
+func (s *Server) submitECPS(c echo.Context, p *login.Pending) error {
+	ctx, id := c.Request().Context(), strings.TrimSpace(c.FormValue("login"))
+	if id == "" {
+		return s.showLogin(c, p, "ecps", problem.New(problem.Invalid, "national-id-missing", "Indiquez votre identifiant").Want("l'identifiant national complet, imprimé au-dessus du nom sur la carte"))
+	}
+	s.dropRequest(ctx, p)
+	r, err := s.ecps.Start(ctx, id, p.ClientName, "")
+	s.journal.Add(p.ID, "ecps-request", map[string]string{"national_id": id}, err)
+	if err != nil {
+		return s.showLogin(c, p, "ecps", err)
+	}
+	if c.FormValue("remember") != "" {
+		s.logins.Remember(c.Response(), id)
+	} else {
+		s.logins.Remember(c.Response(), "")
+	}
+	p.Request = r.ID
+	if err := s.logins.Save(ctx, p); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "/wait"))
+}
+
+// dropRequest takes back a request that still waits.
+func (s *Server) dropRequest(ctx context.Context, p *login.Pending) {
+	if p.Request != "" {
+		_, _ = s.ecps.Answer(ctx, p.Request, ecps.Cancelled) // settled ones stay as they are
+	}
+}
+
+// waitPage shows the number to compare; a refreshed page without JavaScript
+// and a script with it go on by themselves.
+func (s *Server) waitPage(c echo.Context, p *login.Pending) error {
+	r, err := s.ecps.Request(c.Request().Context(), p.Request)
+	if err != nil {
+		return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, ""))
+	}
+	if r.State != ecps.Pending {
+		return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "/continue"))
+	}
+	return s.page(c, http.StatusOK, "wait", map[string]any{"Title": "Validez sur votre téléphone", "Path": s.loginURL(p.ID, ""), "Request": r, "Client": p.ClientName})
+}
+
+const longPoll = 20 * time.Second
+
+// waitState answers as soon as the request is settled.
+func (s *Server) waitState(c echo.Context, p *login.Pending) error {
+	ctx, stop := context.WithTimeout(c.Request().Context(), longPoll)
+	defer stop()
+	r, err := s.ecps.Wait(ctx, p.Request)
+	if err != nil {
+		return c.JSON(http.StatusNotFound, map[string]string{"state": "gone"})
+	}
+	noStore(c)
+	return c.JSON(http.StatusOK, map[string]string{"state": string(r.State)})
+}
+
+var ecpsEnds = map[ecps.State]string{
+	ecps.Refused:     "Vous avez refusé la connexion sur votre téléphone",
+	ecps.WrongNumber: "Le nombre choisi sur le téléphone n'est pas celui de cette page",
+	ecps.Expired:     "Votre téléphone n'a pas répondu à temps",
+	ecps.Cancelled:   "La demande a été annulée",
+}
+
+// continueECPS goes on when the phone approved, else offers another try.
+func (s *Server) continueECPS(c echo.Context, p *login.Pending) error {
+	ctx := c.Request().Context()
+	r, err := s.ecps.Request(ctx, p.Request)
+	if err != nil {
+		return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, ""))
+	}
+	switch r.State {
+	case ecps.Pending:
+		return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "/wait"))
+	case ecps.Approved:
+		return s.complete(c, p, r.NationalID, "MOBILE")
+	}
+	refusal := problem.New(problem.Forbidden, "ecps-"+string(r.State), ecpsEnds[r.State]).Do("réessayez")
+	s.journal.Add(p.ID, "means", map[string]string{"means": MeansECPS, "national_id": r.NationalID}, refusal)
+	return s.page(c, http.StatusOK, "ended", map[string]any{"Title": "Connexion interrompue", "Path": s.loginURL(p.ID, ""), "State": string(r.State), "Problem": refusal})
+}
+
+// submitTOTP approves with the device's one-time password.
+func (s *Server) submitTOTP(c echo.Context, p *login.Pending) error {
+	if _, err := s.ecps.ApproveTOTP(c.Request().Context(), p.Request, strings.TrimSpace(c.FormValue("totp"))); err != nil {
+		s.journal.Add(p.ID, "means", map[string]string{"means": "totp"}, err)
+		return s.errorPage(c, http.StatusForbidden, problem.From(err).Reason, err)
+	}
+	return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "/continue"))
+}
+
+// submitCard is the virtual reader: a card and its code porteur.
+func (s *Server) submitCard(c echo.Context, p *login.Pending) error {
+	serial := c.FormValue("card")
+	if serial == "" {
+		return s.showLogin(c, p, "card", problem.New(problem.Invalid, "card-missing", "Choisissez une carte"))
+	}
+	card, err := s.cards.PresentPIN(c.Request().Context(), serial, c.FormValue("pin"))
+	s.journal.Add(p.ID, "means", map[string]string{"means": MeansCard, "card": serial}, err)
+	if err != nil {
+		return s.showLogin(c, p, "card", err)
+	}
+	return s.complete(c, p, card.NationalID, "CARD")
+}
+
+// submitTest logs in as the chosen person: a door, closed under strict.
+func (s *Server) submitTest(c echo.Context, p *login.Pending) error {
+	if s.config.Strict {
+		return s.showLogin(c, p, "ecps", problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée (--strict)"))
+	}
+	id := c.FormValue("identity")
+	if _, err := s.people.Get(c.Request().Context(), id); err != nil {
+		return s.showLogin(c, p, "test", err)
+	}
+	s.journal.Add(p.ID, "means", map[string]string{"means": "test", "national_id": id}, nil)
+	return s.complete(c, p, id, "MOBILE")
+}
+
+// cancel tells the service that the person gave up.
+func (s *Server) cancel(c echo.Context, p *login.Pending) error {
+	ctx := c.Request().Context()
+	s.dropRequest(ctx, p)
+	if err := s.logins.End(ctx, p); err != nil {
+		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
+	}
+	s.journal.Add(p.ID, "cancel", nil, problem.New(problem.Forbidden, "login-cancelled", "the person cancelled on the login page"))
+	return s.callbackError(c, backOf(p), "access_denied", "User cancelled the login")
+}
+
+// complete ends the login, once, and sends the browser back with a code.
+func (s *Server) complete(c echo.Context, p *login.Pending, nationalID, authMode string) error {
+	ctx := c.Request().Context()
+	client, person, err := s.parties(ctx, p.ClientID, nationalID)
+	if err == nil {
+		err = s.logins.End(ctx, p)
+	}
+	if err != nil {
+		s.journal.Add(p.ID, "means", nil, err)
+		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
+	}
+	return s.finish(c, client, p.Form, backOf(p), oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()})
+}
+
+func (s *Server) parties(ctx context.Context, clientID, nationalID string) (*clients.Client, *identities.Identity, error) {
+	client, err := s.clients.Get(ctx, clientID)
+	if err != nil {
+		return nil, nil, err
+	}
+	person, err := s.people.Get(ctx, nationalID)
+	return client, person, err
+}

@@ -1,0 +1,190 @@
+// Package provider is Pro Santé Connect itself: the protocol endpoints, the
+// login pages and the card origin. One file holds one endpoint or flow.
+package provider
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"pscemu/cards"
+	"pscemu/cards/pki"
+	"pscemu/clock"
+	"pscemu/identities"
+	"pscemu/identities/ecps"
+	"pscemu/problem"
+	"pscemu/provider/clients"
+	"pscemu/provider/journal"
+	"pscemu/provider/login"
+	"pscemu/provider/oidc"
+	"pscemu/static"
+)
+
+// RealmPath is the path of the realm below the base URL; the issuer is both.
+const RealmPath = "/auth/realms/esante-wallet"
+
+// Config is what the provider needs to know.
+type Config struct {
+	BaseURL string // B, without a slash at its end
+	CardURL string // origin of the card listener
+	Strict  bool   // closes the test doors and shows PSC's texts alone
+	ACR     string // policy: requested, a value, or card=…,mobile=…
+}
+
+// Issuer is the issuer below this base URL.
+func (c *Config) Issuer() string { return c.BaseURL + RealmPath }
+
+// Server answers on the protocol listener and on the card origin.
+type Server struct {
+	config  Config
+	clock   clock.Clock
+	oidc    *oidc.Provider
+	clients *clients.Registry
+	auth    *clients.Authenticator
+	people  *identities.People
+	ecps    *ecps.Service
+	cards   *cards.Desk
+	pki     *pki.PKI
+	logins  *login.Logins
+	journal *journal.Journal
+}
+
+// Parts are the services the provider is made of.
+type Parts struct {
+	Clock   clock.Clock
+	OIDC    *oidc.Provider
+	Clients *clients.Registry
+	Auth    *clients.Authenticator
+	People  *identities.People
+	ECPS    *ecps.Service
+	Cards   *cards.Desk
+	PKI     *pki.PKI
+	Logins  *login.Logins
+	Journal *journal.Journal
+}
+
+// New makes the provider.
+func New(c Config, p Parts) *Server {
+	return &Server{config: c, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal}
+}
+
+// Handler serves the protocol listener.
+func (s *Server) Handler() http.Handler {
+	e := s.echo()
+	o := RealmPath + "/protocol/openid-connect"
+	for _, p := range []string{"/auth", o + "/auth"} {
+		e.GET(p, s.authorize)
+		e.POST(p, s.authorize)
+	}
+	e.POST(o+"/token", s.token)
+	for _, m := range []string{http.MethodGet, http.MethodPost} {
+		e.Add(m, o+"/userinfo", s.userinfo)
+		e.Add(m, o+"/logout", s.logout)
+	}
+	e.POST(o+"/token/introspect", s.introspect)
+	e.POST(o+"/revoke", s.revoke)
+	e.GET(o+"/certs", s.jwks)
+	e.GET(RealmPath+"/.well-known/openid-configuration", s.discovery)
+	e.GET(RealmPath+"/.well-known/wallet-openid-configuration", s.discovery)
+	s.loginRoutes(e)
+	return normalise(e)
+}
+
+// CardHandler serves the card origin.
+func (s *Server) CardHandler() http.Handler {
+	e := s.echo()
+	e.GET("/card", s.cardOrigin)
+	return normalise(e)
+}
+
+func (s *Server) echo() *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = s.httpError
+	e.Use(middleware.Recover(), securityHeaders, middleware.BodyLimit("1M"))
+	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
+	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/home") })
+	e.GET("/home", func(c echo.Context) error {
+		return s.page(c, http.StatusOK, "message", map[string]any{"Title": "pscemu", "Text": "Émulateur de Pro Santé Connect. Les pages de travail sont sur la console.", "Kind": "info"})
+	})
+	return e
+}
+
+// normalise makes repeated slashes one and drops a trailing one: clients whose
+// base URL ends with a slash produce both.
+func normalise(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "//") || len(r.URL.Path) > 1 && strings.HasSuffix(r.URL.Path, "/") {
+			u := *r.URL
+			u.Path, u.RawPath = path.Clean(u.Path), ""
+			r2 := *r
+			r2.URL = &u
+			r = &r2
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "SAMEORIGIN")
+		return next(c)
+	}
+}
+
+// httpError answers below the realm as Keycloak does, elsewhere with a page.
+func (s *Server) httpError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	status := http.StatusInternalServerError
+	var he *echo.HTTPError
+	if errors.As(err, &he) {
+		status = he.Code
+	} else {
+		slog.Error("request failed", "path", c.Request().URL.Path, "error", err)
+	}
+	text := http.StatusText(status)
+	if strings.HasPrefix(c.Request().URL.Path, RealmPath+"/") {
+		_ = c.JSON(status, map[string]string{"error": "HTTP " + itoa(status) + " " + text})
+		return
+	}
+	_ = s.page(c, status, "message", map[string]any{"Title": "Erreur", "Text": text, "Kind": "error"})
+}
+
+// page renders a page that no cache keeps and no frame shows.
+func (s *Server) page(c echo.Context, status int, name string, data map[string]any) error {
+	h := c.Response().Header()
+	h.Set("Cache-Control", "no-store, must-revalidate, max-age=0")
+	h.Set("Content-Security-Policy", csp)
+	data["Strict"] = s.config.Strict
+	body, err := static.Render(name, data)
+	if err != nil {
+		return err
+	}
+	return c.HTMLBlob(status, body)
+}
+
+// errorPage explains a refusal to whoever sits before the browser. text is
+// what PSC would say.
+func (s *Server) errorPage(c echo.Context, status int, text string, reason error) error {
+	data := map[string]any{"Title": "Nous sommes désolés", "Text": text, "Kind": "error"}
+	if reason != nil && !s.config.Strict {
+		data["Problem"] = problem.From(reason)
+	}
+	return s.page(c, status, "message", data)
+}
+
+func (s *Server) loginURL(id, rest string) string { return "/login/" + url.PathEscape(id) + rest }

@@ -1,0 +1,385 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"pscemu/clock"
+	"pscemu/problem"
+)
+
+const schemaVersion = "1"
+
+var (
+	dataBucket   = []byte("data")   // key → 8 bytes expiry (Unix ns, 0 = never) + value
+	expiryBucket = []byte("expiry") // 8 bytes expiry + key → nothing
+	metaBucket   = []byte("meta")
+)
+
+// Bolt keeps a Store in one bbolt file. Writes that arrive while another is
+// being synced to disk are committed together, each still all or nothing.
+type Bolt struct {
+	db    *bbolt.DB
+	clock clock.Clock
+	jobs  chan *job
+	stop  chan struct{}
+	done  chan struct{}
+	once  sync.Once
+
+	mu       sync.Mutex
+	watchers map[*watcher]struct{}
+}
+
+type job struct {
+	fn     func(Tx) error
+	err    error
+	result chan error
+	keys   []string
+}
+
+type watcher struct {
+	prefix string
+	keys   chan string
+}
+
+// OpenBolt opens or makes the file, which no other process may hold open.
+func OpenBolt(path string, c clock.Clock) (*Bolt, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return nil, openProblem(path, err)
+	}
+	if err := db.Update(prepare); err != nil {
+		_ = db.Close()
+		return nil, openProblem(path, err)
+	}
+	s := &Bolt{db: db, clock: c, jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{}), watchers: map[*watcher]struct{}{}}
+	go s.write()
+	return s, nil
+}
+
+func prepare(tx *bbolt.Tx) error {
+	for _, name := range [][]byte{dataBucket, expiryBucket, metaBucket} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	meta := tx.Bucket(metaBucket)
+	if found := meta.Get([]byte("schema")); found != nil && string(found) != schemaVersion {
+		return fmt.Errorf("schema version %s, this program knows %s", found, schemaVersion)
+	}
+	return meta.Put([]byte("schema"), []byte(schemaVersion))
+}
+
+func openProblem(path string, err error) error {
+	p := problem.New(problem.Internal, "store-unusable", "the data file cannot be used, it was left untouched").Got(path + ": " + err.Error())
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return p.Want("a file that no other pscemu holds open").Do("stop the other process or choose another --data folder")
+	case errors.Is(err, os.ErrPermission):
+		return p.Want("a file this user may read and write").Do("check the folder's owner or choose another --data folder")
+	}
+	return p.Want("a pscemu data file").Do("move it away or choose another --data folder")
+}
+
+// View runs fn on a consistent snapshot.
+func (s *Bolt) View(_ context.Context, fn func(Tx) error) error {
+	return s.db.View(func(tx *bbolt.Tx) error {
+		return fn(&boltTx{data: tx.Bucket(dataBucket), now: s.clock.Now()})
+	})
+}
+
+// Update queues fn for the next commit and waits until it is on disk.
+func (s *Bolt) Update(ctx context.Context, fn func(Tx) error) error {
+	j := &job{fn: fn, result: make(chan error, 1)}
+	select {
+	case s.jobs <- j:
+		return <-j.result
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.stop:
+		return bolterrors.ErrDatabaseNotOpen
+	}
+}
+
+const maxGroup = 256
+
+// write is the only writer: it takes what is waiting and commits it at once.
+func (s *Bolt) write() {
+	defer close(s.done)
+	for {
+		select {
+		case first := <-s.jobs:
+			s.commit(s.gather(first))
+		case <-s.stop:
+			return
+		}
+	}
+}
+
+func (s *Bolt) gather(first *job) []*job {
+	group := []*job{first}
+	for len(group) < maxGroup {
+		select {
+		case j := <-s.jobs:
+			group = append(group, j)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+func (s *Bolt) commit(group []*job) {
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		wrote := false
+		for _, j := range group {
+			o := &boltTx{data: tx.Bucket(dataBucket), now: s.clock.Now(), writes: map[string]*write{}}
+			if j.err = call(j.fn, o); j.err != nil {
+				continue
+			}
+			if err := o.apply(tx.Bucket(expiryBucket)); err != nil {
+				return err
+			}
+			j.keys = o.order
+			wrote = wrote || len(o.order) > 0
+		}
+		if !wrote {
+			return errNothing
+		}
+		return nil
+	})
+	if errors.Is(err, errNothing) {
+		err = nil
+	}
+	for _, j := range group {
+		if j.err == nil {
+			j.err = err
+		}
+		if j.err == nil {
+			s.notify(j.keys)
+		}
+		j.result <- j.err
+	}
+}
+
+var errNothing = errors.New("nothing written")
+
+func call(fn func(Tx) error, tx Tx) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("store: transaction panicked: %v", r)
+		}
+	}()
+	return fn(tx)
+}
+
+// Watch reports the keys below prefix that change.
+func (s *Bolt) Watch(ctx context.Context, prefix string) <-chan string {
+	w := &watcher{prefix: prefix, keys: make(chan string, 64)}
+	s.mu.Lock()
+	s.watchers[w] = struct{}{}
+	s.mu.Unlock()
+	context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.watchers, w)
+		close(w.keys)
+	})
+	return w.keys
+}
+
+func (s *Bolt) notify(keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.watchers {
+		for _, k := range keys {
+			if !strings.HasPrefix(k, w.prefix) {
+				continue
+			}
+			select {
+			case w.keys <- k:
+			default: // the reader has hints enough to read again
+			}
+		}
+	}
+}
+
+// Sweep removes at most some thousand expired entries in one commit.
+func (s *Bolt) Sweep(context.Context) (n int, err error) {
+	now := expiryBytes(s.clock.Now())
+	due := func(c *bbolt.Cursor) []byte {
+		if k, _ := c.First(); k != nil && bytes.Compare(k[:8], now) <= 0 {
+			return k
+		}
+		return nil
+	}
+	idle := false
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		idle = due(tx.Bucket(expiryBucket).Cursor()) == nil
+		return nil
+	})
+	if err != nil || idle {
+		return 0, err
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		data, expiry := tx.Bucket(dataBucket), tx.Bucket(expiryBucket)
+		c := expiry.Cursor()
+		for k := due(c); k != nil && n < 5000; k = due(c) {
+			k = bytes.Clone(k)
+			if v := data.Get(k[8:]); v != nil && bytes.Equal(v[:8], k[:8]) {
+				if err := data.Delete(k[8:]); err != nil {
+					return err
+				}
+				n++
+			}
+			if err := expiry.Delete(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+// Close waits for the commit under way.
+func (s *Bolt) Close() error {
+	s.once.Do(func() { close(s.stop) })
+	<-s.done
+	return s.db.Close()
+}
+
+// boltTx reads through to bbolt; its own writes lie on top until applied.
+type boltTx struct {
+	data   *bbolt.Bucket
+	now    time.Time
+	writes map[string]*write
+	order  []string
+}
+
+type write struct {
+	value   []byte // with its expiry in front; nil = deleted
+	expires int64
+}
+
+var errReadOnly = errors.New("store: write in a read transaction")
+
+func (t *boltTx) Get(key string) ([]byte, error) {
+	raw := t.data.Get([]byte(key))
+	if w, ok := t.writes[key]; ok {
+		raw = w.value
+	}
+	if !t.live(raw) {
+		return nil, ErrNotFound
+	}
+	return raw[8:], nil
+}
+
+func (t *boltTx) live(raw []byte) bool {
+	if len(raw) < 8 {
+		return false
+	}
+	e := int64(binary.BigEndian.Uint64(raw))
+	return e == 0 || t.now.UnixNano() < e
+}
+
+func (t *boltTx) Put(key string, value []byte, ttl time.Duration) error {
+	w := &write{value: make([]byte, 8+len(value))}
+	if ttl != Forever {
+		w.expires = t.now.Add(ttl).UnixNano()
+		binary.BigEndian.PutUint64(w.value, uint64(w.expires))
+	}
+	copy(w.value[8:], value)
+	return t.set(key, w)
+}
+
+func (t *boltTx) Delete(key string) error { return t.set(key, &write{}) }
+
+func (t *boltTx) set(key string, w *write) error {
+	if t.writes == nil {
+		return errReadOnly
+	}
+	if _, again := t.writes[key]; !again {
+		t.order = append(t.order, key)
+	}
+	t.writes[key] = w
+	return nil
+}
+
+func (t *boltTx) apply(expiry *bbolt.Bucket) error {
+	for _, key := range t.order {
+		w, k := t.writes[key], []byte(key)
+		if w.value == nil {
+			if err := t.data.Delete(k); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := t.data.Put(k, w.value); err != nil {
+			return err
+		}
+		if w.expires != 0 {
+			if err := expiry.Put(append(bytes.Clone(w.value[:8]), k...), nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *boltTx) List(prefix, after string, limit int) ([]Entry, error) {
+	var out []Entry
+	start := prefix
+	if after >= prefix {
+		start = after + "\x00"
+	}
+	own := t.own(prefix, start)
+	c := t.data.Cursor()
+	for k, v := c.Seek([]byte(start)); k != nil && bytes.HasPrefix(k, []byte(prefix)) && len(out) < limit; k, v = c.Next() {
+		for len(own) > 0 && own[0] < string(k) && len(out) < limit {
+			out, own = t.appendLive(out, own[0], t.writes[own[0]].value), own[1:]
+		}
+		if len(own) > 0 && own[0] == string(k) {
+			v, own = t.writes[own[0]].value, own[1:]
+		}
+		if len(out) < limit {
+			out = t.appendLive(out, string(k), v)
+		}
+	}
+	for ; len(own) > 0 && len(out) < limit; own = own[1:] {
+		out = t.appendLive(out, own[0], t.writes[own[0]].value)
+	}
+	return out, nil
+}
+
+func (t *boltTx) own(prefix, start string) []string {
+	var keys []string
+	for k := range t.writes {
+		if strings.HasPrefix(k, prefix) && k >= start {
+			keys = append(keys, k)
+		}
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func (t *boltTx) appendLive(out []Entry, key string, raw []byte) []Entry {
+	if !t.live(raw) {
+		return out
+	}
+	return append(out, Entry{Key: key, Value: bytes.Clone(raw[8:])})
+}
+
+func expiryBytes(t time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano()))
+}

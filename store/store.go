@@ -1,0 +1,128 @@
+// Package store keeps everything that must survive a restart in a small
+// transactional key/value interface: read and write transactions, listing by
+// prefix, a time to live per entry, and watching a prefix for changes.
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// ErrNotFound is returned for a key that is absent or whose time has passed.
+var ErrNotFound = errors.New("store: not found")
+
+// Forever is the time to live of an entry that does not expire.
+const Forever time.Duration = 0
+
+// Entry is a key with its value.
+type Entry struct {
+	Key   string
+	Value []byte
+}
+
+// Tx reads and writes within one transaction. A transaction function may hold
+// no reference to its Tx, nor to a value it read, after it returned.
+type Tx interface {
+	Get(key string) ([]byte, error)
+	// Put writes a value that expires after ttl on the emulator's clock.
+	Put(key string, value []byte, ttl time.Duration) error
+	Delete(key string) error
+	// List returns up to limit live entries with the prefix, in key order,
+	// behind the key after ("" = from the start).
+	List(prefix, after string, limit int) ([]Entry, error)
+}
+
+// Store is what every backend implements; package storetest checks it.
+type Store interface {
+	View(ctx context.Context, fn func(Tx) error) error
+	// Update commits all of fn's writes, durably, or none when fn fails.
+	Update(ctx context.Context, fn func(Tx) error) error
+	// Watch delivers the keys below prefix that change after the call, until
+	// ctx ends. It is a hint to read again: bursts may be merged.
+	Watch(ctx context.Context, prefix string) <-chan string
+	// Sweep removes expired entries and tells how many.
+	Sweep(ctx context.Context) (int, error)
+	Close() error
+}
+
+// Collection is a typed view of the entries below one prefix. Ids are escaped,
+// since national ids may hold a slash.
+type Collection[T any] string
+
+// Key is where the entry with this id lies.
+func (c Collection[T]) Key(id string) string { return c.Prefix() + url.PathEscape(id) }
+
+// Prefix is what all keys of the collection begin with.
+func (c Collection[T]) Prefix() string { return string(c) + "/" }
+
+// ID is the id behind a key of this collection.
+func (c Collection[T]) ID(key string) string {
+	id, _ := url.PathUnescape(strings.TrimPrefix(key, c.Prefix()))
+	return id
+}
+
+// Get reads one entry.
+func (c Collection[T]) Get(tx Tx, id string) (v T, err error) {
+	raw, err := tx.Get(c.Key(id))
+	if err != nil {
+		return v, err
+	}
+	return v, json.Unmarshal(raw, &v)
+}
+
+// Put writes one entry.
+func (c Collection[T]) Put(tx Tx, id string, v T, ttl time.Duration) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return tx.Put(c.Key(id), raw, ttl)
+}
+
+// Delete removes one entry; removing what is not there is no error.
+func (c Collection[T]) Delete(tx Tx, id string) error { return tx.Delete(c.Key(id)) }
+
+// List returns up to limit entries behind the id after.
+func (c Collection[T]) List(tx Tx, after string, limit int) ([]T, error) {
+	if after != "" {
+		after = c.Key(after)
+	}
+	entries, err := tx.List(c.Prefix(), after, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]T, len(entries))
+	for i, e := range entries {
+		if err := json.Unmarshal(e.Value, &out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Load reads one entry in a transaction of its own.
+func (c Collection[T]) Load(ctx context.Context, s Store, id string) (v T, err error) {
+	err = s.View(ctx, func(tx Tx) error {
+		v, err = c.Get(tx, id)
+		return err
+	})
+	return v, err
+}
+
+// Save writes one entry in a transaction of its own.
+func (c Collection[T]) Save(ctx context.Context, s Store, id string, v T, ttl time.Duration) error {
+	return s.Update(ctx, func(tx Tx) error { return c.Put(tx, id, v, ttl) })
+}
+
+// Page lists in a transaction of its own.
+func (c Collection[T]) Page(ctx context.Context, s Store, after string, limit int) (out []T, err error) {
+	err = s.View(ctx, func(tx Tx) error {
+		out, err = c.List(tx, after, limit)
+		return err
+	})
+	return out, err
+}
