@@ -69,7 +69,7 @@ func (p *PKI) VerifyOrg(ctx context.Context, chain []*x509.Certificate) (*OrgIde
 		return nil, refuse("missing", "no client certificate was presented", nil, wantOrg)
 	}
 	leaf := chain[0]
-	foreign, err := p.chains(chain, wantOrg)
+	foreign, err := p.chains(ctx, chain, wantOrg)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (p *PKI) VerifyOrg(ctx context.Context, chain []*x509.Certificate) (*OrgIde
 }
 
 // chains checks the signatures up to an authority we accept, whatever the date.
-func (p *PKI) chains(chain []*x509.Certificate, want string) (foreign bool, err error) {
+func (p *PKI) chains(ctx context.Context, chain []*x509.Certificate, want string) (foreign bool, err error) {
 	leaf := chain[0]
 	if leaf.IsCA {
 		return false, refuse("is-authority", "the certificate is an authority's own", leaf, want)
@@ -97,21 +97,36 @@ func (p *PKI) chains(chain []*x509.Certificate, want string) (foreign bool, err 
 			return false, refuse("two-leaves", "more than one end-entity certificate was presented", leaf, want)
 		}
 	}
-	own, foreignRoots, between := p.pools(chain[1:])
-	verify := func(roots *x509.CertPool) error {
-		_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: leaf.NotBefore.Add(time.Second), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
-		return err
+	if foreign, ok := p.chained(chain); ok {
+		return foreign, nil
 	}
-	if err = verify(own); err == nil {
-		return false, nil
+	// Right after the first start an authority may still be in the making.
+	if err := p.Warm(ctx); err != nil {
+		return false, err
 	}
-	if verify(foreignRoots) == nil {
-		return true, nil
+	if foreign, ok := p.chained(chain); ok {
+		return foreign, nil
 	}
 	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
 		return false, refuse("self-signed", "the certificate is self-signed", leaf, want)
 	}
 	return false, refuse("unknown-authority", "the certificate was not issued by an accepted authority", leaf, want)
+}
+
+// chained tries our own authorities, then the configured anchors. The leaf's
+// own dates are judged later, for a better answer.
+func (p *PKI) chained(chain []*x509.Certificate) (foreign, ok bool) {
+	own, foreignRoots, between := p.pools(chain[1:])
+	leaf, now := *chain[0], p.clock.Now()
+	leaf.NotBefore, leaf.NotAfter = now.Add(-time.Second), now.Add(time.Second)
+	verify := func(roots *x509.CertPool) bool {
+		_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		return err == nil
+	}
+	if verify(own) {
+		return false, true
+	}
+	return true, verify(foreignRoots)
 }
 
 func (p *PKI) pools(sent []*x509.Certificate) (own, foreign, between *x509.CertPool) {
@@ -219,7 +234,7 @@ func (p *PKI) VerifyCard(ctx context.Context, chain []*x509.Certificate) (*CardI
 		return nil, refuse("missing", "no card certificate was presented", nil, wantCard)
 	}
 	leaf := chain[0]
-	foreign, err := p.chains(chain, wantCard)
+	foreign, err := p.chains(ctx, chain, wantCard)
 	if err != nil {
 		return nil, err
 	}

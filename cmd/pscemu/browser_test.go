@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// chrome starts a real Chromium with an empty profile that trusts the
+// emulator's server CA, and holds a card's certificate when one is given.
+func chrome(t *testing.T, s *server, p12 string) context.Context {
+	t.Helper()
+	if testing.Short() && os.Getenv("PSCEMU_TEST_BROWSER") != "required" {
+		t.Skip("-short: no browser")
+	}
+	for _, tool := range []string{"chromium", "certutil", "pk12util"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("%s is missing; make deps installs it", tool)
+		}
+	}
+	home := t.TempDir()
+	db := "sql:" + filepath.Join(home, ".pki", "nssdb")
+	if err := os.MkdirAll(filepath.Join(home, ".pki", "nssdb"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	tool := func(name string, args ...string) {
+		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", name, err, out)
+		}
+	}
+	tool("certutil", "-N", "-d", db, "--empty-password")
+	tool("certutil", "-A", "-d", db, "-n", "pscemu", "-t", "C,,", "-i", s.CAFile)
+	if p12 != "" {
+		tool("pk12util", "-i", p12, "-d", db, "-W", "pscemu", "-K", "")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Env("HOME="+home), chromedp.UserDataDir(filepath.Join(home, "profile")), chromedp.WindowSize(900, 1000),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "fr"))
+	if p12 != "" {
+		// The certificate is chosen by policy-free means: the store holds one.
+		options = append(options, chromedp.Flag("auto-select-client-certificate", true))
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(t.Logf))
+	t.Cleanup(cancel)
+	// The first Run starts the browser; a time-out belongs to later contexts.
+	if err := chromedp.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	ctx, timeout := context.WithTimeout(ctx, 60*time.Second)
+	t.Cleanup(timeout)
+	return ctx
+}
+
+func hook(id string) string { return `[data-testid="` + id + `"]` }
+
+// do runs actions in the browser and shows the page's text when one fails.
+func do(t *testing.T, ctx context.Context, actions ...chromedp.Action) {
+	t.Helper()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		var text, where string
+		last, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer stop()
+		_ = chromedp.Run(last, chromedp.Location(&where), chromedp.Text("body", &text, chromedp.ByQuery))
+		t.Fatalf("%v\nat %s\n%s", err, where, text)
+	}
+}
+
+func visible(id string) chromedp.Action { return chromedp.WaitVisible(hook(id), chromedp.ByQuery) }
+func click(id string) chromedp.Action   { return chromedp.Click(hook(id), chromedp.ByQuery) }
+func typed(id, text string) chromedp.Action {
+	return chromedp.SendKeys(hook(id), text, chromedp.ByQuery)
+}
+
+// shot keeps a screenshot when PSCEMU_SCREENS names a folder.
+func shot(name string) chromedp.Action {
+	return chromedp.ActionFunc(func(ctx context.Context) error {
+		dir := os.Getenv("PSCEMU_SCREENS")
+		if dir == "" {
+			return nil
+		}
+		png, err := page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644)
+	})
+}
+
+// asked is a person whose phone leaves the answer to the phone page.
+const asked = "899790067021"
+
+func toLoginPage(s *server) chromedp.Action { return chromedp.Navigate(s.ConsoleURL + "/demo/start") }
+
+func TestBrowserECPSLoginWithThePhoneInASecondWindow(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	var number string
+	do(t, ctx, toLoginPage(s), visible("login-page"), visible("emulator-band"), shot("login"), typed("national-id", asked), click("remember-id"), click("submit-ecps"),
+		visible("ecps-wait"), shot("ecps-wait"), chromedp.Text(hook("ecps-number"), &number, chromedp.ByQuery))
+	phone, closePhone := chromedp.NewContext(ctx)
+	defer closePhone()
+	do(t, phone, chromedp.Navigate(s.ConsoleURL+"/phone/"+asked), visible("phone-request"), shot("phone"), typed("phone-code", "1234"),
+		chromedp.Click(`//label[@data-testid="phone-number"][contains(., "`+strings.TrimSpace(number)+`")]`, chromedp.BySearch), click("phone-approve"), chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery))
+	var info, remembered string
+	do(t, ctx, visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery), shot("demo"))
+	if !strings.Contains(info, `"SubjectNameID": "`+asked+`"`) || !strings.Contains(info, `"authMode": "MOBILE"`) {
+		t.Fatalf("UserInfo: %s", info)
+	}
+	// A silent second login, then a logout, then the page again, remembering.
+	do(t, ctx, click("demo-start"), visible("demo-logged-in"), click("demo-logout"), chromedp.WaitNotPresent(hook("demo-logged-in"), chromedp.ByQuery), visible("demo-start"),
+		click("demo-start"), visible("login-page"), chromedp.Value(hook("national-id"), &remembered, chromedp.ByQuery))
+	if remembered != asked {
+		t.Errorf("remembered %q", remembered)
+	}
+}
+
+func TestBrowserRefusalAndWrongNumberOfferAnotherTry(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	var why, number string
+	do(t, ctx, toLoginPage(s), visible("login-page"), typed("national-id", "899790100533"), click("submit-ecps"), visible("retry"), chromedp.Text(hook("error"), &why, chromedp.ByQuery), shot("refused"))
+	if !strings.Contains(why, "refusé") {
+		t.Errorf("refusal says %q", why)
+	}
+	do(t, ctx, click("retry"), visible("login-page"), typed("national-id", "899790067029"), click("submit-ecps"), visible("error"), chromedp.Text(hook("error"), &why, chromedp.ByQuery))
+	if !strings.Contains(why, "Aucune e-CPS") {
+		t.Errorf("unknown id says %q", why)
+	}
+	do(t, ctx, chromedp.SetValue(hook("national-id"), asked, chromedp.ByQuery), click("submit-ecps"), visible("ecps-wait"), chromedp.Text(hook("ecps-number"), &number, chromedp.ByQuery))
+	phone, closePhone := chromedp.NewContext(ctx)
+	defer closePhone()
+	do(t, phone, chromedp.Navigate(s.ConsoleURL+"/phone/"+asked), visible("phone-request"), typed("phone-code", "1234"),
+		chromedp.Click(`//label[@data-testid="phone-number"][not(contains(., "`+strings.TrimSpace(number)+`"))]`, chromedp.BySearch), click("phone-approve"), chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery))
+	do(t, ctx, visible("retry"), chromedp.Text(hook("error"), &why, chromedp.ByQuery))
+	if !strings.Contains(why, "nombre") {
+		t.Errorf("wrong number says %q", why)
+	}
+	var code string
+	do(t, ctx, click("cancel"), visible("demo-start"), chromedp.Text(hook("demo-error"), &code, chromedp.ByQuery))
+	if code != "access_denied" {
+		t.Errorf("the service heard %q", code)
+	}
+}
+
+func TestBrowserVirtualReaderWithAWrongThenARightCode(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	choose := chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+nurse+`")]//input`, chromedp.BySearch)
+	var why, info string
+	do(t, ctx, toLoginPage(s), visible("login-page"), click("tab-card"), visible("card-reader"), shot("card"), choose, chromedp.SendKeys("#pin", "9999", chromedp.ByQuery), click("submit-card"),
+		visible("error"), chromedp.Text(hook("error"), &why, chromedp.ByQuery), choose, chromedp.SendKeys("#pin", "1234", chromedp.ByQuery), click("submit-card"),
+		visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery))
+	if !strings.Contains(why, "reste 2 essai") {
+		t.Errorf("wrong code says %q", why)
+	}
+	if !strings.Contains(info, `"authMode": "CARD"`) || !strings.Contains(info, nurse) {
+		t.Errorf("UserInfo: %s", info)
+	}
+}
+
+func TestBrowserTestIdentity(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	var info string
+	do(t, ctx, toLoginPage(s), visible("login-page"), click("tab-test"), visible("identity-search"), typed("identity-search", "HERITIER\r"), visible("identity-choice"), shot("test-identity"),
+		chromedp.Click(hook("identity-choice")+" input", chromedp.ByQuery), click("submit-test"), visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery))
+	if !strings.Contains(info, staff) {
+		t.Errorf("UserInfo: %s", info)
+	}
+}
+
+func TestBrowserCardCertificateFromTheBrowsersStore(t *testing.T) {
+	s := boot(t)
+	var cards struct{ Items []struct{ Serial string } }
+	s.api("GET", "/cards?national_id="+url.QueryEscape(doctor), "", &cards)
+	p12 := filepath.Join(t.TempDir(), "card.p12")
+	s.cli("cards", "export", cards.Items[0].Serial, "--p12", p12)
+	// Chromium chooses by policy, as a managed workstation does.
+	policies := "/etc/chromium/policies/managed"
+	if err := os.MkdirAll(policies, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	policy := filepath.Join(policies, "pscemu-test.json")
+	if err := os.WriteFile(policy, []byte(`{"AutoSelectCertificateForUrls":["{\"pattern\":\"`+s.CardURL+`\",\"filter\":{}}"]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(policy) })
+	ctx := chrome(t, s, p12)
+	var info string
+	do(t, ctx, toLoginPage(s), visible("login-page"), click("tab-card"), visible("card-browser"), click("card-browser"), visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery))
+	if !strings.Contains(info, `"authMode": "CARD"`) || !strings.Contains(info, "550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:"+doctor) {
+		t.Errorf("UserInfo: %s", info)
+	}
+}
+
+func TestBrowserConsolePages(t *testing.T) {
+	s := boot(t)
+	s.cli("login", "--identity", nurse)
+	ctx := chrome(t, s, "")
+	var claims, logins string
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/"), visible("emulator-band"), shot("console"), chromedp.Navigate(s.ConsoleURL+"/identities"), visible("emulator-band"), shot("identities"),
+		chromedp.Navigate(s.ConsoleURL+"/identities/"+url.PathEscape(staff)), chromedp.Text(hook("claims"), &claims, chromedp.ByQuery), shot("identity"),
+		chromedp.Navigate(s.ConsoleURL+"/cards"), visible("emulator-band"), shot("cards"), chromedp.Navigate(s.ConsoleURL+"/clients"), visible("emulator-band"),
+		chromedp.Navigate(s.ConsoleURL+"/logins"), chromedp.Text("main", &logins, chromedp.ByQuery), shot("logins"))
+	if !strings.Contains(claims, staff) {
+		t.Errorf("claims: %s", claims)
+	}
+	if !strings.Contains(logins, nurse) {
+		t.Errorf("logins: %s", logins)
+	}
+}
