@@ -25,11 +25,11 @@ deps: ## install what the tests need on a bare Debian machine
 	@.ci/deps
 
 test: deps vet ## everything: unit, protocol and browser tests under the race detector
-	PSCEMU_TEST_BROWSER=required go test -race -timeout 12m -count=1 ./...
+	TEST_BROWSER=required go test -race -timeout 12m -count=1 ./...
 	@echo "ran: gofmt, go vet, staticcheck, go mod tidy -diff, unit + protocol + browser tests (race detector)"
 
 screens: deps ## keep screenshots of the pages in screens/
-	PSCEMU_SCREENS=$(CURDIR)/screens PSCEMU_TEST_BROWSER=required go test -count=1 -run Browser ./cmd/pscemu
+	SCREENS=$(CURDIR)/screens TEST_BROWSER=required go test -count=1 -run Browser ./cmd/pscemu
 
 bench: ## Go benchmarks
 	go test -run '^$$' -bench . -benchmem ./...

@@ -18,7 +18,7 @@ import (
 // emulator's server CA, and holds a card's certificate when one is given.
 func chrome(t *testing.T, s *server, p12 string) context.Context {
 	t.Helper()
-	if testing.Short() && os.Getenv("PSCEMU_TEST_BROWSER") != "required" {
+	if testing.Short() && os.Getenv("TEST_BROWSER") != "required" {
 		t.Skip("-short: no browser")
 	}
 	for _, tool := range []string{"chromium", "certutil", "pk12util"} {
@@ -43,10 +43,6 @@ func chrome(t *testing.T, s *server, p12 string) context.Context {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Env("HOME="+home), chromedp.UserDataDir(filepath.Join(home, "profile")), chromedp.WindowSize(900, 1000),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "fr"))
-	if p12 != "" {
-		// The certificate is chosen by policy-free means: the store holds one.
-		options = append(options, chromedp.Flag("auto-select-client-certificate", true))
-	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(t.Logf))
@@ -80,10 +76,10 @@ func typed(id, text string) chromedp.Action {
 	return chromedp.SendKeys(hook(id), text, chromedp.ByQuery)
 }
 
-// shot keeps a screenshot when PSCEMU_SCREENS names a folder.
+// shot keeps a screenshot when SCREENS names a folder.
 func shot(name string) chromedp.Action {
 	return chromedp.ActionFunc(func(ctx context.Context) error {
-		dir := os.Getenv("PSCEMU_SCREENS")
+		dir := os.Getenv("SCREENS")
 		if dir == "" {
 			return nil
 		}
