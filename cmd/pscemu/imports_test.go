@@ -1,0 +1,46 @@
+package main
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// order is the design's table: a package imports only packages before it.
+var order = []string{"clock", "problem", "config", "store", "store/storetest", "identities/nomenclature", "identities", "identities/ecps", "cards/pki", "cards",
+	"static", "provider/clients", "provider/journal", "provider/login", "provider/oidc", "provider", "console", "cmd/pscemu"}
+
+// keepers are the only importers of a technology.
+var keepers = map[string]string{"github.com/ory/fosite": "pscemu/provider/oidc", "go.etcd.io/bbolt": "pscemu/store", "github.com/pquerna/otp": "pscemu/identities/ecps"}
+
+func TestImportsGoOnlyUpwards(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "pscemu/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := func(p string) int { return slices.Index(order, strings.TrimPrefix(p, "pscemu/")) }
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		if place(p.ImportPath) < 0 {
+			t.Errorf("%s has no place in the order", p.ImportPath)
+		}
+		for _, i := range p.Imports {
+			if strings.HasPrefix(i, "pscemu/") && place(i) >= place(p.ImportPath) {
+				t.Errorf("%s imports %s", p.ImportPath, i)
+			}
+			for technology, keeper := range keepers {
+				if strings.HasPrefix(i, technology) && p.ImportPath != keeper {
+					t.Errorf("%s imports %s, which only %s may", p.ImportPath, i, keeper)
+				}
+			}
+		}
+	}
+}
