@@ -368,6 +368,15 @@ func TestStrictClosesEveryDoor(t *testing.T) {
 	if posted.StatusCode != 422 {
 		t.Errorf("test identity: %s", posted.Status)
 	}
+	posted, err = c.PostForm(page.String()+"/ecps", url.Values{"login": {nurse}}) // her behaviour is approve
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ = io.ReadAll(posted.Body)
+	posted.Body.Close()
+	if !strings.Contains(string(body), `data-testid="ecps-wait"`) {
+		t.Errorf("a phone answered by itself: %s", body)
+	}
 	if status := s.api("POST", "/logins", `{"authorize_url":"`+s.BaseURL+`/auth?x=1","identity":"`+nurse+`"}`, nil); status != 403 {
 		t.Errorf("POST /logins: %d", status)
 	}

@@ -46,14 +46,18 @@ func chrome(t *testing.T, s *server, p12 string) context.Context {
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(t.Logf))
-	t.Cleanup(cancel)
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // asks the browser to close, and waits
+		cancel()
+		chromedp.FromContext(ctx).Allocator.Wait()
+	})
 	// The first Run starts the browser; a time-out belongs to later contexts.
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	ctx, timeout := context.WithTimeout(ctx, 60*time.Second)
+	limited, timeout := context.WithTimeout(ctx, 2*time.Minute)
 	t.Cleanup(timeout)
-	return ctx
+	return limited
 }
 
 func hook(id string) string { return `[data-testid="` + id + `"]` }
@@ -189,7 +193,7 @@ func TestBrowserCardCertificateFromTheBrowsersStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	policy := filepath.Join(policies, "pscemu-test.json")
-	if err := os.WriteFile(policy, []byte(`{"AutoSelectCertificateForUrls":["{\"pattern\":\"`+s.CardURL+`\",\"filter\":{}}"]}`), 0o644); err != nil {
+	if err := os.WriteFile(policy, []byte(`{"AutoSelectCertificateForUrls":["{\"pattern\":\"https://localhost:*\",\"filter\":{}}"]}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Remove(policy) })

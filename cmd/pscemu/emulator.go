@@ -136,7 +136,7 @@ func (e *emulator) services(ctx context.Context) error {
 		}
 	}
 	e.people = identities.New(e.store)
-	e.ecps = ecps.New(e.store, e.clock, e.people)
+	e.ecps = ecps.New(e.store, e.clock, e.people, e.settings.Strict)
 	e.pki = pki.New(e.store, e.clock, "http://"+e.console.Addr().String()+"/pki/crl", anchors)
 	e.cards = cards.New(e.store, e.clock, e.people, e.pki)
 	e.clients = clients.New(e.store)

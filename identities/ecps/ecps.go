@@ -77,11 +77,12 @@ type Service struct {
 	store  store.Store
 	clock  clock.Clock
 	people *identities.People
+	strict bool
 }
 
-// New opens the service.
-func New(s store.Store, c clock.Clock, people *identities.People) *Service {
-	return &Service{store: s, clock: c, people: people}
+// New opens the service. Under strict no phone answers by itself.
+func New(s store.Store, c clock.Clock, people *identities.People, strict bool) *Service {
+	return &Service{store: s, clock: c, people: people, strict: strict}
 }
 
 var fourDigits = regexp.MustCompile(`^\d{4}$`)
@@ -138,6 +139,9 @@ func (s *Service) Start(ctx context.Context, nationalID, client, message string)
 	person, err := s.people.Get(ctx, nationalID)
 	if err != nil {
 		return nil, unknown(nationalID)
+	}
+	if s.strict {
+		person.Behaviour = identities.Behaviour{Action: identities.Ask}
 	}
 	r := s.newRequest(nationalID, client, message)
 	if person.Behaviour.After == 0 {
