@@ -121,20 +121,16 @@ func body(c echo.Context, into any) error {
 	return nil
 }
 
-// Person is an identity as listings show it.
+// Person is an identity as the API shows and takes it: its name and means
+// are derived, so that what was read can be sent back.
 type Person struct {
-	*identities.Identity
-	Name      string   `json:"name"`
-	Means     []string `json:"means"`
-	Behaviour string   `json:"behaviour"`
-	After     string   `json:"behaviour_after,omitempty"`
+	identities.Identity
+	Name  string   `json:"name"`
+	Means []string `json:"means"`
 }
 
 func (s *Console) person(c context.Context, i *identities.Identity) Person {
-	p := Person{Identity: i, Name: i.Name(), Means: []string{}, Behaviour: string(i.Behaviour.Action)}
-	if i.Behaviour.After > 0 {
-		p.After = i.Behaviour.After.String()
-	}
+	p := Person{Identity: *i, Name: i.Name(), Means: []string{}}
 	if _, err := s.ECPS.Device(c, i.NationalID); err == nil {
 		p.Means = append(p.Means, "ecps")
 	}
@@ -168,28 +164,28 @@ func (s *Console) getIdentity(c echo.Context) (any, error) {
 }
 
 func (s *Console) createIdentity(c echo.Context) (any, error) {
-	var i identities.Identity
-	if err := body(c, &i); err != nil {
+	var in Person
+	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	if err := s.People.Create(ctx(c), &i); err != nil {
+	if err := s.People.Create(ctx(c), &in.Identity); err != nil {
 		return nil, err
 	}
-	return s.person(ctx(c), &i), nil
+	return s.person(ctx(c), &in.Identity), nil
 }
 
 func (s *Console) putIdentity(c echo.Context) (any, error) {
-	var i identities.Identity
-	if err := body(c, &i); err != nil {
+	var in Person
+	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	if id := param(c, "id"); i.NationalID != id {
-		return nil, problem.New(problem.Invalid, "id-differs", "path and body name different people").Got(i.NationalID).Want(id)
+	if id := param(c, "id"); in.NationalID != id {
+		return nil, problem.New(problem.Invalid, "id-differs", "path and body name different people").Got(in.NationalID).Want(id)
 	}
-	if err := s.People.Put(ctx(c), &i); err != nil {
+	if err := s.People.Put(ctx(c), &in.Identity); err != nil {
 		return nil, err
 	}
-	return s.person(ctx(c), &i), nil
+	return s.person(ctx(c), &in.Identity), nil
 }
 
 func (s *Console) claims(c echo.Context) (any, error) {

@@ -4,6 +4,7 @@
 package identities
 
 import (
+	"encoding/json"
 	"regexp"
 	"strings"
 	"time"
@@ -91,10 +92,38 @@ const (
 // Actions lists every action.
 var Actions = []Action{Approve, Refuse, Ignore, Ask}
 
-// Behaviour is how a person's test phone answers.
+// Behaviour is how a person's test phone answers. In JSON it is the action,
+// with its delay behind it when there is one: "approve", "refuse 3s".
 type Behaviour struct {
-	Action Action        `json:"action"`
-	After  time.Duration `json:"after,omitempty"` // nanoseconds before it acts
+	Action Action
+	After  time.Duration // before it acts
+}
+
+// String is the JSON form.
+func (b Behaviour) String() string {
+	if b.After == 0 {
+		return string(b.Action)
+	}
+	return string(b.Action) + " " + b.After.String()
+}
+
+// MarshalJSON writes the action and its delay as one string.
+func (b Behaviour) MarshalJSON() ([]byte, error) { return json.Marshal(b.String()) }
+
+// UnmarshalJSON reads what MarshalJSON writes, and {"action","after"}.
+func (b *Behaviour) UnmarshalJSON(raw []byte) (err error) {
+	var text string
+	var parts struct{ Action, After string }
+	if err = json.Unmarshal(raw, &text); err == nil {
+		parts.Action, parts.After, _ = strings.Cut(text, " ")
+	} else if err = json.Unmarshal(raw, &parts); err != nil {
+		return err
+	}
+	if parts.Action == "" {
+		return nil // Validate makes it ask
+	}
+	*b, err = ParseBehaviour(parts.Action, parts.After)
+	return err
 }
 
 // ParseBehaviour checks an action and a delay ("3s", "" for none).
