@@ -39,6 +39,7 @@ cover: ## coverage report
 
 fuzz: ## a minute of fuzzing for each parser
 	go test -run '^$$' -fuzz FuzzNationalID -fuzztime 1m ./identities
+	go test -run '^$$' -fuzz FuzzParseName -fuzztime 1m ./cards/pki
 
 release: ## stripped binary in dist/
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o dist/pscemu ./cmd/pscemu

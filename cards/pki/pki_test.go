@@ -1,0 +1,139 @@
+package pki_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"pscemu/cards/pki"
+	"pscemu/clock"
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// open makes a PKI on a store in this folder.
+func open(t *testing.T, dir string, c clock.Clock) (*pki.PKI, func()) {
+	t.Helper()
+	s, err := store.OpenBolt(filepath.Join(dir, "db"), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pki.New(s, c, "http://127.0.0.1:1/pki/crl", nil), func() { _ = s.Close() }
+}
+
+func parsed(t *testing.T, c *pki.Certificate) *x509.Certificate {
+	t.Helper()
+	cert, err := x509.ParseCertificate(c.DER)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+var subject = pki.ORGName("Paris (75)", "X", "300000000029751", "demo")
+
+func TestNothingExpiresAndTheKeysStay(t *testing.T) {
+	dir, ctx, c := t.TempDir(), context.Background(), &clock.Adjustable{}
+	p, done := open(t, dir, c)
+	first, err := p.Issue(ctx, pki.Order{Profile: "AUTH_CLI", Subject: subject, ClientID: "demo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := p.Authority(ctx, "el-root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done()
+	for _, years := range []int{1, 3, 19, 40} {
+		c.Set(time.Now().AddDate(years, 0, 0), true)
+		p, done := open(t, dir, c)
+		again, err := p.Renew(ctx, first, subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.VerifyOrg(ctx, []*x509.Certificate{parsed(t, again)}); err != nil {
+			t.Errorf("after %d years: %v", years, err)
+		}
+		now, err := p.Authority(ctx, "el-root")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(now.Cert.RawSubjectPublicKeyInfo, root.Cert.RawSubjectPublicKeyInfo) || !bytes.Equal(parsed(t, again).RawSubjectPublicKeyInfo, parsed(t, first).RawSubjectPublicKeyInfo) {
+			t.Errorf("after %d years a key has changed", years)
+		}
+		done()
+	}
+}
+
+func TestTheRevocationListNamesWhatWasRevoked(t *testing.T) {
+	ctx, c := context.Background(), &clock.Adjustable{}
+	p, done := open(t, t.TempDir(), c)
+	defer done()
+	good, err := p.Issue(ctx, pki.Order{Profile: "AUTH_CLI", Subject: subject})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad, err := p.Issue(ctx, pki.Order{Profile: "AUTH_CLI", Subject: subject})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Revoke(ctx, bad.Serial); err != nil {
+		t.Fatal(err)
+	}
+	der, err := p.CRL(ctx, "el-org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := x509.ParseRevocationList(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, _ := p.Authority(ctx, "el-org")
+	if err := list.CheckSignatureFrom(issuer.Cert); err != nil {
+		t.Error(err)
+	}
+	if len(list.RevokedCertificateEntries) != 1 || hex.EncodeToString(list.RevokedCertificateEntries[0].SerialNumber.Bytes()) != bad.Serial {
+		t.Errorf("%v", list.RevokedCertificateEntries)
+	}
+	if _, err := p.VerifyOrg(ctx, []*x509.Certificate{parsed(t, good)}); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.VerifyOrg(ctx, []*x509.Certificate{parsed(t, bad)}); !problem.Is(err, "certificate-revoked") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestASubjectKeepsTheOrderOfItsRDNsAndTheSharedOne(t *testing.T) {
+	ctx, c := context.Background(), &clock.Adjustable{}
+	p, done := open(t, t.TempDir(), c)
+	defer done()
+	card, err := p.Issue(ctx, pki.Order{Profile: "CARD_AUTH", Subject: pki.PSName("Pharmacien", "899700075122", "PHARMACH0007512", "CAROLE")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, err := pki.ParseName(parsed(t, card).RawSubject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// DER sorts the members of a set, here by their length.
+	if got := name.String(); got != "C=FR, title=Pharmacien, GN=CAROLE + CN=899700075122 + SN=PHARMACH0007512" {
+		t.Error(got)
+	}
+	if got := pki.Extension(parsed(t, card), pki.ExtCategory.String()); got != "\x80" {
+		t.Errorf("category %x", got)
+	}
+}
+
+func FuzzParseName(f *testing.F) {
+	f.Add([]byte{0x30, 0})
+	f.Add([]byte{0x30, 0x0f, 0x31, 0x0d, 0x30, 0x0b, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x04, 'd', 'e', 'm', 'o'})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if n, err := pki.ParseName(raw); err == nil {
+			_ = n.String()
+		}
+	})
+}
