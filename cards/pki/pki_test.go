@@ -137,3 +137,27 @@ func FuzzParseName(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkVerifyOrg is what each token request pays for its certificate.
+func BenchmarkVerifyOrg(b *testing.B) {
+	ctx, c := context.Background(), &clock.Adjustable{}
+	s, err := store.OpenBolt(filepath.Join(b.TempDir(), "db"), c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	p := pki.New(s, c, "http://127.0.0.1:1/pki/crl", nil)
+	issued, err := p.Issue(ctx, pki.Order{Profile: "AUTH_CLI", Subject: subject})
+	if err != nil {
+		b.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(issued.DER)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := p.VerifyOrg(ctx, []*x509.Certificate{leaf}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -260,28 +260,78 @@ func TestNothingIsLostOrReusableAfterKill9(t *testing.T) {
 	form.Set("code", rp.login(nurse).Get("code"))
 	s.stop(syscall.SIGKILL)
 	again := bootIn(t, data, "--public-url", s.BaseURL)
-	if status, a := again.post2(form); status != 200 {
+	if status, a := again.post2("/token", form); status != 200 {
 		t.Errorf("the unused code is lost: %v", a)
 	}
 	form.Set("code", used)
-	if status, _ := again.post2(form); status != 400 {
+	if status, _ := again.post2("/token", form); status != 400 {
 		t.Errorf("the used code served again: %d", status)
 	}
 }
 
-// post2 posts to the token endpoint by address: the issuer may be named
-// otherwise after a restart on another port.
-func (s *server) post2(form url.Values) (int, map[string]any) {
+func TestKill9AmidLoginsLosesNothingAcknowledgedAndLetsNothingServeTwice(t *testing.T) {
+	data := t.TempDir()
+	s := bootIn(t, data)
+	type acknowledged struct{ code, access string }
+	acks := make(chan acknowledged, 1000)
+	var wg sync.WaitGroup
+	client, authorize := s.http(s.demoCertificate()), s.BaseURL+"/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:"+nurse+"&redirect_uri="+url.QueryEscape(callbackURL)
+	for range 4 {
+		wg.Go(func() {
+			for {
+				resp, err := client.Get(authorize)
+				if err != nil {
+					return // killed
+				}
+				resp.Body.Close()
+				back, err := resp.Location()
+				if err != nil {
+					return
+				}
+				code := back.Query().Get("code")
+				resp, err = client.PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {code}, "redirect_uri": {callbackURL}})
+				if err != nil {
+					return
+				}
+				var a struct {
+					Access string `json:"access_token"`
+				}
+				err = json.NewDecoder(resp.Body).Decode(&a)
+				resp.Body.Close()
+				if err != nil || a.Access == "" {
+					return
+				}
+				acks <- acknowledged{code, a.Access}
+			}
+		})
+	}
+	var seen []acknowledged
+	for len(seen) < 25 {
+		seen = append(seen, <-acks)
+	}
+	s.stop(syscall.SIGKILL)
+	wg.Wait()
+	close(acks)
+	for a := range acks {
+		seen = append(seen, a)
+	}
+	again := bootIn(t, data, "--public-url", s.BaseURL)
+	for _, a := range seen {
+		if status, answer := again.post2("/token/introspect", url.Values{"token": {a.access}}); status != 200 || answer["active"] != true {
+			t.Fatalf("an acknowledged login is lost: %d %v", status, answer)
+		}
+		if status, answer := again.post2("/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {a.code}, "redirect_uri": {callbackURL}}); status != 400 {
+			t.Fatalf("a used code served again: %v", answer)
+		}
+	}
+	t.Logf("%d logins acknowledged before the kill", len(seen))
+}
+
+// post2 posts to an endpoint by address: after a restart on another port the
+// issuer's name leads nowhere.
+func (s *server) post2(endpoint string, form url.Values) (int, map[string]any) {
 	s.t.Helper()
-	var ready Ready
-	raw, err := os.ReadFile(filepath.Join(s.data, "ready.json"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &ready); err != nil {
-		s.t.Fatal(err)
-	}
-	resp, err := s.http(s.demoCertificate()).PostForm("https://"+ready.Listen+"/auth/realms/esante-wallet/protocol/openid-connect/token", form)
+	resp, err := s.http(s.demoCertificate()).PostForm("https://"+s.Listen+"/auth/realms/esante-wallet/protocol/openid-connect"+endpoint, form)
 	if err != nil {
 		s.t.Fatal(err)
 	}
