@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // chrome starts a real Chromium with an empty profile that trusts the
@@ -219,5 +221,38 @@ func TestBrowserConsolePages(t *testing.T) {
 	}
 	if !strings.Contains(logins, nurse) {
 		t.Errorf("logins: %s", logins)
+	}
+}
+
+// On a phone's width, without JavaScript, with the keyboard alone.
+func TestBrowserNarrowWithoutScriptByKeyboard(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	narrow := func(page string) chromedp.Action {
+		return chromedp.ActionFunc(func(ctx context.Context) error {
+			var width int
+			if err := chromedp.Evaluate(`document.documentElement.scrollWidth`, &width).Do(ctx); err != nil {
+				return err
+			}
+			if width > 360 {
+				t.Errorf("the %s page is %d pixels wide", page, width)
+			}
+			return nil
+		})
+	}
+	var info string
+	do(t, ctx, chromedp.EmulateViewport(360, 740), emulation.SetScriptExecutionDisabled(true), toLoginPage(s), visible("login-page"), narrow("login"), shot("login-narrow"),
+		chromedp.KeyEvent(asked+kb.Enter), visible("ecps-wait"), narrow("waiting"))
+	var waiting struct {
+		Items []struct{ ID string }
+	}
+	s.api("GET", "/ecps/requests?national_id="+asked, "", &waiting)
+	if len(waiting.Items) != 1 {
+		t.Fatalf("requests on the phone: %v", waiting)
+	}
+	s.api("POST", "/ecps/requests/"+waiting.Items[0].ID+"/approve", "", nil)
+	do(t, ctx, visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery))
+	if !strings.Contains(info, asked) {
+		t.Errorf("UserInfo: %s", info)
 	}
 }
