@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -21,30 +23,32 @@ import (
 // Settings are the effective values. The tags are the table: the name (flag
 // --name, environment PSCEMU_NAME, key in the file), the default and the help.
 type Settings struct {
-	Listen          string        `name:"listen" default:"127.0.0.1:9443" help:"address of the protocol listener (TLS)"`
-	CardListen      string        `name:"card-listen" default:"127.0.0.1:9444" help:"address of the card origin (TLS, asks for a card certificate)"`
-	ConsoleListen   string        `name:"console-listen" default:"127.0.0.1:9440" help:"address of the console and control API (HTTP, loopback only)"`
-	Data            string        `name:"data" default:"" help:"data folder ($XDG_DATA_HOME/pscemu when empty)"`
-	PublicURL       string        `name:"public-url" default:"" help:"base URL that clients use (https://localhost:PORT when empty)"`
-	Output          string        `name:"output" default:"text" help:"text or json" choices:"text,json"`
-	Strict          bool          `name:"strict" default:"false" help:"close every test door and show PSC's error texts alone"`
-	ClientAuth      string        `name:"client-auth" default:"mtls" help:"how clients authenticate: mtls, secret or either" choices:"mtls,secret,either"`
-	ACR             string        `name:"acr" default:"requested" help:"acr policy: requested, a value, or card=eidas2,mobile=eidas1"`
-	CodeLifetime    time.Duration `name:"code-lifetime" default:"1m" help:"lifetime of a code"`
-	AccessLifetime  time.Duration `name:"access-token-lifetime" default:"2m" help:"lifetime of access and id tokens"`
-	RefreshLifetime time.Duration `name:"refresh-token-lifetime" default:"30m" help:"lifetime of a refresh token"`
-	SessionLifetime time.Duration `name:"session-lifetime" default:"4h" help:"lifetime of the browser's single sign-on session"`
-	TrustAnchors    string        `name:"trust-anchors" default:"" help:"PEM file of foreign authorities whose certificates are accepted"`
-	LogLevel        string        `name:"log-level" default:"warn" help:"debug, info, warn or error" choices:"debug,info,warn,error"`
+	Listen        string `name:"listen" default:"127.0.0.1:9443" help:"address of the protocol listener (TLS)"`
+	CardListen    string `name:"card-listen" default:"127.0.0.1:9444" help:"address of the card origin (TLS, asks for a card certificate)"`
+	ConsoleListen string `name:"console-listen" default:"127.0.0.1:9440" help:"address of the console and control API (HTTP, loopback only)"`
+	Data          string `name:"data" default:"" help:"data folder ($XDG_DATA_HOME/pscemu when empty)"`
+	PublicURL     string `name:"public-url" default:"" help:"base URL that clients use (https://localhost:PORT when empty)"`
+	Hosts         string `name:"hosts" default:"" help:"further host names to answer as, with an issuer each, separated by commas"`
+	Output        string `name:"output" default:"text" help:"text or json" choices:"text,json"`
+	Strict        bool   `name:"strict" default:"false" help:"close every test door and show PSC's error texts alone"`
+	Profile       string `name:"profile" default:"bas-2026" help:"set of defaults: bas-2026, bas-2023, prod-2026 or next" choices:"bas-2026,bas-2023,prod-2026,next"`
+	TrustAnchors  string `name:"trust-anchors" default:"" help:"PEM file of foreign authorities whose client certificates are accepted"`
+	OutboundCA    string `name:"outbound-ca" default:"" help:"PEM file of authorities to trust when calling registered notification and logout URIs"`
+	LogLevel      string `name:"log-level" default:"warn" help:"debug, info, warn or error" choices:"debug,info,warn,error"`
+	Policies
 }
 
 // Setting is one row of the table.
 type Setting struct {
 	Name    string `json:"name"`
 	Value   string `json:"value"`
-	Origin  string `json:"origin"` // flag, environment, file, default
+	Origin  string `json:"source"` // flag, environment, file, profile, default, api
 	Default string `json:"default"`
 	Help    string `json:"help"`
+	// For tells where a policy can be overridden: client, identity.
+	For []string `json:"for,omitempty"`
+	// Live tells whether it can change while the emulator runs.
+	Live bool `json:"live"`
 }
 
 // Loaded are the settings with their origins.
@@ -53,19 +57,37 @@ type Loaded struct {
 	Table []Setting
 }
 
+// fields are the settings in the table's order, those of Policies last.
+var fields = sync.OnceValue(func() (out []reflect.StructField) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
+		if !f.Anonymous {
+			out = append(out, f)
+		}
+	}
+	return out
+})
+
 // Names lists every setting with its default and help, for flags.
 func Names() []Setting {
 	var out []Setting
-	t := reflect.TypeFor[Settings]()
-	for i := range t.NumField() {
-		tag := t.Field(i).Tag
-		out = append(out, Setting{Name: tag.Get("name"), Default: tag.Get("default"), Help: tag.Get("help")})
+	for _, f := range fields() {
+		out = append(out, row(f))
 	}
 	return out
 }
 
+func row(f reflect.StructField) Setting {
+	s := Setting{Name: f.Tag.Get("name"), Value: f.Tag.Get("default"), Origin: "default", Default: f.Tag.Get("default"), Help: f.Tag.Get("help"), Live: len(f.Index) > 1}
+	if scope := f.Tag.Get("for"); scope != "" {
+		s.For = strings.Split(scope, ",")
+	}
+	return s
+}
+
 // IsBool tells whether a setting is a switch.
-func IsBool(name string) bool { return name == "strict" }
+func IsBool(name string) bool {
+	return slices.ContainsFunc(fields(), func(f reflect.StructField) bool { return f.Tag.Get("name") == name && f.Type.Kind() == reflect.Bool })
+}
 
 // Load merges flags over the environment over the file over the defaults.
 // env is os.Environ's form; file may be "".
@@ -78,20 +100,17 @@ func Load(flags map[string]string, env []string, file string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	sources := []source{{"file", fromFile}, {"environment", fromEnv}, {"flag", flags}}
+	sources = append([]source{{"profile", profiles[valueIn(sources, "profile")]}}, sources...)
 	l := &Loaded{}
-	v := reflect.ValueOf(&l.Settings).Elem()
-	for i := range v.NumField() {
-		tag := v.Type().Field(i).Tag
-		row := Setting{Name: tag.Get("name"), Value: tag.Get("default"), Origin: "default", Default: tag.Get("default"), Help: tag.Get("help")}
-		for _, source := range []struct {
-			origin string
-			values map[string]string
-		}{{"file", fromFile}, {"environment", fromEnv}, {"flag", flags}} {
-			if value, ok := source.values[row.Name]; ok {
-				row.Value, row.Origin = value, source.origin
+	for _, f := range fields() {
+		row := row(f)
+		for _, s := range sources {
+			if value, ok := s.values[row.Name]; ok {
+				row.Value, row.Origin = value, s.origin
 			}
 		}
-		if err := set(v.Field(i), row, tag.Get("choices")); err != nil {
+		if err := set(reflect.ValueOf(&l.Settings).Elem().FieldByIndex(f.Index), row, f.Tag); err != nil {
 			return nil, err
 		}
 		l.Table = append(l.Table, row)
@@ -99,12 +118,31 @@ func Load(flags map[string]string, env []string, file string) (*Loaded, error) {
 	return l, l.check()
 }
 
-func set(field reflect.Value, row Setting, choices string) error {
+// source is one place that settings come from.
+type source struct {
+	origin string
+	values map[string]string
+}
+
+func valueIn(sources []source, name string) (value string) {
+	for _, s := range sources {
+		if v, ok := s.values[name]; ok {
+			value = v
+		}
+	}
+	return value
+}
+
+func set(field reflect.Value, row Setting, tag reflect.StructTag) error {
+	choices, form := tag.Get("choices"), tag.Get("form")
 	bad := func(want string) error {
 		return problem.New(problem.Invalid, "setting-invalid", "the setting "+row.Name+" ("+row.Origin+") cannot be used").Got(row.Value).Want(want)
 	}
 	if choices != "" && !slices.Contains(strings.Split(choices, ","), row.Value) {
 		return bad(strings.ReplaceAll(choices, ",", ", "))
+	}
+	if form != "" && !regexp.MustCompile("^(?:"+form+")$").MatchString(row.Value) {
+		return bad(row.Help)
 	}
 	switch field.Interface().(type) {
 	case time.Duration:
@@ -192,6 +230,11 @@ func (l *Loaded) check() error {
 			return problem.New(problem.Invalid, "address-not-loopback", "the emulator listens on loopback only").Got(a).Want("127.0.0.1, ::1 or localhost").Do("put a proxy of your own before it if others must reach it")
 		}
 	}
+	for _, h := range l.HostNames() {
+		if !hostName.MatchString(h) {
+			return problem.New(problem.Invalid, "host-invalid", "this is no host name").Got(h).Want("names such as psc.test, separated by commas")
+		}
+	}
 	if l.PublicURL != "" {
 		u, err := url.Parse(l.PublicURL)
 		if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
@@ -199,6 +242,13 @@ func (l *Loaded) check() error {
 		}
 	}
 	return nil
+}
+
+var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+
+// HostNames are the further names to answer as.
+func (s *Settings) HostNames() []string {
+	return strings.FieldsFunc(strings.ToLower(s.Hosts), func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 func loopback(host string) bool {

@@ -89,7 +89,17 @@ func (s *Console) routes() []route {
 		{"PUT", "/clock", "Move it: {offset}, {now} or {frozen}", s.setClock},
 		{"DELETE", "/clock", "Follow the machine's clock", func(echo.Context) (any, error) { s.Clock.Reset(); return nil, nil }},
 		{"GET", "/doors", "The test doors and whether they are open", func(echo.Context) (any, error) { return items{s.Provider.Doors(), ""}, nil }},
-		{"GET", "/settings", "The settings with value, origin and default", func(echo.Context) (any, error) { return items{s.Settings, ""}, nil }},
+		{"PATCH", "/doors", "Open or close doors: {login-hint: false}", s.patchDoors},
+		{"GET", "/settings", "The settings with value, source and default", func(echo.Context) (any, error) { return items{s.Settings.Table(), ""}, nil }},
+		{"PATCH", "/settings", "Change policies while the emulator runs: {acr: eidas2}; all of them, or none", s.patchSettings},
+		{"GET", "/keys", "The signing keys, the active one first", func(echo.Context) (any, error) { return items{s.OIDC.Keys(), ""}, nil }},
+		{"POST", "/keys", "Rotation 1: publish a new signing key", func(c echo.Context) (any, error) { return s.OIDC.PublishKey(ctx(c)) }},
+		{"POST", "/keys/:kid/use", "Rotation 2: sign with it; the former stays in the key set", func(c echo.Context) (any, error) { return nil, s.OIDC.UseKey(ctx(c), param(c, "kid")) }},
+		{"POST", "/keys/:kid/retire", "Rotation 3: take it out of the key set", func(c echo.Context) (any, error) { return nil, s.OIDC.RetireKey(ctx(c), param(c, "kid")) }},
+		{"GET", "/deliveries", "What clients' servers were told, and how they answered; ?client= filters", s.deliveries},
+		{"GET", "/reader/requests", "Logins that wait for a card in the reader; ?national_id filters", s.readerRequests},
+		{"POST", "/reader/requests/:id", "Present a card: {card, pin}", s.presentCard},
+		{"POST", "/reader/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
 	}
 }
 
@@ -228,8 +238,75 @@ func (s *Console) behaviour(c echo.Context) (any, error) {
 }
 
 func (s *Console) listRequests(c echo.Context) (any, error) {
-	rs, err := s.ECPS.Requests(ctx(c), c.QueryParam("national_id"), c.QueryParam("all") != "true")
+	rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: ecps.Phone, PendingOnly: c.QueryParam("all") != "true"})
 	return items{rs, ""}, err
+}
+
+func (s *Console) readerRequests(c echo.Context) (any, error) {
+	rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: ecps.Card, PendingOnly: c.QueryParam("all") != "true"})
+	return items{rs, ""}, err
+}
+
+// presentCard answers a CIBA login of channel CARD.
+func (s *Console) presentCard(c echo.Context) (any, error) {
+	var in struct{ Card, PIN string }
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return s.readCard(c, param(c, "id"), in.Card, in.PIN)
+}
+
+func (s *Console) readCard(c echo.Context, request, serial, pin string) (any, error) {
+	r, err := s.ECPS.Request(ctx(c), request)
+	if err != nil {
+		return nil, err
+	}
+	if r.State != ecps.Pending {
+		return nil, problem.New(problem.Conflict, "ecps-request-settled", "this request waits for no answer any more").Got(string(r.State)).Want("a pending request")
+	}
+	card, err := s.Cards.PresentPIN(ctx(c), serial, pin)
+	if err != nil {
+		return nil, err
+	}
+	return s.ECPS.ApproveCard(ctx(c), r.ID, card.NationalID)
+}
+
+func (s *Console) patchSettings(c echo.Context) (any, error) {
+	values, err := patch(c, "")
+	if err == nil {
+		err = s.Settings.Patch(values)
+	}
+	return items{s.Settings.Table(), ""}, err
+}
+
+// patchDoors is patchSettings for the policies that are doors.
+func (s *Console) patchDoors(c echo.Context) (any, error) {
+	values, err := patch(c, "door-")
+	if err == nil && s.Settings.Strict() {
+		err = problem.New(problem.Conflict, "doors-strict", "strict keeps every door closed").Do("restart without --strict")
+	}
+	if err == nil {
+		err = s.Settings.Patch(values)
+	}
+	return items{s.Provider.Doors(), ""}, err
+}
+
+// patch reads names and values; numbers and switches may stand as such.
+func patch(c echo.Context, prefix string) (map[string]string, error) {
+	var in map[string]any
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for name, value := range in {
+		out[prefix+strings.ReplaceAll(name, "_", "-")] = fmt.Sprint(value)
+	}
+	return out, nil
+}
+
+func (s *Console) deliveries(c echo.Context) (any, error) {
+	list, err := s.Sender.List(ctx(c), c.QueryParam("client"))
+	return items{list, ""}, err
 }
 
 func (s *Console) approve(c echo.Context) (any, error) {
@@ -256,7 +333,7 @@ func (s *Console) stream(c echo.Context) error {
 	w.WriteHeader(http.StatusOK)
 	changed := s.ECPS.Watch(ctx(c))
 	for {
-		rs, err := s.ECPS.Requests(ctx(c), c.QueryParam("national_id"), true)
+		rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: ecps.Phone, PendingOnly: true})
 		if err != nil {
 			return err
 		}

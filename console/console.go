@@ -23,7 +23,9 @@ import (
 	"pscemu/problem"
 	"pscemu/provider"
 	"pscemu/provider/clients"
+	"pscemu/provider/delivery"
 	"pscemu/provider/journal"
+	"pscemu/provider/oidc"
 	"pscemu/static"
 )
 
@@ -36,9 +38,10 @@ type Parts struct {
 	PKI      *pki.PKI
 	Clients  *clients.Registry
 	Provider *provider.Server
+	OIDC     *oidc.Provider
+	Sender   *delivery.Sender
 	Journal  *journal.Journal
-	Settings []config.Setting
-	Strict   bool
+	Settings *config.Live
 	Token    string // bearer token of the control API
 	Version  string
 	Addr     string // host:port it is reached at
@@ -175,7 +178,7 @@ func (s *Console) page(c echo.Context, status int, name string, data map[string]
 	if !s.hasCookie(c) {
 		c.SetCookie(&http.Cookie{Name: s.cookie, Value: s.Token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	}
-	data["Console"], data["Strict"] = true, s.Strict
+	data["Console"], data["Strict"] = true, s.Settings.Strict()
 	body, err := static.Render(name, data)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu/cards"
 	"pscemu/identities/ecps"
 	"pscemu/problem"
 )
@@ -21,9 +22,12 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/logins/:id", s.loginPage)
 	e.GET("/phone/:id", s.phonePage)
 	e.GET("/phone/:id/state", s.phoneState)
+	e.GET("/reader", s.readerPage)
+	e.GET("/deliveries", s.deliveriesPage)
 	ours := e.Group("", s.ownPagesOnly)
 	ours.POST("/phone/:id/:request", s.phoneAnswer)
 	ours.POST("/cards/:serial/:action", s.cardAction)
+	ours.POST("/reader/:request", s.readerAnswer)
 	if s.Demo != nil {
 		e.GET("/demo", s.demoPage)
 		e.GET("/demo/start", s.demoStart)
@@ -43,7 +47,7 @@ func (s *Console) ownPagesOnly(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 func (s *Console) home(c echo.Context) error {
-	return s.page(c, http.StatusOK, "console_home", map[string]any{"Title": "Console", "Doors": s.Provider.Doors(), "Settings": s.Settings, "Version": s.Version})
+	return s.page(c, http.StatusOK, "console_home", map[string]any{"Title": "Console", "Doors": s.Provider.Doors(), "Settings": s.Settings.Table(), "Keys": s.OIDC.Keys(), "Version": s.Version})
 }
 
 func (s *Console) identitiesPage(c echo.Context) error {
@@ -136,7 +140,7 @@ func (s *Console) phone(c echo.Context, refusal error) error {
 	if err != nil {
 		return err
 	}
-	all, err := s.ECPS.Requests(ctx(c), i.NationalID, false)
+	all, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: i.NationalID, Means: ecps.Phone})
 	if err != nil {
 		return err
 	}
@@ -161,7 +165,7 @@ func (s *Console) phoneState(c echo.Context) error {
 	id := param(c, "id")
 	changed := s.ECPS.Watch(ctx(c))
 	for {
-		rs, err := s.ECPS.Requests(ctx(c), id, true)
+		rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, PendingOnly: true})
 		if err != nil {
 			return err
 		}
@@ -196,4 +200,56 @@ func (s *Console) phoneAnswer(c echo.Context) error {
 		return s.phone(c, err)
 	}
 	return c.Redirect(http.StatusSeeOther, "/phone/"+url.PathEscape(r.NationalID))
+}
+
+// readerPage is the card reader: the logins that wait for a card (CIBA,
+// channel CARD), live.
+func (s *Console) readerPage(c echo.Context) error { return s.reader(c, nil) }
+
+// waitingCard is a login at the reader with the cards that can answer it.
+type waitingCard struct {
+	ecps.Request
+	Cards []cards.Card
+}
+
+func (s *Console) reader(c echo.Context, refusal error) error {
+	rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{Means: ecps.Card, PendingOnly: true})
+	if err != nil {
+		return err
+	}
+	var rows []waitingCard
+	for _, r := range rs {
+		all, err := s.Cards.List(ctx(c), r.NationalID, "", 20)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, waitingCard{r, all})
+	}
+	data := map[string]any{"Title": "Lecteur de cartes", "Requests": rows}
+	if refusal != nil {
+		data["Problem"] = problem.From(refusal)
+	}
+	return s.page(c, http.StatusOK, "reader", data)
+}
+
+func (s *Console) readerAnswer(c echo.Context) error {
+	id := param(c, "request")
+	var err error
+	if c.FormValue("answer") == "refuse" {
+		_, err = s.ECPS.Answer(ctx(c), id, ecps.Refused)
+	} else {
+		_, err = s.readCard(c, id, c.FormValue("card"), c.FormValue("pin"))
+	}
+	if err != nil {
+		return s.reader(c, err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/reader")
+}
+
+func (s *Console) deliveriesPage(c echo.Context) error {
+	list, err := s.Sender.List(ctx(c), "")
+	if err != nil {
+		return err
+	}
+	return s.page(c, http.StatusOK, "console_deliveries", map[string]any{"Title": "Envois", "Deliveries": list})
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"pscemu/config"
 	"pscemu/problem"
 )
 
@@ -28,6 +29,8 @@ type Identity struct {
 	Behaviour  Behaviour  `json:"behaviour"`
 	Notes      string     `json:"notes,omitempty"`
 	Tags       []string   `json:"tags,omitempty"`
+	// Policies override the emulator's and the client's for this person.
+	Policies config.Overrides `json:"policies,omitempty"`
 }
 
 // Exercise is one profession of a person. The JSON keys and their order are
@@ -193,6 +196,9 @@ func CheckNationalID(id string) error {
 // Validate names the first field that cannot be right.
 func (i *Identity) Validate() error {
 	if err := CheckNationalID(i.NationalID); err != nil {
+		return err
+	}
+	if err := i.Policies.Check("identity"); err != nil {
 		return err
 	}
 	if strings.TrimSpace(i.FamilyName) == "" || strings.TrimSpace(i.GivenName) == "" {

@@ -2,25 +2,31 @@ package provider
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu/config"
+	"pscemu/identities"
 	"pscemu/problem"
 	"pscemu/provider/clients"
 	"pscemu/provider/journal"
-	"pscemu/provider/login"
 	"pscemu/provider/oidc"
 )
 
-// callback is an authorize response under way: where it goes and what it says.
-type callback struct {
-	redirectURI, state, mode string
+// asking is an authorize request that names a client and a redirect URI of
+// its own: from here on even errors go back there.
+type asking struct {
+	client *clients.Client
+	form   url.Values
+	back   callback
 }
 
 // authorize judges the request (RFC 6749 §4.1.1, OIDC Core §3.1.2) and either
@@ -29,28 +35,37 @@ type callback struct {
 func (s *Server) authorize(c echo.Context) error {
 	form, err := authorizeForm(c.Request())
 	if err != nil {
-		return s.refuseOnPage(c, "Invalid Request", "", err)
+		return s.refuseOnPage(c, "authorize-unreadable", "", err)
 	}
-	client, err := s.clients.Get(c.Request().Context(), form.Get("client_id"))
+	a, key, err := s.asked(c.Request().Context(), s.site(c), form)
 	if err != nil {
-		return s.refuseOnPage(c, "Client not found.", "", err)
+		return s.refuseOnPage(c, key, form.Get("client_id"), err)
+	}
+	if refusal := s.judge(a); refusal != nil {
+		reason := refusal.problem()
+		s.journal.Add("", "authorize", map[string]string{"client_id": a.client.ID}, reason)
+		return s.sendBack(c, s.errorAnswer(a.back, refusal.Answer, reason))
+	}
+	if door, ok := s.door(a); ok {
+		return s.throughDoor(c, a, door)
+	}
+	return s.sessionOrPage(c, a)
+}
+
+// asked finds whose request this is and where its answer may go. The key names
+// the error page when it fails.
+func (s *Server) asked(ctx context.Context, at site, form url.Values) (*asking, string, error) {
+	client, err := s.clients.Get(ctx, form.Get("client_id"))
+	if err != nil {
+		return nil, "authorize-client", err
+	}
+	if form, err = s.unpack(ctx, client, form, at.Issuer()); err != nil {
+		return nil, "authorize-unreadable", err
 	}
 	if err := redirectProblem(client, form.Get("redirect_uri")); err != nil {
-		return s.refuseOnPage(c, "Invalid parameter: redirect_uri", client.ID, err)
+		return nil, "authorize-redirect-uri", err
 	}
-	back := callback{form.Get("redirect_uri"), form.Get("state"), form.Get("response_mode")}
-	if refusal := judge(form); refusal != nil {
-		if back.mode != "fragment" && back.mode != "form_post" {
-			back.mode = "query"
-		}
-		id := journal.NewID()
-		s.journal.Add(id, "authorize", map[string]string{"client_id": client.ID}, problem.New(problem.Invalid, refusal.code, refusal.description).Got(refusal.received))
-		return s.callbackError(c, back, refusal.code, refusal.description)
-	}
-	if door, ok := s.door(form); ok {
-		return s.throughDoor(c, client, form, back, door)
-	}
-	return s.sessionOrPage(c, client, form, back)
+	return &asking{client, form, callbackOf(client.ID, form, at.Issuer())}, "", nil
 }
 
 // authorizeForm refuses repeated parameters (RFC 6749 §3.1), also between
@@ -78,88 +93,183 @@ func redirectProblem(c *clients.Client, uri string) error {
 	return nil
 }
 
-func (s *Server) refuseOnPage(c echo.Context, text, clientID string, err error) error {
+func (s *Server) refuseOnPage(c echo.Context, key, clientID string, err error) error {
 	s.journal.Add("", "authorize", map[string]string{"client_id": clientID}, err)
-	return s.errorPage(c, http.StatusBadRequest, text, err)
+	a := answer(key)
+	return s.errorPage(c, a.Status, a.Text, err)
 }
 
-type refusal struct{ code, description, received string }
+// refusal is an answer of the table with what made it.
+type refusal struct {
+	Answer
+	received, expected string
+}
 
-var challenge = regexp.MustCompile(`^[A-Za-z0-9\-._~]{43,128}$`)
-
-// judge finds the first parameter Keycloak would refuse, in its words.
-func judge(form url.Values) *refusal {
-	responseType, method := form.Get("response_type"), form.Get("code_challenge_method")
-	scopes := strings.Fields(form.Get("scope"))
-	switch {
-	case form.Has("request"):
-		return &refusal{"request_not_supported", "Request objects are not supported", "request"}
-	case form.Has("request_uri"):
-		return &refusal{"request_uri_not_supported", "Request URIs are not supported", form.Get("request_uri")}
-	case responseType == "":
-		return &refusal{"invalid_request", "Missing parameter: response_type", ""}
-	case !knownResponseType(responseType):
-		return &refusal{"unsupported_response_type", "Unknown response_type", responseType}
-	case !knownResponseMode(form.Get("response_mode")):
-		return &refusal{"invalid_request", "Invalid parameter: response_mode", form.Get("response_mode")}
-	case responseType != "code":
-		return &refusal{"unauthorized_client", "Client is not allowed to initiate browser login with given response_type. Implicit flow is disabled for the client.", responseType}
-	case oidc.UnknownScope(scopes):
-		return &refusal{"invalid_scope", "Invalid scopes: " + strings.Join(scopes, " "), form.Get("scope")}
-	case method != "" && method != "S256" && method != "plain":
-		return &refusal{"invalid_request", "Invalid parameter: code challenge method is not configured one", method}
-	case method != "" && !form.Has("code_challenge"):
-		return &refusal{"invalid_request", "Missing parameter: code_challenge", ""}
-	case form.Has("code_challenge") && !challenge.MatchString(form.Get("code_challenge")):
-		return &refusal{"invalid_request", "Invalid parameter: code_challenge", form.Get("code_challenge")}
+func (r *refusal) problem() *problem.Error {
+	reason := r.Text
+	if reason == "" {
+		reason = r.Error
 	}
-	if age := form.Get("max_age"); age != "" {
-		if n, err := strconv.Atoi(age); err != nil || n < 0 {
-			return &refusal{"invalid_request", "Invalid parameter: max_age", age}
+	return problem.New(problem.Invalid, r.Key, reason).Got(r.received).Want(r.expected)
+}
+
+func refused(key, received, expected string) *refusal {
+	return &refusal{answer(key).with(received), received, expected}
+}
+
+// judge finds the first parameter Keycloak would refuse, in its order.
+func (s *Server) judge(a *asking) *refusal {
+	policy := s.settings.Policies(a.client.Policies, nil)
+	for _, check := range []func(*asking, config.Policies) *refusal{requestParameters, responseParameters, scopeParameters, pkceParameters, loginParameters} {
+		if r := check(a, policy); r != nil {
+			return r
 		}
 	}
 	return nil
 }
 
-func knownResponseType(t string) bool {
-	for _, part := range strings.Fields(t) {
-		if part != "code" && part != "token" && part != "id_token" && part != "none" {
-			return false
-		}
+// requestParameters refuses what unpack left: it is not served.
+func requestParameters(a *asking, _ config.Policies) *refusal {
+	switch {
+	case a.form.Has("request"):
+		return refused("request-unsupported", "request", "a JWS signed by a key of the client's jwks")
+	case a.form.Has("request_uri"):
+		return refused("request-uri-unsupported", a.form.Get("request_uri"), "a request_uri of the PAR endpoint")
 	}
-	return true
+	return nil
 }
 
-func knownResponseMode(m string) bool {
-	return m == "" || m == "query" || m == "fragment" || m == "form_post"
+func responseParameters(a *asking, _ config.Policies) *refusal {
+	asked, mode := responseType(a.form), a.form.Get("response_mode")
+	inFront := strings.Contains(asked, "token")
+	switch {
+	case asked == "":
+		return refused("response-type-missing", "", "response_type=code")
+	case !slices.Contains(clients.ResponseTypes, asked):
+		return refused("response-type-unknown", asked, strings.Join(clients.ResponseTypes, ", "))
+	case !slices.Contains(responseModes, mode):
+		return refused("response-mode-unknown", mode, "query, fragment or form_post")
+	case inFront && strings.HasPrefix(mode, "query"):
+		return refused("response-mode-query", mode, "fragment or form_post")
+	case !a.client.AllowsResponse(asked) && !inFront:
+		return refused("response-type-standard", asked, strings.Join(a.client.ResponseTypes, ", "))
+	case !a.client.AllowsResponse(asked):
+		return refused("response-type-forbidden", asked, "code, or register response_types")
+	case strings.Contains(asked, "id_token") && a.form.Get("nonce") == "":
+		return refused("nonce-missing", "", "a nonce, since an id token comes through the browser")
+	}
+	return nil
+}
+
+var responseModes = []string{"", "query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"}
+
+// responseType is the request's, its parts in the order of the registrations.
+func responseType(form url.Values) string {
+	parts := strings.Fields(form.Get("response_type"))
+	order := []string{"code", "id_token", "token", "none"}
+	slices.SortFunc(parts, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) })
+	return strings.Join(parts, " ")
+}
+
+func scopeParameters(a *asking, policy config.Policies) *refusal {
+	asked := a.form.Get("scope")
+	switch scopes := strings.Fields(asked); {
+	case oidc.UnknownScope(scopes):
+		return refused("authorize-scope", asked, "scopes of the discovery document")
+	case policy.RequireScopeAll && !slices.Contains(scopes, "scope_all"):
+		return refused("scope-all-missing", asked, "openid scope_all")
+	}
+	return nil
+}
+
+var challenge = regexp.MustCompile(`^[A-Za-z0-9\-._~]{43,128}$`)
+
+func pkceParameters(a *asking, policy config.Policies) *refusal {
+	method, sent := a.form.Get("code_challenge_method"), a.form.Get("code_challenge")
+	switch {
+	case sent == "" && policy.RequirePKCE:
+		return refused("challenge-required", "", "code_challenge and code_challenge_method=S256")
+	case sent == "" && method != "":
+		return refused("challenge-missing", method, "code_challenge")
+	case method != "" && method != "S256" && method != "plain":
+		return refused("challenge-method", method, "S256 or plain")
+	case a.form.Has("code_challenge") && !challenge.MatchString(sent):
+		return refused("challenge-malformed", sent, "43 to 128 characters of A-Z a-z 0-9 - . _ ~")
+	}
+	return nil
+}
+
+func loginParameters(a *asking, _ config.Policies) *refusal {
+	if age := a.form.Get("max_age"); age != "" {
+		if n, err := strconv.Atoi(age); err != nil || n < 0 {
+			return refused("max-age", age, "seconds")
+		}
+	}
+	if _, _, err := claimsParameter(a.form); err != nil {
+		return refused("claims-malformed", a.form.Get("claims"), `a JSON object such as {"id_token":{"email":null}}`)
+	}
+	return nil
+}
+
+// claimsParameter reads OIDC Core §5.5: the claims asked for, and the acr.
+func claimsParameter(form url.Values) (*oidc.Claims, string, error) {
+	raw := form.Get("claims")
+	if raw == "" {
+		return nil, "", nil
+	}
+	type wish struct {
+		Value  any   `json:"value"`
+		Values []any `json:"values"`
+	}
+	var in struct {
+		UserInfo map[string]*wish `json:"userinfo"`
+		IDToken  map[string]*wish `json:"id_token"`
+	}
+	if err := json.Unmarshal([]byte(raw), &in); err != nil {
+		return nil, "", err
+	}
+	out, acr := &oidc.Claims{}, ""
+	for name := range in.UserInfo {
+		out.UserInfo = append(out.UserInfo, name)
+	}
+	for name := range in.IDToken {
+		out.IDToken = append(out.IDToken, name)
+	}
+	if w := in.IDToken["acr"]; w != nil {
+		acr, _ = w.Value.(string)
+		if acr == "" && len(w.Values) > 0 {
+			acr, _ = w.Values[0].(string)
+		}
+	}
+	return out, acr, nil
 }
 
 // sessionOrPage goes on silently with the browser's session where the request
 // allows it (OIDC Core §3.1.2.3), else shows the login page.
-func (s *Server) sessionOrPage(c echo.Context, client *clients.Client, form url.Values, back callback) error {
+func (s *Server) sessionOrPage(c echo.Context, a *asking) error {
 	ctx := c.Request().Context()
-	prompt := " " + form.Get("prompt") + " "
+	prompt := " " + a.form.Get("prompt") + " "
 	browser := s.browserSession(c)
-	if browser != nil && (strings.Contains(prompt, " login ") || tooOld(browser, form.Get("max_age"), s.clock.Now()) || s.otherSubject(browser, form)) {
+	if browser != nil && (strings.Contains(prompt, " login ") || tooOld(browser, a.form.Get("max_age"), s.clock.Now()) || s.otherSubject(ctx, browser, a.form)) {
 		browser = nil
 	}
 	if browser != nil {
 		person, err := s.people.Get(ctx, browser.NationalID)
 		if err == nil {
 			id := journal.NewID()
-			s.journal.Add(id, "authorize", detail(client, form), nil)
-			return s.finish(c, client, form, back, oidc.Authentication{LoginID: id, Person: person, AuthMode: browser.AuthMode, Time: browser.AuthTime, SID: browser.SID})
+			s.journal.Add(id, "authorize", detail(a), nil)
+			return s.finish(c, a, oidc.Authentication{LoginID: id, Person: person, AuthMode: browser.AuthMode, Time: browser.AuthTime, SID: browser.SID})
 		}
 	}
 	if strings.Contains(prompt, " none ") {
-		s.journal.Add("", "authorize", detail(client, form), problem.New(problem.Forbidden, "login-required", "prompt=none came without a session that fits"))
-		return s.callbackError(c, back, "login_required", "")
+		s.journal.Add("", "authorize", detail(a), problem.New(problem.Forbidden, "login-required", "prompt=none came without a session that fits"))
+		return s.sendBack(c, s.errorAnswer(a.back, answer("login-required"), nil))
 	}
-	p, err := s.logins.New(c.Response(), c.Request(), client.ID, client.Name, form)
+	p, err := s.logins.New(c.Response(), c.Request(), a.client.ID, a.client.Name, s.site(c).Wallet, a.form)
 	if err != nil {
 		return err
 	}
-	s.journal.Add(p.ID, "authorize", detail(client, form), nil)
+	s.journal.Add(p.ID, "authorize", detail(a), nil)
 	return c.Redirect(http.StatusFound, s.loginURL(p.ID, ""))
 }
 
@@ -184,24 +294,23 @@ func tooOld(b *oidc.Browser, maxAge string, now time.Time) bool {
 }
 
 // otherSubject tells whether an id_token_hint names somebody else, or nobody.
-func (s *Server) otherSubject(b *oidc.Browser, form url.Values) bool {
+func (s *Server) otherSubject(ctx context.Context, b *oidc.Browser, form url.Values) bool {
 	token := form.Get("id_token_hint")
 	if token == "" {
 		return false
 	}
-	hint, err := s.oidc.IDTokenHint(token)
-	return err != nil || !strings.HasSuffix(hint.Sub, ":"+b.NationalID)
+	hint, err := s.oidc.IDTokenHint(ctx, token)
+	return err != nil || hint.Sub != identities.Sub(b.NationalID)
 }
 
 // detail is what the journal keeps of a request: no secrets are in it.
-func detail(c *clients.Client, form url.Values) map[string]string {
-	d := map[string]string{"client_id": c.ID}
-	for _, k := range []string{"redirect_uri", "scope", "acr_values", "prompt", "max_age", "login_hint", "response_mode", "code_challenge_method"} {
-		if v := form.Get(k); v != "" {
+func detail(a *asking) map[string]string {
+	d := map[string]string{"client_id": a.client.ID, "state": present(a.form, "state"), "nonce": present(a.form, "nonce")}
+	for _, k := range []string{"redirect_uri", "response_type", "scope", "acr_values", "prompt", "max_age", "login_hint", "response_mode", "code_challenge_method", "claims"} {
+		if v := a.form.Get(k); v != "" {
 			d[k] = v
 		}
 	}
-	d["state"], d["nonce"] = present(form, "state"), present(form, "nonce")
 	return d
 }
 
@@ -212,122 +321,64 @@ func present(form url.Values, name string) string {
 	return "present"
 }
 
-// finish answers the authorize request with a code.
-func (s *Server) finish(c echo.Context, client *clients.Client, form url.Values, back callback, a oidc.Authentication) error {
-	location, grant, err := s.grant(c.Request().Context(), client, form, back, a)
+// finish answers the authorize request with what it asked for.
+func (s *Server) finish(c echo.Context, a *asking, who oidc.Authentication) error {
+	location, grant, err := s.grant(c.Request().Context(), a, who)
 	if err != nil {
 		return err
 	}
 	if grant.Secret != "" {
 		s.logins.SetSession(c.Response(), grant.SID, grant.Secret)
+		s.setSessionState(c, grant.SID)
 	}
 	return s.sendBack(c, location)
 }
 
-// grant makes the code and the parameters of the callback, in Keycloak's order.
-func (s *Server) grant(ctx context.Context, client *clients.Client, form url.Values, back callback, a oidc.Authentication) (answerTo, *oidc.Grant, error) {
-	grant, err := s.oidc.Finish(ctx, form, a, s.acr(client, form, a.AuthMode))
+// grant makes what the response type names and the parameters of the callback,
+// in Keycloak's order.
+func (s *Server) grant(ctx context.Context, a *asking, who oidc.Authentication) (answerTo, *oidc.Grant, error) {
+	asked, acr, _ := claimsParameter(a.form) // judged before
+	if v := a.form.Get("acr_values"); v != "" {
+		acr = v
+	}
+	grant, err := s.oidc.Finish(ctx, a.client, a.form, who, s.acr(a.client, who.Person, acr, who.AuthMode), asked)
 	if err != nil {
-		s.journal.Add(a.LoginID, "callback", nil, err)
+		s.journal.Add(who.LoginID, "callback", nil, err)
 		return answerTo{}, nil, err
 	}
-	s.journal.Add(a.LoginID, "callback", map[string]string{"national_id": a.Person.NationalID, "authMode": a.AuthMode}, nil)
+	s.journal.Add(who.LoginID, "callback", map[string]string{"national_id": who.Person.NationalID, "authMode": who.AuthMode}, nil)
 	var params pairs
-	if back.state != "" {
-		params.add("state", back.state)
-	}
+	params.add("state", a.back.state)
 	params.add("session_state", grant.SID)
-	params.add("iss", s.config.Issuer())
+	params.add("iss", a.back.iss)
 	params.add("code", grant.Code)
-	return answerTo{back, params}, grant, nil
+	params.add("id_token", grant.IDToken)
+	if grant.AccessToken != "" {
+		params.add("access_token", grant.AccessToken)
+		params.add("token_type", "Bearer")
+		params.add("expires_in", strconv.Itoa(grant.ExpiresIn))
+	}
+	return s.answerTo(a.back, params), grant, nil
 }
 
-// acr applies the policy: the client's, else the server's.
-func (s *Server) acr(client *clients.Client, form url.Values, authMode string) string {
-	policy := client.ACR
-	if policy == "" {
-		policy = s.config.ACR
-	}
-	if policy == "requested" || policy == "" {
-		if first := strings.Fields(form.Get("acr_values")); len(first) > 0 {
-			return first[0]
+// acr applies the policy to what was requested: the person's, the client's,
+// else the emulator's.
+func (s *Server) acr(client *clients.Client, person *identities.Identity, requested, authMode string) string {
+	policy := s.settings.Policies(client.Policies, person.Policies).ACR
+	if strings.Contains(policy, "=") {
+		rules := policy
+		policy = "requested"
+		for _, rule := range strings.Split(rules, ",") {
+			if means, value, _ := strings.Cut(rule, "="); strings.EqualFold(means, authMode) {
+				policy = value
+			}
 		}
-		return "eidas1"
 	}
-	if !strings.Contains(policy, "=") {
+	if policy != "requested" {
 		return policy
 	}
-	for _, rule := range strings.Split(policy, ",") {
-		if means, value, _ := strings.Cut(rule, "="); strings.EqualFold(strings.TrimSpace(means), authMode) {
-			return strings.TrimSpace(value)
-		}
+	if first := strings.Fields(requested); len(first) > 0 {
+		return first[0]
 	}
 	return "eidas1"
-}
-
-// pairs are parameters in the order they are written.
-type pairs [][2]string
-
-func (p *pairs) add(name, value string) { *p = append(*p, [2]string{name, value}) }
-
-func (p pairs) encode() string {
-	parts := make([]string, len(p))
-	for i, kv := range p {
-		parts[i] = kv[0] + "=" + url.QueryEscape(kv[1])
-	}
-	return strings.Join(parts, "&")
-}
-
-// answerTo is an authorize response: where to, and what.
-type answerTo struct {
-	callback
-	params pairs
-}
-
-// url is the response as a URL; form_post has none, so it reads as a query.
-func (a answerTo) url() string {
-	separator := "?"
-	switch {
-	case a.mode == "fragment":
-		separator = "#"
-	case strings.Contains(a.redirectURI, "?"):
-		separator = "&"
-	}
-	return a.redirectURI + separator + a.params.encode()
-}
-
-func (s *Server) sendBack(c echo.Context, a answerTo) error {
-	noStore(c)
-	if a.mode == "form_post" {
-		c.Response().Header().Set("Content-Security-Policy", csp)
-		return s.page(c, http.StatusOK, "form_post", map[string]any{"Title": "Retour vers le service", "Action": a.redirectURI, "Params": a.params})
-	}
-	status := http.StatusFound
-	if c.Request().Method == http.MethodPost {
-		status = http.StatusSeeOther
-	}
-	return c.Redirect(status, a.url())
-}
-
-// callbackError sends an error to a redirect URI that was judged good.
-func (s *Server) callbackError(c echo.Context, back callback, code, description string) error {
-	return s.sendBack(c, s.errorAnswer(back, code, description))
-}
-
-func (s *Server) errorAnswer(back callback, code, description string) answerTo {
-	var params pairs
-	params.add("error", code)
-	if description != "" {
-		params.add("error_description", description)
-	}
-	if back.state != "" {
-		params.add("state", back.state)
-	}
-	params.add("iss", s.config.Issuer())
-	return answerTo{back, params}
-}
-
-// backOf is the callback of a pending login.
-func backOf(p *login.Pending) callback {
-	return callback{p.Form.Get("redirect_uri"), p.Form.Get("state"), p.Form.Get("response_mode")}
 }

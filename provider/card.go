@@ -42,7 +42,7 @@ func (s *Server) cardOrigin(c echo.Context) error {
 	if err := s.logins.Save(ctx, p); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, s.config.BaseURL+s.loginURL(p.ID, "/card-return")+"?ticket="+p.CardTicket)
+	return c.Redirect(http.StatusSeeOther, p.Base+s.loginURL(p.ID, "/card-return")+"?ticket="+p.CardTicket)
 }
 
 // fromCardOrigin ends the login of the card's holder. The second ticket never

@@ -12,15 +12,25 @@ import (
 //go:embed discovery.json
 var discoveryDocument string
 
-// discovery is the sandbox's document, field for field, with our names.
+// truthDocument says what the emulator really does.
+//
+//go:embed discovery-truth.json
+var truthDocument string
+
+// discovery is the sandbox's document, field for field, or the one that is
+// true of the emulator, with the names of the host that was asked.
 func (s *Server) discovery(c echo.Context) error {
 	c.Response().Header().Set("Cache-Control", "no-cache, must-revalidate, no-transform, no-store")
-	return c.JSONBlob(http.StatusOK, s.discoveryJSON())
+	document := discoveryDocument
+	if s.settings.Policies(nil, nil).Discovery == "truth" {
+		document = truthDocument
+	}
+	return c.JSONBlob(http.StatusOK, s.site(c).fill(document))
 }
 
-func (s *Server) discoveryJSON() []byte {
-	issuer := s.config.Issuer()
-	return []byte(strings.NewReplacer("{I}", issuer, "{O}", issuer+"/protocol/openid-connect", "{B}", s.config.BaseURL).Replace(strings.TrimSpace(discoveryDocument)))
+// fill writes the site's names into a document.
+func (s site) fill(document string) []byte {
+	return []byte(strings.NewReplacer("{I}", s.Issuer(), "{O}", s.realm(""), "{B}", s.Wallet).Replace(strings.TrimSpace(document)))
 }
 
 // jwks publishes the keys that verify our tokens.

@@ -10,7 +10,6 @@ import (
 
 	"pscemu/identities"
 	"pscemu/problem"
-	"pscemu/provider/clients"
 	"pscemu/provider/journal"
 	"pscemu/provider/oidc"
 )
@@ -28,24 +27,25 @@ type Door struct {
 	Open        bool   `json:"open"`
 }
 
-// Doors lists every door and whether it is open.
+// Doors lists every door and whether it is open. Each is a policy of its own
+// (door-login-hint …), so that it can be closed alone; strict closes them all.
 func (s *Server) Doors() []Door {
-	open := !s.config.Strict
+	p := s.settings.Policies(nil, nil)
 	return []Door{
-		{"login_hint", "login_hint=auto:<national id>[;means=card] on the authorize request applies the identity's behaviour without a page", open},
-		{"api-logins", "POST /api/v1/logins performs the user's part for an authorize URL", open},
-		{"test-identity", "the login page's tab « Identité de test » logs anybody in", open},
-		{"behaviours", "a person's phone may approve or refuse by itself", open},
+		{"login-hint", "login_hint=auto:<national id>[;means=card] on the authorize request applies the identity's behaviour without a page", p.DoorLoginHint},
+		{"api-logins", "POST /api/v1/logins performs the user's part for an authorize URL", p.DoorAPILogins},
+		{"test-identity", "the login page's tab « Identité de test » logs anybody in", p.DoorTestIdentity},
+		{"behaviours", "a person's phone or card may approve or refuse by itself", p.DoorBehaviours},
 	}
 }
 
 // doorLogin is what a door was asked to do.
 type doorLogin struct{ nationalID, means, pin string }
 
-// door reads login_hint=auto:…; closed under strict, where the hint is a hint.
-func (s *Server) door(form url.Values) (doorLogin, bool) {
-	hint, ok := strings.CutPrefix(form.Get("login_hint"), "auto:")
-	if !ok || s.config.Strict {
+// door reads login_hint=auto:…; where it is closed the hint is a hint.
+func (s *Server) door(a *asking) (doorLogin, bool) {
+	hint, ok := strings.CutPrefix(a.form.Get("login_hint"), "auto:")
+	if !ok || !s.settings.Policies(a.client.Policies, nil).DoorLoginHint {
 		return doorLogin{}, false
 	}
 	id, options, _ := strings.Cut(hint, ";")
@@ -56,19 +56,19 @@ func (s *Server) door(form url.Values) (doorLogin, bool) {
 	return d, true
 }
 
-func (s *Server) throughDoor(c echo.Context, client *clients.Client, form url.Values, back callback, d doorLogin) error {
-	a, err := s.openDoor(c.Request().Context(), client, form, d)
+func (s *Server) throughDoor(c echo.Context, a *asking, d doorLogin) error {
+	who, err := s.openDoor(c.Request().Context(), a, d)
 	if err != nil {
-		return s.callbackError(c, back, "access_denied", printable(problem.From(err).Error()))
+		return s.sendBack(c, s.errorAnswer(a.back, answer("login-refused"), err))
 	}
-	return s.finish(c, client, form, back, *a)
+	return s.finish(c, a, *who)
 }
 
 // openDoor is the person's part without a person: their behaviour for the
 // e-CPS, their card and its code for the reader.
-func (s *Server) openDoor(ctx context.Context, client *clients.Client, form url.Values, d doorLogin) (*oidc.Authentication, error) {
+func (s *Server) openDoor(ctx context.Context, a *asking, d doorLogin) (*oidc.Authentication, error) {
 	id := journal.NewID()
-	s.journal.Add(id, "authorize", detail(client, form), nil)
+	s.journal.Add(id, "authorize", detail(a), nil)
 	person, err := s.people.Get(ctx, d.nationalID)
 	mode := "MOBILE"
 	if err == nil && d.means == MeansCard {
@@ -125,8 +125,8 @@ type Performed struct {
 
 // Perform does the user's part for an authorize URL that an application made.
 func (s *Server) Perform(ctx context.Context, authorizeURL, nationalID, means, pin string) (*Performed, error) {
-	if s.config.Strict {
-		return nil, problem.New(problem.Forbidden, "door-closed", "this test door is closed").Got("--strict").Do("start without --strict, or log in on the page")
+	if !s.settings.Policies(nil, nil).DoorAPILogins {
+		return nil, problem.New(problem.Forbidden, "door-closed", "this test door is closed").Got("--strict or door-api-logins=false").Do("open it, or log in on the page")
 	}
 	if means == "" {
 		means = MeansECPS
@@ -142,24 +142,22 @@ func (s *Server) Perform(ctx context.Context, authorizeURL, nationalID, means, p
 	if err != nil {
 		return nil, err
 	}
-	client, err := s.clients.Get(ctx, form.Get("client_id"))
-	if err == nil {
-		err = redirectProblem(client, form.Get("redirect_uri"))
-	}
+	at := s.siteOf(u.Host)
+	ctx = oidc.WithIssuer(ctx, at.Issuer())
+	a, _, err := s.asked(ctx, at, form)
 	if err != nil {
 		return nil, err
 	}
-	back := callback{form.Get("redirect_uri"), form.Get("state"), form.Get("response_mode")}
-	if r := judge(form); r != nil {
-		return &Performed{RedirectTo: s.errorAnswer(back, r.code, r.description).url()}, nil
+	if r := s.judge(a); r != nil {
+		return &Performed{RedirectTo: s.errorAnswer(a.back, r.Answer, r.problem()).url()}, nil
 	}
-	a, err := s.openDoor(ctx, client, form, doorLogin{nationalID, means, pin})
+	who, err := s.openDoor(ctx, a, doorLogin{nationalID, means, pin})
 	if problem.Is(err, "identity-unknown") || problem.Is(err, "card-none") {
 		return nil, err
 	}
 	if err != nil {
-		return &Performed{RedirectTo: s.errorAnswer(back, "access_denied", printable(problem.From(err).Error())).url()}, nil
+		return &Performed{RedirectTo: s.errorAnswer(a.back, answer("login-refused"), err).url()}, nil
 	}
-	location, _, err := s.grant(ctx, client, form, back, *a)
-	return &Performed{RedirectTo: location.url(), LoginID: a.LoginID}, err
+	location, _, err := s.grant(ctx, a, *who)
+	return &Performed{RedirectTo: location.url(), LoginID: who.LoginID}, err
 }

@@ -53,11 +53,12 @@ func (s *Server) loginPage(c echo.Context, p *login.Pending) error {
 }
 
 func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal error) error {
-	if tab != "card" && (tab != "test" || s.config.Strict) {
+	testDoor := s.settings.Policies(nil, nil).DoorTestIdentity
+	if tab != "card" && (tab != "test" || !testDoor) {
 		tab = "ecps"
 	}
 	ctx, q := c.Request().Context(), c.QueryParam("q")
-	data := map[string]any{"Title": "Connectez-vous", "ID": p.ID, "Client": p.ClientName, "Tab": tab, "Query": q, "Path": s.loginURL(p.ID, "")}
+	data := map[string]any{"Title": "Connectez-vous", "ID": p.ID, "Client": p.ClientName, "Tab": tab, "Query": q, "Path": s.loginURL(p.ID, ""), "TestDoor": testDoor}
 	hint, _ := strings.CutPrefix(p.Form.Get("login_hint"), "auto:")
 	data["Login"] = first(c.FormValue("login"), hint, s.logins.Remembered(c.Request()))
 	data["Remember"] = s.logins.Remembered(c.Request()) != ""
@@ -95,7 +96,7 @@ func (s *Server) submitECPS(c echo.Context, p *login.Pending) error {
 		return s.showLogin(c, p, "ecps", problem.New(problem.Invalid, "national-id-missing", "Indiquez votre identifiant").Want("l'identifiant national complet, imprimé au-dessus du nom sur la carte"))
 	}
 	s.dropRequest(ctx, p)
-	r, err := s.ecps.Start(ctx, id, p.ClientName, "")
+	r, err := s.ecps.Start(ctx, ecps.Ask{NationalID: id, Client: p.ClientName})
 	s.journal.Add(p.ID, "ecps-request", map[string]string{"national_id": id}, err)
 	if err != nil {
 		return s.showLogin(c, p, "ecps", err)
@@ -196,8 +197,8 @@ func (s *Server) submitCard(c echo.Context, p *login.Pending) error {
 
 // submitTest logs in as the chosen person: a door, closed under strict.
 func (s *Server) submitTest(c echo.Context, p *login.Pending) error {
-	if s.config.Strict {
-		return s.showLogin(c, p, "ecps", problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée (--strict)"))
+	if !s.settings.Policies(nil, nil).DoorTestIdentity {
+		return s.showLogin(c, p, "ecps", problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée"))
 	}
 	id := c.FormValue("identity")
 	if _, err := s.people.Get(c.Request().Context(), id); err != nil {
@@ -215,7 +216,7 @@ func (s *Server) cancel(c echo.Context, p *login.Pending) error {
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
 	s.journal.Add(p.ID, "cancel", nil, problem.New(problem.Forbidden, "login-cancelled", "the person cancelled on the login page"))
-	return s.callbackError(c, backOf(p), "access_denied", "User cancelled the login")
+	return s.sendBack(c, s.errorAnswer(s.backOf(p), answer("login-refused"), nil))
 }
 
 // complete ends the login, once, and sends the browser back with a code.
@@ -229,7 +230,7 @@ func (s *Server) complete(c echo.Context, p *login.Pending, nationalID, authMode
 		s.journal.Add(p.ID, "means", nil, err)
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
-	return s.finish(c, client, p.Form, backOf(p), oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()})
+	return s.finish(c, &asking{client, p.Form, s.backOf(p)}, oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()})
 }
 
 func (s *Server) parties(ctx context.Context, clientID, nationalID string) (*clients.Client, *identities.Identity, error) {

@@ -1,12 +1,18 @@
 package provider
 
 import (
+	"context"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu/identities"
 	"pscemu/problem"
+	"pscemu/provider/delivery"
+	"pscemu/provider/journal"
 	"pscemu/provider/oidc"
 )
 
@@ -20,44 +26,44 @@ func (s *Server) logout(c echo.Context) error {
 	if form.Get("id_token_hint") == "" {
 		return s.logoutWithoutHint(c)
 	}
-	hint, err := s.oidc.IDTokenHint(form.Get("id_token_hint"))
+	ctx := c.Request().Context()
+	hint, err := s.oidc.IDTokenHint(ctx, form.Get("id_token_hint"))
 	if err != nil {
-		s.journal.Add("", "logout", nil, err)
-		return s.errorPage(c, http.StatusBadRequest, "Invalid parameter: id_token_hint", err)
+		return s.logoutRefused(c, "logout-hint", "", err)
 	}
 	target := form.Get("post_logout_redirect_uri")
-	if err := s.logoutTarget(c, hint, target, form.Get("client_id")); err != nil {
-		s.journal.Add("", "logout", map[string]string{"client_id": hint.ClientID}, err)
-		return s.errorPage(c, http.StatusBadRequest, "Invalid redirect uri", err)
+	if err := s.logoutTarget(ctx, hint, target, form.Get("client_id")); err != nil {
+		return s.logoutRefused(c, "logout-redirect", hint.ClientID, err)
 	}
-	if err := s.oidc.EndSession(c.Request().Context(), hint.SID); err != nil {
+	ended, err := s.oidc.EndSession(ctx, hint.SID)
+	if err != nil {
 		return err
 	}
 	s.journal.Add("", "logout", map[string]string{"client_id": hint.ClientID}, nil)
 	if sid, _ := s.logins.Session(c.Request()); sid == hint.SID {
 		s.logins.ClearSession(c.Response())
+		s.setSessionState(c, "")
 	}
-	if target == "" {
-		return s.loggedOut(c)
+	if target != "" {
+		target = withState(target, form.Get("state"))
 	}
-	if state := form.Get("state"); state != "" {
-		separator := "?"
-		if strings.Contains(target, "?") {
-			separator = "&"
-		}
-		target += separator + pairs{{"state", state}}.encode()
-	}
-	return c.Redirect(http.StatusSeeOther, target)
+	return s.leave(c, ended, target)
 }
 
-func (s *Server) logoutTarget(c echo.Context, hint *oidc.Hint, target, clientID string) error {
+func (s *Server) logoutRefused(c echo.Context, key, clientID string, err error) error {
+	s.journal.Add("", "logout", map[string]string{"client_id": clientID}, err)
+	a := answer(key)
+	return s.errorPage(c, a.Status, a.Text, err)
+}
+
+func (s *Server) logoutTarget(ctx context.Context, hint *oidc.Hint, target, clientID string) error {
 	if clientID != "" && clientID != hint.ClientID {
 		return problem.New(problem.Invalid, "logout-other-client", "client_id and id_token_hint name different clients").Got(clientID).Want(hint.ClientID)
 	}
 	if target == "" {
 		return nil
 	}
-	client, err := s.clients.Get(c.Request().Context(), hint.ClientID)
+	client, err := s.clients.Get(ctx, hint.ClientID)
 	if err != nil {
 		return err
 	}
@@ -68,22 +74,95 @@ func (s *Server) logoutTarget(c echo.Context, hint *oidc.Hint, target, clientID 
 	return nil
 }
 
+func withState(target, state string) string {
+	if state == "" {
+		return target
+	}
+	return withQuery(target, pairs{{"state", state}})
+}
+
+func withQuery(target string, params pairs) string {
+	separator := "?"
+	if strings.Contains(target, "?") {
+		separator = "&"
+	}
+	return target + separator + params.encode()
+}
+
 // logoutWithoutHint asks the person first; the browser's cookie, which no
-// other site can make it send with a POST, is the proof of the answer.
+// other site can make it send with a POST, is the proof of the answer. The
+// cookie is the wallet host's.
 func (s *Server) logoutWithoutHint(c echo.Context) error {
+	if at := s.site(c); at.Wallet != at.Auth && c.Request().Host == strings.TrimPrefix(at.Auth, "https://") {
+		return c.Redirect(http.StatusSeeOther, at.Wallet+c.Request().URL.Path)
+	}
 	if c.Request().Method != http.MethodPost || c.FormValue("confirm") != "yes" {
 		return s.page(c, http.StatusOK, "logout", map[string]any{"Title": "Déconnexion"})
 	}
+	var ended *oidc.Browser
 	if b := s.browserSession(c); b != nil {
-		if err := s.oidc.EndSession(c.Request().Context(), b.SID); err != nil {
+		var err error
+		if ended, err = s.oidc.EndSession(c.Request().Context(), b.SID); err != nil {
 			return err
 		}
 		s.journal.Add("", "logout", map[string]string{"national_id": b.NationalID}, nil)
 	}
 	s.logins.ClearSession(c.Response())
-	return s.loggedOut(c)
+	s.setSessionState(c, "")
+	return s.leave(c, ended, "")
 }
 
-func (s *Server) loggedOut(c echo.Context) error {
-	return s.page(c, http.StatusOK, "message", map[string]any{"Title": "Vous êtes déconnecté", "Text": "Votre session Pro Santé Connect est terminée.", "Kind": "info"})
+// leave tells the session's clients and sends the browser on: their servers by
+// the back channel, their pages in frames, if they registered for it.
+func (s *Server) leave(c echo.Context, ended *oidc.Browser, target string) error {
+	frames := []string{}
+	if ended != nil {
+		frames = s.tellClients(c.Request().Context(), ended)
+	}
+	switch {
+	case len(frames) > 0:
+		var origins []string
+		for _, f := range frames {
+			origins = append(origins, originOf(f))
+		}
+		c.Response().Header().Set("Content-Security-Policy", csp+"; frame-src "+strings.Join(origins, " "))
+		return s.page(c, http.StatusOK, "leaving", map[string]any{"Title": "Déconnexion", "Frames": frames, "Target": target})
+	case target == "":
+		return s.page(c, http.StatusOK, "message", map[string]any{"Title": "Vous êtes déconnecté", "Text": "Votre session Pro Santé Connect est terminée.", "Kind": "info"})
+	case c.Request().Method == http.MethodPost:
+		return c.Redirect(http.StatusSeeOther, target)
+	}
+	return c.Redirect(http.StatusFound, target)
+}
+
+// tellClients sends logout tokens (OIDC Back-Channel Logout 1.0 §2.4) and
+// returns the frames of the front channel.
+func (s *Server) tellClients(ctx context.Context, ended *oidc.Browser) (frames []string) {
+	for _, id := range ended.Clients {
+		client, err := s.clients.Get(ctx, id)
+		if err != nil {
+			continue // removed meanwhile
+		}
+		if client.FrontchannelLogoutURI != "" {
+			frames = append(frames, withQuery(client.FrontchannelLogoutURI, pairs{{"iss", ended.Issuer}, {"sid", ended.SID}}))
+		}
+		if client.BackchannelLogoutURI == "" {
+			continue
+		}
+		token, err := s.logoutToken(ended, id)
+		if err == nil {
+			err = s.sender.Send(ctx, delivery.Delivery{Kind: "backchannel-logout", Client: id, URI: client.BackchannelLogoutURI},
+				delivery.Message{ContentType: "application/x-www-form-urlencoded", Body: url.Values{"logout_token": {token}}.Encode(), Tries: delivery.MaxTries})
+		}
+		s.journal.Add("", "backchannel-logout", map[string]string{"client_id": id}, err)
+	}
+	return frames
+}
+
+const logoutEvent = `{"http://schemas.openid.net/event/backchannel-logout":{}}`
+
+func (s *Server) logoutToken(ended *oidc.Browser, clientID string) (string, error) {
+	now := s.clock.Now()
+	return s.oidc.SignJWT("logout+jwt", pairs{{"exp", itoa(int(now.Add(2 * time.Minute).Unix()))}, {"iat", itoa(int(now.Unix()))}, {"jti", journal.NewID()},
+		{"iss", ended.Issuer}, {"aud", clientID}, {"sub", identities.Sub(ended.NationalID)}, {"typ", "Logout"}, {"sid", ended.SID}, {"events", logoutEvent}})
 }

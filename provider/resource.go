@@ -1,14 +1,17 @@
 package provider
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu/identities"
 	"pscemu/problem"
 	"pscemu/provider/clients"
+	"pscemu/provider/oidc"
 )
 
 // userinfo answers a bearer token, with or without a client certificate.
@@ -17,31 +20,88 @@ func (s *Server) userinfo(c echo.Context) error {
 	token := bearer(c.Request())
 	if token == "" {
 		s.journal.Add("", "userinfo", nil, problem.New(problem.Forbidden, "token-missing", "no access token was sent").Want("Authorization: Bearer …"))
-		return s.unauthorized(c, "", "")
+		return s.unauthorized(c, "userinfo-missing")
 	}
 	ctx := c.Request().Context()
 	session, _, err := s.oidc.Bearer(ctx, token)
 	if err != nil {
 		s.journal.Add("", "userinfo", nil, err)
-		return s.unauthorized(c, "invalid_token", problem.From(err).Reason)
+		return s.bearerRefused(c, err)
+	}
+	if session.Thumbprint != "" && session.Thumbprint != oidc.Thumbprint(c.Request()) {
+		s.journal.Add(session.LoginID, "userinfo", nil, problem.New(problem.Forbidden, "token-bound", "the access token is bound to another certificate").Got(presented(c.Request())).Want("the certificate it was issued to"))
+		return s.unauthorized(c, "userinfo-bound")
 	}
 	person, err := s.people.Get(ctx, session.NationalID)
 	s.journal.Add(session.LoginID, "userinfo", nil, err)
-	if err != nil {
-		return s.unauthorized(c, "invalid_token", "User not found")
+	if problem.Is(err, "identity-unknown") {
+		return s.unauthorized(c, "userinfo-person")
 	}
-	return c.JSON(http.StatusOK, person.UserInfo(session.AuthMode))
+	if err != nil {
+		return s.oauthError(c, answer("server-error"), err)
+	}
+	return s.sendClaims(c, person, session)
 }
 
-func (s *Server) unauthorized(c echo.Context, code, description string) error {
-	challenge := `Bearer realm="esante-wallet"`
-	body := map[string]string{}
-	if code != "" {
-		challenge += fmt.Sprintf(`, error="%s", error_description="%s"`, code, description)
-		body = map[string]string{"error": code, "error_description": description}
+// sendClaims writes UserInfo as JSON, or signed where the policy says so.
+func (s *Server) sendClaims(c echo.Context, person *identities.Identity, session *oidc.Session) error {
+	claims, err := json.Marshal(person.UserInfo(session.AuthMode))
+	if err != nil {
+		return err
+	}
+	extra := pairs{}
+	if session.Wants("name") {
+		extra.add("name", person.Name())
+	}
+	if session.Wants("email") {
+		extra.add("email", person.Email)
+	}
+	client, err := s.clients.Get(c.Request().Context(), session.ClientID)
+	if err != nil && !problem.Is(err, "client-unknown") {
+		return err
+	}
+	if client == nil || s.settings.Policies(client.Policies, nil).UserInfoFormat != "jwt" {
+		return c.JSONBlob(http.StatusOK, extended(claims, extra))
+	}
+	extra.add("iss", session.Issuer)
+	extra.add("aud", client.ID)
+	signed, err := s.oidc.SignJWT("JWT", json.RawMessage(extended(claims, extra)))
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, "application/jwt", []byte(signed))
+}
+
+// extended adds members behind those of a JSON object.
+func extended(object []byte, extra pairs) []byte {
+	if len(extra) == 0 {
+		return object
+	}
+	more, _ := extra.MarshalJSON() // strings only: cannot fail
+	return append(append(object[:len(object)-1:len(object)-1], ','), more[1:]...)
+}
+
+// bearerRefused tells a broken token from a store that failed.
+func (s *Server) bearerRefused(c echo.Context, err error) error {
+	switch {
+	case problem.Is(err, "session-ended"):
+		return s.unauthorized(c, "userinfo-session")
+	case problem.Is(err, "token-invalid"):
+		return s.unauthorized(c, "userinfo-invalid")
+	}
+	return s.oauthError(c, answer("server-error"), err)
+}
+
+// unauthorized writes the challenge of RFC 6750 §3 as Keycloak does.
+func (s *Server) unauthorized(c echo.Context, key string) error {
+	a := answer(key)
+	challenge, body := `Bearer realm="esante-wallet"`, map[string]string{}
+	if a.Error != "" {
+		challenge += fmt.Sprintf(`, error="%s", error_description="%s"`, a.Error, a.Text)
+		body = map[string]string{"error": a.Error, "error_description": a.Text}
 	}
 	c.Response().Header().Set("WWW-Authenticate", challenge)
-	return c.JSON(http.StatusUnauthorized, body)
+	return c.JSON(a.Status, body)
 }
 
 // bearer reads the token from the header, or from the body of a POST
@@ -61,14 +121,14 @@ func (s *Server) introspect(c echo.Context) error {
 	client, token, err := s.backChannel(c)
 	if err != nil {
 		s.journal.Add("", "introspect", nil, err)
-		return s.oauthError(c, notAuthenticated, err)
+		return s.oauthError(c, notAuthenticated(err), err)
 	}
 	if token == "" {
-		return s.oauthError(c, noTokenInspect, nil)
+		return s.oauthError(c, answer("introspect-token"), nil)
 	}
 	claims, session, err := s.oidc.Inspect(c.Request().Context(), token)
 	if err != nil {
-		return s.oauthError(c, serverError, err)
+		return s.oauthError(c, answer("server-error"), err)
 	}
 	noStore(c)
 	if claims == nil {
@@ -80,6 +140,14 @@ func (s *Server) introspect(c echo.Context) error {
 	return c.JSONBlob(http.StatusOK, append(claims[:len(claims)-1], tail...))
 }
 
+// notAuthenticated is introspection's own answer to a client it does not know.
+func notAuthenticated(err error) Answer {
+	if a := clientError(err); a.Key == "server-error" {
+		return a
+	}
+	return answer("introspect-client")
+}
+
 // revoke ends the session behind a token (RFC 7009, as Keycloak does it).
 func (s *Server) revoke(c echo.Context) error {
 	client, token, err := s.backChannel(c)
@@ -88,15 +156,15 @@ func (s *Server) revoke(c echo.Context) error {
 		return s.oauthError(c, clientError(err), err)
 	}
 	if token == "" {
-		return s.oauthError(c, noToken, nil)
+		return s.oauthError(c, answer("revoke-token"), nil)
 	}
-	good, err := s.oidc.Revoke(c.Request().Context(), client.ID, token)
-	s.journal.Add("", "revoke", map[string]string{"client_id": client.ID, "found": fmt.Sprint(good)}, err)
+	ended, err := s.oidc.Revoke(c.Request().Context(), client.ID, token)
+	s.journal.Add("", "revoke", map[string]string{"client_id": client.ID, "found": fmt.Sprint(ended != nil)}, err)
 	switch {
 	case err != nil:
-		return s.oauthError(c, serverError, err)
-	case !good:
-		return s.oauthError(c, revokeInvalid, nil)
+		return s.oauthError(c, answer("server-error"), err)
+	case ended == nil:
+		return s.oauthError(c, answer("revoke-invalid"), nil)
 	}
 	noStore(c)
 	return c.NoContent(http.StatusOK)

@@ -16,14 +16,17 @@ import (
 	"pscemu/cards"
 	"pscemu/cards/pki"
 	"pscemu/clock"
+	"pscemu/config"
 	"pscemu/identities"
 	"pscemu/identities/ecps"
 	"pscemu/problem"
 	"pscemu/provider/clients"
+	"pscemu/provider/delivery"
 	"pscemu/provider/journal"
 	"pscemu/provider/login"
 	"pscemu/provider/oidc"
 	"pscemu/static"
+	"pscemu/store"
 )
 
 // RealmPath is the path of the realm below the base URL; the issuer is both.
@@ -31,76 +34,84 @@ const RealmPath = "/auth/realms/esante-wallet"
 
 // Config is what the provider needs to know.
 type Config struct {
-	BaseURL string // B, without a slash at its end
-	CardURL string // origin of the card listener
-	Strict  bool   // closes the test doors and shows PSC's texts alone
-	ACR     string // policy: requested, a value, or card=…,mobile=…
+	BaseURL string   // B, without a slash at its end
+	CardURL string   // origin of the card listener
+	Hosts   []string // further names to answer as
 }
-
-// Issuer is the issuer below this base URL.
-func (c *Config) Issuer() string { return c.BaseURL + RealmPath }
 
 // Server answers on the protocol listener and on the card origin.
 type Server struct {
-	config  Config
-	clock   clock.Clock
-	oidc    *oidc.Provider
-	clients *clients.Registry
-	auth    *clients.Authenticator
-	people  *identities.People
-	ecps    *ecps.Service
-	cards   *cards.Desk
-	pki     *pki.PKI
-	logins  *login.Logins
-	journal *journal.Journal
+	config   Config
+	settings *config.Live
+	clock    clock.Clock
+	oidc     *oidc.Provider
+	clients  *clients.Registry
+	auth     *clients.Authenticator
+	people   *identities.People
+	ecps     *ecps.Service
+	cards    *cards.Desk
+	pki      *pki.PKI
+	logins   *login.Logins
+	journal  *journal.Journal
+	store    store.Store
+	sender   *delivery.Sender
 }
 
 // Parts are the services the provider is made of.
 type Parts struct {
-	Clock   clock.Clock
-	OIDC    *oidc.Provider
-	Clients *clients.Registry
-	Auth    *clients.Authenticator
-	People  *identities.People
-	ECPS    *ecps.Service
-	Cards   *cards.Desk
-	PKI     *pki.PKI
-	Logins  *login.Logins
-	Journal *journal.Journal
+	Settings *config.Live
+	Store    store.Store
+	Clock    clock.Clock
+	Sender   *delivery.Sender
+	OIDC     *oidc.Provider
+	Clients  *clients.Registry
+	Auth     *clients.Authenticator
+	People   *identities.People
+	ECPS     *ecps.Service
+	Cards    *cards.Desk
+	PKI      *pki.PKI
+	Logins   *login.Logins
+	Journal  *journal.Journal
 }
 
 // New makes the provider.
 func New(c Config, p Parts) *Server {
-	return &Server{config: c, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal}
+	return &Server{config: c, settings: p.Settings, store: p.Store, sender: p.Sender, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal}
 }
 
 // Handler serves the protocol listener.
 func (s *Server) Handler() http.Handler {
 	e := s.echo()
 	o := RealmPath + "/protocol/openid-connect"
-	for _, p := range []string{"/auth", o + "/auth"} {
-		e.GET(p, s.authorize)
-		e.POST(p, s.authorize)
+	both := func(path string, h echo.HandlerFunc) {
+		e.GET(path, h)
+		e.POST(path, h)
 	}
+	both("/auth", s.authorize)
+	both(o+"/auth", s.authorize)
+	both(o+"/userinfo", s.userinfo)
+	both(o+"/logout", s.logout)
 	e.POST(o+"/token", s.token)
-	for _, m := range []string{http.MethodGet, http.MethodPost} {
-		e.Add(m, o+"/userinfo", s.userinfo)
-		e.Add(m, o+"/logout", s.logout)
-	}
 	e.POST(o+"/token/introspect", s.introspect)
 	e.POST(o+"/revoke", s.revoke)
+	e.POST(o+"/ext/ciba/auth", s.ciba)
+	e.POST(o+"/ext/par/request", s.par)
+	e.POST(o+"/auth/device", s.notServed("device-forbidden"))
+	both(RealmPath+"/clients-registrations/openid-connect", s.notServed("registration-forbidden"))
+	e.GET(o+"/login-status-iframe.html", s.sessionFrame)
+	e.GET(o+"/login-status-iframe.html/init", s.sessionFrameInit)
 	e.GET(o+"/certs", s.jwks)
 	e.GET(RealmPath+"/.well-known/openid-configuration", s.discovery)
 	e.GET(RealmPath+"/.well-known/wallet-openid-configuration", s.discovery)
 	s.loginRoutes(e)
-	return normalise(e)
+	return s.underItsName(normalise(e))
 }
 
 // CardHandler serves the card origin.
 func (s *Server) CardHandler() http.Handler {
 	e := s.echo()
 	e.GET("/card", s.cardOrigin)
-	return normalise(e)
+	return s.underItsName(normalise(e))
 }
 
 func (s *Server) echo() *echo.Echo {
@@ -168,8 +179,10 @@ func (s *Server) httpError(err error, c echo.Context) {
 func (s *Server) page(c echo.Context, status int, name string, data map[string]any) error {
 	h := c.Response().Header()
 	h.Set("Cache-Control", "no-store, must-revalidate, max-age=0")
-	h.Set("Content-Security-Policy", csp)
-	data["Strict"] = s.config.Strict
+	if h.Get("Content-Security-Policy") == "" {
+		h.Set("Content-Security-Policy", csp)
+	}
+	data["Strict"] = s.settings.Strict()
 	body, err := static.Render(name, data)
 	if err != nil {
 		return err
@@ -181,7 +194,7 @@ func (s *Server) page(c echo.Context, status int, name string, data map[string]a
 // what PSC would say.
 func (s *Server) errorPage(c echo.Context, status int, text string, reason error) error {
 	data := map[string]any{"Title": "Nous sommes désolés", "Text": text, "Kind": "error"}
-	if reason != nil && !s.config.Strict {
+	if reason != nil && !s.settings.Strict() {
 		data["Problem"] = problem.From(reason)
 	}
 	return s.page(c, status, "message", data)

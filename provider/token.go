@@ -5,9 +5,11 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"pscemu/provider/clients"
 )
 
-// token serves the grants (RFC 6749 §3.2).
+// token serves the grants (RFC 6749 §3.2, CIBA Core §10).
 func (s *Server) token(c echo.Context) error {
 	r := c.Request()
 	if refused := tokenForm(r); refused != nil {
@@ -15,7 +17,7 @@ func (s *Server) token(c echo.Context) error {
 	}
 	grant := r.PostForm.Get("grant_type")
 	kind := "token"
-	if grant == "refresh_token" {
+	if grant == clients.RefreshToken {
 		kind = "refresh"
 	}
 	response, loginID, err := s.oidc.Token(r)
@@ -27,27 +29,35 @@ func (s *Server) token(c echo.Context) error {
 	return c.JSON(http.StatusOK, response)
 }
 
-func tokenForm(r *http.Request) *answer {
-	if err := r.ParseForm(); err != nil {
-		return &noGrantType
+// grants are those of the token endpoint: the parameter each cannot do
+// without, and the answer when that is missing. Those without a parameter are
+// advertised by the sandbox and refused.
+var grants = []struct{ Type, Parameter, Missing string }{
+	{clients.AuthorizationCode, "code", "code-missing"},
+	{clients.RefreshToken, "refresh_token", "refresh-missing"},
+	{clients.CIBA, "auth_req_id", "ciba-auth-req-id-missing"},
+	{"password", "", "grant-password"},
+	{"client_credentials", "", "grant-client-credentials"},
+	{"urn:ietf:params:oauth:grant-type:device_code", "", "grant-device"},
+}
+
+func tokenForm(r *http.Request) *Answer {
+	refuse := func(key string) *Answer { a := answer(key); return &a }
+	if bad := repeated(r); bad != nil {
+		return bad
 	}
-	for _, values := range r.PostForm {
-		if len(values) > 1 {
-			return &duplicated
+	if !r.PostForm.Has("grant_type") {
+		return refuse("grant-type-missing")
+	}
+	for _, g := range grants {
+		if g.Type == r.PostForm.Get("grant_type") {
+			if r.PostForm.Get(g.Parameter) == "" {
+				return refuse(g.Missing)
+			}
+			return nil
 		}
 	}
-	grant, given := r.PostForm.Get("grant_type"), r.PostForm.Has("grant_type")
-	switch {
-	case !given:
-		return &noGrantType
-	case grant == "authorization_code" && r.PostForm.Get("code") == "":
-		return &noCode
-	case grant == "refresh_token" && r.PostForm.Get("refresh_token") == "":
-		return &noRefresh
-	case grant != "authorization_code" && grant != "refresh_token":
-		return &badGrantType
-	}
-	return nil
+	return refuse("grant-type-unknown")
 }
 
 // presented names the certificate of a request for the journal.

@@ -60,3 +60,14 @@ func load(name string) (*template.Template, error) {
 	pages.Store(name, t)
 	return t, nil
 }
+
+// Fragment renders a template that stands alone, without the layout.
+func Fragment(name string, data map[string]any) ([]byte, error) {
+	t, err := template.New(name+".html").Funcs(functions).ParseFS(templates, "templates/"+name+".html")
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = t.Execute(&b, data)
+	return b.Bytes(), err
+}

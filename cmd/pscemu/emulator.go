@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 	"pscemu/problem"
 	"pscemu/provider"
 	"pscemu/provider/clients"
+	"pscemu/provider/delivery"
 	"pscemu/provider/journal"
 	"pscemu/provider/login"
 	"pscemu/provider/oidc"
@@ -36,6 +38,7 @@ import (
 // emulator is the whole program, wired.
 type emulator struct {
 	settings *config.Loaded
+	live     *config.Live
 	data     string
 	clock    *clock.Adjustable
 	store    store.Store
@@ -46,6 +49,8 @@ type emulator struct {
 	clients  *clients.Registry
 	oidc     *oidc.Provider
 	journal  *journal.Journal
+	sender   *delivery.Sender
+	provider *provider.Server
 
 	listen, card, console net.Listener
 	servers               []*http.Server
@@ -57,7 +62,7 @@ const demoID = "demo"
 
 // start opens everything; when it returns all listeners accept.
 func start(ctx context.Context, l *config.Loaded) (e *emulator, err error) {
-	e = &emulator{settings: l, clock: &clock.Adjustable{}}
+	e = &emulator{settings: l, live: config.NewLive(l), clock: &clock.Adjustable{}}
 	defer func() {
 		if err != nil {
 			e.close(ctx)
@@ -125,18 +130,12 @@ func (e *emulator) cardURL() string { return "https://" + e.publicHost() + ":" +
 
 // services makes the domain services; nothing is generated yet.
 func (e *emulator) services(ctx context.Context) error {
-	var anchors []*x509.Certificate
-	if f := e.settings.TrustAnchors; f != "" {
-		pem, err := os.ReadFile(f)
-		if err == nil {
-			anchors, err = pki.ParsePEM(pem)
-		}
-		if err != nil {
-			return problem.New(problem.Invalid, "trust-anchors-unusable", "the trust anchors cannot be read").Got(f + ": " + err.Error()).Want("a file of certificates in PEM form")
-		}
+	anchors, err := certificatesIn(e.settings.TrustAnchors, "trust-anchors")
+	if err != nil {
+		return err
 	}
 	e.people = identities.New(e.store)
-	e.ecps = ecps.New(e.store, e.clock, e.people, e.settings.Strict)
+	e.ecps = ecps.New(e.store, e.clock, e.people, e.live)
 	e.pki = pki.New(e.store, e.clock, "http://"+e.console.Addr().String()+"/pki/crl", anchors)
 	e.cards = cards.New(e.store, e.clock, e.people, e.pki)
 	e.clients = clients.New(e.store)
@@ -144,15 +143,34 @@ func (e *emulator) services(ctx context.Context) error {
 	return nil
 }
 
-var realNames = []string{"wallet.bas.psc.esante.gouv.fr", "auth.bas.psc.esante.gouv.fr", "wallet.bas.esw.esante.gouv.fr", "auth.bas.esw.esante.gouv.fr", "wallet.esw.esante.gouv.fr", "auth.esw.esante.gouv.fr"}
+// certificatesIn reads the PEM file that a setting names, "" for none.
+func certificatesIn(file, setting string) ([]*x509.Certificate, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	var out []*x509.Certificate
+	if err == nil {
+		out, err = pki.ParsePEM(pem)
+	}
+	if err != nil {
+		return nil, problem.New(problem.Invalid, setting+"-unusable", "the file of the setting "+setting+" cannot be read").Got(file + ": " + err.Error()).Want("certificates in PEM form")
+	}
+	return out, nil
+}
 
 // prepare makes or loads what must be there before the first request; keys
 // are generated side by side.
 func (e *emulator) prepare(ctx context.Context) (server tls.Certificate, ca *x509.Certificate, err error) {
-	auth := &clients.Authenticator{Registry: e.clients, PKI: e.pki, Method: e.settings.ClientAuth}
-	cfg := &oidc.Config{Issuer: e.baseURL() + provider.RealmPath, Clock: e.clock, CodeLifetime: e.settings.CodeLifetime, AccessTokenLifetime: e.settings.AccessLifetime,
-		RefreshTokenLifetime: e.settings.RefreshLifetime, SessionLifetime: e.settings.SessionLifetime}
-	names := append([]string{"localhost", "127.0.0.1", "::1", e.publicHost()}, realNames...)
+	auth := &clients.Authenticator{Registry: e.clients, PKI: e.pki, Settings: e.live}
+	cfg := &oidc.Config{Issuer: e.baseURL() + provider.RealmPath, Clock: e.clock, Settings: e.live, People: e.people, Decision: func(ctx context.Context, request string) (ecps.State, error) {
+		r, err := e.ecps.Request(ctx, request)
+		if err != nil {
+			return "", err
+		}
+		return r.State, nil
+	}}
+	names := slices.Concat([]string{"localhost", "127.0.0.1", "::1", e.publicHost()}, e.settings.HostNames(), provider.RealHosts())
 	err = parallel(
 		func() (err error) { e.oidc, err = oidc.New(ctx, cfg, e.store, e.clients, auth.Authenticate); return },
 		func() (err error) { server, ca, err = e.pki.ServerCertificate(ctx, names); return },
@@ -212,7 +230,7 @@ func (e *emulator) personas(ctx context.Context) error {
 // demoClient registers the demo client once, and keeps its certificate valid.
 func (e *emulator) demoClient(ctx context.Context) error {
 	err := e.once(ctx, "demo-client", func() error {
-		return e.clients.Put(ctx, &clients.Client{ID: demoID, Name: "Application de démonstration", Secret: rand.Text(), RedirectURIPolicy: clients.Loopback,
+		return e.clients.Put(ctx, &clients.Client{ID: demoID, Name: "Application de démonstration", Secret: rand.Text(), RedirectURIPolicy: clients.Loopback, DeliveryMode: clients.Poll,
 			RedirectURIs: []string{"http://localhost:8080/callback"}, PostLogoutRedirectURIs: []string{"http://localhost:8080/"}})
 	})
 	if err != nil {
@@ -273,24 +291,45 @@ func (e *emulator) serve(ctx context.Context, server tls.Certificate, ca *x509.C
 	if err != nil {
 		return err
 	}
-	p := provider.New(provider.Config{BaseURL: e.baseURL(), CardURL: e.cardURL(), Strict: e.settings.Strict, ACR: e.settings.ACR}, provider.Parts{
-		Clock: e.clock, OIDC: e.oidc, Clients: e.clients, Auth: &clients.Authenticator{Registry: e.clients, PKI: e.pki, Method: e.settings.ClientAuth}, People: e.people,
+	roots, err := e.outboundRoots(ca)
+	if err != nil {
+		return err
+	}
+	e.sender = delivery.New(ctx, e.store, e.clock, roots)
+	e.provider = provider.New(provider.Config{BaseURL: e.baseURL(), CardURL: e.cardURL(), Hosts: e.settings.HostNames()}, provider.Parts{
+		Settings: e.live, Store: e.store, Sender: e.sender, Clock: e.clock, OIDC: e.oidc, Clients: e.clients,
+		Auth: &clients.Authenticator{Registry: e.clients, PKI: e.pki, Settings: e.live}, People: e.people,
 		ECPS: e.ecps, Cards: e.cards, PKI: e.pki, Logins: &login.Logins{Store: e.store, Instance: port(e.listen)}, Journal: e.journal})
 	e.ready.APIToken = rand.Text()
 	demo, err := e.demo(ctx, ca)
 	if err != nil {
 		return err
 	}
-	c := console.New(console.Parts{Clock: e.clock, People: e.people, ECPS: e.ecps, Cards: e.cards, PKI: e.pki, Clients: e.clients, Provider: p, Journal: e.journal,
-		Settings: e.settings.Table, Strict: e.settings.Strict, Token: e.ready.APIToken, Version: version, Addr: e.console.Addr().String(), Demo: demo})
+	c := console.New(console.Parts{Clock: e.clock, People: e.people, ECPS: e.ecps, Cards: e.cards, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal,
+		Settings: e.live, Token: e.ready.APIToken, Version: version, Addr: e.console.Addr().String(), Demo: demo})
 	base := &tls.Config{Certificates: []tls.Certificate{server}, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, ClientCAs: org, NextProtos: []string{"h2", "http/1.1"}}
 	cardTLS := base.Clone()
 	cardTLS.GetConfigForClient = e.cardTLS(base)
-	e.run(tls.NewListener(e.listen, base), p.Handler())
-	e.run(tls.NewListener(e.card, cardTLS), p.CardHandler())
+	e.run(tls.NewListener(e.listen, base), e.provider.Handler())
+	e.run(tls.NewListener(e.card, cardTLS), e.provider.CardHandler())
 	e.run(e.console, c.Handler())
 	go e.background(ctx)
 	return nil
+}
+
+// outboundRoots are trusted when a client's registered address is called: the
+// machine's own authorities, ours, and those of the setting.
+func (e *emulator) outboundRoots(ca *x509.Certificate) (*x509.CertPool, error) {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	roots.AddCert(ca)
+	more, err := certificatesIn(e.settings.OutboundCA, "outbound-ca")
+	for _, c := range more {
+		roots.AddCert(c)
+	}
+	return roots, err
 }
 
 // cardTLS names the card authorities to browsers; they may still be in the
@@ -351,6 +390,9 @@ func (e *emulator) background(ctx context.Context) {
 	if _, err := e.oidc.JWKS(ctx); err != nil && ctx.Err() == nil {
 		slog.Error("encryption key", "error", err)
 	}
+	if err := e.provider.Resume(ctx); err != nil && ctx.Err() == nil {
+		slog.Error("what an earlier run left", "error", err)
+	}
 	tick := time.NewTicker(30 * time.Second)
 	defer tick.Stop()
 	for {
@@ -387,6 +429,9 @@ func (e *emulator) close(ctx context.Context) {
 	}
 	if e.ready.PID != 0 {
 		_ = os.Remove(e.path("ready.json"))
+	}
+	if e.sender != nil {
+		e.sender.Wait()
 	}
 	if e.store != nil {
 		_ = e.store.Close()

@@ -1,8 +1,10 @@
 // Package ecps is the e-CPS: the phone each person may hold, the requests it
-// receives, and what comes of them.
+// receives, and what comes of them. A request may also wait for the person's
+// card in the reader (CIBA, channel CARD).
 package ecps
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -10,11 +12,13 @@ import (
 	"fmt"
 	"math/big"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/pquerna/otp/totp"
 
 	"pscemu/clock"
+	"pscemu/config"
 	"pscemu/identities"
 	"pscemu/problem"
 	"pscemu/store"
@@ -48,13 +52,20 @@ const (
 	Expired     State = "expired"
 )
 
-// Request is one login waiting for the phone.
+// Means a request waits for.
+const (
+	Phone = "ecps"
+	Card  = "card"
+)
+
+// Request is one login waiting for the person.
 type Request struct {
 	ID         string    `json:"id"`
 	NationalID string    `json:"national_id"`
+	Means      string    `json:"means"`  // Phone or Card
 	Client     string    `json:"client"` // the service's name, as the phone shows it
 	Message    string    `json:"message,omitempty"`
-	Number     string    `json:"number"` // the two digits PSC's page shows
+	Number     string    `json:"number"` // the two digits PSC's page shows; "" with CIBA, which has no page
 	Choices    []string  `json:"choices"`
 	State      State     `json:"state"`
 	CreatedAt  time.Time `json:"created_at"`
@@ -70,19 +81,20 @@ const (
 var (
 	devices  = store.Collection[Device]("ecps-devices")
 	requests = store.Collection[Request]("ecps-requests")
+	waiting  = store.Collection[[]string]("ecps-waiting") // by person: ids of requests that may still be pending
 )
 
 // Service runs the phones.
 type Service struct {
-	store  store.Store
-	clock  clock.Clock
-	people *identities.People
-	strict bool
+	store    store.Store
+	clock    clock.Clock
+	people   *identities.People
+	settings *config.Live
 }
 
-// New opens the service. Under strict no phone answers by itself.
-func New(s store.Store, c clock.Clock, people *identities.People, strict bool) *Service {
-	return &Service{store: s, clock: c, people: people, strict: strict}
+// New opens the service. Where the door is closed no phone answers by itself.
+func New(s store.Store, c clock.Clock, people *identities.People, settings *config.Live) *Service {
+	return &Service{store: s, clock: c, people: people, settings: settings}
 }
 
 var fourDigits = regexp.MustCompile(`^\d{4}$`)
@@ -127,31 +139,33 @@ func unknown(id string) *problem.Error {
 		Want("l'identifiant national complet, imprimé au-dessus du nom sur la carte").Do("vérifiez l'identifiant, ou activez une e-CPS (pscemu ecps activate)")
 }
 
-// Start sends a request to the person's phone and applies their behaviour.
-func (s *Service) Start(ctx context.Context, nationalID, client, message string) (*Request, error) {
-	device, err := s.Device(ctx, nationalID)
+// Ask is a login that wants the person's answer.
+type Ask struct {
+	NationalID, Client, Message string
+	Means                       string        // Phone unless Card
+	Lifetime                    time.Duration // RequestLifetime when 0
+	NoNumber                    bool          // there is no page to compare a number with
+}
+
+// Start sends a request to the person's phone, or card reader, and applies
+// their behaviour.
+func (s *Service) Start(ctx context.Context, a Ask) (*Request, error) {
+	person, err := s.addressee(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	if device.Blocked() {
-		return nil, problem.New(problem.Forbidden, "ecps-blocked", "Cette e-CPS est bloquée après trois codes erronés").Got(nationalID).Do("réactivez l'e-CPS (pscemu ecps activate)")
-	}
-	person, err := s.people.Get(ctx, nationalID)
-	if err != nil {
-		return nil, unknown(nationalID)
-	}
-	if s.strict {
+	if !s.settings.Policies(nil, nil).DoorBehaviours {
 		person.Behaviour = identities.Behaviour{Action: identities.Ask}
 	}
-	r := s.newRequest(nationalID, client, message)
+	r := s.newRequest(a)
 	if person.Behaviour.After == 0 {
 		r.State = outcome(person.Behaviour.Action)
 	}
 	err = s.store.Update(ctx, func(tx store.Tx) error {
-		if err := s.room(tx, nationalID); err != nil {
+		if err := s.room(tx, r); err != nil {
 			return err
 		}
-		return requests.Put(tx, r.ID, r, requestKept)
+		return requests.Put(tx, r.ID, r, r.kept())
 	})
 	if err == nil && person.Behaviour.After > 0 {
 		time.AfterFunc(person.Behaviour.After, func() { _, _ = s.settle(context.Background(), r.ID, outcome(person.Behaviour.Action)) })
@@ -159,8 +173,27 @@ func (s *Service) Start(ctx context.Context, nationalID, client, message string)
 	return &r, err
 }
 
-// requestKept is how long a request can be read back after it was made.
-const requestKept = RequestLifetime + time.Hour
+// addressee is the person, when there is a phone that can be asked.
+func (s *Service) addressee(ctx context.Context, a Ask) (*identities.Identity, error) {
+	person, err := s.people.Get(ctx, a.NationalID)
+	if problem.Is(err, "identity-unknown") && s.settings.Policies(nil, nil).HideUnknownIDs {
+		return nil, unknown(a.NationalID)
+	}
+	if err != nil || a.Means == Card {
+		return person, err
+	}
+	device, err := s.Device(ctx, a.NationalID)
+	if err != nil {
+		return nil, err
+	}
+	if device.Blocked() {
+		return nil, problem.New(problem.Forbidden, "ecps-blocked", "Cette e-CPS est bloquée après trois codes erronés").Got(a.NationalID).Do("réactivez l'e-CPS (pscemu ecps activate)")
+	}
+	return person, nil
+}
+
+// kept is how long a request can be read back after it was made.
+func (r *Request) kept() time.Duration { return r.ExpiresAt.Sub(r.CreatedAt) + time.Hour }
 
 func outcome(a identities.Action) State {
 	switch a {
@@ -172,29 +205,35 @@ func outcome(a identities.Action) State {
 	return Pending
 }
 
-func (s *Service) room(tx store.Tx, nationalID string) error {
-	all, err := requests.List(tx, "", 1<<20)
-	if err != nil {
+// room counts the person's pending requests and notes the new one.
+func (s *Service) room(tx store.Tx, r Request) error {
+	ids, err := waiting.Get(tx, r.NationalID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	n := 0
-	for _, r := range all {
-		if r.NationalID == nationalID && s.stateOf(r) == Pending {
-			n++
-		}
+	ids = slices.DeleteFunc(ids, func(id string) bool {
+		other, err := requests.Get(tx, id)
+		return err != nil || s.stateOf(other) != Pending
+	})
+	if len(ids) >= MaxPending {
+		return problem.New(problem.Forbidden, "ecps-too-many", "Trop de demandes attendent déjà sur ce téléphone").Got(fmt.Sprint(len(ids))).Want(fmt.Sprintf("moins de %d", MaxPending)).
+			Do("répondez-y ou attendez deux minutes")
 	}
-	if n < MaxPending {
-		return nil
-	}
-	return problem.New(problem.Forbidden, "ecps-too-many", "Trop de demandes attendent déjà sur ce téléphone").Got(fmt.Sprint(n)).Want(fmt.Sprintf("moins de %d", MaxPending)).
-		Do("répondez-y ou attendez deux minutes")
+	return waiting.Put(tx, r.NationalID, append(ids, r.ID), r.kept())
 }
 
-func (s *Service) newRequest(nationalID, client, message string) Request {
+func (s *Service) newRequest(a Ask) Request {
 	now := s.clock.Now()
-	numbers := distinctNumbers(3)
-	return Request{ID: rand.Text(), NationalID: nationalID, Client: client, Message: message, Number: numbers[random(3)], Choices: numbers,
-		State: Pending, CreatedAt: now, ExpiresAt: now.Add(RequestLifetime)}
+	r := Request{ID: rand.Text(), NationalID: a.NationalID, Means: a.Means, Client: a.Client, Message: a.Message, Choices: []string{}, State: Pending, CreatedAt: now,
+		ExpiresAt: now.Add(cmp.Or(a.Lifetime, RequestLifetime))}
+	if r.Means == "" {
+		r.Means = Phone
+	}
+	if !a.NoNumber {
+		r.Choices = distinctNumbers(3)
+		r.Number = r.Choices[random(3)]
+	}
+	return r
 }
 
 func distinctNumbers(n int) []string {
@@ -237,13 +276,19 @@ func noRequest(id string) error {
 	return problem.New(problem.NotFound, "ecps-request-unknown", "no such e-CPS request").Got(id).Want("an id as `pscemu ecps pending` prints it")
 }
 
-// Requests lists the requests of a person ("" = of everybody), newest last.
-func (s *Service) Requests(ctx context.Context, nationalID string, pendingOnly bool) ([]Request, error) {
+// Filter chooses requests; its zero value chooses all.
+type Filter struct {
+	NationalID, Means string
+	PendingOnly       bool
+}
+
+// Requests lists requests, in no particular order.
+func (s *Service) Requests(ctx context.Context, f Filter) ([]Request, error) {
 	all, err := requests.Page(ctx, s.store, "", 10_000)
 	out := []Request{}
 	for _, r := range all {
 		r.State = s.stateOf(r)
-		if (nationalID == "" || r.NationalID == nationalID) && (!pendingOnly || r.State == Pending) {
+		if (f.NationalID == "" || r.NationalID == f.NationalID) && (f.Means == "" || r.Means == f.Means) && (!f.PendingOnly || r.State == Pending) {
 			out = append(out, r)
 		}
 	}
@@ -252,7 +297,7 @@ func (s *Service) Requests(ctx context.Context, nationalID string, pendingOnly b
 
 // Approve answers on the phone: its code and the number picked among three.
 func (s *Service) Approve(ctx context.Context, id, code, number string) (*Request, error) {
-	r, err := s.Request(ctx, id)
+	r, err := s.onPhone(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -265,9 +310,33 @@ func (s *Service) Approve(ctx context.Context, id, code, number string) (*Reques
 	return s.settle(ctx, id, Approved)
 }
 
+// onPhone finds a request that waits for the phone, not for the card.
+func (s *Service) onPhone(ctx context.Context, id string) (*Request, error) {
+	r, err := s.Request(ctx, id)
+	if err == nil && r.Means == Card {
+		err = problem.New(problem.Conflict, "request-wants-card", "this request waits for the card in the reader, not for the phone").Got(id).Do("answer it on the console's reader page, or with POST /api/v1/reader/requests/{id}")
+	}
+	return r, err
+}
+
+// ApproveCard settles a request that waits for this person's card, whose code
+// porteur was judged before.
+func (s *Service) ApproveCard(ctx context.Context, id, nationalID string) (*Request, error) {
+	r, err := s.Request(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case r.Means != Card:
+		return nil, problem.New(problem.Conflict, "request-wants-phone", "this request waits for the phone, not for the card").Got(id)
+	case r.NationalID != nationalID:
+		return nil, problem.New(problem.Forbidden, "card-other-person", "Cette carte n'est pas celle de la personne demandée").Got(nationalID).Want(r.NationalID)
+	}
+	return s.settle(ctx, id, Approved)
+}
+
 // ApproveTOTP answers with the device's one-time password instead.
 func (s *Service) ApproveTOTP(ctx context.Context, id, password string) (*Request, error) {
-	r, err := s.Request(ctx, id)
+	r, err := s.onPhone(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -329,7 +398,7 @@ func (s *Service) settle(ctx context.Context, id string, to State) (*Request, er
 		}
 		r.State = to
 		out = r
-		return requests.Put(tx, id, r, requestKept)
+		return requests.Put(tx, id, r, r.kept())
 	})
 	return &out, err
 }
@@ -359,4 +428,17 @@ func (s *Service) Wait(ctx context.Context, id string) (*Request, error) {
 // Watch tells, by key, whenever a request changes.
 func (s *Service) Watch(ctx context.Context) <-chan string {
 	return s.store.Watch(ctx, requests.Prefix())
+}
+
+// Await returns the request once it is settled or has expired.
+func (s *Service) Await(ctx context.Context, id string) (*Request, error) {
+	for {
+		r, err := s.Wait(ctx, id)
+		if err != nil || r.State != Pending {
+			return r, err
+		}
+		if err := ctx.Err(); err != nil {
+			return r, err
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"pscemu/cards/pki"
+	"pscemu/config"
 	"pscemu/problem"
 )
 
@@ -22,7 +23,7 @@ const (
 type Authenticator struct {
 	Registry *Registry
 	PKI      *pki.PKI
-	Method   string // the setting: mtls, secret or either
+	Settings *config.Live
 }
 
 // credentials are what a request carries besides its certificate.
@@ -49,10 +50,7 @@ func (a *Authenticator) Authenticate(r *http.Request, form url.Values) (*Client,
 	if err != nil {
 		return nil, err
 	}
-	method := client.Auth
-	if method == "" {
-		method = a.Method
-	}
+	method := a.Settings.Policies(client.Policies, nil).ClientAuth
 	byCert := certErr
 	if certErr == nil {
 		byCert = bound(client, identity)

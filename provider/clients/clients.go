@@ -10,25 +10,71 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-jose/go-jose/v4"
+
+	"pscemu/config"
 	"pscemu/problem"
 	"pscemu/store"
 )
 
-// Client is one registration. Secrets are test secrets and kept readable.
+// Client is one registration, in the words of OpenID Connect Dynamic Client
+// Registration, CIBA Core §4 and the logout specifications. Secrets are test
+// secrets and kept readable.
 type Client struct {
 	ID   string `json:"client_id"`
 	Name string `json:"name"`
 	// Secret for client_secret_basic and client_secret_post, "" for none.
 	Secret string `json:"client_secret,omitempty"`
-	// Auth overrides the setting client-auth: mtls, secret, either, or "".
-	Auth string `json:"client_auth,omitempty"`
 	// SubjectDN binds a certificate whose CN is not the client_id.
 	SubjectDN              string   `json:"tls_client_auth_subject_dn,omitempty"`
 	RedirectURIs           []string `json:"redirect_uris"`
 	RedirectURIPolicy      string   `json:"redirect_uri_policy,omitempty"` // "" exact, "loopback"
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris"`
-	// ACR is the acr policy of this client: requested (""), or a fixed value.
-	ACR string `json:"acr,omitempty"`
+	// ResponseTypes this client may ask for; none means code.
+	ResponseTypes []string `json:"response_types,omitempty"`
+	// GrantTypes it may use; none means authorization_code, refresh_token, and
+	// CIBA when a delivery mode is set.
+	GrantTypes []string `json:"grant_types,omitempty"`
+	// DeliveryMode of CIBA: poll, ping, or "" where CIBA is not allowed.
+	DeliveryMode         string `json:"backchannel_token_delivery_mode,omitempty"`
+	NotificationEndpoint string `json:"backchannel_client_notification_endpoint,omitempty"`
+	// JWKS holds the public keys that sign this client's request objects.
+	JWKS                      *jose.JSONWebKeySet `json:"jwks,omitempty"`
+	BackchannelLogoutURI      string              `json:"backchannel_logout_uri,omitempty"`
+	FrontchannelLogoutURI     string              `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSession bool                `json:"frontchannel_logout_session_required,omitempty"`
+	BackchannelLogoutSession  bool                `json:"backchannel_logout_session_required,omitempty"`
+	// Policies override the emulator's for this client.
+	Policies config.Overrides `json:"policies,omitempty"`
+}
+
+// Grant types.
+const (
+	AuthorizationCode = "authorization_code"
+	RefreshToken      = "refresh_token"
+	CIBA              = "urn:openid:params:grant-type:ciba"
+)
+
+// Delivery modes of CIBA.
+const (
+	Poll = "poll"
+	Ping = "ping"
+)
+
+// AllowsGrant tells whether the client may use this grant type.
+func (c *Client) AllowsGrant(grant string) bool {
+	if grant == CIBA {
+		return c.DeliveryMode != "" || slices.Contains(c.GrantTypes, CIBA)
+	}
+	return len(c.GrantTypes) == 0 && (grant == AuthorizationCode || grant == RefreshToken) || slices.Contains(c.GrantTypes, grant)
+}
+
+// AllowsResponse tells whether the client may ask for this response type.
+func (c *Client) AllowsResponse(responseType string) bool {
+	if len(c.ResponseTypes) == 0 {
+		return responseType == "code"
+	}
+	return slices.Contains(c.ResponseTypes, responseType)
 }
 
 // Loopback is the redirect URI policy that accepts any port and path on
@@ -51,6 +97,12 @@ func (r *Registry) Get(ctx context.Context, id string) (*Client, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, problem.New(problem.NotFound, "client-unknown", "no client is registered under this client_id").Got(id).Want("a client_id as `pscemu clients list` prints it")
 	}
+	return &c, err
+}
+
+// In finds a client within a transaction.
+func (r *Registry) In(tx store.Tx, id string) (*Client, error) {
+	c, err := collection.Get(tx, id)
 	return &c, err
 }
 
@@ -80,8 +132,8 @@ func (c *Client) Validate() error {
 	if c.ID == "" || len(c.ID) > 200 || strings.ContainsAny(c.ID, " \t\r\n:") {
 		return problem.New(problem.Invalid, "client-id-invalid", "the client_id cannot be used").Got(c.ID).Want("1 to 200 characters without spaces or colons")
 	}
-	if !slices.Contains([]string{"", "mtls", "secret", "either"}, c.Auth) {
-		return problem.New(problem.Invalid, "client-auth-invalid", "client_auth is none of the known").Got(c.Auth).Want("mtls, secret, either, or nothing for the server's setting")
+	if err := c.Policies.Check("client"); err != nil {
+		return err
 	}
 	if c.RedirectURIPolicy != "" && c.RedirectURIPolicy != Loopback {
 		return problem.New(problem.Invalid, "redirect-policy-invalid", "redirect_uri_policy is none of the known").Got(c.RedirectURIPolicy).Want("loopback, or nothing for exact")
@@ -89,9 +141,46 @@ func (c *Client) Validate() error {
 	if len(c.RedirectURIs) == 0 && c.RedirectURIPolicy == "" {
 		return problem.New(problem.Invalid, "redirect-uris-missing", "a client needs at least one redirect URI").Want("redirect_uris")
 	}
-	for _, u := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs) {
+	for _, u := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs, given(c.NotificationEndpoint, c.BackchannelLogoutURI, c.FrontchannelLogoutURI)) {
 		if !absolute(u) {
-			return problem.New(problem.Invalid, "redirect-uri-invalid", "a redirect URI cannot be used").Got(u).Want("an absolute http or https URL without fragment or user")
+			return problem.New(problem.Invalid, "redirect-uri-invalid", "a registered URI cannot be used").Got(u).Want("an absolute http or https URL without fragment or user")
+		}
+	}
+	return c.validateFlows()
+}
+
+func given(uris ...string) []string {
+	return slices.DeleteFunc(uris, func(u string) bool { return u == "" })
+}
+
+// ResponseTypes and grant types that a registration may hold.
+var (
+	ResponseTypes = []string{"code", "none", "id_token", "token", "id_token token", "code id_token", "code token", "code id_token token"}
+	grantTypes    = []string{AuthorizationCode, RefreshToken, CIBA}
+)
+
+func (c *Client) validateFlows() error {
+	for _, t := range c.ResponseTypes {
+		if !slices.Contains(ResponseTypes, t) {
+			return problem.New(problem.Invalid, "response-type-invalid", "response_types holds one that is not served").Got(t).Want(strings.Join(ResponseTypes, ", "))
+		}
+	}
+	for _, t := range c.GrantTypes {
+		if !slices.Contains(grantTypes, t) {
+			return problem.New(problem.Invalid, "grant-type-invalid", "grant_types holds one that is not served").Got(t).Want(strings.Join(grantTypes, ", "))
+		}
+	}
+	switch {
+	case !slices.Contains([]string{"", Poll, Ping}, c.DeliveryMode):
+		return problem.New(problem.Invalid, "delivery-mode-invalid", "backchannel_token_delivery_mode is none of the known").Got(c.DeliveryMode).Want("poll or ping")
+	case c.DeliveryMode == Ping && c.NotificationEndpoint == "":
+		return problem.New(problem.Invalid, "notification-endpoint-missing", "ping mode needs a place to notify").Want("backchannel_client_notification_endpoint")
+	}
+	if c.JWKS != nil {
+		for _, k := range c.JWKS.Keys {
+			if !k.Valid() || !k.IsPublic() {
+				return problem.New(problem.Invalid, "jwks-invalid", "jwks holds a key that cannot be used").Got("kid " + k.KeyID).Want("public RSA or EC keys")
+			}
 		}
 	}
 	return nil

@@ -23,6 +23,7 @@ type Pending struct {
 	Browser    string     `json:"browser"` // the cookie it is bound to, "" for a door's
 	ClientID   string     `json:"client_id"`
 	ClientName string     `json:"client_name"`
+	Base       string     `json:"base"`              // base URL of the login pages it began on
 	Form       url.Values `json:"form"`              // the authorize request
 	Request    string     `json:"request,omitempty"` // e-CPS request waited for
 	CardTicket string     `json:"card_ticket,omitempty"`
@@ -41,8 +42,8 @@ type Logins struct {
 }
 
 // New starts a login for this browser, which receives its binding cookie.
-func (l *Logins) New(w http.ResponseWriter, r *http.Request, clientID, clientName string, form url.Values) (*Pending, error) {
-	p := &Pending{ID: journal.NewID(), Browser: l.browser(w, r), ClientID: clientID, ClientName: clientName, Form: form}
+func (l *Logins) New(w http.ResponseWriter, r *http.Request, clientID, clientName, base string, form url.Values) (*Pending, error) {
+	p := &Pending{ID: journal.NewID(), Browser: l.browser(w, r), ClientID: clientID, ClientName: clientName, Base: base, Form: form}
 	return p, l.Save(r.Context(), p)
 }
 

@@ -3,11 +3,13 @@ package oidc
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,7 +18,9 @@ import (
 	"github.com/ory/fosite/compose"
 
 	"pscemu/clock"
+	"pscemu/config"
 	"pscemu/identities"
+	"pscemu/identities/ecps"
 	"pscemu/problem"
 	"pscemu/provider/clients"
 	"pscemu/store"
@@ -24,12 +28,28 @@ import (
 
 // Config is what the token service needs to know.
 type Config struct {
-	Issuer               string
-	Clock                clock.Clock
-	CodeLifetime         time.Duration
-	AccessTokenLifetime  time.Duration
-	RefreshTokenLifetime time.Duration
-	SessionLifetime      time.Duration
+	Issuer   string // where a context names no other
+	Clock    clock.Clock
+	Settings *config.Live
+	People   *identities.People
+	// Decision tells where the request stands that a CIBA login waits for.
+	Decision func(ctx context.Context, request string) (ecps.State, error)
+}
+
+type issuerKey struct{}
+
+// WithIssuer names the issuer that requests of this context are made to: one
+// listener answers under several host names, and none accepts what another
+// issued.
+func WithIssuer(ctx context.Context, iss string) context.Context {
+	return context.WithValue(ctx, issuerKey{}, iss)
+}
+
+func issuer(ctx context.Context, c *Config) string {
+	if iss, ok := ctx.Value(issuerKey{}).(string); ok {
+		return iss
+	}
+	return c.Issuer
 }
 
 // Provider grants and judges tokens.
@@ -55,8 +75,7 @@ func New(ctx context.Context, c *Config, s store.Store, registry *clients.Regist
 		return nil, err
 	}
 	p := &Provider{config: c, storage: &storage{store: s, registry: registry, config: c}, strategy: &strategy{config: c, keys: k}, keys: k, registry: registry}
-	fc := &fosite.Config{
-		AuthorizeCodeLifespan: c.CodeLifetime, AccessTokenLifespan: c.AccessTokenLifetime, RefreshTokenLifespan: c.RefreshTokenLifetime,
+	fc := &fosite.Config{ // lifetimes are the strategies' and the storage's, by policy
 		ScopeStrategy: fosite.ExactScopeStrategy, EnablePKCEPlainChallengeMethod: true, OmitRedirectScopeParam: true,
 		SanitationWhiteList: keptFields, RefreshTokenScopes: []string{}, // PSC gives a refresh token whatever the scope
 		RedirectSecureChecker: func(context.Context, *url.URL) bool { return true }, // judged by the registration
@@ -70,30 +89,17 @@ func New(ctx context.Context, c *Config, s store.Store, registry *clients.Regist
 	}
 	p.oauth2 = compose.Compose(fc, p.storage, p.strategy,
 		compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2RefreshTokenGrantFactory, compose.OAuth2PKCEFactory,
+		func(fosite.Configurator, interface{}, interface{}) interface{} { return &cibaGrant{p} },
 		func(fosite.Configurator, interface{}, interface{}) interface{} { return &response{p.strategy} })
 	return p, nil
-}
-
-// encryptionKey is published, as Keycloak does, and otherwise unused: it is
-// made when first asked for, which keeps it off the start.
-func (p *Provider) encryptionKey(ctx context.Context) (publicKey, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.enc == nil {
-		k, err := loadRSA(ctx, p.storage.store, "encryption", p.config.Clock.Now())
-		if err != nil {
-			return publicKey{}, err
-		}
-		p.enc = &k
-	}
-	return *p.enc, nil
 }
 
 // response adds to fosite's answer what Keycloak's holds.
 type response struct{ strategy *strategy }
 
 func (h *response) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
-	return r.GetGrantTypes().ExactOne("authorization_code") || r.GetGrantTypes().ExactOne("refresh_token")
+	g := r.GetGrantTypes()
+	return g.ExactOne(clients.AuthorizationCode) || g.ExactOne(clients.RefreshToken) || g.ExactOne(clients.CIBA)
 }
 func (h *response) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
 
@@ -106,7 +112,7 @@ func (h *response) PopulateTokenEndpointResponse(ctx context.Context, r fosite.A
 	if !h.CanHandleTokenEndpointRequest(ctx, r) {
 		return fosite.ErrUnknownRequest
 	}
-	token, err := h.strategy.idToken(r, w.GetAccessToken())
+	token, err := h.strategy.idToken(r, w.GetAccessToken(), "")
 	w.SetExtra("id_token", token)
 	return err
 }
@@ -120,51 +126,119 @@ type Authentication struct {
 	SID      string // of the session to go on in; "" starts one
 }
 
-// Grant is the answer to an authorize request.
+// Grant is the answer to an authorize request: what its response type asked for.
 type Grant struct {
-	Code   string
-	SID    string
-	Secret string // of the browser's cookie; "" when the session went on
+	Code        string
+	AccessToken string
+	ExpiresIn   int // seconds, of the access token
+	IDToken     string
+	SID         string
+	Secret      string // of the browser's cookie; "" when the session went on
 }
 
-// Finish ends a login: it keeps the browser session and the code in one
-// commit. form is the authorize request, whose redirect URI was judged before.
-func (p *Provider) Finish(ctx context.Context, form url.Values, a Authentication, acr string) (*Grant, error) {
-	ctx = context.WithValue(ctx, redirectKey{}, form.Get("redirect_uri"))
-	ar, err := p.oauth2.NewAuthorizeRequest(ctx, authorizeRequest(ctx, form))
-	if err != nil {
+// Finish ends a login: it keeps the browser session and what it grants in one
+// commit. form is the authorize request, which was judged before.
+func (p *Provider) Finish(ctx context.Context, c *clients.Client, form url.Values, a Authentication, acr string, asked *Claims) (*Grant, error) {
+	x := p.newSession(ctx, c, a, form.Get("scope"))
+	x.ACR, x.Nonce, x.Claims = acr, form.Get("nonce"), asked
+	x.CodeExpiry = p.config.Clock.Now().Add(x.policies.CodeLifetime)
+	g := &Grant{SID: x.SID}
+	if a.SID == "" {
+		g.Secret = rand.Text()
+	}
+	ctx, _ = p.storage.BeginTX(ctx)
+	if err := p.joinSession(ctx, c.ID, a, x, g.Secret); err != nil {
 		return nil, err
 	}
-	browser := Browser{SID: a.SID, NationalID: a.Person.NationalID, AuthMode: a.AuthMode, AuthTime: a.Time}
-	if browser.SID == "" {
-		browser.SID, browser.Secret = uuid(), rand.Text()
+	ctx = context.WithValue(ctx, redirectKey{}, form.Get("redirect_uri"))
+	if err := p.grantInFront(ctx, c, form, x, g); err != nil {
+		return nil, err
 	}
-	for _, s := range ar.GetRequestedScopes() {
-		ar.GrantScope(s)
+	return g, p.storage.Commit(ctx)
+}
+
+// newSession is the session of a login that succeeded.
+func (p *Provider) newSession(ctx context.Context, c *clients.Client, a Authentication, scope string) *Session {
+	x := &Session{SID: a.SID, Issuer: issuer(ctx, p.config), ClientID: c.ID, LoginID: a.LoginID, NationalID: a.Person.NationalID, AuthMode: a.AuthMode, AuthTime: a.Time,
+		Scope: strings.Join(strings.Fields(scope), " "), FamilyName: a.Person.FamilyName, GivenName: a.Person.GivenName, Email: a.Person.Email, OtherIDs: a.Person.OtherIDs(),
+		policies: p.config.Settings.Policies(c.Policies, a.Person.Policies)}
+	if x.SID == "" {
+		x.SID = uuid()
 	}
-	session := &Session{SID: browser.SID, LoginID: a.LoginID, NationalID: a.Person.NationalID, AuthMode: a.AuthMode, ACR: acr, AuthTime: a.Time, Nonce: form.Get("nonce"),
-		Scope: strings.Join(ar.GetGrantedScopes(), " "), FamilyName: a.Person.FamilyName, GivenName: a.Person.GivenName, OtherIDs: a.Person.OtherIDs(),
-		CodeExpiry: p.config.Clock.Now().Add(p.config.CodeLifetime)}
-	ctx, _ = p.storage.BeginTX(ctx)
-	if a.SID == "" {
-		err = p.storage.write(ctx, func(tx store.Tx) error { return browsers.Put(tx, browser.SID, browser, p.config.SessionLifetime) })
+	return x
+}
+
+// joinSession starts the browser session, or adds the client to it.
+func (p *Provider) joinSession(ctx context.Context, clientID string, a Authentication, x *Session, secret string) error {
+	return p.storage.write(ctx, func(tx store.Tx) error {
+		b := Browser{SID: x.SID, Secret: secret, NationalID: x.NationalID, AuthMode: x.AuthMode, AuthTime: x.AuthTime, Issuer: x.Issuer}
+		left := x.policies.SessionLifetime
+		if a.SID != "" {
+			var err error
+			if b, err = browsers.Get(tx, a.SID); err != nil {
+				return problem.New(problem.NotFound, "session-unknown", "the session has ended meanwhile").Do("start a new login")
+			}
+			left -= p.config.Clock.Now().Sub(b.AuthTime)
+			if slices.Contains(b.Clients, clientID) || left <= 0 {
+				return nil
+			}
+		}
+		b.Clients = append(b.Clients, clientID)
+		return browsers.Put(tx, b.SID, b, left)
+	})
+}
+
+// grantInFront makes what the response type names: a code, by fosite, an
+// access token and an id token (OAuth 2.0 Multiple Response Types).
+func (p *Provider) grantInFront(ctx context.Context, c *clients.Client, form url.Values, x *Session, g *Grant) error {
+	types := fosite.Arguments(strings.Fields(form.Get("response_type")))
+	request := record{ID: uuid(), Client: c.ID, Scopes: strings.Fields(x.Scope), Session: *x}.request(c)
+	request.Session = x
+	if types.Has("code") {
+		ar, err := p.oauth2.NewAuthorizeRequest(ctx, authorizeRequest(ctx, form))
 		if err != nil {
-			return nil, err
+			return err
+		}
+		for _, s := range ar.GetRequestedScopes() {
+			ar.GrantScope(s)
+		}
+		resp, err := p.oauth2.NewAuthorizeResponse(ctx, ar, x)
+		if err != nil {
+			return err
+		}
+		g.Code, request.ID = resp.GetCode(), ar.GetID()
+	}
+	if types.Has("token") {
+		if err := p.accessInFront(ctx, request, g); err != nil {
+			return err
 		}
 	}
-	resp, err := p.oauth2.NewAuthorizeResponse(ctx, ar, session)
-	if err != nil {
-		return nil, err
+	var err error
+	if types.Has("id_token") {
+		g.IDToken, err = p.strategy.idToken(request, g.AccessToken, g.Code)
 	}
-	return &Grant{Code: resp.GetCode(), SID: browser.SID, Secret: browser.Secret}, p.storage.Commit(ctx)
+	return err
+}
+
+func (p *Provider) accessInFront(ctx context.Context, request *fosite.Request, g *Grant) error {
+	x := request.Session.(*Session)
+	access, jti, err := p.strategy.GenerateAccessToken(ctx, request)
+	if err != nil {
+		return err
+	}
+	g.AccessToken, g.ExpiresIn = access, int(x.policies.AccessLifetime.Seconds())
+	rec := newRecord(request)
+	err = p.storage.write(ctx, func(tx store.Tx) error { return grants.Put(tx, rec.ID, rec, x.policies.AccessLifetime) })
+	return errors.Join(err, p.storage.CreateAccessTokenSession(ctx, jti, request))
 }
 
 // authorizeRequest shows the stored parameters to fosite. The state is a
 // stand-in: PSC accepts none and short ones, fosite wants eight characters,
-// and the callback is written with the real one by package provider.
+// and the callback is written with the real one by package provider. What else
+// the response type asks for besides a code is granted here.
 func authorizeRequest(ctx context.Context, form url.Values) *http.Request {
-	shown := url.Values{"state": {"state-is-optional-at-psc"}}
-	for _, k := range []string{"client_id", "redirect_uri", "response_type", "scope", "nonce", "code_challenge", "code_challenge_method"} {
+	shown := url.Values{"state": {"state-is-optional-at-psc"}, "response_type": {"code"}}
+	for _, k := range []string{"client_id", "redirect_uri", "scope", "nonce", "code_challenge", "code_challenge_method"} {
 		if v := form.Get(k); v != "" {
 			shown.Set(k, v)
 		}
@@ -204,8 +278,8 @@ type TokenResponse struct {
 	Scope            string `json:"scope"`
 }
 
-// Token serves the grants authorization_code and refresh_token. loginID names
-// the journal's login as soon as it is known, also with an error.
+// Token serves the grants authorization_code, refresh_token and CIBA. loginID
+// names the journal's login as soon as it is known, also with an error.
 func (p *Provider) Token(r *http.Request) (t *TokenResponse, loginID string, err error) {
 	ctx := r.Context()
 	access, err := p.oauth2.NewAccessRequest(ctx, r, &Session{})
@@ -216,18 +290,48 @@ func (p *Provider) Token(r *http.Request) (t *TokenResponse, loginID string, err
 	if err := p.grantable(ctx, access, x); err != nil {
 		return nil, x.LoginID, err
 	}
+	if x.policies.BindAccessTokens {
+		if x.Thumbprint, err = bind(r, x.Thumbprint); err != nil {
+			return nil, x.LoginID, err
+		}
+	}
 	resp, err := p.oauth2.NewAccessResponse(ctx, access)
 	if err != nil {
 		return nil, x.LoginID, explain(err, r.PostForm)
 	}
 	refresh, _ := resp.GetExtra("refresh_token").(string)
 	id, _ := resp.GetExtra("id_token").(string)
-	return &TokenResponse{AccessToken: resp.GetAccessToken(), ExpiresIn: int(p.config.AccessTokenLifetime.Seconds()), RefreshExpiresIn: int(p.config.RefreshTokenLifetime.Seconds()),
+	return &TokenResponse{AccessToken: resp.GetAccessToken(), ExpiresIn: int(x.policies.AccessLifetime.Seconds()), RefreshExpiresIn: int(x.policies.RefreshLifetime.Seconds()),
 		RefreshToken: refresh, TokenType: "Bearer", IDToken: id, SessionState: x.SID, Scope: x.Scope}, x.LoginID, nil
+}
+
+// bind returns the thumbprint of the request's certificate; a refresh must
+// come with the one its grant is bound to.
+func bind(r *http.Request, bound string) (string, error) {
+	presented := Thumbprint(r)
+	if presented == "" || bound != "" && presented != bound {
+		return "", refuse(BoundOtherwise, "the grant is bound to another certificate", "present the certificate the tokens were issued to")
+	}
+	return presented, nil
+}
+
+// Thumbprint is x5t#S256 of the certificate a request came with, "" for none.
+func Thumbprint(r *http.Request) string {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(r.TLS.PeerCertificates[0].Raw)
+	return encode(sum[:])
 }
 
 // loginOf finds the login a refused code belongs to, for the journal.
 func (p *Provider) loginOf(ctx context.Context, form url.Values) string {
+	if id := form.Get("auth_req_id"); id != "" {
+		b, err := backchannels.Load(ctx, p.storage.store, id)
+		if err == nil {
+			return b.LoginID
+		}
+	}
 	rec, err := codes.Load(ctx, p.storage.store, form.Get("code"))
 	if err != nil {
 		return ""
@@ -235,25 +339,50 @@ func (p *Provider) loginOf(ctx context.Context, form url.Values) string {
 	return rec.Session.LoginID
 }
 
-// grantable checks what fosite leaves: the code's end on the emulator's clock,
-// the browser session, and that a refresh asks for no more than was granted.
+// grantable checks what fosite leaves — the issuer, the person, the browser
+// session, the code's end on the emulator's clock, the scope of a refresh —
+// and sets the policies of the moment.
 func (p *Provider) grantable(ctx context.Context, r fosite.AccessRequester, x *Session) error {
+	c := r.GetClient().(client)
+	if grant := r.GetGrantTypes()[0]; !c.AllowsGrant(grant) {
+		return refuse(GrantForbidden, "this client may not use the grant "+grant, "register it in grant_types")
+	}
+	person, err := p.config.People.Get(ctx, x.NationalID)
+	if problem.Is(err, "identity-unknown") {
+		return refuse(PersonGone, "the person was deleted meanwhile", "log somebody else in")
+	}
+	if err != nil {
+		return err
+	}
+	x.policies = p.config.Settings.Policies(c.Policies, person.Policies)
+	if r.GetGrantTypes().ExactOne(clients.CIBA) {
+		return nil // its session begins now
+	}
+	if x.Issuer != issuer(ctx, p.config) {
+		return refuse(CodeUnknown, "it was issued by "+x.Issuer, "send it to the issuer it came from")
+	}
 	if _, err := p.Browser(ctx, x.SID); err != nil {
 		if problem.Is(err, "session-unknown") {
 			return refuse(SessionEnded, "the session was logged out, revoked or has ended", "start a new login")
 		}
 		return err
 	}
-	if r.GetGrantTypes().ExactOne("authorization_code") {
+	if r.GetGrantTypes().ExactOne(clients.AuthorizationCode) {
 		if !p.config.Clock.Now().Before(x.CodeExpiry) {
-			return refuse(CodeExpired, "the code is older than "+p.config.CodeLifetime.String(), "exchange the code at once")
+			return refuse(CodeExpired, "the code ended at "+x.CodeExpiry.Format(time.RFC3339), "exchange the code at once")
 		}
 		return nil
 	}
-	granted := fosite.Arguments(strings.Fields(x.Scope))
-	for _, s := range strings.Fields(r.GetRequestForm().Get("scope")) {
+	return notWidened(r, x)
+}
+
+func notWidened(r fosite.AccessRequester, x *Session) error {
+	asked, granted := r.GetRequestForm().Get("scope"), fosite.Arguments(strings.Fields(x.Scope))
+	for _, s := range strings.Fields(asked) {
 		if !granted.Has(s) {
-			return refuse(ScopeWidened, "the refresh asks for scope "+s+", which was not granted", "ask for granted scopes only")
+			refusal := refuse(ScopeWidened, "the refresh asks for scope "+s+", which was not granted", "ask for granted scopes only")
+			refusal.Argument = asked
+			return refusal
 		}
 	}
 	return nil
@@ -261,14 +390,11 @@ func (p *Provider) grantable(ctx context.Context, r fosite.AccessRequester, x *S
 
 // Bearer judges an access token and returns the session behind it.
 func (p *Provider) Bearer(ctx context.Context, token string) (*Session, string, error) {
-	_, payload, err := p.keys.verify(token, "Bearer")
-	if err == nil {
-		err = p.strategy.ValidateAccessToken(ctx, nil, token)
-	}
-	if err != nil {
+	c, payload, err := p.keys.verify(token, typAccess)
+	if err = p.strategy.inForce(ctx, c, err); err != nil {
 		return nil, "", problem.New(problem.Forbidden, "token-invalid", "Token verification failed").Got(err.Error()).Want("an access token of this issuer, in its time")
 	}
-	x, err := p.alive(ctx, p.strategy.AccessTokenSignature(ctx, token))
+	x, err := p.alive(ctx, c.JTI)
 	return x, string(payload), err
 }
 
@@ -289,17 +415,17 @@ func (p *Provider) alive(ctx context.Context, jti string) (*Session, error) {
 // Inspect returns the claims of an access or refresh token in force that
 // belongs to the client, or nil.
 func (p *Provider) Inspect(ctx context.Context, token string) ([]byte, *Session, error) {
-	typ := "Bearer"
+	typ := typAccess
 	c, payload, err := p.keys.verify(token, typ)
 	if err != nil {
-		typ = "Refresh"
+		typ = typRefresh
 		c, payload, err = p.keys.verify(token, typ)
 	}
-	if err != nil || p.strategy.inTime(c, nil, nil) != nil {
+	if p.strategy.inForce(ctx, c, err) != nil {
 		return nil, nil, nil
 	}
-	rec, _, err := p.storage.grantOf(ctx, c.JTI)
-	if errors.Is(err, fosite.ErrNotFound) || err == nil && typ == "Refresh" && rec.Refresh != c.JTI {
+	rec, r, err := p.storage.grantOf(ctx, c.JTI)
+	if errors.Is(err, fosite.ErrNotFound) || err == nil && typ == typRefresh && rec.Refresh != c.JTI && p.storage.rotates(r.GetClient()) {
 		return nil, nil, nil
 	}
 	if err != nil {
@@ -315,31 +441,43 @@ func (p *Provider) Inspect(ctx context.Context, token string) ([]byte, *Session,
 }
 
 // Revoke ends the session of a token that belongs to the client (RFC 7009).
-// It tells whether the token was good.
-func (p *Provider) Revoke(ctx context.Context, clientID, token string) (bool, error) {
+// It returns the session that ended, nil when the token was not good.
+func (p *Provider) Revoke(ctx context.Context, clientID, token string) (*Browser, error) {
 	payload, session, err := p.Inspect(ctx, token)
 	if err != nil || payload == nil {
-		return false, err
+		return nil, err
 	}
 	var c claims
 	if err := json.Unmarshal(payload, &c); err != nil || c.Azp != clientID {
-		return false, err
+		return nil, err
 	}
-	return true, p.EndSession(ctx, session.SID)
+	return p.EndSession(ctx, session.SID)
 }
 
-// EndSession logs a browser session out: every token of it dies.
-func (p *Provider) EndSession(ctx context.Context, sid string) error {
-	return p.storage.store.Update(ctx, func(tx store.Tx) error { return browsers.Delete(tx, sid) })
+// EndSession logs a browser session out: every token of it dies. It returns
+// the session that ended, nil when there was none.
+func (p *Provider) EndSession(ctx context.Context, sid string) (ended *Browser, err error) {
+	err = p.storage.store.Update(ctx, func(tx store.Tx) error {
+		b, err := browsers.Get(tx, sid)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err == nil {
+			ended = &b
+			err = browsers.Delete(tx, sid)
+		}
+		return err
+	})
+	return ended, err
 }
 
 // Hint is what an id_token_hint says.
 type Hint struct{ SID, Sub, ClientID string }
 
 // IDTokenHint reads an id token of ours, also after its end (OIDC Core §3.1.2.1).
-func (p *Provider) IDTokenHint(token string) (*Hint, error) {
-	c, _, err := p.keys.verify(token, "ID")
-	if err == nil && c.Iss != p.config.Issuer {
+func (p *Provider) IDTokenHint(ctx context.Context, token string) (*Hint, error) {
+	c, _, err := p.keys.verify(token, typID)
+	if err == nil && c.Iss != issuer(ctx, p.config) {
 		err = errors.New("other issuer: " + c.Iss)
 	}
 	if err != nil {

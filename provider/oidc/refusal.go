@@ -28,13 +28,23 @@ const (
 	RefreshReused     Situation = "refresh-reused"
 	SessionEnded      Situation = "session-ended"
 	ScopeWidened      Situation = "scope-widened"
-	GrantRefused      Situation = "grant-refused"
+	GrantForbidden    Situation = "grant-forbidden"
+	PersonGone        Situation = "person-gone"
+	BoundOtherwise    Situation = "bound-otherwise"
+	CIBAForbidden     Situation = "ciba-grant-forbidden"
+	CIBAUnknown       Situation = "ciba-unknown"
+	CIBAOtherClient   Situation = "ciba-other-client"
+	CIBAPending       Situation = "ciba-pending"
+	CIBATooFast       Situation = "ciba-too-fast"
+	CIBARefused       Situation = "ciba-refused"
+	CIBAExpired       Situation = "ciba-expired"
 )
 
 // Refusal is a grant refused, with its situation.
 type Refusal struct {
 	Problem   *problem.Error
 	Situation Situation
+	Argument  string // what the answer's text quotes
 }
 
 // Error explains the refusal.
@@ -44,7 +54,7 @@ func (r *Refusal) Error() string { return r.Problem.Error() }
 func (r *Refusal) Unwrap() error { return r.Problem }
 
 func refuse(s Situation, reason, remedy string) *Refusal {
-	return &Refusal{problem.New(problem.Forbidden, string(s), reason).Do(remedy), s}
+	return &Refusal{Problem: problem.New(problem.Forbidden, string(s), reason).Do(remedy), Situation: s}
 }
 
 // hints recognises fosite's refusals by the words of their hint.
@@ -71,6 +81,9 @@ func explain(err error, form url.Values) error {
 	var p *problem.Error
 	if errors.As(err, &p) {
 		return err
+	}
+	if refusal := (*Refusal)(nil); errors.As(err, &refusal) {
+		return refusal
 	}
 	if errors.Is(err, fosite.ErrInvalidatedAuthorizeCode) {
 		return hints[0].refusal

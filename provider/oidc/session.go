@@ -5,10 +5,12 @@ package oidc
 
 import (
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/ory/fosite"
 
+	"pscemu/config"
 	"pscemu/identities"
 	"pscemu/provider/clients"
 )
@@ -16,6 +18,8 @@ import (
 // Session is what an authentication puts into every token of its grant.
 type Session struct {
 	SID        string               `json:"sid"` // the browser session
+	Issuer     string               `json:"iss"` // under which the login began
+	ClientID   string               `json:"client_id"`
 	LoginID    string               `json:"login_id"`
 	NationalID string               `json:"national_id"`
 	AuthMode   string               `json:"auth_mode"` // CARD or MOBILE
@@ -25,9 +29,34 @@ type Session struct {
 	Scope      string               `json:"scope"`
 	FamilyName string               `json:"family_name"`
 	GivenName  string               `json:"given_name"`
+	Email      string               `json:"email,omitempty"`
 	OtherIDs   []identities.OtherID `json:"other_ids"`
 	CodeExpiry time.Time            `json:"code_expiry"`
+	Claims     *Claims              `json:"claims,omitempty"`     // asked for by the claims parameter
+	Thumbprint string               `json:"thumbprint,omitempty"` // of the certificate the tokens are bound to
+
+	policies config.Policies // of the moment, for this client and person
 }
+
+// Claims are the names a claims parameter asks for (OIDC Core §5.5).
+type Claims struct {
+	UserInfo []string `json:"userinfo,omitempty"`
+	IDToken  []string `json:"id_token,omitempty"`
+}
+
+// wants tells whether the claims parameter asked for this claim there.
+func (s *Session) wants(where, claim string) bool {
+	if s.Claims == nil {
+		return false
+	}
+	if where == "id_token" {
+		return slices.Contains(s.Claims.IDToken, claim)
+	}
+	return slices.Contains(s.Claims.UserInfo, claim)
+}
+
+// Wants tells whether the claims parameter asked UserInfo for this claim.
+func (s *Session) Wants(claim string) bool { return s.wants("userinfo", claim) }
 
 // SetExpiresAt is left to the strategies, which use the emulator's clock where
 // fosite would use the machine's.
@@ -60,7 +89,7 @@ func (c client) GetID() string             { return c.ID }
 func (c client) GetHashedSecret() []byte   { return nil }
 func (c client) GetRedirectURIs() []string { return []string{c.redirect} }
 func (c client) GetGrantTypes() fosite.Arguments {
-	return fosite.Arguments{"authorization_code", "refresh_token"}
+	return fosite.Arguments{clients.AuthorizationCode, clients.RefreshToken, clients.CIBA}
 }
 func (c client) GetResponseTypes() fosite.Arguments { return fosite.Arguments{"code"} }
 func (c client) GetScopes() fosite.Arguments        { return Scopes }

@@ -20,6 +20,8 @@ type Browser struct {
 	NationalID string    `json:"national_id"`
 	AuthMode   string    `json:"auth_mode"`
 	AuthTime   time.Time `json:"auth_time"`
+	Issuer     string    `json:"iss"`
+	Clients    []string  `json:"clients"` // that took part, to be told of the logout
 }
 
 var (
@@ -115,7 +117,7 @@ func (s *storage) SetClientAssertionJWT(context.Context, string, time.Time) erro
 // CreateAuthorizeCodeSession keeps a code until after its end.
 func (s *storage) CreateAuthorizeCodeSession(ctx context.Context, code string, r fosite.Requester) error {
 	rec := newRecord(r)
-	return s.write(ctx, func(tx store.Tx) error { return codes.Put(tx, code, rec, s.config.CodeLifetime+usedKept) })
+	return s.write(ctx, func(tx store.Tx) error { return codes.Put(tx, code, rec, rec.Session.policies.CodeLifetime+usedKept) })
 }
 
 // GetAuthorizeCodeSession returns the request also for a used code, together
@@ -163,8 +165,8 @@ func (s *storage) InvalidateAuthorizeCodeSession(ctx context.Context, code strin
 
 // CreateAccessTokenSession remembers which grant a token's jti belongs to.
 func (s *storage) CreateAccessTokenSession(ctx context.Context, jti string, r fosite.Requester) error {
-	grant := r.GetID()
-	return s.write(ctx, func(tx store.Tx) error { return tokens.Put(tx, jti, grant, s.config.AccessTokenLifetime) })
+	grant, lifetime := r.GetID(), r.GetSession().(*Session).policies.AccessLifetime
+	return s.write(ctx, func(tx store.Tx) error { return tokens.Put(tx, jti, grant, lifetime) })
 }
 
 // GetAccessTokenSession finds the grant of an access token.
@@ -194,10 +196,10 @@ func (s *storage) CreateRefreshTokenSession(ctx context.Context, jti, _ string, 
 	rec := newRecord(r)
 	rec.Refresh = jti
 	return s.write(ctx, func(tx store.Tx) error {
-		if err := tokens.Put(tx, jti, rec.ID, s.config.RefreshTokenLifetime); err != nil {
+		if err := tokens.Put(tx, jti, rec.ID, rec.Session.policies.RefreshLifetime); err != nil {
 			return err
 		}
-		return grants.Put(tx, rec.ID, rec, s.config.RefreshTokenLifetime)
+		return grants.Put(tx, rec.ID, rec, rec.Session.policies.RefreshLifetime)
 	})
 }
 
@@ -205,10 +207,14 @@ func (s *storage) CreateRefreshTokenSession(ctx context.Context, jti, _ string, 
 // for a token that was rotated away.
 func (s *storage) GetRefreshTokenSession(ctx context.Context, jti string, _ fosite.Session) (fosite.Requester, error) {
 	rec, r, err := s.grantOf(ctx, jti)
-	if err == nil && rec.Refresh != jti {
+	if err == nil && rec.Refresh != jti && s.rotates(r.GetClient()) {
 		err = fosite.ErrInactiveToken
 	}
 	return r, err
+}
+
+func (s *storage) rotates(c fosite.Client) bool {
+	return s.config.Settings.Policies(c.(client).Policies, nil).RefreshRotation
 }
 
 // DeleteRefreshTokenSession forgets one refresh token.
@@ -224,7 +230,11 @@ func (s *storage) RotateRefreshToken(ctx context.Context, grant, jti string) err
 		if err != nil {
 			return fosite.ErrNotFound
 		}
-		if rec.Refresh != jti {
+		if rec.Refresh == jti {
+			return nil
+		}
+		c, err := s.registry.In(tx, rec.Client)
+		if err != nil || s.rotates(client{Client: c}) {
 			return fosite.ErrInactiveToken
 		}
 		return nil

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pscemu/problem"
+)
+
+// Policies are the settings about which nobody outside ANS is certain, or that
+// changed over the years: each can be set for the emulator, while it runs, and
+// where the tag says so for one client or one identity.
+type Policies struct {
+	ClientAuth       string        `name:"client-auth" default:"mtls" help:"how clients authenticate: mtls, secret or either" choices:"mtls,secret,either" for:"client"`
+	ACR              string        `name:"acr" default:"requested" help:"acr policy: requested, a value such as eidas2, or one per means: card=eidas2,mobile=requested" form:"[A-Za-z0-9_.:/-]{1,80}|((card|mobile)=[A-Za-z0-9_.:/-]{1,80})(,(card|mobile)=[A-Za-z0-9_.:/-]{1,80})?" for:"client,identity"`
+	AuthLevel        bool          `name:"auth-level-claim" default:"false" help:"add auth_level 1 to the tokens of a card login" for:"client,identity"`
+	CodeLifetime     time.Duration `name:"code-lifetime" default:"1m" help:"lifetime of a code" for:"client"`
+	AccessLifetime   time.Duration `name:"access-token-lifetime" default:"2m" help:"lifetime of access and id tokens" for:"client,identity"`
+	RefreshLifetime  time.Duration `name:"refresh-token-lifetime" default:"30m" help:"lifetime of a refresh token" for:"client,identity"`
+	SessionLifetime  time.Duration `name:"session-lifetime" default:"4h" help:"lifetime of the browser's single sign-on session" for:"identity"`
+	RefreshRotation  bool          `name:"refresh-rotation" default:"true" help:"a refresh token serves once; its reuse ends the session" for:"client"`
+	BindAccessTokens bool          `name:"bind-access-tokens" default:"false" help:"bind access tokens to the client certificate (RFC 8705 §3)" for:"client"`
+	RequirePKCE      bool          `name:"require-pkce" default:"false" help:"refuse an authorize request without code_challenge" for:"client"`
+	RequireScopeAll  bool          `name:"require-scope-all" default:"false" help:"refuse an authorize request whose scope lacks scope_all" for:"client"`
+	UserInfoFormat   string        `name:"userinfo-format" default:"json" help:"UserInfo as json or as a signed jwt" choices:"json,jwt" for:"client"`
+	Discovery        string        `name:"discovery" default:"fidelity" help:"discovery document: fidelity (the sandbox's) or truth (what is served here)" choices:"fidelity,truth"`
+	BindingMessage   string        `name:"binding-message" default:"text" help:"what a CIBA binding_message may hold: text (50 printable characters) or plain (Keycloak's rule: no spaces)" choices:"text,plain" for:"client"`
+	HideUnknownIDs   bool          `name:"hide-unknown-ids" default:"true" help:"answer the same for an unknown id and one without e-CPS"`
+	DoorLoginHint    bool          `name:"door-login-hint" default:"true" help:"test door: login_hint=auto:… logs in without a page" for:"client"`
+	DoorAPILogins    bool          `name:"door-api-logins" default:"true" help:"test door: POST /api/v1/logins does the user's part"`
+	DoorTestIdentity bool          `name:"door-test-identity" default:"true" help:"test door: the tab « Identité de test » logs anybody in"`
+	DoorBehaviours   bool          `name:"door-behaviours" default:"true" help:"test door: phones and cards may answer by themselves"`
+}
+
+// profiles are named sets of defaults. bas-2026 is the table's own defaults.
+var profiles = map[string]map[string]string{
+	"bas-2026":  {},
+	"bas-2023":  {"client-auth": "either"}, // mTLS became mandatory in the sandbox in June 2024
+	"prod-2026": {"acr": "card=eidas2,mobile=requested", "auth-level-claim": "true", "door-login-hint": "false"},
+	"next": {"acr": "card=eidas2,mobile=eidas1", "bind-access-tokens": "true", "require-pkce": "true", "require-scope-all": "true",
+		"code-lifetime": "30s", "access-token-lifetime": "1m"}, // what may come: the strict end of every uncertainty
+}
+
+// Live holds the settings of a running emulator.
+type Live struct {
+	change sync.Mutex
+	loaded atomic.Pointer[Loaded]
+}
+
+// NewLive starts from what was loaded.
+func NewLive(l *Loaded) *Live {
+	live := &Live{}
+	live.loaded.Store(l)
+	return live
+}
+
+// Table lists the settings in effect.
+func (l *Live) Table() []Setting { return l.loaded.Load().Table }
+
+// Strict tells whether every door is closed and PSC's texts stand alone.
+func (l *Live) Strict() bool { return l.loaded.Load().Strict }
+
+// Patch changes policies while the emulator runs: all of them, or none.
+func (l *Live) Patch(values map[string]string) error {
+	l.change.Lock()
+	defer l.change.Unlock()
+	next := *l.loaded.Load()
+	next.Table = slices.Clone(next.Table)
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		f, err := policy(name, "")
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(next.Table, func(s Setting) bool { return s.Name == name })
+		next.Table[i].Value, next.Table[i].Origin = values[name], "api"
+		if err := set(reflect.ValueOf(&next.Settings).Elem().FieldByIndex(f.Index), next.Table[i], f.Tag); err != nil {
+			return err
+		}
+	}
+	l.loaded.Store(&next)
+	return nil
+}
+
+// policy finds a policy by its setting's name; scope, unless "", is where it
+// is to be overridden.
+func policy(name, scope string) (reflect.StructField, error) {
+	var names []string
+	for _, f := range fields() {
+		s := row(f)
+		if !s.Live || scope != "" && !slices.Contains(s.For, scope) {
+			if s.Name == name && scope == "" {
+				return f, problem.New(problem.Invalid, "setting-fixed", "this setting cannot change while the emulator runs").Got(name).Do("restart with --" + name)
+			}
+			continue
+		}
+		if s.Name == name {
+			return f, nil
+		}
+		names = append(names, s.Name)
+	}
+	want := problem.Nearest(name, names)
+	if want == "" {
+		want = fmt.Sprint(names)
+	}
+	where := "policy"
+	if scope != "" {
+		where += " of a " + scope
+	}
+	return reflect.StructField{}, problem.New(problem.Invalid, "policy-unknown", "no such "+where).Got(name).Want(want)
+}
+
+// Overrides are policies of one client or identity, by the setting's name.
+type Overrides map[string]string
+
+// Check names the first override that cannot be; scope is client or identity.
+func (o Overrides) Check(scope string) error {
+	var p Policies
+	return o.apply(&p, scope)
+}
+
+func (o Overrides) apply(to *Policies, scope string) error {
+	for _, name := range slices.Sorted(maps.Keys(o)) {
+		f, err := policy(name, scope)
+		if err != nil {
+			return err
+		}
+		if err := set(reflect.ValueOf(to).Elem().FieldByIndex(f.Index[1:]), Setting{Name: name, Value: o[name], Origin: scope, Help: f.Tag.Get("help")}, f.Tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Policies are those in effect for a client and an identity: the identity's
+// own win over the client's, which win over the emulator's.
+func (l *Live) Policies(client, identity Overrides) Policies {
+	loaded := l.loaded.Load()
+	p := loaded.Settings.Policies
+	_ = client.apply(&p, "client") // what does not fit was refused when it was registered
+	_ = identity.apply(&p, "identity")
+	if loaded.Strict {
+		p.DoorLoginHint, p.DoorAPILogins, p.DoorTestIdentity, p.DoorBehaviours, p.BindingMessage = false, false, false, false, "plain"
+	}
+	return p
+}

@@ -1,0 +1,225 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/identities"
+	"pscemu/identities/ecps"
+	"pscemu/problem"
+	"pscemu/provider/clients"
+	"pscemu/provider/delivery"
+	"pscemu/provider/journal"
+	"pscemu/provider/oidc"
+)
+
+// channels are PSC's own parameter: where the person answers.
+var channels = map[string]string{"": ecps.Phone, "MOBILE": ecps.Phone, "CARD": ecps.Card}
+
+// Lifetimes of a CIBA login: PSC's default [?], and the longest a client may
+// ask for.
+const (
+	cibaLifetime    = 2 * time.Minute
+	cibaMaxLifetime = 10 * time.Minute
+)
+
+// ciba starts a login that the client's server asks for, without a browser
+// (CIBA Core §7).
+func (s *Server) ciba(c echo.Context) error {
+	r := c.Request()
+	if bad := repeated(r); bad != nil {
+		return s.oauthError(c, *bad, nil)
+	}
+	client, err := s.auth.Authenticate(r, r.PostForm)
+	if err != nil {
+		s.journal.Add("", "ciba", map[string]string{"certificate": presented(r)}, err)
+		return s.oauthError(c, clientError(err), err)
+	}
+	id := journal.NewID()
+	b, refusal, err := s.startBackchannel(r.Context(), client, r.PostForm, id)
+	if refusal != nil {
+		err = refusal.problem()
+	}
+	s.journal.Add(id, "ciba", map[string]string{"client_id": client.ID, "login_hint": r.PostForm.Get("login_hint"), "channel": r.PostForm.Get("channel"), "binding_message": r.PostForm.Get("binding_message")}, err)
+	switch {
+	case refusal != nil:
+		return s.oauthError(c, refusal.Answer, err)
+	case err != nil:
+		return s.oauthError(c, answer("server-error"), err)
+	}
+	if b.Notify != "" {
+		go s.notify(*b)
+	}
+	noStore(c)
+	return c.JSON(http.StatusOK, struct {
+		AuthReqID string `json:"auth_req_id"`
+		ExpiresIn int    `json:"expires_in"`
+		Interval  int    `json:"interval"`
+	}{b.ID, int(b.ExpiresAt.Sub(s.clock.Now()).Round(time.Second).Seconds()), int(b.Interval.Seconds())})
+}
+
+// startBackchannel judges the request and asks the person.
+func (s *Server) startBackchannel(ctx context.Context, client *clients.Client, form url.Values, loginID string) (*oidc.Backchannel, *refusal, error) {
+	if r := s.judgeBackchannel(client, form); r != nil {
+		return nil, r, nil
+	}
+	lifetime, r := requestedExpiry(form.Get("requested_expiry"))
+	if r != nil {
+		return nil, r, nil
+	}
+	means, id := channels[form.Get("channel")], form.Get("login_hint")
+	person, err := s.people.Get(ctx, id)
+	if err == nil && means == ecps.Card {
+		err = s.hasCard(ctx, person)
+	}
+	if err != nil {
+		return nil, because("ciba-user", err), nil
+	}
+	asked, err := s.ecps.Start(ctx, ecps.Ask{NationalID: id, Client: client.Name, Message: form.Get("binding_message"), Means: means, Lifetime: lifetime, NoNumber: true})
+	if problem.Is(err, "ecps-too-many") {
+		return nil, because("ciba-busy", err), nil
+	}
+	if err != nil {
+		return nil, because("ciba-user", err), nil
+	}
+	mode := map[string]string{ecps.Phone: "MOBILE", ecps.Card: "CARD"}[means]
+	b := &oidc.Backchannel{Client: client.ID, LoginID: loginID, NationalID: id, AuthMode: mode, Request: asked.ID, Scope: form.Get("scope"),
+		ACR: s.acr(client, person, form.Get("acr_values"), mode), ExpiresAt: asked.ExpiresAt, Notify: form.Get("client_notification_token")}
+	return b, nil, s.oidc.StartBackchannel(ctx, b)
+}
+
+// because is a refusal for a reason that was found elsewhere.
+func because(key string, err error) *refusal {
+	p := problem.From(err)
+	return refused(key, strings.TrimSpace(p.Code+" "+p.Received), p.Expected)
+}
+
+func (s *Server) hasCard(ctx context.Context, person *identities.Identity) error {
+	serials, err := s.cards.Serials(ctx, person.NationalID)
+	if err == nil && len(serials) == 0 {
+		err = problem.New(problem.Conflict, "card-none", "this person has no card that can be used").Got(person.NationalID).Do("issue one: pscemu cards issue")
+	}
+	return err
+}
+
+// plainMessage is Keycloak's rule for a binding_message.
+var plainMessage = regexp.MustCompile(`^[a-zA-Z0-9\-._+/!?#]{1,50}$`)
+
+// notifyToken is the syntax of a bearer token (RFC 6750 §2.1).
+var notifyToken = regexp.MustCompile(`^[A-Za-z0-9\-._~+/]+=*$`)
+
+// judgeBackchannel finds the first parameter that is refused, in Keycloak's
+// order.
+func (s *Server) judgeBackchannel(client *clients.Client, form url.Values) *refusal {
+	message, token := form.Get("binding_message"), form.Get("client_notification_token")
+	scopes := strings.Fields(form.Get("scope"))
+	plain := s.settings.Policies(client.Policies, nil).BindingMessage == "plain"
+	channel := form.Get("channel")
+	switch {
+	case !client.AllowsGrant(clients.CIBA):
+		return refused("ciba-forbidden", client.ID, "backchannel_token_delivery_mode poll or ping in the registration")
+	case form.Has("request"):
+		return refused("ciba-request", "request", "the parameters themselves")
+	case hints(form) > 1:
+		return refused("ciba-hints", strconv.Itoa(hints(form))+" hints", "login_hint alone")
+	case form.Get("login_hint") == "":
+		return refused("ciba-login-hint-missing", "", "login_hint with the person's national id")
+	case !form.Has("scope"):
+		return refused("ciba-scope-missing", "", "scope=openid scope_all")
+	case len(scopes) == 0 || oidc.UnknownScope(scopes):
+		return refused("ciba-scope", form.Get("scope"), "scopes of the discovery document")
+	case form.Has("binding_message") && !goodMessage(message, plain):
+		return refused("ciba-binding-message", strconv.Itoa(len([]rune(message)))+" characters", "50 characters at most, none of them control characters")
+	case channels[channel] == "":
+		return refused("ciba-channel", channel, "CARD or MOBILE")
+	case token != "" && client.DeliveryMode != clients.Ping:
+		return refused("ciba-token-unasked", "client_notification_token", "none with poll mode")
+	case token == "" && client.DeliveryMode == clients.Ping:
+		return refused("ciba-token-missing", "", "client_notification_token")
+	case len(token) > 1024 || token != "" && !notifyToken.MatchString(token):
+		return refused("ciba-token-long", strconv.Itoa(len(token))+" characters", "a bearer token of 1024 characters at most")
+	case form.Get("user_code") != "":
+		return refused("ciba-user-code", "user_code", "none")
+	}
+	return nil
+}
+
+func goodMessage(m string, plain bool) bool {
+	if plain {
+		return plainMessage.MatchString(m)
+	}
+	n := len([]rune(m))
+	return n >= 1 && n <= 50 && !strings.ContainsFunc(m, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+func hints(form url.Values) (n int) {
+	for _, h := range []string{"login_hint", "login_hint_token", "id_token_hint"} {
+		if form.Get(h) != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// requestedExpiry is in seconds, as a string or a number on the wire.
+func requestedExpiry(v string) (time.Duration, *refusal) {
+	if v == "" {
+		return cibaLifetime, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 {
+		return 0, refused("ciba-expiry", v, "seconds, at least 1")
+	}
+	return min(time.Duration(min(n, 3600))*time.Second, cibaMaxLifetime), nil
+}
+
+// notify waits for the person's answer and pings the client once (CIBA Core
+// §10.2): no redirect is followed, nothing is tried again.
+func (s *Server) notify(b oidc.Backchannel) {
+	ctx := context.Background()
+	r, err := s.ecps.Await(ctx, b.Request)
+	if err != nil || r.State == ecps.Expired {
+		return
+	}
+	client, err := s.clients.Get(ctx, b.Client)
+	if err != nil || client.DeliveryMode != clients.Ping {
+		return // removed, or registered otherwise meanwhile
+	}
+	body, err := json.Marshal(map[string]string{"auth_req_id": b.ID})
+	if err == nil {
+		err = s.sender.Send(ctx, delivery.Delivery{Kind: "ciba-ping", Client: b.Client, LoginID: b.LoginID, URI: client.NotificationEndpoint},
+			delivery.Message{ContentType: "application/json", Authorization: "Bearer " + b.Notify, Body: string(body), Tries: 1})
+	}
+	s.journal.Add(b.LoginID, "ciba-ping", map[string]string{"state": string(r.State)}, err)
+}
+
+// Resume goes on with what an earlier run left: pings and logout deliveries.
+func (s *Server) Resume(ctx context.Context) error {
+	all, err := s.oidc.Backchannels(ctx)
+	if err != nil {
+		return err
+	}
+	sent, err := s.sender.List(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, b := range all {
+		done := slices.ContainsFunc(sent, func(d delivery.Delivery) bool { return d.Kind == "ciba-ping" && d.LoginID == b.LoginID })
+		if b.Notify != "" && !done {
+			slog.Debug("waiting again for an answer", "login", b.LoginID)
+			go s.notify(b)
+		}
+	}
+	return s.sender.Resume()
+}

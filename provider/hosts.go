@@ -1,0 +1,68 @@
+package provider
+
+import (
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/provider/oidc"
+)
+
+// realDomains are Pro Santé Connect's own: the sandbox's, its old name, and
+// production. Each has a host wallet. for the login and auth. for the realm.
+var realDomains = []string{"bas.psc.esante.gouv.fr", "bas.esw.esante.gouv.fr", "esw.esante.gouv.fr"}
+
+// RealHosts are the names that clients hard-code. With hosts-file entries to
+// loopback they reach the emulator instead.
+func RealHosts() []string {
+	var out []string
+	for _, d := range realDomains {
+		out = append(out, "wallet."+d, "auth."+d)
+	}
+	return out
+}
+
+// site is the emulator under one name: where the login is, and the realm.
+type site struct {
+	Wallet string // base URL of authorize and the login pages
+	Auth   string // base URL of the realm
+}
+
+// Issuer is the site's issuer.
+func (s site) Issuer() string { return s.Auth + RealmPath }
+
+// Realm is where the realm's endpoints begin.
+func (s site) realm(path string) string { return s.Issuer() + "/protocol/openid-connect" + path }
+
+// siteOf finds the site that a Host header names. Unknown names, and those of
+// loopback, are the configured base URL's.
+func (s *Server) siteOf(host string) site {
+	name, port := strings.ToLower(host), ""
+	if h, p, err := net.SplitHostPort(name); err == nil {
+		name = h
+		if p != "443" {
+			port = ":" + p
+		}
+	}
+	for _, d := range realDomains {
+		if name == "wallet."+d || name == "auth."+d {
+			return site{"https://wallet." + d + port, "https://auth." + d + port}
+		}
+	}
+	if slices.Contains(s.config.Hosts, name) {
+		return site{"https://" + name + port, "https://" + name + port}
+	}
+	return site{s.config.BaseURL, s.config.BaseURL}
+}
+
+func (s *Server) site(c echo.Context) site { return s.siteOf(c.Request().Host) }
+
+// underItsName tells the token service which issuer a request was made to.
+func (s *Server) underItsName(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(oidc.WithIssuer(r.Context(), s.siteOf(r.Host).Issuer())))
+	})
+}
