@@ -2,9 +2,9 @@
 .DEFAULT_GOAL := help
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help run build check vet test deps screens bench cover fuzz release
+.PHONY: help run build check vet test conformance ledger deps screens bench cover fuzz release
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: ## run the emulator
 	go run ./cmd/pscemu
@@ -27,6 +27,12 @@ deps: ## install what the tests need on a bare Debian machine
 test: deps vet ## everything: unit, protocol and browser tests under the race detector
 	TEST_BROWSER=required go test -race -timeout 12m -count=1 ./...
 	@echo "ran: gofmt, go vet, staticcheck, go mod tidy -diff, unit + protocol + browser tests (race detector)"
+
+conformance: ## the OpenID Foundation's checks against a running emulator, as a table
+	@CONFORMANCE_TABLE=1 go test -count=1 -v -run '^TestConformance$$' ./cmd/pscemu
+
+ledger: ## write docs/fidelity.md anew
+	go run ./cmd/pscemu fidelity > docs/fidelity.md
 
 screens: deps ## keep screenshots of the pages in screens/
 	SCREENS=$(CURDIR)/screens TEST_BROWSER=required go test -count=1 -run Browser ./cmd/pscemu

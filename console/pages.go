@@ -10,6 +10,7 @@ import (
 	"pscemu/cards"
 	"pscemu/identities/ecps"
 	"pscemu/problem"
+	"pscemu/provider"
 )
 
 func (s *Console) pages(e *echo.Echo) {
@@ -24,6 +25,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/phone/:id/state", s.phoneState)
 	e.GET("/reader", s.readerPage)
 	e.GET("/deliveries", s.deliveriesPage)
+	e.GET("/fidelity", s.fidelityPage)
 	ours := e.Group("", s.ownPagesOnly)
 	ours.POST("/phone/:id/:request", s.phoneAnswer)
 	ours.POST("/cards/:serial/:action", s.cardAction)
@@ -252,4 +254,12 @@ func (s *Console) deliveriesPage(c echo.Context) error {
 		return err
 	}
 	return s.page(c, http.StatusOK, "console_deliveries", map[string]any{"Title": "Envois", "Deliveries": list})
+}
+
+func (s *Console) fidelityPage(c echo.Context) error {
+	rows, err := provider.Ledger()
+	if err != nil {
+		return err
+	}
+	return s.page(c, http.StatusOK, "console_fidelity", map[string]any{"Title": "Fidélité", "Rows": rows})
 }

@@ -33,3 +33,14 @@ func newHosts() *cobra.Command {
 	settingFlags(cmd)
 	return cmd
 }
+
+// newFidelity prints the ledger of docs/fidelity.md.
+func newFidelity() *cobra.Command {
+	return command("fidelity", "Print the ledger: each behaviour, how sure it is, and the setting that changes it", 0, func(cmd *cobra.Command, _ []string) error {
+		text, err := provider.LedgerMarkdown()
+		if err == nil {
+			_, err = fmt.Fprint(cmd.OutOrStdout(), text)
+		}
+		return err
+	})
+}

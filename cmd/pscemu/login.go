@@ -44,41 +44,73 @@ func runLogin(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	verifier, state, nonce := rand.Text()+rand.Text(), rand.Text(), rand.Text()
-	challenge := sha256.Sum256([]byte(verifier))
-	q := url.Values{"response_type": {"code"}, "client_id": {flag("client")}, "redirect_uri": {flag("redirect-uri")}, "scope": {flag("scope")}, "acr_values": {flag("acr")},
-		"state": {state}, "nonce": {nonce}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
-	var done struct {
-		RedirectTo string `json:"redirect_to"`
-	}
-	in := map[string]string{"authorize_url": r.ready.BaseURL + "/auth?" + q.Encode(), "identity": flag("identity"), "means": flag("means"), "pin": flag("pin")}
-	if err := r.call(http.MethodPost, "/logins", in, &done); err != nil {
-		return err
-	}
-	back, err := url.Parse(done.RedirectTo)
-	if err != nil {
-		return err
-	}
-	if e := back.Query().Get("error"); e != "" {
-		return fmt.Errorf("the login ended with %s: %s", e, back.Query().Get("error_description"))
-	}
-	if back.Query().Get("state") != state {
-		return errors.New("the callback's state is not the one sent")
-	}
 	client, err := r.backChannel(flag("cert"), flag("key"))
 	if err != nil {
 		return err
 	}
-	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {flag("client")}, "code": {back.Query().Get("code")}, "redirect_uri": {flag("redirect-uri")}, "code_verifier": {verifier}}
-	tokens, err := postForm(client, r.ready.Issuer+"/protocol/openid-connect/token", form)
+	done, err := r.login(client, loginOf{client: flag("client"), identity: flag("identity"), means: flag("means"), pin: flag("pin"), scope: flag("scope"), acr: flag("acr"), redirect: flag("redirect-uri"), nonce: rand.Text()})
 	if err != nil {
 		return err
 	}
-	info, err := getUserInfo(client, r.ready.Issuer+"/protocol/openid-connect/userinfo", tokens)
-	if err != nil {
+	tokens := map[string]any{}
+	if err := json.Unmarshal(done.tokens, &tokens); err != nil {
 		return err
 	}
-	return printJSON(cmd, map[string]any{"tokens": tokens, "id_token_claims": payload(tokens["id_token"]), "access_token_claims": payload(tokens["access_token"]), "userinfo": info})
+	return printJSON(cmd, map[string]any{"tokens": tokens, "id_token_claims": payload(tokens["id_token"]), "access_token_claims": payload(tokens["access_token"]), "userinfo": done.userinfo})
+}
+
+// loginOf is one login to do, and loggedIn what came of it, as the emulator
+// wrote it.
+type (
+	loginOf struct {
+		client, identity, means, pin, scope, acr, redirect, nonce string
+	}
+	loggedIn struct {
+		tokens, userinfo json.RawMessage
+		access           string
+	}
+)
+
+// login does the user's part by the API, and the vendor's over mTLS.
+func (r *remote) login(client *http.Client, l loginOf) (*loggedIn, error) {
+	verifier, state := rand.Text()+rand.Text(), rand.Text()
+	challenge := sha256.Sum256([]byte(verifier))
+	q := url.Values{"response_type": {"code"}, "client_id": {l.client}, "redirect_uri": {l.redirect}, "scope": {l.scope}, "acr_values": {l.acr},
+		"state": {state}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
+	if l.nonce != "" {
+		q.Set("nonce", l.nonce)
+	}
+	var done struct {
+		RedirectTo string `json:"redirect_to"`
+	}
+	in := map[string]string{"authorize_url": r.ready.BaseURL + "/auth?" + q.Encode(), "identity": l.identity, "means": l.means, "pin": l.pin}
+	if err := r.call(http.MethodPost, "/logins", in, &done); err != nil {
+		return nil, err
+	}
+	back, err := url.Parse(done.RedirectTo)
+	if err != nil {
+		return nil, err
+	}
+	if e := back.Query().Get("error"); e != "" {
+		return nil, fmt.Errorf("the login ended with %s: %s", e, back.Query().Get("error_description"))
+	}
+	if back.Query().Get("state") != state {
+		return nil, errors.New("the callback's state is not the one sent")
+	}
+	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {l.client}, "code": {back.Query().Get("code")}, "redirect_uri": {l.redirect}, "code_verifier": {verifier}}
+	out := &loggedIn{}
+	if out.tokens, err = postForm(client, r.ready.Issuer+"/protocol/openid-connect/token", form); err != nil {
+		return nil, err
+	}
+	var t struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal(out.tokens, &t); err != nil {
+		return nil, err
+	}
+	out.access = t.AccessToken
+	out.userinfo, err = getJSON(client, r.ready.Issuer+"/protocol/openid-connect/userinfo", out.access)
+	return out, err
 }
 
 // backChannel is a vendor's HTTP client with its certificate.
@@ -99,35 +131,37 @@ func (r *remote) backChannel(cert, key string) (*http.Client, error) {
 	return &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}}}, nil
 }
 
-func postForm(c *http.Client, u string, form url.Values) (map[string]any, error) {
+func postForm(c *http.Client, u string, form url.Values) (json.RawMessage, error) {
 	resp, err := c.PostForm(u, form)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	out := map[string]any{}
+	var out json.RawMessage
 	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the token endpoint refused: %v: %v", out["error"], out["error_description"])
+		return nil, fmt.Errorf("%s refused: %s", u[strings.LastIndex(u, "/")+1:], out)
 	}
 	return out, nil
 }
 
-func getUserInfo(c *http.Client, u string, tokens map[string]any) (json.RawMessage, error) {
+func getJSON(c *http.Client, u, token string) (json.RawMessage, error) {
 	req, err := http.NewRequest(http.MethodGet, u, nil)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", fmt.Sprint("Bearer ", tokens["access_token"]))
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	resp, err := c.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, errors.New("UserInfo refused: " + resp.Status)
+		return nil, errors.New(u[strings.LastIndex(u, "/")+1:] + " refused: " + resp.Status)
 	}
 	var out json.RawMessage
 	return out, json.NewDecoder(resp.Body).Decode(&out)
