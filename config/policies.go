@@ -28,6 +28,7 @@ type Policies struct {
 	RequirePKCE      bool          `name:"require-pkce" default:"false" help:"refuse an authorize request without code_challenge" for:"client"`
 	RequireScopeAll  bool          `name:"require-scope-all" default:"false" help:"refuse an authorize request whose scope lacks scope_all" for:"client"`
 	UserInfoFormat   string        `name:"userinfo-format" default:"json" help:"UserInfo as json or as a signed jwt" choices:"json,jwt" for:"client"`
+	IntrospectAny    bool          `name:"introspect-any" default:"false" help:"a client may introspect tokens of other clients, as a resource server does" for:"client"`
 	Discovery        string        `name:"discovery" default:"fidelity" help:"discovery document: fidelity (the sandbox's) or truth (what is served here)" choices:"fidelity,truth"`
 	BindingMessage   string        `name:"binding-message" default:"text" help:"what a CIBA binding_message may hold: text (50 printable characters) or plain (Keycloak's rule: no spaces)" choices:"text,plain" for:"client"`
 	HideUnknownIDs   bool          `name:"hide-unknown-ids" default:"true" help:"answer the same for an unknown id and one without e-CPS"`

@@ -131,8 +131,12 @@ func (s *Server) introspect(c echo.Context) error {
 		return s.oauthError(c, answer("server-error"), err)
 	}
 	noStore(c)
-	if claims == nil {
-		s.journal.Add("", "introspect", map[string]string{"client_id": client.ID, "active": "false"}, nil)
+	var refused error
+	if claims != nil && session.ClientID != client.ID && !s.settings.Policies(client.Policies, nil).IntrospectAny {
+		refused = problem.New(problem.Forbidden, "token-other-client", "the token was issued to another client").Got(client.ID).Want(session.ClientID + ", or the policy introspect-any")
+	}
+	if claims == nil || refused != nil {
+		s.journal.Add("", "introspect", map[string]string{"client_id": client.ID, "active": "false"}, refused)
 		return c.JSONBlob(http.StatusOK, []byte(`{"active":false}`))
 	}
 	s.journal.Add(session.LoginID, "introspect", map[string]string{"active": "true"}, nil)

@@ -1,0 +1,333 @@
+package main
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// backchannel starts a CIBA login as a plain form, over mTLS.
+func (s *server) backchannel(more url.Values) (int, map[string]any) {
+	s.t.Helper()
+	form := url.Values{"client_id": {"demo"}, "scope": {"openid scope_all"}, "login_hint": {asked}, "acr_values": {"eidas1"}, "binding_message": {"Ordonnance 42"}, "channel": {"MOBILE"}}
+	for k, v := range more {
+		form[k] = v
+	}
+	return s.post("ext/ciba/auth", form)
+}
+
+func (s *server) poll(id any) map[string]any {
+	s.t.Helper()
+	text, _ := id.(string)
+	_, a := s.post("token", url.Values{"grant_type": {"urn:openid:params:grant-type:ciba"}, "client_id": {"demo"}, "auth_req_id": {text}})
+	return a
+}
+
+func (s *server) waiting(path string) []struct{ ID, State, Client, Message string } {
+	var list struct {
+		Items []struct{ ID, State, Client, Message string }
+	}
+	s.api("GET", path+"?national_id="+asked, "", &list)
+	return list.Items
+}
+
+func TestCIBAByThePhoneWhichShowsWhoAsksAndWhatFor(t *testing.T) {
+	s := boot(t)
+	status, o := s.backchannel(nil)
+	if status != 200 || o["expires_in"] != 120.0 || o["interval"] != 5.0 {
+		t.Fatalf("%d %v", status, o)
+	}
+	if a := s.poll(o["auth_req_id"]); a["error"] != "authorization_pending" {
+		t.Errorf("before the answer: %v", a)
+	}
+	resp, err := http.Get(s.ConsoleURL + "/phone/" + asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if !strings.Contains(string(page), "Application de démonstration") || !strings.Contains(string(page), "Ordonnance 42") || strings.Contains(string(page), "phone-number") {
+		t.Errorf("the phone shows %s", page)
+	}
+	s.api("POST", "/ecps/requests/"+s.waiting("/ecps/requests")[0].ID+"/approve", `{"code":"1234","number":""}`, nil)
+	s.api("PUT", "/clock", `{"offset":"6s"}`, nil)
+	a := s.poll(o["auth_req_id"])
+	_, payload := jwtParts(t, a["id_token"].(string))
+	if !strings.Contains(payload, asked) || !strings.Contains(payload, `"authMode":"MOBILE"`) || !strings.Contains(payload, `"acr":"eidas1"`) || !strings.Contains(payload, `"nonce":""`) {
+		t.Errorf("id token %s", payload)
+	}
+	if i := s.introspect(a["access_token"].(string)); i["active"] != true {
+		t.Errorf("introspection %v", i)
+	}
+}
+
+func TestCIBAByTheCardWantsThisPersonsCardAndItsCode(t *testing.T) {
+	s := boot(t)
+	serial := func(of string) string {
+		var cards struct{ Items []struct{ Serial string } }
+		s.api("GET", "/cards?national_id="+url.QueryEscape(of), "", &cards)
+		return cards.Items[0].Serial
+	}
+	s.api("POST", "/cards", `{"national_id":"`+asked+`","type":"CPS","pin":"4321"}`, nil)
+	_, o := s.backchannel(url.Values{"channel": {"CARD"}})
+	if n := len(s.waiting("/ecps/requests")); n != 0 {
+		t.Errorf("%d requests on the phone", n)
+	}
+	request := s.waiting("/reader/requests")[0].ID
+	for name, c := range map[string]struct{ path, body, want string }{
+		"a wrong code":          {"/reader/requests/" + request, `{"card":"` + serial(asked) + `","pin":"0000"}`, "pin-wrong"},
+		"another person's card": {"/reader/requests/" + request, `{"card":"` + serial(nurse) + `","pin":"1234"}`, "card-other-person"},
+		"the phone":             {"/ecps/requests/" + request + "/approve", `{"code":"1234","number":"12"}`, "request-wants-card"},
+	} {
+		var p struct{ Code string }
+		if s.api("POST", c.path, c.body, &p); p.Code != c.want {
+			t.Errorf("%s: %s, want %s", name, p.Code, c.want)
+		}
+	}
+	s.api("POST", "/reader/requests/"+request, `{"card":"`+serial(asked)+`","pin":"4321"}`, nil)
+	a := s.poll(o["auth_req_id"])
+	_, payload := jwtParts(t, a["access_token"].(string))
+	if !strings.Contains(payload, `"authMode":"CARD"`) {
+		t.Errorf("%v", a)
+	}
+}
+
+func TestAttack21CIBARequestsThatAreRefused(t *testing.T) {
+	s, strict := boot(t), boot(t, "--strict")
+	s.cli("clients", "add", "other", "--redirect-uri", "https://app.example/")
+	for name, c := range map[string]struct {
+		form          url.Values
+		status        int
+		err, keycloak string
+	}{
+		"several hints":      {url.Values{"id_token_hint": {"x"}}, 400, "invalid_request", "only one of"},
+		"no hint":            {url.Values{"login_hint": nil}, 400, "invalid_request", "missing parameter : login_hint"},
+		"no scope":           {url.Values{"scope": nil}, 400, "invalid_request", "missing parameter : scope"},
+		"unknown scope":      {url.Values{"scope": {"openid bogus"}}, 400, "invalid_scope", "Invalid scopes: openid bogus"},
+		"unknown person":     {url.Values{"login_hint": {"899700000000"}}, 400, "unknown_user_id", "invalid user"},
+		"message too long":   {url.Values{"binding_message": {strings.Repeat("x", 51)}}, 400, "invalid_binding_message", "the binding_message value has to be max 50"},
+		"control characters": {url.Values{"binding_message": {"a\u0007b"}}, 400, "invalid_binding_message", "the binding_message value has to be max 50"},
+		"empty message":      {url.Values{"binding_message": {""}}, 400, "invalid_binding_message", "the binding_message value has to be max 50"},
+		"unknown channel":    {url.Values{"channel": {"PIGEON"}}, 400, "invalid_request", "Invalid parameter: channel"},
+		"expiry":             {url.Values{"requested_expiry": {"soon"}}, 400, "invalid_request", "requested_expiry must"},
+		"negative expiry":    {url.Values{"requested_expiry": {"-1"}}, 400, "invalid_request", "requested_expiry must"},
+		"signed request":     {url.Values{"request": {"x.y.z"}}, 400, "invalid_request", "Signed authentication requests"},
+		"user code":          {url.Values{"user_code": {"1"}}, 400, "invalid_request", "User code not supported"},
+		"token with poll":    {url.Values{"client_notification_token": {"t"}}, 400, "invalid_request", "Client Notification token supported only"},
+		"repeated":           {url.Values{"scope": {"openid", "openid"}}, 400, "invalid_request", "duplicated parameter"},
+		"another client_id":  {url.Values{"client_id": {"other"}}, 401, "invalid_client", "Invalid client"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if status, a := s.backchannel(c.form); status != c.status || a["error"] != c.err || !strings.HasPrefix(a["error_description"].(string), c.keycloak) {
+				t.Errorf("got %d %v", status, a)
+			}
+			if _, a := strict.backchannel(c.form); name != "another client_id" && name != "message too long" && strings.Contains(a["error_description"].(string), "received") {
+				t.Errorf("strict says %v", a)
+			}
+		})
+	}
+	if status, a := strict.backchannel(nil); status != 400 || a["error"] != "invalid_binding_message" {
+		t.Errorf("strict takes a message with a space: %d %v", status, a)
+	}
+	s.api("PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://app.example/"]}`, nil)
+	if status, a := s.backchannel(nil); status != 401 || a["error"] != "invalid_grant" || !strings.HasPrefix(a["error_description"].(string), "Client not allowed OIDC CIBA Grant") {
+		t.Errorf("a client without CIBA: %d %v", status, a)
+	}
+}
+
+func TestAttack21CIBAPollsThatAreRefused(t *testing.T) {
+	s := boot(t)
+	at := func(offset string) { s.api("PUT", "/clock", `{"offset":"`+offset+`"}`, nil) }
+	_, o := s.backchannel(nil)
+	id := o["auth_req_id"]
+	want := func(err string) {
+		t.Helper()
+		if a := s.poll(id); a["error"] != err {
+			t.Errorf("got %v, want %s", a, err)
+		}
+	}
+	want("authorization_pending")
+	at("4s")
+	want("slow_down") // 5 s were due; 10 s are from now on
+	at("10s")
+	want("slow_down") // 6 s later; 15 s from now on
+	at("26s")
+	want("authorization_pending")
+	at("3m")
+	want("expired_token")
+	if a := s.poll("unknown"); a["error"] != "invalid_grant" {
+		t.Errorf("unknown: %v", a)
+	}
+	at("0s")
+	s.api("PUT", "/identities/"+asked+"/ecps/behaviour", `{"action":"approve"}`, nil)
+	_, o = s.backchannel(nil)
+	var wg sync.WaitGroup
+	var good atomic.Int32
+	for range 6 {
+		wg.Go(func() {
+			if s.poll(o["auth_req_id"])["access_token"] != nil {
+				good.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if good.Load() != 1 {
+		t.Errorf("%d parallel polls were granted", good.Load())
+	}
+}
+
+func TestTooManyRequestsForOnePersonAreRefused(t *testing.T) {
+	s := boot(t)
+	for i := range 6 {
+		status, a := s.backchannel(nil)
+		if i < 5 && status != 200 || i == 5 && (status != 503 || a["error"] != "server_error") {
+			t.Errorf("request %d: %d %v", i+1, status, a)
+		}
+	}
+}
+
+// The notification endpoint of an attacker: it hangs, floods or redirects. The
+// emulator stays alive, follows nothing, and the tokens can be polled all the same.
+func TestAttack21And33NotificationEndpointsThatMisbehave(t *testing.T) {
+	s := boot(t)
+	stop := make(chan struct{})
+	reached := make(chan string, 8)
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached <- "the redirect's target" }))
+	defer inside.Close()
+	behaviours := map[string]http.HandlerFunc{
+		"hangs":  func(_ http.ResponseWriter, r *http.Request) { <-stop },
+		"floods": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.Copy(w, io.LimitReader(zeros{}, 10<<20)) },
+		"redirects": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, inside.URL, http.StatusTemporaryRedirect)
+		},
+	}
+	for name, answer := range behaviours {
+		t.Run(name, func(t *testing.T) {
+			called := make(chan *http.Request, 4)
+			endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				called <- r
+				answer(w, r)
+			}))
+			t.Cleanup(endpoint.CloseClientConnections)
+			s.api("PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://app.example/"],"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"`+endpoint.URL+`"}`, nil)
+			s.api("PUT", "/identities/"+asked+"/ecps/behaviour", `{"action":"approve"}`, nil)
+			_, o := s.backchannel(url.Values{"client_notification_token": {"secret"}})
+			r := <-called
+			if r.Header.Get("Authorization") != "Bearer secret" {
+				t.Errorf("Authorization %q", r.Header.Get("Authorization"))
+			}
+			if a := s.poll(o["auth_req_id"]); a["access_token"] == nil {
+				t.Errorf("poll: %v", a)
+			}
+			if len(called) > 0 {
+				t.Error("pinged again")
+			}
+		})
+	}
+	close(stop)
+	if len(reached) > 0 {
+		t.Errorf("reached %s", <-reached)
+	}
+	var log struct{ Items []map[string]any }
+	s.api("GET", "/deliveries?client=demo", "", &log)
+	if raw, _ := json.Marshal(log); len(log.Items) != 3 || strings.Contains(string(raw), "secret") {
+		t.Errorf("delivery log: %s", raw)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestALogoutIsDeliveredAgainUntilTheClientsServerTakesIt(t *testing.T) {
+	s := boot(t)
+	var calls atomic.Int32
+	taken := make(chan url.Values, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if calls.Add(1) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_ = r.ParseForm()
+		taken <- r.PostForm
+	}))
+	defer server.Close()
+	s.api("PUT", "/clients/demo", `{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],"backchannel_logout_uri":"`+server.URL+`/out"}`, nil)
+	rp := newRelyingParty(s, s.demoCertificate())
+	id, _ := rp.tokens(nurse, "").Extra("id_token").(string)
+	resp, err := s.http(nil).PostForm(s.Issuer+"/protocol/openid-connect/logout", url.Values{"id_token_hint": {id}}) // server to server
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatalf("logout: %v %v", resp, err)
+	}
+	resp.Body.Close()
+	form := <-taken
+	header, payload := jwtParts(t, form.Get("logout_token"))
+	if !strings.Contains(header, "logout+jwt") || !strings.Contains(payload, `"events":{"http://schemas.openid.net/event/backchannel-logout":{}}`) || !strings.Contains(payload, nurse) {
+		t.Errorf("%s %s", header, payload)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		var log struct {
+			Items []struct {
+				State    string
+				Attempts []struct{ Status int }
+			}
+		}
+		s.api("GET", "/deliveries", "", &log)
+		if l := log.Items; len(l) == 1 && l[0].State == "delivered" && len(l[0].Attempts) == 2 && l[0].Attempts[0].Status == 503 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("delivery log: %+v", log)
+		}
+	}
+}
+
+// What a run leaves is delivered by the next.
+func TestAPingIsSentAfterARestart(t *testing.T) {
+	data := t.TempDir()
+	s := bootIn(t, data)
+	pinged := make(chan string, 1)
+	endpoint := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		pinged <- string(b)
+	}))
+	defer endpoint.Close()
+	s.api("PUT", "/clients/demo", `{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"`+endpoint.URL+`"}`, nil)
+	_, o := s.backchannel(url.Values{"client_notification_token": {"t"}})
+	s.stop(os.Kill)
+	s = bootIn(t, data)
+	s.api("POST", "/ecps/requests/"+s.waiting("/ecps/requests")[0].ID+"/approve", "", nil)
+	select {
+	case body := <-pinged:
+		if !strings.Contains(body, o["auth_req_id"].(string)) {
+			t.Errorf("the ping holds %s", body)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("no ping after the restart")
+	}
+}
+
+func TestOldTLSIsRefused(t *testing.T) {
+	s := boot(t)
+	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
+		c, err := net.Dial("tcp", s.Listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tls.Client(c, &tls.Config{ServerName: "localhost", RootCAs: s.roots(), MinVersion: version, MaxVersion: version}).Handshake(); err == nil {
+			t.Errorf("accepted %s", tls.VersionName(version))
+		}
+		c.Close()
+	}
+}
