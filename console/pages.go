@@ -167,7 +167,7 @@ func (s *Console) phoneState(c echo.Context) error {
 	id := param(c, "id")
 	changed := s.ECPS.Watch(ctx(c))
 	for {
-		rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, PendingOnly: true})
+		rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone, PendingOnly: true})
 		if err != nil {
 			return err
 		}

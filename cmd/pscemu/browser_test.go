@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -18,7 +21,7 @@ import (
 
 // chrome starts a real Chromium with an empty profile that trusts the
 // emulator's server CA, and holds a card's certificate when one is given.
-func chrome(t *testing.T, s *server, p12 string) context.Context {
+func chrome(t *testing.T, s *server, p12 string, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	if testing.Short() && os.Getenv("TEST_BROWSER") != "required" {
 		t.Skip("-short: no browser")
@@ -45,7 +48,7 @@ func chrome(t *testing.T, s *server, p12 string) context.Context {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Env("HOME="+home), chromedp.UserDataDir(filepath.Join(home, "profile")), chromedp.WindowSize(900, 1000),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "fr"))
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(t.Logf))
 	t.Cleanup(func() {
@@ -254,5 +257,72 @@ func TestBrowserNarrowWithoutScriptByKeyboard(t *testing.T) {
 	do(t, ctx, visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery))
 	if !strings.Contains(info, asked) {
 		t.Errorf("UserInfo: %s", info)
+	}
+}
+
+// A relying party's page asks the session frame; then the person logs out, and
+// the page, in a frame of the logout page, hears of it. Both are of one site:
+// browsers give the frame no cookie on another's page.
+func TestBrowserSessionFrameAndFrontChannelLogout(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "", chromedp.IgnoreCertErrors) // of the application, not of the emulator
+	told := make(chan url.Values, 4)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/cb", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `<!doctype html><iframe id="op" src="`+s.Issuer+`/protocol/openid-connect/login-status-iframe.html"></iframe><p data-testid="known"></p><p data-testid="other"></p><script>
+const state = new URLSearchParams(location.search).get("session_state"), op = document.getElementById("op"), asked = ["known", "other"];
+addEventListener("message", (e) => { document.querySelector("[data-testid=" + asked.shift() + "]").textContent = e.data; if (asked.length) ask("not-it"); });
+const ask = (s) => op.contentWindow.postMessage("demo " + s, "`+s.BaseURL+`");
+op.addEventListener("load", () => ask(state));
+</script>`)
+	})
+	mux.HandleFunc("/frontchannel", func(_ http.ResponseWriter, r *http.Request) { told <- r.URL.Query() })
+	mux.HandleFunc("/bye", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `<p data-testid="bye">bye</p>`) })
+	app := httptest.NewTLSServer(mux)
+	defer app.Close()
+	base := strings.Replace(app.URL, "127.0.0.1", "localhost", 1)
+	s.register("demo", map[string]any{"redirect_uris": []string{base + "/cb"}, "post_logout_redirect_uris": []string{base + "/bye"}, "redirect_uri_policy": "loopback", "frontchannel_logout_uri": base + "/frontchannel"})
+	q := url.Values{"response_type": {"code"}, "client_id": {"demo"}, "redirect_uri": {base + "/cb"}, "scope": {"openid"}, "login_hint": {"auto:" + nurse}}
+	var known, other, where string
+	full := func(id string) chromedp.Action {
+		return chromedp.Poll(`document.querySelector("[data-testid=`+id+`]").textContent !== ""`, nil)
+	}
+	do(t, ctx, chromedp.Navigate(s.BaseURL+"/auth?"+q.Encode()), full("known"), full("other"), chromedp.Text(hook("known"), &known, chromedp.ByQuery), chromedp.Text(hook("other"), &other, chromedp.ByQuery), chromedp.Location(&where))
+	if known != "unchanged" || other != "changed" {
+		t.Errorf("the frame says %q of the session, %q of another", known, other)
+	}
+	back, _ := url.Parse(where)
+	_, tokens := s.post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {back.Query().Get("code")}, "redirect_uri": {base + "/cb"}})
+	id, _ := tokens["id_token"].(string)
+	do(t, ctx, chromedp.Navigate(s.Issuer+"/protocol/openid-connect/logout?"+url.Values{"id_token_hint": {id}, "post_logout_redirect_uri": {base + "/bye"}}.Encode()), visible("bye"))
+	select {
+	case got := <-told:
+		if got.Get("iss") != s.Issuer || got.Get("sid") != back.Query().Get("session_state") {
+			t.Errorf("the front channel was told %v", got)
+		}
+	default:
+		t.Error("the front channel was not called")
+	}
+}
+
+func TestBrowserCIBAByThePhoneAndByTheReader(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	var card struct{ Serial string }
+	s.api("POST", "/cards", `{"national_id":"`+asked+`","type":"CPS","pin":"4321"}`, &card)
+	_, byPhone := s.backchannel(nil)
+	_, byCard := s.backchannel(url.Values{"channel": {"CARD"}})
+	var message string
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/phone/"+asked), visible("phone-request"), chromedp.Text(hook("phone-message"), &message, chromedp.ByQuery), shot("phone-ciba"),
+		typed("phone-code", "1234"), click("phone-approve"), chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery),
+		chromedp.Navigate(s.ConsoleURL+"/reader"), visible("reader-request"), shot("reader"), chromedp.Click(`input[name=card][value="`+card.Serial+`"]`, chromedp.ByQuery), chromedp.SendKeys("input[name=pin]", "4321", chromedp.ByQuery),
+		click("reader-approve"), chromedp.WaitNotPresent(hook("reader-request"), chromedp.ByQuery), chromedp.Navigate(s.ConsoleURL+"/fidelity"), visible("ledger"))
+	if message != "Ordonnance 42" {
+		t.Errorf("the phone shows %q", message)
+	}
+	for name, o := range map[string]map[string]any{"phone": byPhone, "card": byCard} {
+		if a := s.poll(o["auth_req_id"]); a["access_token"] == nil {
+			t.Errorf("%s: %v", name, a)
+		}
 	}
 }

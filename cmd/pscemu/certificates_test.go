@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"io"
@@ -193,6 +194,35 @@ func TestRevocationTakesEffectOnTheNextRequest(t *testing.T) {
 	s.cli("certificates", "revoke", issued.Serial)
 	if a := ask(); !strings.Contains(a, "invalid_client") || !strings.Contains(a, "revoked") {
 		t.Fatalf("after: %s", a)
+	}
+}
+
+// A resumed TLS session brings its certificate along, and its revocation too.
+func TestAttack9RevocationHoldsOnAResumedSession(t *testing.T) {
+	s := boot(t)
+	cert := s.issued("demo")
+	leaf, err := x509.ParseCertificate(cert.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := s.http(cert)
+	client.Transport.(*http.Transport).TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+	ask := func() (string, bool) {
+		resp, err := client.PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		return string(b), resp.TLS.DidResume
+	}
+	ask()
+	if a, resumed := ask(); !resumed || !strings.Contains(a, "invalid_grant") {
+		t.Fatalf("resumed %v: %s", resumed, a)
+	}
+	s.cli("certificates", "revoke", hex.EncodeToString(leaf.SerialNumber.Bytes()))
+	if a, resumed := ask(); !resumed || !strings.Contains(a, "invalid_client") || !strings.Contains(a, "revoked") {
+		t.Errorf("after revocation, resumed %v: %s", resumed, a)
 	}
 }
 

@@ -73,20 +73,17 @@ func TestCIBAByThePhoneWhichShowsWhoAsksAndWhatFor(t *testing.T) {
 
 func TestCIBAByTheCardWantsThisPersonsCardAndItsCode(t *testing.T) {
 	s := boot(t)
-	serial := func(of string) string {
-		var cards struct{ Items []struct{ Serial string } }
-		s.api("GET", "/cards?national_id="+url.QueryEscape(of), "", &cards)
-		return cards.Items[0].Serial
-	}
-	s.api("POST", "/cards", `{"national_id":"`+asked+`","type":"CPS","pin":"4321"}`, nil)
+	var own, others struct{ Serial string }
+	s.api("POST", "/cards", `{"national_id":"`+asked+`","type":"CPS","pin":"4321"}`, &own)
+	s.api("POST", "/cards", `{"national_id":"`+nurse+`","type":"CPS","pin":"1234"}`, &others)
 	_, o := s.backchannel(url.Values{"channel": {"CARD"}})
 	if n := len(s.waiting("/ecps/requests")); n != 0 {
 		t.Errorf("%d requests on the phone", n)
 	}
 	request := s.waiting("/reader/requests")[0].ID
 	for name, c := range map[string]struct{ path, body, want string }{
-		"a wrong code":          {"/reader/requests/" + request, `{"card":"` + serial(asked) + `","pin":"0000"}`, "pin-wrong"},
-		"another person's card": {"/reader/requests/" + request, `{"card":"` + serial(nurse) + `","pin":"1234"}`, "card-other-person"},
+		"a wrong code":          {"/reader/requests/" + request, `{"card":"` + own.Serial + `","pin":"0000"}`, "pin-wrong"},
+		"another person's card": {"/reader/requests/" + request, `{"card":"` + others.Serial + `","pin":"1234"}`, "card-other-person"},
 		"the phone":             {"/ecps/requests/" + request + "/approve", `{"code":"1234","number":"12"}`, "request-wants-card"},
 	} {
 		var p struct{ Code string }
@@ -94,7 +91,7 @@ func TestCIBAByTheCardWantsThisPersonsCardAndItsCode(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, p.Code, c.want)
 		}
 	}
-	s.api("POST", "/reader/requests/"+request, `{"card":"`+serial(asked)+`","pin":"4321"}`, nil)
+	s.api("POST", "/reader/requests/"+request, `{"card":"`+own.Serial+`","pin":"4321"}`, nil)
 	a := s.poll(o["auth_req_id"])
 	_, payload := jwtParts(t, a["access_token"].(string))
 	if !strings.Contains(payload, `"authMode":"CARD"`) {

@@ -222,3 +222,32 @@ const (
 	nurse  = "899790022349"
 	staff  = "500000000029751/CPET00001"
 )
+
+// issued makes one more certificate for the client.
+func (s *server) issued(client string) *tls.Certificate {
+	s.t.Helper()
+	var files struct {
+		Certificate string `json:"certificate_file"`
+		Key         string `json:"key_file"`
+	}
+	if err := json.Unmarshal([]byte(s.cli("certificates", "issue", "--client", client, "--out", s.t.TempDir(), "--output", "json")), &files); err != nil {
+		s.t.Fatal(err)
+	}
+	cert, err := tls.LoadX509KeyPair(files.Certificate, files.Key)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &cert
+}
+
+// replace changes a file's text, which must be there.
+func replace(t *testing.T, file, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(b), from) {
+		t.Fatalf("%s holds no %s: %v", file, from, err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(string(b), from, to, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

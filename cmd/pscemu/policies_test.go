@@ -1,0 +1,337 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"pscemu/config"
+)
+
+// Each policy, set for the emulator, for one client and for one person, has
+// the effect it names.
+func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
+	s := boot(t)
+	s.addExactClient()
+	rp := newRelyingParty(s, s.demoCertificate())
+	claims := func() string {
+		_, payload := jwtParts(t, rp.tokens(nurse+";means=card", "").AccessToken)
+		return payload
+	}
+	lifetime := func() string {
+		q := rp.login(nurse)
+		_, a := s.post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {q.Get("code")}, "redirect_uri": {callbackURL}})
+		out, _ := json.Marshal(map[string]any{"access": a["expires_in"], "refresh": a["refresh_expires_in"]})
+		return string(out)
+	}
+	authorize := func() string {
+		_, to := s.authorizeWith(url.Values{"client_id": {"demo"}, "redirect_uri": {callbackURL}})
+		return to
+	}
+	userinfo := func() string {
+		req, _ := http.NewRequest(http.MethodGet, s.Issuer+"/protocol/openid-connect/userinfo", nil)
+		req.Header.Set("Authorization", "Bearer "+rp.tokens(nurse, "").AccessToken)
+		resp, err := s.http(nil).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		if resp.Header.Get("Content-Type") == "application/jwt" {
+			_, payload := jwtParts(t, string(body))
+			return "jwt " + payload
+		}
+		return resp.Status + " " + string(body)
+	}
+	reused := func() string {
+		token := rp.tokens(nurse, "").RefreshToken
+		form := url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {token}}
+		s.post("token", form)
+		if _, a := s.post("token", form); a["access_token"] != nil {
+			return "serves again"
+		}
+		return "refused"
+	}
+	noCertificate := func() string {
+		resp, err := s.http(nil).PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return string(body)
+	}
+	message := func() string {
+		_, a := s.backchannel(url.Values{"binding_message": {"with a space"}, "login_hint": {nurse}})
+		out, _ := json.Marshal(a)
+		return string(out)
+	}
+	discovery := func() string {
+		resp, err := s.http(nil).Get(s.Discovery)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		return string(b)
+	}
+	demo := map[string]any{}
+	s.api("GET", "/clients/demo", "", &demo)
+	person := map[string]any{}
+	s.api("GET", "/identities/"+nurse, "", &person)
+	rule := func(base map[string]any, policies map[string]string) string {
+		base["policies"] = policies
+		b, _ := json.Marshal(base)
+		return string(b)
+	}
+	for _, c := range []struct {
+		name, value string
+		observe     func() string
+		with        string
+	}{
+		{"acr", "eidas3", claims, `"acr":"eidas3"`},
+		{"acr", "card=eidas2,mobile=requested", claims, `"acr":"eidas2"`},
+		{"auth-level-claim", "true", claims, `"auth_level":"1"`},
+		{"access-token-lifetime", "5m", lifetime, `"access":300`},
+		{"refresh-token-lifetime", "10m", lifetime, `"refresh":600`},
+		{"bind-access-tokens", "true", claims, `"cnf":{"x5t#S256":"`},
+		{"bind-access-tokens", "true", userinfo, "401 Unauthorized"},
+		{"require-pkce", "true", authorize, "Missing+parameter%3A+code_challenge_method"},
+		{"require-scope-all", "true", authorize, "error=invalid_scope"},
+		{"door-login-hint", "false", authorize, "/login/"},
+		{"userinfo-format", "jwt", userinfo, `jwt {"Secteur_Activite"`},
+		{"refresh-rotation", "false", reused, "serves again"},
+		{"client-auth", "either", noCertificate, "invalid_grant"},
+		{"binding-message", "plain", message, "invalid_binding_message"},
+		{"discovery", "truth", discovery, `"request_uri_parameter_supported":false`},
+	} {
+		var setting config.Setting
+		for _, row := range config.Names() {
+			if row.Name == c.name {
+				setting = row
+			}
+		}
+		value, _ := json.Marshal(map[string]string{c.name: c.value})
+		back, _ := json.Marshal(map[string]string{c.name: setting.Default})
+		scopes := map[string]func(bool){"emulator": func(on bool) {
+			if on {
+				s.api("PATCH", "/settings", string(value), nil)
+			} else {
+				s.api("PATCH", "/settings", string(back), nil)
+			}
+		}}
+		for _, scope := range setting.For {
+			path, base := "/clients/demo", demo
+			if scope == "identity" {
+				path, base = "/identities/"+nurse, person
+			}
+			scopes[scope] = func(on bool) {
+				policies := map[string]string{}
+				if on {
+					policies[c.name] = c.value
+				}
+				if status := s.api("PUT", path, rule(base, policies), nil); status != 200 {
+					t.Errorf("%s of a %s: %d", c.name, scope, status)
+				}
+			}
+		}
+		for scope, set := range scopes {
+			t.Run(c.name+" "+c.value+" "+scope, func(t *testing.T) {
+				if got := c.observe(); strings.Contains(got, c.with) {
+					t.Fatalf("before: %s", got)
+				}
+				set(true)
+				defer set(false)
+				if got := c.observe(); !strings.Contains(got, c.with) {
+					t.Errorf("got %s, want %s", got, c.with)
+				}
+			})
+		}
+	}
+}
+
+func TestAttack11ACertificateBoundTokenServesWithItsCertificateOnly(t *testing.T) {
+	s := boot(t, "--bind-access-tokens")
+	rp := newRelyingParty(s, s.demoCertificate())
+	tok := rp.tokens(nurse, "")
+	other := s.issued("demo")
+	ask := func(c *http.Client) (int, string) {
+		req, _ := http.NewRequest(http.MethodGet, s.Issuer+"/protocol/openid-connect/userinfo", nil)
+		req.Header.Set("Authorization", "Bearer "+tok.AccessToken)
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode, resp.Header.Get("WWW-Authenticate")
+	}
+	if status, _ := ask(s.http(s.demoCertificate())); status != 200 {
+		t.Errorf("its own certificate: %d", status)
+	}
+	for name, c := range map[string]*http.Client{"none": s.http(nil), "another of the same client": s.http(other)} {
+		if status, header := ask(c); status != 401 || !strings.Contains(header, "Client certificate missing, or its thumbprint") {
+			t.Errorf("%s: %d %s", name, status, header)
+		}
+	}
+	resp, err := s.http(other).PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 401 || !strings.Contains(string(body), "unauthorized_client") {
+		t.Errorf("refresh with another certificate: %d %s", resp.StatusCode, body)
+	}
+}
+
+func TestWhatCannotBeAPolicyIsRefusedByName(t *testing.T) {
+	s := boot(t)
+	for name, c := range map[string]struct{ method, path, body, code string }{
+		"unknown":                  {"PATCH", "/settings", `{"acrr":"x"}`, "policy-unknown"},
+		"not while it runs":        {"PATCH", "/settings", `{"listen":"127.0.0.1:1"}`, "setting-fixed"},
+		"a bad value":              {"PATCH", "/settings", `{"acr":"eidas 1"}`, "setting-invalid"},
+		"all or none":              {"PATCH", "/settings", `{"userinfo-format":"jwt","client-auth":"tls"}`, "setting-invalid"},
+		"not of a client":          {"PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://a.example/"],"policies":{"discovery":"truth"}}`, "policy-unknown"},
+		"a bad value of a client":  {"PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://a.example/"],"policies":{"access-token-lifetime":"soon"}}`, "setting-invalid"},
+		"not of a person":          {"PUT", "/identities/" + nurse, `{"national_id":"` + nurse + `","family_name":"A","given_name":"B","policies":{"client-auth":"secret"}}`, "policy-unknown"},
+		"a door that is no door":   {"PATCH", "/doors", `{"back":true}`, "policy-unknown"},
+		"an unknown response type": {"PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://a.example/"],"response_types":["magic"]}`, "response-type-invalid"},
+		"ping without an endpoint": {"PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://a.example/"],"backchannel_token_delivery_mode":"ping"}`, "notification-endpoint-missing"},
+	} {
+		var p struct{ Code string }
+		if status := s.api(c.method, c.path, c.body, &p); status != 400 || p.Code != c.code {
+			t.Errorf("%s: %d %s, want %s", name, status, p.Code, c.code)
+		}
+	}
+	var table struct{ Items []config.Setting }
+	s.api("GET", "/settings", "", &table)
+	for _, row := range table.Items {
+		if row.Name == "userinfo-format" && row.Value != "json" {
+			t.Error("a patch that was refused changed something")
+		}
+	}
+}
+
+func TestAProfileGathersDefaultsThatAFlagStillBeats(t *testing.T) {
+	for profile, want := range map[string][]string{
+		"bas-2026":  {"client-auth mtls default", "acr requested default"},
+		"bas-2023":  {"client-auth either profile"},
+		"prod-2026": {"acr card=eidas2,mobile=requested profile", "auth-level-claim true profile"},
+		"next":      {"require-pkce true profile", "bind-access-tokens true profile", "code-lifetime 5s flag"},
+	} {
+		out, err := exec.Command(binary, "config", "--profile", profile, "--code-lifetime", "5s", "--output", "json").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var table struct{ Items []config.Setting }
+		if err := json.Unmarshal(out, &table); err != nil {
+			t.Fatal(err)
+		}
+		rows := ""
+		for _, r := range table.Items {
+			rows += r.Name + " " + r.Value + " " + r.Origin + "\n"
+		}
+		for _, w := range want {
+			if !strings.Contains(rows, w+"\n") {
+				t.Errorf("%s: no %q in\n%s", profile, w, rows)
+			}
+		}
+	}
+	s := boot(t, "--profile", "prod-2026")
+	var done struct{ Redirect_to string } //nolint:revive // key of the API
+	s.api("POST", "/logins", `{"authorize_url":"`+s.BaseURL+`/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=http%3A%2F%2Flocalhost%2Fcb","identity":"`+nurse+`","means":"card"}`, &done)
+	u, _ := url.Parse(done.Redirect_to)
+	_, a := s.post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {u.Query().Get("code")}, "redirect_uri": {"http://localhost/cb"}})
+	if _, payload := jwtParts(t, a["id_token"].(string)); !strings.Contains(payload, `"acr":"eidas2"`) || !strings.Contains(payload, `"authMode":"CARD"`) || !strings.Contains(payload, `"auth_level":"1"`) {
+		t.Errorf("production's card login: %s", payload)
+	}
+}
+
+func TestADoorIsClosedAloneAndStrictKeepsThemAllClosed(t *testing.T) {
+	s := boot(t)
+	if status := s.api("PATCH", "/doors", `{"api-logins":false}`, nil); status != 200 {
+		t.Fatal(status)
+	}
+	if status := s.api("POST", "/logins", `{"authorize_url":"`+s.BaseURL+`/auth","identity":"`+nurse+`"}`, nil); status != 403 {
+		t.Errorf("the closed door: %d", status)
+	}
+	if to := newRelyingParty(s, s.demoCertificate()).login(nurse); to.Get("code") == "" {
+		t.Errorf("the other door: %v", to)
+	}
+	if status := boot(t, "--strict").api("PATCH", "/doors", `{"api-logins":true}`, nil); status != 409 {
+		t.Errorf("strict opened a door: %d", status)
+	}
+}
+
+func TestOneMessageForUnknownIdsUnlessThePolicySaysOtherwise(t *testing.T) {
+	s := boot(t)
+	s.cli("ecps", "activate", asked)
+	s.api("DELETE", "/identities/"+asked+"/ecps", "", nil)
+	page := func(id string) string {
+		c := s.browser()
+		resp, err := c.Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		resp, err = c.PostForm(s.BaseURL+resp.Request.URL.Path+"/ecps", url.Values{"login": {id}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		_, text, _ := strings.Cut(string(b), `role="alert"`)
+		text, _, _ = strings.Cut(text, "</div>")
+		return strings.ReplaceAll(text, id, "ID")
+	}
+	if a, b := page(asked), page("899700000000"); a != b || !strings.Contains(a, "Aucune e-CPS active") {
+		t.Errorf("they differ:\n%s\n%s", a, b)
+	}
+	s.api("PATCH", "/settings", `{"hide-unknown-ids":false}`, nil)
+	if a, b := page(asked), page("899700000000"); a == b {
+		t.Errorf("they are still the same: %s", a)
+	}
+}
+
+func TestTheSessionFrameAnswersTheClientsOwnOriginsOnly(t *testing.T) {
+	s := boot(t)
+	s.addExactClient()
+	frame := s.Issuer + "/protocol/openid-connect/login-status-iframe.html"
+	resp, err := s.http(nil).Get(frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 200 || resp.Header.Get("X-Frame-Options") != "" || strings.Contains(resp.Header.Get("Content-Security-Policy"), "frame-ancestors") {
+		t.Errorf("the frame cannot be framed: %v", resp.Header)
+	}
+	for q, want := range map[string]int{"client_id=exact&origin=https://app.example": 204, "client_id=demo&origin=http://localhost:3000": 204, "client_id=exact&origin=https://evil.example": 403,
+		"client_id=exact&origin=https://app.example.evil": 403, "client_id=exact&origin=": 403, "client_id=nobody&origin=https://app.example": 403, "client_id=demo&origin=http://localhost@evil": 403} {
+		resp, err := s.http(nil).Get(frame + "/init?" + q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: %d, want %d", q, resp.StatusCode, want)
+		}
+	}
+}
+
+func TestDiffFindsWhatWasInjectedAndNothingElse(t *testing.T) {
+	s := boot(t)
+	dir := t.TempDir() + "/recorded"
+	s.cli("diff", dir, "--record", "--identity", nurse)
+	if out := s.cli("diff", dir); !strings.Contains(out, "5 documents, 0 differences") {
+		t.Errorf("equal input: %s", out)
+	}
+	replace(t, dir+"/userinfo.json", `"UITVersion":"1.0"`, `"UITVersion":"1.1"`)
+	replace(t, dir+"/discovery.json", `"claims_parameter_supported":true`, `"claims_parameter_supported":true,"new_field":1`)
+	out, err := exec.Command(binary, "diff", dir, "--data", s.data).Output()
+	if err == nil || string(out) != "discovery.json  new_field  missing here: recorded \"1\", here \"\"\nuserinfo.json  UITVersion  value: recorded \"1.1\", here \"1.0\"\n5 documents, 2 differences\n" {
+		t.Errorf("%v %s", err, out)
+	}
+}
