@@ -15,6 +15,7 @@ import (
 	"encoding/pem"
 	"io"
 	"math/big"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
