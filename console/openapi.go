@@ -27,7 +27,7 @@ func (s *Console) OpenAPI() map[string]any {
 		if params != nil {
 			op["parameters"] = params
 		}
-		if r.Method == http.MethodPost || r.Method == http.MethodPut {
+		if r.Method != http.MethodGet && r.Method != http.MethodDelete {
 			op["requestBody"] = map[string]any{"content": map[string]any{"application/json": map[string]any{"schema": map[string]any{"type": "object"}}}}
 		}
 		paths[path][strings.ToLower(r.Method)] = op

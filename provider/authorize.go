@@ -265,7 +265,7 @@ func (s *Server) sessionOrPage(c echo.Context, a *asking) error {
 		s.journal.Add("", "authorize", detail(a), problem.New(problem.Forbidden, "login-required", "prompt=none came without a session that fits"))
 		return s.sendBack(c, s.errorAnswer(a.back, answer("login-required"), nil))
 	}
-	p, err := s.logins.New(c.Response(), c.Request(), a.client.ID, a.client.Name, s.site(c).Wallet, a.form)
+	p, err := s.logins.New(c.Response(), c.Request(), a.client.ID, a.client.Label(), s.site(c).Wallet, a.form)
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (s *Server) startBackchannel(ctx context.Context, client *clients.Client, f
 	if err != nil {
 		return nil, because("ciba-user", err), nil
 	}
-	asked, err := s.ecps.Start(ctx, ecps.Ask{NationalID: id, Client: client.Name, Message: form.Get("binding_message"), Means: means, Lifetime: lifetime, NoNumber: true})
+	asked, err := s.ecps.Start(ctx, ecps.Ask{NationalID: id, Client: client.Label(), Message: form.Get("binding_message"), Means: means, Lifetime: lifetime, NoNumber: true})
 	if problem.Is(err, "ecps-too-many") {
 		return nil, because("ciba-busy", err), nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -97,6 +98,8 @@ func faults(t *testing.T, data string) map[string]*tls.Certificate {
 		"certificate-self-signed":          sign(keep, nil, nil),
 		"certificate-unknown-authority":    sign(keep, strangerCert, stranger.PrivateKey.(crypto.Signer)),
 		"certificate-other-client":         named(console.ClientSubject("another")),
+		"certificate-other-client comma":   named(console.ClientSubject("demo,CN=evil")),
+		"certificate-other-client plus":    named(console.ClientSubject("demo+CN=evil")),
 		"certificate-two-leaves":           &two,
 		"certificate-wrong-extended-usage": sign(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} }, org.Cert, org.Key),
 		"certificate-wrong-usage":          sign(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }, org.Cert, org.Key),
@@ -163,6 +166,35 @@ func TestOnlyACertificateOfTypeORGAuthCliOfThisClientIsAccepted(t *testing.T) {
 				t.Fatalf("the journal says %v, want %s", l, code)
 			}
 		})
+	}
+}
+
+// What TLS itself refuses never reaches an endpoint, and the server lives on.
+func TestAttack9CertificatesRefusedAtTheHandshake(t *testing.T) {
+	s := boot(t)
+	demo := s.demoCertificate()
+	leaf, err := x509.ParseCertificate(demo.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	notUTF8 := signed(t, &x509.Certificate{RawSubject: bytes.Replace(leaf.RawSubject, []byte("demo"), []byte("d\xff\xfeo"), 1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}, nil, nil)
+	stranger := signed(t, &x509.Certificate{RawSubject: leaf.RawSubject, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}, nil, nil)
+	for name, cert := range map[string]*tls.Certificate{
+		"the leaf is not first":              {Certificate: [][]byte{demo.Certificate[1], demo.Certificate[0]}, PrivateKey: demo.PrivateKey},
+		"right certificate with another key": {Certificate: demo.Certificate, PrivateKey: stranger.PrivateKey},
+		"a name that is not UTF-8":           notUTF8,
+	} {
+		resp, err := s.http(cert).PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}})
+		if err == nil && resp.StatusCode != 401 {
+			t.Errorf("%s: %s", name, resp.Status)
+		}
+		if err == nil {
+			resp.Body.Close()
+		}
+	}
+	if status, a := s.post("token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}); a["error"] != "invalid_grant" {
+		t.Errorf("afterwards: %d %v", status, a)
 	}
 }
 

@@ -4,6 +4,7 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -60,6 +61,9 @@ const (
 	Poll = "poll"
 	Ping = "ping"
 )
+
+// Label is what people see: the name, else the client_id.
+func (c *Client) Label() string { return cmp.Or(c.Name, c.ID) }
 
 // AllowsGrant tells whether the client may use this grant type.
 func (c *Client) AllowsGrant(grant string) bool {
