@@ -65,7 +65,7 @@ func (s *Console) Handler() http.Handler {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.httpError
-	e.Use(middleware.Recover(), s.headers, s.ownHostOnly, middleware.BodyLimit("1M"))
+	e.Use(middleware.Recover(), s.headers, s.ownHostOnly, bodyLimit("1M", false), bodyLimit("64M", true))
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
 	e.GET("/pki/crl/:name", s.crl)
 	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
@@ -79,6 +79,13 @@ func (s *Console) Handler() http.Handler {
 	e.GET("/api/v1/openapi.json", func(c echo.Context) error { return c.JSON(http.StatusOK, s.OpenAPI()) })
 	s.pages(e)
 	return e
+}
+
+// bodyLimit bounds every body; imports may be larger.
+func bodyLimit(limit string, imports bool) echo.MiddlewareFunc {
+	return middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: limit, Skipper: func(c echo.Context) bool {
+		return strings.HasSuffix(c.Request().URL.Path, "/identities/import") != imports
+	}})
 }
 
 const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -29,6 +29,8 @@ type Identity struct {
 	Behaviour  Behaviour  `json:"behaviour"`
 	Notes      string     `json:"notes,omitempty"`
 	Tags       []string   `json:"tags,omitempty"`
+	// AllowInvalid keeps a person who is wrong on purpose: it is the reason.
+	AllowInvalid string `json:"allow_invalid,omitempty"`
 	// Policies override the emulator's and the client's for this person.
 	Policies config.Overrides `json:"policies,omitempty"`
 }
@@ -207,6 +209,8 @@ func (i *Identity) Validate() error {
 	if i.Behaviour.Action == "" {
 		i.Behaviour.Action = Ask
 	}
-	_, err := ParseBehaviour(string(i.Behaviour.Action), "")
-	return err
+	if _, err := ParseBehaviour(string(i.Behaviour.Action), ""); err != nil {
+		return err
+	}
+	return i.CheckCodes()
 }

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"golang.org/x/text/runes"
@@ -55,6 +56,45 @@ func (p *People) Create(ctx context.Context, i *Identity) error {
 		}
 		return Collection.Put(tx, i.NationalID, *i, store.Forever)
 	})
+}
+
+// PutAll validates and keeps people in one transaction: all of them, or none.
+// The error names the first that cannot be.
+func (p *People) PutAll(ctx context.Context, people []Identity) error {
+	for n := range people {
+		if err := people[n].Validate(); err != nil {
+			bad := *problem.From(err)
+			bad.Reason = fmt.Sprintf("person %d (%s): %s", n+1, people[n].NationalID, bad.Reason)
+			return &bad
+		}
+	}
+	return p.store.Update(ctx, func(tx store.Tx) error {
+		for _, i := range people {
+			if err := Collection.Put(tx, i.NationalID, i, store.Forever); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// AddAll keeps the people who are not there yet, in one transaction, and
+// returns them; the others stay as they are.
+func (p *People) AddAll(ctx context.Context, people []Identity) (added []Identity, err error) {
+	err = p.store.Update(ctx, func(tx store.Tx) error {
+		added = nil
+		for _, i := range people {
+			if _, err := Collection.Get(tx, i.NationalID); err == nil {
+				continue
+			}
+			if err := Collection.Put(tx, i.NationalID, i, store.Forever); err != nil {
+				return err
+			}
+			added = append(added, i)
+		}
+		return nil
+	})
+	return added, err
 }
 
 // Delete removes a person.

@@ -67,20 +67,24 @@ func (r *remote) call(method, path string, in, out any) error {
 }
 
 func (r *remote) raw(method, path string, in any) ([]byte, error) {
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return nil, err
-		}
-		body = bytes.NewReader(b)
+	if in == nil {
+		return r.send(method, path, nil)
 	}
-	req, err := http.NewRequest(method, r.ready.APIURL+path, body)
+	body, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	return r.send(method, path, body)
+}
+
+// send calls the control API with a body as it is.
+func (r *remote) send(method, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequest(method, r.ready.APIURL+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+r.ready.APIToken)
-	if in != nil {
+	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := (&http.Client{Timeout: time.Minute}).Do(req)

@@ -107,12 +107,35 @@ func (s *Service) Activate(ctx context.Context, nationalID, code string) (*Devic
 	if _, err := s.people.Get(ctx, nationalID); err != nil {
 		return nil, err
 	}
-	key, err := totp.Generate(totp.GenerateOpts{Issuer: "pscemu", AccountName: nationalID})
+	d, err := s.newDevice(nationalID, code)
 	if err != nil {
 		return nil, err
 	}
-	d := Device{NationalID: nationalID, Code: code, TOTPSecret: key.Secret(), ActivatedAt: s.clock.Now()}
 	return &d, devices.Save(ctx, s.store, nationalID, d, store.Forever)
+}
+
+func (s *Service) newDevice(nationalID, code string) (Device, error) {
+	key, err := totp.Generate(totp.GenerateOpts{Issuer: "pscemu", AccountName: nationalID})
+	if err != nil {
+		return Device{}, err
+	}
+	return Device{NationalID: nationalID, Code: code, TOTPSecret: key.Secret(), ActivatedAt: s.clock.Now()}, nil
+}
+
+// ActivateAll gives each person a device with this code in one transaction.
+func (s *Service) ActivateAll(ctx context.Context, people []identities.Identity, code string) error {
+	return s.store.Update(ctx, func(tx store.Tx) error {
+		for _, i := range people {
+			d, err := s.newDevice(i.NationalID, code)
+			if err == nil {
+				err = devices.Put(tx, i.NationalID, d, store.Forever)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Device finds the person's device.

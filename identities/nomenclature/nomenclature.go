@@ -6,6 +6,8 @@ package nomenclature
 import (
 	_ "embed"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -14,7 +16,12 @@ import (
 var raw []byte
 
 // Concept is one code of a table; dates are ISO 8601, "" when open.
-type Concept struct{ Code, Label, Start, End string }
+type Concept struct {
+	Code  string `json:"code"`
+	Label string `json:"label"`
+	Start string `json:"start"`
+	End   string `json:"end"`
+}
 
 // UnmarshalJSON reads the compact row [code, label, start, end].
 func (c *Concept) UnmarshalJSON(b []byte) error {
@@ -48,6 +55,21 @@ var tables = sync.OnceValue(func() map[string]Table {
 func Lookup(table string) (Table, bool) {
 	t, ok := tables()[table]
 	return t, ok
+}
+
+// Tables lists the tables by their short names, in order.
+func Tables() []string { return slices.Sorted(maps.Keys(tables())) }
+
+// Search finds the codes of a table whose code or label holds the words, case
+// aside; "" finds all.
+func (t Table) Search(words string) []Concept {
+	out, words := []Concept{}, strings.ToLower(words)
+	for _, c := range t.Codes {
+		if strings.Contains(strings.ToLower(c.Code+" "+c.Label), words) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // Label is the French label of a code, "" when the table does not hold it.

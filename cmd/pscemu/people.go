@@ -1,0 +1,192 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"pscemu/identities/nomenclature"
+)
+
+func newGenerate() *cobra.Command {
+	cmd := command("generate", "Generate people; the same seed gives the same people", 0, runGenerate)
+	cmd.Flags().Int("count", 1, "how many")
+	cmd.Flags().Uint64("seed", 0, "seed (a random one, which is printed, when not given)")
+	cmd.Flags().String("profession", "", "code of a profession: pscemu codes G15; the mix of the real population when empty")
+	cmd.Flags().String("theme", "", "hospital, practice, pharmacy, lab or ambulance")
+	cmd.Flags().StringSlice("means", []string{"ecps", "card"}, "what they log in with: ecps, card; e-CPS code and code porteur are 1234")
+	return cmd
+}
+
+// batch is how many people one call makes.
+const batch = 2000
+
+func runGenerate(cmd *cobra.Command, _ []string) error {
+	count, _ := cmd.Flags().GetInt("count")
+	seed, _ := cmd.Flags().GetUint64("seed")
+	profession, _ := cmd.Flags().GetString("profession")
+	theme, _ := cmd.Flags().GetString("theme")
+	means, _ := cmd.Flags().GetStringSlice("means")
+	if count < 1 {
+		return usageError{fmt.Errorf("--count is %d; it must be 1 or more", count)}
+	}
+	if !cmd.Flags().Changed("seed") {
+		seed = uint64(rand.Uint32())
+	}
+	r, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	asJSON := outputIsJSON(cmd)
+	all := []json.RawMessage{}
+	for from := 0; from < count; from += batch {
+		var out struct{ Items []json.RawMessage }
+		in := map[string]any{"count": min(batch, count-from), "from": from, "seed": seed, "profession": profession, "theme": theme, "means": means}
+		if err := r.call(http.MethodPost, "/identities/generate", in, &out); err != nil {
+			return err
+		}
+		if asJSON || count <= 20 {
+			all = append(all, out.Items...)
+		}
+		progress(cmd, from+len(out.Items), count)
+	}
+	if asJSON {
+		return printJSON(cmd, map[string]any{"items": all, "seed": seed})
+	}
+	for _, raw := range all {
+		var p struct {
+			ID   string `json:"national_id"`
+			Name string
+		}
+		if err := json.Unmarshal(raw, &p); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", p.ID, p.Name)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%d people, seed %d\n", count, seed)
+	return nil
+}
+
+func outputIsJSON(cmd *cobra.Command) bool {
+	out, _ := cmd.Flags().GetString("output")
+	return out == "json"
+}
+
+// progress shows a bar on a terminal, and a line at each tenth elsewhere.
+func progress(cmd *cobra.Command, done, all int) {
+	if all <= batch {
+		return
+	}
+	w := cmd.ErrOrStderr()
+	if f, ok := w.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			filled := 40 * done / all
+			end := "\r"
+			if done == all {
+				end = "\n"
+			}
+			fmt.Fprintf(w, "[%s%s] %d/%d%s", strings.Repeat("#", filled), strings.Repeat(" ", 40-filled), done, all, end)
+			return
+		}
+	}
+	if tenth := max(all/10, 1); done/tenth != (done-batch)/tenth || done == all {
+		fmt.Fprintf(w, "%d of %d\n", done, all)
+	}
+}
+
+func newImport() *cobra.Command {
+	return command("import FILE", "Import people: JSON or CSV of an export, or a UserInfo (- for standard input)", 1, func(cmd *cobra.Command, a []string) error {
+		in := io.Reader(os.Stdin)
+		if a[0] != "-" {
+			f, err := os.Open(a[0])
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			in = f
+		}
+		raw, err := io.ReadAll(in)
+		if err != nil {
+			return err
+		}
+		r, err := connect(cmd)
+		if err != nil {
+			return err
+		}
+		answer, err := r.send(http.MethodPost, "/identities/import", raw)
+		if err != nil {
+			return err
+		}
+		var out struct {
+			Items    []json.RawMessage `json:"items"`
+			Warnings []string          `json:"warnings"`
+		}
+		if err := json.Unmarshal(answer, &out); err != nil {
+			return err
+		}
+		if outputIsJSON(cmd) {
+			return printJSON(cmd, out)
+		}
+		for _, w := range out.Warnings {
+			fmt.Fprintln(cmd.ErrOrStderr(), w)
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%d people imported\n", len(out.Items))
+		return nil
+	})
+}
+
+func newExport() *cobra.Command {
+	cmd := command("export", "Export people", 0, func(cmd *cobra.Command, _ []string) error {
+		format, _ := cmd.Flags().GetString("format")
+		search, _ := cmd.Flags().GetString("search")
+		r, err := connect(cmd)
+		if err != nil {
+			return err
+		}
+		raw, err := r.raw(http.MethodGet, "/identities/export?"+url.Values{"format": {format}, "q": {search}}.Encode(), nil)
+		if err == nil {
+			_, err = cmd.OutOrStdout().Write(raw)
+		}
+		return err
+	})
+	cmd.Flags().String("format", "json", "json or csv")
+	cmd.Flags().String("search", "", "those only whose name or national id holds this")
+	return cmd
+}
+
+// newCodes prints the code tables; it needs no running server.
+func newCodes() *cobra.Command {
+	cmd := &cobra.Command{Use: "codes [TABLE [SEARCH]]", Short: "Print the code tables, or the codes of one", Args: usage(cobra.MaximumNArgs(2)), RunE: func(cmd *cobra.Command, a []string) error {
+		if len(a) == 0 {
+			rows := [][]string{}
+			for _, name := range nomenclature.Tables() {
+				t, _ := nomenclature.Lookup(name)
+				rows = append(rows, []string{name, fmt.Sprint(len(t.Codes)), t.Version, t.OID, t.Name})
+			}
+			return printTable(cmd, []string{"TABLE", "CODES", "VERSION", "OID", "NAME"}, rows)
+		}
+		t, there := nomenclature.Lookup(strings.ToUpper(a[0]))
+		if !there {
+			return usageError{errors.New(a[0] + " is no code table; pscemu codes lists them")}
+		}
+		found := t.Search(strings.Join(a[1:], " "))
+		if outputIsJSON(cmd) {
+			return printJSON(cmd, map[string]any{"items": found})
+		}
+		rows := [][]string{}
+		for _, c := range found {
+			rows = append(rows, []string{c.Code, c.Label, c.Start, c.End})
+		}
+		return printTable(cmd, []string{"CODE", "LABEL", "FROM", "TO"}, rows)
+	}}
+	cmd.Flags().String("output", "text", "text or json")
+	return cmd
+}

@@ -1,0 +1,147 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/cards"
+	"pscemu/identities"
+	"pscemu/identities/nomenclature"
+	"pscemu/problem"
+)
+
+// maxBatch is how many people one call generates: a command goes on with from.
+const maxBatch = 5000
+
+// generate makes people with the means asked for. Those who are there already
+// stay as they are.
+func (s *Console) generate(c echo.Context) (any, error) {
+	in := struct {
+		Count      int      `json:"count"`
+		Seed       uint64   `json:"seed"`
+		From       int      `json:"from"`
+		Profession string   `json:"profession"`
+		Theme      string   `json:"theme"`
+		Means      []string `json:"means"`
+	}{Count: 1, Means: []string{"ecps", "card"}}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	if in.Count < 1 || in.Count > maxBatch || in.From < 0 || in.From+in.Count > identities.MaxGenerated {
+		return nil, problem.New(problem.Invalid, "count-invalid", "this many people cannot be made at once").Want("a count from 1 to 5000; go on with from")
+	}
+	for _, m := range in.Means {
+		if m != "ecps" && m != "card" {
+			return nil, problem.New(problem.Invalid, "means-unknown", "no such means").Got(m).Want("ecps, card")
+		}
+	}
+	g := &identities.Generator{Seed: in.Seed, Profession: in.Profession, Theme: in.Theme}
+	if err := g.Check(); err != nil {
+		return nil, err
+	}
+	people := make([]identities.Identity, in.Count)
+	for n := range people {
+		people[n] = *g.Person(in.From + n)
+	}
+	added, err := s.People.AddAll(ctx(c), people)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.equip(c, added, in.Means); err != nil {
+		return nil, err
+	}
+	rows := make([]Person, len(people))
+	for n := range people {
+		rows[n] = Person{Identity: people[n], Name: people[n].Name(), Means: in.Means}
+	}
+	return items{rows, ""}, nil
+}
+
+func (s *Console) equip(c echo.Context, people []identities.Identity, means []string) error {
+	if slices.Contains(means, "ecps") {
+		if err := s.ECPS.ActivateAll(ctx(c), people, cards.DefaultPIN); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(means, "card") {
+		return nil
+	}
+	t, err := cards.TypeNamed("CPS")
+	if err != nil {
+		return err
+	}
+	return s.Cards.IssueAll(ctx(c), people, t)
+}
+
+func (s *Console) importPeople(c echo.Context) (any, error) {
+	raw, err := io.ReadAll(c.Request().Body)
+	if err != nil {
+		return nil, err
+	}
+	in, err := identities.ParseImport(raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.People.PutAll(ctx(c), in.People); err != nil {
+		return nil, err
+	}
+	rows := make([]Person, len(in.People))
+	for n := range in.People {
+		rows[n] = s.person(ctx(c), &in.People[n])
+	}
+	return struct {
+		Items    []Person `json:"items"`
+		Warnings []string `json:"warnings"`
+	}{rows, slices.Clip(append([]string{}, in.Warnings...))}, nil
+}
+
+func (s *Console) exportPeople(c echo.Context) (any, error) {
+	people, err := s.People.List(ctx(c), c.QueryParam("q"), "", identities.MaxImport)
+	if err != nil {
+		return nil, err
+	}
+	switch format := c.QueryParam("format"); format {
+	case "", "json":
+		b, err := json.MarshalIndent(people, "", " ")
+		return file{"identites.json", "application/json", b}, err
+	case "csv":
+		var b bytes.Buffer
+		err := identities.ExportCSV(&b, people)
+		return file{"identites.csv", "text/csv; charset=utf-8", b.Bytes()}, err
+	default:
+		return nil, problem.New(problem.Invalid, "format-unknown", "no such format").Got(format).Want("json or csv")
+	}
+}
+
+func (s *Console) codeTables(echo.Context) (any, error) {
+	type row struct {
+		Table   string `json:"table"`
+		ID      string `json:"id"`
+		OID     string `json:"oid"`
+		Name    string `json:"name"`
+		Version string `json:"version"`
+		Codes   int    `json:"codes"`
+	}
+	rows := []row{}
+	for _, name := range nomenclature.Tables() {
+		t, _ := nomenclature.Lookup(name)
+		rows = append(rows, row{name, t.ID, t.OID, t.Name, t.Version, len(t.Codes)})
+	}
+	return items{rows, ""}, nil
+}
+
+func (s *Console) codes(c echo.Context) (any, error) {
+	t, there := nomenclature.Lookup(param(c, "table"))
+	if !there {
+		p := problem.New(problem.NotFound, "table-unknown", "no such code table").Got(param(c, "table")).Want("one that GET /api/v1/codes lists, such as G15 or R02")
+		if near := problem.Nearest(param(c, "table"), nomenclature.Tables()); near != "" {
+			p.Want(near)
+		}
+		return nil, p
+	}
+	return items{t.Search(c.QueryParam("q")), ""}, nil
+}
