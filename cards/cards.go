@@ -87,6 +87,37 @@ type Card struct {
 // Collection is where cards lie in the store, by serial.
 var Collection = store.Collection[Card]("cards")
 
+// held lists the serials of each person's cards, oldest first.
+var held = store.Collection[[]string]("cards-held")
+
+// keep writes a new card, and notes it with its holder.
+func keep(tx store.Tx, c Card) error {
+	serials, err := held.Get(tx, c.NationalID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if !slices.Contains(serials, c.Serial) {
+		if err := held.Put(tx, c.NationalID, append(serials, c.Serial), store.Forever); err != nil {
+			return err
+		}
+	}
+	return Collection.Put(tx, c.Serial, c, store.Forever)
+}
+
+// Index notes every card with its holder: data folders of before the index
+// need it once.
+func (d *Desk) Index(ctx context.Context) error {
+	return d.store.Update(ctx, func(tx store.Tx) error {
+		all, err := Collection.List(tx, "", 1<<30)
+		for _, c := range all {
+			if err == nil {
+				err = keep(tx, c)
+			}
+		}
+		return err
+	})
+}
+
 // Desk issues cards and judges their use.
 type Desk struct {
 	store  store.Store
@@ -122,7 +153,7 @@ func (d *Desk) Issue(ctx context.Context, nationalID, typeName, pin string) (*Ca
 	}
 	now := d.clock.Now()
 	c := Card{Serial: newSerial(t), Type: t.Name, State: Active, NationalID: nationalID, Holder: person.Name(), PIN: pin, IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0)}
-	return &c, Collection.Save(ctx, d.store, c.Serial, c, store.Forever)
+	return &c, d.store.Update(ctx, func(tx store.Tx) error { return keep(tx, c) })
 }
 
 // IssueAll gives each person a card of this type in one transaction; the type
@@ -132,7 +163,7 @@ func (d *Desk) IssueAll(ctx context.Context, people []identities.Identity, t Typ
 	return d.store.Update(ctx, func(tx store.Tx) error {
 		for _, i := range people {
 			c := Card{Serial: newSerial(t), Type: t.Name, State: Active, NationalID: i.NationalID, Holder: i.Name(), PIN: DefaultPIN, IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0)}
-			if err := Collection.Put(tx, c.Serial, c, store.Forever); err != nil {
+			if err := keep(tx, c); err != nil {
 				return err
 			}
 		}
@@ -168,23 +199,39 @@ func (d *Desk) stateOf(c Card) State {
 
 // List returns the cards of a person ("" = of everybody) behind after.
 func (d *Desk) List(ctx context.Context, nationalID, after string, limit int) ([]Card, error) {
-	out := []Card{}
-	for len(out) < limit {
-		page, err := Collection.Page(ctx, d.store, after, 500)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range page {
-			after = c.Serial
-			if c.State = d.stateOf(c); len(out) < limit && (nationalID == "" || c.NationalID == nationalID) {
-				out = append(out, c)
-			}
-		}
-		if len(page) < 500 {
-			break
-		}
+	if nationalID != "" {
+		return d.of(ctx, nationalID, after, limit)
 	}
-	return out, nil
+	page, err := Collection.Page(ctx, d.store, after, limit)
+	for n := range page {
+		page[n].State = d.stateOf(page[n])
+	}
+	return page, err
+}
+
+// of finds a person's cards, however many others there are.
+func (d *Desk) of(ctx context.Context, nationalID, after string, limit int) ([]Card, error) {
+	out := []Card{}
+	err := d.store.View(ctx, func(tx store.Tx) error {
+		serials, err := held.Get(tx, nationalID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		slices.Sort(serials)
+		for _, serial := range serials {
+			if serial <= after || len(out) == limit {
+				continue
+			}
+			c, err := Collection.Get(tx, serial)
+			if err != nil {
+				return err
+			}
+			c.State = d.stateOf(c)
+			out = append(out, c)
+		}
+		return err
+	})
+	return out, err
 }
 
 // Oppose puts a card out of use for good and revokes its certificate.
@@ -294,7 +341,7 @@ func (d *Desk) PresentCertificate(ctx context.Context, id *pki.CardIdentity) (*C
 	if err == nil {
 		return known, d.usable(known)
 	}
-	return &c, Collection.Save(ctx, d.store, c.Serial, c, store.Forever)
+	return &c, d.store.Update(ctx, func(tx store.Tx) error { return keep(tx, c) })
 }
 
 func derivedType(id *pki.CardIdentity) string {

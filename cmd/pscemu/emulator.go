@@ -204,6 +204,9 @@ func (e *emulator) once(ctx context.Context, what string, do func() error) error
 }
 
 func (e *emulator) personas(ctx context.Context) error {
+	if err := e.once(ctx, "cards-index", func() error { return e.cards.Index(ctx) }); err != nil {
+		return err
+	}
 	return e.once(ctx, "personas", func() error {
 		var steps []func() error
 		for _, p := range identities.Personas() {
