@@ -156,6 +156,22 @@ func (d *Desk) Issue(ctx context.Context, nationalID, typeName, pin string) (*Ca
 	return &c, d.store.Update(ctx, func(tx store.Tx) error { return keep(tx, c) })
 }
 
+// IssueIn gives the person a card that is in this state already.
+func (d *Desk) IssueIn(ctx context.Context, i *identities.Identity, state State) error {
+	now := d.clock.Now()
+	t := Types[0]
+	c := Card{Serial: newSerial(t), Type: t.Name, State: state, NationalID: i.NationalID, Holder: i.Name(), PIN: DefaultPIN, IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0)}
+	switch state {
+	case Expired:
+		c.State, c.IssuedAt, c.ExpiresAt = Active, now.AddDate(-3, 0, -1), now.AddDate(0, 0, -1)
+	case Blocked:
+		c.WrongPINs = MaxWrongPINs
+	case Opposed:
+		c.Reason = "perte ou vol"
+	}
+	return d.store.Update(ctx, func(tx store.Tx) error { return keep(tx, c) })
+}
+
 // IssueAll gives each person a card of this type in one transaction; the type
 // and the people were judged before.
 func (d *Desk) IssueAll(ctx context.Context, people []identities.Identity, t Type) error {

@@ -41,9 +41,9 @@ type UserInfo struct {
 	UITVersion        string    `json:"UITVersion"`
 	AuthMode          string    `json:"authMode,omitempty"`
 	Palier            string    `json:"Palier_Authentification"`
-	RefPro            RefPro    `json:"SubjectRefPro"`
+	RefPro            *RefPro   `json:"SubjectRefPro,omitempty"` // absent only by a quirk
 	OrganizationID    string    `json:"SubjectOrganizationID"`
-	Role              []string  `json:"SubjectRole"`
+	Role              any       `json:"SubjectRole"` // []string, unless by a quirk
 	Locale            string    `json:"PSI_Locale"`
 	OtherIDs          []OtherID `json:"otherIds"`
 	NameID            string    `json:"SubjectNameID"`
@@ -67,15 +67,12 @@ func (i *Identity) OtherIDs() []OtherID {
 // UserInfo makes the claims a relying party receives; authMode is CARD or
 // MOBILE.
 func (i *Identity) UserInfo(authMode string) UserInfo {
-	exercise, activity := i.main()
+	_, activity := i.main()
 	u := UserInfo{
 		Sector: coded(activity.Sector, oidSector), Sub: Sub(i.NationalID), Organization: activity.CorporateName, PreferredUsername: i.NationalID,
 		GivenName: i.GivenName, MedicalRegulation: "FAUX", UITVersion: "1.0", AuthMode: authMode, Palier: palier,
-		RefPro: RefPro{Exercises: i.exercises()}, OrganizationID: activity.StructureID, Role: []string{}, Locale: locale,
+		RefPro: &RefPro{Exercises: i.exercises()}, OrganizationID: activity.StructureID, Role: i.roles(), Locale: locale,
 		OtherIDs: i.OtherIDs(), NameID: i.NationalID, FamilyName: i.FamilyName,
-	}
-	if role := coded(exercise.Profession, oidRole); role != "" {
-		u.Role = append(u.Role, role)
 	}
 	if i.IsEDIT() {
 		u.Civility, u.ActivityKind = &i.Civility, &activity.Kind
@@ -83,6 +80,14 @@ func (i *Identity) UserInfo(authMode string) UserInfo {
 		u.RefPro.Civility = &i.Civility
 	}
 	return u
+}
+
+// roles is the claim SubjectRole.
+func (i *Identity) roles() []string {
+	if role := coded(i.Profession(), oidRole); role != "" {
+		return []string{role}
+	}
+	return []string{}
 }
 
 // exercises never holds a nil list: PSC writes [] and not null.

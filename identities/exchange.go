@@ -100,13 +100,16 @@ func parseUserInfo(raw []byte, keys map[string]json.RawMessage) (*Identity, []st
 	if err := json.Unmarshal(raw, &u); err != nil {
 		return nil, nil, err
 	}
-	i := &Identity{NationalID: u.NameID, FamilyName: u.FamilyName, GivenName: u.GivenName, Exercises: u.RefPro.Exercises, Behaviour: Behaviour{Action: Ask}, Tags: []string{"userinfo"}}
+	i := &Identity{NationalID: u.NameID, FamilyName: u.FamilyName, GivenName: u.GivenName, Behaviour: Behaviour{Action: Ask}, Tags: []string{"userinfo"}}
 	if i.NationalID == "" {
 		i.NationalID = u.PreferredUsername
 	}
-	for _, c := range []*string{u.RefPro.Civility, u.Civility} {
-		if c != nil {
-			i.Civility = *c
+	if u.Civility != nil {
+		i.Civility = *u.Civility
+	}
+	if u.RefPro != nil {
+		if i.Exercises = u.RefPro.Exercises; u.RefPro.Civility != nil {
+			i.Civility = *u.RefPro.Civility
 		}
 	}
 	var warnings []string

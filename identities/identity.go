@@ -29,6 +29,8 @@ type Identity struct {
 	Behaviour  Behaviour  `json:"behaviour"`
 	Notes      string     `json:"notes,omitempty"`
 	Tags       []string   `json:"tags,omitempty"`
+	// Quirks are what goes wrong around this person, on purpose.
+	Quirks []Quirk `json:"quirks,omitempty"`
 	// AllowInvalid keeps a person who is wrong on purpose: it is the reason.
 	AllowInvalid string `json:"allow_invalid,omitempty"`
 	// Policies override the emulator's and the client's for this person.
@@ -201,6 +203,9 @@ func (i *Identity) Validate() error {
 		return err
 	}
 	if err := i.Policies.Check("identity"); err != nil {
+		return err
+	}
+	if err := i.checkQuirks(); err != nil {
 		return err
 	}
 	if strings.TrimSpace(i.FamilyName) == "" || strings.TrimSpace(i.GivenName) == "" {

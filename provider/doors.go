@@ -36,6 +36,7 @@ func (s *Server) Doors() []Door {
 		{"api-logins", "POST /api/v1/logins performs the user's part for an authorize URL", p.DoorAPILogins},
 		{"test-identity", "the login page's tab « Identité de test » logs anybody in", p.DoorTestIdentity},
 		{"behaviours", "a person's phone or card may approve or refuse by itself", p.DoorBehaviours},
+		{"quirks", "people with quirks (magic identities) make things go wrong", p.DoorQuirks},
 	}
 }
 
@@ -74,7 +75,7 @@ func (s *Server) openDoor(ctx context.Context, a *asking, d doorLogin) (*oidc.Au
 	if err == nil && d.means == MeansCard {
 		mode, err = "CARD", s.useCard(ctx, person, d.pin)
 	} else if err == nil {
-		err = answeredBy(person)
+		err = s.answeredBy(person)
 	}
 	s.journal.Add(id, "means", map[string]string{"means": d.means, "national_id": d.nationalID}, err)
 	if err != nil {
@@ -106,7 +107,10 @@ func (s *Server) useCard(ctx context.Context, person *identities.Identity, pin s
 	return err
 }
 
-func answeredBy(person *identities.Identity) error {
+func (s *Server) answeredBy(person *identities.Identity) error {
+	if person.Has(identities.PhoneUnreachable) && s.settings.Policies(nil, nil).DoorQuirks {
+		return problem.New(problem.Forbidden, "ecps-unreachable", "the person's phone could not be reached (quirk)")
+	}
 	switch person.Behaviour.Action {
 	case identities.Approve:
 		return nil

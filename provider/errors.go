@@ -107,6 +107,9 @@ var Answers = []Answer{
 	{"revoke-invalid", "revocation", "garbage", 200, "invalid_token", "Invalid token", Measured},
 	{"server-error", "every endpoint", "the store failed", 500, "server_error", "Internal Server Error", Ours},
 
+	{"quirk-userinfo", "userinfo", "quirk userinfo-500", 500, "unknown_error", "For more on this error consult the server log.", Source},
+	{"quirk-token-503", "token", "quirk token-503", 503, "temporarily_unavailable", "Service Unavailable", Ours},
+
 	{"authorize-client", "authorize", "unknown client", 400, "", "Client not found.", Measured},
 	{"authorize-redirect-uri", "authorize", "missing or unregistered redirect_uri", 400, "", "Invalid parameter: redirect_uri", Measured},
 	{"authorize-unreadable", "authorize", "unreadable request object, unknown, used or expired request_uri, repeated parameter", 400, "", "Invalid Request", Measured},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -45,7 +46,16 @@ func (s *Server) userinfo(c echo.Context) error {
 
 // sendClaims writes UserInfo as JSON, or signed where the policy says so.
 func (s *Server) sendClaims(c echo.Context, person *identities.Identity, session *oidc.Session) error {
-	claims, err := json.Marshal(person.UserInfo(session.AuthMode))
+	info := person.UserInfo(session.AuthMode)
+	if s.settings.Policies(nil, nil).DoorQuirks {
+		if info = person.Quirked(info); person.Has(identities.UserInfoFails) {
+			return s.oauthError(c, answer("quirk-userinfo"), nil)
+		}
+		if person.Has(identities.UserInfoSlow) && !s.late(c) {
+			return nil
+		}
+	}
+	claims, err := json.Marshal(info)
 	if err != nil {
 		return err
 	}
@@ -70,6 +80,19 @@ func (s *Server) sendClaims(c echo.Context, person *identities.Identity, session
 		return err
 	}
 	return c.Blob(http.StatusOK, "application/jwt", []byte(signed))
+}
+
+// slowness is how late UserInfo answers about a person who has that quirk.
+const slowness = 8 * time.Second
+
+// late waits, and tells whether the client still does.
+func (s *Server) late(c echo.Context) bool {
+	select {
+	case <-time.After(slowness):
+		return true
+	case <-c.Request().Context().Done():
+		return false
+	}
 }
 
 // extended adds members behind those of a JSON object.

@@ -37,7 +37,7 @@ func newIdentities() *cobra.Command {
 		return listing(cmd, "/identities?q="+url.QueryEscape(q), "national_id", "name", "means", "behaviour", "notes")
 	})
 	list.Flags().String("search", "", "part of a name or national id")
-	return group("identities", "The people who log in", list, newGenerate(), newImport(), newExport(),
+	return group("identities", "The people who log in", list, newGenerate(), newImport(), newExport(), newMagic(),
 		command("show ID", "Show one person", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodGet, "/identities"+segment(a[0]), nil)
 		}),

@@ -68,7 +68,7 @@ func (r *remote) conformanceTarget() (t *conformance.Target, cleanup func(), err
 	if err != nil {
 		return nil, cleanup, err
 	}
-	t = &conformance.Target{Issuer: r.ready.Issuer, Roots: x509.NewCertPool(), Person: "899700000019", PIN: "1234", API: r.call}
+	t = &conformance.Target{Issuer: r.ready.Issuer, Roots: x509.NewCertPool(), Person: "899709999995", PIN: "1234", API: r.call}
 	t.Roots.AppendCertsFromPEM(pem)
 	for _, c := range []*conformance.Client{&t.A, &t.B} {
 		*c = conformance.Client{ID: "conformance-" + rand.Text()[:8], Secret: rand.Text(), RedirectURI: "https://rp.example/callback", PostLogoutURI: "https://rp.example/loggedout"}

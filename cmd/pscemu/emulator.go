@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -207,6 +208,9 @@ func (e *emulator) personas(ctx context.Context) error {
 	if err := e.once(ctx, "cards-index", func() error { return e.cards.Index(ctx) }); err != nil {
 		return err
 	}
+	if err := e.once(ctx, "magic", func() error { return e.magic(ctx) }); err != nil {
+		return err
+	}
 	return e.once(ctx, "personas", func() error {
 		var steps []func() error
 		for _, p := range identities.Personas() {
@@ -228,6 +232,19 @@ func (e *emulator) personas(ctx context.Context) error {
 		}
 		return parallel(steps...) // the store commits them together
 	})
+}
+
+// magic makes the people whose number decides the outcome.
+func (e *emulator) magic(ctx context.Context) error {
+	var people []identities.Identity
+	var steps []func() error
+	for _, m := range identities.MagicPeople() {
+		i := m.Identity()
+		people = append(people, *i)
+		steps = append(steps, func() error { return e.cards.IssueIn(ctx, i, cards.State(cmp.Or(m.CardState, string(cards.Active)))) })
+	}
+	steps = append(steps, func() error { return e.people.PutAll(ctx, people) }, func() error { return e.ecps.ActivateAll(ctx, people, cards.DefaultPIN) })
+	return parallel(steps...)
 }
 
 // demoClient registers the demo client once, and keeps its certificate valid.

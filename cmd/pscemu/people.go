@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pscemu/identities"
 	"pscemu/identities/nomenclature"
 )
 
@@ -189,4 +190,19 @@ func newCodes() *cobra.Command {
 	}}
 	cmd.Flags().String("output", "text", "text or json")
 	return cmd
+}
+
+// newMagic prints the people whose number decides the outcome.
+func newMagic() *cobra.Command {
+	return command("magic", "Print the magic identities: people whose number decides the outcome", 0, func(cmd *cobra.Command, _ []string) error {
+		people := identities.MagicPeople()
+		if outputIsJSON(cmd) {
+			return printJSON(cmd, map[string]any{"items": people})
+		}
+		rows := [][]string{}
+		for _, m := range people {
+			rows = append(rows, []string{m.NationalID, m.Name, m.Outcome})
+		}
+		return printTable(cmd, []string{"NATIONAL ID", "NAME", "OUTCOME"}, rows)
+	})
 }

@@ -2,11 +2,17 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestGeneratedPeopleLogInByPhoneAndByCard(t *testing.T) {
@@ -73,7 +79,7 @@ func TestPeopleTravelAsJSONAndCSV(t *testing.T) {
 		if err := os.WriteFile(file, []byte(out), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := other.cli("identities", "import", file); !strings.Contains(got, "55 people imported") {
+		if got := other.cli("identities", "import", file); !strings.Contains(got, "73 people imported") {
 			t.Errorf("%s: %s", format, got)
 		}
 		if back := other.cli("identities", "export", "--format", format); back != out {
@@ -114,5 +120,80 @@ func TestCodesAreSearchedWithoutAServer(t *testing.T) {
 	}
 	if err := exec.Command(binary, "codes", "NONE").Run(); err == nil || err.(*exec.ExitError).ExitCode() != exitUsage {
 		t.Errorf("unknown table: %v", err)
+	}
+}
+
+// Each magic identity does what its row says; strict makes plain people of them.
+func TestEveryMagicIdentityHasItsOutcome(t *testing.T) {
+	s := boot(t)
+	type row struct {
+		ID   string `json:"national_id"`
+		Name string
+	}
+	var table struct{ Items []row }
+	if err := json.Unmarshal([]byte(s.cli("identities", "magic", "--output", "json")), &table); err != nil {
+		t.Fatal(err)
+	}
+	rp := newRelyingParty(s, s.demoCertificate())
+	userinfo := func(id string, patience time.Duration) string {
+		tok := rp.tokens(id, "")
+		req, _ := http.NewRequest(http.MethodGet, s.Issuer+"/protocol/openid-connect/userinfo", nil)
+		req.Header.Set("Authorization", "Bearer "+tok.AccessToken)
+		c := s.http(nil)
+		c.Timeout = patience
+		resp, err := c.Do(req)
+		if err != nil {
+			return "no answer"
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		_, access := jwtParts(t, tok.AccessToken)
+		return resp.Status + " " + string(b) + access
+	}
+	refused := func(means string) func(string) string {
+		return func(id string) string { return rp.login(id + means).Encode() }
+	}
+	whole := func(id string) string { return userinfo(id, 20*time.Second) }
+	for name, c := range map[string]struct {
+		observe   func(string) string
+		has, lack string
+	}{
+		"approved":             {whole, "200 OK", ""},
+		"refused":              {refused(""), "error=access_denied", "code="},
+		"time-out":             {refused(""), "nobody+answers", "code="},
+		"phone-unreachable":    {refused(""), "could+not+be+reached", "code="},
+		"pin-blocked":          {refused(";means=card"), "bloqu", "code="},
+		"card-opposed":         {refused(";means=card"), "opposition", "code="},
+		"card-expired":         {refused(";means=card"), "expir", "code="},
+		"no-activity":          {whole, `"activities":[]`, ""},
+		"16-activities":        {whole, "HOPITAL MAGIQUE 16", "HOPITAL MAGIQUE 17"},
+		"two-professions":      {whole, `"codeProfession":"21"`, ""},
+		"long-names":           {whole, strings.Repeat("MAGIQUE-", 9) + "LONGUE", ""},
+		"acr-missing":          {whole, "200 OK", `"acr"`},
+		"eidas2":               {whole, `"acr":"eidas2"`, ""},
+		"subjectrefpro-absent": {whole, "200 OK", "SubjectRefPro"},
+		"claim-wrong-type":     {whole, `"SubjectRole":"10^`, ""},
+		"userinfo-500":         {whole, "500 Internal Server Error", "SubjectNameID"},
+		"userinfo-slow":        {func(id string) string { return userinfo(id, time.Second) }, "no answer", ""},
+		"token-503": {func(id string) string {
+			status, a := s.post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {rp.login(id).Get("code")}, "redirect_uri": {callbackURL}})
+			return fmt.Sprint(status, a)
+		}, "503 map[error:temporarily_unavailable", ""},
+	} {
+		i := slices.IndexFunc(table.Items, func(r row) bool { return r.Name == name })
+		if i < 0 {
+			t.Errorf("no magic identity %s", name)
+			continue
+		}
+		if got := c.observe(table.Items[i].ID); !strings.Contains(got, c.has) || c.lack != "" && strings.Contains(got, c.lack) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if len(table.Items) != 18 {
+		t.Errorf("%d magic identities, 18 are tested", len(table.Items))
+	}
+	s.api("PATCH", "/doors", `{"quirks":false}`, nil)
+	if got := whole("899700000146"); !strings.Contains(got, "SubjectRefPro") {
+		t.Errorf("with the door closed: %s", got)
 	}
 }

@@ -209,6 +209,9 @@ func (s *Service) addressee(ctx context.Context, a Ask) (*identities.Identity, e
 	if err != nil {
 		return nil, err
 	}
+	if person.Has(identities.PhoneUnreachable) && s.settings.Policies(nil, nil).DoorQuirks {
+		return nil, problem.New(problem.Forbidden, "ecps-unreachable", "Votre téléphone n'a pas pu être joint").Got(a.NationalID).Do("réessayez")
+	}
 	if device.Blocked() {
 		return nil, problem.New(problem.Forbidden, "ecps-blocked", "Cette e-CPS est bloquée après trois codes erronés").Got(a.NationalID).Do("réactivez l'e-CPS (pscemu ecps activate)")
 	}
