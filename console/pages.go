@@ -16,6 +16,7 @@ import (
 func (s *Console) pages(e *echo.Echo) {
 	e.GET("/", s.home)
 	e.GET("/identities", s.identitiesPage)
+	e.GET("/identities/new", s.newPersonPage)
 	e.GET("/identities/:id", s.identityPage)
 	e.GET("/cards", s.cardsPage)
 	e.GET("/clients", s.clientsPage)
@@ -29,6 +30,8 @@ func (s *Console) pages(e *echo.Echo) {
 	ours := e.Group("", s.ownPagesOnly)
 	ours.POST("/phone/:id/:request", s.phoneAnswer)
 	ours.POST("/cards/:serial/:action", s.cardAction)
+	ours.POST("/identities/new", s.savePerson)
+	ours.POST("/identities/:id/:action", s.personAction)
 	ours.POST("/reader/:request", s.readerAnswer)
 	if s.Demo != nil {
 		e.GET("/demo", s.demoPage)
@@ -83,7 +86,7 @@ func (s *Console) identityPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_identity", map[string]any{"Title": i.Name(), "Person": s.person(ctx(c), i), "Claims": string(claims), "Cards": all})
+	return s.page(c, http.StatusOK, "console_identity", map[string]any{"Title": i.Name(), "Person": s.person(ctx(c), i), "Claims": string(claims), "Cards": all, "CardTypes": cards.Types})
 }
 
 func (s *Console) cardsPage(c echo.Context) error {

@@ -88,6 +88,14 @@ func (g *Generator) Check() error {
 	return nil
 }
 
+// Professions lists the codes of the professions that can be generated.
+func Professions() (codes []string) {
+	for _, p := range data().Professions {
+		codes = append(codes, p.Code)
+	}
+	return codes
+}
+
 // choices are the professions that can be drawn.
 func (g *Generator) choices() []profession {
 	return slices.DeleteFunc(slices.Clone(data().Professions), func(p profession) bool {

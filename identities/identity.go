@@ -174,6 +174,9 @@ func (i *Identity) main() (e Exercise, a Activity) {
 // Profession is the code of the main profession, "" when there is none.
 func (i *Identity) Profession() string { e, _ := i.main(); return e.Profession }
 
+// MainExercise is the first exercise.
+func (i *Identity) MainExercise() Exercise { e, _ := i.main(); return e }
+
 // MainActivity is the first activity of the first exercise.
 func (i *Identity) MainActivity() Activity { _, a := i.main(); return a }
 

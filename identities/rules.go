@@ -15,6 +15,10 @@ var knowHowTables = map[string]string{"S": "R38", "C": "R39", "CEX": "R40", "DNQ
 // specialty (R38) is of.
 var specialties = map[string]string{"SM": "10", "SCD": "40", "SI": "60", "SP": "21"}
 
+// SpecialtyOf is the profession that may have this specialty (R38), "" when
+// nothing is known.
+func SpecialtyOf(code string) string { return specialties[strings.TrimRight(code, "0123456789")] }
+
 // field is a value of a person with the tables it may be of.
 type field struct {
 	name, value string
@@ -96,8 +100,7 @@ func (e *Exercise) checkKnowHow(at string) error {
 	if err := (field{at + "codeSavoirFaire", e.KnowHow, []string{table}}).check(); err != nil {
 		return err
 	}
-	letters := strings.TrimRight(e.KnowHow, "0123456789")
-	if of := specialties[letters]; table == "R38" && of != "" && of != e.Profession {
+	if of := SpecialtyOf(e.KnowHow); table == "R38" && of != "" && of != e.Profession {
 		return problem.New(problem.Invalid, "know-how-of-other-profession", at+"codeSavoirFaire is a specialty of another profession").Got(e.KnowHow + " with profession " + e.Profession).Want("profession " + of + " (" + nomenclature.ProfessionLabel(of) + ")")
 	}
 	return nil

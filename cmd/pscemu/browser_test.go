@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -324,5 +325,30 @@ func TestBrowserCIBAByThePhoneAndByTheReader(t *testing.T) {
 		if a := s.poll(o["auth_req_id"]); a["access_token"] == nil {
 			t.Errorf("%s: %v", name, a)
 		}
+	}
+}
+
+// From the blank form to a login as that person.
+func TestBrowserEditPageFromBlankFormToLogin(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	var id, claims, info, problem string
+	text := func(contains string) chromedp.Action {
+		return chromedp.Poll(`document.querySelector("[data-testid=claims]").textContent.includes(`+strconv.Quote(contains)+`)`, nil)
+	}
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/identities"), click("new-identity"), visible("edit"), chromedp.SetValue(hook("edit-profession"), "40", chromedp.ByQuery), click("edit-begin"), chromedp.WaitReady(`option[value="SCD01"]`, chromedp.ByQuery),
+		text(`40^1.2.250.1.213.1.1.5.5`), chromedp.Clear(hook("edit-family-name"), chromedp.ByQuery), typed("edit-family-name", "D'ARTOIS-LÉGER"), text("D'ARTOIS-LÉGER"), shot("edit"),
+		chromedp.Value(hook("edit-national-id"), &id, chromedp.ByQuery))
+	do(t, ctx, chromedp.SetValue(hook("edit-national-id"), "12", chromedp.ByQuery), click("edit-save"), visible("error"), chromedp.Text(hook("error"), &problem, chromedp.ByQuery),
+		chromedp.SetValue(hook("edit-national-id"), id, chromedp.ByQuery), click("edit-save"), visible("activate-ecps"), click("activate-ecps"), visible("means-ecps"), click("create-card"),
+		visible("means-card"), chromedp.Text(hook("claims"), &claims, chromedp.ByQuery), toLoginPage(s), visible("login-page"), typed("national-id", id), click("submit-ecps"), visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery))
+	if !strings.Contains(problem, "national id") {
+		t.Errorf("the wrong id says %q", problem)
+	}
+	if !strings.Contains(claims, "D'ARTOIS-LÉGER") || !strings.Contains(info, "D'ARTOIS-LÉGER") || !strings.Contains(info, id) || !strings.Contains(info, `"40^`) {
+		t.Errorf("claims %s\nUserInfo %s", claims, info)
+	}
+	if out := s.cli("login", "--identity", id, "--means", "card"); !strings.Contains(out, `"authMode": "CARD"`) {
+		t.Errorf("by card: %s", out)
 	}
 }
