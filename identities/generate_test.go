@@ -52,7 +52,7 @@ func TestTheSameSeedGivesTheSamePeopleByteForByte(t *testing.T) {
 		b, _ := json.Marshal(all)
 		return string(b)
 	}
-	if people(7) != people(7) {
+	if first, again := people(7), people(7); first != again {
 		t.Error("they differ")
 	}
 	if people(7) == people(8) {
