@@ -32,6 +32,7 @@ type Settings struct {
 	Output        string `name:"output" default:"text" help:"text or json" choices:"text,json"`
 	Strict        bool   `name:"strict" default:"false" help:"close every test door and show PSC's error texts alone"`
 	Profile       string `name:"profile" default:"bas-2026" help:"set of defaults: bas-2026, bas-2023, prod-2026 or next" choices:"bas-2026,bas-2023,prod-2026,next"`
+	Identities    string `name:"identities" default:"" help:"folder of identity files (JSON, YAML, CSV) to load and to watch"`
 	TrustAnchors  string `name:"trust-anchors" default:"" help:"PEM file of foreign authorities whose client certificates are accepted"`
 	OutboundCA    string `name:"outbound-ca" default:"" help:"PEM file of authorities to trust when calling registered notification and logout URIs"`
 	LogLevel      string `name:"log-level" default:"warn" help:"debug, info, warn or error" choices:"debug,info,warn,error"`

@@ -29,6 +29,8 @@ type Identity struct {
 	Behaviour  Behaviour  `json:"behaviour"`
 	Notes      string     `json:"notes,omitempty"`
 	Tags       []string   `json:"tags,omitempty"`
+	// Source is the file the person comes from; they are changed there only.
+	Source string `json:"source,omitempty"`
 	// Quirks are what goes wrong around this person, on purpose.
 	Quirks []Quirk `json:"quirks,omitempty"`
 	// AllowInvalid keeps a person who is wrong on purpose: it is the reason.

@@ -42,7 +42,64 @@ func (p *People) Put(ctx context.Context, i *Identity) error {
 	if err := i.Validate(); err != nil {
 		return err
 	}
-	return Collection.Save(ctx, p.store, i.NationalID, *i, store.Forever)
+	return p.store.Update(ctx, func(tx store.Tx) error { return replace(tx, *i) })
+}
+
+// replace writes a person, unless a file holds them.
+func replace(tx store.Tx, i Identity) error {
+	if err := notFromFile(tx, i.NationalID); err != nil {
+		return err
+	}
+	i.Source = ""
+	return Collection.Put(tx, i.NationalID, i, store.Forever)
+}
+
+func notFromFile(tx store.Tx, id string) error {
+	if there, err := Collection.Get(tx, id); err == nil && there.Source != "" {
+		return problem.New(problem.Conflict, "identity-from-file", "this person comes from a file").Got(there.Source).Do("change the file; the emulator watches it")
+	}
+	return nil
+}
+
+// Follow makes the people of files what the files say: those who left them are
+// removed, as long as they came from one. It returns who is new.
+func (p *People) Follow(ctx context.Context, people []Identity) (added []Identity, err error) {
+	named := map[string]string{}
+	for _, i := range people {
+		if other := named[i.NationalID]; other != "" {
+			return nil, problem.New(problem.Invalid, "identity-twice", "two files hold the same person").Got(i.NationalID + " in " + other + " and " + i.Source).Do("keep one of them")
+		}
+		named[i.NationalID] = i.Source
+	}
+	if err := validateAll(people); err != nil {
+		return nil, err
+	}
+	err = p.store.Update(ctx, func(tx store.Tx) error {
+		added = nil
+		all, err := Collection.List(tx, "", 1<<30)
+		if err != nil {
+			return err
+		}
+		there := map[string]bool{}
+		for _, i := range all {
+			there[i.NationalID] = true
+			if i.Source != "" && named[i.NationalID] == "" {
+				if err := Collection.Delete(tx, i.NationalID); err != nil {
+					return err
+				}
+			}
+		}
+		for _, i := range people {
+			if !there[i.NationalID] {
+				added = append(added, i)
+			}
+			if err := Collection.Put(tx, i.NationalID, i, store.Forever); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return added, err
 }
 
 // Create keeps a new person, and refuses one who is there already.
@@ -61,6 +118,20 @@ func (p *People) Create(ctx context.Context, i *Identity) error {
 // PutAll validates and keeps people in one transaction: all of them, or none.
 // The error names the first that cannot be.
 func (p *People) PutAll(ctx context.Context, people []Identity) error {
+	if err := validateAll(people); err != nil {
+		return err
+	}
+	return p.store.Update(ctx, func(tx store.Tx) error {
+		for _, i := range people {
+			if err := replace(tx, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func validateAll(people []Identity) error {
 	for n := range people {
 		if err := people[n].Validate(); err != nil {
 			bad := *problem.From(err)
@@ -68,14 +139,7 @@ func (p *People) PutAll(ctx context.Context, people []Identity) error {
 			return &bad
 		}
 	}
-	return p.store.Update(ctx, func(tx store.Tx) error {
-		for _, i := range people {
-			if err := Collection.Put(tx, i.NationalID, i, store.Forever); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return nil
 }
 
 // AddAll keeps the people who are not there yet, in one transaction, and
@@ -102,7 +166,12 @@ func (p *People) Delete(ctx context.Context, id string) error {
 	if _, err := p.Get(ctx, id); err != nil {
 		return err
 	}
-	return p.store.Update(ctx, func(tx store.Tx) error { return Collection.Delete(tx, id) })
+	return p.store.Update(ctx, func(tx store.Tx) error {
+		if err := notFromFile(tx, id); err != nil {
+			return err
+		}
+		return Collection.Delete(tx, id)
+	})
 }
 
 // SetBehaviour changes how the person's phone answers.
@@ -112,7 +181,7 @@ func (p *People) SetBehaviour(ctx context.Context, id string, b Behaviour) error
 		return err
 	}
 	i.Behaviour = b
-	return p.Put(ctx, i)
+	return Collection.Save(ctx, p.store, id, *i, store.Forever)
 }
 
 // List returns up to limit people behind the id after, whose id or name holds

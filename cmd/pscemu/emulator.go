@@ -79,6 +79,9 @@ func start(ctx context.Context, l *config.Loaded) (e *emulator, err error) {
 	if err != nil {
 		return e, err
 	}
+	if err := e.follow(ctx); err != nil {
+		return e, err
+	}
 	if err := e.serve(ctx, server, ca); err != nil {
 		return e, err
 	}

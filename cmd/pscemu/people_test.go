@@ -197,3 +197,54 @@ func TestEveryMagicIdentityHasItsOutcome(t *testing.T) {
 		t.Errorf("with the door closed: %s", got)
 	}
 }
+
+func TestAFolderOfIdentityFilesIsLoadedWatchedAndReadOnly(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("people.yaml", "- national_id: \"899700366240\"\n  family_name: DOC0036624\n  given_name: KIT\n  behaviour: approve\n")
+	s := boot(t, "--identities", dir)
+	if out := s.cli("login", "--identity", "899700366240"); !strings.Contains(out, "DOC0036624") {
+		t.Errorf("by phone: %s", out)
+	}
+	if out := s.cli("login", "--identity", "899700366240", "--means", "card"); !strings.Contains(out, "CARD") {
+		t.Errorf("by card: %s", out)
+	}
+	var p struct{ Code, Received string }
+	if s.api("DELETE", "/identities/899700366240", "", &p); p.Code != "identity-from-file" || p.Received != "people.yaml" {
+		t.Errorf("deleted: %+v", p)
+	}
+	if s.api("PUT", "/identities/899700366240", `{"national_id":"899700366240","family_name":"A","given_name":"B"}`, &p); p.Code != "identity-from-file" {
+		t.Errorf("changed: %+v", p)
+	}
+	until := func(what string, there func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); !there(); {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s was not noticed", what)
+			}
+		}
+	}
+	write("people.yaml", "- national_id: \"899700366240\"\n  family_name: ANOTHER\n  given_name: KIT\n")
+	write("more.json", `[{"national_id":"899700245220","family_name":"DOC0024522","given_name":"KIT"}]`)
+	until("the change", func() bool { return s.api("GET", "/identities/899700245220", "", nil) == 200 })
+	if out := s.cli("identities", "show", "899700366240"); !strings.Contains(out, "ANOTHER") {
+		t.Errorf("the changed name: %s", out)
+	}
+	write("more.json", `[{"national_id":"8997002`) // half written: the people stay
+	if err := os.Remove(filepath.Join(dir, "people.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	write("more.json", `[]`)
+	until("the removal", func() bool { return s.api("GET", "/identities/899700245220", "", nil) == 404 })
+	if s.api("GET", "/identities/"+nurse, "", nil) != 200 {
+		t.Error("a persona was removed")
+	}
+	write("more.json", `{`)
+	if out, err := exec.Command(binary, "serve", "--data", t.TempDir(), "--identities", dir, "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0").CombinedOutput(); err == nil || !strings.Contains(string(out), "more.json") {
+		t.Errorf("a broken file at start: %v %s", err, out)
+	}
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"pscemu/cards"
+	"pscemu/identities"
+	"pscemu/problem"
+)
+
+// follow loads the folder of identity files, and goes on watching it. What
+// cannot be read at the start ends it; later it is logged and the people stay.
+func (e *emulator) follow(ctx context.Context) error {
+	dir := e.settings.Identities
+	if dir == "" {
+		return nil
+	}
+	seen, err := e.loadFolder(ctx, dir, "")
+	if err != nil {
+		return err
+	}
+	go func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if seen, err = e.loadFolder(ctx, dir, seen); err != nil {
+					slog.Error("identity files", "error", err)
+				}
+			}
+		}
+	}()
+	return nil
+}
+
+// loadFolder reads the folder when it has changed since seen, and returns what
+// it looks like now.
+func (e *emulator) loadFolder(ctx context.Context, dir, seen string) (string, error) {
+	files, now, err := identityFiles(dir)
+	if err != nil || now == seen {
+		return now, err
+	}
+	var people []identities.Identity
+	for _, f := range files {
+		in, err := readPeople(f)
+		if err != nil {
+			return now, err
+		}
+		for _, i := range in.People {
+			i.Source = filepath.Base(f)
+			people = append(people, i)
+		}
+		for _, w := range in.Warnings {
+			slog.Warn("identity file", "file", f, "warning", w)
+		}
+	}
+	added, err := e.people.Follow(ctx, people)
+	if err != nil {
+		return now, err
+	}
+	cps, err := cards.TypeNamed("CPS")
+	return now, errors.Join(err, e.ecps.ActivateAll(ctx, added, cards.DefaultPIN), e.cards.IssueAll(ctx, added, cps))
+}
+
+// identityFiles lists the folder's files, and a text that changes with them.
+func identityFiles(dir string) (files []string, look string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, "", problem.New(problem.Invalid, "identities-unusable", "the folder of identity files cannot be read").Got(err.Error()).Want("a folder, with --identities")
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil || entry.IsDir() || !slices.Contains([]string{".json", ".yaml", ".yml", ".csv"}, filepath.Ext(entry.Name())) {
+			continue
+		}
+		files = append(files, filepath.Join(dir, entry.Name()))
+		look += fmt.Sprintln(entry.Name(), info.Size(), info.ModTime().UnixNano())
+	}
+	return files, look + ".", nil
+}
+
+func readPeople(file string) (*identities.Imported, error) {
+	raw, err := os.ReadFile(file)
+	if err == nil && strings.Contains(filepath.Ext(file), "y") {
+		raw, err = yaml.YAMLToJSON(raw)
+	}
+	var in *identities.Imported
+	if err == nil {
+		in, err = identities.ParseImport(raw)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return in, nil
+}
