@@ -55,7 +55,7 @@ func (s *Console) routes() []route {
 		{"POST", "/identities", "Create a person", s.createIdentity},
 		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, means}; the same seed gives the same people", s.generate},
 		{"POST", "/identities/import", "Import people: our JSON or CSV, or a UserInfo; all of them, or none", s.importPeople},
-		{"GET", "/identities/export", "Export people; ?format=json or csv", s.exportPeople},
+		{"GET", "/identities/export", "Export people; ?format=json, csv or fhir", s.exportPeople},
 		{"GET", "/codes", "The code tables", s.codeTables},
 		{"GET", "/codes/:table", "The codes of a table; ?q= searches", s.codes},
 		{"GET", "/identities/:id", "One person", s.getIdentity},

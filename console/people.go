@@ -10,6 +10,7 @@ import (
 
 	"pscemu/cards"
 	"pscemu/identities"
+	"pscemu/identities/fhir"
 	"pscemu/identities/nomenclature"
 	"pscemu/problem"
 )
@@ -112,8 +113,11 @@ func (s *Console) exportPeople(c echo.Context) (any, error) {
 		var b bytes.Buffer
 		err := identities.ExportCSV(&b, people)
 		return file{"identites.csv", "text/csv; charset=utf-8", b.Bytes()}, err
+	case "fhir":
+		b, err := json.MarshalIndent(fhir.Export(s.fhirBase(), people), "", " ")
+		return file{"identites.fhir.json", "application/fhir+json", b}, err
 	default:
-		return nil, problem.New(problem.Invalid, "format-unknown", "no such format").Got(format).Want("json or csv")
+		return nil, problem.New(problem.Invalid, "format-unknown", "no such format").Got(format).Want("json, csv or fhir")
 	}
 }
 

@@ -158,7 +158,7 @@ func newExport() *cobra.Command {
 		}
 		return err
 	})
-	cmd.Flags().String("format", "json", "json or csv")
+	cmd.Flags().String("format", "json", "json, csv or fhir")
 	cmd.Flags().String("search", "", "those only whose name or national id holds this")
 	return cmd
 }

@@ -248,3 +248,73 @@ func TestAFolderOfIdentityFilesIsLoadedWatchedAndReadOnly(t *testing.T) {
 		t.Errorf("a broken file at start: %v %s", err, out)
 	}
 }
+
+// The look-up in the directory agrees with the login.
+func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
+	s := boot(t)
+	ask := func(path string) (int, map[string]any) {
+		resp, err := http.Get(s.ConsoleURL + "/fhir/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var out map[string]any
+		if err := json.NewDecoder(resp.Body).Decode(&out); err != nil || !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/fhir+json") {
+			t.Fatalf("%v %s", err, resp.Header.Get("Content-Type"))
+		}
+		return resp.StatusCode, out
+	}
+	for _, q := range []string{"identifier=" + doctor, "identifier=" + doctor[1:], "identifier=" + url.QueryEscape("https://rpps.esante.gouv.fr|"+doctor[1:]), "identifier=" + url.QueryEscape("urn:oid:1.2.250.1.71.4.2.1|"+doctor)} {
+		status, bundle := ask("Practitioner?" + q)
+		raw, _ := json.Marshal(bundle)
+		if status != 200 || bundle["total"] != 1.0 || !strings.Contains(string(raw), `"family":"DOC9001117"`) || !strings.Contains(string(raw), `"code":"10","display":"Médecin","system":"https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"`) {
+			t.Errorf("%s: %d %s", q, status, raw)
+		}
+	}
+	if _, roles := ask("PractitionerRole?practitioner.identifier=" + doctor); roles["total"] != 8.0 {
+		t.Errorf("the doctor of eight activities has %v roles", roles["total"])
+	}
+	if _, roles := ask("PractitionerRole?_include=PractitionerRole:organization&practitioner=pscemu-" + strings.Replace(staff, "/", "-", 1)); roles["total"].(float64) < 2 {
+		t.Errorf("staff, whose id holds a slash: %v", roles)
+	}
+	if status, read := ask("Practitioner/pscemu-" + doctor); status != 200 || read["id"] != "pscemu-"+doctor {
+		t.Errorf("read: %d %v", status, read)
+	}
+	if _, none := ask("Practitioner?identifier=nobody"); none["total"] != 0.0 {
+		t.Errorf("nobody: %v", none)
+	}
+	if status, o := ask("Practitioner"); status != 400 || o["resourceType"] != "OperationOutcome" {
+		t.Errorf("a search for nothing: %d %v", status, o)
+	}
+	var bundle struct {
+		ResourceType, Type string
+		Entry              []struct {
+			FullURL  string
+			Resource map[string]any
+		}
+	}
+	if err := json.Unmarshal([]byte(s.cli("identities", "export", "--format", "fhir")), &bundle); err != nil {
+		t.Fatal(err)
+	}
+	ids, need := map[string]bool{}, map[string][]string{"Practitioner": {"id", "meta", "identifier", "name", "active"}, "PractitionerRole": {"id", "meta", "practitioner", "active"}, "Organization": {"id", "meta", "name", "active"}}
+	for _, e := range bundle.Entry {
+		kind := e.Resource["resourceType"].(string)
+		id := kind + "/" + e.Resource["id"].(string)
+		if ids[id] || len(e.Resource["id"].(string)) > 64 || strings.ContainsAny(e.Resource["id"].(string), "/_ ") {
+			t.Errorf("%s comes twice, or is no FHIR id", id)
+		}
+		ids[id] = true
+		for _, field := range need[kind] {
+			if e.Resource[field] == nil {
+				t.Errorf("%s lacks %s", id, field)
+			}
+		}
+	}
+	for _, e := range bundle.Entry {
+		for _, field := range []string{"practitioner", "organization"} {
+			if ref, ok := e.Resource[field].(map[string]any); ok && !ids[ref["reference"].(string)] {
+				t.Errorf("%v leads nowhere", ref)
+			}
+		}
+	}
+}
