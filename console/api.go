@@ -53,7 +53,7 @@ func (s *Console) routes() []route {
 	return []route{
 		{"GET", "/identities", "List people; ?q searches, ?limit&after pages", s.listIdentities},
 		{"POST", "/identities", "Create a person", s.createIdentity},
-		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, means}; the same seed gives the same people", s.generate},
+		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means}; the same seed gives the same people", s.generate},
 		{"POST", "/identities/import", "Import people: our JSON or CSV, or a UserInfo; all of them, or none", s.importPeople},
 		{"GET", "/identities/export", "Export people; ?format=json, csv or fhir", s.exportPeople},
 		{"GET", "/codes", "The code tables", s.codeTables},

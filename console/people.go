@@ -22,12 +22,14 @@ const maxBatch = 5000
 // stay as they are.
 func (s *Console) generate(c echo.Context) (any, error) {
 	in := struct {
-		Count      int      `json:"count"`
-		Seed       uint64   `json:"seed"`
-		From       int      `json:"from"`
-		Profession string   `json:"profession"`
-		Theme      string   `json:"theme"`
-		Means      []string `json:"means"`
+		Count      int            `json:"count"`
+		Seed       uint64         `json:"seed"`
+		From       int            `json:"from"`
+		Profession string         `json:"profession"`
+		Theme      string         `json:"theme"`
+		Mix        map[string]int `json:"mix"`
+		Traps      bool           `json:"traps"`
+		Means      []string       `json:"means"`
 	}{Count: 1, Means: []string{"ecps", "card"}}
 	if err := body(c, &in); err != nil {
 		return nil, err
@@ -40,7 +42,7 @@ func (s *Console) generate(c echo.Context) (any, error) {
 			return nil, problem.New(problem.Invalid, "means-unknown", "no such means").Got(m).Want("ecps, card")
 		}
 	}
-	g := &identities.Generator{Seed: in.Seed, Profession: in.Profession, Theme: in.Theme}
+	g := &identities.Generator{Seed: in.Seed, Profession: in.Profession, Theme: in.Theme, Mix: in.Mix, Traps: in.Traps}
 	if err := g.Check(); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,10 @@ type Generator struct {
 	Seed       uint64
 	Profession string // code, "" for the mix of the real population
 	Theme      string // hospital, practice, pharmacy, lab, ambulance; "" for all
+	// Mix weighs professions, such as {"10": 1, "60": 3}; nil is the population's.
+	Mix map[string]int
+	// Traps gives names that break careless software.
+	Traps bool
 	// Structures is how many of each kind the people share; 0 means 50.
 	Structures int
 }
@@ -56,6 +60,10 @@ type ingredients struct {
 	Streets     []string
 	Structures  map[string]string // by sector
 	Themes      map[string][]string
+	Traps       []struct {
+		Family, Given string
+		Times         int // the name is repeated so often
+	}
 }
 
 var data = sync.OnceValue(func() (d ingredients) {
@@ -79,6 +87,11 @@ func (g *Generator) Check() error {
 		}
 		return problem.New(problem.Invalid, "profession-unknown", "no such profession").Got(g.Profession).Want(strings.Join(codes, ", "))
 	}
+	for code, weight := range g.Mix {
+		if !slices.Contains(Professions(), code) || weight < 1 || weight > 1_000_000 {
+			return problem.New(problem.Invalid, "mix-invalid", "the mix cannot be used").Got(fmt.Sprintf("%s=%d", code, weight)).Want("codes of professions with weights from 1, such as 10=1,60=3")
+		}
+	}
 	if _, there := d.Themes[g.Theme]; g.Theme != "" && !there {
 		return problem.New(problem.Invalid, "theme-unknown", "no such theme").Got(g.Theme).Want("hospital, practice, pharmacy, lab or ambulance")
 	}
@@ -98,7 +111,14 @@ func Professions() (codes []string) {
 
 // choices are the professions that can be drawn.
 func (g *Generator) choices() []profession {
-	return slices.DeleteFunc(slices.Clone(data().Professions), func(p profession) bool {
+	all := slices.Clone(data().Professions)
+	if g.Mix != nil {
+		all = slices.DeleteFunc(all, func(p profession) bool { return g.Mix[p.Code] == 0 })
+		for n := range all {
+			all[n].Weight = g.Mix[all[n].Code]
+		}
+	}
+	return slices.DeleteFunc(all, func(p profession) bool {
 		return g.Profession != "" && p.Code != g.Profession || g.Theme != "" && !slices.Contains(p.Themes, g.Theme)
 	})
 }
@@ -111,7 +131,11 @@ func (g *Generator) Person(n int) *Identity {
 	rpps := testRPPS(g.Seed, n)
 	i := &Identity{NationalID: "8" + rpps, Civility: pick(r, []string{"M", "MME"}), GivenName: pick(r, d.GivenNames), FamilyName: pick(r, d.Syllables) + pick(r, d.Endings),
 		Behaviour: Behaviour{Action: Approve}, Tags: []string{"generated"}}
-	i.Email = strings.ToLower(fold(i.GivenName)+"."+fold(i.FamilyName)) + "." + rpps[3:10] + "@exemple.invalid"
+	if g.Traps {
+		trap := pick(r, d.Traps)
+		i.FamilyName, i.GivenName = strings.Repeat(trap.Family, max(trap.Times, 1)), strings.Repeat(trap.Given, max(trap.Times, 1))
+	}
+	i.Email = letters(fold(i.GivenName)) + "." + letters(fold(i.FamilyName)) + "." + rpps[3:10] + "@exemple.invalid"
 	i.Mobile = fmt.Sprintf("+33639980%03d", n%1000) // 06 39 98 is reserved for fiction
 	e := Exercise{Profession: p.Code, Category: "C", Civility: p.Civility, FamilyName: i.FamilyName, GivenName: i.GivenName}
 	if k := p.KnowHow; k != nil && r.Float64() < k.Share {
@@ -122,6 +146,17 @@ func (g *Generator) Person(n int) *Identity {
 	}
 	i.Exercises = []Exercise{e}
 	return i
+}
+
+// letters keeps what an address may hold everywhere, twenty of them at most.
+func letters(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < 'a' || r > 'z' {
+			return -1
+		}
+		return r
+	}, s)
+	return s[:min(len(s), 20)]
 }
 
 func draw(r *rand.Rand, from []profession) profession {

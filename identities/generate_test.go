@@ -213,3 +213,32 @@ func BenchmarkGenerate(b *testing.B) {
 		g.Person(n)
 	}
 }
+
+func TestAMixWeighsAndTrapsBreakCarelessSoftware(t *testing.T) {
+	g := &identities.Generator{Seed: 9, Mix: map[string]int{"10": 1, "60": 3}, Traps: true}
+	if err := g.Check(); err != nil {
+		t.Fatal(err)
+	}
+	count, names := map[string]int{}, map[string]bool{}
+	for k := range 2000 {
+		p := g.Person(k)
+		if err := p.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		count[p.Profession()]++
+		names[p.FamilyName] = true
+	}
+	if len(count) != 2 || count["60"] < 2*count["10"] {
+		t.Errorf("the mix: %v", count)
+	}
+	for _, want := range []string{"D'ARTAGNAN-L'HERMITTE", "O", strings.Repeat("ABCDEFGH", 10), "LE\u0301GER", "<b>GRAS</b>"} {
+		if !names[want] {
+			t.Errorf("no %q", want)
+		}
+	}
+	for _, mix := range []map[string]int{{"11": 1}, {"10": 0}, {"10": -1}} {
+		if err := (&identities.Generator{Mix: mix}).Check(); !problem.Is(err, "mix-invalid") {
+			t.Errorf("%v: %v", mix, err)
+		}
+	}
+}

@@ -23,6 +23,8 @@ func newGenerate() *cobra.Command {
 	cmd.Flags().Uint64("seed", 0, "seed (a random one, which is printed, when not given)")
 	cmd.Flags().String("profession", "", "code of a profession: pscemu codes G15; the mix of the real population when empty")
 	cmd.Flags().String("theme", "", "hospital, practice, pharmacy, lab or ambulance")
+	cmd.Flags().StringToInt("mix", nil, "professions and their weights, such as 10=1,60=3")
+	cmd.Flags().Bool("traps", false, "names that break careless software: apostrophes, one letter, eighty, decomposed accents …")
 	cmd.Flags().StringSlice("means", []string{"ecps", "card"}, "what they log in with: ecps, card; e-CPS code and code porteur are 1234")
 	return cmd
 }
@@ -36,6 +38,11 @@ func runGenerate(cmd *cobra.Command, _ []string) error {
 	profession, _ := cmd.Flags().GetString("profession")
 	theme, _ := cmd.Flags().GetString("theme")
 	means, _ := cmd.Flags().GetStringSlice("means")
+	mix, _ := cmd.Flags().GetStringToInt("mix")
+	traps, _ := cmd.Flags().GetBool("traps")
+	if len(mix) == 0 {
+		mix = nil
+	}
 	if count < 1 {
 		return usageError{fmt.Errorf("--count is %d; it must be 1 or more", count)}
 	}
@@ -50,7 +57,7 @@ func runGenerate(cmd *cobra.Command, _ []string) error {
 	all := []json.RawMessage{}
 	for from := 0; from < count; from += batch {
 		var out struct{ Items []json.RawMessage }
-		in := map[string]any{"count": min(batch, count-from), "from": from, "seed": seed, "profession": profession, "theme": theme, "means": means}
+		in := map[string]any{"count": min(batch, count-from), "from": from, "seed": seed, "profession": profession, "theme": theme, "mix": mix, "traps": traps, "means": means}
 		if err := r.call(http.MethodPost, "/identities/generate", in, &out); err != nil {
 			return err
 		}

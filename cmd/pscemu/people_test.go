@@ -43,6 +43,38 @@ func TestGeneratedPeopleLogInByPhoneAndByCard(t *testing.T) {
 	}
 }
 
+// Names that break careless software go through login, tokens and pages whole.
+func TestTrapNamesSurviveEveryPage(t *testing.T) {
+	s := boot(t)
+	var made struct {
+		Items []struct {
+			ID     string `json:"national_id"`
+			Family string `json:"family_name"`
+		}
+	}
+	if err := json.Unmarshal([]byte(s.cli("identities", "generate", "--count", "30", "--seed", "4", "--traps", "--mix", "60=1", "--output", "json")), &made); err != nil {
+		t.Fatal(err)
+	}
+	rp := newRelyingParty(s, s.demoCertificate())
+	for _, p := range made.Items {
+		id, _ := rp.tokens(p.ID, "").Extra("id_token").(string)
+		_, payload := jwtParts(t, id)
+		var claims struct{ Family_name string } //nolint:revive // the claim's name
+		if err := json.Unmarshal([]byte(payload), &claims); err != nil || claims.Family_name != p.Family {
+			t.Errorf("%q became %q", p.Family, claims.Family_name)
+		}
+		resp, err := http.Get(s.ConsoleURL + "/identities/" + p.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != 200 || strings.Contains(string(page), "<b>GRAS") {
+			t.Errorf("attack 24, %q: %s", p.Family, resp.Status)
+		}
+	}
+}
+
 func TestEveryProfessionLogsIn(t *testing.T) {
 	s := boot(t)
 	var table struct{ Items []struct{ Code, End string } }
