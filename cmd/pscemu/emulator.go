@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -333,6 +334,10 @@ func (e *emulator) serve(ctx context.Context, server tls.Certificate, ca *x509.C
 	base := &tls.Config{Certificates: []tls.Certificate{server}, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, ClientCAs: org, NextProtos: []string{"h2", "http/1.1"}}
 	cardTLS := base.Clone()
 	cardTLS.GetConfigForClient = e.cardTLS(base)
+	// Before anything new can begin: what is under way then is an earlier run's.
+	if err := e.provider.Resume(ctx); err != nil {
+		return err
+	}
 	e.run(tls.NewListener(e.listen, base), e.provider.Handler())
 	e.run(tls.NewListener(e.card, cardTLS), e.provider.CardHandler())
 	e.run(e.console, c.Handler())
@@ -413,9 +418,7 @@ func (e *emulator) background(ctx context.Context) {
 	if _, err := e.oidc.JWKS(ctx); err != nil && ctx.Err() == nil {
 		slog.Error("encryption key", "error", err)
 	}
-	if err := e.provider.Resume(ctx); err != nil && ctx.Err() == nil {
-		slog.Error("what an earlier run left", "error", err)
-	}
+	debug.FreeOSMemory() // what starting needed is not needed any more
 	tick := time.NewTicker(30 * time.Second)
 	defer tick.Stop()
 	for {

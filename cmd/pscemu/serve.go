@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -74,7 +73,6 @@ func serve(cmd *cobra.Command, _ []string) error {
 		_, err = fmt.Fprint(cmd.OutOrStdout(), e.ready.text())
 	}
 	if err == nil {
-		go debug.FreeOSMemory() // what starting needed is not needed any more
 		<-ctx.Done()
 	}
 	e.close(ctx)
