@@ -61,6 +61,7 @@ func (s *Console) routes() []route {
 		{"GET", "/identities/:id", "One person", s.getIdentity},
 		{"PUT", "/identities/:id", "Replace a person", s.putIdentity},
 		{"DELETE", "/identities/:id", "Delete a person", func(c echo.Context) (any, error) { return nil, s.People.Delete(ctx(c), param(c, "id")) }},
+		{"POST", "/identities/:id/restore", "Undo a delete", func(c echo.Context) (any, error) { return s.People.Restore(ctx(c), param(c, "id")) }},
 		{"GET", "/identities/:id/claims", "What a relying party would receive", s.claims},
 		{"GET", "/identities/:id/ecps", "The person's e-CPS", func(c echo.Context) (any, error) { return s.ECPS.Device(ctx(c), param(c, "id")) }},
 		{"POST", "/identities/:id/ecps", "Activate an e-CPS: {code}", s.activate},

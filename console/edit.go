@@ -159,6 +159,10 @@ func (s *Console) personAction(c echo.Context) error {
 		to = "/" + url.PathEscape(id)
 	case "delete":
 		err = s.People.Delete(ctx(c), id)
+		to = "?deleted=" + url.QueryEscape(id)
+	case "restore":
+		_, err = s.People.Restore(ctx(c), id)
+		to = "/" + url.PathEscape(id)
 	default:
 		err = echo.ErrNotFound
 	}

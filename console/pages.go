@@ -70,7 +70,7 @@ func (s *Console) identitiesPage(c echo.Context) error {
 	if len(people) < 100 {
 		next = ""
 	}
-	return s.page(c, http.StatusOK, "console_identities", map[string]any{"Title": "Identités", "People": rows, "Query": q, "Next": next})
+	return s.page(c, http.StatusOK, "console_identities", map[string]any{"Title": "Identités", "People": rows, "Query": q, "Next": next, "Deleted": c.QueryParam("deleted")})
 }
 
 func (s *Console) identityPage(c echo.Context) error {

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/norm"
 	"unicode"
 
+	"pscemu/identities/nomenclature"
 	"pscemu/problem"
 	"pscemu/store"
 )
@@ -170,8 +172,43 @@ func (p *People) Delete(ctx context.Context, id string) error {
 		if err := notFromFile(tx, id); err != nil {
 			return err
 		}
+		i, err := Collection.Get(tx, id)
+		if err == nil {
+			err = deleted.Put(tx, id, i, Undo)
+		}
+		if err != nil {
+			return err
+		}
 		return Collection.Delete(tx, id)
 	})
+}
+
+// deleted holds people for a while, so that a delete can be undone.
+var deleted = store.Collection[Identity]("identities-deleted")
+
+// Undo is how long a deleted person can be brought back.
+const Undo = 24 * time.Hour
+
+// Restore brings a deleted person back; their means were never taken away.
+func (p *People) Restore(ctx context.Context, id string) (i Identity, err error) {
+	err = p.store.Update(ctx, func(tx store.Tx) error {
+		if i, err = deleted.Get(tx, id); errors.Is(err, store.ErrNotFound) {
+			return problem.New(problem.NotFound, "identity-not-deleted", "nobody with this national id was deleted of late").Got(id).Want("a person deleted within " + Undo.String())
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := Collection.Get(tx, id); err == nil {
+			return problem.New(problem.Conflict, "identity-exists", "somebody has this national id again").Got(id)
+		}
+		return errors.Join(Collection.Put(tx, id, i, store.Forever), deleted.Delete(tx, id))
+	})
+	return i, err
+}
+
+// Deleted lists who can be brought back.
+func (p *People) Deleted(ctx context.Context) ([]Identity, error) {
+	return deleted.Page(ctx, p.store, "", 100)
 }
 
 // SetBehaviour changes how the person's phone answers.
@@ -184,8 +221,8 @@ func (p *People) SetBehaviour(ctx context.Context, id string, b Behaviour) error
 	return Collection.Save(ctx, p.store, id, *i, store.Forever)
 }
 
-// List returns up to limit people behind the id after, whose id or name holds
-// the query; case and accents do not matter.
+// List returns up to limit people behind the id after, whose id, name, tags,
+// profession or place of work hold the query; case and accents do not matter.
 func (p *People) List(ctx context.Context, query, after string, limit int) ([]Identity, error) {
 	var out []Identity
 	query = fold(query)
@@ -195,7 +232,7 @@ func (p *People) List(ctx context.Context, query, after string, limit int) ([]Id
 			return nil, err
 		}
 		for _, i := range page {
-			if len(out) < limit && strings.Contains(fold(i.NationalID+" "+i.Name()), query) {
+			if len(out) < limit && (query == "" || strings.Contains(fold(i.searched()), query)) {
 				out = append(out, i)
 			}
 			after = i.NationalID
@@ -205,6 +242,18 @@ func (p *People) List(ctx context.Context, query, after string, limit int) ([]Id
 		}
 	}
 	return out, nil
+}
+
+// searched is what a search looks at.
+func (i *Identity) searched() string {
+	out := []string{i.NationalID, i.Name(), strings.Join(i.Tags, " ")}
+	for _, e := range i.Exercises {
+		out = append(out, nomenclature.ProfessionLabel(e.Profession))
+		for _, a := range e.Activities {
+			out = append(out, a.CorporateName)
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 func fold(s string) string {

@@ -44,7 +44,10 @@ func newIdentities() *cobra.Command {
 		command("claims ID", "Show what a relying party would receive", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodGet, "/identities"+segment(a[0])+"/claims", nil)
 		}),
-		command("delete ID", "Delete a person", 1, func(cmd *cobra.Command, a []string) error {
+		command("restore ID", "Undo a delete", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodPost, "/identities"+segment(a[0])+"/restore", nil)
+		}),
+		command("delete ID", "Delete a person; restore undoes it for a day", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodDelete, "/identities"+segment(a[0]), nil)
 		}))
 }

@@ -350,3 +350,28 @@ func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
 		}
 	}
 }
+
+func TestADeleteIsUndoneForADayAndASearchFindsMoreThanNames(t *testing.T) {
+	s := boot(t)
+	before := s.cli("identities", "show", nurse)
+	s.cli("identities", "delete", nurse)
+	if s.api("GET", "/identities/"+nurse, "", nil) != 404 {
+		t.Error("still there")
+	}
+	s.cli("identities", "restore", nurse)
+	if after := s.cli("identities", "show", nurse); after != before {
+		t.Errorf("restored as %s", after)
+	}
+	s.cli("login", "--identity", nurse, "--means", "card")
+	s.cli("identities", "delete", nurse)
+	s.api("PUT", "/clock", `{"offset":"25h"}`, nil)
+	var p struct{ Code string }
+	if s.api("POST", "/identities/"+nurse+"/restore", "", &p); p.Code != "identity-not-deleted" {
+		t.Errorf("after a day: %+v", p)
+	}
+	for query, want := range map[string]string{"medecin": doctor, "magic": "899700000013", "hopital magique": "899700000013"} {
+		if out := s.cli("identities", "list", "--search", query); !strings.Contains(out, want) {
+			t.Errorf("%s: %s", query, out)
+		}
+	}
+}
