@@ -24,7 +24,7 @@ func (s *Server) userinfo(c echo.Context) error {
 		return s.unauthorized(c, "userinfo-missing")
 	}
 	ctx := c.Request().Context()
-	session, _, err := s.oidc.Bearer(ctx, token)
+	session, err := s.oidc.Bearer(ctx, token)
 	if err != nil {
 		s.journal.Add("", "userinfo", nil, err)
 		return s.bearerRefused(c, err)

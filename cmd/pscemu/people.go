@@ -34,40 +34,28 @@ const batch = 2000
 
 func runGenerate(cmd *cobra.Command, _ []string) error {
 	count, _ := cmd.Flags().GetInt("count")
-	seed, _ := cmd.Flags().GetUint64("seed")
-	profession, _ := cmd.Flags().GetString("profession")
-	theme, _ := cmd.Flags().GetString("theme")
-	means, _ := cmd.Flags().GetStringSlice("means")
-	mix, _ := cmd.Flags().GetStringToInt("mix")
-	traps, _ := cmd.Flags().GetBool("traps")
-	if len(mix) == 0 {
-		mix = nil
-	}
 	if count < 1 {
 		return usageError{fmt.Errorf("--count is %d; it must be 1 or more", count)}
-	}
-	if !cmd.Flags().Changed("seed") {
-		seed = uint64(rand.Uint32())
 	}
 	r, err := connect(cmd)
 	if err != nil {
 		return err
 	}
-	asJSON := outputIsJSON(cmd)
+	in := generation(cmd)
 	all := []json.RawMessage{}
 	for from := 0; from < count; from += batch {
 		var out struct{ Items []json.RawMessage }
-		in := map[string]any{"count": min(batch, count-from), "from": from, "seed": seed, "profession": profession, "theme": theme, "mix": mix, "traps": traps, "means": means}
+		in["count"], in["from"] = min(batch, count-from), from
 		if err := r.call(http.MethodPost, "/identities/generate", in, &out); err != nil {
 			return err
 		}
-		if asJSON || count <= 20 {
+		if outputIsJSON(cmd) || count <= 20 { // nobody reads thousands of lines
 			all = append(all, out.Items...)
 		}
 		progress(cmd, from+len(out.Items), count)
 	}
-	if asJSON {
-		return printJSON(cmd, map[string]any{"items": all, "seed": seed})
+	if outputIsJSON(cmd) {
+		return printJSON(cmd, map[string]any{"items": all, "seed": in["seed"]})
 	}
 	for _, raw := range all {
 		var p struct {
@@ -79,8 +67,26 @@ func runGenerate(cmd *cobra.Command, _ []string) error {
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", p.ID, p.Name)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%d people, seed %d\n", count, seed)
+	fmt.Fprintf(cmd.OutOrStdout(), "%d people, seed %d\n", count, in["seed"])
 	return nil
+}
+
+// generation is what the flags ask for, as the API takes it.
+func generation(cmd *cobra.Command) map[string]any {
+	f := cmd.Flags()
+	seed, _ := f.GetUint64("seed")
+	if !f.Changed("seed") {
+		seed = uint64(rand.Uint32())
+	}
+	profession, _ := f.GetString("profession")
+	theme, _ := f.GetString("theme")
+	traps, _ := f.GetBool("traps")
+	means, _ := f.GetStringSlice("means")
+	in := map[string]any{"seed": seed, "profession": profession, "theme": theme, "traps": traps, "means": means}
+	if mix, _ := f.GetStringToInt("mix"); len(mix) > 0 {
+		in["mix"] = mix
+	}
+	return in
 }
 
 func outputIsJSON(cmd *cobra.Command) bool {

@@ -397,13 +397,12 @@ func notWidened(r fosite.AccessRequester, x *Session) error {
 }
 
 // Bearer judges an access token and returns the session behind it.
-func (p *Provider) Bearer(ctx context.Context, token string) (*Session, string, error) {
-	c, payload, err := p.keys.verify(token, typAccess)
+func (p *Provider) Bearer(ctx context.Context, token string) (*Session, error) {
+	c, _, err := p.keys.verify(token, typAccess)
 	if err = p.strategy.inForce(ctx, c, err); err != nil {
-		return nil, "", problem.New(problem.Forbidden, "token-invalid", "Token verification failed").Got(err.Error()).Want("an access token of this issuer, in its time")
+		return nil, problem.New(problem.Forbidden, "token-invalid", "Token verification failed").Got(err.Error()).Want("an access token of this issuer, in its time")
 	}
-	x, err := p.alive(ctx, c.JTI)
-	return x, string(payload), err
+	return p.alive(ctx, c.JTI)
 }
 
 func (p *Provider) alive(ctx context.Context, jti string) (*Session, error) {
