@@ -65,6 +65,29 @@ func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
 		body, _ := io.ReadAll(resp.Body)
 		return string(body)
 	}
+	lateCode := func() string {
+		code := rp.login(nurse).Get("code")
+		s.api("PUT", "/clock", `{"offset":"90s"}`, nil)
+		defer s.api("DELETE", "/clock", "", nil)
+		_, a := s.post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {code}, "redirect_uri": {callbackURL}})
+		out, _ := json.Marshal(a)
+		return string(out)
+	}
+	longSession := func() string {
+		c := s.browser()
+		ask := func(more string) string {
+			resp, err := c.Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL) + more)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			return resp.Header.Get("Location")
+		}
+		ask("&login_hint=auto:" + nurse)
+		s.api("PUT", "/clock", `{"offset":"5h"}`, nil)
+		defer s.api("DELETE", "/clock", "", nil)
+		return ask("&prompt=none")
+	}
 	message := func() string {
 		_, a := s.backchannel(url.Values{"binding_message": {"with a space"}, "login_hint": {nurse}})
 		out, _ := json.Marshal(a)
@@ -98,6 +121,8 @@ func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
 		{"auth-level-claim", "true", claims, `"auth_level":"1"`},
 		{"access-token-lifetime", "5m", lifetime, `"access":300`},
 		{"refresh-token-lifetime", "10m", lifetime, `"refresh":600`},
+		{"code-lifetime", "2m", lateCode, `"access_token"`},
+		{"session-lifetime", "6h", longSession, "code="},
 		{"bind-access-tokens", "true", claims, `"cnf":{"x5t#S256":"`},
 		{"bind-access-tokens", "true", userinfo, "401 Unauthorized"},
 		{"require-pkce", "true", authorize, "Missing+parameter%3A+code_challenge_method"},
