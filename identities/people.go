@@ -113,6 +113,7 @@ func (p *People) Create(ctx context.Context, i *Identity) error {
 		if _, err := Collection.Get(tx, i.NationalID); err == nil {
 			return problem.New(problem.Conflict, "identity-exists", "somebody has this national id already").Got(i.NationalID).Do("use PUT to change the person")
 		}
+		i.Source = ""
 		return Collection.Put(tx, i.NationalID, *i, store.Forever)
 	})
 }

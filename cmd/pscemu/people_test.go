@@ -252,6 +252,10 @@ func TestAFolderOfIdentityFilesIsLoadedWatchedAndReadOnly(t *testing.T) {
 	if s.api("PUT", "/identities/899700366240", `{"national_id":"899700366240","family_name":"A","given_name":"B"}`, &p); p.Code != "identity-from-file" {
 		t.Errorf("changed: %+v", p)
 	}
+	s.api("POST", "/identities", `{"national_id":"899700237045","family_name":"A","given_name":"B","source":"forged.yaml"}`, nil)
+	if status := s.api("DELETE", "/identities/899700237045", "", nil); status != 204 {
+		t.Errorf("a person who only claims to come from a file: %d", status)
+	}
 	until := func(what string, there func() bool) {
 		t.Helper()
 		for deadline := time.Now().Add(20 * time.Second); !there(); {
