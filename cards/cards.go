@@ -151,35 +151,46 @@ func (d *Desk) Issue(ctx context.Context, nationalID, typeName, pin string) (*Ca
 	if len(pin) != 4 || strings.Trim(pin, "0123456789") != "" {
 		return nil, problem.New(problem.Invalid, "pin-form", "the code porteur has the wrong form").Got(fmt.Sprintf("%d characters", len(pin))).Want("4 digits")
 	}
+	c := d.newCard(person, t)
+	c.PIN = pin
+	return &c, d.save(ctx, c)
+}
+
+// newCard makes a person's active card with DefaultPIN; nothing is kept yet.
+func (d *Desk) newCard(i *identities.Identity, t Type) Card {
 	now := d.clock.Now()
-	c := Card{Serial: newSerial(t), Type: t.Name, State: Active, NationalID: nationalID, Holder: person.Name(), PIN: pin, IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0)}
-	return &c, d.store.Update(ctx, func(tx store.Tx) error { return keep(tx, c) })
+	return Card{Serial: newSerial(t), Type: t.Name, State: Active, NationalID: i.NationalID, Holder: i.Name(), PIN: DefaultPIN, IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0)}
+}
+
+func (d *Desk) save(ctx context.Context, c Card) error {
+	return d.store.Update(ctx, func(tx store.Tx) error { return keep(tx, c) })
 }
 
 // IssueIn gives the person a card that is in this state already.
 func (d *Desk) IssueIn(ctx context.Context, i *identities.Identity, state State) error {
-	now := d.clock.Now()
-	t := Types[0]
-	c := Card{Serial: newSerial(t), Type: t.Name, State: state, NationalID: i.NationalID, Holder: i.Name(), PIN: DefaultPIN, IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0)}
+	c := d.newCard(i, Types[0])
+	c.State = state
 	switch state {
 	case Expired:
-		c.State, c.IssuedAt, c.ExpiresAt = Active, now.AddDate(-3, 0, -1), now.AddDate(0, 0, -1)
+		c.State, c.IssuedAt, c.ExpiresAt = Active, c.IssuedAt.AddDate(-3, 0, -1), c.IssuedAt.AddDate(0, 0, -1)
 	case Blocked:
 		c.WrongPINs = MaxWrongPINs
 	case Opposed:
 		c.Reason = "perte ou vol"
 	}
-	return d.store.Update(ctx, func(tx store.Tx) error { return keep(tx, c) })
+	return d.save(ctx, c)
 }
 
-// IssueAll gives each person a card of this type in one transaction; the type
-// and the people were judged before.
-func (d *Desk) IssueAll(ctx context.Context, people []identities.Identity, t Type) error {
-	now := d.clock.Now()
+// IssueAll gives each person a card of this type in one transaction; the
+// people are there already.
+func (d *Desk) IssueAll(ctx context.Context, people []identities.Identity, typeName string) error {
+	t, err := TypeNamed(typeName)
+	if err != nil {
+		return err
+	}
 	return d.store.Update(ctx, func(tx store.Tx) error {
-		for _, i := range people {
-			c := Card{Serial: newSerial(t), Type: t.Name, State: Active, NationalID: i.NationalID, Holder: i.Name(), PIN: DefaultPIN, IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0)}
-			if err := keep(tx, c); err != nil {
+		for n := range people {
+			if err := keep(tx, d.newCard(&people[n], t)); err != nil {
 				return err
 			}
 		}
@@ -357,7 +368,7 @@ func (d *Desk) PresentCertificate(ctx context.Context, id *pki.CardIdentity) (*C
 	if err == nil {
 		return known, d.usable(known)
 	}
-	return &c, d.store.Update(ctx, func(tx store.Tx) error { return keep(tx, c) })
+	return &c, d.save(ctx, c)
 }
 
 func derivedType(id *pki.CardIdentity) string {

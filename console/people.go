@@ -70,14 +70,10 @@ func (s *Console) equip(c echo.Context, people []identities.Identity, means []st
 			return err
 		}
 	}
-	if !slices.Contains(means, "card") {
-		return nil
+	if slices.Contains(means, "card") {
+		return s.Cards.IssueAll(ctx(c), people, "CPS")
 	}
-	t, err := cards.TypeNamed("CPS")
-	if err != nil {
-		return err
-	}
-	return s.Cards.IssueAll(ctx(c), people, t)
+	return nil
 }
 
 func (s *Console) importPeople(c echo.Context) (any, error) {

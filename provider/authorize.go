@@ -74,10 +74,8 @@ func authorizeForm(r *http.Request) (url.Values, error) {
 	if err := r.ParseForm(); err != nil {
 		return nil, problem.New(problem.Invalid, "form-unreadable", "the parameters cannot be read").Got(err.Error())
 	}
-	for name, values := range r.Form {
-		if len(values) > 1 {
-			return nil, problem.New(problem.Invalid, "parameter-repeated", "a parameter came more than once").Got(name).Want("each parameter at most once")
-		}
+	if name := twice(r.Form); name != "" {
+		return nil, problem.New(problem.Invalid, "parameter-repeated", "a parameter came more than once").Got(name).Want("each parameter at most once")
 	}
 	return r.Form, nil
 }

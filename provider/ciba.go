@@ -41,7 +41,7 @@ func (s *Server) ciba(c echo.Context) error {
 	if bad := repeated(r); bad != nil {
 		return s.oauthError(c, *bad, nil)
 	}
-	client, err := s.auth.Authenticate(r, r.PostForm)
+	client, _, err := s.backChannel(c)
 	if err != nil {
 		s.journal.Add("", "ciba", map[string]string{"certificate": presented(r)}, err)
 		return s.oauthError(c, clientError(err), err)
@@ -188,7 +188,7 @@ func requestedExpiry(v string) (time.Duration, *refusal) {
 // §10.2): no redirect is followed, nothing is tried again.
 func (s *Server) notify(b oidc.Backchannel) {
 	ctx := context.Background()
-	r, err := s.ecps.Await(ctx, b.Request)
+	r, err := s.ecps.Wait(ctx, b.Request)
 	if err != nil || r.State == ecps.Expired {
 		return
 	}

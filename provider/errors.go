@@ -2,7 +2,6 @@ package provider
 
 import (
 	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -225,8 +224,8 @@ func noStore(c echo.Context) {
 // done here: a correct OAuth error, never a 404.
 func (s *Server) notServed(key string) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if c.Request().Method == http.MethodPost {
-			if _, _, err := s.backChannel(c); key == "device-forbidden" && err != nil {
+		if key == "device-forbidden" { // Keycloak asks who the client is first
+			if _, _, err := s.backChannel(c); err != nil {
 				return s.oauthError(c, clientError(err), err)
 			}
 		}

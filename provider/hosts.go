@@ -34,7 +34,7 @@ type site struct {
 // Issuer is the site's issuer.
 func (s site) Issuer() string { return s.Auth + RealmPath }
 
-// Realm is where the realm's endpoints begin.
+// realm is the address of one of the realm's endpoints.
 func (s site) realm(path string) string { return s.Issuer() + "/protocol/openid-connect" + path }
 
 // siteOf finds the site that a Host header names. Unknown names, and those of

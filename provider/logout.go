@@ -11,6 +11,7 @@ import (
 
 	"pscemu/identities"
 	"pscemu/problem"
+	"pscemu/provider/clients"
 	"pscemu/provider/delivery"
 	"pscemu/provider/journal"
 	"pscemu/provider/oidc"
@@ -123,7 +124,7 @@ func (s *Server) leave(c echo.Context, ended *oidc.Browser, target string) error
 	case len(frames) > 0:
 		var origins []string
 		for _, f := range frames {
-			origins = append(origins, originOf(f))
+			origins = append(origins, clients.Origin(f))
 		}
 		c.Response().Header().Set("Content-Security-Policy", csp+"; frame-src "+strings.Join(origins, " "))
 		return s.page(c, http.StatusOK, "leaving", map[string]any{"Title": "Déconnexion", "Frames": frames, "Target": target})

@@ -41,7 +41,7 @@ func (s *Server) par(c echo.Context) error {
 	if refused := repeated(r); refused != nil {
 		return s.oauthError(c, *refused, nil)
 	}
-	client, err := s.auth.Authenticate(r, r.PostForm)
+	client, _, err := s.backChannel(c)
 	if err != nil {
 		s.journal.Add("", "par", nil, err)
 		return s.oauthError(c, clientError(err), err)
@@ -62,20 +62,6 @@ func (s *Server) par(c echo.Context) error {
 		RequestURI string `json:"request_uri"`
 		ExpiresIn  int    `json:"expires_in"`
 	}{pushedPrefix + id, int(pushedLifetime.Seconds())})
-}
-
-func repeated(r *http.Request) *Answer {
-	if err := r.ParseForm(); err != nil {
-		a := answer("grant-type-missing")
-		return &a
-	}
-	for _, values := range r.PostForm {
-		if len(values) > 1 {
-			a := answer("parameter-repeated")
-			return &a
-		}
-	}
-	return nil
 }
 
 // pushable judges the request as authorize would, and returns it without what

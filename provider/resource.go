@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -46,8 +47,15 @@ func (s *Server) userinfo(c echo.Context) error {
 
 // sendClaims writes UserInfo as JSON, or signed where the policy says so.
 func (s *Server) sendClaims(c echo.Context, person *identities.Identity, session *oidc.Session) error {
-	info := person.UserInfo(session.AuthMode)
-	if s.settings.Policies(nil, nil).DoorQuirks {
+	client, err := s.clients.Get(c.Request().Context(), session.ClientID)
+	if problem.Is(err, "client-unknown") {
+		client, err = &clients.Client{ID: session.ClientID}, nil // removed meanwhile: its token lives on
+	}
+	if err != nil {
+		return err
+	}
+	policy, info := s.settings.Policies(client.Policies, nil), person.UserInfo(session.AuthMode)
+	if policy.DoorQuirks {
 		if info = person.Quirked(info); person.Has(identities.UserInfoFails) {
 			return s.oauthError(c, answer("quirk-userinfo"), nil)
 		}
@@ -66,11 +74,7 @@ func (s *Server) sendClaims(c echo.Context, person *identities.Identity, session
 	if session.Wants("email") {
 		extra.add("email", person.Email)
 	}
-	client, err := s.clients.Get(c.Request().Context(), session.ClientID)
-	if err != nil && !problem.Is(err, "client-unknown") {
-		return err
-	}
-	if client == nil || s.settings.Policies(client.Policies, nil).UserInfoFormat != "jwt" {
+	if policy.UserInfoFormat != "jwt" {
 		return c.JSONBlob(http.StatusOK, extended(claims, extra))
 	}
 	extra.add("iss", session.Issuer)
@@ -195,6 +199,30 @@ func (s *Server) revoke(c echo.Context) error {
 	}
 	noStore(c)
 	return c.NoContent(http.StatusOK)
+}
+
+// repeated refuses a body that cannot be read, or that names a parameter twice.
+func repeated(r *http.Request) *Answer {
+	key := ""
+	if err := r.ParseForm(); err != nil {
+		key = "grant-type-missing"
+	} else if twice(r.PostForm) != "" {
+		key = "parameter-repeated"
+	} else {
+		return nil
+	}
+	a := answer(key)
+	return &a
+}
+
+// twice names a parameter that came more than once, "" for none.
+func twice(form url.Values) string {
+	for name, values := range form {
+		if len(values) > 1 {
+			return name
+		}
+	}
+	return ""
 }
 
 // backChannel authenticates the client and reads the token of the body.

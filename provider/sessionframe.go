@@ -63,25 +63,12 @@ func (s *Server) sessionFrame(c echo.Context) error {
 func (s *Server) sessionFrameInit(c echo.Context) error {
 	client, err := s.clients.Get(c.Request().Context(), c.QueryParam("client_id"))
 	origin := c.QueryParam("origin")
+	if err == nil && client.AllowsOrigin(origin) {
+		return c.NoContent(http.StatusNoContent)
+	}
 	if err == nil {
-		for _, u := range client.RedirectURIs {
-			if originOf(u) == origin && origin != "" {
-				return c.NoContent(http.StatusNoContent)
-			}
-		}
-		if client.AllowsRedirect(origin + "/") {
-			return c.NoContent(http.StatusNoContent)
-		}
 		err = problem.New(problem.Forbidden, "session-frame-origin", "this origin is not one of the client's").Got(origin).Want("the origin of a registered redirect URI")
 	}
 	s.journal.Add("", "session-frame", map[string]string{"client_id": c.QueryParam("client_id")}, err)
 	return c.NoContent(http.StatusForbidden)
-}
-
-func originOf(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
 }

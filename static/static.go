@@ -38,7 +38,7 @@ var functions = template.FuncMap{"path": url.PathEscape}
 
 // Render makes a page from its template.
 func Render(name string, data map[string]any) ([]byte, error) {
-	t, err := load(name)
+	t, err := load(name, "layout.html")
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +49,16 @@ func Render(name string, data map[string]any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func load(name string) (*template.Template, error) {
+// load parses a template once; layout goes around it unless it is "".
+func load(name, layout string) (*template.Template, error) {
 	if t, ok := pages.Load(name); ok {
 		return t.(*template.Template), nil
 	}
-	t, err := template.New(name).Funcs(functions).ParseFS(templates, "templates/layout.html", "templates/"+name+".html")
+	files := []string{"templates/" + name + ".html"}
+	if layout != "" {
+		files = append([]string{"templates/" + layout}, files...)
+	}
+	t, err := template.New(name).Funcs(functions).ParseFS(templates, files...)
 	if err != nil {
 		return nil, err
 	}
@@ -63,11 +68,11 @@ func load(name string) (*template.Template, error) {
 
 // Fragment renders a template that stands alone, without the layout.
 func Fragment(name string, data map[string]any) ([]byte, error) {
-	t, err := template.New(name+".html").Funcs(functions).ParseFS(templates, "templates/"+name+".html")
+	t, err := load(name, "")
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	err = t.Execute(&b, data)
+	err = t.ExecuteTemplate(&b, name+".html", data)
 	return b.Bytes(), err
 }

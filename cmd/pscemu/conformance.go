@@ -3,13 +3,11 @@ package main
 import (
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +42,7 @@ func runConformance(cmd *cobra.Command, _ []string) error {
 			failed++
 		}
 	})
-	if out, _ := cmd.Flags().GetString("output"); out == "json" {
+	if wantsJSON(cmd) {
 		err = printJSON(cmd, map[string]any{"items": results})
 	} else {
 		conformance.Print(cmd.OutOrStdout(), results)
@@ -64,12 +62,11 @@ func (r *remote) conformanceTarget() (t *conformance.Target, cleanup func(), err
 			_ = f()
 		}
 	}
-	pem, err := os.ReadFile(r.ready.CAFile)
+	roots, err := r.roots()
 	if err != nil {
 		return nil, cleanup, err
 	}
-	t = &conformance.Target{Issuer: r.ready.Issuer, Roots: x509.NewCertPool(), Person: "899709999995", PIN: "1234", API: r.call}
-	t.Roots.AppendCertsFromPEM(pem)
+	t = &conformance.Target{Issuer: r.ready.Issuer, Roots: roots, Person: "899709999995", PIN: "1234", API: r.call}
 	for _, c := range []*conformance.Client{&t.A, &t.B} {
 		*c = conformance.Client{ID: "conformance-" + rand.Text()[:8], Secret: rand.Text(), RedirectURI: "https://rp.example/callback", PostLogoutURI: "https://rp.example/loggedout"}
 		undo = append(undo, func() error { return r.call(http.MethodDelete, "/clients/"+c.ID, nil, nil) })

@@ -60,8 +60,7 @@ func runDiff(cmd *cobra.Command, args []string) error {
 }
 
 func report(cmd *cobra.Command, found []drift.Drift, documents int, samePerson bool) error {
-	out, _ := cmd.Flags().GetString("output")
-	if out == "json" {
+	if wantsJSON(cmd) {
 		if err := printJSON(cmd, map[string]any{"items": found}); err != nil {
 			return err
 		}

@@ -71,8 +71,7 @@ func (e *emulator) loadFolder(ctx context.Context, dir, seen string) (string, er
 	if err != nil {
 		return now, err
 	}
-	cps, err := cards.TypeNamed("CPS")
-	return now, errors.Join(err, e.ecps.ActivateAll(ctx, added, cards.DefaultPIN), e.cards.IssueAll(ctx, added, cps))
+	return now, errors.Join(e.ecps.ActivateAll(ctx, added, cards.DefaultPIN), e.cards.IssueAll(ctx, added, "CPS"))
 }
 
 // identityFiles lists the folder's files, and a text that changes with them.

@@ -113,6 +113,14 @@ func (r *remote) login(client *http.Client, l loginOf) (*loggedIn, error) {
 	return out, err
 }
 
+// roots trust the server CA that ready.json names.
+func (r *remote) roots() (*x509.CertPool, error) {
+	pem, err := os.ReadFile(r.ready.CAFile)
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	return pool, err
+}
+
 // backChannel is a vendor's HTTP client with its certificate.
 func (r *remote) backChannel(cert, key string) (*http.Client, error) {
 	if cert == "" {
@@ -122,12 +130,10 @@ func (r *remote) backChannel(cert, key string) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	pem, err := os.ReadFile(r.ready.CAFile)
+	pool, err := r.roots()
 	if err != nil {
 		return nil, err
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
 	return &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}}}, nil
 }
 

@@ -49,12 +49,12 @@ func runGenerate(cmd *cobra.Command, _ []string) error {
 		if err := r.call(http.MethodPost, "/identities/generate", in, &out); err != nil {
 			return err
 		}
-		if outputIsJSON(cmd) || count <= 20 { // nobody reads thousands of lines
+		if wantsJSON(cmd) || count <= 20 { // nobody reads thousands of lines
 			all = append(all, out.Items...)
 		}
 		progress(cmd, from+len(out.Items), count)
 	}
-	if outputIsJSON(cmd) {
+	if wantsJSON(cmd) {
 		return printJSON(cmd, map[string]any{"items": all, "seed": in["seed"]})
 	}
 	for _, raw := range all {
@@ -87,11 +87,6 @@ func generation(cmd *cobra.Command) map[string]any {
 		in["mix"] = mix
 	}
 	return in
-}
-
-func outputIsJSON(cmd *cobra.Command) bool {
-	out, _ := cmd.Flags().GetString("output")
-	return out == "json"
 }
 
 // progress shows a bar on a terminal, and a line at each tenth elsewhere.
@@ -146,7 +141,7 @@ func newImport() *cobra.Command {
 		if err := json.Unmarshal(answer, &out); err != nil {
 			return err
 		}
-		if outputIsJSON(cmd) {
+		if wantsJSON(cmd) {
 			return printJSON(cmd, out)
 		}
 		for _, w := range out.Warnings {
@@ -192,7 +187,7 @@ func newCodes() *cobra.Command {
 			return usageError{errors.New(a[0] + " is no code table; pscemu codes lists them")}
 		}
 		found := t.Search(strings.Join(a[1:], " "))
-		if outputIsJSON(cmd) {
+		if wantsJSON(cmd) {
 			return printJSON(cmd, map[string]any{"items": found})
 		}
 		rows := [][]string{}
@@ -209,7 +204,7 @@ func newCodes() *cobra.Command {
 func newMagic() *cobra.Command {
 	return command("magic", "Print the magic identities: people whose number decides the outcome", 0, func(cmd *cobra.Command, _ []string) error {
 		people := identities.MagicPeople()
-		if outputIsJSON(cmd) {
+		if wantsJSON(cmd) {
 			return printJSON(cmd, map[string]any{"items": people})
 		}
 		rows := [][]string{}

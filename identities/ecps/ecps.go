@@ -455,16 +455,3 @@ func (s *Service) Wait(ctx context.Context, id string) (*Request, error) {
 func (s *Service) Watch(ctx context.Context) <-chan string {
 	return s.store.Watch(ctx, requests.Prefix())
 }
-
-// Await returns the request once it is settled or has expired.
-func (s *Service) Await(ctx context.Context, id string) (*Request, error) {
-	for {
-		r, err := s.Wait(ctx, id)
-		if err != nil || r.State != Pending {
-			return r, err
-		}
-		if err := ctx.Err(); err != nil {
-			return r, err
-		}
-	}
-}

@@ -206,6 +206,21 @@ func (c *Client) AllowsPostLogout(uri string) bool {
 	return slices.Contains(c.PostLogoutRedirectURIs, uri) || c.RedirectURIPolicy == Loopback && isLoopback(uri)
 }
 
+// AllowsOrigin tells whether pages of this origin are the client's: that of a
+// redirect URI, or one the loopback policy accepts.
+func (c *Client) AllowsOrigin(origin string) bool {
+	return origin != "" && slices.ContainsFunc(c.RedirectURIs, func(u string) bool { return Origin(u) == origin }) || c.AllowsRedirect(origin+"/")
+}
+
+// Origin is the origin of a registered URI.
+func Origin(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
 func isLoopback(uri string) bool {
 	if !absolute(uri) || strings.Contains(uri, "..") || strings.Contains(strings.ToLower(uri), "%2e") {
 		return false

@@ -191,33 +191,44 @@ func (p *Provider) joinSession(ctx context.Context, clientID string, a Authentic
 // grantInFront makes what the response type names: a code, by fosite, an
 // access token and an id token (OAuth 2.0 Multiple Response Types).
 func (p *Provider) grantInFront(ctx context.Context, c *clients.Client, form url.Values, x *Session, g *Grant) error {
-	types := fosite.Arguments(strings.Fields(form.Get("response_type")))
-	request := record{ID: uuid(), Client: c.ID, Scopes: strings.Fields(x.Scope), Session: *x}.request(c)
-	request.Session = x
+	types, id := fosite.Arguments(strings.Fields(form.Get("response_type"))), uuid()
+	var err error
 	if types.Has("code") {
-		ar, err := p.oauth2.NewAuthorizeRequest(ctx, authorizeRequest(ctx, form))
-		if err != nil {
+		if id, err = p.codeInFront(ctx, form, x, g); err != nil {
 			return err
 		}
-		for _, s := range ar.GetRequestedScopes() {
-			ar.GrantScope(s)
-		}
-		resp, err := p.oauth2.NewAuthorizeResponse(ctx, ar, x)
-		if err != nil {
-			return err
-		}
-		g.Code, request.ID = resp.GetCode(), ar.GetID()
 	}
+	if !types.HasOneOf("token", "id_token") {
+		return nil
+	}
+	request := record{ID: id, Client: c.ID, Scopes: strings.Fields(x.Scope)}.request(c)
+	request.Session = x
 	if types.Has("token") {
 		if err := p.accessInFront(ctx, request, g); err != nil {
 			return err
 		}
 	}
-	var err error
 	if types.Has("id_token") {
 		g.IDToken, err = p.strategy.idToken(request, g.AccessToken, g.Code)
 	}
 	return err
+}
+
+// codeInFront makes a code, and returns the id of its grant.
+func (p *Provider) codeInFront(ctx context.Context, form url.Values, x *Session, g *Grant) (string, error) {
+	ar, err := p.oauth2.NewAuthorizeRequest(ctx, authorizeRequest(ctx, form))
+	if err != nil {
+		return "", err
+	}
+	for _, s := range ar.GetRequestedScopes() {
+		ar.GrantScope(s)
+	}
+	resp, err := p.oauth2.NewAuthorizeResponse(ctx, ar, x)
+	if err != nil {
+		return "", err
+	}
+	g.Code = resp.GetCode()
+	return ar.GetID(), nil
 }
 
 func (p *Provider) accessInFront(ctx context.Context, request *fosite.Request, g *Grant) error {
