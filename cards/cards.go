@@ -181,21 +181,39 @@ func (d *Desk) IssueIn(ctx context.Context, i *identities.Identity, state State)
 	return d.save(ctx, c)
 }
 
-// IssueAll gives each person a card of this type in one transaction; the
-// people are there already.
-func (d *Desk) IssueAll(ctx context.Context, people []identities.Identity, typeName string) error {
-	t, err := TypeNamed(typeName)
-	if err != nil {
-		return err
-	}
+// IssueAll gives each person the card that goes with them, in one transaction;
+// the people are there already.
+func (d *Desk) IssueAll(ctx context.Context, people []identities.Identity) error {
 	return d.store.Update(ctx, func(tx store.Tx) error {
 		for n := range people {
-			if err := keep(tx, d.newCard(&people[n], t)); err != nil {
+			t, err := TypeNamed(TypeFor(&people[n]))
+			if err == nil {
+				err = keep(tx, d.newCard(&people[n], t))
+			}
+			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// TypeFor is the card family that goes with a person: staff, whose ids hold a
+// slash, have CPE, CDE, CPA or CDA as their internal id begins, else CPE; a
+// student has a CPF, everybody else a CPS.
+func TypeFor(i *identities.Identity) string {
+	if _, internal, staff := strings.Cut(i.NationalID, "/"); staff {
+		for _, t := range Types {
+			if t.Staff && strings.HasPrefix(internal, t.Name) {
+				return t.Name
+			}
+		}
+		return "CPE"
+	}
+	if i.Student() {
+		return "CPF"
+	}
+	return "CPS"
 }
 
 // newSerial is ten digits, the first two from the product type.
@@ -401,7 +419,7 @@ func (d *Desk) derive(ctx context.Context, id *pki.CardIdentity) error {
 	if err := person.CheckCodes(); err != nil {
 		person.AllowInvalid = "as the card says: " + problem.From(err).Reason
 	}
-	return d.people.Put(ctx, person)
+	return d.people.Derive(ctx, person)
 }
 
 // Certificate returns the card's authentication certificate, made at first

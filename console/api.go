@@ -33,6 +33,8 @@ func (r route) serve(c echo.Context) error {
 	switch v := out.(type) {
 	case nil:
 		return c.NoContent(http.StatusNoContent)
+	case sent:
+		return nil
 	case file:
 		c.Response().Header().Set("Content-Disposition", `attachment; filename="`+v.name+`"`)
 		return c.Blob(http.StatusOK, v.kind, v.data)
@@ -44,6 +46,9 @@ func (r route) serve(c echo.Context) error {
 	return c.JSON(status, out)
 }
 
+// sent is the answer of an operation that wrote its response itself.
+type sent struct{}
+
 type file struct {
 	name, kind string
 	data       []byte
@@ -51,11 +56,11 @@ type file struct {
 
 func (s *Console) routes() []route {
 	return []route{
-		{"GET", "/identities", "List people; ?q searches, ?limit&after pages", s.listIdentities},
+		{"GET", "/identities", "List people; ?q searches, ?profession&tag filter, ?limit&after pages", s.listIdentities},
 		{"POST", "/identities", "Create a person", s.createIdentity},
 		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means}; the same seed gives the same people", s.generate},
-		{"POST", "/identities/import", "Import people: our JSON or CSV, or a UserInfo; all of them, or none", s.importPeople},
-		{"GET", "/identities/export", "Export people; ?format=json, csv or fhir", s.exportPeople},
+		{"POST", "/identities/import", "Import people: our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction; all of them, or none; ?fictitious=true replaces real numbers and names", s.importPeople},
+		{"GET", "/identities/export", "Export people; ?format=json, yaml, csv, annuaire, userinfo or fhir; ?q&profession&tag filter", func(c echo.Context) (any, error) { return sent{}, s.exportPeople(c) }},
 		{"GET", "/codes", "The code tables", s.codeTables},
 		{"GET", "/codes/:table", "The codes of a table; ?q= searches", s.codes},
 		{"GET", "/identities/:id", "One person", s.getIdentity},
@@ -158,7 +163,7 @@ func (s *Console) person(c context.Context, i *identities.Identity) Person {
 
 func (s *Console) listIdentities(c echo.Context) (any, error) {
 	n := limit(c)
-	people, err := s.People.List(ctx(c), c.QueryParam("q"), c.QueryParam("after"), n)
+	people, err := s.People.List(ctx(c), query(c), c.QueryParam("after"), n)
 	out := items{Next: ""}
 	rows := make([]Person, len(people))
 	for i := range people {

@@ -57,7 +57,7 @@ func (s *Console) home(c echo.Context) error {
 
 func (s *Console) identitiesPage(c echo.Context) error {
 	q := c.QueryParam("q")
-	people, err := s.People.List(ctx(c), q, c.QueryParam("after"), 100)
+	people, err := s.People.List(ctx(c), query(c), c.QueryParam("after"), 100)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,12 @@
 package console
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
+	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -71,7 +73,7 @@ func (s *Console) equip(c echo.Context, people []identities.Identity, means []st
 		}
 	}
 	if slices.Contains(means, "card") {
-		return s.Cards.IssueAll(ctx(c), people, "CPS")
+		return s.Cards.IssueAll(ctx(c), people)
 	}
 	return nil
 }
@@ -84,6 +86,13 @@ func (s *Console) importPeople(c echo.Context) (any, error) {
 	in, err := identities.ParseImport(raw)
 	if err != nil {
 		return nil, err
+	}
+	if c.QueryParam("fictitious") == "true" {
+		for n := range in.People {
+			if warning := identities.MakeFictitious(&in.People[n]); warning != "" {
+				in.Warnings = append(in.Warnings, warning)
+			}
+		}
 	}
 	if err := s.People.PutAll(ctx(c), in.People); err != nil {
 		return nil, err
@@ -98,25 +107,44 @@ func (s *Console) importPeople(c echo.Context) (any, error) {
 	}{rows, slices.Clip(append([]string{}, in.Warnings...))}, nil
 }
 
-func (s *Console) exportPeople(c echo.Context) (any, error) {
-	people, err := s.People.List(ctx(c), c.QueryParam("q"), "", identities.MaxImport)
+// exportPeople writes them as they are read, however many.
+func (s *Console) exportPeople(c echo.Context) error {
+	name := cmp.Or(c.QueryParam("format"), "json")
+	q := query(c)
+	if name == "fhir" {
+		return s.exportFHIR(c, q)
+	}
+	format, known := identities.FormatNamed(name)
+	if !known {
+		names := []string{"fhir"}
+		for _, f := range identities.Formats {
+			names = append(names, f.Name)
+		}
+		return problem.New(problem.Invalid, "format-unknown", "no such format").Got(name).Want(strings.Join(names, ", "))
+	}
+	attachment(c, format.File, format.MediaType)
+	c.Response().WriteHeader(http.StatusOK)
+	return format.Write(c.Response(), func(fn func(*identities.Identity) error) error { return s.People.Each(ctx(c), q, "", fn) })
+}
+
+func (s *Console) exportFHIR(c echo.Context, q identities.Query) error {
+	people, err := s.People.List(ctx(c), q, "", 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	switch format := c.QueryParam("format"); format {
-	case "", "json":
-		b, err := json.MarshalIndent(people, "", " ")
-		return file{"identites.json", "application/json", b}, err
-	case "csv":
-		var b bytes.Buffer
-		err := identities.ExportCSV(&b, people)
-		return file{"identites.csv", "text/csv; charset=utf-8", b.Bytes()}, err
-	case "fhir":
-		b, err := json.MarshalIndent(fhir.Export(s.fhirBase(), people), "", " ")
-		return file{"identites.fhir.json", "application/fhir+json", b}, err
-	default:
-		return nil, problem.New(problem.Invalid, "format-unknown", "no such format").Got(format).Want("json, csv or fhir")
-	}
+	attachment(c, "identites.fhir.json", "application/fhir+json")
+	c.Response().WriteHeader(http.StatusOK)
+	return json.NewEncoder(c.Response()).Encode(fhir.Export(s.fhirBase(), people))
+}
+
+func attachment(c echo.Context, name, kind string) {
+	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+name+`"`)
+	c.Response().Header().Set(echo.HeaderContentType, kind)
+}
+
+// query is what a listing or an export is asked for.
+func query(c echo.Context) identities.Query {
+	return identities.Query{Text: c.QueryParam("q"), Profession: c.QueryParam("profession"), Tag: c.QueryParam("tag")}
 }
 
 func (s *Console) codeTables(echo.Context) (any, error) {

@@ -2,13 +2,14 @@ package identities
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/goccy/go-yaml"
 
 	"pscemu/problem"
 )
@@ -22,23 +23,55 @@ type Imported struct {
 // MaxImport is the most people one import may hold.
 const MaxImport = 200_000
 
-// ParseImport reads people from JSON: our own form — one person, a list, or
-// {"items": […]} as a listing gives it — or a UserInfo as Pro Santé Connect
-// answers it; or from CSV as ExportCSV writes it.
+// ParseImport reads people, all of them or none, in the format it finds: JSON
+// or YAML in our own form (one person, a list, or {"items": […]} as a listing
+// gives it), a UserInfo as Pro Santé Connect answers it, CSV as an export has
+// it, or the Annuaire Santé's extraction.
 func ParseImport(raw []byte) (*Imported, error) {
 	raw = bytes.TrimPrefix(bytes.TrimSpace(raw), []byte("\ufeff"))
-	if len(raw) == 0 {
-		return nil, problem.New(problem.Invalid, "import-empty", "there is nothing to import").Want("people as JSON or CSV")
-	}
-	if raw[0] != '{' && raw[0] != '[' {
-		return parseCSV(raw)
-	}
-	rows, err := jsonRows(raw)
+	in, err := parserFor(raw)(raw)
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) > MaxImport {
-		return nil, problem.New(problem.Invalid, "import-too-many", "the import holds too many people").Got(fmt.Sprint(len(rows))).Want(fmt.Sprintf("%d at most", MaxImport)).Do("split it")
+	if len(in.People) > MaxImport {
+		return nil, tooMany(len(in.People))
+	}
+	seen := make(map[string]int, len(in.People))
+	for n, i := range in.People {
+		if before, twice := seen[i.NationalID]; twice {
+			return nil, problem.New(problem.Invalid, "identity-twice", fmt.Sprintf("persons %d and %d have the same national id", before+1, n+1)).Got(i.NationalID).Do("keep one of them")
+		}
+		seen[i.NationalID] = n
+	}
+	return in, nil
+}
+
+// parserFor judges by the first line.
+func parserFor(raw []byte) func([]byte) (*Imported, error) {
+	line, _, _ := bytes.Cut(raw, []byte("\n"))
+	switch {
+	case len(raw) == 0:
+		return func([]byte) (*Imported, error) {
+			return nil, problem.New(problem.Invalid, "import-empty", "there is nothing to import").Want("people as JSON, YAML, CSV or an extraction of the Annuaire Santé")
+		}
+	case raw[0] == '{' || raw[0] == '[':
+		return parseJSON
+	case bytes.Contains(line, []byte("|")):
+		return parseAnnuaire
+	case raw[0] == '-' || raw[0] == '#' || bytes.ContainsRune(line, ':'):
+		return parseYAML
+	}
+	return parseCSV
+}
+
+func tooMany(n int) error {
+	return problem.New(problem.Invalid, "import-too-many", "the import holds too many people").Got(fmt.Sprint(n)).Want(fmt.Sprintf("%d at most", MaxImport)).Do("split it")
+}
+
+func parseJSON(raw []byte) (*Imported, error) {
+	rows, err := jsonRows(raw)
+	if err != nil {
+		return nil, err
 	}
 	out := &Imported{}
 	for n, row := range rows {
@@ -121,11 +154,17 @@ func parseUserInfo(raw []byte, keys map[string]json.RawMessage) (*Identity, []st
 		}
 	}
 	slices.Sort(warnings)
+	return i, append(warnings, i.tolerate()...), nil
+}
+
+// tolerate keeps a person from elsewhere as they are, with the reason when a
+// rule is against them.
+func (i *Identity) tolerate() (warnings []string) {
 	if err := i.CheckCodes(); err != nil {
-		warnings = append(warnings, i.NationalID+": kept as it is: "+err.Error())
 		i.AllowInvalid = "imported: " + problem.From(err).Reason
+		return []string{i.NationalID + ": kept as it is: " + err.Error()}
 	}
-	return i, warnings, nil
+	return nil
 }
 
 func jsonKeys(t reflect.Type) (out []string) {
@@ -136,130 +175,67 @@ func jsonKeys(t reflect.Type) (out []string) {
 	return out
 }
 
-// CSV columns: the person, the exercise, then the thirty activity fields; one
-// row an activity, as the RPPS extractions are laid out.
-var (
-	personColumns   = []string{"national_id", "civility", "family_name", "given_name", "email", "mobile", "behaviour", "notes", "tags", "allow_invalid"}
-	exerciseColumns = jsonKeys(reflect.TypeFor[Exercise]())[:7]
-	activityColumns = jsonKeys(reflect.TypeFor[Activity]())
-)
+// Each hands over people one by one.
+type Each func(func(*Identity) error) error
 
-// ExportCSV writes people, one row an activity. A cell that a spreadsheet
-// would take for a formula begins with an apostrophe.
-func ExportCSV(w io.Writer, people []Identity) error {
-	out := csv.NewWriter(w)
-	_ = out.Write(slices.Concat(personColumns, []string{"exercice", "activite"}, exerciseColumns, activityColumns))
-	for _, i := range people {
-		for _, row := range i.rows() {
-			for n, cell := range row {
-				if cell != "" && strings.ContainsRune("=+-@\t\r'", rune(cell[0])) {
-					row[n] = "'" + cell
-				}
-			}
-			_ = out.Write(row)
-		}
-	}
-	out.Flush()
-	return out.Error()
+// Format is a way to write people.
+type Format struct {
+	Name, MediaType, File string
+	Write                 func(io.Writer, Each) error
 }
 
-func (i *Identity) rows() [][]string {
-	person := []string{i.NationalID, i.Civility, i.FamilyName, i.GivenName, i.Email, i.Mobile, i.Behaviour.String(), i.Notes, strings.Join(i.Tags, " "), i.AllowInvalid}
-	var out [][]string
-	for n, e := range i.Exercises {
-		exercise := values(e)[:7]
-		for m, a := range e.Activities {
-			out = append(out, slices.Concat(person, []string{fmt.Sprint(n + 1), fmt.Sprint(m + 1)}, exercise, values(a)))
-		}
-		if len(e.Activities) == 0 {
-			out = append(out, slices.Concat(person, []string{fmt.Sprint(n + 1), ""}, exercise, make([]string, len(activityColumns))))
-		}
-	}
-	if len(i.Exercises) == 0 {
-		out = append(out, slices.Concat(person, []string{"", ""}, make([]string, 7+len(activityColumns))))
-	}
-	return out
+// Formats lists the ways to write people; package fhir has a further one.
+var Formats = []Format{
+	{"json", "application/json", "identites.json", func(w io.Writer, each Each) error {
+		return writeJSON(w, each, func(i *Identity) any { return i })
+	}},
+	{"yaml", "application/yaml", "identites.yaml", writeYAML},
+	{"csv", "text/csv; charset=utf-8", "identites.csv", writeCSV},
+	{"annuaire", "text/plain; charset=utf-8", "PS_LibreAcces_Personne_activite.txt", writeAnnuaire},
+	{"userinfo", "application/json", "userinfo.json", func(w io.Writer, each Each) error {
+		return writeJSON(w, each, func(i *Identity) any { return i.UserInfo("") })
+	}},
 }
 
-// values are a struct's strings, in order.
-func values(v any) (out []string) {
-	r := reflect.ValueOf(v)
-	for n := range r.NumField() {
-		if f := r.Field(n); f.Kind() == reflect.String {
-			out = append(out, f.String())
-		}
+// FormatNamed finds a format.
+func FormatNamed(name string) (*Format, bool) {
+	n := slices.IndexFunc(Formats, func(f Format) bool { return f.Name == name })
+	if n < 0 {
+		return nil, false
 	}
-	return out
+	return &Formats[n], true
 }
 
-func fill(to any, from []string) {
-	r, n := reflect.ValueOf(to).Elem(), 0
-	for f := range r.NumField() {
-		if r.Field(f).Kind() == reflect.String && n < len(from) {
-			r.Field(f).SetString(from[n])
-			n++
+func writeJSON(w io.Writer, each Each, form func(*Identity) any) error {
+	separator := "[\n "
+	err := each(func(i *Identity) error {
+		b, err := json.MarshalIndent(form(i), " ", " ")
+		if err == nil {
+			_, err = io.WriteString(w, separator+string(b))
 		}
+		separator = ",\n "
+		return err
+	})
+	if err != nil {
+		return err
 	}
+	if separator[0] == '[' {
+		_, err = io.WriteString(w, "[]\n")
+	} else {
+		_, err = io.WriteString(w, "\n]\n")
+	}
+	return err
 }
 
-func parseCSV(raw []byte) (*Imported, error) {
-	in := csv.NewReader(bytes.NewReader(raw))
-	want := slices.Concat(personColumns, []string{"exercice", "activite"}, exerciseColumns, activityColumns)
-	header, err := in.Read()
-	if err != nil || !slices.Equal(header, want) {
-		return nil, problem.New(problem.Invalid, "import-columns", "the columns are not those of an export").Got(strings.Join(header, ",")).Want(strings.Join(want, ",")).Do("begin from `pscemu identities export --format csv`")
-	}
-	out, last := &Imported{}, -1
-	for {
-		row, err := in.Read()
-		if err == io.EOF {
-			return out, nil
+func writeYAML(w io.Writer, each Each) error {
+	return each(func(i *Identity) error {
+		raw, err := json.Marshal([]*Identity{i})
+		if err == nil {
+			raw, err = yaml.JSONToYAML(raw)
 		}
-		if err != nil {
-			return nil, problem.New(problem.Invalid, "import-invalid", "the CSV cannot be read").Got(err.Error())
+		if err == nil {
+			_, err = w.Write(raw)
 		}
-		for n, cell := range row {
-			row[n] = strings.TrimPrefix(cell, "'")
-		}
-		if last < 0 || out.People[last].NationalID != row[0] {
-			i, err := personOf(row)
-			if err != nil {
-				return nil, err
-			}
-			if out.People, last = append(out.People, *i), last+1; last >= MaxImport {
-				return nil, problem.New(problem.Invalid, "import-too-many", "the import holds too many people").Want(fmt.Sprintf("%d at most", MaxImport))
-			}
-		}
-		out.People[last].take(row)
-	}
-}
-
-func personOf(row []string) (*Identity, error) {
-	action, after, _ := strings.Cut(row[6], " ")
-	if action == "" {
-		action = string(Ask)
-	}
-	b, err := ParseBehaviour(action, after)
-	return &Identity{NationalID: row[0], Civility: row[1], FamilyName: row[2], GivenName: row[3], Email: row[4], Mobile: row[5], Behaviour: b, Notes: row[7], Tags: strings.Fields(row[8]), AllowInvalid: row[9]}, err
-}
-
-// take adds a row's exercise and activity.
-func (i *Identity) take(row []string) {
-	at := len(personColumns)
-	exercise, activity := row[at], row[at+1]
-	if exercise == "" {
-		return
-	}
-	if fmt.Sprint(len(i.Exercises)) != exercise {
-		var e Exercise
-		fill(&e, row[at+2:at+2+len(exerciseColumns)])
-		i.Exercises = append(i.Exercises, e)
-	}
-	if activity == "" {
-		return
-	}
-	var a Activity
-	fill(&a, row[at+2+len(exerciseColumns):])
-	e := &i.Exercises[len(i.Exercises)-1]
-	e.Activities = append(e.Activities, a)
+		return err
+	})
 }

@@ -3,9 +3,11 @@ package identities_test
 import (
 	"bytes"
 	"encoding/json"
-	"reflect"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pscemu/identities"
 	"pscemu/identities/nomenclature"
@@ -18,7 +20,7 @@ func TestAHundredThousandGeneratedPeopleAreValidAndDifferent(t *testing.T) {
 		n = 5_000
 	}
 	g := &identities.Generator{Seed: 42}
-	seen, professions := make(map[string]bool, n), map[string]int{}
+	seen, professions, students := make(map[string]bool, n), map[string]int{}, 0
 	for k := range n {
 		p := g.Person(k)
 		if err := p.Validate(); err != nil {
@@ -29,6 +31,9 @@ func TestAHundredThousandGeneratedPeopleAreValidAndDifferent(t *testing.T) {
 		}
 		seen[p.NationalID] = true
 		professions[p.Profession()]++
+		if p.Student() {
+			students++
+		}
 		for _, e := range p.Exercises {
 			for _, a := range e.Activities {
 				if former := a.FormerStructureID; former[0] == '4' && !nomenclature.Luhn(former[1:]) {
@@ -36,6 +41,9 @@ func TestAHundredThousandGeneratedPeopleAreValidAndDifferent(t *testing.T) {
 				}
 			}
 		}
+	}
+	if share := float64(students) / float64(n); share < 0.02 || share > 0.06 {
+		t.Errorf("%.3f of them are students", share)
 	}
 	if professions["60"] < professions["10"] || professions["10"] < professions["21"] {
 		t.Errorf("the mix is not the population's: %v", professions)
@@ -83,6 +91,20 @@ func TestEachOfTheProfessionsCanBeGenerated(t *testing.T) {
 	if err := (&identities.Generator{Profession: "999"}).Check(); !problem.Is(err, "profession-unknown") {
 		t.Error(err)
 	}
+	for _, card := range []string{"CPE", "CDE", "CPA", "CDA"} {
+		g := &identities.Generator{Seed: 1, Profession: card}
+		if err := g.Check(); err != nil {
+			t.Error(err)
+		}
+		seen := map[string]bool{}
+		for k := range 500 {
+			p := g.Person(k)
+			if err := p.Validate(); err != nil || identities.CheckFictitious(p.NationalID) != nil || seen[p.NationalID] || !strings.Contains(p.NationalID, "/"+card) {
+				t.Errorf("%s: %s %v", card, p.NationalID, err)
+			}
+			seen[p.NationalID] = true
+		}
+	}
 	if err := (&identities.Generator{Profession: "21", Theme: "ambulance"}).Check(); !problem.Is(err, "theme-empty") {
 		t.Error(err)
 	}
@@ -111,9 +133,42 @@ func TestACodeIsCheckedAgainstItsTableAndItsNeighbours(t *testing.T) {
 		"a doctor's section": {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) {
 			a.PharmacistSection = "A"
 		}, "section-not-pharmacist", "profession 21"},
-		"a FINESS key":      {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) { a.FINESS = "750712185" }, "key-wrong", "750712184"},
-		"a SIRET too short": {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) { a.SIRET = "123" }, "key-wrong", "14 characters"},
-		"a civility":        {func(i *identities.Identity, _ *identities.Exercise, _ *identities.Activity) { i.Civility = "MRS" }, "code-unknown", "R81"},
+		"a FINESS key":                {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) { a.FINESS = "750712185" }, "key-wrong", "750712184"},
+		"a SIRET too short":           {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) { a.SIRET = "123" }, "key-wrong", "14 characters"},
+		"a civility":                  {func(i *identities.Identity, _ *identities.Exercise, _ *identities.Activity) { i.Civility = "MRS" }, "code-unknown", "R81"},
+		"a doctor's chief pharmacist": {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.Civility = "PC" }, "civility-of-other-profession", "DR"},
+		"a doctor's civil title":      {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.Civility = "MME" }, "", ""},
+		"a nurse's capacity": {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) {
+			e.Profession, e.KnowHowType, e.KnowHow = "60", "CAPA", "CAPA05"
+		}, "know-how-type-of-other-profession", "S, CM"},
+		"a student optician": {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) {
+			*e = identities.Exercise{Profession: "28", Category: "E"}
+		}, "student-without-order", "profession with an order"},
+		"a student midwife": {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) {
+			*e = identities.Exercise{Profession: "50", Category: "E"}
+		}, "", ""},
+		"an intern of age":    {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) { a.Role = "FON-48" }, "role-of-student", "E"},
+		"a driver's function": {func(_ *identities.Identity, e *identities.Exercise, a *identities.Activity) { a.Role = "314" }, "role-of-other-profession", "R21"},
+		"99 without role": {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) {
+			*e = identities.Exercise{Profession: "99", Category: "C"}
+		}, "role-missing", "R85"},
+		"a section's sector": {func(_ *identities.Identity, e *identities.Exercise, a *identities.Activity) {
+			*e = identities.Exercise{Profession: "21"}
+			a.PharmacistSection, a.Sector = "H", "SA33"
+		}, "section-of-other-sector", "SA01"},
+		"a technical id": {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) {
+			a.StructureID = "F0B0172806"
+		}, "key-wrong", "F0B0172805"},
+		"a former id": {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) {
+			a.FormerStructureID = "499700366240008"
+		}, "key-wrong", "499700366240007"},
+		"a foreign SIREN": {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) {
+			a.SIREN, a.SIRET = "784359549", "18003502400041"
+		}, "siret-of-other-siren", "784359549"},
+		"a mail address": {func(i *identities.Identity, _ *identities.Exercise, _ *identities.Activity) {
+			i.Email = "a\r\nBcc: b@c"
+		}, "email-invalid", "name@host"},
+		"a mobile number": {func(i *identities.Identity, _ *identities.Exercise, _ *identities.Activity) { i.Mobile = "call me" }, "mobile-invalid", "+33"},
 		"wrong on purpose": {func(i *identities.Identity, _ *identities.Exercise, a *identities.Activity) {
 			a.Sector, i.AllowInvalid = "XX", "tests our error page"
 		}, "", ""},
@@ -125,40 +180,192 @@ func TestACodeIsCheckedAgainstItsTableAndItsNeighbours(t *testing.T) {
 	}
 }
 
-func TestExportAndImportLoseNothing(t *testing.T) {
+// everybody is personas, magic and generated people, with what else a person
+// may hold.
+func everybody() []identities.Identity {
 	var people []identities.Identity
 	for _, p := range identities.Personas() {
 		people = append(people, p.Identity)
 	}
-	g := &identities.Generator{Seed: 3}
-	for k := range 200 {
-		people = append(people, *g.Person(k))
+	for _, m := range identities.MagicPeople() {
+		people = append(people, *m.Identity())
+	}
+	for _, theme := range []string{"", "hospital", "vendor"} {
+		g := &identities.Generator{Seed: uint64(3 + len(theme)), Theme: theme, Traps: theme == ""}
+		for k := range 100 {
+			people = append(people, *g.Person(k))
+		}
 	}
 	people[0].Notes = "=HYPERLINK(\"evil\")"
 	people[1].Notes = "'quoted"
-	var asCSV bytes.Buffer
-	if err := identities.ExportCSV(&asCSV, people); err != nil {
-		t.Fatal(err)
+	people[2].Notes = "'=both\nand a line"
+	people[3].Policies = map[string]string{"acr": "eidas2"}
+	people[4].Quirks = []identities.Quirk{identities.ACRMissing, identities.WrongType}
+	people[5].Behaviour = identities.Behaviour{Action: identities.Refuse, After: 3 * time.Second}
+	people[6].AllowInvalid, people[6].Exercises[0].Profession = "wrong on purpose", "XX"
+	for n := range people {
+		if err := people[n].Validate(); err != nil {
+			panic(err)
+		}
 	}
-	if strings.Contains(asCSV.String(), ",\"=HYPER") || strings.Contains(asCSV.String(), ",=HYPER") {
-		t.Error("a formula stands in the CSV (attack 25)")
+	return people
+}
+
+func export(t *testing.T, format string, people []identities.Identity) []byte {
+	t.Helper()
+	f, ok := identities.FormatNamed(format)
+	if !ok {
+		t.Fatalf("no format %s", format)
 	}
-	asJSON, err := json.Marshal(people)
+	var b bytes.Buffer
+	err := f.Write(&b, func(fn func(*identities.Identity) error) error {
+		for n := range people {
+			if err := fn(&people[n]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, raw := range map[string][]byte{"json": asJSON, "csv": asCSV.Bytes(), "listing": []byte(`{"items":` + string(asJSON) + `,"next":""}`)} {
+	return b.Bytes()
+}
+
+// same compares what two people keep; nil and empty lists are the same.
+func same(a, b *identities.Identity) (string, string, bool) {
+	text := func(i *identities.Identity) string {
+		c := *i
+		c.Exercises = slices.Clone(i.Exercises)
+		for n := range c.Exercises {
+			if len(c.Exercises[n].Activities) == 0 {
+				c.Exercises[n].Activities = nil
+			}
+		}
+		if len(c.Exercises) == 0 {
+			c.Exercises = nil
+		}
+		raw, _ := json.Marshal(c)
+		return string(raw)
+	}
+	x, y := text(a), text(b)
+	return x, y, x == y
+}
+
+func TestExportAndImportLoseNothing(t *testing.T) {
+	people := everybody()
+	asJSON := export(t, "json", people)
+	for name, raw := range map[string][]byte{"json": asJSON, "yaml": export(t, "yaml", people), "csv": export(t, "csv", people), "listing": []byte(`{"items":` + string(asJSON) + `,"next":""}`)} {
 		got, err := identities.ParseImport(raw)
 		if err != nil || len(got.People) != len(people) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for n := range people {
-			a, _ := json.Marshal(people[n].UserInfo("CARD"))
-			b, _ := json.Marshal(got.People[n].UserInfo("CARD"))
-			if string(a) != string(b) || people[n].Notes != got.People[n].Notes || people[n].Email != got.People[n].Email || !reflect.DeepEqual(people[n].Behaviour, got.People[n].Behaviour) {
-				t.Fatalf("%s, person %d:\n%+v\n%+v", name, n, people[n], got.People[n])
+			if a, b, ok := same(&people[n], &got.People[n]); !ok {
+				t.Fatalf("%s, person %d:\n%s\n%s", name, n, a, b)
 			}
 		}
+	}
+}
+
+// The extraction and a UserInfo hold less than we do; what they hold comes back.
+func TestWhatTheDirectoryAndAUserInfoHoldComesBack(t *testing.T) {
+	people := everybody()
+	for _, format := range []string{"annuaire", "userinfo"} {
+		raw := export(t, format, people)
+		got, err := identities.ParseImport(raw)
+		if err != nil || len(got.People) != len(people) {
+			t.Fatalf("%s: %v", format, err)
+		}
+		if again := export(t, format, got.People); !bytes.Equal(raw, again) {
+			t.Errorf("%s: the second export differs from the first", format)
+		}
+	}
+}
+
+func TestACSVMakesNoFormulas(t *testing.T) {
+	for line := range bytes.Lines(export(t, "csv", everybody())) {
+		for _, cell := range strings.Split(string(line), ",") {
+			if cell = strings.TrimPrefix(cell, `"`); cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
+				t.Fatalf("attack 25: the cell %q", cell)
+			}
+		}
+	}
+}
+
+// The columns as the ANS publishes them, a row of each kind.
+func TestAnExtractionOfTheAnnuaireIsRead(t *testing.T) {
+	header := "Type d'identifiant PP|Identifiant PP|Identification nationale PP|Code civilité d'exercice|Libellé civilité d'exercice|Code civilité|Libellé civilité|Nom d'exercice|Prénom d'exercice|Code profession|Libellé profession|Code catégorie professionnelle|Libellé catégorie professionnelle|Code type savoir-faire|Libellé type savoir-faire|Code savoir-faire|Libellé savoir-faire|Code mode exercice|Libellé mode exercice|Numéro SIRET site|Identifiant technique de la structure|Raison sociale site|Code secteur d'activité|Libellé secteur d'activité|Colonne de demain|\n"
+	rows := "8|99700366240|899700366240|DR|Docteur|M|Monsieur|DOC0036624|KIT|10|Médecin|C|Civil|S|Spécialité ordinale|SM26|Qualifié en Médecine générale (SM)|L|Libéral, indépendant, artisan, commerçant||R102671|CABINET DU DR DOC|SA07|Cabinet individuel|x|\n" +
+		"8|99700366240|899700366240|DR|Docteur|M|Monsieur|DOC0036624|KIT|10|Médecin|C|Civil|S|Spécialité ordinale|SM26|Qualifié en Médecine générale (SM)|S|Salarié||F0B0172805|HOPITAL GENERIQUE|SA01|Etablissement public de santé|x|\n" +
+		"8|99700366240|899700366240|DR|Docteur|M|Monsieur|DOC0036624|KIT|10|Médecin|C|Civil|CAPA|Capacité|CAPA05|Capacité|S|Salarié||F0B0172805|HOPITAL GENERIQUE|SA01|Etablissement public de santé|x|\n" +
+		"0|0B7010446|00B7010446|||MME|Madame|'T HOOFT|HONORE|70|Masseur-Kinésithérapeute|C|Civil|||||||||||x|\n"
+	got, err := identities.ParseImport([]byte("\ufeff" + header + rows))
+	if err != nil || len(got.People) != 2 {
+		t.Fatalf("%v %+v", err, got)
+	}
+	doctor, kine := got.People[0], got.People[1]
+	if len(doctor.Exercises) != 2 || len(doctor.Exercises[0].Activities) != 2 || doctor.Exercises[1].KnowHow != "CAPA05" || doctor.MainActivity().Sector != "SA07" || doctor.Civility != "M" {
+		t.Errorf("the doctor: %+v", doctor)
+	}
+	if kine.FamilyName != "'T HOOFT" || len(kine.Exercises) != 1 || len(kine.Exercises[0].Activities) != 0 {
+		t.Errorf("the physiotherapist: %+v", kine)
+	}
+	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "Colonne de demain") {
+		t.Errorf("warnings: %v", got.Warnings)
+	}
+	if _, err := identities.ParseImport([]byte("Nom|Prénom|\nA|B|\n")); !problem.Is(err, "import-columns") {
+		t.Error(err)
+	}
+	if _, err := identities.ParseImport([]byte(header + "8|99700366240|\n")); !problem.Is(err, "import-invalid") {
+		t.Error(err)
+	}
+}
+
+func TestCodesInYAMLNeedNoQuotes(t *testing.T) {
+	got, err := identities.ParseImport([]byte("# one person\n- national_id: 899700366240\n  family_name: DOC\n  given_name: KIT\n  behaviour: refuse 3s\n  exercices:\n    - codeProfession: 10\n      activities:\n        - {codeSecteurDactivite: SA07, numeroVoie: 007}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := got.People[0]
+	if p.NationalID != "899700366240" || p.Profession() != "10" || p.MainActivity().StreetNumber != "007" || p.Behaviour.Action != identities.Refuse {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestAHandMadeCSVNeedsFewColumnsInAnyOrder(t *testing.T) {
+	got, err := identities.ParseImport([]byte("family_name;given_name;national_id;codeProfession;codeSecteurDactivite\nA;B;899700366240;60;SA01\nC;D;899700237045;;\nA;B;899700366240;60;SA07\n"))
+	if err != nil || len(got.People) != 2 {
+		t.Fatalf("%v %+v", err, got)
+	}
+	if e := got.People[0].Exercises; len(e) != 1 || len(e[0].Activities) != 2 || len(got.People[1].Exercises) != 0 {
+		t.Errorf("%+v", got.People)
+	}
+}
+
+func TestANumberThatCouldBeARealPersonsIsRefused(t *testing.T) {
+	real := "81000000000"
+	real += nomenclature.LuhnKey(real[1:])
+	for id, refused := range map[string]bool{
+		real: true, "899700366240": false, "810102727017": false, // its key is wrong: nobody's
+		"0752612345": true, "00B7010446": false, "3750712184/12": true, "30B0172805/12": false, "500000001815646/CPAT00045": false,
+		"518003502400041/1": true, "ANS20250114103000": false,
+	} {
+		if err := identities.CheckFictitious(id); refused != problem.Is(err, "national-id-real") {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	i := identities.Identity{NationalID: real, FamilyName: "DUPONT", GivenName: "JEANNE", Email: "j@d.fr", Notes: "x", Exercises: []identities.Exercise{{Profession: "10", FamilyName: "DUPONT", GivenName: "JEANNE",
+		Activities: []identities.Activity{{Sector: "SA07", CorporateName: "CABINET DU DR DUPONT", Phone: "0102030405", FormerStructureID: "4" + real[1:] + "000"}}}}}
+	again := i
+	if identities.MakeFictitious(&i) == "" || identities.CheckFictitious(i.NationalID) != nil || i.Validate() != nil {
+		t.Errorf("%+v %v", i, i.Validate())
+	}
+	if raw, _ := json.Marshal(i); strings.Contains(string(raw), "DUPONT") || strings.Contains(string(raw), "0102030405") || strings.Contains(string(raw), real[1:]) || i.MainActivity().Sector != "SA07" {
+		t.Errorf("something of the real person is left, or their work is lost: %s", raw)
+	}
+	if identities.MakeFictitious(&again); again.NationalID != i.NationalID {
+		t.Error("the same person becomes two")
 	}
 }
 
@@ -189,6 +396,16 @@ func TestAttack32ImportsThatAreRefusedByName(t *testing.T) {
 		"other columns": {"a,b\n1,2\n", "import-columns"},
 		"a number":      {"42", "import-columns"},
 		"deep nesting":  {strings.Repeat("[", 100_000), "import-invalid"},
+		"deep YAML":     {"a: " + strings.Repeat("[", 100_000), "import-too-deep"},
+		"deep block":    {strings.Repeat("- ", 100_000) + "a", "import-too-deep"},
+		"alias bomb":    {"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b]\n", "import-invalid"},
+		"YAML tag":      {"national_id: !!python/object:os.system x\n", "import-invalid"},
+		"YAML twice":    {"national_id: a\nnational_id: b\n", "import-invalid"},
+		"huge YAML":     {"a: " + strings.Repeat("x", 9<<20), "import-too-large"},
+		"no YAML":       {"a: [\n", "import-invalid"},
+		"one twice":     {`[{"national_id":"899700366240","family_name":"A","given_name":"B"},{"national_id":"899700366240","family_name":"A","given_name":"B"}]`, "identity-twice"},
+		"a million":     {"national_id,family_name,given_name\n" + million(), "import-too-many"},
+		"a wrong cell":  {"national_id,family_name,given_name,policies\n899700366240,A,B,{\n", "import-invalid"},
 	} {
 		if _, err := identities.ParseImport([]byte(c.raw)); !problem.Is(err, c.code) {
 			t.Errorf("%s: %v, want %s", name, err, c.code)
@@ -196,8 +413,16 @@ func TestAttack32ImportsThatAreRefusedByName(t *testing.T) {
 	}
 }
 
+func million() string {
+	var b strings.Builder
+	for n := range 1_000_000 {
+		fmt.Fprintf(&b, "8997%08d,A,B\n", n)
+	}
+	return b.String()
+}
+
 func FuzzParseImport(f *testing.F) {
-	for _, seed := range []string{`[{"national_id":"899700366240"}]`, `{"SubjectNameID":"x"}`, "a,b\n", "\ufeff[", "'"} {
+	for _, seed := range []string{`[{"national_id":"899700366240"}]`, `{"SubjectNameID":"x"}`, "a,b\n", "\ufeff[", "'", "- a: [b, &c 1]\n", "national_id;family_name;given_name\n1;2;3", "Identification nationale PP|Nom d'exercice|Prénom d'exercice|\n8|a|b|"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -176,6 +176,9 @@ func (i *Identity) main() (e Exercise, a Activity) {
 // Profession is the code of the main profession, "" when there is none.
 func (i *Identity) Profession() string { e, _ := i.main(); return e.Profession }
 
+// Student tells whether the person still learns their main profession.
+func (i *Identity) Student() bool { e, _ := i.main(); return e.Category == student }
+
 // MainExercise is the first exercise.
 func (i *Identity) MainExercise() Exercise { e, _ := i.main(); return e }
 
@@ -216,6 +219,9 @@ func (i *Identity) Validate() error {
 	if strings.TrimSpace(i.FamilyName) == "" || strings.TrimSpace(i.GivenName) == "" {
 		return problem.New(problem.Invalid, "name-missing", "a person needs family_name and given_name").Got(i.Name())
 	}
+	if err := i.checkContacts(); err != nil {
+		return err
+	}
 	if i.Behaviour.Action == "" {
 		i.Behaviour.Action = Ask
 	}
@@ -223,4 +229,23 @@ func (i *Identity) Validate() error {
 		return err
 	}
 	return i.CheckCodes()
+}
+
+var (
+	mails   = regexp.MustCompile(`^[^\s@]+@[^\s@]+$`)
+	mobiles = regexp.MustCompile(`^\+?[0-9][0-9 .-]{5,18}$`)
+)
+
+// checkContacts checks where an e-CPS activation writes to.
+func (i *Identity) checkContacts() error {
+	if i.AllowInvalid != "" {
+		return nil
+	}
+	if i.Email != "" && !mails.MatchString(i.Email) {
+		return refused("email-invalid", "email is no mail address", i.Email, "name@host")
+	}
+	if i.Mobile != "" && !mobiles.MatchString(i.Mobile) {
+		return refused("mobile-invalid", "mobile is no telephone number", i.Mobile, "+33 and nine digits")
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func New(s store.Store) *People { return &People{store: s} }
 func (p *People) Get(ctx context.Context, id string) (*Identity, error) {
 	i, err := Collection.Load(ctx, p.store, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "identity-unknown", "nobody has this national id").Got(id).Want("a full national id, such as those `pscemu identities list` prints")
+		return nil, unknown(id)
 	}
 	return &i, err
 }
@@ -47,20 +48,37 @@ func (p *People) Put(ctx context.Context, i *Identity) error {
 	return p.store.Update(ctx, func(tx store.Tx) error { return replace(tx, *i) })
 }
 
-// replace writes a person, unless a file holds them.
+// Derive validates and keeps a person whom their card names. A configured
+// authority vouches for the number, which may be a real one.
+func (p *People) Derive(ctx context.Context, i *Identity) error {
+	if err := i.Validate(); err != nil {
+		return err
+	}
+	return Collection.Save(ctx, p.store, i.NationalID, *i, store.Forever)
+}
+
+// replace writes a person, unless a file holds them; who is new has a test
+// number.
 func replace(tx store.Tx, i Identity) error {
-	if err := notFromFile(tx, i.NationalID); err != nil {
+	there, err := Collection.Get(tx, i.NationalID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		err = CheckFictitious(i.NationalID)
+	case err == nil:
+		err = there.notFromFile()
+	}
+	if err != nil {
 		return err
 	}
 	i.Source = ""
 	return Collection.Put(tx, i.NationalID, i, store.Forever)
 }
 
-func notFromFile(tx store.Tx, id string) error {
-	if there, err := Collection.Get(tx, id); err == nil && there.Source != "" {
-		return problem.New(problem.Conflict, "identity-from-file", "this person comes from a file").Got(there.Source).Do("change the file; the emulator watches it")
+func (i *Identity) notFromFile() error {
+	if i.Source == "" {
+		return nil
 	}
-	return nil
+	return problem.New(problem.Conflict, "identity-from-file", "this person comes from a file").Got(i.Source).Do("change the file; the emulator watches it")
 }
 
 // Follow makes the people of files what the files say: those who left them are
@@ -73,7 +91,7 @@ func (p *People) Follow(ctx context.Context, people []Identity) (added []Identit
 		}
 		named[i.NationalID] = i.Source
 	}
-	if err := validateAll(people); err != nil {
+	if err := validateAll(people, CheckFictitious); err != nil {
 		return nil, err
 	}
 	err = p.store.Update(ctx, func(tx store.Tx) error {
@@ -113,36 +131,45 @@ func (p *People) Create(ctx context.Context, i *Identity) error {
 		if _, err := Collection.Get(tx, i.NationalID); err == nil {
 			return problem.New(problem.Conflict, "identity-exists", "somebody has this national id already").Got(i.NationalID).Do("use PUT to change the person")
 		}
-		i.Source = ""
-		return Collection.Put(tx, i.NationalID, *i, store.Forever)
+		return replace(tx, *i)
 	})
 }
 
 // PutAll validates and keeps people in one transaction: all of them, or none.
 // The error names the first that cannot be.
 func (p *People) PutAll(ctx context.Context, people []Identity) error {
-	if err := validateAll(people); err != nil {
+	if err := validateAll(people, nil); err != nil {
 		return err
 	}
 	return p.store.Update(ctx, func(tx store.Tx) error {
-		for _, i := range people {
+		for n, i := range people {
 			if err := replace(tx, i); err != nil {
-				return err
+				return nth(n, i.NationalID, err)
 			}
 		}
 		return nil
 	})
 }
 
-func validateAll(people []Identity) error {
+// validateAll validates people, and their national ids by a further rule.
+func validateAll(people []Identity, also func(id string) error) error {
 	for n := range people {
-		if err := people[n].Validate(); err != nil {
-			bad := *problem.From(err)
-			bad.Reason = fmt.Sprintf("person %d (%s): %s", n+1, people[n].NationalID, bad.Reason)
-			return &bad
+		err := people[n].Validate()
+		if err == nil && also != nil {
+			err = also(people[n].NationalID)
+		}
+		if err != nil {
+			return nth(n, people[n].NationalID, err)
 		}
 	}
 	return nil
+}
+
+// nth says which of many people an error is about.
+func nth(n int, id string, err error) error {
+	bad := *problem.From(err)
+	bad.Reason = fmt.Sprintf("person %d (%s): %s", n+1, id, bad.Reason)
+	return &bad
 }
 
 // AddAll keeps the people who are not there yet, in one transaction, and
@@ -170,10 +197,10 @@ func (p *People) Delete(ctx context.Context, id string) error {
 		return err
 	}
 	return p.store.Update(ctx, func(tx store.Tx) error {
-		if err := notFromFile(tx, id); err != nil {
-			return err
-		}
 		i, err := Collection.Get(tx, id)
+		if err == nil {
+			err = i.notFromFile()
+		}
 		if err == nil {
 			err = deleted.Put(tx, id, i, Undo)
 		}
@@ -214,35 +241,103 @@ func (p *People) Deleted(ctx context.Context) ([]Identity, error) {
 
 // SetBehaviour changes how the person's phone answers.
 func (p *People) SetBehaviour(ctx context.Context, id string, b Behaviour) error {
-	i, err := p.Get(ctx, id)
-	if err != nil {
-		return err
-	}
-	i.Behaviour = b
-	return Collection.Save(ctx, p.store, id, *i, store.Forever)
+	return p.change(ctx, id, func(i *Identity) error { i.Behaviour = b; return nil })
 }
 
-// List returns up to limit people behind the id after, whose id, name, tags,
-// profession or place of work hold the query; case and accents do not matter.
-func (p *People) List(ctx context.Context, query, after string, limit int) ([]Identity, error) {
-	var out []Identity
-	query = fold(query)
-	for len(out) < limit {
-		page, err := Collection.Page(ctx, p.store, after, max(limit, 200))
+// Tag adds a tag to a person, or takes it away.
+func (p *People) Tag(ctx context.Context, id, tag string, there bool) error {
+	if tag = strings.TrimSpace(tag); tag == "" || strings.ContainsAny(tag, " \t\n\r") {
+		return problem.New(problem.Invalid, "tag-invalid", "this is no tag").Got(tag).Want("one word")
+	}
+	return p.change(ctx, id, func(i *Identity) error {
+		if err := i.notFromFile(); err != nil {
+			return err
+		}
+		i.Tags = slices.DeleteFunc(i.Tags, func(t string) bool { return t == tag })
+		if there {
+			i.Tags = append(i.Tags, tag)
+		}
+		return nil
+	})
+}
+
+// change reads, changes and writes a person in one transaction.
+func (p *People) change(ctx context.Context, id string, fn func(*Identity) error) error {
+	return p.store.Update(ctx, func(tx store.Tx) error {
+		i, err := Collection.Get(tx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			return unknown(id)
+		}
+		if err == nil {
+			err = fn(&i)
+		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, i := range page {
-			if len(out) < limit && (query == "" || strings.Contains(fold(i.searched()), query)) {
-				out = append(out, i)
+		return Collection.Put(tx, id, i, store.Forever)
+	})
+}
+
+func unknown(id string) error {
+	return problem.New(problem.NotFound, "identity-unknown", "nobody has this national id").Got(id).Want("a full national id, such as those `pscemu identities list` prints")
+}
+
+// Query chooses people; its zero value chooses all.
+type Query struct {
+	Text       string // in the id, name, tags, profession or place of work; case and accents aside
+	Profession string // code of one of their professions
+	Tag        string
+}
+
+func (q *Query) matches(i *Identity) bool {
+	return (q.Profession == "" || slices.ContainsFunc(i.Exercises, func(e Exercise) bool { return e.Profession == q.Profession })) &&
+		(q.Tag == "" || slices.Contains(i.Tags, q.Tag)) && (q.Text == "" || strings.Contains(fold(i.searched()), q.Text))
+}
+
+// List returns up to limit people of the query behind the id after; 0 is no
+// limit.
+func (p *People) List(ctx context.Context, q Query, after string, limit int) ([]Identity, error) {
+	var out []Identity
+	err := p.Each(ctx, q, after, func(i *Identity) error {
+		if out = append(out, *i); len(out) == limit {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return out, err
+}
+
+var errEnough = errors.New("enough")
+
+// Each calls fn for the people of the query behind the id after, in order, a
+// page at a time: however many they are, few are in memory.
+func (p *People) Each(ctx context.Context, q Query, after string, fn func(*Identity) error) error {
+	const size = 200
+	q.Text = fold(q.Text)
+	for {
+		page, err := Collection.Page(ctx, p.store, after, size)
+		if err != nil {
+			return err
+		}
+		for n := range page {
+			if !q.matches(&page[n]) {
+				continue
 			}
-			after = i.NationalID
+			if err := fn(&page[n]); err != nil {
+				return err
+			}
 		}
-		if len(page) < max(limit, 200) {
-			break
+		if len(page) < size {
+			return ctx.Err()
+		}
+		after = page[size-1].NationalID
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
-	return out, nil
 }
 
 // searched is what a search looks at.

@@ -67,7 +67,7 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 	case "card":
 		data["Cards"], err = s.cards.List(ctx, "", "", 50)
 	case "test":
-		data["People"], err = s.people.List(ctx, q, "", 50)
+		data["People"], err = s.people.List(ctx, identities.Query{Text: q}, "", 50)
 	}
 	if err != nil {
 		return err

@@ -8,10 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml"
 
 	"pscemu/cards"
 	"pscemu/identities"
@@ -71,7 +68,7 @@ func (e *emulator) loadFolder(ctx context.Context, dir, seen string) (string, er
 	if err != nil {
 		return now, err
 	}
-	return now, errors.Join(e.ecps.ActivateAll(ctx, added, cards.DefaultPIN), e.cards.IssueAll(ctx, added, "CPS"))
+	return now, errors.Join(e.ecps.ActivateAll(ctx, added, cards.DefaultPIN), e.cards.IssueAll(ctx, added))
 }
 
 // identityFiles lists the folder's files, and a text that changes with them.
@@ -93,9 +90,6 @@ func identityFiles(dir string) (files []string, look string, err error) {
 
 func readPeople(file string) (*identities.Imported, error) {
 	raw, err := os.ReadFile(file)
-	if err == nil && strings.Contains(filepath.Ext(file), "y") {
-		raw, err = yaml.YAMLToJSON(raw)
-	}
 	var in *identities.Imported
 	if err == nil {
 		in, err = identities.ParseImport(raw)

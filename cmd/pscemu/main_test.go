@@ -217,6 +217,23 @@ func (rp *relyingParty) tokens(who string, nonce string) *oauth2.Token {
 	return t
 }
 
+// userInfo logs a person in and returns what the relying party receives.
+func (rp *relyingParty) userInfo(who string) []byte {
+	rp.s.t.Helper()
+	req, _ := http.NewRequest(http.MethodGet, rp.s.Issuer+"/protocol/openid-connect/userinfo", nil)
+	rp.tokens(who, "").SetAuthHeader(req)
+	resp, err := rp.s.http(nil).Do(req)
+	if err != nil {
+		rp.s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		rp.s.t.Fatalf("%s %s %v", resp.Status, body, err)
+	}
+	return body
+}
+
 const (
 	doctor = "899790011177"
 	nurse  = "899790022349"

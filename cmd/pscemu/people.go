@@ -21,9 +21,9 @@ func newGenerate() *cobra.Command {
 	cmd := command("generate", "Generate people; the same seed gives the same people", 0, runGenerate)
 	cmd.Flags().Int("count", 1, "how many")
 	cmd.Flags().Uint64("seed", 0, "seed (a random one, which is printed, when not given)")
-	cmd.Flags().String("profession", "", "code of a profession: pscemu codes G15; the mix of the real population when empty")
-	cmd.Flags().String("theme", "", "hospital, practice, pharmacy, lab or ambulance")
-	cmd.Flags().StringToInt("mix", nil, "professions and their weights, such as 10=1,60=3")
+	cmd.Flags().String("profession", "", "code of a profession (pscemu codes G15), or staff by their card: CPE, CDE, CPA, CDA; the mix of the real population's professions when empty")
+	cmd.Flags().String("theme", "", "hospital, practice, pharmacy, lab, ambulance or vendor")
+	cmd.Flags().StringToInt("mix", nil, "professions, or cards of staff, and their weights, such as 10=1,60=3,CPE=2")
 	cmd.Flags().Bool("traps", false, "names that break careless software: apostrophes, one letter, eighty, decomposed accents …")
 	cmd.Flags().StringSlice("means", []string{"ecps", "card"}, "what they log in with: ecps, card; e-CPS code and code porteur are 1234")
 	return cmd
@@ -112,7 +112,8 @@ func progress(cmd *cobra.Command, done, all int) {
 }
 
 func newImport() *cobra.Command {
-	return command("import FILE", "Import people: JSON or CSV of an export, or a UserInfo (- for standard input)", 1, func(cmd *cobra.Command, a []string) error {
+	cmd := command("import FILE", "Import people: JSON, YAML or CSV, a UserInfo, an extraction of the Annuaire Santé (- for standard input)", 1, func(cmd *cobra.Command, a []string) error {
+		fictitious, _ := cmd.Flags().GetBool("fictitious")
 		in := io.Reader(os.Stdin)
 		if a[0] != "-" {
 			f, err := os.Open(a[0])
@@ -130,7 +131,7 @@ func newImport() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		answer, err := r.send(http.MethodPost, "/identities/import", raw)
+		answer, err := r.send(http.MethodPost, fmt.Sprintf("/identities/import?fictitious=%t", fictitious), raw)
 		if err != nil {
 			return err
 		}
@@ -150,6 +151,8 @@ func newImport() *cobra.Command {
 		fmt.Fprintf(cmd.OutOrStdout(), "%d people imported\n", len(out.Items))
 		return nil
 	})
+	cmd.Flags().Bool("fictitious", false, "give people with real numbers a test number and a name that belongs to nobody")
+	return cmd
 }
 
 func newExport() *cobra.Command {
@@ -166,7 +169,7 @@ func newExport() *cobra.Command {
 		}
 		return err
 	})
-	cmd.Flags().String("format", "json", "json, csv or fhir")
+	cmd.Flags().String("format", "json", "json, yaml, csv, annuaire, userinfo or fhir")
 	cmd.Flags().String("search", "", "those only whose name or national id holds this")
 	return cmd
 }

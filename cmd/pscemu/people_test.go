@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pscemu/identities"
+	"pscemu/identities/nomenclature"
 )
 
 func TestGeneratedPeopleLogInByPhoneAndByCard(t *testing.T) {
@@ -40,6 +43,48 @@ func TestGeneratedPeopleLogInByPhoneAndByCard(t *testing.T) {
 	var cards struct{ Items []struct{ Serial string } }
 	if s.api("GET", "/cards?national_id="+made.Items[0].ID, "", &cards); len(cards.Items) != 1 {
 		t.Errorf("%d cards after generating twice", len(cards.Items))
+	}
+}
+
+// A UserInfo copied from production becomes a fictitious person.
+func TestAPersonFromProductionBecomesFictitious(t *testing.T) {
+	s := boot(t)
+	real := "81000000000" + nomenclature.LuhnKey("1000000000")
+	info := `{"SubjectNameID":"` + real + `","family_name":"DUPONT","given_name":"JEANNE","SubjectRefPro":{"codeCivilite":"MME","exercices":[{"codeProfession":"10","codeCategorieProfessionnelle":"C","codeCiviliteDexercice":"DR","nomDexercice":"DUPONT","prenomDexercice":"JEANNE","codeTypeSavoirFaire":"S","codeSavoirFaire":"SM54","activities":[]}]}}`
+	file := filepath.Join(t.TempDir(), "userinfo.json")
+	if err := os.WriteFile(file, []byte(info), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(binary, "identities", "import", file, "--data", s.data).CombinedOutput(); err == nil || !strings.Contains(string(out), "national-id-real") || !strings.Contains(string(out), "fictitious") {
+		t.Errorf("%v %s", err, out)
+	}
+	if out := s.cli("identities", "import", file, "--fictitious"); !strings.Contains(out, "1 people imported") {
+		t.Error(out)
+	}
+	if all := s.cli("identities", "export"); strings.Contains(all, "DUPONT") || strings.Contains(all, real[1:]) || !strings.Contains(all, "fictitious in place") {
+		t.Error("the real person is there")
+	}
+}
+
+// Staff are made with the card that goes with them, and log in with it.
+func TestStaffOfAHospitalAndOfAVendorLogInWithTheirCards(t *testing.T) {
+	s := boot(t)
+	for _, card := range []string{"CPE", "CDE", "CPA", "CDA"} {
+		var made struct {
+			Items []struct {
+				ID string `json:"national_id"`
+			}
+		}
+		if err := json.Unmarshal([]byte(s.cli("identities", "generate", "--seed", "6", "--profession", card, "--output", "json")), &made); err != nil {
+			t.Fatal(err)
+		}
+		id := made.Items[0].ID
+		if out := s.cli("cards", "list", "--identity", id); !strings.Contains(out, card) {
+			t.Errorf("%s: %s", id, out)
+		}
+		if out := s.cli("login", "--identity", id, "--means", "card"); !strings.Contains(out, `"CARD"`) || !strings.Contains(out, id) {
+			t.Errorf("%s: %s", id, out)
+		}
 	}
 }
 
@@ -79,6 +124,7 @@ func TestEveryProfessionLogsIn(t *testing.T) {
 	s := boot(t)
 	var table struct{ Items []struct{ Code, End string } }
 	logged := 0
+	rp := newRelyingParty(s, s.demoCertificate())
 	for _, name := range []string{"G15", "R95", "R94", "R291"} {
 		s.api("GET", "/codes/"+name, "", &table)
 		for _, c := range table.Items {
@@ -91,9 +137,11 @@ func TestEveryProfessionLogsIn(t *testing.T) {
 				continue
 			}
 			logged++
-			_, to := s.authorizeWith(map[string][]string{"client_id": {"demo"}, "redirect_uri": {callbackURL}, "login_hint": {"auto:" + made.Items[0].ID}})
-			if !strings.Contains(to, "code=") {
-				t.Errorf("profession %s: %s", c.Code, to)
+			// What the relying party receives is a UserInfo without fault:
+			// every code of its table and in keeping with its neighbours.
+			got, err := identities.ParseImport(rp.userInfo(made.Items[0].ID))
+			if err != nil || len(got.Warnings) > 0 || got.People[0].Profession() != c.Code {
+				t.Errorf("profession %s: %v %v", c.Code, err, got)
 			}
 		}
 	}
@@ -102,10 +150,15 @@ func TestEveryProfessionLogsIn(t *testing.T) {
 	}
 }
 
-func TestPeopleTravelAsJSONAndCSV(t *testing.T) {
+func TestPeopleTravelAsJSONYAMLAndCSV(t *testing.T) {
 	s, other := boot(t), boot(t)
 	s.cli("identities", "generate", "--count", "40", "--seed", "2")
-	for _, format := range []string{"json", "csv"} {
+	for _, format := range []string{"annuaire", "userinfo", "fhir"} {
+		if out := s.cli("identities", "export", "--format", format); !strings.Contains(out, "DOC9001117") {
+			t.Errorf("%s: %.200s", format, out)
+		}
+	}
+	for _, format := range []string{"json", "yaml", "csv"} {
 		file := filepath.Join(t.TempDir(), "people."+format)
 		out := s.cli("identities", "export", "--format", format)
 		if err := os.WriteFile(file, []byte(out), 0o600); err != nil {
@@ -132,6 +185,17 @@ func TestAttack32AnImportThatFailsChangesNothing(t *testing.T) {
 		var p struct{ Code, Detail string }
 		if status := s.api("POST", "/identities/import", c.body, &p); status != 400 || p.Code != c.code {
 			t.Errorf("%s: %d %+v", name, status, p)
+		}
+	}
+	for name, c := range map[string]struct{ body, code string }{
+		"a YAML bomb": {"a: &a [x,x,x,x,x,x,x,x,x]\nb: [*a,*a,*a,*a,*a,*a,*a,*a]\n", "import-invalid"},
+		"a BOM alone": {"\ufeff", "import-empty"},
+		"a real one":  {`[{"national_id":"810000000000","family_name":"A","given_name":"B"},{"national_id":"81000000000` + nomenclature.LuhnKey("1000000000") + `","family_name":"A","given_name":"B"}]`, "national-id-real"},
+		"too large":   {`["` + strings.Repeat("x", 65<<20) + `"]`, "http-request-entity-too-large"},
+	} {
+		var p struct{ Code string }
+		if s.api("POST", "/identities/import", c.body, &p); p.Code != c.code {
+			t.Errorf("%s: %+v", name, p)
 		}
 	}
 	if after := s.cli("identities", "export"); after != before {
@@ -332,7 +396,7 @@ func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.cli("identities", "export", "--format", "fhir")), &bundle); err != nil {
 		t.Fatal(err)
 	}
-	ids, need := map[string]bool{}, map[string][]string{"Practitioner": {"id", "meta", "identifier", "name", "active"}, "PractitionerRole": {"id", "meta", "practitioner", "active"}, "Organization": {"id", "meta", "name", "active"}}
+	ids, need := map[string]bool{}, map[string][]string{"Practitioner": {"id", "meta", "language", "identifier", "name", "active"}, "PractitionerRole": {"id", "meta", "language", "identifier", "practitioner", "active"}, "Organization": {"id", "meta", "language", "identifier", "name", "active"}}
 	for _, e := range bundle.Entry {
 		kind := e.Resource["resourceType"].(string)
 		id := kind + "/" + e.Resource["id"].(string)
@@ -340,6 +404,10 @@ func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
 			t.Errorf("%s comes twice, or is no FHIR id", id)
 		}
 		ids[id] = true
+		profile, _ := json.Marshal(e.Resource["meta"])
+		if !strings.Contains(string(profile), "/fr-core-") || !strings.Contains(string(profile), "/as-dp-"+strings.ToLower(kind)) {
+			t.Errorf("%s names the profiles %s", id, profile)
+		}
 		for _, field := range need[kind] {
 			if e.Resource[field] == nil {
 				t.Errorf("%s lacks %s", id, field)

@@ -18,9 +18,13 @@ const (
 	SystemStructure  = "urn:oid:1.2.250.1.71.4.2.2" // national id of a structure
 	SystemFINESS     = "https://finess.esante.gouv.fr"
 	SystemSIRET      = "https://sirene.fr"
+	SystemTechnical  = "https://rppsrang.esante.gouv.fr" // technical id of a structure
 
 	types    = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203"
 	profiles = "https://interop.esante.gouv.fr/ig/fhir/annuaire/StructureDefinition/as-dp-"
+	core     = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-"
+	communes = "https://mos.esante.gouv.fr/NOS/TRE_R13-Commune/FHIR/TRE-R13-Commune"
+	insee    = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-address-insee-code"
 )
 
 // Coding is a code with the table it is of.
@@ -37,7 +41,7 @@ type Concept struct {
 
 // Identifier is a number with the system it is of.
 type Identifier struct {
-	Use    string   `json:"use"`
+	Use    string   `json:"use,omitempty"`
 	Type   *Concept `json:"type,omitempty"`
 	System string   `json:"system"`
 	Value  string   `json:"value"`
@@ -63,10 +67,23 @@ type HumanName struct {
 
 // Address is where a structure is.
 type Address struct {
-	Line       []string `json:"line,omitempty"`
-	City       string   `json:"city,omitempty"`
-	PostalCode string   `json:"postalCode,omitempty"`
-	Country    string   `json:"country,omitempty"`
+	Extension  []Extension `json:"extension,omitempty"`
+	Line       []string    `json:"line,omitempty"`
+	City       string      `json:"city,omitempty"`
+	PostalCode string      `json:"postalCode,omitempty"`
+	Country    string      `json:"country,omitempty"`
+}
+
+// Extension is a coding that the base resource has no place for.
+type Extension struct {
+	URL    string `json:"url"`
+	Coding Coding `json:"valueCoding"`
+}
+
+// Telecom is a way to reach a structure.
+type Telecom struct {
+	System string `json:"system"` // phone, fax, email
+	Value  string `json:"value"`
 }
 
 // Qualification is a profession, or a know-how within it.
@@ -79,10 +96,12 @@ type Resource struct {
 	ResourceType  string          `json:"resourceType"`
 	ID            string          `json:"id"`
 	Meta          Meta            `json:"meta"`
+	Language      string          `json:"language"`
 	Identifier    []Identifier    `json:"identifier,omitempty"`
 	Active        bool            `json:"active"`
 	Name          any             `json:"name,omitempty"` // []HumanName or the structure's string
 	Type          []Concept       `json:"type,omitempty"`
+	Telecom       []Telecom       `json:"telecom,omitempty"`
 	Address       []Address       `json:"address,omitempty"`
 	Qualification []Qualification `json:"qualification,omitempty"`
 	Practitioner  *Reference      `json:"practitioner,omitempty"`
@@ -115,13 +134,38 @@ func coding(code string, tables ...string) (Coding, bool) {
 	return Coding{}, false
 }
 
-func concepts(codes ...[]string) (out []Concept) {
+// code is a code with the tables it may be of.
+type code struct {
+	value  string
+	tables []string
+}
+
+func in(value string, tables []string) code { return code{value, tables} }
+
+func concepts(codes ...code) (out []Concept) {
 	for _, c := range codes {
-		if found, ok := coding(c[0], c[1:]...); ok {
+		if found, ok := coding(c.value, c.tables...); ok {
 			out = append(out, Concept{[]Coding{found}})
 		}
 	}
 	return out
+}
+
+// together are the codings of one meaning, nil when none is known.
+func together(codes ...code) []Concept {
+	var one Concept
+	for _, c := range concepts(codes...) {
+		one.Coding = append(one.Coding, c.Coding...)
+	}
+	if one.Coding == nil {
+		return nil
+	}
+	return []Concept{one}
+}
+
+// resource begins one of a kind: both its profiles, French and the directory's.
+func resource(kind, coreName, id string) Resource {
+	return Resource{ResourceType: kind, ID: id, Meta: Meta{[]string{core + coreName, profiles + strings.ToLower(kind)}}, Language: "fr", Active: true}
 }
 
 func typed(code string) *Concept { return &Concept{[]Coding{{System: types, Code: code}}} }
@@ -133,8 +177,8 @@ func ID(nationalID string) string {
 
 // Practitioner is the person.
 func Practitioner(i *identities.Identity) Resource {
-	r := Resource{ResourceType: "Practitioner", ID: ID(i.NationalID), Meta: Meta{[]string{profiles + "practitioner"}}, Active: true,
-		Identifier: []Identifier{{"official", typed("IDNPS"), SystemNationalID, i.NationalID}}}
+	r := resource("Practitioner", "practitioner", ID(i.NationalID))
+	r.Identifier = []Identifier{{"official", typed("IDNPS"), SystemNationalID, i.NationalID}}
 	if rpps, ok := strings.CutPrefix(i.NationalID, "8"); ok {
 		r.Identifier = append(r.Identifier, Identifier{"official", typed("RPPS"), SystemRPPS, rpps})
 	}
@@ -144,7 +188,9 @@ func Practitioner(i *identities.Identity) Resource {
 	}
 	r.Name = []HumanName{name}
 	for _, e := range i.Exercises {
-		for _, c := range concepts([]string{e.Profession, "G15", "R95", "R94", "R291"}, []string{e.KnowHow, "R38", "R39", "R40", "R42", "R43", "R44", "R45", "R97", "G13"}) {
+		exercise := together(in(e.Profession, nomenclature.ProfessionTables), in(e.Category, []string{"R09"}), in(e.Civility, []string{"R11"}))
+		knowHow := together(in(e.KnowHowType, []string{"R04"}), in(e.KnowHow, identities.KnowHowTables()))
+		for _, c := range append(exercise, knowHow...) {
 			r.Qualification = append(r.Qualification, Qualification{c})
 		}
 	}
@@ -155,9 +201,11 @@ func Practitioner(i *identities.Identity) Resource {
 func Roles(i *identities.Identity) (roles, structures []Resource) {
 	for n, e := range i.Exercises {
 		for m, a := range e.Activities {
-			role := Resource{ResourceType: "PractitionerRole", ID: fmt.Sprintf("%s-%d-%d", ID(i.NationalID), n+1, m+1), Meta: Meta{[]string{profiles + "practitionerrole"}}, Active: true,
-				Practitioner: &Reference{"Practitioner/" + ID(i.NationalID)},
-				Code:         concepts([]string{e.Profession, "G15", "R95", "R94", "R291"}, []string{a.Mode, "R23"}, []string{a.Kind, "R22"}, []string{a.Role, "R21", "R85", "R96"})}
+			id := fmt.Sprintf("%s-%d-%d", ID(i.NationalID), n+1, m+1)
+			role := resource("PractitionerRole", "practitioner-role", id)
+			role.Identifier = []Identifier{{System: SystemRPPS, Value: strings.TrimPrefix(id, "pscemu-")}}
+			role.Practitioner = &Reference{"Practitioner/" + ID(i.NationalID)}
+			role.Code = concepts(in(e.Profession, nomenclature.ProfessionTables), in(a.Mode, []string{"R23"}), in(a.Kind, []string{"R22"}), in(a.Role, []string{"R21", "R85", "R96"}), in(a.PharmacistSection, []string{"R06"}))
 			if a.StructureID != "" || a.CorporateName != "" {
 				s := structure(&a)
 				role.Organization = &Reference{"Organization/" + s.ID}
@@ -182,8 +230,14 @@ func structure(a *identities.Activity) Resource {
 	if len(id) > 50 {
 		id = id[:50]
 	}
-	r := Resource{ResourceType: "Organization", ID: "pscemu-" + id, Meta: Meta{[]string{profiles + "organization"}}, Active: true, Name: a.CorporateName, Type: concepts([]string{a.Sector, "R02"})}
-	for _, n := range []Identifier{{"official", typed("IDNST"), SystemStructure, a.FormerStructureID}, {"official", typed("FINEG"), SystemFINESS, a.FINESS}, {"official", typed("SIRET"), SystemSIRET, a.SIRET}} {
+	r := resource("Organization", "organization", "pscemu-"+id)
+	r.Name, r.Type = a.CorporateName, concepts(in(a.Sector, []string{"R02"}))
+	for _, t := range []Telecom{{"phone", a.Phone}, {"phone", a.Phone2}, {"fax", a.Fax}, {"email", a.Mail}} {
+		if t.Value != "" {
+			r.Telecom = append(r.Telecom, t)
+		}
+	}
+	for _, n := range []Identifier{{"official", typed("IDNST"), SystemStructure, a.FormerStructureID}, {"official", typed("FINEG"), SystemFINESS, a.FINESS}, {"official", typed("SIRET"), SystemSIRET, a.SIRET}, {"official", typed("INTRN"), SystemTechnical, a.StructureID}} {
 		if n.Value != "" {
 			r.Identifier = append(r.Identifier, n)
 		}
@@ -191,6 +245,9 @@ func structure(a *identities.Activity) Resource {
 	if a.PostalCode != "" {
 		line := strings.Join(strings.Fields(a.StreetNumber+" "+a.StreetType+" "+a.StreetName), " ")
 		r.Address = []Address{{Line: []string{line}, City: strings.TrimSpace(strings.TrimPrefix(a.Cedex, a.PostalCode)), PostalCode: a.PostalCode, Country: "FR"}}
+		if a.Commune != "" {
+			r.Address[0].Extension = []Extension{{insee, Coding{System: communes, Code: a.Commune}}}
+		}
 	}
 	return r
 }

@@ -82,12 +82,12 @@ func Label(table, code string) string {
 	return ""
 }
 
-// professionTables hold profession codes; G15 goes first.
-var professionTables = []string{"G15", "R95", "R94", "R291"}
+// ProfessionTables hold profession codes; G15 goes first.
+var ProfessionTables = []string{"G15", "R95", "R94", "R291"}
 
 // ProfessionLabel names a profession whichever table it is of.
 func ProfessionLabel(code string) string {
-	for _, t := range professionTables {
+	for _, t := range ProfessionTables {
 		if l := Label(t, code); l != "" {
 			return l
 		}

@@ -1,0 +1,194 @@
+package identities
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"pscemu/identities/nomenclature"
+	"pscemu/problem"
+)
+
+// The extraction of the Annuaire Santé (PS_LibreAcces_Personne_activite): text
+// with bars, a bar behind the last column, one row an activity and know-how,
+// each code with its label behind it.
+
+// annuaireColumn is a column: the claim's field it holds, or the tables that
+// label the code before it. A column with neither is left empty.
+type annuaireColumn struct {
+	title, field string
+	labels       []string
+}
+
+// Fields of the person, which no claim's exercise or activity has.
+const (
+	idType   = "type"
+	idNumber = "number"
+	idWhole  = "national_id"
+	civility = "civility"
+)
+
+var annuaireColumns = func() []annuaireColumn {
+	code := func(title, field string) annuaireColumn { return annuaireColumn{title: title, field: field} }
+	label := func(title string, tables ...string) annuaireColumn {
+		return annuaireColumn{title: title, labels: tables}
+	}
+	return []annuaireColumn{
+		code("Type d'identifiant PP", idType), code("Identifiant PP", idNumber), code("Identification nationale PP", idWhole),
+		code("Code civilité d'exercice", "codeCiviliteDexercice"), label("Libellé civilité d'exercice", "R11", "R81"),
+		code("Code civilité", civility), label("Libellé civilité", "R81"),
+		code("Nom d'exercice", "nomDexercice"), code("Prénom d'exercice", "prenomDexercice"),
+		code("Code profession", "codeProfession"), label("Libellé profession", nomenclature.ProfessionTables...),
+		code("Code catégorie professionnelle", "codeCategorieProfessionnelle"), label("Libellé catégorie professionnelle", "R09"),
+		code("Code type savoir-faire", "codeTypeSavoirFaire"), label("Libellé type savoir-faire", "R04"),
+		code("Code savoir-faire", "codeSavoirFaire"), label("Libellé savoir-faire", KnowHowTables()...),
+		code("Code mode exercice", "codeModeExercice"), label("Libellé mode exercice", "R23"),
+		code("Numéro SIRET site", "numeroSiretSite"), code("Numéro SIREN site", "numeroSirenSite"), code("Numéro FINESS site", "numeroFinessSite"),
+		code("Numéro FINESS établissement juridique", "numeroFinessetablissementJuridique"), code("Identifiant technique de la structure", "identifiantTechniqueDeLaStructure"),
+		code("Raison sociale site", "raisonSocialeSite"), code("Enseigne commerciale site", "enseigneCommercialeSite"),
+		code("Complément destinataire (coord. structure)", "complementDestinataire"), code("Complément point géographique (coord. structure)", "complementPointGeographique"),
+		code("Numéro Voie (coord. structure)", "numeroVoie"), code("Indice répétition voie (coord. structure)", "indiceRepetitionVoie"),
+		code("Code type de voie (coord. structure)", "codeTypeDeVoie"), label("Libellé type de voie (coord. structure)", "R35"),
+		code("Libellé Voie (coord. structure)", "libelleVoie"), code("Mention distribution (coord. structure)", "mentionDistribution"), code("Bureau cedex (coord. structure)", "bureauCedex"),
+		code("Code postal (coord. structure)", "codePostal"), code("Code commune (coord. structure)", "codeCommune"), label("Libellé commune (coord. structure)"),
+		code("Code pays (coord. structure)", "codePays"), label("Libellé pays (coord. structure)"),
+		code("Téléphone (coord. structure)", "telephone"), code("Téléphone 2 (coord. structure)", "telephone2"), code("Télécopie (coord. structure)", "telecopie"), code("Adresse e-mail (coord. structure)", "adresseEMail"),
+		code("Code Département (structure)", "codeDepartement"), label("Libellé Département (structure)"),
+		code("Ancien identifiant de la structure", "ancienIdentifiantDeLaStructure"), code("Autorité d'enregistrement", "autoriteDenregistrement"),
+		code("Code secteur d'activité", "codeSecteurDactivite"), label("Libellé secteur d'activité", "R02"),
+		code("Code section tableau pharmaciens", "codeSectionPharmacien"), label("Libellé section tableau pharmaciens", "R06"),
+		code("Code rôle", "codeRole"), label("Libellé rôle", "R21", "R85", "R96"), code("Code genre activité", "codeGenreActivite"), label("Libellé genre activité", "R22"),
+	}
+}()
+
+func writeAnnuaire(w io.Writer, each Each) error {
+	var b bytes.Buffer
+	for _, c := range annuaireColumns {
+		b.WriteString(c.title + "|")
+	}
+	b.WriteString("\n")
+	return errors.Join(each(func(i *Identity) error {
+		i.eachActivity(func(_, _ int, e Exercise, a Activity) { i.annuaireRow(&b, e, a) })
+		return flush(w, &b)
+	}), flush(w, &b))
+}
+
+func flush(w io.Writer, b *bytes.Buffer) error {
+	_, err := b.WriteTo(w)
+	return err
+}
+
+// barless is what a cell cannot hold, replaced.
+var barless = strings.NewReplacer("|", " ", "\n", " ", "\r", " ")
+
+func (i *Identity) annuaireRow(b *bytes.Buffer, e Exercise, a Activity) {
+	cells := map[string]string{idType: i.NationalID[:1], idNumber: i.NationalID[1:], idWhole: i.NationalID, civility: i.Civility}
+	for n, name := range exerciseColumns {
+		cells[name] = values(e)[n]
+	}
+	for n, name := range activityColumns {
+		cells[name] = values(a)[n]
+	}
+	if len(i.Exercises) == 0 {
+		cells["nomDexercice"], cells["prenomDexercice"] = i.FamilyName, i.GivenName
+	}
+	last := ""
+	for _, c := range annuaireColumns {
+		cell := ""
+		if c.field != "" {
+			cell, last = cells[c.field], cells[c.field]
+		} else if last != "" {
+			for _, table := range c.labels {
+				if cell = nomenclature.Label(table, last); cell != "" {
+					break
+				}
+			}
+		}
+		b.WriteString(guard(barless.Replace(cell), "=@\t") + "|")
+	}
+	b.WriteString("\n")
+}
+
+// parseAnnuaire reads an extraction: its columns by their titles, in any
+// order; those it does not know are named in a warning.
+func parseAnnuaire(raw []byte) (*Imported, error) {
+	out, t := &Imported{}, table{}
+	var fields []string
+	for line := range bytes.Lines(raw) {
+		row := strings.Split(strings.TrimRight(string(line), "\r\n"), "|")
+		if fields == nil {
+			var err error
+			if fields, out.Warnings, err = annuaireFields(row); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if len(row) == 1 && row[0] == "" {
+			continue
+		}
+		if err := t.takeAnnuaire(fields, row); err != nil {
+			return nil, err
+		}
+	}
+	for n := range t.people {
+		out.Warnings = append(out.Warnings, t.people[n].tolerate()...)
+	}
+	out.People = t.people
+	return out, nil
+}
+
+// annuaireFields says, column by column, which field it holds, "" for none.
+func annuaireFields(titles []string) (fields, warnings []string, err error) {
+	like := func(s string) string {
+		return strings.NewReplacer("'", "", "’", "", " d ", " ").Replace(fold(s))
+	}
+	for _, title := range titles {
+		n := slices.IndexFunc(annuaireColumns, func(c annuaireColumn) bool { return like(c.title) == like(title) })
+		switch {
+		case n >= 0:
+			fields = append(fields, annuaireColumns[n].field)
+		default:
+			fields = append(fields, "")
+			if title != "" && !strings.HasPrefix(fold(title), "libelle") {
+				warnings = append(warnings, fmt.Sprintf("the column %q is not one of the extraction's; it was not read", title))
+			}
+		}
+	}
+	for _, c := range annuaireColumns {
+		if (c.field == idWhole || c.field == "nomDexercice" || c.field == "prenomDexercice") && !slices.Contains(fields, c.field) {
+			return nil, nil, problem.New(problem.Invalid, "import-columns", "the columns are not those of the Annuaire Santé's extraction").Got(strings.Join(titles, "|")).Want(c.title + " among them")
+		}
+	}
+	return fields, warnings, nil
+}
+
+func (t *table) takeAnnuaire(fields, row []string) error {
+	if len(row) < len(fields)-1 || len(row) > len(fields)+1 { // the last bar may be missing
+		return problem.New(problem.Invalid, "import-invalid", "a row of the extraction has the wrong number of columns").Got(fmt.Sprintf("%d in %.60s", len(row), strings.Join(row, "|"))).Want(fmt.Sprint(len(fields)))
+	}
+	cells := map[string]string{}
+	for n := range min(len(fields), len(row)) {
+		if fields[n] != "" {
+			cells[fields[n]] = unguard(row[n])
+		}
+	}
+	var e Exercise
+	var a Activity
+	fill(&e, cells)
+	fill(&a, cells)
+	i, err := t.person(cells[idWhole], func(i *Identity) error {
+		i.Civility, i.FamilyName, i.GivenName, i.Tags = cells[civility], e.FamilyName, e.GivenName, []string{"annuaire"}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if e.Profession == "" && e.Category == "" && a == (Activity{}) {
+		return nil // known by their name alone
+	}
+	i.join(e, a)
+	return nil
+}
