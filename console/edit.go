@@ -3,25 +3,40 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/cards"
 	"pscemu/identities"
 	"pscemu/identities/nomenclature"
 	"pscemu/problem"
 )
 
-// newPersonPage is the form for a person, begun from a profession or from
-// somebody who is there; what the form does not show is kept from there.
+// The form for a person. Its fields bear the claims' own names: e0.codeProfession
+// is of the first exercise, e0.a1.codeModeExercice of its second activity. What
+// the form does not show travels in the hidden field base.
+
+// newPersonPage is the form for a new person, begun from a profession or from
+// somebody who is there.
 func (s *Console) newPersonPage(c echo.Context) error {
 	i, err := s.beginning(ctx(c), c.QueryParam("from"), c.QueryParam("profession"))
 	if err != nil {
 		return s.editPage(c, &identities.Identity{}, err)
+	}
+	return s.editPage(c, i, nil)
+}
+
+// editPersonPage is the form for somebody who is there.
+func (s *Console) editPersonPage(c echo.Context) error {
+	i, err := s.People.Get(ctx(c), param(c, "id"))
+	if err != nil {
+		return err
 	}
 	return s.editPage(c, i, nil)
 }
@@ -50,7 +65,7 @@ func (s *Console) beginning(ctx context.Context, from, profession string) (*iden
 	}
 	i, err := s.People.Get(ctx, from)
 	if err == nil {
-		i.NationalID, i.Behaviour = fresh.NationalID, fresh.Behaviour
+		i.NationalID, i.Behaviour, i.Source = fresh.NationalID, fresh.Behaviour, ""
 	}
 	return i, err
 }
@@ -69,6 +84,68 @@ func choices(table string, keep func(code string) bool) []choice {
 	return out
 }
 
+func among(codes []string) func(string) bool {
+	return func(code string) bool { return slices.Contains(codes, code) }
+}
+
+// exerciseForm is an exercise with what can be chosen for it.
+type exerciseForm struct {
+	identities.Exercise
+	At, Label              string // e0, the profession's name
+	Civilities, Types, How []choice
+	Places                 []activityForm
+}
+
+// activityForm is an activity with what can be chosen for it.
+type activityForm struct {
+	identities.Activity
+	At, Of        string // e0.a0, of e0
+	Usual, Others []choice
+	Structures    []choice
+	Details       []detail
+}
+
+// detail is a field that is typed.
+type detail struct{ Name, Label, Value string }
+
+// chosen are the fields of an activity that the form shows as selects.
+var chosen = []string{"codeModeExercice", "codeSecteurDactivite", "codeSectionPharmacien", "codeRole", "codeGenreActivite"}
+
+func exerciseForms(i *identities.Identity) (out []exerciseForm) {
+	for n, e := range i.Exercises {
+		f := exerciseForm{Exercise: e, At: fmt.Sprintf("e%d", n), Label: nomenclature.ProfessionLabel(e.Profession), Civilities: choices("R11", among(identities.CivilitiesOf(e.Profession))), Types: choices("R04", among(identities.KnowHowTypesOf(e.Profession)))}
+		for _, c := range identities.KnowHowCodes(e.Profession, e.KnowHowType) {
+			f.How = append(f.How, choice{c.Code, c.Label})
+		}
+		for m, a := range e.Activities {
+			fit := identities.SectorsOf(e.Profession, a.Mode)
+			p := activityForm{Activity: a, At: fmt.Sprintf("%s.a%d", f.At, m), Of: f.At, Usual: choices("R02", among(fit)), Others: choices("R02", func(code string) bool { return !slices.Contains(fit, code) })}
+			for k, s := range identities.Structures(a.Sector) {
+				p.Structures = append(p.Structures, choice{strconv.Itoa(k), s.CorporateName})
+			}
+			p.Details = details(a, p.At)
+			f.Places = append(f.Places, p)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// details are the fields of an activity that are typed, in PSC's order.
+func details(a identities.Activity, at string) (out []detail) {
+	raw, _ := json.Marshal(a) // strings alone
+	d := json.NewDecoder(strings.NewReader(string(raw)))
+	_, _ = d.Token()
+	for d.More() {
+		name, _ := d.Token()
+		value, _ := d.Token()
+		if field := fmt.Sprint(name); !slices.Contains(chosen, field) {
+			out = append(out, detail{at + "." + field, identities.FieldLabel(field), fmt.Sprint(value)})
+		}
+	}
+	return out
+}
+
 func (s *Console) editPage(c echo.Context, i *identities.Identity, refusal error) error {
 	base, err := json.Marshal(i)
 	if err != nil {
@@ -78,14 +155,19 @@ func (s *Console) editPage(c echo.Context, i *identities.Identity, refusal error
 	if err != nil {
 		return err
 	}
-	e, a := i.MainExercise(), i.MainActivity()
-	var professions []choice
+	var professions, examples []choice
 	for _, code := range identities.Professions() {
 		professions = append(professions, choice{code, nomenclature.ProfessionLabel(code)})
 	}
-	data := map[string]any{"Title": "Nouvelle identité", "Person": i, "Exercise": e, "Activity": a, "Base": string(base), "Claims": string(claims), "Professions": professions,
-		"Specialties": choices("R38", func(code string) bool { return identities.SpecialtyOf(code) == e.Profession }), "Modes": choices("R23", nil), "Sectors": choices("R02", nil),
-		"Sections": choices("R06", nil), "Civilities": choices("R81", nil)}
+	for _, p := range identities.Personas() {
+		examples = append(examples, choice{p.NationalID, p.Name() + " — " + p.Notes})
+	}
+	data := map[string]any{"Title": "Nouvelle identité", "Path": "/identities/new", "Person": i, "Tags": strings.Join(i.Tags, " "), "Base": string(base), "Claims": string(claims), "Professions": professions, "Examples": examples,
+		"Exercises": exerciseForms(i), "Modes": choices("R23", nil), "Sections": choices("R06", nil), "Civilities": choices("R81", nil), "Categories": choices("R09", nil), "Kinds": choices("R22", nil),
+		"Functions": choices("R21", nil), "Roles": choices("R85", nil), "Actions": identities.Actions}
+	if id := param(c, "id"); id != "" {
+		data["Title"], data["Path"], data["There"] = "Modifier "+i.Name(), "/identities/"+url.PathEscape(id)+"/edit", true
+	}
 	status := http.StatusOK
 	if refusal != nil {
 		status = http.StatusUnprocessableEntity
@@ -94,17 +176,23 @@ func (s *Console) editPage(c echo.Context, i *identities.Identity, refusal error
 	return s.page(c, status, "console_edit", data)
 }
 
-// savePerson keeps the person, or shows what a service would receive.
+// savePerson keeps the person, changes the form, or shows what a service would
+// receive.
 func (s *Console) savePerson(c echo.Context) error {
 	i, err := submitted(c)
-	if err == nil {
-		err = i.Validate()
+	switch action := c.FormValue("action"); {
+	case err != nil:
+		return s.editPage(c, i, err)
+	case action == "preview":
+		return s.preview(c, i)
+	case action != "save":
+		return s.editPage(c, i, s.reshape(i, action, c.FormValue("add_profession")))
 	}
-	if c.FormValue("action") == "preview" {
-		return s.preview(c, i, err)
-	}
-	if err == nil {
+	if id := param(c, "id"); id == "" {
 		err = s.People.Create(ctx(c), i)
+	} else {
+		i.NationalID = id
+		err = s.People.Put(ctx(c), i)
 	}
 	if err != nil {
 		return s.editPage(c, i, err)
@@ -112,11 +200,57 @@ func (s *Console) savePerson(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, "/identities/"+url.PathEscape(i.NationalID))
 }
 
+// reshape adds or takes away an exercise or activity: add-exercise, add-e0,
+// remove-e0, remove-e0.a1. Any other action only lets the choices follow.
+func (s *Console) reshape(i *identities.Identity, action, profession string) error {
+	verb, at, _ := strings.Cut(action, "-")
+	switch {
+	case action == "add-exercise":
+		return addExercise(i, profession)
+	case verb != "add" && verb != "remove":
+		return nil
+	}
+	var n, m int
+	if got, _ := fmt.Sscanf(at, "e%d.a%d", &n, &m); got == 0 || n >= len(i.Exercises) || got == 2 && m >= len(i.Exercises[n].Activities) || n < 0 || m < 0 {
+		return problem.New(problem.Invalid, "form-broken", "the form cannot be read").Got(action).Do("open it again")
+	}
+	e := &i.Exercises[n]
+	switch {
+	case verb == "add":
+		e.Activities = append(e.Activities, example(e.Profession).MainActivity())
+	case strings.Contains(at, "."):
+		e.Activities = slices.Delete(e.Activities, m, m+1)
+	default:
+		i.Exercises = slices.Delete(i.Exercises, n, n+1)
+	}
+	return nil
+}
+
+// addExercise adds one of this profession, as the generator makes it.
+func addExercise(i *identities.Identity, profession string) error {
+	if err := (&identities.Generator{Profession: profession}).Check(); err != nil {
+		return err
+	}
+	e := example(profession).MainExercise()
+	e.FamilyName, e.GivenName = i.FamilyName, i.GivenName
+	i.Exercises = append(i.Exercises, e)
+	return nil
+}
+
+// example is anybody of a profession.
+func example(profession string) *identities.Identity {
+	g := &identities.Generator{Seed: uint64(rand.Uint32()), Profession: profession}
+	if g.Check() != nil {
+		g.Profession = "" // an exercise without profession, or one that is not generated
+	}
+	return g.Person(0)
+}
+
 // preview answers the page's script, which asks at each change.
-func (s *Console) preview(c echo.Context, i *identities.Identity, refusal error) error {
+func (s *Console) preview(c echo.Context, i *identities.Identity) error {
 	out := map[string]any{"claims": i.UserInfo("MOBILE")}
-	if refusal != nil {
-		out["problem"] = problem.From(refusal).Error()
+	if err := i.Validate(); err != nil {
+		out["problem"] = problem.From(err).Error()
 	}
 	return c.JSON(http.StatusOK, out)
 }
@@ -127,47 +261,49 @@ func submitted(c echo.Context) (*identities.Identity, error) {
 	if err := json.Unmarshal([]byte(c.FormValue("base")), i); err != nil {
 		return i, problem.New(problem.Invalid, "form-broken", "the form cannot be read").Got(err.Error()).Do("open it again")
 	}
-	value := func(name string) string { return strings.TrimSpace(c.FormValue(name)) }
-	i.NationalID, i.Civility, i.FamilyName, i.GivenName, i.Email = value("national_id"), value("civility"), value("family_name"), value("given_name"), value("email")
-	if len(i.Exercises) == 0 {
-		return i, nil
+	form, err := c.FormParams()
+	if err != nil {
+		return i, err
 	}
-	e := &i.Exercises[0]
-	e.FamilyName, e.GivenName = i.FamilyName, i.GivenName
-	if e.KnowHow = value("know_how"); e.KnowHow == "" {
-		e.KnowHowType = ""
-	} else {
-		e.KnowHowType = "S"
+	value := func(name string) string { return strings.TrimSpace(form.Get(name)) }
+	i.NationalID, i.Civility, i.FamilyName, i.GivenName, i.Email, i.Mobile = value("national_id"), value("civility"), value("family_name"), value("given_name"), value("email"), value("mobile")
+	i.Notes, i.Tags, i.AllowInvalid = value("notes"), strings.Fields(value("tags")), value("allow_invalid")
+	for n := range i.Exercises {
+		if err := overlay(form, fmt.Sprintf("e%d.", n), &i.Exercises[n]); err != nil {
+			return i, err
+		}
+		e := &i.Exercises[n]
+		e.FamilyName, e.GivenName = i.FamilyName, i.GivenName
+		for m := range e.Activities {
+			at := fmt.Sprintf("e%d.a%d.", n, m)
+			if err := overlay(form, at, &e.Activities[m]); err != nil {
+				return i, err
+			}
+			if k, err := strconv.Atoi(value(at + "structure")); err == nil {
+				if all := identities.Structures(e.Activities[m].Sector); k >= 0 && k < len(all) {
+					e.Activities[m].MoveTo(all[k])
+				}
+			}
+		}
+		if i.AllowInvalid == "" {
+			e.Settle()
+		}
 	}
-	if len(e.Activities) > 0 {
-		a := &e.Activities[0]
-		a.Mode, a.Sector, a.PharmacistSection, a.CorporateName = value("mode"), value("sector"), value("section"), value("structure")
-	}
-	return i, nil
+	i.Behaviour, err = identities.ParseBehaviour(form.Get("behaviour"), value("after"))
+	return i, err
 }
 
-// personAction gives the person a means, or deletes them.
-func (s *Console) personAction(c echo.Context) error {
-	id, to := param(c, "id"), ""
-	var err error
-	switch c.Param("action") {
-	case "ecps":
-		_, err = s.ECPS.Activate(ctx(c), id, cards.DefaultPIN)
-		to = "/" + url.PathEscape(id)
-	case "card":
-		_, err = s.Cards.Issue(ctx(c), id, c.FormValue("type"), "")
-		to = "/" + url.PathEscape(id)
-	case "delete":
-		err = s.People.Delete(ctx(c), id)
-		to = "?deleted=" + url.QueryEscape(id)
-	case "restore":
-		_, err = s.People.Restore(ctx(c), id)
-		to = "/" + url.PathEscape(id)
-	default:
-		err = echo.ErrNotFound
+// overlay sets the fields of an exercise or activity that the form has.
+func overlay(form url.Values, prefix string, into any) error {
+	fields := map[string]string{}
+	for name, values := range form {
+		if field, ok := strings.CutPrefix(name, prefix); ok && !strings.Contains(field, ".") && field != "structure" {
+			fields[field] = strings.TrimSpace(values[0])
+		}
 	}
-	if err != nil {
-		return err
+	raw, err := json.Marshal(fields)
+	if err == nil {
+		err = json.Unmarshal(raw, into)
 	}
-	return c.Redirect(http.StatusSeeOther, "/identities"+to)
+	return err
 }

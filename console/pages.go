@@ -8,7 +8,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu/cards"
+	"pscemu/identities"
 	"pscemu/identities/ecps"
+	"pscemu/identities/nomenclature"
 	"pscemu/problem"
 	"pscemu/provider"
 )
@@ -18,6 +20,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/identities", s.identitiesPage)
 	e.GET("/identities/new", s.newPersonPage)
 	e.GET("/identities/:id", s.identityPage)
+	e.GET("/identities/:id/edit", s.editPersonPage)
 	e.GET("/cards", s.cardsPage)
 	e.GET("/clients", s.clientsPage)
 	e.GET("/logins", s.loginsPage)
@@ -31,6 +34,8 @@ func (s *Console) pages(e *echo.Echo) {
 	ours.POST("/phone/:id/:request", s.phoneAnswer)
 	ours.POST("/cards/:serial/:action", s.cardAction)
 	ours.POST("/identities/new", s.savePerson)
+	ours.POST("/identities/bulk", s.bulk)
+	ours.POST("/identities/:id/edit", s.savePerson)
 	ours.POST("/identities/:id/:action", s.personAction)
 	ours.POST("/reader/:request", s.readerAnswer)
 	if s.Demo != nil {
@@ -56,21 +61,30 @@ func (s *Console) home(c echo.Context) error {
 }
 
 func (s *Console) identitiesPage(c echo.Context) error {
-	q := c.QueryParam("q")
-	people, err := s.People.List(ctx(c), query(c), c.QueryParam("after"), 100)
+	const size = 100
+	q := query(c)
+	people, err := s.People.List(ctx(c), q, c.QueryParam("after"), size)
+	if err != nil {
+		return err
+	}
+	gone, err := s.People.Deleted(ctx(c))
 	if err != nil {
 		return err
 	}
 	rows := make([]Person, len(people))
-	next := ""
 	for i := range people {
 		rows[i] = s.person(ctx(c), &people[i])
-		next = people[i].NationalID
 	}
-	if len(people) < 100 {
-		next = ""
+	more := ""
+	if len(people) == size {
+		more = "?" + url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}, "after": {people[size-1].NationalID}}.Encode()
 	}
-	return s.page(c, http.StatusOK, "console_identities", map[string]any{"Title": "Identités", "People": rows, "Query": q, "Next": next, "Deleted": c.QueryParam("deleted")})
+	var professions []choice
+	for _, code := range identities.Professions() {
+		professions = append(professions, choice{code, nomenclature.ProfessionLabel(code)})
+	}
+	return s.page(c, http.StatusOK, "console_identities", map[string]any{"Title": "Identités", "People": rows, "Query": q, "More": more, "Deleted": c.QueryParam("deleted"), "Gone": gone,
+		"Done": c.QueryParam("done"), "Professions": professions, "Actions": identities.Actions})
 }
 
 func (s *Console) identityPage(c echo.Context) error {
@@ -86,7 +100,7 @@ func (s *Console) identityPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_identity", map[string]any{"Title": i.Name(), "Person": s.person(ctx(c), i), "Claims": string(claims), "Cards": all, "CardTypes": cards.Types})
+	return s.page(c, http.StatusOK, "console_identity", map[string]any{"Title": i.Name(), "Person": s.person(ctx(c), i), "Claims": string(claims), "Cards": all, "CardTypes": cards.Types, "CardType": cards.TypeFor(i)})
 }
 
 func (s *Console) cardsPage(c echo.Context) error {

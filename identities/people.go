@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/norm"
-	"unicode"
 
 	"pscemu/identities/nomenclature"
 	"pscemu/problem"
@@ -291,7 +293,7 @@ type Query struct {
 
 func (q *Query) matches(i *Identity) bool {
 	return (q.Profession == "" || slices.ContainsFunc(i.Exercises, func(e Exercise) bool { return e.Profession == q.Profession })) &&
-		(q.Tag == "" || slices.Contains(i.Tags, q.Tag)) && (q.Text == "" || strings.Contains(fold(i.searched()), q.Text))
+		(q.Tag == "" || slices.Contains(i.Tags, q.Tag)) && (q.Text == "" || strings.Contains(i.searched(), q.Text))
 }
 
 // List returns up to limit people of the query behind the id after; 0 is no
@@ -340,22 +342,40 @@ func (p *People) Each(ctx context.Context, q Query, after string, fn func(*Ident
 	}
 }
 
-// searched is what a search looks at.
+// searched is what a search looks at, folded.
 func (i *Identity) searched() string {
 	out := []string{i.NationalID, i.Name(), strings.Join(i.Tags, " ")}
 	for _, e := range i.Exercises {
-		out = append(out, nomenclature.ProfessionLabel(e.Profession))
+		out = append(out, foldedProfession(e.Profession))
 		for _, a := range e.Activities {
 			out = append(out, a.CorporateName)
 		}
 	}
-	return strings.Join(out, " ")
+	return fold(strings.Join(out, " "))
 }
 
+// foldedProfession names a profession without accents, so that folding the
+// rest of what a search looks at meets ASCII most of the time.
+func foldedProfession(code string) string {
+	if label, known := foldedProfessions.Load(code); known {
+		return label.(string)
+	}
+	label := fold(nomenclature.ProfessionLabel(code))
+	if label != "" {
+		foldedProfessions.Store(code, label)
+	}
+	return label
+}
+
+var foldedProfessions sync.Map
+
+// fold takes case, accents and the space around away.
 func fold(s string) string {
-	t := transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC)
-	if out, _, err := transform.String(t, s); err == nil {
-		s = out
+	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
+		t := transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC)
+		if out, _, err := transform.String(t, s); err == nil {
+			s = out
+		}
 	}
 	return strings.ToLower(strings.TrimSpace(s))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -350,5 +351,107 @@ func TestBrowserEditPageFromBlankFormToLogin(t *testing.T) {
 	}
 	if out := s.cli("login", "--identity", id, "--means", "card"); !strings.Contains(out, `"authMode": "CARD"`) {
 		t.Errorf("by card: %s", out)
+	}
+}
+
+// settled waits until the page is there and its script is not at work.
+func settled(ctx context.Context) error {
+	for {
+		var done bool
+		err := chromedp.Evaluate(`!window.left && document.readyState === "complete" && !document.querySelector("[aria-busy=true]")`, &done).Do(ctx)
+		if ctx.Err() != nil || err == nil && done { // a page that is being left answers with an error
+			return ctx.Err()
+		}
+	}
+}
+
+// choose picks an option of the n-th select with this hook, as a person would:
+// the choices below it follow.
+func choose(id string, n int, value string) chromedp.Action {
+	js := fmt.Sprintf(`(() => { const s = document.querySelectorAll("[data-testid=%s]")[%d]; s.value = %q; s.dispatchEvent(new Event("input", {bubbles: true})); return s.value === %q })()`, id, n, value, value)
+	return chromedp.ActionFunc(func(ctx context.Context) error {
+		var ok bool
+		if err := chromedp.Evaluate(js, &ok).Do(ctx); err != nil || !ok {
+			return fmt.Errorf("%s %d has no %s: %w", id, n, value, err)
+		}
+		return settled(ctx)
+	})
+}
+
+// press clicks what leads to another page, and waits for that page.
+func press(id string) chromedp.Action {
+	return chromedp.ActionFunc(func(ctx context.Context) error {
+		if err := chromedp.Run(ctx, chromedp.Evaluate(`window.left = true`, nil), click(id)); err != nil {
+			return err
+		}
+		return settled(ctx)
+	})
+}
+
+// Two professions, several places, choices that follow one another, a change
+// afterwards, and the login that shows it all.
+func TestBrowserEditSeveralExercisesAndActivities(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	there := func(js string) chromedp.Action { return chromedp.Poll(js, nil) }
+	count := func(id string, n int) chromedp.Action {
+		return there(fmt.Sprintf(`document.querySelectorAll("[data-testid=%s]").length === %d`, id, n))
+	}
+	var id, claims string
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/identities/new"), visible("edit"), choose("edit-know-how-type", 0, "CAPA"), there(`!!document.querySelector('option[value="CAPA05"]') && !document.querySelector('option[value="SM26"]')`),
+		choose("edit-know-how", 0, "CAPA05"), there(`document.querySelector("[data-testid=claims]").textContent.includes('"codeSavoirFaire": "CAPA05"')`),
+		choose("edit-exercise-profession", 0, "21"), there(`!!document.querySelector('[name="e0.a0.codeSectionPharmacien"]') && !document.querySelector('option[value="CAPA05"]')`),
+		choose("edit-mode", 0, "L"), choose("edit-sector", 0, "SA33"), there(`[...document.querySelectorAll("[data-testid=edit-structure] option")].some(o => o.textContent.startsWith("PHARMACIE FICTIVE"))`),
+		choose("edit-structure", 0, "3"), there(`document.querySelector('[name="e0.a0.numeroFinessSite"]').value.startsWith("0B")`),
+		press("edit-add-activity"), there(`document.querySelectorAll("[data-testid=edit-activity]").length > 1`),
+		chromedp.SetValue(hook("edit-add-profession"), "60", chromedp.ByQuery), press("edit-add-exercise"), count("edit-exercise", 2), shot("edit-several"),
+		chromedp.Clear(hook("edit-family-name"), chromedp.ByQuery), typed("edit-family-name", "DEUX MÉTIERS"), chromedp.SetValue(hook("edit-tags"), "suite-a", chromedp.ByQuery),
+		chromedp.Value(hook("edit-national-id"), &id, chromedp.ByQuery), press("edit-save"), visible("activate-ecps"))
+	do(t, ctx, press("edit-person"), visible("edit"), count("edit-exercise", 2), press("edit-remove-activity"), press("edit-save"), visible("activate-ecps"), click("activate-ecps"), visible("means-ecps"), chromedp.Text(hook("claims"), &claims, chromedp.ByQuery))
+	for _, want := range []string{`"codeProfession": "21"`, `"codeProfession": "60"`, "DEUX MÉTIERS"} {
+		if !strings.Contains(claims, want) {
+			t.Errorf("no %s in %s", want, claims)
+		}
+	}
+	if out := s.cli("login", "--identity", id); !strings.Contains(out, `"codeProfession": "60"`) {
+		t.Errorf("the login: %s", out)
+	}
+	var p struct{ Code string }
+	if s.api("PUT", "/identities/"+id, `{"national_id":"`+id+`","family_name":"A","given_name":"B","exercices":[{"codeProfession":"21","activities":[{"codeSectionPharmacien":"H","codeSecteurDactivite":"SA33"}]}]}`, &p); p.Code != "section-of-other-sector" {
+		t.Errorf("%+v", p)
+	}
+}
+
+// Search, filter, and one thing done to many; a delete of many is undone.
+func TestBrowserManyPeopleAtOnce(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	s.cli("identities", "generate", "--count", "250", "--seed", "3", "--means", "card", "--mix", "60=1,10=1")
+	var said, page string
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/identities?tag=generated&profession=60"), visible("bulk-all"), shot("identities"), chromedp.Text("table", &page, chromedp.ByQuery), chromedp.SendKeys(hook("bulk-tag"), "lot-1", chromedp.ByQuery),
+		click("bulk-all"), press("bulk-tag-add"), visible("bulk-done"))
+	if strings.Contains(page, nurse) {
+		t.Error("the filter shows a persona")
+	}
+	var tagged struct {
+		Items []struct {
+			Exercices []struct{ CodeProfession string }
+		}
+	}
+	if s.api("GET", "/identities?tag=lot-1&limit=1000", "", &tagged); len(tagged.Items) < 80 || len(tagged.Items) > 170 {
+		t.Errorf("%d nurses among 250 of two professions", len(tagged.Items))
+	}
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/identities?tag=lot-1"), visible("bulk-all"), click("bulk-all"), press("bulk-ecps"), visible("bulk-done"), chromedp.Text(hook("bulk-done"), &said, chromedp.ByQuery))
+	if want := fmt.Sprintf("%d sur %d", len(tagged.Items), len(tagged.Items)); !strings.Contains(said, want) {
+		t.Errorf("%q, want %s", said, want)
+	}
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/identities?tag=lot-1"), visible("bulk-all"), chromedp.Click("input[name=id]", chromedp.ByQuery), press("bulk-delete"), visible("bulk-done"))
+	var left struct{ Items []any }
+	if s.api("GET", "/identities?tag=lot-1&limit=1000", "", &left); len(left.Items) != len(tagged.Items)-1 {
+		t.Errorf("%d of %d are left", len(left.Items), len(tagged.Items))
+	}
+	do(t, ctx, chromedp.Evaluate(`document.querySelector("details").open = true`, nil), press("bulk-restore"), visible("bulk-done"))
+	if s.api("GET", "/identities?tag=lot-1&limit=1000", "", &left); len(left.Items) != len(tagged.Items) {
+		t.Errorf("%d of %d are back", len(left.Items), len(tagged.Items))
 	}
 }
