@@ -31,6 +31,7 @@ type Policies struct {
 	IntrospectAny    bool          `name:"introspect-any" default:"false" help:"a client may introspect tokens of other clients, as a resource server does" for:"client"`
 	Discovery        string        `name:"discovery" default:"fidelity" help:"discovery document: fidelity (the sandbox's) or truth (what is served here)" choices:"fidelity,truth"`
 	BindingMessage   string        `name:"binding-message" default:"text" help:"what a CIBA binding_message may hold: text (50 printable characters) or plain (Keycloak's rule: no spaces)" choices:"text,plain" for:"client"`
+	PhoneKey         string        `name:"phone-key" default:"either" help:"whose phones may approve: either, or required: those only that made a key when they were activated" choices:"either,required"`
 	HideUnknownIDs   bool          `name:"hide-unknown-ids" default:"true" help:"answer the same for an unknown id and one without e-CPS"`
 	DoorLoginHint    bool          `name:"door-login-hint" default:"true" help:"test door: login_hint=auto:… logs in without a page" for:"client"`
 	DoorAPILogins    bool          `name:"door-api-logins" default:"true" help:"test door: POST /api/v1/logins does the user's part"`

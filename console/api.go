@@ -68,13 +68,20 @@ func (s *Console) routes() []route {
 		{"DELETE", "/identities/:id", "Delete a person", func(c echo.Context) (any, error) { return nil, s.People.Delete(ctx(c), param(c, "id")) }},
 		{"POST", "/identities/:id/restore", "Undo a delete", func(c echo.Context) (any, error) { return s.People.Restore(ctx(c), param(c, "id")) }},
 		{"GET", "/identities/:id/claims", "What a relying party would receive", s.claims},
-		{"GET", "/identities/:id/ecps", "The person's e-CPS", func(c echo.Context) (any, error) { return s.ECPS.Device(ctx(c), param(c, "id")) }},
-		{"POST", "/identities/:id/ecps", "Activate an e-CPS: {code}", s.activate},
-		{"DELETE", "/identities/:id/ecps", "Remove the e-CPS", func(c echo.Context) (any, error) { return nil, s.ECPS.Remove(ctx(c), param(c, "id")) }},
-		{"PUT", "/identities/:id/ecps/behaviour", "How the phone answers: {action, after}", s.behaviour},
+		{"GET", "/identities/:id/ecps", "The person's e-CPS, the devices before it, and how the coming requests are answered", s.getPhone},
+		{"POST", "/identities/:id/ecps", "Activate an e-CPS: at once {code}; or begin as on the portal: {by: card, card, pin} or {by: contact}", s.activate},
+		{"DELETE", "/identities/:id/ecps", "End the e-CPS; ?why=deleted or lost", func(c echo.Context) (any, error) {
+			return nil, s.ECPS.Remove(ctx(c), param(c, "id"), c.QueryParam("why"))
+		}},
+		{"PUT", "/identities/:id/ecps/behaviour", "How the phone answers: {action, after}; with next: true the next request only", s.behaviour},
+		{"GET", "/identities/:id/ecps/totp", "The one-time password of this moment", s.totp},
+		{"POST", "/ecps/activations", "The phone's part of an activation: {qr, code, sms, key}", s.complete},
+		{"GET", "/outbox", "Mails and SMS, oldest first; ?national_id&channel=mail|sms&after filter", s.listOutbox},
+		{"GET", "/outbox/wait", "Wait for a mail or SMS: ?national_id&channel&after&timeout=10s", s.waitOutbox},
+		{"GET", "/outbox/:id", "One mail or SMS", func(c echo.Context) (any, error) { return s.Outbox.Get(ctx(c), param(c, "id")) }},
 		{"GET", "/ecps/requests", "Requests waiting on phones; ?all=true for settled ones too", s.listRequests},
 		{"GET", "/ecps/requests/:id", "One request", func(c echo.Context) (any, error) { return s.ECPS.Request(ctx(c), param(c, "id")) }},
-		{"POST", "/ecps/requests/:id/approve", "Approve; with {code, number} as the phone would, with {totp}, or with authority", s.approve},
+		{"POST", "/ecps/requests/:id/approve", "Approve; with {code, number, signature} as the phone would, with {totp}, or with authority", s.approve},
 		{"POST", "/ecps/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
 		{"GET", "/cards", "List cards; ?national_id filters", s.listCards},
 		{"POST", "/cards", "Issue a card: {national_id, type, pin}", s.issueCard},
@@ -221,43 +228,6 @@ func (s *Console) claims(c echo.Context) (any, error) {
 	return i.UserInfo(mode), nil
 }
 
-func (s *Console) activate(c echo.Context) (any, error) {
-	in := struct {
-		Code string `json:"code"`
-	}{"1234"}
-	if c.Request().ContentLength != 0 {
-		if err := body(c, &in); err != nil {
-			return nil, err
-		}
-	}
-	return s.ECPS.Activate(ctx(c), param(c, "id"), in.Code)
-}
-
-func (s *Console) behaviour(c echo.Context) (any, error) {
-	var in struct {
-		Action string `json:"action"`
-		After  string `json:"after"`
-	}
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	b, err := identities.ParseBehaviour(in.Action, in.After)
-	if err != nil {
-		return nil, err
-	}
-	return in, s.People.SetBehaviour(ctx(c), param(c, "id"), b)
-}
-
-func (s *Console) listRequests(c echo.Context) (any, error) {
-	rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: ecps.Phone, PendingOnly: c.QueryParam("all") != "true"})
-	return items{rs, ""}, err
-}
-
-func (s *Console) readerRequests(c echo.Context) (any, error) {
-	rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: ecps.Card, PendingOnly: c.QueryParam("all") != "true"})
-	return items{rs, ""}, err
-}
-
 // presentCard answers a CIBA login of channel CARD.
 func (s *Console) presentCard(c echo.Context) (any, error) {
 	var in struct{ Card, PIN string }
@@ -318,45 +288,6 @@ func patch(c echo.Context, prefix string) (map[string]string, error) {
 func (s *Console) deliveries(c echo.Context) (any, error) {
 	list, err := s.Sender.List(ctx(c), c.QueryParam("client"))
 	return items{list, ""}, err
-}
-
-func (s *Console) approve(c echo.Context) (any, error) {
-	var in struct{ Code, Number, TOTP string }
-	if c.Request().ContentLength != 0 {
-		if err := body(c, &in); err != nil {
-			return nil, err
-		}
-	}
-	id := param(c, "id")
-	switch {
-	case in.TOTP != "":
-		return s.ECPS.ApproveTOTP(ctx(c), id, in.TOTP)
-	case in.Code != "" || in.Number != "":
-		return s.ECPS.Approve(ctx(c), id, in.Code, in.Number)
-	}
-	return s.ECPS.Answer(ctx(c), id, ecps.Approved)
-}
-
-// stream tells of every change of a request as a server-sent event.
-func (s *Console) stream(c echo.Context) error {
-	w := c.Response()
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.WriteHeader(http.StatusOK)
-	changed := s.ECPS.Watch(ctx(c))
-	for {
-		rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: ecps.Phone, PendingOnly: true})
-		if err != nil {
-			return err
-		}
-		data, _ := json.Marshal(rs)
-		if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
-			return nil
-		}
-		w.Flush()
-		if _, open := <-changed; !open {
-			return nil
-		}
-	}
 }
 
 func (s *Console) listCards(c echo.Context) (any, error) {
@@ -496,10 +427,7 @@ func (s *Console) perform(c echo.Context) (any, error) {
 }
 
 func (s *Console) wait(c echo.Context) (any, error) {
-	timeout, err := time.ParseDuration(c.QueryParam("timeout"))
-	if err != nil || timeout <= 0 || timeout > time.Minute {
-		timeout = 10 * time.Second
-	}
+	timeout := patience(c)
 	waiting, stop := context.WithTimeout(ctx(c), timeout)
 	defer stop()
 	if l := s.Journal.Wait(waiting, c.QueryParam("event"), c.QueryParam("client")); l != nil {

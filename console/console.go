@@ -20,6 +20,7 @@ import (
 	"pscemu/config"
 	"pscemu/identities"
 	"pscemu/identities/ecps"
+	"pscemu/identities/outbox"
 	"pscemu/problem"
 	"pscemu/provider"
 	"pscemu/provider/clients"
@@ -34,6 +35,7 @@ type Parts struct {
 	Clock    *clock.Adjustable
 	People   *identities.People
 	ECPS     *ecps.Service
+	Outbox   *outbox.Outbox
 	Cards    *cards.Desk
 	PKI      *pki.PKI
 	Clients  *clients.Registry
@@ -46,6 +48,7 @@ type Parts struct {
 	Version  string
 	Addr     string // host:port it is reached at
 	Demo     *Demo
+	Closing  <-chan struct{} // closed when the server stops: streams end then
 }
 
 // Console serves the workshop.
@@ -91,7 +94,7 @@ func bodyLimit(limit string, imports bool) echo.MiddlewareFunc {
 	}})
 }
 
-const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 func (s *Console) headers(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -189,11 +192,28 @@ func (s *Console) page(c echo.Context, status int, name string, data map[string]
 		c.SetCookie(&http.Cookie{Name: s.cookie, Value: s.Token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	}
 	data["Console"], data["Strict"] = true, s.Settings.Strict()
+	if data["Bare"] == true {
+		data["Lang"] = s.language(c)
+	}
 	body, err := static.Render(name, data)
 	if err != nil {
 		return err
 	}
 	return c.HTMLBlob(status, body)
+}
+
+// language is that of the phone's pages: the person's choice (?lang=, kept in
+// a cookie), else French.
+func (s *Console) language(c echo.Context) string {
+	name := s.cookie + "-lang"
+	if lang := c.QueryParam("lang"); static.Speaks(lang) {
+		c.SetCookie(&http.Cookie{Name: name, Value: lang, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		return lang
+	}
+	if kept, err := c.Cookie(name); err == nil {
+		return kept.Value
+	}
+	return static.French
 }
 
 // param is a path segment, unescaped: ids may hold a slash.

@@ -25,13 +25,11 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/clients", s.clientsPage)
 	e.GET("/logins", s.loginsPage)
 	e.GET("/logins/:id", s.loginPage)
-	e.GET("/phone/:id", s.phonePage)
-	e.GET("/phone/:id/state", s.phoneState)
 	e.GET("/reader", s.readerPage)
 	e.GET("/deliveries", s.deliveriesPage)
 	e.GET("/fidelity", s.fidelityPage)
 	ours := e.Group("", s.ownPagesOnly)
-	ours.POST("/phone/:id/:request", s.phoneAnswer)
+	s.phoneRoutes(e.Group(""), ours)
 	ours.POST("/cards/:serial/:action", s.cardAction)
 	ours.POST("/identities/new", s.savePerson)
 	ours.POST("/identities/bulk", s.bulk)
@@ -145,80 +143,6 @@ func (s *Console) loginPage(c echo.Context) error {
 		return problem.New(problem.NotFound, "login-unknown", "the journal holds no such login (any more)").Got(param(c, "id"))
 	}
 	return s.page(c, http.StatusOK, "console_login", map[string]any{"Title": "Connexion " + l.ID, "Login": l})
-}
-
-// phonePage is the person's phone: its requests, live.
-func (s *Console) phonePage(c echo.Context) error { return s.phone(c, nil) }
-
-func (s *Console) phone(c echo.Context, refusal error) error {
-	i, err := s.People.Get(ctx(c), param(c, "id"))
-	if err != nil {
-		return err
-	}
-	device, err := s.ECPS.Device(ctx(c), i.NationalID)
-	if err != nil {
-		return err
-	}
-	all, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: i.NationalID, Means: ecps.Phone})
-	if err != nil {
-		return err
-	}
-	var pending, history []ecps.Request
-	for _, r := range all {
-		if r.State == ecps.Pending {
-			pending = append(pending, r)
-		} else {
-			history = append(history, r)
-		}
-	}
-	data := map[string]any{"Title": "Téléphone de " + i.Name(), "Person": i, "Device": device, "Pending": pending, "History": history, "Path": "/phone/" + url.PathEscape(i.NationalID)}
-	if refusal != nil {
-		data["Problem"] = problem.From(refusal)
-	}
-	return s.page(c, http.StatusOK, "phone", data)
-}
-
-// phoneState lets the page know, by a long poll, that something changed: the
-// answer names the requests that wait.
-func (s *Console) phoneState(c echo.Context) error {
-	id := param(c, "id")
-	changed := s.ECPS.Watch(ctx(c))
-	for {
-		rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone, PendingOnly: true})
-		if err != nil {
-			return err
-		}
-		seen := ""
-		for _, r := range rs {
-			seen += r.ID + " "
-		}
-		if seen != c.QueryParam("seen") {
-			return c.JSON(http.StatusOK, map[string]string{"seen": seen})
-		}
-		if _, open := <-changed; !open {
-			return nil
-		}
-	}
-}
-
-// phoneAnswer is the person's thumb: code and number, or a refusal.
-func (s *Console) phoneAnswer(c echo.Context) error {
-	r, err := s.ECPS.Request(ctx(c), param(c, "request"))
-	if err == nil && r.NationalID != param(c, "id") {
-		err = problem.New(problem.Forbidden, "ecps-other-person", "this request is another person's")
-	}
-	if err != nil {
-		return err
-	}
-	if c.FormValue("answer") == "refuse" {
-		_, err = s.ECPS.Answer(ctx(c), r.ID, ecps.Refused)
-	} else {
-		_, err = s.ECPS.Approve(ctx(c), r.ID, c.FormValue("code"), c.FormValue("number"))
-	}
-	if err != nil {
-		return s.phone(c, err)
-	}
-	return c.Redirect(http.StatusSeeOther, "/phone/"+url.PathEscape(r.NationalID))
 }
 
 // readerPage is the card reader: the logins that wait for a card (CIBA,

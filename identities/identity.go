@@ -5,7 +5,9 @@ package identities
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,14 +94,17 @@ type Action string
 
 // The actions; Ask leaves it to whoever holds the phone page.
 const (
-	Approve Action = "approve"
-	Refuse  Action = "refuse"
-	Ignore  Action = "ignore"
-	Ask     Action = "ask"
+	Approve     Action = "approve"
+	Refuse      Action = "refuse"
+	WrongNumber Action = "wrong-number" // picks another number than the page's
+	Ignore      Action = "ignore"
+	Late        Action = "late"        // approves when the request's time is over
+	Unreachable Action = "unreachable" // the request never reaches the phone
+	Ask         Action = "ask"
 )
 
 // Actions lists every action.
-var Actions = []Action{Approve, Refuse, Ignore, Ask}
+var Actions = []Action{Approve, Refuse, WrongNumber, Ignore, Late, Unreachable, Ask}
 
 // Behaviour is how a person's test phone answers. In JSON it is the action,
 // with its delay behind it when there is one: "approve", "refuse 3s".
@@ -138,12 +143,8 @@ func (b *Behaviour) UnmarshalJSON(raw []byte) (err error) {
 // ParseBehaviour checks an action and a delay ("3s", "" for none).
 func ParseBehaviour(action, after string) (Behaviour, error) {
 	b := Behaviour{Action: Action(action)}
-	known := false
-	for _, a := range Actions {
-		known = known || a == b.Action
-	}
-	if !known {
-		return b, problem.New(problem.Invalid, "behaviour-unknown", "no such behaviour").Got(action).Want("approve, refuse, ignore or ask")
+	if !slices.Contains(Actions, b.Action) {
+		return b, problem.New(problem.Invalid, "behaviour-unknown", "no such behaviour").Got(action).Want(strings.Trim(fmt.Sprint(Actions), "[]"))
 	}
 	if after == "" {
 		return b, nil

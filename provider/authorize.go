@@ -19,6 +19,7 @@ import (
 	"pscemu/provider/clients"
 	"pscemu/provider/journal"
 	"pscemu/provider/oidc"
+	"pscemu/static"
 )
 
 // asking is an authorize request that names a client and a redirect URI of
@@ -268,6 +269,9 @@ func (s *Server) sessionOrPage(c echo.Context, a *asking) error {
 		return err
 	}
 	s.journal.Add(p.ID, "authorize", detail(a), nil)
+	if lang, _, _ := strings.Cut(a.form.Get("ui_locales"), " "); static.Speaks(lang) {
+		s.logins.SetLanguage(c.Response(), lang)
+	}
 	return c.Redirect(http.StatusFound, s.loginURL(p.ID, ""))
 }
 

@@ -75,7 +75,7 @@ func (s *Server) openDoor(ctx context.Context, a *asking, d doorLogin) (*oidc.Au
 	if err == nil && d.means == MeansCard {
 		mode, err = "CARD", s.useCard(ctx, person, d.pin)
 	} else if err == nil {
-		err = s.answeredBy(person)
+		err = s.ecps.Decide(ctx, person)
 	}
 	s.journal.Add(id, "means", map[string]string{"means": d.means, "national_id": d.nationalID}, err)
 	if err != nil {
@@ -105,20 +105,6 @@ func (s *Server) useCard(ctx context.Context, person *identities.Identity, pin s
 	}
 	_, err = s.cards.PresentPIN(ctx, card.Serial, pin)
 	return err
-}
-
-func (s *Server) answeredBy(person *identities.Identity) error {
-	if person.Has(identities.PhoneUnreachable) && s.settings.Policies(nil, nil).DoorQuirks {
-		return problem.New(problem.Forbidden, "ecps-unreachable", "the person's phone could not be reached (quirk)")
-	}
-	switch person.Behaviour.Action {
-	case identities.Approve:
-		return nil
-	case identities.Refuse:
-		return problem.New(problem.Forbidden, "ecps-refused", "the person refused on their phone (behaviour refuse)")
-	}
-	return problem.New(problem.Forbidden, "ecps-unanswered", "nobody answers on this person's phone").Got("behaviour " + string(person.Behaviour.Action)).Want("behaviour approve or refuse").
-		Do("pscemu ecps behaviour ID approve")
 }
 
 // Performed is the outcome of a login done for an authorize URL.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,11 +37,10 @@ func (s *Server) loginRoutes(e *echo.Echo) {
 // and a repeated field.
 func (s *Server) withLogin(next func(echo.Context, *login.Pending) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		r := c.Request()
-		if origin := r.Header.Get("Origin"); origin != "" && origin != "null" && r.Method == http.MethodPost && !strings.EqualFold(strings.TrimPrefix(origin, "https://"), r.Host) {
-			return s.errorPage(c, http.StatusForbidden, "Requête refusée", problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").Got(origin).Want("https://"+r.Host))
+		if err := fromHere(c.Request()); err != nil {
+			return s.errorPage(c, http.StatusForbidden, "Requête refusée", err)
 		}
-		p, err := s.logins.Get(r, c.Param("id"))
+		p, err := s.logins.Get(c.Request(), c.Param("id"))
 		if err != nil {
 			return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 		}
@@ -54,19 +54,23 @@ func (s *Server) loginPage(c echo.Context, p *login.Pending) error {
 }
 
 func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal error) error {
-	testDoor := s.settings.Policies(nil, nil).DoorTestIdentity
-	if tab != "card" && (tab != "test" || !testDoor) {
-		tab = "ecps"
+	testDoor := s.settings.Policies(nil, nil).DoorTestIdentity && p.Wallet == ""
+	tabs := []string{"ecps", "card"}
+	if p.Wallet != "" {
+		tabs = walletTasks[p.Wallet].tabs
+	}
+	if !slices.Contains(tabs, tab) && (tab != "test" || !testDoor) {
+		tab = tabs[0]
 	}
 	ctx, q := c.Request().Context(), c.QueryParam("q")
-	data := map[string]any{"Title": "Connectez-vous", "ID": p.ID, "Client": p.ClientName, "Tab": tab, "Query": q, "Path": s.loginURL(p.ID, ""), "TestDoor": testDoor}
+	data := map[string]any{"Title": "Connectez-vous", "ID": p.ID, "Client": p.ClientName, "Tab": tab, "Query": q, "Path": s.loginURL(p.ID, ""), "TestDoor": testDoor, "Tabs": tabs, "Wallet": p.Wallet != ""}
 	hint, _ := strings.CutPrefix(p.Form.Get("login_hint"), "auto:")
 	data["Login"] = first(c.FormValue("login"), hint, s.logins.Remembered(c.Request()))
 	data["Remember"] = s.logins.Remembered(c.Request()) != ""
 	var err error
 	switch tab {
 	case "card":
-		data["Cards"], err = s.cards.List(ctx, "", "", 50)
+		data["Cards"], err = s.cards.List(ctx, q, "", 50)
 	case "test":
 		data["People"], err = s.findPeople(ctx, q)
 	}
@@ -135,7 +139,9 @@ func (s *Server) dropRequest(ctx context.Context, p *login.Pending) {
 
 // waitPage shows the number to compare; a refreshed page without JavaScript
 // and a script with it go on by themselves.
-func (s *Server) waitPage(c echo.Context, p *login.Pending) error {
+func (s *Server) waitPage(c echo.Context, p *login.Pending) error { return s.showWait(c, p, nil) }
+
+func (s *Server) showWait(c echo.Context, p *login.Pending, refusal error) error {
 	r, err := s.ecps.Request(c.Request().Context(), p.Request)
 	if err != nil {
 		return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, ""))
@@ -143,14 +149,32 @@ func (s *Server) waitPage(c echo.Context, p *login.Pending) error {
 	if r.State != ecps.Pending {
 		return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "/continue"))
 	}
-	return s.page(c, http.StatusOK, "wait", map[string]any{"Title": "Validez sur votre téléphone", "Path": s.loginURL(p.ID, ""), "Request": r, "Client": p.ClientName})
+	data := map[string]any{"Title": "Validez sur votre téléphone", "Path": s.loginURL(p.ID, ""), "Request": r, "Client": p.ClientName}
+	status := http.StatusOK
+	if refusal != nil {
+		status, data["Problem"] = http.StatusForbidden, problem.From(refusal)
+	}
+	return s.page(c, status, "wait", data)
 }
 
 const longPoll = 20 * time.Second
 
+// patience bounds a long poll; it ends too when the server stops.
+func (s *Server) patience(c echo.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithTimeout(c.Request().Context(), longPoll)
+	go func() {
+		select {
+		case <-s.closing:
+			stop()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, stop
+}
+
 // waitState answers as soon as the request is settled.
 func (s *Server) waitState(c echo.Context, p *login.Pending) error {
-	ctx, stop := context.WithTimeout(c.Request().Context(), longPoll)
+	ctx, stop := s.patience(c)
 	defer stop()
 	r, err := s.ecps.Wait(ctx, p.Request)
 	if err != nil {
@@ -162,6 +186,7 @@ func (s *Server) waitState(c echo.Context, p *login.Pending) error {
 
 var ecpsEnds = map[ecps.State]string{
 	ecps.Refused:     "Vous avez refusé la connexion sur votre téléphone",
+	ecps.WrongTOTP:   "Trois mots de passe à usage unique erronés",
 	ecps.WrongNumber: "Le nombre choisi sur le téléphone n'est pas celui de cette page",
 	ecps.Expired:     "Votre téléphone n'a pas répondu à temps",
 	ecps.Cancelled:   "La demande a été annulée",
@@ -189,7 +214,7 @@ func (s *Server) continueECPS(c echo.Context, p *login.Pending) error {
 func (s *Server) submitTOTP(c echo.Context, p *login.Pending) error {
 	if _, err := s.ecps.ApproveTOTP(c.Request().Context(), p.Request, strings.TrimSpace(c.FormValue("totp"))); err != nil {
 		s.journal.Add(p.ID, "means", map[string]string{"means": "totp"}, err)
-		return s.errorPage(c, http.StatusForbidden, problem.From(err).Reason, err)
+		return s.showWait(c, p, err)
 	}
 	return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "/continue"))
 }
@@ -210,7 +235,7 @@ func (s *Server) submitCard(c echo.Context, p *login.Pending) error {
 
 // submitTest logs in as the chosen person: a door, closed under strict.
 func (s *Server) submitTest(c echo.Context, p *login.Pending) error {
-	if !s.settings.Policies(nil, nil).DoorTestIdentity {
+	if !s.settings.Policies(nil, nil).DoorTestIdentity || p.Wallet != "" {
 		return s.showLogin(c, p, "ecps", problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée"))
 	}
 	id := c.FormValue("identity")
@@ -228,12 +253,18 @@ func (s *Server) cancel(c echo.Context, p *login.Pending) error {
 	if err := s.logins.End(ctx, p); err != nil {
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
+	if p.Wallet != "" {
+		return c.Redirect(http.StatusSeeOther, "/wallet")
+	}
 	s.journal.Add(p.ID, "cancel", nil, problem.New(problem.Forbidden, "login-cancelled", "the person cancelled on the login page"))
 	return s.sendBack(c, s.errorAnswer(s.backOf(p), answer("login-refused"), nil))
 }
 
 // complete ends the login, once, and sends the browser back with a code.
 func (s *Server) complete(c echo.Context, p *login.Pending, nationalID, authMode string) error {
+	if p.Wallet != "" {
+		return s.completeWallet(c, p, nationalID, authMode)
+	}
 	ctx := c.Request().Context()
 	client, person, err := s.parties(ctx, p.ClientID, nationalID)
 	if err == nil {

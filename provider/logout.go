@@ -120,6 +120,10 @@ func (s *Server) leave(c echo.Context, ended *oidc.Browser, target string) error
 	if ended != nil {
 		frames = s.tellClients(c.Request().Context(), ended)
 	}
+	return s.leaveBy(c, frames, target)
+}
+
+func (s *Server) leaveBy(c echo.Context, frames []string, target string) error {
 	switch {
 	case len(frames) > 0:
 		var origins []string

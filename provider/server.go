@@ -55,6 +55,7 @@ type Server struct {
 	journal  *journal.Journal
 	store    store.Store
 	sender   *delivery.Sender
+	closing  <-chan struct{}
 }
 
 // Parts are the services the provider is made of.
@@ -72,11 +73,12 @@ type Parts struct {
 	PKI      *pki.PKI
 	Logins   *login.Logins
 	Journal  *journal.Journal
+	Closing  <-chan struct{} // closed when the server stops: long polls end then
 }
 
 // New makes the provider.
 func New(c Config, p Parts) *Server {
-	return &Server{config: c, settings: p.Settings, store: p.Store, sender: p.Sender, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal}
+	return &Server{config: c, settings: p.Settings, store: p.Store, sender: p.Sender, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal, closing: p.Closing}
 }
 
 // Handler serves the protocol listener.
@@ -104,6 +106,7 @@ func (s *Server) Handler() http.Handler {
 	e.GET(RealmPath+"/.well-known/openid-configuration", s.discovery)
 	e.GET(RealmPath+"/.well-known/wallet-openid-configuration", s.discovery)
 	s.loginRoutes(e)
+	s.walletRoutes(e)
 	return s.underItsName(normalise(e))
 }
 
@@ -121,9 +124,6 @@ func (s *Server) echo() *echo.Echo {
 	e.Use(middleware.Recover(), securityHeaders, middleware.BodyLimit("1M"))
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/home") })
-	e.GET("/home", func(c echo.Context) error {
-		return s.page(c, http.StatusOK, "message", map[string]any{"Title": "pscemu", "Text": "Émulateur de Pro Santé Connect. Les pages de travail sont sur la console.", "Kind": "info"})
-	})
 	return e
 }
 
@@ -182,7 +182,7 @@ func (s *Server) page(c echo.Context, status int, name string, data map[string]a
 	if h.Get("Content-Security-Policy") == "" {
 		h.Set("Content-Security-Policy", csp)
 	}
-	data["Strict"] = s.settings.Strict()
+	data["Strict"], data["Lang"] = s.settings.Strict(), s.language(c)
 	body, err := static.Render(name, data)
 	if err != nil {
 		return err
@@ -198,6 +198,16 @@ func (s *Server) errorPage(c echo.Context, status int, text string, reason error
 		data["Problem"] = problem.From(reason)
 	}
 	return s.page(c, status, "message", data)
+}
+
+// language is the person's choice (?lang=, kept in a cookie), else French, as
+// Pro Santé Connect speaks; ui_locales of a request is a choice too.
+func (s *Server) language(c echo.Context) string {
+	if lang := c.QueryParam("lang"); static.Speaks(lang) {
+		s.logins.SetLanguage(c.Response(), lang)
+		return lang
+	}
+	return first(s.logins.Language(c.Request()), static.French)
 }
 
 func (s *Server) loginURL(id, rest string) string { return "/login/" + url.PathEscape(id) + rest }

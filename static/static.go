@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"mime"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -25,11 +26,17 @@ func Files() http.Handler {
 	if err != nil {
 		panic(err) // embedded
 	}
+	_ = mime.AddExtensionType(".webmanifest", "application/manifest+json") // well formed
 	files := http.FileServerFS(sub)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "max-age=300")
 		files.ServeHTTP(w, r)
 	})
+}
+
+// File serves one of the assets under another address.
+func File(name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, assets, "assets/"+name) })
 }
 
 // pages are parsed at first use, each with the layout around it.
@@ -82,7 +89,12 @@ func listed(value string, choices any) bool {
 
 // Render makes a page from its template.
 func Render(name string, data map[string]any) ([]byte, error) {
-	t, err := load(name, "layout.html")
+	lang, _ := data["Lang"].(string)
+	if !Speaks(lang) {
+		lang = French
+		data["Lang"] = lang
+	}
+	t, err := load(name, "layout.html", lang)
 	if err != nil {
 		return nil, err
 	}
@@ -93,26 +105,27 @@ func Render(name string, data map[string]any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// load parses a template once; layout goes around it unless it is "".
-func load(name, layout string) (*template.Template, error) {
-	if t, ok := pages.Load(name); ok {
+// load parses a template once a language; layout goes around it unless it is "".
+func load(name, layout, lang string) (*template.Template, error) {
+	if t, ok := pages.Load(lang + name); ok {
 		return t.(*template.Template), nil
 	}
 	files := []string{"templates/" + name + ".html"}
 	if layout != "" {
 		files = append([]string{"templates/" + layout}, files...)
 	}
-	t, err := template.New(name).Funcs(functions).ParseFS(templates, files...)
+	say := template.FuncMap{"t": func(text string) string { return Translate(lang, text) }}
+	t, err := template.New(name).Funcs(functions).Funcs(say).ParseFS(templates, files...)
 	if err != nil {
 		return nil, err
 	}
-	pages.Store(name, t)
+	pages.Store(lang+name, t)
 	return t, nil
 }
 
 // Fragment renders a template that stands alone, without the layout.
 func Fragment(name string, data map[string]any) ([]byte, error) {
-	t, err := load(name, "")
+	t, err := load(name, "", French)
 	if err != nil {
 		return nil, err
 	}

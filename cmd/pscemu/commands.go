@@ -52,29 +52,6 @@ func newIdentities() *cobra.Command {
 		}))
 }
 
-func newECPS() *cobra.Command {
-	behaviour := command("behaviour ID ACTION", "How the phone answers: approve, refuse, ignore or ask", 2, func(cmd *cobra.Command, a []string) error {
-		after, _ := cmd.Flags().GetString("after")
-		return show(cmd, http.MethodPut, "/identities"+segment(a[0])+"/ecps/behaviour", map[string]string{"action": a[1], "after": after})
-	})
-	behaviour.Flags().String("after", "", "delay before it acts, such as 3s")
-	activate := command("activate ID", "Activate an e-CPS", 1, func(cmd *cobra.Command, a []string) error {
-		code, _ := cmd.Flags().GetString("code")
-		return show(cmd, http.MethodPost, "/identities"+segment(a[0])+"/ecps", map[string]string{"code": code})
-	})
-	activate.Flags().String("code", "1234", "e-CPS code, 4 digits")
-	return group("ecps", "The phones", activate, behaviour,
-		command("pending", "List the requests that wait", 0, func(cmd *cobra.Command, _ []string) error {
-			return listing(cmd, "/ecps/requests", "id", "national_id", "client", "number", "state")
-		}),
-		command("approve REQUEST", "Approve a request", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodPost, "/ecps/requests"+segment(a[0])+"/approve", nil)
-		}),
-		command("refuse REQUEST", "Refuse a request", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodPost, "/ecps/requests"+segment(a[0])+"/refuse", nil)
-		}))
-}
-
 func newCards() *cobra.Command {
 	export := command("export SERIAL", "Write the card's certificate and key as PKCS#12", 1, func(cmd *cobra.Command, a []string) error {
 		file, _ := cmd.Flags().GetString("p12")

@@ -27,6 +27,7 @@ import (
 	"pscemu/console"
 	"pscemu/identities"
 	"pscemu/identities/ecps"
+	"pscemu/identities/outbox"
 	"pscemu/problem"
 	"pscemu/provider"
 	"pscemu/provider/clients"
@@ -45,6 +46,7 @@ type emulator struct {
 	clock    *clock.Adjustable
 	store    store.Store
 	people   *identities.People
+	outbox   *outbox.Outbox
 	ecps     *ecps.Service
 	pki      *pki.PKI
 	cards    *cards.Desk
@@ -56,6 +58,7 @@ type emulator struct {
 
 	listen, card, console net.Listener
 	servers               []*http.Server
+	closing               chan struct{} // streams and long polls end with it
 	ready                 Ready
 }
 
@@ -64,7 +67,7 @@ const demoID = "demo"
 
 // start opens everything; when it returns all listeners accept.
 func start(ctx context.Context, l *config.Loaded) (e *emulator, err error) {
-	e = &emulator{settings: l, live: config.NewLive(l), clock: &clock.Adjustable{}}
+	e = &emulator{settings: l, live: config.NewLive(l), clock: &clock.Adjustable{}, closing: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			e.close(ctx)
@@ -140,7 +143,8 @@ func (e *emulator) services(ctx context.Context) error {
 		return err
 	}
 	e.people = identities.New(e.store)
-	e.ecps = ecps.New(e.store, e.clock, e.people, e.live)
+	e.outbox = outbox.New(e.store, e.clock)
+	e.ecps = ecps.New(e.store, e.clock, e.people, e.outbox, e.live, "http://"+e.console.Addr().String()+"/phone")
 	e.pki = pki.New(e.store, e.clock, "http://"+e.console.Addr().String()+"/pki/crl", anchors)
 	e.cards = cards.New(e.store, e.clock, e.people, e.pki)
 	e.clients = clients.New(e.store)
@@ -321,7 +325,7 @@ func (e *emulator) serve(ctx context.Context, server tls.Certificate, ca *x509.C
 	}
 	e.sender = delivery.New(ctx, e.store, e.clock, roots)
 	e.provider = provider.New(provider.Config{BaseURL: e.baseURL(), CardURL: e.cardURL(), Hosts: e.settings.HostNames()}, provider.Parts{
-		Settings: e.live, Store: e.store, Sender: e.sender, Clock: e.clock, OIDC: e.oidc, Clients: e.clients,
+		Settings: e.live, Store: e.store, Sender: e.sender, Clock: e.clock, OIDC: e.oidc, Clients: e.clients, Closing: e.closing,
 		Auth: &clients.Authenticator{Registry: e.clients, PKI: e.pki, Settings: e.live}, People: e.people,
 		ECPS: e.ecps, Cards: e.cards, PKI: e.pki, Logins: &login.Logins{Store: e.store, Instance: port(e.listen)}, Journal: e.journal})
 	e.ready.APIToken = rand.Text()
@@ -329,8 +333,8 @@ func (e *emulator) serve(ctx context.Context, server tls.Certificate, ca *x509.C
 	if err != nil {
 		return err
 	}
-	c := console.New(console.Parts{Clock: e.clock, People: e.people, ECPS: e.ecps, Cards: e.cards, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal,
-		Settings: e.live, Token: e.ready.APIToken, Version: version, Addr: e.console.Addr().String(), Demo: demo})
+	c := console.New(console.Parts{Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal,
+		Settings: e.live, Token: e.ready.APIToken, Version: version, Addr: e.console.Addr().String(), Demo: demo, Closing: e.closing})
 	base := &tls.Config{Certificates: []tls.Certificate{server}, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, ClientCAs: org, NextProtos: []string{"h2", "http/1.1"}}
 	cardTLS := base.Clone()
 	cardTLS.GetConfigForClient = e.cardTLS(base)
@@ -437,6 +441,7 @@ func (e *emulator) background(ctx context.Context) {
 func (e *emulator) close(ctx context.Context) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer stop()
+	close(e.closing)
 	_ = parallel(func() (out []func() error) {
 		for _, s := range e.servers {
 			out = append(out, func() error {

@@ -28,6 +28,7 @@ type Pending struct {
 	Request    string     `json:"request,omitempty"` // e-CPS request waited for
 	CardTicket string     `json:"card_ticket,omitempty"`
 	CardHolder string     `json:"card_holder,omitempty"` // national id the card origin proved
+	Wallet     string     `json:"wallet,omitempty"`      // the portal's task, when no client asked
 }
 
 // Lifetime of a login page, from its opening or its last step.
@@ -125,6 +126,20 @@ func (l *Logins) Remembered(r *http.Request) string {
 	}
 	id, _ := url.QueryUnescape(c.Value)
 	return id
+}
+
+// SetLanguage keeps the language of the pages.
+func (l *Logins) SetLanguage(w http.ResponseWriter, lang string) {
+	l.set(w, "lang", lang, 365*24*time.Hour)
+}
+
+// Language is the one kept in this browser, "" for none.
+func (l *Logins) Language(r *http.Request) string {
+	c, err := r.Cookie(l.cookieName("lang"))
+	if err != nil || len(c.Value) > 2 {
+		return ""
+	}
+	return c.Value
 }
 
 // SetSession gives the browser its single sign-on session. The session id is

@@ -258,6 +258,32 @@ func authorizeRequest(ctx context.Context, form url.Values) *http.Request {
 	return r.WithContext(ctx)
 }
 
+// OpenSession starts a browser session without any client: the portal's.
+func (p *Provider) OpenSession(ctx context.Context, a Authentication) (sid, secret string, err error) {
+	b := Browser{SID: uuid(), Secret: rand.Text(), NationalID: a.Person.NationalID, AuthMode: a.AuthMode, AuthTime: a.Time, Issuer: issuer(ctx, p.config), Clients: []string{}}
+	return b.SID, b.Secret, browsers.Save(ctx, p.storage.store, b.SID, b, p.config.Settings.Policies(nil, a.Person.Policies).SessionLifetime)
+}
+
+// Sessions lists the browser sessions of a person.
+func (p *Provider) Sessions(ctx context.Context, nationalID string) ([]Browser, error) {
+	out, after := []Browser{}, ""
+	for {
+		page, err := browsers.Page(ctx, p.storage.store, after, 500)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range page {
+			if b.NationalID == nationalID {
+				out = append(out, b)
+			}
+			after = b.SID
+		}
+		if len(page) < 500 {
+			return out, nil
+		}
+	}
+}
+
 // Browser finds a browser session that still lives.
 func (p *Provider) Browser(ctx context.Context, sid string) (*Browser, error) {
 	b, err := browsers.Load(ctx, p.storage.store, sid)

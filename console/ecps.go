@@ -1,0 +1,172 @@
+package console
+
+import (
+	"context"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/cards"
+	"pscemu/identities"
+	"pscemu/identities/ecps"
+	"pscemu/identities/outbox"
+	"pscemu/problem"
+)
+
+// The e-CPS by the control API.
+
+// Phone is a person's e-CPS as the API shows it.
+type Phone struct {
+	*ecps.Device
+	Blocked bool                   `json:"blocked"`
+	Former  []ecps.Device          `json:"former"` // the devices before, newest first
+	Next    []identities.Behaviour `json:"next"`   // how the coming requests are answered
+}
+
+func (s *Console) getPhone(c echo.Context) (any, error) {
+	id := param(c, "id")
+	d, err := s.ECPS.Device(ctx(c), id)
+	if err != nil {
+		return nil, err
+	}
+	former, err := s.ECPS.Former(ctx(c), id)
+	if err != nil {
+		return nil, err
+	}
+	next, err := s.ECPS.Prepared(ctx(c), id)
+	return Phone{d, d.Blocked(), former, next}, err
+}
+
+// activate gives an e-CPS at once, or begins an activation as the portal does:
+// by card (which is presented) or by contact details.
+func (s *Console) activate(c echo.Context) (any, error) {
+	in := struct{ Code, By, Card, PIN string }{Code: cards.DefaultPIN}
+	if c.Request().ContentLength != 0 {
+		if err := body(c, &in); err != nil {
+			return nil, err
+		}
+	}
+	id := param(c, "id")
+	switch in.By {
+	case "":
+		return s.ECPS.Activate(ctx(c), id, in.Code)
+	case ecps.ByCard:
+		card, err := s.Cards.PresentPIN(ctx(c), in.Card, in.PIN)
+		if err != nil {
+			return nil, err
+		}
+		if card.NationalID != id {
+			return nil, problem.New(problem.Forbidden, "card-other-person", "this card is another person's").Got(card.NationalID).Want(id)
+		}
+	}
+	a, err := s.ECPS.StartActivation(ctx(c), id, in.By)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"id": a.ID, "by": a.By, "qr": a.QR, "expires_at": a.ExpiresAt}, nil
+}
+
+func (s *Console) complete(c echo.Context) (any, error) {
+	var in ecps.Completion
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return s.ECPS.Complete(ctx(c), in)
+}
+
+func (s *Console) totp(c echo.Context) (any, error) {
+	password, err := s.ECPS.CurrentTOTP(ctx(c), param(c, "id"))
+	return map[string]string{"totp": password}, err
+}
+
+// behaviour sets how the phone answers, always or — with next — one request.
+func (s *Console) behaviour(c echo.Context) (any, error) {
+	var in struct {
+		Action string `json:"action"`
+		After  string `json:"after"`
+		Next   bool   `json:"next"`
+	}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	b, err := identities.ParseBehaviour(in.Action, in.After)
+	if err != nil {
+		return nil, err
+	}
+	if in.Next {
+		return in, s.ECPS.Prepare(ctx(c), param(c, "id"), b)
+	}
+	return in, s.People.SetBehaviour(ctx(c), param(c, "id"), b)
+}
+
+func (s *Console) listRequests(c echo.Context) (any, error) { return s.waitingFor(c, ecps.Phone) }
+
+func (s *Console) readerRequests(c echo.Context) (any, error) { return s.waitingFor(c, ecps.Card) }
+
+func (s *Console) waitingFor(c echo.Context, means string) (any, error) {
+	rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means, PendingOnly: c.QueryParam("all") != "true"})
+	return items{rs, ""}, err
+}
+
+func (s *Console) approve(c echo.Context) (any, error) {
+	var in struct{ Code, Number, TOTP, Signature string }
+	if c.Request().ContentLength != 0 {
+		if err := body(c, &in); err != nil {
+			return nil, err
+		}
+	}
+	id := param(c, "id")
+	switch {
+	case in.TOTP != "":
+		return s.ECPS.ApproveTOTP(ctx(c), id, in.TOTP)
+	case in.Code != "" || in.Number != "":
+		return s.ECPS.Approve(ctx(c), id, ecps.Response{Code: in.Code, Number: in.Number, Signature: in.Signature})
+	}
+	return s.ECPS.Answer(ctx(c), id, ecps.Approved)
+}
+
+// streamed is how many waiting requests an event holds at the most.
+const streamed = 1000
+
+// stream tells of every change of what waits as a server-sent event.
+func (s *Console) stream(c echo.Context) error {
+	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: ecps.Phone, PendingOnly: true}
+	return s.events(c, func() (any, error) {
+		rs, err := s.ECPS.Requests(ctx(c), f)
+		return rs[:min(len(rs), streamed)], err
+	})
+}
+
+func filter(c echo.Context) outbox.Filter {
+	return outbox.Filter{NationalID: c.QueryParam("national_id"), Channel: outbox.Channel(c.QueryParam("channel")), After: c.QueryParam("after")}
+}
+
+func (s *Console) listOutbox(c echo.Context) (any, error) {
+	n := limit(c)
+	list, err := s.Outbox.List(ctx(c), filter(c), n)
+	out := items{Items: list}
+	if len(list) == n {
+		out.Next = list[n-1].ID
+	}
+	return out, err
+}
+
+func (s *Console) waitOutbox(c echo.Context) (any, error) {
+	timeout := patience(c)
+	waiting, stop := context.WithTimeout(ctx(c), timeout)
+	defer stop()
+	m, err := s.Outbox.Wait(waiting, filter(c))
+	if err == nil && m == nil {
+		err = problem.New(problem.NotFound, "message-not-seen", "no such message came in time").Got("within " + timeout.String())
+	}
+	return m, err
+}
+
+// patience is how long a request may wait: ?timeout=10s, a minute at most.
+func patience(c echo.Context) time.Duration {
+	d, err := time.ParseDuration(c.QueryParam("timeout"))
+	if err != nil || d <= 0 || d > time.Minute {
+		return 10 * time.Second
+	}
+	return d
+}

@@ -1,0 +1,294 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/identities"
+	"pscemu/identities/ecps"
+	"pscemu/identities/outbox"
+	"pscemu/problem"
+	"pscemu/static"
+)
+
+// phoneRoutes are the phone's pages: made for its screen, installable, live.
+func (s *Console) phoneRoutes(e, ours *echo.Group) {
+	e.GET("/phone", s.phoneHome)
+	e.GET("/phone/activate", s.activatePage)
+	e.GET("/phone/side", s.sidePage)
+	e.GET("/phone/stream", s.phoneStream)
+	e.GET("/phone/state", s.phoneState)
+	e.GET("/phone/sw.js", worker)
+	e.GET("/phone/:id", s.phonePage)
+	ours.POST("/phone/activate", s.completeActivation)
+	ours.POST("/phone/:id/remove", s.removePhone)
+	ours.POST("/phone/:id/:request", s.phoneAnswer)
+	e.GET("/outbox", s.outboxPage)
+}
+
+// worker is the pages' service worker, for all of /phone.
+func worker(c echo.Context) error {
+	c.Response().Header().Set("Service-Worker-Allowed", "/phone")
+	static.File("phone-worker.js").ServeHTTP(c.Response(), c.Request())
+	return nil
+}
+
+// phoneHome lists the phones that this browser holds, opens another's, and
+// reads QR codes.
+func (s *Console) phoneHome(c echo.Context) error {
+	if id := strings.TrimSpace(c.QueryParam("id")); id != "" {
+		return c.Redirect(http.StatusSeeOther, "/phone/"+url.PathEscape(id))
+	}
+	return s.page(c, http.StatusOK, "phone_home", map[string]any{"Title": "e-CPS", "Bare": true})
+}
+
+// activatePage asks for the e-CPS code, and the SMS code when there is one.
+func (s *Console) activatePage(c echo.Context) error { return s.showActivate(c, nil) }
+
+func (s *Console) showActivate(c echo.Context, refusal error) error {
+	qr := c.FormValue("qr")
+	data := map[string]any{"Title": "Activer une e-CPS", "Bare": true, "QR": qr}
+	a, err := s.ECPS.Scanned(ctx(c), qr)
+	if refusal == nil && qr != "" {
+		refusal = err
+	}
+	if err == nil {
+		person, err := s.People.Get(ctx(c), a.NationalID)
+		if err != nil {
+			return err
+		}
+		data["Person"], data["SMS"] = person, a.By == ecps.ByContact
+	}
+	status := http.StatusOK
+	if refusal != nil {
+		status, data["Problem"] = http.StatusUnprocessableEntity, problem.From(refusal)
+	}
+	return s.page(c, status, "phone_activate", data)
+}
+
+// completeActivation takes the form, with the public key that the page's
+// script made; without a script the console holds the phone.
+func (s *Console) completeActivation(c echo.Context) error {
+	code := c.FormValue("code")
+	var err error
+	if code != c.FormValue("again") {
+		err = problem.New(problem.Invalid, "ecps-codes-differ", "Les deux codes sont différents").Want("le même code de 4 chiffres")
+	}
+	var d *ecps.Device
+	if err == nil {
+		d, err = s.ECPS.Complete(ctx(c), ecps.Completion{QR: c.FormValue("qr"), SMS: c.FormValue("sms"), Code: code, Key: c.FormValue("key")})
+	}
+	if wantsJSON := strings.Contains(c.Request().Header.Get("Accept"), "application/json"); wantsJSON {
+		if err != nil {
+			return err
+		}
+		return c.JSON(http.StatusCreated, map[string]string{"device": d.ID, "national_id": d.NationalID})
+	}
+	if err != nil {
+		return s.showActivate(c, err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/phone/"+url.PathEscape(d.NationalID))
+}
+
+// phoneView is what one phone shows.
+type phoneView struct {
+	Person           *identities.Identity
+	Device           *ecps.Device
+	Pending, History []ecps.Request
+	Path, Seen       string
+	Problem          *problem.Error
+}
+
+func (s *Console) phoneView(c echo.Context, id string) (*phoneView, error) {
+	person, err := s.People.Get(ctx(c), id)
+	if err != nil {
+		return nil, err
+	}
+	device, err := s.ECPS.Device(ctx(c), id)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone})
+	if err != nil {
+		return nil, err
+	}
+	v := &phoneView{Person: person, Device: device, Path: "/phone/" + url.PathEscape(id), Seen: seen(all)}
+	for _, r := range all {
+		if r.State == ecps.Pending {
+			v.Pending = append(v.Pending, r)
+		} else {
+			v.History = append([]ecps.Request{r}, v.History...)
+		}
+	}
+	return v, nil
+}
+
+// seen names the requests that wait.
+func seen(rs []ecps.Request) (out string) {
+	for _, r := range rs {
+		if r.State == ecps.Pending {
+			out += r.ID + " "
+		}
+	}
+	return out
+}
+
+// phonePage is the person's phone: its requests, live.
+func (s *Console) phonePage(c echo.Context) error { return s.phone(c, nil) }
+
+func (s *Console) phone(c echo.Context, refusal error) error {
+	v, err := s.phoneView(c, param(c, "id"))
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if refusal != nil {
+		status, v.Problem = http.StatusUnprocessableEntity, problem.From(refusal)
+	}
+	return s.page(c, status, "phone", map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Bare": true, "Phones": []*phoneView{v}})
+}
+
+// sidePage shows several phones in one window.
+func (s *Console) sidePage(c echo.Context) error {
+	var all []*phoneView
+	for _, id := range c.QueryParams()["id"] {
+		v, err := s.phoneView(c, id)
+		if err != nil {
+			return err
+		}
+		all = append(all, v)
+	}
+	return s.page(c, http.StatusOK, "phone", map[string]any{"Title": "Téléphones", "Bare": true, "Phones": all})
+}
+
+// waitingOn says, by person, which requests wait.
+func (s *Console) waitingOn(c echo.Context, ids []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, id := range ids {
+		rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone, PendingOnly: true})
+		if err != nil {
+			return nil, err
+		}
+		out[id] = seen(rs)
+	}
+	return out, nil
+}
+
+// phoneStream tells the page of every change, as server-sent events.
+func (s *Console) phoneStream(c echo.Context) error {
+	ids := c.QueryParams()["id"]
+	return s.events(c, func() (any, error) { return s.waitingOn(c, ids) })
+}
+
+// events sends what now says whenever a request changes, and differs.
+func (s *Console) events(c echo.Context, now func() (any, error)) error {
+	w := c.Response()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.WriteHeader(http.StatusOK)
+	changed, last := s.ECPS.Watch(ctx(c)), ""
+	for {
+		v, err := now()
+		if err != nil {
+			return err
+		}
+		data, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		if string(data) != last {
+			last = string(data)
+			if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
+				return nil // the page is gone
+			}
+			w.Flush()
+		}
+		if !s.changes(changed) {
+			return nil
+		}
+	}
+}
+
+// changes waits for the next change; false when the request or the server ends.
+func (s *Console) changes(changed <-chan string) bool {
+	select {
+	case _, open := <-changed:
+		return open
+	case <-s.Closing:
+		return false
+	}
+}
+
+// phoneState is the stream's stand-in where there is none: a long poll that
+// answers when other requests wait than those seen.
+func (s *Console) phoneState(c echo.Context) error {
+	ids := c.QueryParams()["id"]
+	changed := s.ECPS.Watch(ctx(c))
+	for {
+		now, err := s.waitingOn(c, ids)
+		if err != nil {
+			return err
+		}
+		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !s.changes(changed) {
+			return c.JSON(http.StatusOK, now)
+		}
+	}
+}
+
+// phoneAnswer is the person's thumb: code and number, or a refusal, signed by
+// the phone's key.
+func (s *Console) phoneAnswer(c echo.Context) error {
+	r, err := s.ECPS.Request(ctx(c), param(c, "request"))
+	if err == nil && r.NationalID != param(c, "id") {
+		err = problem.New(problem.Forbidden, "ecps-other-person", "this request is another person's")
+	}
+	if err != nil {
+		return err
+	}
+	if c.FormValue("answer") == "refuse" {
+		_, err = s.ECPS.Refuse(ctx(c), r.ID, c.FormValue("signature"))
+	} else {
+		_, err = s.ECPS.Approve(ctx(c), r.ID, ecps.Response{Code: c.FormValue("code"), Number: c.FormValue("number"), Signature: c.FormValue("signature")})
+	}
+	if err != nil {
+		return s.phone(c, err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/phone/"+url.PathEscape(r.NationalID))
+}
+
+func (s *Console) removePhone(c echo.Context) error {
+	if err := s.ECPS.Remove(ctx(c), param(c, "id"), c.FormValue("why")); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/phone")
+}
+
+// mailView is a message with the QR code it holds.
+type mailView struct {
+	outbox.Message
+	Image any
+}
+
+// outboxPage shows the mails and SMS, the newest first.
+func (s *Console) outboxPage(c echo.Context) error {
+	list, err := s.Outbox.List(ctx(c), outbox.Filter{NationalID: c.QueryParam("national_id")}, 1000)
+	if err != nil {
+		return err
+	}
+	rows := make([]mailView, len(list))
+	for n, m := range list {
+		rows[len(list)-1-n] = mailView{Message: m}
+	}
+	for n := range rows[:min(len(rows), 20)] { // older ones have their link
+		if rows[n].Link != "" {
+			if rows[n].Image, err = static.QR(rows[n].Link); err != nil {
+				return err
+			}
+		}
+	}
+	return s.page(c, http.StatusOK, "console_outbox", map[string]any{"Title": "Courriels et SMS", "Messages": rows})
+}

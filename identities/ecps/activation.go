@@ -1,0 +1,247 @@
+package ecps
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"pscemu/identities"
+	"pscemu/identities/outbox"
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// Ways to an e-CPS.
+const (
+	ByCard    = "card"    // the card was presented with its code porteur
+	ByContact = "contact" // a QR code by mail and a code by SMS
+)
+
+// Lifetimes of an activation's QR code: 90 s on the portal, as PSC has it; a
+// mailed one 24 h [?].
+var lifetimes = map[string]time.Duration{ByCard: 90 * time.Second, ByContact: 24 * time.Hour}
+
+// Limits of activations.
+const (
+	MaxSMSTries    = 5 // wrong SMS codes end the activation
+	MaxActivations = 5 // begun by one person within an hour
+)
+
+// Activation is a person on the way to an e-CPS: the QR code is on the portal
+// or in a mail, the phone has yet to read it.
+type Activation struct {
+	ID         string    `json:"id"`
+	Secret     string    `json:"secret"`
+	NationalID string    `json:"national_id"`
+	By         string    `json:"by"`
+	SMS        string    `json:"sms,omitempty"` // the code that went to the mobile
+	WrongSMS   int       `json:"wrong_sms"`
+	Done       bool      `json:"done"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	QR         string    `json:"qr"` // what the QR code holds
+}
+
+var (
+	activations = store.Collection[Activation]("ecps-activations")
+	begun       = store.Collection[[]time.Time]("ecps-activations-of") // by person
+)
+
+// StartActivation begins an activation. By card the caller has judged the card;
+// by contact details a mail and an SMS go to the outbox.
+func (s *Service) StartActivation(ctx context.Context, nationalID, by string) (*Activation, error) {
+	life, known := lifetimes[by]
+	if !known {
+		return nil, problem.New(problem.Invalid, "ecps-way-unknown", "no such way to an e-CPS").Got(by).Want("card or contact")
+	}
+	person, err := s.people.Get(ctx, nationalID)
+	if err == nil && by == ByContact {
+		err = mayByContact(person)
+	}
+	if err != nil {
+		// As much work as for somebody who may: the time tells nothing.
+		return nil, errors.Join(err, s.store.Update(ctx, func(tx store.Tx) error { return s.notTooOften(tx, nationalID) }))
+	}
+	a := Activation{ID: rand.Text(), Secret: rand.Text(), NationalID: nationalID, By: by, ExpiresAt: s.clock.Now().Add(life)}
+	a.QR = s.phone + "/activate?" + url.Values{"qr": {a.ID + "." + a.Secret}}.Encode()
+	if by == ByContact {
+		a.SMS = fmt.Sprintf("%06d", random(1_000_000))
+	}
+	return &a, s.store.Update(ctx, func(tx store.Tx) error {
+		if err := s.notTooOften(tx, nationalID); err != nil {
+			return err
+		}
+		if by == ByContact {
+			if err := s.send(tx, person, &a); err != nil {
+				return err
+			}
+		}
+		return activations.Put(tx, a.ID, a, life+historyKept)
+	})
+}
+
+// mayByContact: people with an ADELI number activate by card only (2022–2025),
+// everybody else needs a mail address and a mobile.
+func mayByContact(i *identities.Identity) error {
+	if strings.HasPrefix(i.NationalID, "0") {
+		return problem.New(problem.Forbidden, "ecps-adeli-by-card", "Avec un numéro ADELI, l'e-CPS s'active par carte uniquement").Got(i.NationalID).Do("activez-la avec la carte")
+	}
+	var missing []string
+	if i.Email == "" {
+		missing = append(missing, "email")
+	}
+	if i.Mobile == "" {
+		missing = append(missing, "mobile")
+	}
+	if len(missing) > 0 {
+		return problem.New(problem.Forbidden, "ecps-contacts-missing", "Les coordonnées de correspondance manquent").Got("sans " + strings.Join(missing, " ni ")).Want("une adresse de courriel et un téléphone mobile").Do("complétez-les (identité sur la console), ou activez avec la carte")
+	}
+	return nil
+}
+
+// notTooOften bounds how many activations a person begins.
+func (s *Service) notTooOften(tx store.Tx, nationalID string) error {
+	times, err := begun.Get(tx, nationalID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	now, recent := s.clock.Now(), []time.Time{}
+	for _, t := range times {
+		if now.Sub(t) < time.Hour && !t.After(now) {
+			recent = append(recent, t)
+		}
+	}
+	if len(recent) >= MaxActivations {
+		return problem.New(problem.Forbidden, "ecps-activation-too-many", "Trop d'activations ont été commencées").Got(fmt.Sprintf("%d en une heure", len(recent))).Want(fmt.Sprintf("%d au plus", MaxActivations)).Do("attendez une heure")
+	}
+	return begun.Put(tx, nationalID, append(recent, now), time.Hour)
+}
+
+func (s *Service) send(tx store.Tx, i *identities.Identity, a *Activation) error {
+	return errors.Join(
+		s.outbox.Put(tx, outbox.Message{NationalID: i.NationalID, Channel: outbox.Mail, To: i.Email, Subject: "Activation de votre e-CPS", Link: a.QR,
+			Text: "Bonjour " + i.Name() + ",\n\nOuvrez l'application e-CPS et scannez le QR code de ce message, valable 24 heures. Le code reçu par SMS vous sera demandé."}),
+		s.outbox.Put(tx, outbox.Message{NationalID: i.NationalID, Channel: outbox.SMS, To: i.Mobile, Code: a.SMS, Text: "Votre code d'activation e-CPS : " + a.SMS}))
+}
+
+// Activation finds one by the id that the portal's page knows.
+func (s *Service) Activation(ctx context.Context, id string) (*Activation, error) {
+	a, err := activations.Load(ctx, s.store, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, noActivation()
+	}
+	return &a, err
+}
+
+func noActivation() error {
+	return problem.New(problem.NotFound, "ecps-activation-unknown", "Ce QR code n'est pas (ou plus) celui d'une activation").Do("recommencez sur le portail")
+}
+
+// Scanned finds the activation that a QR code is of: the code itself, or the
+// address it holds.
+func (s *Service) Scanned(ctx context.Context, qr string) (*Activation, error) {
+	if u, err := url.Parse(qr); err == nil && u.Query().Has("qr") {
+		qr = u.Query().Get("qr")
+	}
+	id, secret, _ := strings.Cut(strings.TrimSpace(qr), ".")
+	a, err := s.Activation(ctx, id)
+	if err == nil && subtle.ConstantTimeCompare([]byte(a.Secret), []byte(secret)) != 1 {
+		err = noActivation()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a, s.usable(a)
+}
+
+func (s *Service) usable(a *Activation) error {
+	switch {
+	case a.Done:
+		return problem.New(problem.Conflict, "ecps-activation-used", "Ce QR code a déjà servi").Do("recommencez sur le portail")
+	case a.WrongSMS >= MaxSMSTries:
+		return problem.New(problem.Forbidden, "ecps-activation-dead", "Trop de codes erronés : cette activation est terminée").Do("recommencez sur le portail")
+	case !s.clock.Now().Before(a.ExpiresAt):
+		return problem.New(problem.Forbidden, "ecps-activation-expired", "Ce QR code n'est plus valable").Want(fmt.Sprintf("un QR code de moins de %s", lifetimes[a.By])).Do("recommencez sur le portail")
+	}
+	return nil
+}
+
+// Completion is what the phone sends: the QR code, the SMS code when the
+// activation has one, the e-CPS code that the person chose, and the public key
+// it made (base64 SPKI, "" for a phone that can make none).
+type Completion struct {
+	QR   string `json:"qr"`
+	SMS  string `json:"sms"`
+	Code string `json:"code"`
+	Key  string `json:"key"`
+}
+
+// Complete makes the phone the person's device; the one before is replaced.
+// An activation serves once; wrong SMS codes are counted in the store.
+func (s *Service) Complete(ctx context.Context, c Completion) (*Device, error) {
+	if err := checkForm(c.Code); err != nil {
+		return nil, err
+	}
+	scanned, err := s.Scanned(ctx, c.QR)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.newDevice(scanned.NationalID, c.Code, scanned.By)
+	if err == nil && c.Key != "" {
+		d.Key, err = ParseKey(c.Key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var verdict error
+	err = s.store.Update(ctx, func(tx store.Tx) error {
+		a, err := activations.Get(tx, scanned.ID)
+		if err == nil {
+			err = s.usable(&a)
+		}
+		if err != nil {
+			return err
+		}
+		if verdict = a.judge(c.SMS); verdict == nil {
+			a.Done = true
+			err = s.put(tx, d)
+		}
+		return errors.Join(err, activations.Put(tx, a.ID, a, a.ExpiresAt.Sub(s.clock.Now())+historyKept))
+	})
+	return &d, errors.Join(err, verdict)
+}
+
+// judge compares the SMS code and counts wrong ones.
+func (a *Activation) judge(sms string) error {
+	if a.SMS == "" || subtle.ConstantTimeCompare([]byte(a.SMS), []byte(strings.TrimSpace(sms))) == 1 {
+		return nil
+	}
+	a.WrongSMS++
+	return problem.New(problem.Forbidden, "ecps-sms-wrong", "Le code reçu par SMS est erroné").Do(fmt.Sprintf("il reste %d essai(s)", MaxSMSTries-a.WrongSMS))
+}
+
+// WaitActivation returns when the activation is done or its time is over, or
+// when ctx ends.
+func (s *Service) WaitActivation(ctx context.Context, id string) (*Activation, error) {
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	changed := s.store.Watch(watching, activations.Key(id))
+	tick := time.NewTicker(time.Second) // the emulator's clock may be moved meanwhile
+	defer tick.Stop()
+	for {
+		a, err := s.Activation(watching, id)
+		if err != nil || s.usable(a) != nil {
+			return a, err
+		}
+		select {
+		case <-changed:
+		case <-tick.C:
+		case <-ctx.Done():
+			return a, nil
+		}
+	}
+}

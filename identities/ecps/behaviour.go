@@ -1,0 +1,114 @@
+package ecps
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"pscemu/identities"
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// next holds the behaviours of the coming requests, by person, the first one
+// first; the person's own behaviour comes after them.
+var next = store.Collection[[]identities.Behaviour]("ecps-next")
+
+// maxNext is how many requests can be prepared.
+const maxNext = 100
+
+// Prepare says how the person's phone answers the next request but those that
+// were prepared before.
+func (s *Service) Prepare(ctx context.Context, nationalID string, b identities.Behaviour) error {
+	if _, err := s.people.Get(ctx, nationalID); err != nil {
+		return err
+	}
+	return s.store.Update(ctx, func(tx store.Tx) error {
+		list, err := next.Get(tx, nationalID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if len(list) == maxNext {
+			return problem.New(problem.Conflict, "ecps-next-too-many", "too many requests are prepared already").Want("100 at most")
+		}
+		return next.Put(tx, nationalID, append(list, b), store.Forever)
+	})
+}
+
+// Prepared lists how the coming requests will be answered.
+func (s *Service) Prepared(ctx context.Context, nationalID string) ([]identities.Behaviour, error) {
+	list, err := next.Load(ctx, s.store, nationalID)
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return append([]identities.Behaviour{}, list...), err
+}
+
+// Behaves tells how the person answers this request, and uses up what was
+// prepared for it. Where the door is closed everybody is asked.
+func (s *Service) Behaves(ctx context.Context, person *identities.Identity) (identities.Behaviour, error) {
+	policies := s.settings.Policies(nil, nil)
+	if !policies.DoorBehaviours {
+		return identities.Behaviour{Action: identities.Ask}, nil
+	}
+	b := person.Behaviour
+	if person.Has(identities.PhoneUnreachable) && policies.DoorQuirks {
+		b = identities.Behaviour{Action: identities.Unreachable}
+	}
+	list, err := next.Load(ctx, s.store, person.NationalID)
+	if errors.Is(err, store.ErrNotFound) {
+		return b, nil
+	}
+	if err != nil || len(list) == 0 {
+		return b, err
+	}
+	err = s.store.Update(ctx, func(tx store.Tx) error {
+		list, err := next.Get(tx, person.NationalID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		b = list[0]
+		if len(list) == 1 {
+			return next.Delete(tx, person.NationalID)
+		}
+		return next.Put(tx, person.NationalID, list[1:], store.Forever)
+	})
+	return b, err
+}
+
+// unreachable is what a person sees whose phone has no network.
+func unreachable(id string) error {
+	return problem.New(problem.Forbidden, "ecps-unreachable", "Votre téléphone n'a pas pu être joint").Got(id).Do("réessayez")
+}
+
+// outcomes are what the behaviours that act make of a request.
+var outcomes = map[identities.Action]State{identities.Approve: Approved, identities.Refuse: Refused, identities.WrongNumber: WrongNumber, identities.Late: Approved}
+
+// Decide is the behaviour without a phone or page: nil for an approval, else
+// why the person did not approve. It waits as long as the person would.
+func (s *Service) Decide(ctx context.Context, person *identities.Identity) error {
+	b, err := s.Behaves(ctx, person)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-time.After(b.After):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	switch b.Action {
+	case identities.Approve:
+		return nil
+	case identities.Refuse:
+		return problem.New(problem.Forbidden, "ecps-refused", "the person refused on their phone (behaviour refuse)")
+	case identities.WrongNumber:
+		return problem.New(problem.Forbidden, "ecps-wrong-number", "the person picked a wrong number (behaviour wrong-number)")
+	case identities.Unreachable:
+		return problem.New(problem.Forbidden, "ecps-unreachable", "the person's phone could not be reached (behaviour unreachable)")
+	}
+	return problem.New(problem.Forbidden, "ecps-unanswered", "nobody answers on this person's phone").Got("behaviour " + string(b.Action)).Want("behaviour approve or refuse").
+		Do("pscemu ecps behaviour ID approve")
+}

@@ -1,0 +1,46 @@
+package static_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"pscemu/static"
+)
+
+// Every text of the templates that can be said in English is.
+func TestEveryTextOfThePagesHasItsEnglish(t *testing.T) {
+	files, err := filepath.Glob("templates/*.html")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	texts := regexp.MustCompile(`{{t "([^"]*)"}}`)
+	same := map[string]bool{} // the same word in both languages
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range texts.FindAllStringSubmatch(string(raw), -1) {
+			if static.Translate("en", m[1]) == m[1] && !same[m[1]] {
+				t.Errorf("%s: no English for %q", f, m[1])
+			}
+		}
+	}
+}
+
+func TestNumbersInATextStay(t *testing.T) {
+	if got := static.Translate("en", "il reste 2 essai(s)"); got != "2 tries are left" {
+		t.Error(got)
+	}
+	if got := static.Translate("en", "inconnu 7"); got != "inconnu 7" {
+		t.Error(got)
+	}
+	if got := static.Translate(static.French, "lost"); got != "perdu" {
+		t.Error(got)
+	}
+	if static.Speaks("de") || !static.Speaks("en") {
+		t.Error("the languages")
+	}
+}
