@@ -36,6 +36,7 @@ func (s *Server) Doors() []Door {
 		{"api-logins", "POST /api/v1/logins performs the user's part for an authorize URL", p.DoorAPILogins},
 		{"test-identity", "the login page's tab « Identité de test » logs anybody in", p.DoorTestIdentity},
 		{"behaviours", "a person's phone or card may approve or refuse by itself", p.DoorBehaviours},
+		{"totp", "a one-time password (TOTP) approves an e-CPS request, by API, command or on the waiting page", p.DoorTOTP},
 		{"quirks", "people with quirks (magic identities) make things go wrong", p.DoorQuirks},
 	}
 }

@@ -149,7 +149,7 @@ func (s *Server) showWait(c echo.Context, p *login.Pending, refusal error) error
 	if r.State != ecps.Pending {
 		return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "/continue"))
 	}
-	data := map[string]any{"Title": "Validez sur votre téléphone", "Path": s.loginURL(p.ID, ""), "Request": r, "Client": p.ClientName}
+	data := map[string]any{"Title": "Validez sur votre téléphone", "Path": s.loginURL(p.ID, ""), "Request": r, "Client": p.ClientName, "TOTP": s.settings.Policies(nil, nil).DoorTOTP}
 	status := http.StatusOK
 	if refusal != nil {
 		status, data["Problem"] = http.StatusForbidden, problem.From(refusal)

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -453,5 +454,168 @@ func TestBrowserManyPeopleAtOnce(t *testing.T) {
 	do(t, ctx, chromedp.Evaluate(`document.querySelector("details").open = true`, nil), press("bulk-restore"), visible("bulk-done"))
 	if s.api("GET", "/identities?tag=lot-1&limit=1000", "", &left); len(left.Items) != len(tagged.Items) {
 		t.Errorf("%d of %d are back", len(left.Items), len(tagged.Items))
+	}
+}
+
+// window opens another window of the same browser.
+func window(t *testing.T, ctx context.Context) context.Context {
+	t.Helper()
+	w, done := chromedp.NewContext(ctx)
+	t.Cleanup(done)
+	return w
+}
+
+// narrow makes a window as wide as a phone.
+func narrow() chromedp.Action { return chromedp.EmulateViewport(360, 740) }
+
+// textOf reads a hook's text without the space around it.
+func textOf(t *testing.T, ctx context.Context, id string) (text string) {
+	t.Helper()
+	do(t, ctx, visible(id), chromedp.Text(hook(id), &text, chromedp.ByQuery))
+	return strings.TrimSpace(text)
+}
+
+// pickNumber picks the number on a phone that shows exactly one request.
+func pickNumber(number string) chromedp.Action {
+	return chromedp.Click(`//label[@data-testid="phone-number"][contains(., "`+number+`")]`, chromedp.BySearch)
+}
+
+// The whole way: a card on the portal, the QR code read by a phone in another
+// window, a login that this phone alone can approve, the phone lost.
+func TestBrowserActivationByCardAndALoginThatOnlyThisPhoneApproves(t *testing.T) {
+	s := boot(t)
+	pc := chrome(t, s, "")
+	card := chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+asked+`")]//input`, chromedp.BySearch)
+	do(t, pc, chromedp.Navigate(s.BaseURL+"/wallet"), visible("wallet"), shot("wallet"), press("wallet-activate-card"), visible("card-reader"), card, chromedp.SendKeys("#pin", "1234", chromedp.ByQuery), press("submit-card"), visible("activation-qr"), shot("activation-qr"))
+	qr := ""
+	do(t, pc, chromedp.AttributeValue(hook("activation-qr"), "alt", &qr, nil, chromedp.ByQuery))
+	phone := window(t, pc)
+	do(t, phone, narrow(), chromedp.Navigate(s.ConsoleURL+"/phone"), visible("phone-home"), shot("phone-home"), typed("phone-qr", qr), press("phone-scan"), visible("new-code"), shot("phone-activate"),
+		typed("new-code", "2468"), typed("new-code-again", "2469"), click("activate"), visible("error"))
+	if got := textOf(t, phone, "error"); !strings.Contains(got, "différents") {
+		t.Errorf("two different codes: %s", got)
+	}
+	do(t, phone, chromedp.SetValue(hook("new-code-again"), "2468", chromedp.ByQuery), press("activate"), visible("phone"))
+	do(t, pc, chromedp.WaitVisible(`[data-testid=activation][data-state=done]`, chromedp.ByQuery), shot("activation-done"))
+	// The request appears by itself; another browser cannot answer it.
+	do(t, pc, toLoginPage(s), visible("login-page"), typed("national-id", asked), press("submit-ecps"), visible("ecps-wait"))
+	number := textOf(t, pc, "ecps-number")
+	do(t, phone, visible("phone-request"), shot("phone-request"))
+	thief := chrome(t, s, "")
+	do(t, thief, chromedp.Navigate(s.ConsoleURL+"/phone/"+asked), visible("phone-request"), typed("phone-code", "2468"), pickNumber(number), press("phone-approve"), visible("error"))
+	if got := textOf(t, thief, "error"); !strings.Contains(got, "ecps-signature-wrong") {
+		t.Errorf("another browser: %s", got)
+	}
+	do(t, phone, typed("phone-code", "2468"), pickNumber(number), press("phone-approve"), chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery))
+	do(t, pc, visible("demo-logged-in"))
+	// Lost: the phone is no more, and the portal says so.
+	do(t, pc, chromedp.Navigate(s.BaseURL+"/wallet/devices"), visible("device"), shot("devices"), press("device-lost"), visible("no-device"))
+	if got := textOf(t, pc, "devices"); !strings.Contains(got, "perdu") || !strings.Contains(got, "remplacé") {
+		t.Errorf("the devices: %s", got)
+	}
+	do(t, pc, chromedp.Navigate(s.ConsoleURL+"/demo/start?"), visible("demo-logged-in")) // the session lasts
+}
+
+func TestBrowserActivationByMailAndSMSThenTestThenReplaced(t *testing.T) {
+	s := boot(t)
+	pc := chrome(t, s, "")
+	do(t, pc, chromedp.Navigate(s.BaseURL+"/wallet"), visible("wallet"), press("wallet-activate-contact"), typed("national-id", asked), press("submit-contact"), visible("wallet-sent"))
+	phone := window(t, pc)
+	do(t, phone, chromedp.Navigate(s.ConsoleURL+"/outbox"), visible("message-mail"), shot("outbox"))
+	sms := textOf(t, phone, "message-code")
+	do(t, phone, press("message-link"), visible("activation-sms"), typed("activation-sms", "1"), typed("new-code", "1357"), typed("new-code-again", "1357"), click("activate"), visible("error"))
+	if got := textOf(t, phone, "error"); !strings.Contains(got, "SMS") {
+		t.Errorf("a wrong SMS code: %s", got)
+	}
+	do(t, phone, chromedp.SetValue(hook("activation-sms"), sms, chromedp.ByQuery), press("activate"), visible("phone"))
+	// Test my e-CPS.
+	do(t, pc, chromedp.Navigate(s.BaseURL+"/wallet"), press("wallet-test"), visible("login-page"), typed("national-id", asked), press("submit-ecps"), visible("ecps-wait"))
+	number := textOf(t, pc, "ecps-number")
+	do(t, phone, visible("phone-request"), typed("phone-code", "1357"), pickNumber(number), press("phone-approve"), chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery))
+	do(t, pc, visible("bravo"), shot("bravo"))
+	// A new activation replaces the phone, whose page notices at the next request.
+	s.cli("ecps", "activate", asked, "--code", "9999")
+	do(t, pc, toLoginPage(s), visible("login-page"), typed("national-id", asked), press("submit-ecps"), visible("ecps-wait"))
+	number = textOf(t, pc, "ecps-number")
+	do(t, phone, visible("phone-request"), typed("phone-code", "1357"), pickNumber(number), press("phone-approve"), visible("error"))
+	if got := textOf(t, phone, "error"); !strings.Contains(got, "ecps-code-wrong") {
+		t.Errorf("the replaced phone: %s", got)
+	}
+	// Nobody answers in time.
+	s.api("PUT", "/clock", `{"offset":"121s"}`, nil)
+	do(t, pc, visible("retry"))
+	if got := textOf(t, pc, "error"); !strings.Contains(got, "ecps-expired") {
+		t.Errorf("out of time: %s", got)
+	}
+}
+
+// One person in two browsers; the portal ends both sessions.
+func TestBrowserLogOutOfAllSessions(t *testing.T) {
+	s := boot(t)
+	one, two := chrome(t, s, ""), chrome(t, s, "")
+	for _, ctx := range []context.Context{one, two} {
+		do(t, ctx, toLoginPage(s), visible("login-page"), typed("national-id", nurse), press("submit-ecps"), visible("demo-logged-in"))
+	}
+	do(t, one, chromedp.Navigate(s.BaseURL+"/wallet/sessions"), visible("sessions"), shot("sessions"))
+	var shown int
+	do(t, one, chromedp.Evaluate(`document.querySelectorAll("[data-testid=session]").length`, &shown), press("end-sessions"))
+	if shown != 2 {
+		t.Errorf("%d sessions are shown", shown)
+	}
+	for _, ctx := range []context.Context{one, two} {
+		do(t, ctx, toLoginPage(s), visible("login-page")) // no silent login any more
+	}
+}
+
+func TestBrowserSeveralPhonesSideBySideInEnglishAndOffline(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	other := "899790067021"
+	s.api("PUT", "/identities/"+nurse+"/ecps/behaviour", `{"action":"ask"}`, nil)
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/phone/side?id="+nurse+"&id="+other), visible("phone"))
+	s.atPhone(nurse)
+	do(t, ctx, chromedp.WaitVisible(`[data-person="`+nurse+`"] `+hook("phone-request"), chromedp.ByQuery))
+	// A code being typed is not disturbed by another person's request.
+	do(t, ctx, chromedp.SendKeys(`[data-person="`+nurse+`"] [name=code]`, "12", chromedp.ByQuery))
+	s.atPhone(other)
+	var typedCode string
+	do(t, ctx, chromedp.WaitVisible(`[data-person="`+other+`"] `+hook("phone-request"), chromedp.ByQuery), chromedp.Value(`[data-person="`+nurse+`"] [name=code]`, &typedCode, chromedp.ByQuery), shot("phones-side"))
+	if typedCode != "12" {
+		t.Errorf("the code typed is %q", typedCode)
+	}
+	for lang, want := range map[string]string{"fr": "demande votre identité", "en": "asks who you are"} {
+		do(t, ctx, narrow(), chromedp.Navigate(s.ConsoleURL+"/phone/"+nurse+"?lang="+lang), visible("phone-request"), shot("phone-360-"+lang))
+		if got := textOf(t, ctx, "phone-request"); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", lang, got)
+		}
+	}
+	// Installable: the manifest is found and the worker is at work; without a
+	// network the page shows its last state.
+	do(t, ctx, chromedp.Poll(`navigator.serviceWorker.ready.then(() => true)`, nil), chromedp.Navigate(s.ConsoleURL+"/phone/"+nurse), visible("phone-request"),
+		chromedp.Poll(`caches.keys().then(async (k) => k.length > 0 && !!(await (await caches.open(k[0])).match(location.href)))`, nil))
+	s.stop(syscall.SIGTERM)
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/phone/"+nurse), visible("phone-request"), shot("phone-offline"), chromedp.Poll(`document.querySelector("[data-note]").textContent !== ""`, nil))
+}
+
+func TestBrowserLoginAndWaitingPagesIn360PixelsFrenchAndEnglish(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	for locales, want := range map[string][2]string{"": {"SE CONNECTER AVEC E-CPS", "Validez"}, "en": {"LOG IN WITH E-CPS", "Approve"}, "de": {"LOG IN WITH E-CPS", "Approve"}} {
+		q := url.Values{"response_type": {"code"}, "client_id": {"demo"}, "redirect_uri": {callbackURL}, "scope": {"openid"}, "ui_locales": {locales}}
+		if locales == "" {
+			q.Del("ui_locales")
+		}
+		var wide bool
+		var button, wait string
+		do(t, ctx, narrow(), chromedp.Navigate(s.BaseURL+"/auth?"+q.Encode()))
+		if locales == "de" { // unknown: as chosen before
+			do(t, ctx, chromedp.Navigate(s.BaseURL+"/wallet?lang=en"), chromedp.Navigate(s.BaseURL+"/auth?"+q.Encode()))
+		}
+		do(t, ctx, visible("submit-ecps"), chromedp.Text(hook("submit-ecps"), &button, chromedp.ByQuery), shot("login-360-"+locales), typed("national-id", asked), press("submit-ecps"), visible("ecps-wait"), chromedp.Text("h1", &wait, chromedp.ByQuery), shot("wait-360-"+locales),
+			chromedp.Evaluate(`document.documentElement.scrollWidth > 360`, &wide), press("cancel"))
+		if button != want[0] || !strings.HasPrefix(wait, want[1]) || wide {
+			t.Errorf("%q: %q %q, wider than the screen: %v", locales, button, wait, wide)
+		}
+		do(t, ctx, chromedp.Navigate(s.BaseURL+"/wallet?lang=fr"), visible("wallet"))
 	}
 }

@@ -73,7 +73,9 @@ func (s *server) atPhone(id string) (browser *http.Client, page, text string) {
 // latest is the person's newest request.
 func (s *server) latest(id string) (r struct{ ID, State, Number string }) {
 	s.t.Helper()
-	var all struct{ Items []struct{ ID, State, Number string } }
+	var all struct {
+		Items []struct{ ID, State, Number string }
+	}
 	s.api("GET", "/ecps/requests?all=true&national_id="+url.QueryEscape(id), "", &all)
 	if len(all.Items) > 0 {
 		r = all.Items[len(all.Items)-1]
@@ -325,6 +327,11 @@ func TestAOneTimePasswordApprovesByAPICommandAndPage(t *testing.T) {
 	}
 	if got := s.latest(asked).State; got != "wrong-totp" {
 		t.Errorf("after three wrong ones: %s", got)
+	}
+	s.api("PATCH", "/doors", `{"totp":false}`, nil)
+	_, _, text := s.atPhone(asked)
+	if got := s.codeOf("POST", "/ecps/requests/"+s.latest(asked).ID+"/approve", `{"totp":"`+password()+`"}`); got != "door-closed" || strings.Contains(text, "totp") {
+		t.Errorf("with the door closed: %s %s", got, text)
 	}
 }
 

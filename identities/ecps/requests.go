@@ -322,6 +322,9 @@ func (s *Service) ApproveCard(ctx context.Context, id, nationalID string) (*Requ
 // ApproveTOTP answers with the device's one-time password instead. Three wrong
 // ones end the request.
 func (s *Service) ApproveTOTP(ctx context.Context, id, password string) (*Request, error) {
+	if !s.settings.Policies(nil, nil).DoorTOTP {
+		return nil, problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée").Got("--strict or door-totp=false")
+	}
 	r, d, err := s.onPhone(ctx, id)
 	if err == nil && d.Blocked() {
 		err = blocked(r.NationalID)
