@@ -58,7 +58,7 @@ func (s *Console) routes() []route {
 	return []route{
 		{"GET", "/identities", "List people; ?q searches, ?profession&tag filter, ?limit&after pages", s.listIdentities},
 		{"POST", "/identities", "Create a person", s.createIdentity},
-		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means}; the same seed gives the same people", s.generate},
+		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means, quiet}; the same seed gives the same people", s.generate},
 		{"POST", "/identities/import", "Import people: our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction; all of them, or none; ?fictitious=true replaces real numbers and names", s.importPeople},
 		{"GET", "/identities/export", "Export people; ?format=json, yaml, csv, annuaire, userinfo or fhir; ?q&profession&tag filter", func(c echo.Context) (any, error) { return sent{}, s.exportPeople(c) }},
 		{"GET", "/codes", "The code tables", s.codeTables},

@@ -32,6 +32,7 @@ func (s *Console) generate(c echo.Context) (any, error) {
 		Mix        map[string]int `json:"mix"`
 		Traps      bool           `json:"traps"`
 		Means      []string       `json:"means"`
+		Quiet      bool           `json:"quiet"` // the answer holds no people
 	}{Count: 1, Means: []string{"ecps", "card"}}
 	if err := body(c, &in); err != nil {
 		return nil, err
@@ -58,6 +59,9 @@ func (s *Console) generate(c echo.Context) (any, error) {
 	}
 	if err := s.equip(c, added, in.Means); err != nil {
 		return nil, err
+	}
+	if in.Quiet {
+		people = nil
 	}
 	rows := make([]Person, len(people))
 	for n := range people {

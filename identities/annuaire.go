@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"pscemu/identities/nomenclature"
 	"pscemu/problem"
@@ -31,7 +32,7 @@ const (
 	civility = "civility"
 )
 
-var annuaireColumns = func() []annuaireColumn {
+var annuaireColumns = sync.OnceValue(func() []annuaireColumn {
 	code := func(title, field string) annuaireColumn { return annuaireColumn{title: title, field: field} }
 	label := func(title string, tables ...string) annuaireColumn {
 		return annuaireColumn{title: title, labels: tables}
@@ -62,11 +63,11 @@ var annuaireColumns = func() []annuaireColumn {
 		code("Code section tableau pharmaciens", "codeSectionPharmacien"), label("Libellé section tableau pharmaciens", "R06"),
 		code("Code rôle", "codeRole"), label("Libellé rôle", "R21", "R85", "R96"), code("Code genre activité", "codeGenreActivite"), label("Libellé genre activité", "R22"),
 	}
-}()
+})
 
 func writeAnnuaire(w io.Writer, each Each) error {
 	var b bytes.Buffer
-	for _, c := range annuaireColumns {
+	for _, c := range annuaireColumns() {
 		b.WriteString(c.title + "|")
 	}
 	b.WriteString("\n")
@@ -96,7 +97,7 @@ func (i *Identity) annuaireRow(b *bytes.Buffer, e Exercise, a Activity) {
 		cells["nomDexercice"], cells["prenomDexercice"] = i.FamilyName, i.GivenName
 	}
 	last := ""
-	for _, c := range annuaireColumns {
+	for _, c := range annuaireColumns() {
 		cell := ""
 		if c.field != "" {
 			cell, last = cells[c.field], cells[c.field]
@@ -146,10 +147,10 @@ func annuaireFields(titles []string) (fields, warnings []string, err error) {
 		return strings.NewReplacer("'", "", "’", "", " d ", " ").Replace(fold(s))
 	}
 	for _, title := range titles {
-		n := slices.IndexFunc(annuaireColumns, func(c annuaireColumn) bool { return like(c.title) == like(title) })
+		n := slices.IndexFunc(annuaireColumns(), func(c annuaireColumn) bool { return like(c.title) == like(title) })
 		switch {
 		case n >= 0:
-			fields = append(fields, annuaireColumns[n].field)
+			fields = append(fields, annuaireColumns()[n].field)
 		default:
 			fields = append(fields, "")
 			if title != "" && !strings.HasPrefix(fold(title), "libelle") {
@@ -157,7 +158,7 @@ func annuaireFields(titles []string) (fields, warnings []string, err error) {
 			}
 		}
 	}
-	for _, c := range annuaireColumns {
+	for _, c := range annuaireColumns() {
 		if (c.field == idWhole || c.field == "nomDexercice" || c.field == "prenomDexercice") && !slices.Contains(fields, c.field) {
 			return nil, nil, problem.New(problem.Invalid, "import-columns", "the columns are not those of the Annuaire Santé's extraction").Got(strings.Join(titles, "|")).Want(c.title + " among them")
 		}

@@ -105,7 +105,7 @@ func (e *Exercise) Settle() {
 // FieldLabel is the French name of a field of an exercise or activity, as the
 // directory's extraction has it.
 func FieldLabel(field string) string {
-	for _, c := range annuaireColumns {
+	for _, c := range annuaireColumns() {
 		if c.field == field {
 			return c.title
 		}

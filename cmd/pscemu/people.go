@@ -42,6 +42,7 @@ func runGenerate(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	in := generation(cmd)
+	in["quiet"] = !wantsJSON(cmd) && count > 20 // nobody reads thousands of lines
 	all := []json.RawMessage{}
 	for from := 0; from < count; from += batch {
 		var out struct{ Items []json.RawMessage }
@@ -49,10 +50,8 @@ func runGenerate(cmd *cobra.Command, _ []string) error {
 		if err := r.call(http.MethodPost, "/identities/generate", in, &out); err != nil {
 			return err
 		}
-		if wantsJSON(cmd) || count <= 20 { // nobody reads thousands of lines
-			all = append(all, out.Items...)
-		}
-		progress(cmd, from+len(out.Items), count)
+		all = append(all, out.Items...)
+		progress(cmd, min(from+batch, count), count)
 	}
 	if wantsJSON(cmd) {
 		return printJSON(cmd, map[string]any{"items": all, "seed": in["seed"]})
