@@ -11,7 +11,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/cards/pki"
 	"pscemu/identities"
 	"pscemu/identities/ecps"
 	"pscemu/problem"
@@ -88,11 +87,13 @@ func (s *Console) routes() []route {
 		{"GET", "/cards/:serial", "One card", func(c echo.Context) (any, error) { return s.Cards.Get(ctx(c), param(c, "serial")) }},
 		{"POST", "/cards/:serial/oppose", "Put a card out of use: {reason}", s.oppose},
 		{"POST", "/cards/:serial/unblock", "Unblock a card", func(c echo.Context) (any, error) { return nil, s.Cards.Unblock(ctx(c), param(c, "serial")) }},
-		{"GET", "/cards/:serial/p12", "Certificate and key, ?password=pscemu", s.cardP12},
+		{"GET", "/cards/:serial/p12", "Certificate and key, ?password=pscemu; ?legacy=true for old stores", s.cardP12},
 		{"GET", "/cards/:serial/certificate", "Certificate as PEM", s.cardPEM},
-		{"GET", "/certificates", "List certificates", s.listCertificates},
-		{"POST", "/certificates", "Issue one: {client_id, profile}", s.issueCertificate},
+		{"GET", "/certificates", "List certificates; ?client_id, ?card, ?state and ?q (in the subject) filter", s.listCertificates},
+		{"POST", "/certificates", "Issue one: {client_id, profile, key: rsa2048 … ecdsa}, or with {csr}", s.issueCertificate},
+		{"GET", "/certificates/broken", "Certificates with something odd about them, for ?client_id", s.brokenCertificates},
 		{"GET", "/certificates/:serial", "One certificate", func(c echo.Context) (any, error) { return s.PKI.Certificate(ctx(c), param(c, "serial")) }},
+		{"GET", "/certificates/:serial/:format", "The certificate as pem, der, chain, key or p12 (?password, ?legacy=true)", s.certificateAs},
 		{"POST", "/certificates/:serial/revoke", "Revoke", func(c echo.Context) (any, error) { return nil, s.PKI.Revoke(ctx(c), param(c, "serial")) }},
 		{"GET", "/clients", "List clients", s.listClients},
 		{"POST", "/clients", "Register a client", s.putClient},
@@ -322,79 +323,6 @@ func (s *Console) oppose(c echo.Context) (any, error) {
 		}
 	}
 	return nil, s.Cards.Oppose(ctx(c), param(c, "serial"), in.Reason)
-}
-
-func (s *Console) cardP12(c echo.Context) (any, error) {
-	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"))
-	if err != nil {
-		return nil, err
-	}
-	password := c.QueryParam("password")
-	if password == "" {
-		password = "pscemu"
-	}
-	data, err := s.PKI.PKCS12(ctx(c), cert, password)
-	return file{"carte-" + cert.CardSerial + ".p12", "application/x-pkcs12", data}, err
-}
-
-func (s *Console) cardPEM(c echo.Context) (any, error) {
-	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"))
-	if err != nil {
-		return nil, err
-	}
-	data, _, err := s.PKI.PEM(ctx(c), cert)
-	return file{"carte-" + cert.CardSerial + ".pem", "application/x-pem-file", data}, err
-}
-
-func (s *Console) listCertificates(c echo.Context) (any, error) {
-	n := limit(c)
-	list, err := s.PKI.Certificates(ctx(c), c.QueryParam("after"), n)
-	out := items{Items: list}
-	for i := range list {
-		list[i].Key = nil
-	}
-	if len(list) == n {
-		out.Next = list[n-1].Serial
-	}
-	return out, err
-}
-
-// Issued is a certificate with its key, as the API hands it over once.
-type Issued struct {
-	Serial      string `json:"serial"`
-	Profile     string `json:"profile"`
-	Certificate string `json:"certificate"`
-	Key         string `json:"key"`
-	PKCS12      []byte `json:"p12"` // password "pscemu"
-}
-
-func (s *Console) issueCertificate(c echo.Context) (any, error) {
-	in := struct {
-		ClientID string `json:"client_id"`
-		Profile  string `json:"profile"`
-	}{Profile: "AUTH_CLI"}
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	if _, err := s.Clients.Get(ctx(c), in.ClientID); err != nil {
-		return nil, err
-	}
-	cert, err := s.PKI.Issue(ctx(c), pki.Order{Profile: in.Profile, Subject: ClientSubject(in.ClientID), ClientID: in.ClientID})
-	if err != nil {
-		return nil, err
-	}
-	pem, key, err := s.PKI.PEM(ctx(c), cert)
-	if err != nil {
-		return nil, err
-	}
-	p12, err := s.PKI.PKCS12(ctx(c), cert, "pscemu")
-	return Issued{cert.Serial, cert.Profile, string(pem), string(key), p12}, err
-}
-
-// ClientSubject is the subject of a client's certificate: a fictitious
-// structure, and the client_id as CN.
-func ClientSubject(clientID string) pki.Name {
-	return pki.ORGName("Paris (75)", "EDITEUR FICTIF SANTE", "300000000029751", clientID)
 }
 
 func (s *Console) listClients(c echo.Context) (any, error) {

@@ -70,7 +70,7 @@ func (s *Console) Handler() http.Handler {
 	e.HTTPErrorHandler = s.httpError
 	e.Use(middleware.Recover(), s.headers, s.ownHostOnly, bodyLimit("1M", false), bodyLimit("64M", true))
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
-	e.GET("/pki/crl/:name", s.crl)
+	s.pkiRoutes(e)
 	e.GET("/fhir/Practitioner", s.fhirPractitioner)
 	e.GET("/fhir/Practitioner/:id", s.fhirRead)
 	e.GET("/fhir/PractitionerRole", s.fhirRoles)
@@ -226,12 +226,4 @@ func param(c echo.Context, name string) string {
 		return u
 	}
 	return v
-}
-
-func (s *Console) crl(c echo.Context) error {
-	der, err := s.PKI.CRL(c.Request().Context(), strings.TrimSuffix(c.Param("name"), ".crl"))
-	if err != nil {
-		return err
-	}
-	return c.Blob(http.StatusOK, "application/pkix-crl", der)
 }

@@ -4,8 +4,11 @@
 package pki
 
 import (
+	"cmp"
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -15,7 +18,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -64,7 +69,7 @@ var (
 type PKI struct {
 	store   store.Store
 	clock   clock.Clock
-	crlBase string // where …/<authority>.crl is served
+	base    string // where CRL, OCSP and the authorities are served
 	anchors []*x509.Certificate
 
 	mu     sync.Mutex
@@ -72,10 +77,11 @@ type PKI struct {
 	making map[string]*sync.Mutex
 }
 
-// New opens the PKI; crlBase goes into the certificates issued, anchors are
-// foreign authorities whose certificates are accepted by their shape.
-func New(s store.Store, c clock.Clock, crlBase string, anchors []*x509.Certificate) *PKI {
-	p := &PKI{store: s, clock: c, crlBase: crlBase, anchors: anchors, loaded: map[string]*Authority{}, making: map[string]*sync.Mutex{}}
+// New opens the PKI; base, where its services are, goes into the certificates
+// issued, anchors are foreign authorities whose certificates are accepted by
+// their shape.
+func New(s store.Store, c clock.Clock, base string, anchors []*x509.Certificate) *PKI {
+	p := &PKI{store: s, clock: c, base: base, anchors: anchors, loaded: map[string]*Authority{}, making: map[string]*sync.Mutex{}}
 	for _, d := range authorityDefs {
 		p.making[d.ID] = &sync.Mutex{}
 	}
@@ -201,7 +207,8 @@ func definition(id string) authorityDef {
 type Order struct {
 	Profile    string
 	Subject    Name
-	Key        crypto.Signer    // nil: a new RSA 2048 key
+	Key        crypto.Signer    // nil: a new key
+	KeyType    string           // of a new key, one of KeyTypes; "" is RSA 2048
 	PublicKey  crypto.PublicKey // instead of Key, from a CSR
 	ClientID   string           // the client it is meant for
 	CardSerial string
@@ -222,7 +229,7 @@ func (p *PKI) Issue(ctx context.Context, o Order) (*Certificate, error) {
 	}
 	if o.PublicKey == nil {
 		if o.Key == nil {
-			if o.Key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			if o.Key, err = NewKey(o.KeyType); err != nil {
 				return nil, err
 			}
 		}
@@ -246,6 +253,57 @@ func (p *PKI) Issue(ctx context.Context, o Order) (*Certificate, error) {
 	return &rec, certificates.Save(ctx, p.store, rec.Serial, rec, store.Forever)
 }
 
+// KeyTypes are the keys that can be made, by name; IGC-Santé's are RSA 2048.
+var KeyTypes = map[string]func() (crypto.Signer, error){
+	"rsa2048": func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
+	"rsa3072": func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 3072) },
+	"rsa4096": func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 4096) },
+	"ecdsa":   func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
+}
+
+// NewKey makes a key of a type of KeyTypes, RSA 2048 for "".
+func NewKey(kind string) (crypto.Signer, error) {
+	make, known := KeyTypes[cmp.Or(kind, "rsa2048")]
+	if !known {
+		return nil, problem.New(problem.Invalid, "key-type-unknown", "no such type of key").Got(kind).Want(strings.Join(slices.Sorted(maps.Keys(KeyTypes)), ", "))
+	}
+	return make()
+}
+
+// ParseCSR reads a certificate request (PKCS #10, PEM) and checks its
+// signature; its subject is not looked at: the order says it.
+func ParseCSR(raw []byte) (crypto.PublicKey, error) {
+	bad := func(got string) error {
+		return problem.New(problem.Invalid, "csr-invalid", "the certificate request cannot be used").Got(got).Want("PKCS #10 in PEM, RSA of 2048 bits or more, or ECDSA P-256").Do("openssl req -new -newkey rsa:2048 -nodes -keyout my.key -subj /CN=x")
+	}
+	block, _ := pem.Decode(raw)
+	if block == nil || !strings.HasSuffix(block.Type, "CERTIFICATE REQUEST") {
+		return nil, bad("no block CERTIFICATE REQUEST")
+	}
+	csr, err := x509.ParseCertificateRequest(block.Bytes)
+	if err == nil {
+		err = csr.CheckSignature()
+	}
+	if err == nil && weak(csr.PublicKey) {
+		err = errors.New("a weak or unknown key")
+	}
+	if err != nil {
+		return nil, bad(err.Error())
+	}
+	return csr.PublicKey, nil
+}
+
+// weak tells whether a key is below what IGC-Santé accepts.
+func weak(key crypto.PublicKey) bool {
+	switch k := key.(type) {
+	case *rsa.PublicKey:
+		return k.N.BitLen() < 2048
+	case *ecdsa.PublicKey:
+		return k.Curve.Params().BitSize < 256
+	}
+	return true
+}
+
 func (p *PKI) template(profile Profile, o Order) (*x509.Certificate, error) {
 	raw, err := o.Subject.marshal()
 	if err != nil {
@@ -261,8 +319,14 @@ func (p *PKI) template(profile Profile, o Order) (*x509.Certificate, error) {
 	}
 	tmpl := &x509.Certificate{SerialNumber: serial(), RawSubject: raw, NotBefore: from, NotAfter: until, BasicConstraintsValid: true,
 		KeyUsage: profile.KeyUsage, ExtKeyUsage: profile.ExtUsage, UnknownExtKeyUsage: profile.ExtOther, Policies: []x509.OID{profile.policy()},
-		SignatureAlgorithm: x509.SHA256WithRSA, CRLDistributionPoints: []string{p.crlBase + "/" + profile.Authority + ".crl"}}
-	tmpl.ExtraExtensions, err = proprietaryExtensions(profile, o, from, until)
+		SignatureAlgorithm: x509.SHA256WithRSA, CRLDistributionPoints: []string{p.base + pathCRL + profile.Authority + ".crl"},
+		OCSPServer: []string{p.base + pathOCSP}, IssuingCertificateURL: []string{p.base + pathCA + profile.Authority + ".crt"}}
+	fresh, err := p.freshest(profile.Authority)
+	if err != nil {
+		return nil, err
+	}
+	own, err := proprietaryExtensions(profile, o, from, until)
+	tmpl.ExtraExtensions = append(own, fresh...)
 	return tmpl, err
 }
 
@@ -304,9 +368,47 @@ func parseOID(s string) (asn1.ObjectIdentifier, error) {
 	return oid, nil
 }
 
+// Query chooses certificates; its zero value chooses all.
+type Query struct {
+	ClientID, Card, State string
+	Text                  string // in the subject, case aside
+}
+
+func (q Query) matches(c *Certificate) bool {
+	return (q.ClientID == "" || c.ClientID == q.ClientID) && (q.Card == "" || c.CardSerial == q.Card) && (q.State == "" || c.State == q.State) &&
+		strings.Contains(strings.ToLower(c.Subject), strings.ToLower(q.Text))
+}
+
 // Certificates lists what was issued, behind the serial after.
-func (p *PKI) Certificates(ctx context.Context, after string, limit int) ([]Certificate, error) {
-	return certificates.Page(ctx, p.store, after, limit)
+func (p *PKI) Certificates(ctx context.Context, q Query, after string, limit int) ([]Certificate, error) {
+	const size = 500
+	out := []Certificate{}
+	for {
+		page, err := certificates.Page(ctx, p.store, after, size)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range page {
+			if q.matches(&c) {
+				if out = append(out, c); len(out) == limit {
+					return out, nil
+				}
+			}
+			after = c.Serial
+		}
+		if len(page) < size {
+			return out, nil
+		}
+	}
+}
+
+// AuthorityDER is an authority's certificate.
+func (p *PKI) AuthorityDER(ctx context.Context, id string) ([]byte, error) {
+	a, err := p.Authority(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return a.Cert.Raw, nil
 }
 
 // Certificate finds one by its serial (hexadecimal).
@@ -316,44 +418,6 @@ func (p *PKI) Certificate(ctx context.Context, serial string) (*Certificate, err
 		return nil, problem.New(problem.NotFound, "certificate-unknown", "no certificate of this emulator has this serial").Got(serial).Want("a serial as `pscemu certificates list` prints it")
 	}
 	return &c, err
-}
-
-// Revoke ends a certificate at once.
-func (p *PKI) Revoke(ctx context.Context, serial string) error {
-	return p.store.Update(ctx, func(tx store.Tx) error {
-		c, err := certificates.Get(tx, serial)
-		if err != nil {
-			return problem.New(problem.NotFound, "certificate-unknown", "no certificate of this emulator has this serial").Got(serial)
-		}
-		if c.State == "revoked" {
-			return nil
-		}
-		now := p.clock.Now()
-		c.State, c.RevokedAt = "revoked", &now
-		return certificates.Put(tx, serial, c, store.Forever)
-	})
-}
-
-// CRL signs the authority's revocation list as of now.
-func (p *PKI) CRL(ctx context.Context, authority string) ([]byte, error) {
-	a, err := p.Authority(ctx, authority)
-	if err != nil {
-		return nil, err
-	}
-	all, err := certificates.Page(ctx, p.store, "", 1<<20)
-	if err != nil {
-		return nil, err
-	}
-	now := p.clock.Now()
-	list := &x509.RevocationList{Number: big.NewInt(now.Unix()), ThisUpdate: now, NextUpdate: now.AddDate(0, 0, 7)}
-	for _, c := range all {
-		if c.Authority != authority || c.State != "revoked" {
-			continue
-		}
-		n, _ := new(big.Int).SetString(c.Serial, 16)
-		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: n, RevocationTime: *c.RevokedAt})
-	}
-	return x509.CreateRevocationList(rand.Reader, list, a.Cert, a.Key)
 }
 
 // Chain is the certificate's issuers, nearest first, root last.
@@ -385,8 +449,18 @@ func (p *PKI) PEM(ctx context.Context, c *Certificate) (cert, key []byte, err er
 	return cert, key, nil
 }
 
-// PKCS12 packs certificate, key and chain under the password.
+// PKCS12 packs certificate, key and chain under the password, as current
+// stores read it.
 func (p *PKI) PKCS12(ctx context.Context, c *Certificate, password string) ([]byte, error) {
+	return p.pack(ctx, c, pkcs12.Modern, password)
+}
+
+// LegacyPKCS12 packs them as old stores need it (3DES, SHA-1).
+func (p *PKI) LegacyPKCS12(ctx context.Context, c *Certificate, password string) ([]byte, error) {
+	return p.pack(ctx, c, pkcs12.LegacyDES, password)
+}
+
+func (p *PKI) pack(ctx context.Context, c *Certificate, as *pkcs12.Encoder, password string) ([]byte, error) {
 	if c.Key == nil {
 		return nil, problem.New(problem.Conflict, "key-not-here", "the key of this certificate was not made here, so it cannot be exported").Got(c.Serial).Do("pack your own key with openssl pkcs12 -export")
 	}
@@ -402,7 +476,7 @@ func (p *PKI) PKCS12(ctx context.Context, c *Certificate, password string) ([]by
 	if err != nil {
 		return nil, err
 	}
-	return pkcs12.Modern.Encode(key, leaf, chain, password)
+	return as.Encode(key, leaf, chain, password)
 }
 
 // EncodePEM writes one PEM block.

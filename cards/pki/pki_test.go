@@ -22,7 +22,7 @@ func open(t *testing.T, dir string, c clock.Clock) (*pki.PKI, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pki.New(s, c, "http://127.0.0.1:1/pki/crl", nil), func() { _ = s.Close() }
+	return pki.New(s, c, "http://127.0.0.1:1/pki", nil), func() { _ = s.Close() }
 }
 
 func parsed(t *testing.T, c *pki.Certificate) *x509.Certificate {
@@ -146,7 +146,7 @@ func BenchmarkVerifyOrg(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	p := pki.New(s, c, "http://127.0.0.1:1/pki/crl", nil)
+	p := pki.New(s, c, "http://127.0.0.1:1/pki", nil)
 	issued, err := p.Issue(ctx, pki.Order{Profile: "AUTH_CLI", Subject: subject})
 	if err != nil {
 		b.Fatal(err)

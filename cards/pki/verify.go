@@ -79,6 +79,9 @@ func (p *PKI) VerifyOrg(ctx context.Context, chain []*x509.Certificate) (*OrgIde
 	if err := orgShape(leaf, foreign); err != nil {
 		return nil, err
 	}
+	if !foreign && !p.issuedBy(leaf, "el-org") {
+		return nil, refuse("other-authority", "the certificate was not issued by the authority for organisations", leaf, wantOrg)
+	}
 	if err := p.notRevoked(ctx, leaf, wantOrg); err != nil {
 		return nil, err
 	}
@@ -96,6 +99,9 @@ func (p *PKI) chains(ctx context.Context, chain []*x509.Certificate, want string
 		if !c.IsCA {
 			return false, refuse("two-leaves", "more than one end-entity certificate was presented", leaf, want)
 		}
+	}
+	if len(leaf.UnhandledCriticalExtensions) > 0 {
+		return false, refuse("critical-extension", "the certificate has a critical extension that nobody here understands ("+leaf.UnhandledCriticalExtensions[0].String()+")", leaf, want)
 	}
 	if foreign, ok := p.chained(chain); ok {
 		return foreign, nil
@@ -149,6 +155,17 @@ func (p *PKI) pools(sent []*x509.Certificate) (own, foreign, between *x509.CertP
 	return own, foreign, between
 }
 
+// issuedBy tells whether one of these authorities is named as the issuer; the
+// signatures were checked before.
+func (p *PKI) issuedBy(c *x509.Certificate, ids ...string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(ids, func(id string) bool {
+		a := p.loaded[id]
+		return a != nil && bytes.Equal(a.Cert.RawSubject, c.RawIssuer)
+	})
+}
+
 func (p *PKI) inTime(c *x509.Certificate, want string) error {
 	now := p.clock.Now()
 	switch {
@@ -179,6 +196,9 @@ func (p *PKI) notRevoked(ctx context.Context, c *x509.Certificate, want string) 
 var structureID = regexp.MustCompile(`^[0-9][0-9A-Z]{8,15}$`)
 
 func orgShape(c *x509.Certificate, foreign bool) error {
+	if weak(c.PublicKey) {
+		return refuse("weak-key", "the certificate's key is too weak", c, wantOrg+", RSA of 2048 bits or more, or ECDSA P-256")
+	}
 	category := Extension(c, ExtCategory.String())
 	if category == string([]byte{CategoryCard}) {
 		return refuse("card", "the certificate is a person's card, not an organisation's", c, wantOrg)
@@ -243,6 +263,9 @@ func (p *PKI) VerifyCard(ctx context.Context, chain []*x509.Certificate) (*CardI
 	}
 	if Extension(leaf, ExtCategory.String()) != string([]byte{CategoryCard}) || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
 		return nil, refuse("not-a-card", "the certificate is not a card's authentication certificate", leaf, wantCard)
+	}
+	if !foreign && !p.issuedBy(leaf, "fo-pers", "st-pers") {
+		return nil, refuse("other-authority", "the certificate was not issued by an authority for persons", leaf, wantCard)
 	}
 	if err := p.notRevoked(ctx, leaf, wantCard); err != nil {
 		return nil, err

@@ -2,15 +2,13 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
@@ -22,94 +20,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"pscemu/cards/pki"
-	"pscemu/clock"
-	"pscemu/console"
-	"pscemu/store"
+	"golang.org/x/crypto/ocsp"
 )
-
-// faults makes one certificate of every wrong kind from the data folder's own
-// authorities, while no server runs on it.
-func faults(t *testing.T, data string) map[string]*tls.Certificate {
-	t.Helper()
-	c := &clock.Adjustable{}
-	s, err := store.OpenBolt(filepath.Join(data, "pscemu.db"), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	ctx := context.Background()
-	p := pki.New(s, c, "http://127.0.0.1:1/pki/crl", nil)
-	issue := func(o pki.Order) *tls.Certificate {
-		cert, err := p.Issue(ctx, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		certPEM, keyPEM, err := p.PEM(ctx, cert)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pair, err := tls.X509KeyPair(certPEM, keyPEM)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &pair
-	}
-	subject, now := console.ClientSubject("demo"), time.Now()
-	revoked := issue(pki.Order{Profile: "AUTH_CLI", Subject: subject})
-	leaf, _ := x509.ParseCertificate(revoked.Certificate[0])
-	if err := p.Revoke(ctx, leaf.SerialNumber.Text(16)); err != nil {
-		t.Fatal(err)
-	}
-	good, another := issue(pki.Order{Profile: "AUTH_CLI", Subject: subject}), issue(pki.Order{Profile: "AUTH_CLI", Subject: subject})
-	org, err := p.Authority(ctx, "el-org")
-	if err != nil {
-		t.Fatal(err)
-	}
-	category := pkix.Extension{Id: pki.ExtCategory, Value: []byte{asn1.TagOctetString, 1, pki.CategorySoftware}}
-	raw := leaf.RawSubject
-	base := x509.Certificate{RawSubject: raw, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, ExtraExtensions: []pkix.Extension{category}, Policies: leaf.Policies}
-	sign := func(change func(*x509.Certificate), ca *x509.Certificate, key crypto.Signer) *tls.Certificate {
-		tmpl := base
-		change(&tmpl)
-		return signed(t, &tmpl, ca, key)
-	}
-	keep := func(*x509.Certificate) {}
-	stranger := signed(t, &x509.Certificate{RawSubject: org.Cert.RawSubject, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, nil, nil)
-	strangerCert, _ := x509.ParseCertificate(stranger.Certificate[0])
-	two := *good
-	two.Certificate = [][]byte{good.Certificate[0], another.Certificate[0]}
-	named := func(n pki.Name) *tls.Certificate { return issue(pki.Order{Profile: "AUTH_CLI", Subject: n}) }
-	return map[string]*tls.Certificate{
-		"":                                 good,
-		"certificate-missing":              nil,
-		"certificate-expired":              issue(pki.Order{Profile: "AUTH_CLI", Subject: subject, NotBefore: now.AddDate(-3, 0, 0), NotAfter: now.Add(-time.Hour)}),
-		"certificate-not-yet-valid":        issue(pki.Order{Profile: "AUTH_CLI", Subject: subject, NotBefore: now.Add(time.Hour)}),
-		"certificate-revoked":              revoked,
-		"certificate-wrong-profile SSL":    issue(pki.Order{Profile: "SSL_SERV", Subject: subject}),
-		"certificate-wrong-profile SIGN":   issue(pki.Order{Profile: "SIGN", Subject: subject}),
-		"certificate-wrong-profile CONF":   issue(pki.Order{Profile: "CONF", Subject: subject}),
-		"certificate-card":                 issue(pki.Order{Profile: "CARD_AUTH", Subject: pki.PSName("Médecin", "demo", "DOC", "KIT")}),
-		"certificate-self-signed":          sign(keep, nil, nil),
-		"certificate-unknown-authority":    sign(keep, strangerCert, stranger.PrivateKey.(crypto.Signer)),
-		"certificate-other-client":         named(console.ClientSubject("another")),
-		"certificate-other-client comma":   named(console.ClientSubject("demo,CN=evil")),
-		"certificate-other-client plus":    named(console.ClientSubject("demo+CN=evil")),
-		"certificate-two-leaves":           &two,
-		"certificate-wrong-extended-usage": sign(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} }, org.Cert, org.Key),
-		"certificate-wrong-usage":          sign(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }, org.Cert, org.Key),
-		"certificate-category":             sign(func(c *x509.Certificate) { c.ExtraExtensions = nil }, org.Cert, org.Key),
-		"certificate-is-authority":         sign(func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }, org.Cert, org.Key),
-		"certificate-subject no OU":        named(pki.ORGName("Paris (75)", "X", "no structure", "demo")),
-		"certificate-subject NUL":          named(pki.ORGName("Paris (75)", "X", "300000000029751", "demo\x00.evil")),
-		"certificate-subject multi-valued": named(pki.StaffName("X", "Paris (75)", "300000000029751", "demo", "DOC", "KIT")),
-	}
-}
 
 func signed(t *testing.T, tmpl, ca *x509.Certificate, caKey crypto.Signer) *tls.Certificate {
 	t.Helper()
@@ -128,14 +43,31 @@ func signed(t *testing.T, tmpl, ca *x509.Certificate, caKey crypto.Signer) *tls.
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
+// oddity is a row of what `pscemu certificates broken` writes.
+type oddity struct {
+	Name, Odd, Must, Code      string
+	Certificate_file, Key_file string //nolint:revive // keys of the command's JSON
+}
+
+// Attack 9: each row of the matrix gets its verdict, and the reason.
 func TestOnlyACertificateOfTypeORGAuthCliOfThisClientIsAccepted(t *testing.T) {
-	data := t.TempDir()
-	bootIn(t, data).stop(syscall.SIGTERM)
-	wrong := faults(t, data)
-	s := bootIn(t, data)
-	for name, cert := range wrong {
-		code, _, _ := strings.Cut(name, " ")
-		t.Run(strings.TrimSpace("certificate "+name), func(t *testing.T) {
+	s := boot(t)
+	dir := t.TempDir()
+	var matrix struct{ Items []oddity }
+	if err := json.Unmarshal([]byte(s.cli("certificates", "broken", dir, "--output", "json")), &matrix); err != nil {
+		t.Fatal(err)
+	}
+	rows, refused := append(matrix.Items, oddity{Name: "none at all", Must: "refuse", Code: "certificate-missing", Odd: "-"}), 0
+	for _, row := range rows {
+		t.Run(row.Name, func(t *testing.T) {
+			var cert *tls.Certificate
+			if row.Certificate_file != "" {
+				pair, err := tls.LoadX509KeyPair(row.Certificate_file, row.Key_file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				cert = &pair
+			}
 			form := url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}, "code": {"a.b.c"}, "redirect_uri": {callbackURL}}
 			resp, err := s.http(cert).PostForm(s.Issuer+"/protocol/openid-connect/token", form)
 			if err != nil {
@@ -148,24 +80,191 @@ func TestOnlyACertificateOfTypeORGAuthCliOfThisClientIsAccepted(t *testing.T) {
 			}
 			body, _ := io.ReadAll(resp.Body)
 			_ = json.Unmarshal(body, &a)
-			if code == "" {
+			if row.Must == "accept" {
 				if a.Error != "invalid_grant" {
-					t.Fatalf("the good certificate got %s", body)
+					t.Fatalf("%s must be accepted: %s", row.Odd, body)
 				}
 				return
 			}
+			refused++
 			if resp.StatusCode != 401 || a.Error != "invalid_client" || !strings.Contains(a.Description, "expected: ") {
 				t.Fatalf("got %d %s", resp.StatusCode, body)
 			}
-			var l struct{ Events []struct{ Code string } }
 			var list struct {
 				Items []struct{ Events []struct{ Code string } }
 			}
 			s.api("GET", "/logins?limit=1", "", &list)
-			if l = list.Items[0]; len(l.Events) == 0 || l.Events[0].Code != code {
-				t.Fatalf("the journal says %v, want %s", l, code)
+			if l := list.Items[0]; len(l.Events) == 0 || l.Events[0].Code != row.Code {
+				t.Fatalf("%s: the journal says %v, want %s", row.Odd, l, row.Code)
 			}
 		})
+	}
+	if len(rows) < 41 || refused < 40 {
+		t.Errorf("%d rows, %d refused", len(rows), refused)
+	}
+	if raw, err := os.ReadFile(filepath.Join(dir, "index.json")); err != nil || !strings.Contains(string(raw), "clientAuth") {
+		t.Errorf("the index: %v", err)
+	}
+}
+
+// OpenSSL asks OCSP and reads the lists, full and delta, that a certificate
+// names; both follow a revocation at once.
+func TestOpenSSLAsksOCSPAndReadsTheRevocationLists(t *testing.T) {
+	s := boot(t)
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	run := func(args ...string) string {
+		t.Helper()
+		out, _ := exec.Command("openssl", args...).CombinedOutput()
+		return string(out)
+	}
+	get := func(url, name string) {
+		t.Helper()
+		resp, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		if err := os.WriteFile(file(name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cert := s.issued("demo")
+	leaf, err := x509.ParseCertificate(cert.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, der := range cert.Certificate {
+		if err := os.WriteFile(file(string(rune('a'+n))+".pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := run("x509", "-in", file("a.pem"), "-noout", "-ocsp_uri", "-ext", "crlDistributionPoints,authorityInfoAccess,freshestCRL")
+	for _, want := range []string{s.ConsoleURL + "/pki/ocsp", s.ConsoleURL + "/pki/crl/el-org.crl", s.ConsoleURL + "/pki/delta/el-org.crl", s.ConsoleURL + "/pki/ca/el-org.crt"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the certificate does not name %s:\n%s", want, text)
+		}
+	}
+	get(leaf.IssuingCertificateURL[0], "ca.der")
+	if out := run("x509", "-inform", "DER", "-in", file("ca.der"), "-noout", "-subject"); !strings.Contains(out, "ELEMENTAIRE ORGANISATIONS") {
+		t.Errorf("the issuing authority: %s", out)
+	}
+	// The chain file holds the root last.
+	ask := func() string {
+		return run("ocsp", "-issuer", file("b.pem"), "-cert", file("a.pem"), "-url", leaf.OCSPServer[0], "-CAfile", file("c.pem"), "-no_nonce")
+	}
+	lists := func() string {
+		get(leaf.CRLDistributionPoints[0], "full.der")
+		get(strings.Replace(leaf.CRLDistributionPoints[0], "/crl/", "/delta/", 1), "delta.der")
+		out := run("verify", "-crl_check", "-CAfile", file("c.pem"), "-untrusted", file("b.pem"), "-CRLfile", file("full.der"), file("a.pem"))
+		return out + run("crl", "-inform", "DER", "-in", file("delta.der"), "-noout", "-text")
+	}
+	if got := ask(); !strings.Contains(got, "Response verify OK") || !strings.Contains(got, ": good") {
+		t.Errorf("OCSP before: %s", got)
+	}
+	if got := lists(); !strings.Contains(got, "a.pem: OK") || !strings.Contains(got, "Delta CRL Indicator: critical") || !strings.Contains(got, "No Revoked Certificates") {
+		t.Errorf("the lists before: %s", got)
+	}
+	s.cli("certificates", "revoke", hex.EncodeToString(leaf.SerialNumber.Bytes()))
+	if got := ask(); !strings.Contains(got, ": revoked") {
+		t.Errorf("OCSP after: %s", got)
+	}
+	if got := lists(); !strings.Contains(got, "certificate revoked") || strings.Contains(got, "No Revoked Certificates") {
+		t.Errorf("the lists after: %s", got)
+	}
+	for name, body := range map[string]string{"garbage": "x", "nothing": ""} {
+		resp, err := http.Post(leaf.OCSPServer[0], "application/ocsp-request", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != 200 || !bytes.Equal(b, ocsp.MalformedRequestErrorResponse) {
+			t.Errorf("%s: %s %x", name, resp.Status, b)
+		}
+	}
+	request, _ := ocsp.CreateRequest(leaf, leaf, nil) // no authority of ours
+	resp, err := http.Get(leaf.OCSPServer[0] + "/" + url.PathEscape(base64.StdEncoding.EncodeToString(request)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, _ := io.ReadAll(resp.Body); !bytes.Equal(b, ocsp.UnauthorizedErrorResponse) {
+		t.Errorf("an unknown authority by GET: %x", b)
+	}
+}
+
+func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
+	s := boot(t)
+	dir := t.TempDir()
+	key, csr := filepath.Join(dir, "my.key"), filepath.Join(dir, "my.csr")
+	if out, err := exec.Command("openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", csr, "-subj", "/CN=whatever").CombinedOutput(); err != nil {
+		t.Fatalf("%s", out)
+	}
+	var issued map[string]string
+	if err := json.Unmarshal([]byte(s.cli("certificates", "issue", "--csr", csr, "--out", dir)), &issued); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(issued["certificate_file"], key)
+	if err != nil || issued["key_file"] != "" {
+		t.Fatalf("%v %v", err, issued)
+	}
+	if resp, err := s.http(&pair).PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}}); err != nil || resp.StatusCode != 400 {
+		t.Errorf("the requested certificate: %v %v", resp, err)
+	}
+	for name, c := range map[string]struct{ body, code string }{
+		"no request":    {`{"client_id":"demo","csr":"x"}`, "csr-invalid"},
+		"a broken one":  {`{"client_id":"demo","csr":"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----"}`, "csr-invalid"},
+		"no such key":   {`{"client_id":"demo","key":"dsa"}`, "key-type-unknown"},
+		"no such kind":  {`{"client_id":"demo","profile":"X"}`, "profile-unknown"},
+		"nobody":        {`{"client_id":"nobody"}`, "client-unknown"},
+		"a key of ours": {`{"client_id":"demo","key":"ecdsa"}`, ""},
+	} {
+		if got := s.codeOf("POST", "/certificates", c.body); got != c.code {
+			t.Errorf("%s: %q, want %q", name, got, c.code)
+		}
+	}
+	weak := filepath.Join(dir, "weak.csr")
+	if out, err := exec.Command("openssl", "req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", filepath.Join(dir, "w.key"), "-out", weak, "-subj", "/CN=x").CombinedOutput(); err != nil {
+		t.Fatalf("%s", out)
+	}
+	if out, err := exec.Command(binary, "certificates", "issue", "--csr", weak, "--data", s.data).CombinedOutput(); err == nil || !strings.Contains(string(out), "csr-invalid") {
+		t.Errorf("a weak request: %s", out)
+	}
+	own := s.cli("certificates", "issue", "--out", dir)
+	_ = json.Unmarshal([]byte(own), &issued)
+	raw := func(path string) []byte {
+		req, _ := http.NewRequest(http.MethodGet, s.APIURL+"/certificates/"+issued["serial"]+path, nil)
+		req.Header.Set("Authorization", "Bearer "+s.APIToken)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		return b
+	}
+	if _, err := x509.ParseCertificate(raw("/der")); err != nil {
+		t.Error(err)
+	}
+	if b, _ := pem.Decode(raw("/pem")); b == nil || bytes.Count(raw("/chain"), []byte("BEGIN CERTIFICATE")) != 3 || !bytes.Contains(raw("/key"), []byte("PRIVATE KEY")) {
+		t.Error("PEM, chain or key")
+	}
+	for name, path := range map[string]string{"AES-256-CBC": "/p12", "pbeWithSHA1And3-KeyTripleDES-CBC": "/p12?legacy=true&password=pscemu"} {
+		p12 := filepath.Join(dir, "x.p12")
+		if err := os.WriteFile(p12, raw(path), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("openssl", "pkcs12", "-legacy", "-in", p12, "-info", "-passin", "pass:pscemu", "-nodes").CombinedOutput(); err != nil || !strings.Contains(string(out), name) {
+			t.Errorf("%s: %v %.400s", path, err, out)
+		}
+	}
+	if out := s.cli("certificates", "list", "--search", "CN=demo", "--client", "demo", "--state", "valid"); !strings.Contains(out, issued["serial"]) {
+		t.Errorf("not found: %s", out)
+	}
+	if out := s.cli("certificates", "list", "--search", "nothing like it"); strings.Contains(out, issued["serial"]) {
+		t.Errorf("found: %s", out)
 	}
 }
 

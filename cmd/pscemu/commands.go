@@ -2,15 +2,18 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"pscemu/cards/pki"
 	"pscemu/config"
 	"pscemu/console"
 	"pscemu/provider/clients"
@@ -56,11 +59,12 @@ func newCards() *cobra.Command {
 	export := command("export SERIAL", "Write the card's certificate and key as PKCS#12", 1, func(cmd *cobra.Command, a []string) error {
 		file, _ := cmd.Flags().GetString("p12")
 		password, _ := cmd.Flags().GetString("password")
+		legacy, _ := cmd.Flags().GetBool("legacy")
 		r, err := connect(cmd)
 		if err != nil {
 			return err
 		}
-		data, err := r.raw(http.MethodGet, "/cards"+segment(a[0])+"/p12?password="+url.QueryEscape(password), nil)
+		data, err := r.raw(http.MethodGet, "/cards"+segment(a[0])+"/p12?"+url.Values{"password": {password}, "legacy": {fmt.Sprint(legacy)}}.Encode(), nil)
 		if err != nil {
 			return err
 		}
@@ -68,6 +72,7 @@ func newCards() *cobra.Command {
 	})
 	export.Flags().String("p12", "card.p12", "file to write")
 	export.Flags().String("password", "pscemu", "its password")
+	export.Flags().Bool("legacy", false, "as old stores need it (3DES, SHA-1)")
 	list := command("list", "List the cards", 0, func(cmd *cobra.Command, _ []string) error {
 		id, _ := cmd.Flags().GetString("identity")
 		return listing(cmd, "/cards?national_id="+url.QueryEscape(id), "serial", "type", "state", "national_id", "holder")
@@ -91,11 +96,23 @@ func newCertificates() *cobra.Command {
 	issue := command("issue", "Issue a certificate for a client", 0, issueCertificate)
 	issue.Flags().String("client", demoID, "client_id, which becomes the CN")
 	issue.Flags().String("profile", "AUTH_CLI", "AUTH_CLI, SIGN, CONF or SSL_SERV")
+	issue.Flags().String("key", "rsa2048", "key to make: rsa2048, rsa3072, rsa4096 or ecdsa")
+	issue.Flags().String("csr", "", "certificate request (PEM) instead of a key made here")
 	issue.Flags().String("out", ".", "folder to write to")
-	return group("certificates", "The software certificates", issue,
-		command("list", "List the certificates", 0, func(cmd *cobra.Command, _ []string) error {
-			return listing(cmd, "/certificates", "serial", "profile", "state", "subject", "not_after")
-		}),
+	broken := command("broken DIR", "Write certificates with something odd about them, and what a correct peer must do with each", 1, writeBroken)
+	broken.Flags().String("client", demoID, "client they are for")
+	list := command("list", "List the certificates", 0, func(cmd *cobra.Command, _ []string) error {
+		q := url.Values{}
+		for flag, name := range map[string]string{"client": "client_id", "state": "state", "search": "q"} {
+			v, _ := cmd.Flags().GetString(flag)
+			q.Set(name, v)
+		}
+		return listing(cmd, "/certificates?"+q.Encode(), "serial", "profile", "state", "subject", "not_after")
+	})
+	list.Flags().String("client", "", "of this client only")
+	list.Flags().String("state", "", "valid or revoked")
+	list.Flags().String("search", "", "part of the subject")
+	return group("certificates", "The software certificates", issue, broken, list,
 		command("revoke SERIAL", "Revoke a certificate", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodPost, "/certificates"+segment(a[0])+"/revoke", nil)
 		}))
@@ -110,19 +127,71 @@ func issueCertificate(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	var issued console.Issued
-	if err := r.call(http.MethodPost, "/certificates", map[string]string{"client_id": client, "profile": profile}, &issued); err != nil {
+	in := map[string]string{"client_id": client, "profile": profile}
+	in["key"], _ = cmd.Flags().GetString("key")
+	if csr, _ := cmd.Flags().GetString("csr"); csr != "" {
+		raw, err := os.ReadFile(csr)
+		if err != nil {
+			return err
+		}
+		in["csr"] = string(raw)
+	}
+	if err := r.call(http.MethodPost, "/certificates", in, &issued); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	base := filepath.Join(dir, url.PathEscape(client)+"-"+issued.Serial[:8])
-	for name, data := range map[string][]byte{base + ".pem": []byte(issued.Certificate), base + ".key": []byte(issued.Key), base + ".p12": issued.PKCS12} {
-		if err := os.WriteFile(name, data, 0o600); err != nil {
+	said := map[string]string{"serial": issued.Serial}
+	for kind, data := range map[string][]byte{"certificate_file .pem": []byte(issued.Certificate), "key_file .key": []byte(issued.Key), "p12_file .p12": issued.PKCS12} {
+		if len(data) == 0 {
+			continue // the key of a request is where the request was made
+		}
+		key, ending, _ := strings.Cut(kind, " ")
+		said[key] = base + ending
+		if err := os.WriteFile(base+ending, data, 0o600); err != nil {
 			return err
 		}
 	}
-	return printJSON(cmd, map[string]string{"serial": issued.Serial, "certificate_file": base + ".pem", "key_file": base + ".key", "p12_file": base + ".p12"})
+	return printJSON(cmd, said)
+}
+
+// writeBroken writes each odd certificate with its key, and an index.
+func writeBroken(cmd *cobra.Command, a []string) error {
+	client, _ := cmd.Flags().GetString("client")
+	r, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	var list struct{ Items []pki.Broken }
+	if err := r.call(http.MethodGet, "/certificates/broken?client_id="+url.QueryEscape(client), nil, &list); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(a[0], 0o700); err != nil {
+		return err
+	}
+	index := []map[string]string{}
+	rows := [][]string{}
+	for _, b := range list.Items {
+		base := filepath.Join(a[0], b.Name)
+		if err := errors.Join(os.WriteFile(base+".pem", b.Chain, 0o600), os.WriteFile(base+".key", b.Key, 0o600)); err != nil {
+			return err
+		}
+		index = append(index, map[string]string{"name": b.Name, "odd": b.Odd, "must": b.Must, "code": b.Code, "sha256": b.Finger, "certificate_file": base + ".pem", "key_file": base + ".key"})
+		rows = append(rows, []string{b.Name, b.Must, b.Odd})
+	}
+	raw, err := json.MarshalIndent(index, "", " ")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(a[0], "index.json"), raw, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	if wantsJSON(cmd) {
+		return printJSON(cmd, map[string]any{"items": index})
+	}
+	return printTable(cmd, []string{"NAME", "A CORRECT PEER MUST", "WHAT IS ODD"}, rows)
 }
 
 func newClients() *cobra.Command {

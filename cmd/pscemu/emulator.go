@@ -145,7 +145,7 @@ func (e *emulator) services(ctx context.Context) error {
 	e.people = identities.New(e.store)
 	e.outbox = outbox.New(e.store, e.clock)
 	e.ecps = ecps.New(e.store, e.clock, e.people, e.outbox, e.live, "http://"+e.console.Addr().String()+"/phone")
-	e.pki = pki.New(e.store, e.clock, "http://"+e.console.Addr().String()+"/pki/crl", anchors)
+	e.pki = pki.New(e.store, e.clock, "http://"+e.console.Addr().String()+"/pki", anchors)
 	e.cards = cards.New(e.store, e.clock, e.people, e.pki)
 	e.clients = clients.New(e.store)
 	e.journal = journal.New(e.clock)
@@ -214,6 +214,9 @@ func (e *emulator) once(ctx context.Context, what string, do func() error) error
 
 func (e *emulator) personas(ctx context.Context) error {
 	if err := e.once(ctx, "cards-index", func() error { return e.cards.Index(ctx) }); err != nil {
+		return err
+	}
+	if err := e.once(ctx, "revoked-index", func() error { return e.pki.Index(ctx) }); err != nil {
 		return err
 	}
 	if err := e.once(ctx, "magic", func() error { return e.magic(ctx) }); err != nil {

@@ -1,0 +1,201 @@
+package pki
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	_ "crypto/sha1" // OCSP requests name their issuer by it
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/hex"
+	"errors"
+	"math/big"
+	"time"
+
+	"golang.org/x/crypto/ocsp"
+
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// Where the PKI's services are, below its base address; certificates name them.
+const (
+	pathCRL   = "/crl/"   // <authority>.crl, the full list
+	pathDelta = "/delta/" // <authority>.crl, what changed of late
+	pathOCSP  = "/ocsp"
+	pathCA    = "/ca/" // <authority>.crt
+)
+
+// Revocation is an entry of an authority's lists.
+type Revocation struct {
+	Serial    string    `json:"serial"` // hexadecimal
+	RevokedAt time.Time `json:"revoked_at"`
+}
+
+// revoked lists an authority's revocations, by serial.
+func revoked(authority string) store.Collection[Revocation] {
+	return store.Collection[Revocation]("revoked-" + authority)
+}
+
+// Lifetimes of what the PKI says about certificates.
+const (
+	crlLifetime  = 7 * 24 * time.Hour
+	deltaCovers  = 24 * time.Hour // a delta lists what was revoked within
+	ocspLifetime = time.Hour
+)
+
+var (
+	oidFreshestCRL = asn1.ObjectIdentifier{2, 5, 29, 46}
+	oidDeltaCRL    = asn1.ObjectIdentifier{2, 5, 29, 27}
+)
+
+// Revoke ends a certificate at once: the next request with it is refused, and
+// the lists and OCSP say so.
+func (p *PKI) Revoke(ctx context.Context, serial string) error {
+	return p.store.Update(ctx, func(tx store.Tx) error {
+		c, err := certificates.Get(tx, serial)
+		if err != nil {
+			return problem.New(problem.NotFound, "certificate-unknown", "no certificate of this emulator has this serial").Got(serial)
+		}
+		if c.State == "revoked" {
+			return nil
+		}
+		now := p.clock.Now()
+		c.State, c.RevokedAt = "revoked", &now
+		return errors.Join(certificates.Put(tx, serial, c, store.Forever), revoked(c.Authority).Put(tx, serial, Revocation{serial, now}, store.Forever))
+	})
+}
+
+// Index lists what was revoked with its authority: data folders of before the
+// lists need it once.
+func (p *PKI) Index(ctx context.Context) error {
+	return p.store.Update(ctx, func(tx store.Tx) error {
+		all, err := certificates.List(tx, "", 1<<30)
+		for _, c := range all {
+			if err == nil && c.State == "revoked" {
+				err = revoked(c.Authority).Put(tx, c.Serial, Revocation{c.Serial, *c.RevokedAt}, store.Forever)
+			}
+		}
+		return err
+	})
+}
+
+// CRL signs the authority's revocation list as of now.
+func (p *PKI) CRL(ctx context.Context, authority string) ([]byte, error) {
+	return p.list(ctx, authority, time.Time{})
+}
+
+// DeltaCRL signs what was revoked within a day: it completes any full list of
+// that day (RFC 5280 §5.2.4).
+func (p *PKI) DeltaCRL(ctx context.Context, authority string) ([]byte, error) {
+	return p.list(ctx, authority, p.clock.Now().Add(-deltaCovers))
+}
+
+func (p *PKI) list(ctx context.Context, authority string, since time.Time) ([]byte, error) {
+	a, err := p.Authority(ctx, authority)
+	if err != nil {
+		return nil, err
+	}
+	all, err := revoked(authority).Page(ctx, p.store, "", 1<<30)
+	if err != nil {
+		return nil, err
+	}
+	now := p.clock.Now()
+	list := &x509.RevocationList{Number: big.NewInt(now.Unix()), ThisUpdate: now, NextUpdate: now.Add(crlLifetime)}
+	if !since.IsZero() {
+		base, err := asn1.Marshal(big.NewInt(since.Unix()))
+		if err != nil {
+			return nil, err
+		}
+		list.ExtraExtensions = []pkix.Extension{{Id: oidDeltaCRL, Critical: true, Value: base}}
+	} else if list.ExtraExtensions, err = p.freshest(authority); err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		if r.RevokedAt.After(since) {
+			n, _ := new(big.Int).SetString(r.Serial, 16)
+			list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: n, RevocationTime: r.RevokedAt})
+		}
+	}
+	return x509.CreateRevocationList(rand.Reader, list, a.Cert, a.Key)
+}
+
+// freshest is the extension that says where the delta list is.
+func (p *PKI) freshest(authority string) ([]pkix.Extension, error) {
+	type name struct {
+		FullName []asn1.RawValue `asn1:"optional,tag:0"`
+	}
+	type point struct {
+		Name name `asn1:"optional,tag:0"`
+	}
+	uri := asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 6, Bytes: []byte(p.base + pathDelta + authority + ".crl")}
+	value, err := asn1.Marshal([]point{{name{[]asn1.RawValue{uri}}}})
+	return []pkix.Extension{{Id: oidFreshestCRL, Value: value}}, err
+}
+
+// OCSP answers a request (RFC 6960) of any of the authorities; they sign their
+// answers themselves.
+func (p *PKI) OCSP(ctx context.Context, request []byte) ([]byte, error) {
+	asked, err := ocsp.ParseRequest(request)
+	if err != nil {
+		return ocsp.MalformedRequestErrorResponse, nil
+	}
+	for _, id := range AuthorityIDs() {
+		a, err := p.Authority(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if issued(a.Cert, asked) {
+			return p.status(ctx, a, asked)
+		}
+	}
+	return ocsp.UnauthorizedErrorResponse, nil
+}
+
+// issued tells whether a request names this authority.
+func issued(ca *x509.Certificate, asked *ocsp.Request) bool {
+	if !asked.HashAlgorithm.Available() {
+		return false
+	}
+	hash := func(b []byte) []byte {
+		h := asked.HashAlgorithm.New()
+		h.Write(b)
+		return h.Sum(nil)
+	}
+	var info struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(ca.RawSubjectPublicKeyInfo, &info); err != nil {
+		return false
+	}
+	return bytes.Equal(hash(ca.RawSubject), asked.IssuerNameHash) && bytes.Equal(hash(info.Key.RightAlign()), asked.IssuerKeyHash)
+}
+
+func (p *PKI) status(ctx context.Context, a *Authority, asked *ocsp.Request) ([]byte, error) {
+	now := p.clock.Now()
+	answer := ocsp.Response{Status: ocsp.Good, SerialNumber: asked.SerialNumber, ThisUpdate: now, NextUpdate: now.Add(ocspLifetime), IssuerHash: asked.HashAlgorithm}
+	c, err := certificates.Load(ctx, p.store, hex.EncodeToString(asked.SerialNumber.Bytes()))
+	switch {
+	case errors.Is(err, store.ErrNotFound) && !p.isAuthority(asked.SerialNumber, a), err == nil && c.Authority != a.ID:
+		answer.Status = ocsp.Unknown
+	case err == nil && c.State == "revoked":
+		answer.Status, answer.RevokedAt = ocsp.Revoked, *c.RevokedAt
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	}
+	return ocsp.CreateResponse(a.Cert, a.Cert, answer, a.Key)
+}
+
+// isAuthority tells whether a serial is that of an authority which a issued.
+func (p *PKI) isAuthority(serial *big.Int, a *Authority) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, other := range p.loaded {
+		if parent := definition(id).Parent; (parent == a.ID || id == a.ID) && other.Cert.SerialNumber.Cmp(serial) == 0 {
+			return true
+		}
+	}
+	return false
+}

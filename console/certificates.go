@@ -1,0 +1,191 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/cards/pki"
+	"pscemu/problem"
+)
+
+// pkiRoutes are the services that certificates name: anybody may ask.
+func (s *Console) pkiRoutes(e *echo.Echo) {
+	e.GET("/pki/crl/:name", s.listOf(".crl", "application/pkix-crl", s.PKI.CRL))
+	e.GET("/pki/delta/:name", s.listOf(".crl", "application/pkix-crl", s.PKI.DeltaCRL))
+	e.GET("/pki/ca/:name", s.listOf(".crt", "application/pkix-cert", s.PKI.AuthorityDER))
+	e.POST("/pki/ocsp", s.ocspPost)
+	e.GET("/pki/ocsp/*", s.ocspGet)
+}
+
+func (s *Console) listOf(ending, kind string, of func(context.Context, string) ([]byte, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		der, err := of(ctx(c), strings.TrimSuffix(c.Param("name"), ending))
+		if err != nil {
+			return err
+		}
+		return c.Blob(http.StatusOK, kind, der)
+	}
+}
+
+func (s *Console) ocspPost(c echo.Context) error {
+	request, err := io.ReadAll(io.LimitReader(c.Request().Body, 64<<10))
+	if err != nil {
+		return err
+	}
+	return s.ocsp(c, request)
+}
+
+// ocspGet reads the request from the path (RFC 6960, appendix A.1).
+func (s *Console) ocspGet(c echo.Context) error {
+	encoded, err := url.PathUnescape(strings.TrimPrefix(c.Request().URL.EscapedPath(), "/pki/ocsp/"))
+	var request []byte
+	if err == nil {
+		request, err = base64.StdEncoding.DecodeString(encoded)
+	}
+	if err != nil {
+		request = nil // answered as malformed
+	}
+	return s.ocsp(c, request)
+}
+
+func (s *Console) ocsp(c echo.Context, request []byte) error {
+	answer, err := s.PKI.OCSP(ctx(c), request)
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, "application/ocsp-response", answer)
+}
+
+func (s *Console) cardP12(c echo.Context) (any, error) {
+	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"))
+	if err != nil {
+		return nil, err
+	}
+	return s.packed(c, cert, "carte-"+cert.CardSerial)
+}
+
+func (s *Console) packed(c echo.Context, cert *pki.Certificate, name string) (any, error) {
+	pack := s.PKI.PKCS12
+	if c.QueryParam("legacy") == "true" {
+		pack = s.PKI.LegacyPKCS12
+	}
+	data, err := pack(ctx(c), cert, cmp.Or(c.QueryParam("password"), "pscemu"))
+	return file{name + ".p12", "application/x-pkcs12", data}, err
+}
+
+func (s *Console) cardPEM(c echo.Context) (any, error) {
+	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"))
+	if err != nil {
+		return nil, err
+	}
+	data, _, err := s.PKI.PEM(ctx(c), cert)
+	return file{"carte-" + cert.CardSerial + ".pem", "application/x-pem-file", data}, err
+}
+
+func (s *Console) listCertificates(c echo.Context) (any, error) {
+	n := limit(c)
+	q := pki.Query{ClientID: c.QueryParam("client_id"), Card: c.QueryParam("card"), State: c.QueryParam("state"), Text: c.QueryParam("q")}
+	list, err := s.PKI.Certificates(ctx(c), q, c.QueryParam("after"), n)
+	out := items{Items: list}
+	for i := range list {
+		list[i].Key = nil
+	}
+	if len(list) == n {
+		out.Next = list[n-1].Serial
+	}
+	return out, err
+}
+
+// certificateAs is one certificate in a form that a store reads.
+func (s *Console) certificateAs(c echo.Context) (any, error) {
+	cert, err := s.PKI.Certificate(ctx(c), param(c, "serial"))
+	if err != nil {
+		return nil, err
+	}
+	pem, key, err := s.PKI.PEM(ctx(c), cert)
+	if err != nil {
+		return nil, err
+	}
+	switch format := c.Param("format"); format {
+	case "pem":
+		return file{cert.Serial + ".pem", "application/x-pem-file", pki.EncodePEM("CERTIFICATE", cert.DER)}, nil
+	case "der":
+		return file{cert.Serial + ".crt", "application/pkix-cert", cert.DER}, nil
+	case "chain":
+		return file{cert.Serial + "-chain.pem", "application/x-pem-file", pem}, nil
+	case "key":
+		if key == nil {
+			return nil, problem.New(problem.Conflict, "key-not-here", "the key of this certificate was not made here").Got(cert.Serial)
+		}
+		return file{cert.Serial + ".key", "application/x-pem-file", key}, nil
+	case "p12":
+		return s.packed(c, cert, cert.Serial)
+	default:
+		return nil, problem.New(problem.NotFound, "format-unknown", "no such form of a certificate").Got(format).Want("pem, der, chain, key or p12")
+	}
+}
+
+// Issued is a certificate with its key, as the API hands it over once; key and
+// p12 are empty when the key came as a request (CSR).
+type Issued struct {
+	Serial      string `json:"serial"`
+	Profile     string `json:"profile"`
+	Certificate string `json:"certificate"`
+	Key         string `json:"key"`
+	PKCS12      []byte `json:"p12"` // password "pscemu"
+}
+
+func (s *Console) issueCertificate(c echo.Context) (any, error) {
+	in := struct {
+		ClientID string `json:"client_id"`
+		Profile  string `json:"profile"`
+		Key      string `json:"key"`
+		CSR      string `json:"csr"`
+	}{Profile: "AUTH_CLI"}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	if _, err := s.Clients.Get(ctx(c), in.ClientID); err != nil {
+		return nil, err
+	}
+	o := pki.Order{Profile: in.Profile, Subject: ClientSubject(in.ClientID), ClientID: in.ClientID, KeyType: in.Key}
+	if in.CSR != "" {
+		key, err := pki.ParseCSR([]byte(in.CSR))
+		if err != nil {
+			return nil, err
+		}
+		o.PublicKey = key
+	}
+	cert, err := s.PKI.Issue(ctx(c), o)
+	if err != nil {
+		return nil, err
+	}
+	pem, key, err := s.PKI.PEM(ctx(c), cert)
+	if err != nil || key == nil {
+		return Issued{Serial: cert.Serial, Profile: cert.Profile, Certificate: string(pem)}, err
+	}
+	p12, err := s.PKI.PKCS12(ctx(c), cert, "pscemu")
+	return Issued{cert.Serial, cert.Profile, string(pem), string(key), p12}, err
+}
+
+// ClientSubject is the subject of a client's certificate: a fictitious
+// structure, and the client_id as CN.
+func ClientSubject(clientID string) pki.Name {
+	return pki.ORGName("Paris (75)", "EDITEUR FICTIF SANTE", "300000000029751", clientID)
+}
+
+func (s *Console) brokenCertificates(c echo.Context) (any, error) {
+	id := cmp.Or(c.QueryParam("client_id"), "demo")
+	if _, err := s.Clients.Get(ctx(c), id); err != nil {
+		return nil, err
+	}
+	rows, err := s.PKI.BrokenFor(ctx(c), id, ClientSubject(id))
+	return items{rows, ""}, err
+}
