@@ -26,20 +26,22 @@ import (
 type Type struct {
 	Name    string
 	Label   string
-	Profile string // certificate profile
+	Profile string // certificate profile for authentication
+	Signs   string // certificate profile for signature
 	Product string // TRE_G02
 	Level   string // TRE_G04: 01 = head of structure
 	Staff   bool   // named by a structure, not by a profession
+	Colour  string // of the printed face, ours
 }
 
 // Types lists the families.
 var Types = []Type{
-	{"CPS", "Carte de professionnel de santé", "CARD_AUTH", "00", "", false},
-	{"CPF", "Carte de professionnel en formation", "CARD_AUTH", "01", "", false},
-	{"CPE", "Carte de personnel d'établissement", "STAFF_AUTH", "02", "", true},
-	{"CDE", "Carte de directeur d'établissement", "STAFF_AUTH", "02", "01", true},
-	{"CPA", "Carte de personnel autorisé", "STAFF_AUTH", "03", "", true},
-	{"CDA", "Carte de directeur autorisé", "STAFF_AUTH", "03", "01", true},
+	{"CPS", "Carte de professionnel de santé", "CARD_AUTH", "CARD_SIGN", "00", "", false, "#1f6fb2"},
+	{"CPF", "Carte de professionnel en formation", "CARD_AUTH", "CARD_SIGN", "01", "", false, "#3a9a8f"},
+	{"CPE", "Carte de personnel d'établissement", "STAFF_AUTH", "STAFF_SIGN", "02", "", true, "#c98a1b"},
+	{"CDE", "Carte de directeur d'établissement", "STAFF_AUTH", "STAFF_SIGN", "02", "01", true, "#a8531f"},
+	{"CPA", "Carte de personnel autorisé", "STAFF_AUTH", "STAFF_SIGN", "03", "", true, "#7a5aa6"},
+	{"CDA", "Carte de directeur autorisé", "STAFF_AUTH", "STAFF_SIGN", "03", "01", true, "#523a78"},
 }
 
 // TypeNamed finds a family by its name.
@@ -65,8 +67,12 @@ const (
 	Expired State = "expired"
 )
 
-// MaxWrongPINs in a row block a card.
-const MaxWrongPINs = 3
+// MaxWrongPINs in a row block a card; MaxWrongPUKs in a row leave it blocked
+// for good.
+const (
+	MaxWrongPINs = 3
+	MaxWrongPUKs = 3
+)
 
 // Card is one card. The code porteur is kept readable: it is a test card's.
 type Card struct {
@@ -76,11 +82,14 @@ type Card struct {
 	NationalID  string    `json:"national_id"`
 	Holder      string    `json:"holder"`
 	PIN         string    `json:"pin"`
+	PUK         string    `json:"puk,omitempty"` // 8 digits, unblocks the card
 	WrongPINs   int       `json:"wrong_pins"`
+	WrongPUKs   int       `json:"wrong_puks,omitempty"`
 	Reason      string    `json:"reason,omitempty"` // of the opposition
 	IssuedAt    time.Time `json:"issued_at"`
 	ExpiresAt   time.Time `json:"expires_at"`
-	Certificate string    `json:"certificate,omitempty"` // serial, once made
+	Certificate string    `json:"certificate,omitempty"` // serial of the one for authentication, once made
+	Signature   string    `json:"signature,omitempty"`   // serial of the one for signature, once made
 	Foreign     bool      `json:"foreign,omitempty"`     // seen, not issued here
 }
 
@@ -90,7 +99,21 @@ var Collection = store.Collection[Card]("cards")
 // held lists the serials of each person's cards, oldest first.
 var held = store.Collection[[]string]("cards-held")
 
-// keep writes a new card, and notes it with its holder.
+// place keeps a new card under a number that is free.
+func place(tx store.Tx, c *Card) error {
+	for {
+		_, err := Collection.Get(tx, c.Serial)
+		if errors.Is(err, store.ErrNotFound) {
+			return keep(tx, *c)
+		}
+		if err != nil {
+			return err
+		}
+		c.Serial = digits(c.Serial[:2], 8)
+	}
+}
+
+// keep writes a card, and notes it with its holder.
 func keep(tx store.Tx, c Card) error {
 	serials, err := held.Get(tx, c.NationalID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -148,22 +171,29 @@ func (d *Desk) Issue(ctx context.Context, nationalID, typeName, pin string) (*Ca
 	if pin == "" {
 		pin = DefaultPIN
 	}
-	if len(pin) != 4 || strings.Trim(pin, "0123456789") != "" {
-		return nil, problem.New(problem.Invalid, "pin-form", "the code porteur has the wrong form").Got(fmt.Sprintf("%d characters", len(pin))).Want("4 digits")
+	if err := checkPIN(pin); err != nil {
+		return nil, err
 	}
 	c := d.newCard(person, t)
 	c.PIN = pin
-	return &c, d.save(ctx, c)
+	return &c, d.save(ctx, &c)
+}
+
+func checkPIN(pin string) error {
+	if len(pin) != 4 || strings.Trim(pin, "0123456789") != "" {
+		return problem.New(problem.Invalid, "pin-form", "the code porteur has the wrong form").Got(fmt.Sprintf("%d characters", len(pin))).Want("4 digits")
+	}
+	return nil
 }
 
 // newCard makes a person's active card with DefaultPIN; nothing is kept yet.
 func (d *Desk) newCard(i *identities.Identity, t Type) Card {
 	now := d.clock.Now()
-	return Card{Serial: newSerial(t), Type: t.Name, State: Active, NationalID: i.NationalID, Holder: i.Name(), PIN: DefaultPIN, IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0)}
+	return Card{Serial: digits("9"+t.Product[1:], 8), Type: t.Name, State: Active, NationalID: i.NationalID, Holder: i.Name(), PIN: DefaultPIN, PUK: digits("", 8), IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0)}
 }
 
-func (d *Desk) save(ctx context.Context, c Card) error {
-	return d.store.Update(ctx, func(tx store.Tx) error { return keep(tx, c) })
+func (d *Desk) save(ctx context.Context, c *Card) error {
+	return d.store.Update(ctx, func(tx store.Tx) error { return place(tx, c) })
 }
 
 // IssueIn gives the person a card that is in this state already.
@@ -178,7 +208,7 @@ func (d *Desk) IssueIn(ctx context.Context, i *identities.Identity, state State)
 	case Opposed:
 		c.Reason = "perte ou vol"
 	}
-	return d.save(ctx, c)
+	return d.save(ctx, &c)
 }
 
 // IssueAll gives each person the card that goes with them, in one transaction;
@@ -188,7 +218,8 @@ func (d *Desk) IssueAll(ctx context.Context, people []identities.Identity) error
 		for n := range people {
 			t, err := TypeNamed(TypeFor(&people[n]))
 			if err == nil {
-				err = keep(tx, d.newCard(&people[n], t))
+				c := d.newCard(&people[n], t)
+				err = place(tx, &c)
 			}
 			if err != nil {
 				return err
@@ -216,13 +247,15 @@ func TypeFor(i *identities.Identity) string {
 	return "CPS"
 }
 
-// newSerial is ten digits, the first two from the product type.
-func newSerial(t Type) string {
-	n, err := rand.Int(rand.Reader, big.NewInt(100_000_000))
+// digits are n random ones behind a prefix: a card's serial is ten, the first
+// two from the product type, its unblocking code eight.
+func digits(prefix string, n int) string {
+	limit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
+	v, err := rand.Int(rand.Reader, limit)
 	if err != nil {
-		panic(err)
+		panic(err) // no randomness, no security
 	}
-	return fmt.Sprintf("9%s%08d", t.Product[1:], n)
+	return fmt.Sprintf("%s%0*d", prefix, n, v)
 }
 
 // Get finds a card by serial, with its state of now.
@@ -288,22 +321,50 @@ func (d *Desk) Oppose(ctx context.Context, serial, reason string) error {
 		c.State, c.Reason = Opposed, reason
 		return nil
 	})
-	if err != nil || c.Certificate == "" {
-		return err
+	for _, certificate := range []string{c.Certificate, c.Signature} {
+		if err == nil && certificate != "" {
+			err = d.pki.Revoke(ctx, certificate)
+		}
 	}
-	return d.pki.Revoke(ctx, c.Certificate)
+	return err
 }
 
-// Unblock lets a card that wrong codes blocked be used again.
+// Unblock lets a card that wrong codes blocked be used again, with authority.
 func (d *Desk) Unblock(ctx context.Context, serial string) error {
+	_, err := d.change(ctx, serial, func(c *Card) error { return c.unblock("") })
+	return err
+}
+
+// UnblockBy is the holder's way: the unblocking code, and a new code porteur.
+// Three wrong ones in a row leave the card blocked for good.
+func (d *Desk) UnblockBy(ctx context.Context, serial, puk, pin string) error {
+	if err := checkPIN(pin); err != nil {
+		return err
+	}
+	var verdict error
 	_, err := d.change(ctx, serial, func(c *Card) error {
-		if c.State != Blocked {
-			return problem.New(problem.Conflict, "card-not-blocked", "the card is not blocked").Got(string(c.State)).Want("blocked")
+		switch {
+		case c.WrongPUKs >= MaxWrongPUKs:
+			return problem.New(problem.Forbidden, "card-dead", "Trop de codes de déblocage erronés : cette carte ne sert plus").Do("commandez une carte de remplacement")
+		case subtle.ConstantTimeCompare([]byte(c.PUK), []byte(puk)) == 1 && c.PUK != "":
+			return c.unblock(pin)
 		}
-		c.State, c.WrongPINs = Active, 0
+		c.WrongPUKs++
+		verdict = problem.New(problem.Forbidden, "puk-wrong", "Code de déblocage erroné").Do(fmt.Sprintf("il reste %d essai(s)", MaxWrongPUKs-c.WrongPUKs))
 		return nil
 	})
-	return err
+	return errors.Join(err, verdict)
+}
+
+func (c *Card) unblock(pin string) error {
+	if c.State != Blocked {
+		return problem.New(problem.Conflict, "card-not-blocked", "the card is not blocked").Got(string(c.State)).Want("blocked")
+	}
+	c.State, c.WrongPINs, c.WrongPUKs = Active, 0, 0
+	if pin != "" {
+		c.PIN = pin
+	}
+	return nil
 }
 
 func (d *Desk) change(ctx context.Context, serial string, fn func(*Card) error) (*Card, error) {
@@ -386,7 +447,7 @@ func (d *Desk) PresentCertificate(ctx context.Context, id *pki.CardIdentity) (*C
 	if err == nil {
 		return known, d.usable(known)
 	}
-	return &c, d.save(ctx, c)
+	return &c, d.store.Update(ctx, func(tx store.Tx) error { return keep(tx, c) })
 }
 
 func derivedType(id *pki.CardIdentity) string {
@@ -422,9 +483,17 @@ func (d *Desk) derive(ctx context.Context, id *pki.CardIdentity) error {
 	return d.people.Derive(ctx, person)
 }
 
-// Certificate returns the card's authentication certificate, made at first
-// use and renewed near its end.
-func (d *Desk) Certificate(ctx context.Context, serial string) (*pki.Certificate, error) {
+// Uses of a card's certificates.
+const (
+	ForAuthentication = "auth"
+	ForSignature      = "sign"
+)
+
+// Certificate returns one of the card's two certificates, made at first use.
+func (d *Desk) Certificate(ctx context.Context, serial, use string) (*pki.Certificate, error) {
+	if use != ForAuthentication && use != ForSignature {
+		return nil, problem.New(problem.Invalid, "use-unknown", "no such certificate of a card").Got(use).Want("auth or sign")
+	}
 	d.making.Lock()
 	defer d.making.Unlock()
 	c, err := d.Get(ctx, serial)
@@ -434,8 +503,8 @@ func (d *Desk) Certificate(ctx context.Context, serial string) (*pki.Certificate
 	if c.Foreign {
 		return nil, problem.New(problem.Conflict, "card-foreign", "this card was not issued here, so its key is not here").Got(serial)
 	}
-	if c.Certificate != "" {
-		return d.pki.Certificate(ctx, c.Certificate)
+	if made := *c.certificate(use); made != "" {
+		return d.pki.Certificate(ctx, made)
 	}
 	person, err := d.people.Get(ctx, c.NationalID)
 	if err != nil {
@@ -445,12 +514,24 @@ func (d *Desk) Certificate(ctx context.Context, serial string) (*pki.Certificate
 	if err != nil {
 		return nil, err
 	}
-	cert, err := d.pki.Issue(ctx, pki.Order{Profile: t.Profile, Subject: subject(t, person), CardSerial: serial, Extra: extensions(t, c, person), NotAfter: c.ExpiresAt})
+	profile := t.Profile
+	if use == ForSignature {
+		profile = t.Signs
+	}
+	cert, err := d.pki.Issue(ctx, pki.Order{Profile: profile, Subject: subject(t, person), CardSerial: serial, Extra: extensions(t, c, person), NotAfter: c.ExpiresAt})
 	if err != nil {
 		return nil, err
 	}
-	_, err = d.change(ctx, serial, func(c *Card) error { c.Certificate = cert.Serial; return nil })
+	_, err = d.change(ctx, serial, func(c *Card) error { *c.certificate(use) = cert.Serial; return nil })
 	return cert, err
+}
+
+// certificate is where the serial of the certificate for this use is kept.
+func (c *Card) certificate(use string) *string {
+	if use == ForSignature {
+		return &c.Signature
+	}
+	return &c.Certificate
 }
 
 func subject(t Type, i *identities.Identity) pki.Name {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu/cards"
 	"pscemu/identities"
 	"pscemu/identities/ecps"
 	"pscemu/problem"
@@ -86,9 +87,14 @@ func (s *Console) routes() []route {
 		{"POST", "/cards", "Issue a card: {national_id, type, pin}", s.issueCard},
 		{"GET", "/cards/:serial", "One card", func(c echo.Context) (any, error) { return s.Cards.Get(ctx(c), param(c, "serial")) }},
 		{"POST", "/cards/:serial/oppose", "Put a card out of use: {reason}", s.oppose},
-		{"POST", "/cards/:serial/unblock", "Unblock a card", func(c echo.Context) (any, error) { return nil, s.Cards.Unblock(ctx(c), param(c, "serial")) }},
-		{"GET", "/cards/:serial/p12", "Certificate and key, ?password=pscemu; ?legacy=true for old stores", s.cardP12},
-		{"GET", "/cards/:serial/certificate", "Certificate as PEM", s.cardPEM},
+		{"POST", "/cards/:serial/unblock", "Unblock a card: with authority, or as its holder with {puk, pin}", s.unblock},
+		{"GET", "/cards/kits", "The kits of test cards: the kit d'intégration, sets for a structure", func(echo.Context) (any, error) { return items{cards.Kits(), ""}, nil }},
+		{"POST", "/cards/kits/:name", "Make a kit's people and their cards", s.issueKit},
+		{"GET", "/reader", "The card in the virtual reader", s.getReader},
+		{"PUT", "/reader", "Insert a card: {card: serial}; the login page then takes that one alone", s.insertCard},
+		{"DELETE", "/reader", "Pull it out: a login that began with it is refused", func(c echo.Context) (any, error) { return nil, s.Cards.PullOut(ctx(c)) }},
+		{"GET", "/cards/:serial/p12", "Certificate and key, ?password=pscemu; ?legacy=true for old stores; ?use=sign for the one that signs", s.cardP12},
+		{"GET", "/cards/:serial/certificate", "Certificate as PEM; ?use=sign for the one that signs", s.cardPEM},
 		{"GET", "/certificates", "List certificates; ?client_id, ?card, ?state and ?q (in the subject) filter", s.listCertificates},
 		{"POST", "/certificates", "Issue one: {client_id, profile, key: rsa2048 … ecdsa}, or with {csr}", s.issueCertificate},
 		{"GET", "/certificates/broken", "Certificates with something odd about them, for ?client_id", s.brokenCertificates},
@@ -311,6 +317,38 @@ func (s *Console) issueCard(c echo.Context) (any, error) {
 		return nil, err
 	}
 	return s.Cards.Issue(ctx(c), in.NationalID, in.Type, in.PIN)
+}
+
+func (s *Console) unblock(c echo.Context) (any, error) {
+	var in struct{ PUK, PIN string }
+	if c.Request().ContentLength != 0 {
+		if err := body(c, &in); err != nil {
+			return nil, err
+		}
+	}
+	if in.PUK == "" && in.PIN == "" {
+		return nil, s.Cards.Unblock(ctx(c), param(c, "serial"))
+	}
+	return nil, s.Cards.UnblockBy(ctx(c), param(c, "serial"), in.PUK, in.PIN)
+}
+
+func (s *Console) issueKit(c echo.Context) (any, error) {
+	list, err := s.Cards.IssueKit(ctx(c), c.Param("name"))
+	return items{list, ""}, err
+}
+
+func (s *Console) getReader(c echo.Context) (any, error) {
+	card, err := s.Cards.Inserted(ctx(c))
+	return map[string]any{"card": card}, err
+}
+
+func (s *Console) insertCard(c echo.Context) (any, error) {
+	var in struct{ Card string }
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	card, err := s.Cards.Insert(ctx(c), in.Card)
+	return map[string]any{"card": card}, err
 }
 
 func (s *Console) oppose(c echo.Context) (any, error) {

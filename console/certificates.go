@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu/cards"
 	"pscemu/cards/pki"
 	"pscemu/problem"
 )
@@ -64,7 +65,7 @@ func (s *Console) ocsp(c echo.Context, request []byte) error {
 }
 
 func (s *Console) cardP12(c echo.Context) (any, error) {
-	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"))
+	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"), cmp.Or(c.QueryParam("use"), cards.ForAuthentication))
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func (s *Console) packed(c echo.Context, cert *pki.Certificate, name string) (an
 }
 
 func (s *Console) cardPEM(c echo.Context) (any, error) {
-	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"))
+	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"), cmp.Or(c.QueryParam("use"), cards.ForAuthentication))
 	if err != nil {
 		return nil, err
 	}

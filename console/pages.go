@@ -22,6 +22,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/identities/:id", s.identityPage)
 	e.GET("/identities/:id/edit", s.editPersonPage)
 	e.GET("/cards", s.cardsPage)
+	e.GET("/cards/:serial", s.cardPage)
 	e.GET("/clients", s.clientsPage)
 	e.GET("/logins", s.loginsPage)
 	e.GET("/logins/:id", s.loginPage)
@@ -30,6 +31,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/fidelity", s.fidelityPage)
 	ours := e.Group("", s.ownPagesOnly)
 	s.phoneRoutes(e.Group(""), ours)
+	ours.POST("/cards/kit", s.kitAction)
 	ours.POST("/cards/:serial/:action", s.cardAction)
 	ours.POST("/identities/new", s.savePerson)
 	ours.POST("/identities/bulk", s.bulk)
@@ -106,23 +108,70 @@ func (s *Console) cardsPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_cards", map[string]any{"Title": "Cartes", "Cards": list})
+	return s.page(c, http.StatusOK, "console_cards", map[string]any{"Title": "Cartes", "Cards": list, "Kits": cards.Kits()})
+}
+
+// cardPage shows the card's printed face and what can be done with it.
+func (s *Console) cardPage(c echo.Context) error {
+	card, err := s.Cards.Get(ctx(c), param(c, "serial"))
+	if err != nil {
+		return err
+	}
+	kind, err := cards.TypeNamed(card.Type)
+	if err != nil {
+		return err
+	}
+	inside, err := s.Cards.Inserted(ctx(c))
+	if err != nil {
+		return err
+	}
+	data := map[string]any{"Title": card.Type + " " + card.Serial, "Card": card, "Type": kind, "Inserted": inside != nil && inside.Serial == card.Serial}
+	if person, err := s.People.Get(ctx(c), card.NationalID); err == nil {
+		data["Profession"], data["Activities"] = nomenclature.ProfessionLabel(person.Profession()), onCard(person)
+	}
+	return s.page(c, http.StatusOK, "console_card", data)
+}
+
+// maxOnCard is how many activities a card holds.
+const maxOnCard = 16
+
+func onCard(i *identities.Identity) (out []string) {
+	for _, e := range i.Exercises {
+		for _, a := range e.Activities {
+			if len(out) < maxOnCard {
+				out = append(out, nomenclature.ProfessionLabel(e.Profession)+" — "+a.CorporateName+" — "+nomenclature.Label("R02", a.Sector))
+			}
+		}
+	}
+	return out
+}
+
+func (s *Console) kitAction(c echo.Context) error {
+	if _, err := s.Cards.IssueKit(ctx(c), c.FormValue("kit")); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/identities?tag="+url.QueryEscape(c.FormValue("kit")))
 }
 
 func (s *Console) cardAction(c echo.Context) error {
 	var err error
-	switch serial := param(c, "serial"); c.Param("action") {
+	serial := param(c, "serial")
+	switch c.Param("action") {
 	case "oppose":
-		err = s.Cards.Oppose(ctx(c), serial, "")
+		err = s.Cards.Oppose(ctx(c), serial, c.FormValue("reason"))
 	case "unblock":
 		err = s.Cards.Unblock(ctx(c), serial)
+	case "insert":
+		_, err = s.Cards.Insert(ctx(c), serial)
+	case "pull":
+		err = s.Cards.PullOut(ctx(c))
 	default:
 		err = echo.ErrNotFound
 	}
 	if err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/cards")
+	return c.Redirect(http.StatusSeeOther, "/cards/"+url.PathEscape(serial))
 }
 
 func (s *Console) clientsPage(c echo.Context) error {

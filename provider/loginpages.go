@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu/cards"
 	"pscemu/identities"
 	"pscemu/identities/ecps"
 	"pscemu/problem"
@@ -70,7 +71,7 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 	var err error
 	switch tab {
 	case "card":
-		data["Cards"], err = s.cards.List(ctx, q, "", 50)
+		data["Cards"], data["Inserted"], err = s.atReader(ctx, p, q)
 	case "test":
 		data["People"], err = s.findPeople(ctx, q)
 	}
@@ -83,6 +84,21 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 		data["Problem"] = problem.From(refusal)
 	}
 	return s.page(c, status, "login", data)
+}
+
+// atReader are the cards that can be used: the one in the reader, or any. The
+// login remembers which one was in it.
+func (s *Server) atReader(ctx context.Context, p *login.Pending, q string) ([]cards.Card, bool, error) {
+	card, err := s.cards.Inserted(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	if card == nil {
+		all, err := s.cards.List(ctx, q, "", 50)
+		return all, false, err
+	}
+	p.Reader = card.Serial
+	return []cards.Card{*card}, true, s.logins.Save(ctx, p)
 }
 
 // findPeople is the test tab's search: what two seconds find, since anybody
@@ -225,7 +241,15 @@ func (s *Server) submitCard(c echo.Context, p *login.Pending) error {
 	if serial == "" {
 		return s.showLogin(c, p, "card", problem.New(problem.Invalid, "card-missing", "Choisissez une carte"))
 	}
-	card, err := s.cards.PresentPIN(c.Request().Context(), serial, c.FormValue("pin"))
+	ctx := c.Request().Context()
+	err := s.cards.InReader(ctx, serial, p.Reader)
+	var card *cards.Card
+	if err == nil {
+		card, err = s.cards.PresentPIN(ctx, serial, c.FormValue("pin"))
+	} else if p.Reader != "" {
+		p.Reader = "" // the next try begins with what is in the reader then
+		err = errors.Join(err, s.logins.Save(ctx, p))
+	}
 	s.journal.Add(p.ID, "means", map[string]string{"means": MeansCard, "card": serial}, err)
 	if err != nil {
 		return s.showLogin(c, p, "card", err)

@@ -61,6 +61,10 @@ var Profiles = []Profile{
 		ExtUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, ExtOther: []asn1.ObjectIdentifier{smartcardLogon}, PolicyArc: 10, Validity: threeYears},
 	{Name: "STAFF_AUTH", Label: "carte de personnel, authentification", Authority: "st-pers", Category: CategoryCard, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, ExtOther: []asn1.ObjectIdentifier{smartcardLogon}, PolicyArc: 11, Validity: threeYears},
+	{Name: "CARD_SIGN", Label: "carte, signature", Authority: "fo-pers", Category: CategoryCard, KeyUsage: x509.KeyUsageContentCommitment,
+		ExtUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection}, PolicyArc: 12, Validity: threeYears},
+	{Name: "STAFF_SIGN", Label: "carte de personnel, signature", Authority: "st-pers", Category: CategoryCard, KeyUsage: x509.KeyUsageContentCommitment,
+		ExtUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection}, PolicyArc: 13, Validity: threeYears},
 }
 
 // ProfileNamed finds a profile by its name.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pscemu/cards"
 	"pscemu/cards/pki"
 	"pscemu/config"
 	"pscemu/console"
@@ -60,11 +61,15 @@ func newCards() *cobra.Command {
 		file, _ := cmd.Flags().GetString("p12")
 		password, _ := cmd.Flags().GetString("password")
 		legacy, _ := cmd.Flags().GetBool("legacy")
+		use := cards.ForAuthentication
+		if sign, _ := cmd.Flags().GetBool("sign"); sign {
+			use = cards.ForSignature
+		}
 		r, err := connect(cmd)
 		if err != nil {
 			return err
 		}
-		data, err := r.raw(http.MethodGet, "/cards"+segment(a[0])+"/p12?"+url.Values{"password": {password}, "legacy": {fmt.Sprint(legacy)}}.Encode(), nil)
+		data, err := r.raw(http.MethodGet, "/cards"+segment(a[0])+"/p12?"+url.Values{"password": {password}, "legacy": {fmt.Sprint(legacy)}, "use": {use}}.Encode(), nil)
 		if err != nil {
 			return err
 		}
@@ -72,6 +77,7 @@ func newCards() *cobra.Command {
 	})
 	export.Flags().String("p12", "card.p12", "file to write")
 	export.Flags().String("password", "pscemu", "its password")
+	export.Flags().Bool("sign", false, "the certificate that signs, not the one that logs in")
 	export.Flags().Bool("legacy", false, "as old stores need it (3DES, SHA-1)")
 	list := command("list", "List the cards", 0, func(cmd *cobra.Command, _ []string) error {
 		id, _ := cmd.Flags().GetString("identity")
@@ -83,13 +89,47 @@ func newCards() *cobra.Command {
 		return show(cmd, http.MethodPost, "/cards", map[string]string{"national_id": a[0], "type": a[1], "pin": pin})
 	})
 	issue.Flags().String("pin", "1234", "code porteur")
-	return group("cards", "The cards", list, export, issue,
+	unblock := command("unblock SERIAL", "Unblock a card: with authority, or with its unblocking code", 1, func(cmd *cobra.Command, a []string) error {
+		in := map[string]string{}
+		if puk, _ := cmd.Flags().GetString("puk"); puk != "" {
+			in["puk"] = puk
+			in["pin"], _ = cmd.Flags().GetString("pin")
+		}
+		return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/unblock", in)
+	})
+	unblock.Flags().String("puk", "", "unblocking code, 8 digits")
+	unblock.Flags().String("pin", "1234", "new code porteur, with --puk")
+	return group("cards", "The cards", list, export, issue, unblock,
+		command("kit NAME", "Make a kit of test cards with its people: integration, hospital, practice, pharmacy, lab, ambulance, vendor", 1, issueKit),
+		command("insert SERIAL", "Put a card into the virtual reader", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodPut, "/reader", map[string]string{"card": a[0]})
+		}),
+		command("pull", "Pull the card out of the virtual reader", 0, func(cmd *cobra.Command, _ []string) error {
+			return show(cmd, http.MethodDelete, "/reader", nil)
+		}),
 		command("oppose SERIAL", "Put a card out of use", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/oppose", nil)
 		}),
-		command("unblock SERIAL", "Unblock a card", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/unblock", nil)
-		}))
+	)
+}
+
+func issueKit(cmd *cobra.Command, a []string) error {
+	r, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	var list struct{ Items []cards.Card }
+	if err := r.call(http.MethodPost, "/cards/kits"+segment(a[0]), nil, &list); err != nil {
+		return err
+	}
+	if wantsJSON(cmd) {
+		return printJSON(cmd, map[string]any{"items": list.Items})
+	}
+	rows := [][]string{}
+	for _, c := range list.Items {
+		rows = append(rows, []string{c.Serial, c.Type, string(c.State), c.NationalID, c.Holder, c.PIN})
+	}
+	return printTable(cmd, []string{"SERIAL", "TYPE", "STATE", "NATIONAL ID", "HOLDER", "CODE PORTEUR"}, rows)
 }
 
 func newCertificates() *cobra.Command {

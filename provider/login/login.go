@@ -28,6 +28,7 @@ type Pending struct {
 	Request    string     `json:"request,omitempty"` // e-CPS request waited for
 	CardTicket string     `json:"card_ticket,omitempty"`
 	CardHolder string     `json:"card_holder,omitempty"` // national id the card origin proved
+	Reader     string     `json:"reader,omitempty"`      // card that was in the reader when the page was shown
 	Wallet     string     `json:"wallet,omitempty"`      // the portal's task, when no client asked
 }
 

@@ -1,0 +1,58 @@
+package cards
+
+import (
+	"context"
+	"errors"
+
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// The virtual reader. Until a card is inserted it takes whichever the login
+// page's user picks; with a card in it, that one alone.
+
+var reader = store.Collection[string]("reader")
+
+const slot = "slot"
+
+// Insert puts a card into the reader, in place of the one there.
+func (d *Desk) Insert(ctx context.Context, serial string) (*Card, error) {
+	c, err := d.Get(ctx, serial)
+	if err != nil {
+		return nil, err
+	}
+	return c, reader.Save(ctx, d.store, slot, serial, store.Forever)
+}
+
+// PullOut takes the card out of the reader; an empty one stays as it is.
+func (d *Desk) PullOut(ctx context.Context) error {
+	return d.store.Update(ctx, func(tx store.Tx) error { return reader.Delete(tx, slot) })
+}
+
+// Inserted is the card in the reader, nil when there is none.
+func (d *Desk) Inserted(ctx context.Context) (*Card, error) {
+	serial, err := reader.Load(ctx, d.store, slot)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.Get(ctx, serial)
+}
+
+// InReader refuses a card that is not the one in the reader. began is the card
+// that was in it when the login page was shown, "" for none: it must be there
+// still.
+func (d *Desk) InReader(ctx context.Context, serial, began string) error {
+	now, err := d.Inserted(ctx)
+	switch {
+	case err != nil:
+		return err
+	case began != "" && (now == nil || now.Serial != began):
+		return problem.New(problem.Forbidden, "card-pulled-out", "La carte a été retirée du lecteur").Got(began).Do("réinsérez-la (pscemu cards insert) et recommencez")
+	case now != nil && now.Serial != serial:
+		return problem.New(problem.Forbidden, "card-not-in-reader", "Une autre carte est dans le lecteur").Got(serial).Want(now.Serial)
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// testCard is a card as the API shows it.
+type testCard struct {
+	Serial, Type, State, PIN, PUK, Holder string
+	NationalID                            string `json:"national_id"`
+}
+
+// atCard opens the card tab of a login in a new browser.
+func (s *server) atCard() (browser *http.Client, page, text string) {
+	s.t.Helper()
+	browser = s.browser()
+	q := url.Values{"response_type": {"code"}, "client_id": {"demo"}, "redirect_uri": {callbackURL}, "scope": {"openid"}}
+	resp, err := browser.Get(s.BaseURL + "/auth?" + q.Encode())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp.Body.Close()
+	page = resp.Request.URL.String()
+	return browser, page, read(s, browser, page+"?tab=card")
+}
+
+func read(s *server, c *http.Client, url string) string {
+	s.t.Helper()
+	resp, err := c.Get(url)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return string(b)
+}
+
+// present submits a card; the answer is the callback or the page's text.
+func present(s *server, c *http.Client, page, serial, pin string) string {
+	s.t.Helper()
+	resp, err := c.PostForm(page+"/card", url.Values{"card": {serial}, "pin": {pin}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.Header.Get("Location") + string(b)
+}
+
+// The webinar's kit: « CPS Médecin, CPS Médecin 8 activités, CPS Infirmier,
+// CPE opposée, CPA ».
+func TestTheKitDIntegrationHoldsItsFiveCards(t *testing.T) {
+	s := boot(t)
+	var kit struct{ Items []testCard }
+	if err := json.Unmarshal([]byte(s.cli("cards", "kit", "integration", "--output", "json")), &kit); err != nil || len(kit.Items) != 5 {
+		t.Fatalf("%v %+v", err, kit)
+	}
+	want := []struct {
+		kind, state, profession string
+		activities              int
+	}{{"CPS", "active", "10", 1}, {"CPS", "active", "10", 8}, {"CPS", "active", "60", 1}, {"CPE", "opposed", "", 1}, {"CPA", "active", "", 1}}
+	for n, w := range want {
+		c := kit.Items[n]
+		var person struct {
+			Exercices []struct {
+				CodeProfession string
+				Activities     []any
+			}
+		}
+		s.api("GET", "/identities/"+url.PathEscape(c.NationalID), "", &person)
+		if c.Type != w.kind || c.State != w.state || person.Exercices[0].CodeProfession != w.profession || len(person.Exercices[0].Activities) < w.activities {
+			t.Errorf("card %d: %+v %+v", n+1, c, person)
+		}
+		browser, page, _ := s.atCard()
+		got := present(s, browser, page, c.Serial, c.PIN)
+		if w.state == "opposed" != strings.Contains(got, "card-opposed") || w.state == "active" != strings.Contains(got, "code=") {
+			t.Errorf("card %d logs in: %.300s", n+1, got)
+		}
+	}
+	again := s.cli("cards", "kit", "integration", "--output", "json")
+	if strings.Contains(again, kit.Items[0].NationalID) {
+		t.Error("a second kit has the first one's people")
+	}
+	for _, name := range []string{"hospital", "practice", "pharmacy", "lab", "ambulance", "vendor"} {
+		if out := s.cli("cards", "kit", name); strings.Count(out, "\n") < 4 {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+	if got := s.codeOf("POST", "/cards/kits/none", ""); got != "kit-unknown" {
+		t.Errorf("an unknown kit: %s", got)
+	}
+}
+
+func TestTheReaderTakesTheInsertedCardAloneAndNoticesThatItIsPulledOut(t *testing.T) {
+	s := boot(t)
+	var list struct{ Items []testCard }
+	s.api("GET", "/cards?national_id="+nurse, "", &list)
+	nurses := list.Items[0].Serial
+	s.api("GET", "/cards?national_id="+doctor, "", &list)
+	doctors := list.Items[0].Serial
+	s.cli("cards", "insert", nurses)
+	browser, page, text := s.atCard()
+	if !strings.Contains(text, nurses) || strings.Contains(text, doctors) {
+		t.Error("the page shows other cards than the one in the reader")
+	}
+	if got := present(s, browser, page, doctors, "1234"); !strings.Contains(got, "card-not-in-reader") {
+		t.Errorf("another card: %.300s", got)
+	}
+	browser, page, _ = s.atCard()
+	s.cli("cards", "pull")
+	if got := present(s, browser, page, nurses, "1234"); !strings.Contains(got, "card-pulled-out") {
+		t.Errorf("pulled out amid the login: %.300s", got)
+	}
+	var after struct{ Items []struct{ Serial string } }
+	s.api("GET", "/cards?national_id="+nurse, "", &after)
+	if got := present(s, browser, page, nurses, "1234"); !strings.Contains(got, "code=") {
+		t.Errorf("the next try, with any card again: %.300s", got)
+	}
+	browser, page, _ = s.atCard()
+	s.api("PUT", "/reader", `{"card":"`+nurses+`"}`, nil)
+	read(s, browser, page+"?tab=card")
+	if got := present(s, browser, page, nurses, "1234"); !strings.Contains(got, "code=") {
+		t.Errorf("inserted: %.300s", got)
+	}
+	if got := s.codeOf("PUT", "/reader", `{"card":"1"}`); got != "card-unknown" {
+		t.Errorf("no such card: %s", got)
+	}
+}
+
+func TestAttack14TheUnblockingCodeIsTriedThreeTimes(t *testing.T) {
+	s := boot(t)
+	block := func() testCard {
+		t.Helper()
+		var c testCard
+		s.api("POST", "/cards", `{"national_id":"`+nurse+`","type":"CPS"}`, &c)
+		for range 3 {
+			browser, page, _ := s.atCard()
+			present(s, browser, page, c.Serial, "0000")
+		}
+		return c
+	}
+	unblock := func(c testCard, puk, pin string) string {
+		return s.codeOf("POST", "/cards/"+c.Serial+"/unblock", `{"puk":"`+puk+`","pin":"`+pin+`"}`)
+	}
+	c := block()
+	if got := unblock(c, c.PUK, "12"); got != "pin-form" {
+		t.Errorf("a short code porteur: %s", got)
+	}
+	if got := unblock(c, "00000000", "5678"); got != "puk-wrong" {
+		t.Errorf("a wrong code: %s", got)
+	}
+	s.cli("cards", "unblock", c.Serial, "--puk", c.PUK, "--pin", "5678")
+	browser, page, _ := s.atCard()
+	if got := present(s, browser, page, c.Serial, "5678"); !strings.Contains(got, "code=") {
+		t.Errorf("with the new code: %.300s", got)
+	}
+	if got := unblock(c, c.PUK, "5678"); got != "card-not-blocked" {
+		t.Errorf("a card that is not blocked: %s", got)
+	}
+	c = block()
+	for range 3 {
+		unblock(c, "00000000", "5678")
+	}
+	if got := unblock(c, c.PUK, "5678"); got != "card-dead" {
+		t.Errorf("the right code after three wrong ones: %s", got)
+	}
+}
+
+// A card carries two certificates with the same subject: one logs in, the other
+// signs, and neither does the other's work.
+func TestACardSignsWithItsSecondCertificate(t *testing.T) {
+	s := boot(t)
+	dir := t.TempDir()
+	var list struct{ Items []testCard }
+	s.api("GET", "/cards?national_id="+nurse, "", &list)
+	file := func(name string) string { return filepath.Join(dir, name) }
+	openssl := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command("openssl", args...).CombinedOutput()
+		if err != nil {
+			t.Errorf("openssl %v: %s", args, out)
+		}
+		return string(out)
+	}
+	subjects := map[string]string{}
+	for use, flags := range map[string][]string{"auth": nil, "sign": {"--sign"}} {
+		s.cli(append([]string{"cards", "export", list.Items[0].Serial, "--p12", file(use + ".p12")}, flags...)...)
+		openssl("pkcs12", "-in", file(use+".p12"), "-passin", "pass:pscemu", "-nodes", "-out", file(use+".pem"))
+		subjects[use] = openssl("x509", "-in", file(use+".pem"), "-noout", "-subject")
+	}
+	if subjects["auth"] != subjects["sign"] || !strings.Contains(subjects["sign"], nurse) {
+		t.Errorf("the subjects: %v", subjects)
+	}
+	if text := openssl("x509", "-in", file("sign.pem"), "-noout", "-text"); !strings.Contains(text, "Non Repudiation") || strings.Contains(text, "TLS Web Client") {
+		t.Errorf("the signature certificate: %s", text)
+	}
+	if err := os.WriteFile(file("ordonnance.txt"), []byte("Ordonnance 42"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	openssl("cms", "-sign", "-in", file("ordonnance.txt"), "-signer", file("sign.pem"), "-out", file("signed.cms"), "-outform", "DER", "-nodetach", "-binary")
+	if got := openssl("cms", "-verify", "-in", file("signed.cms"), "-inform", "DER", "-CAfile", file("sign.pem"), "-purpose", "any"); !strings.Contains(got, "Ordonnance 42") {
+		t.Errorf("the signature: %s", got)
+	}
+	if got := s.codeOf("GET", "/cards/"+list.Items[0].Serial+"/certificate?use=cook", ""); got != "use-unknown" {
+		t.Errorf("another use: %s", got)
+	}
+}
+
+func TestBrowserACardsFaceReaderAndOpposition(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	var list struct{ Items []testCard }
+	s.api("GET", "/cards?national_id="+nurse, "", &list)
+	serial := list.Items[0].Serial
+	var id string
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/cards/"+serial), visible("card-face"), chromedp.TextContent(hook("card-id"), &id, chromedp.ByQuery), shot("card-face"), press("card-insert"), visible("card-pull"))
+	if id != nurse {
+		t.Errorf("the face shows %q above the name", id)
+	}
+	do(t, ctx, toLoginPage(s), visible("login-page"), press("tab-card"), visible("card-choice"), chromedp.SendKeys("#pin", "1234", chromedp.ByQuery), press("submit-card"), visible("demo-logged-in"))
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/cards/"+serial), press("card-pull"), visible("card-insert"), press("card-oppose"), visible("card-state"))
+	if got := textOf(t, ctx, "card-state"); got != "opposed" {
+		t.Errorf("the card is %s", got)
+	}
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/cards"), press("order-kit"), visible("people-find"), shot("kit"))
+	if got := s.cli("identities", "list", "--search", "integration"); strings.Count(got, "\n") != 6 {
+		t.Errorf("the kit's people: %s", got)
+	}
+}
