@@ -65,6 +65,7 @@ const (
 	Opposed State = "opposed"
 	Blocked State = "blocked"
 	Expired State = "expired"
+	Sent    State = "sent" // on its way: of use once it is received
 )
 
 // MaxWrongPINs in a row block a card; MaxWrongPUKs in a row leave it blocked
@@ -91,6 +92,7 @@ type Card struct {
 	Certificate string    `json:"certificate,omitempty"` // serial of the one for authentication, once made
 	Signature   string    `json:"signature,omitempty"`   // serial of the one for signature, once made
 	Foreign     bool      `json:"foreign,omitempty"`     // seen, not issued here
+	Address     string    `json:"address,omitempty"`     // where it is delivered
 }
 
 // Collection is where cards lie in the store, by serial.
@@ -184,6 +186,52 @@ func checkPIN(pin string) error {
 		return problem.New(problem.Invalid, "pin-form", "the code porteur has the wrong form").Got(fmt.Sprintf("%d characters", len(pin))).Want("4 digits")
 	}
 	return nil
+}
+
+// Produce makes a person's card that is on its way until Receive.
+func (d *Desk) Produce(ctx context.Context, nationalID, typeName string) (*Card, error) {
+	t, err := TypeNamed(typeName)
+	if err != nil {
+		return nil, err
+	}
+	person, err := d.people.Get(ctx, nationalID)
+	if err != nil {
+		return nil, err
+	}
+	c := d.newCard(person, t)
+	c.State = Sent
+	return &c, d.save(ctx, &c)
+}
+
+// Receive is the arrival of a card; one that is in use already stays so.
+func (d *Desk) Receive(ctx context.Context, serial string) error {
+	_, err := d.change(ctx, serial, func(c *Card) error {
+		if c.State == Sent {
+			c.State = Active
+		}
+		return nil
+	})
+	return err
+}
+
+// NewCode gives a card a new code porteur, which the holder is sent.
+func (d *Desk) NewCode(ctx context.Context, serial string) (*Card, error) {
+	return d.change(ctx, serial, func(c *Card) error {
+		if c.State == Opposed {
+			return problem.New(problem.Conflict, "card-opposed", "Cette carte est en opposition").Got(c.Reason)
+		}
+		c.PIN, c.WrongPINs = digits("", 4), 0
+		if c.State == Blocked {
+			c.State = Active
+		}
+		return nil
+	})
+}
+
+// SetAddress keeps where a card's holder is written to.
+func (d *Desk) SetAddress(ctx context.Context, serial, address string) error {
+	_, err := d.change(ctx, serial, func(c *Card) error { c.Address = address; return nil })
+	return err
 }
 
 // newCard makes a person's active card with DefaultPIN; nothing is kept yet.
@@ -386,9 +434,11 @@ func (d *Desk) change(ctx context.Context, serial string, fn func(*Card) error) 
 	return &out, err
 }
 
-// usable refuses a card that is out of use, with the reason.
-func (d *Desk) usable(c *Card) error {
+// Usable refuses a card that is out of use, with the reason.
+func (d *Desk) Usable(c *Card) error {
 	switch d.stateOf(*c) {
+	case Sent:
+		return problem.New(problem.Forbidden, "card-not-delivered", "Cette carte n'est pas encore arrivée").Got(c.Serial).Do("attendez sa réception (POST /api/v1/orders/{id}/deliver)")
 	case Opposed:
 		return problem.New(problem.Forbidden, "card-opposed", "Cette carte est en opposition").Got(c.Reason).Do("utilisez une autre carte")
 	case Blocked:
@@ -404,7 +454,7 @@ func (d *Desk) usable(c *Card) error {
 func (d *Desk) PresentPIN(ctx context.Context, serial, pin string) (*Card, error) {
 	var verdict error
 	c, err := d.change(ctx, serial, func(c *Card) error {
-		if err := d.usable(c); err != nil {
+		if err := d.Usable(c); err != nil {
 			return err
 		}
 		if subtle.ConstantTimeCompare([]byte(c.PIN), []byte(pin)) == 1 {
@@ -437,7 +487,7 @@ func (d *Desk) PresentCertificate(ctx context.Context, id *pki.CardIdentity) (*C
 		if c.NationalID != id.NationalID {
 			return nil, problem.New(problem.Forbidden, "card-mismatch", "the certificate does not name this card's holder").Got(id.NationalID).Want(c.NationalID)
 		}
-		return c, d.usable(c)
+		return c, d.Usable(c)
 	}
 	if err := d.derive(ctx, id); err != nil {
 		return nil, err
@@ -445,7 +495,7 @@ func (d *Desk) PresentCertificate(ctx context.Context, id *pki.CardIdentity) (*C
 	c := Card{Serial: id.Serial, Type: derivedType(id), State: Active, NationalID: id.NationalID, Holder: id.GivenName + " " + id.FamilyName, IssuedAt: d.clock.Now(), ExpiresAt: d.clock.Now().AddDate(3, 0, 0), Foreign: true}
 	known, err := d.Get(ctx, c.Serial)
 	if err == nil {
-		return known, d.usable(known)
+		return known, d.Usable(known)
 	}
 	return &c, d.store.Update(ctx, func(tx store.Tx) error { return keep(tx, c) })
 }

@@ -60,6 +60,20 @@ func (d *Desk) IssueKit(ctx context.Context, name string) ([]Card, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.issueKit(ctx, kit)
+}
+
+// IssueTest makes n people of a profession (or staff, by their card), each with
+// their card: the individual offer of test cards.
+func (d *Desk) IssueTest(ctx context.Context, who string, n int) ([]Card, error) {
+	kit := &Kit{Name: "individuelle", Label: "Carte de test"}
+	for range n {
+		kit.Cards = append(kit.Cards, KitCard{Who: who})
+	}
+	return d.issueKit(ctx, kit)
+}
+
+func (d *Desk) issueKit(ctx context.Context, kit *Kit) ([]Card, error) {
 	people, err := d.admit(ctx, kit)
 	if err != nil {
 		return nil, err

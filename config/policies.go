@@ -31,6 +31,7 @@ type Policies struct {
 	IntrospectAny    bool          `name:"introspect-any" default:"false" help:"a client may introspect tokens of other clients, as a resource server does" for:"client"`
 	Discovery        string        `name:"discovery" default:"fidelity" help:"discovery document: fidelity (the sandbox's) or truth (what is served here)" choices:"fidelity,truth"`
 	BindingMessage   string        `name:"binding-message" default:"text" help:"what a CIBA binding_message may hold: text (50 printable characters) or plain (Keycloak's rule: no spaces)" choices:"text,plain" for:"client"`
+	OrderDelay       string        `name:"order-delay" default:"instant" help:"how long ordered cards are in production: instant, or a duration of the emulator's clock such as 240h (the mean is 10 days)" form:"instant|([0-9]+(ms|s|m|h))+"`
 	PhoneKey         string        `name:"phone-key" default:"either" help:"whose phones may approve: either, or required: those only that made a key when they were activated" choices:"either,required"`
 	HideUnknownIDs   bool          `name:"hide-unknown-ids" default:"true" help:"answer the same for an unknown id and one without e-CPS"`
 	DoorLoginHint    bool          `name:"door-login-hint" default:"true" help:"test door: login_hint=auto:… logs in without a page" for:"client"`

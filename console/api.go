@@ -55,7 +55,7 @@ type file struct {
 }
 
 func (s *Console) routes() []route {
-	return []route{
+	return append(s.orderRoutes(), []route{
 		{"GET", "/identities", "List people; ?q searches, ?profession&tag filter, ?limit&after pages", s.listIdentities},
 		{"POST", "/identities", "Create a person", s.createIdentity},
 		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means, quiet}; the same seed gives the same people", s.generate},
@@ -125,7 +125,7 @@ func (s *Console) routes() []route {
 		{"GET", "/reader/requests", "Logins that wait for a card in the reader; ?national_id filters", s.readerRequests},
 		{"POST", "/reader/requests/:id", "Present a card: {card, pin}", s.presentCard},
 		{"POST", "/reader/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
-	}
+	}...)
 }
 
 type items struct {

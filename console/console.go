@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"pscemu/cards"
+	"pscemu/cards/orders"
 	"pscemu/cards/pki"
 	"pscemu/clock"
 	"pscemu/config"
@@ -37,6 +38,7 @@ type Parts struct {
 	ECPS     *ecps.Service
 	Outbox   *outbox.Outbox
 	Cards    *cards.Desk
+	Orders   *orders.Desk
 	PKI      *pki.PKI
 	Clients  *clients.Registry
 	Provider *provider.Server

@@ -31,6 +31,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/fidelity", s.fidelityPage)
 	ours := e.Group("", s.ownPagesOnly)
 	s.phoneRoutes(e.Group(""), ours)
+	s.orderPages(e.Group(""), ours)
 	ours.POST("/cards/kit", s.kitAction)
 	ours.POST("/cards/:serial/:action", s.cardAction)
 	ours.POST("/identities/new", s.savePerson)

@@ -44,6 +44,14 @@ func CivilitiesOf(profession string) []string {
 	return nil
 }
 
+// OrderOf is the order (R82) that registers a profession, "" when it has none.
+func OrderOf(profession string) string {
+	if p := professionOf(profession); p != nil {
+		return p.Order
+	}
+	return ""
+}
+
 // SectorsOf are the sectors (R02) where people of a profession usually work in
 // this mode (R23).
 func SectorsOf(profession, mode string) []string {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"pscemu/cards"
+	"pscemu/cards/orders"
 	"pscemu/cards/pki"
 	"pscemu/clock"
 	"pscemu/config"
@@ -50,6 +51,7 @@ type emulator struct {
 	ecps     *ecps.Service
 	pki      *pki.PKI
 	cards    *cards.Desk
+	orders   *orders.Desk
 	clients  *clients.Registry
 	oidc     *oidc.Provider
 	journal  *journal.Journal
@@ -147,6 +149,7 @@ func (e *emulator) services(ctx context.Context) error {
 	e.ecps = ecps.New(e.store, e.clock, e.people, e.outbox, e.live, "http://"+e.console.Addr().String()+"/phone")
 	e.pki = pki.New(e.store, e.clock, "http://"+e.console.Addr().String()+"/pki", anchors)
 	e.cards = cards.New(e.store, e.clock, e.people, e.pki)
+	e.orders = orders.New(e.store, e.clock, e.people, e.cards, e.outbox, e.live)
 	e.clients = clients.New(e.store)
 	e.journal = journal.New(e.clock)
 	return nil
@@ -336,7 +339,7 @@ func (e *emulator) serve(ctx context.Context, server tls.Certificate, ca *x509.C
 	if err != nil {
 		return err
 	}
-	c := console.New(console.Parts{Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal,
+	c := console.New(console.Parts{Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, Orders: e.orders, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal,
 		Settings: e.live, Token: e.ready.APIToken, Version: version, Addr: e.console.Addr().String(), Demo: demo, Closing: e.closing})
 	base := &tls.Config{Certificates: []tls.Certificate{server}, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, ClientCAs: org, NextProtos: []string{"h2", "http/1.1"}}
 	cardTLS := base.Clone()

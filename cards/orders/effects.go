@@ -1,0 +1,208 @@
+package orders
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+
+	"pscemu/cards"
+	"pscemu/identities"
+	"pscemu/identities/outbox"
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// apply does the form's effects of this moment ("submit", or "" for the
+// acceptance), and keeps the structure as they leave it.
+func (f *dossier) apply(ctx context.Context, at string) error {
+	for _, e := range f.form.Effects {
+		if e.At != at {
+			continue
+		}
+		if err := effects[e.Do](ctx, f, e.Arg); err != nil {
+			return err
+		}
+	}
+	if f.order.Structure == "" || f.form.Anyone {
+		return nil
+	}
+	return structures.Save(ctx, f.desk.store, f.structure.ID, *f.structure, store.Forever)
+}
+
+type effect func(ctx context.Context, f *dossier, arg string) error
+
+// effects are what forms do, by name.
+var effects map[string]effect
+
+func init() { // not a literal: the effects call each other
+	effects = map[string]effect{
+		"contract": func(_ context.Context, f *dossier, _ string) error {
+			f.structure.Contract = f.structure.Contract || f.yes("contrat")
+			f.structure.Name = first(f.structure.Name, f.order.Fields["denomination"])
+			return nil
+		},
+		"billing": func(_ context.Context, f *dossier, _ string) error {
+			f.structure.Billing = f.structure.Billing || f.yes("facturation")
+			return nil
+		},
+		"represent": func(_ context.Context, f *dossier, _ string) error {
+			f.structure.Representative = f.person.NationalID
+			return nil
+		},
+		"issue": issue, "test-cards": testCards, "incident": incident, "replacement": replacement, "mandate": mandate, "administrators": administrators,
+		"address": func(ctx context.Context, f *dossier, _ string) error {
+			return f.desk.cards.SetAddress(ctx, f.order.Fields["carte"], f.order.Fields["adresse"])
+		},
+	}
+}
+
+// issue makes the card of the person, who is made first when only named.
+func issue(ctx context.Context, f *dossier, which string) error {
+	family := map[string]string{"head": "CDA", "questionnaire": "CPA", "staff": f.staffCard()}[which]
+	switch {
+	case family == "":
+		family = which
+	case which != "staff" && f.care():
+		family = "CDE"
+	}
+	if f.person == nil {
+		if err := f.makePerson(ctx, family); err != nil {
+			return err
+		}
+	}
+	return f.produce(ctx, f.person.NationalID, family)
+}
+
+// produce orders a card that is on its way until it is received.
+func (f *dossier) produce(ctx context.Context, id, family string) error {
+	card, err := f.desk.cards.Produce(ctx, id, family)
+	if err != nil {
+		return err
+	}
+	f.order.Cards = append(f.order.Cards, card.Serial)
+	f.structure.Cards = append(f.structure.Cards, card.Serial)
+	return nil
+}
+
+// makePerson registers somebody whom the structure alone knows: their national
+// id is the structure's number and an internal one.
+func (f *dossier) makePerson(ctx context.Context, family string) error {
+	prefix := "5"
+	if f.order.Fields["siret"] == "" {
+		prefix = "3"
+	}
+	family = strings.ToUpper(family)
+	fields := f.order.Fields
+	activity := identities.Activity{CorporateName: first(f.structure.Name, fields["denomination"]), SIRET: fields["siret"], FINESS: fields["finess"], Mode: "S"}
+	person := identities.Identity{FamilyName: fields["nom"], GivenName: fields["prenom"], Behaviour: identities.Behaviour{Action: identities.Ask}, Tags: []string{"commande"}, Notes: "enregistré par " + f.form.No,
+		Exercises: []identities.Exercise{{Category: "C", FamilyName: fields["nom"], GivenName: fields["prenom"], Activities: []identities.Activity{activity}}}}
+	for range 100 {
+		person.NationalID = fmt.Sprintf("%s%s/%sT%05d", prefix, f.order.Structure, family, rand.IntN(100_000))
+		err := f.desk.people.Create(ctx, &person)
+		if problem.Is(err, "identity-exists") {
+			continue
+		}
+		f.person = &person
+		return err
+	}
+	return problem.New(problem.Internal, "no-internal-id", "no free internal id was found")
+}
+
+func testCards(ctx context.Context, f *dossier, _ string) error {
+	if kit := f.order.Fields["kit"]; kit != "" {
+		made, err := f.desk.cards.IssueKit(ctx, kit)
+		if err != nil {
+			return err
+		}
+		for _, c := range made {
+			f.order.Cards = append(f.order.Cards, c.Serial)
+		}
+	}
+	profession := f.order.Fields["profession"]
+	if profession == "" {
+		return nil
+	}
+	n, err := strconv.Atoi(first(f.order.Fields["quantite"], "1"))
+	if err != nil {
+		return err
+	}
+	made, err := f.desk.cards.IssueTest(ctx, profession, n)
+	for _, c := range made {
+		f.order.Cards = append(f.order.Cards, c.Serial)
+	}
+	return err
+}
+
+// incident: loss and theft oppose the card at once, a lost code sends a new
+// one, a changed address is kept.
+func incident(ctx context.Context, f *dossier, _ string) error {
+	serial := f.order.Fields["carte"]
+	switch what := f.order.Fields["incident"]; what {
+	case "perte", "vol", "défaut":
+		return f.desk.cards.Oppose(ctx, serial, what)
+	case "perte du code":
+		return f.newCode(ctx, serial)
+	}
+	return f.desk.cards.SetAddress(ctx, serial, f.order.Fields["adresse"])
+}
+
+func (f *dossier) newCode(ctx context.Context, serial string) error {
+	card, err := f.desk.cards.NewCode(ctx, serial)
+	if err != nil {
+		return err
+	}
+	person, err := f.desk.people.Get(ctx, card.NationalID)
+	if err != nil {
+		return err
+	}
+	return f.desk.store.Update(ctx, func(tx store.Tx) error {
+		return f.desk.outbox.Put(tx, outbox.Message{NationalID: person.NationalID, Channel: outbox.Mail, To: first(person.Email, "adresse de livraison de la carte"), Subject: "Votre nouveau code porteur", Code: card.PIN,
+			Text: "Carte " + card.Serial + " : votre nouveau code porteur est " + card.PIN + "."})
+	})
+}
+
+// replacement issues the same card anew.
+func replacement(ctx context.Context, f *dossier, _ string) error {
+	if !f.yes("remplacement") {
+		return nil
+	}
+	old, err := f.desk.cards.Get(ctx, f.order.Fields["carte"])
+	if err != nil {
+		return err
+	}
+	if old.State != cards.Opposed {
+		return problem.New(problem.Conflict, "replacement-without-opposition", "une carte de remplacement demande une carte opposée").Got(string(old.State)).Do("déclarez la perte, le vol ou le défaut")
+	}
+	return f.produce(ctx, old.NationalID, old.Type)
+}
+
+func mandate(_ context.Context, f *dossier, _ string) error {
+	for _, id := range strings.Fields(f.order.Fields["mandataires"]) {
+		f.structure.Mandataires = slices.DeleteFunc(f.structure.Mandataires, func(other string) bool { return other == id })
+		if f.order.Fields["action"] == "désigner" {
+			f.structure.Mandataires = append(f.structure.Mandataires, id)
+		}
+	}
+	return nil
+}
+
+func administrators(_ context.Context, f *dossier, how string) error {
+	if how == "action" && f.order.Fields["action"] == "supprimer" {
+		how = "remove"
+	}
+	for _, id := range strings.Fields(f.order.Fields["administrateurs"]) {
+		if how == "remove" {
+			delete(f.structure.Administrators, id)
+			continue
+		}
+		kinds := strings.Fields(f.order.Fields["types"])
+		if len(kinds) == 0 {
+			kinds = []string{"AUTH_CLI"}
+		}
+		f.structure.Administrators[id] = Administrator{kinds, f.order.Fields["perimetre"]}
+	}
+	return nil
+}

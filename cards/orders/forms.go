@@ -1,0 +1,223 @@
+// Package orders is the order desk for cards: the forms of the ANS (F101 …
+// F504), who may use them, what they need and what they do. Forms, actors and
+// rules are data (desk.json); one engine runs them. Source: the webinar
+// « Commande de cartes » of 13/09/2022 and form F414.
+package orders
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"pscemu/cards"
+	"pscemu/identities"
+	"pscemu/identities/nomenclature"
+	"pscemu/problem"
+)
+
+// Actor is a kind of structure or person that orders.
+type Actor struct {
+	ID       string   `json:"id"`
+	Label    string   `json:"label"`
+	Care     bool     `json:"care"`     // delivers care: CDE and CPE, not CDA and CPA
+	Services []string `json:"services"` // TOPS, TOM
+	Forms    []string `json:"forms"`    // that it sees, beside a card holder's
+}
+
+// Form is one form of the ANS.
+type Form struct {
+	No         string   `json:"no"`
+	Name       string   `json:"name"`
+	Cards      []string `json:"cards"`
+	Target     string   `json:"target"`
+	Simplified string   `json:"simplified"`          // démarche simplifiée: oui, en cours, non (2022)
+	Anyone     bool     `json:"anyone,omitempty"`    // needs neither card nor mandate
+	Holder     bool     `json:"holder,omitempty"`    // of the complementary offer to card holders
+	Requester  bool     `json:"requester,omitempty"` // somebody with a card asks
+	Fields     []Field  `json:"fields"`
+	Needs      []Need   `json:"needs"`
+	Effects    []Effect `json:"effects"`
+}
+
+// Field is one field of a form; Kind says how its value is checked.
+type Field struct {
+	Name     string   `json:"name"`
+	Label    string   `json:"label"`
+	Kind     string   `json:"kind"`
+	Required bool     `json:"required,omitempty"`
+	Choices  []string `json:"choices,omitempty"`
+}
+
+// Need is a rule: a check by its name, and what is said when it fails.
+type Need struct {
+	Check  string `json:"check"`
+	Arg    string `json:"arg,omitempty"`
+	Say    string `json:"say,omitempty"`
+	Remedy string `json:"remedy,omitempty"` // the form that would satisfy it
+	Source string `json:"source,omitempty"` // the sentence it comes from
+}
+
+// Effect is what an order does when it is accepted, or — at submit — at once.
+type Effect struct {
+	Do  string `json:"do"`
+	Arg string `json:"arg,omitempty"`
+	At  string `json:"at,omitempty"`
+}
+
+// Online is an online service for card holders.
+type Online struct {
+	Name   string   `json:"name"`
+	Label  string   `json:"label"`
+	Actors []string `json:"actors"`
+	Say    string   `json:"say,omitempty"`
+	Remedy string   `json:"remedy,omitempty"`
+	Source string   `json:"source,omitempty"`
+}
+
+//go:embed desk.json
+var deskData []byte
+
+type deskTable struct {
+	Actors   []Actor  `json:"actors"`
+	Forms    []Form   `json:"forms"`
+	Services []Online `json:"services"`
+}
+
+var table = sync.OnceValue(func() (t deskTable) {
+	if err := json.Unmarshal(deskData, &t); err != nil {
+		panic(err) // embedded, checked by a test
+	}
+	return t
+})
+
+// Actors lists who orders.
+func Actors() []Actor { return table().Actors }
+
+// Services lists the online services.
+func Services() []Online { return table().Services }
+
+// ActorNamed finds an actor.
+func ActorNamed(id string) (*Actor, error) {
+	var ids []string
+	for _, a := range table().Actors {
+		if a.ID == id {
+			return &a, nil
+		}
+		ids = append(ids, a.ID)
+	}
+	return nil, problem.New(problem.Invalid, "actor-unknown", "no such actor").Got(id).Want(strings.Join(ids, ", "))
+}
+
+// FormNamed finds a form.
+func FormNamed(no string) (*Form, error) {
+	var all []string
+	for _, f := range table().Forms {
+		if f.No == no {
+			return &f, nil
+		}
+		all = append(all, f.No)
+	}
+	return nil, problem.New(problem.Invalid, "form-unknown", "no such form").Got(no).Want(strings.Join(all, ", "))
+}
+
+// Forms lists the forms an actor sees ("" = all): the actor's own, and those
+// open to every card holder.
+func Forms(actor *Actor) []Form {
+	out := []Form{}
+	for _, f := range table().Forms {
+		if actor == nil || actor.Sees(&f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Sees tells whether an actor may use a form.
+func (a *Actor) Sees(f *Form) bool { return f.Holder || slices.Contains(a.Forms, f.No) }
+
+var (
+	digitsOnly = regexp.MustCompile(`^\d+$`)
+	mail       = regexp.MustCompile(`^[^\s@]+@[^\s@]+$`)
+	phone      = regexp.MustCompile(`^\+?[0-9][0-9 .-]{5,18}$`)
+)
+
+// keyed wants a number of a length with a right key.
+func keyed(length int) func(string) string {
+	return func(v string) string {
+		if len(v) == length && nomenclature.Luhn(v) {
+			return ""
+		}
+		return fmt.Sprintf("%d caractères avec la bonne clé", length)
+	}
+}
+
+func matching(re *regexp.Regexp, want string) func(string) string {
+	return func(v string) string {
+		if re.MatchString(v) {
+			return ""
+		}
+		return want
+	}
+}
+
+// kinds tell, by a field's kind, what a value ought to be; "" when it is right.
+var kinds = map[string]func(string) string{
+	"siret": keyed(14), "siren": keyed(9), "finess": keyed(9), "email": matching(mail, "nom@domaine"), "phone": matching(phone, "un numéro de téléphone"),
+	"postal": matching(regexp.MustCompile(`^[0-9AB]{5}$`), "5 chiffres"),
+	"date":   func(v string) string { _, err := time.Parse(time.DateOnly, v); return unless(err == nil, "AAAA-MM-JJ") },
+	"check":  func(v string) string { return unless(v == "oui" || v == "non", "oui ou non") },
+	"quantity": func(v string) string {
+		n, err := strconv.Atoi(v)
+		return unless(err == nil && n >= 1 && n <= 50, "de 1 à 50")
+	},
+	"kit":        func(v string) string { _, err := cards.KitNamed(v); return wanted(err) },
+	"profession": func(v string) string { return wanted((&identities.Generator{Profession: v}).Check()) },
+	"kinds": func(v string) string {
+		for _, k := range strings.Fields(v) {
+			if !slices.Contains(CertificateKinds, k) {
+				return strings.Join(CertificateKinds, " ")
+			}
+		}
+		return ""
+	},
+}
+
+// CertificateKinds are the software certificates an administrator may order.
+var CertificateKinds = []string{"AUTH_CLI", "SIGN", "CONF", "SSL_SERV"}
+
+func unless(good bool, want string) string {
+	if good {
+		return ""
+	}
+	return want
+}
+
+func wanted(err error) string {
+	if err == nil {
+		return ""
+	}
+	return problem.From(err).Expected
+}
+
+// check judges a value; the problem names the field.
+func (f *Field) check(value string) error {
+	want := ""
+	switch {
+	case value == "":
+		return nil
+	case f.Kind == "choice":
+		want = unless(slices.Contains(f.Choices, value), strings.Join(f.Choices, ", "))
+	case kinds[f.Kind] != nil:
+		want = kinds[f.Kind](value)
+	}
+	if want == "" {
+		return nil
+	}
+	return problem.New(problem.Invalid, "order-field-wrong", "le champ « "+f.Label+" » ("+f.Name+") est faux").Got(value).Want(want)
+}

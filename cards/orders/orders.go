@@ -1,0 +1,353 @@
+package orders
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"pscemu/cards"
+	"pscemu/clock"
+	"pscemu/config"
+	"pscemu/identities"
+	"pscemu/identities/outbox"
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// State is where an order stands.
+type State string
+
+// The states. Sent follows from the date; all from Received on are final.
+const (
+	Draft        State = "draft"
+	Submitted    State = "submitted"
+	Incomplete   State = "incomplete"
+	InProduction State = "in-production"
+	Sent         State = "sent"
+	Received     State = "received"
+	Refused      State = "refused"
+	Cancelled    State = "cancelled"
+)
+
+// Channels of a form: paper (PDF) or démarche simplifiée.
+const (
+	Paper      = "papier"
+	Simplified = "démarche simplifiée"
+)
+
+// Step is one step of an order's life.
+type Step struct {
+	At    time.Time `json:"at"`
+	By    string    `json:"by"` // the requester, or ans
+	State State     `json:"state"`
+	Note  string    `json:"note,omitempty"`
+}
+
+// Order is one form, filled in.
+type Order struct {
+	ID        string            `json:"id"`
+	Form      string            `json:"form"`
+	Actor     string            `json:"actor"`
+	Channel   string            `json:"channel"`
+	By        string            `json:"by,omitempty"` // national id of the requester
+	Fields    map[string]string `json:"fields"`
+	State     State             `json:"state"`
+	Missing   []string          `json:"missing,omitempty"` // fields, when incomplete
+	Reason    string            `json:"reason,omitempty"`  // of a refusal
+	Code      string            `json:"code,omitempty"`    // of the rule that refused
+	Remedy    string            `json:"remedy,omitempty"`
+	Source    string            `json:"source,omitempty"` // the sentence the rule comes from
+	Cards     []string          `json:"cards,omitempty"`  // serials
+	Structure string            `json:"structure,omitempty"`
+	ReadyAt   time.Time         `json:"ready_at,omitzero"` // when what is produced is sent
+	History   []Step            `json:"history"`
+}
+
+// Structure is what the desk knows of a structure: by SIRET, else FINESS.
+type Structure struct {
+	ID             string                   `json:"id"`
+	Name           string                   `json:"name"`
+	Actor          string                   `json:"actor"`
+	Contract       bool                     `json:"contract"`
+	Billing        bool                     `json:"billing"` // bills without delivering care
+	Representative string                   `json:"representative,omitempty"`
+	Mandataires    []string                 `json:"mandataires"`
+	Administrators map[string]Administrator `json:"administrators"`
+	Cards          []string                 `json:"cards"` // serials of those ordered here
+	Address        string                   `json:"address,omitempty"`
+}
+
+// Administrator may order software certificates for a structure.
+type Administrator struct {
+	Kinds     []string `json:"kinds"`
+	Perimeter string   `json:"perimeter,omitempty"`
+}
+
+var (
+	orders     = store.Collection[Order]("orders")
+	structures = store.Collection[Structure]("structures")
+)
+
+// Desk runs the orders.
+type Desk struct {
+	store    store.Store
+	clock    clock.Clock
+	people   *identities.People
+	cards    *cards.Desk
+	outbox   *outbox.Outbox
+	settings *config.Live
+}
+
+// New opens the desk.
+func New(s store.Store, c clock.Clock, people *identities.People, k *cards.Desk, o *outbox.Outbox, settings *config.Live) *Desk {
+	return &Desk{store: s, clock: c, people: people, cards: k, outbox: o, settings: settings}
+}
+
+// Begin makes a draft. Who does not see the form is told which forms there are.
+func (d *Desk) Begin(ctx context.Context, o Order) (*Order, error) {
+	form, err := FormNamed(o.Form)
+	if err != nil {
+		return nil, err
+	}
+	actor, err := ActorNamed(o.Actor)
+	if err != nil {
+		return nil, err
+	}
+	if !actor.Sees(form) {
+		return nil, problem.New(problem.Forbidden, "form-not-seen", "ce formulaire n'est pas offert à cet acteur").Got(form.No + " pour " + actor.Label).Want(strings.Join(actor.Forms, ", "))
+	}
+	if o.Channel == "" {
+		o.Channel = Paper
+	}
+	if err := channel(form, o.Channel, o.Fields); err != nil {
+		return nil, err
+	}
+	next := Order{ID: rand.Text()[:12], Form: o.Form, Actor: o.Actor, Channel: o.Channel, By: o.By, State: Draft, Fields: map[string]string{}}
+	if err := fill(&next, form, o.Fields); err != nil {
+		return nil, err
+	}
+	d.step(&next, Draft, o.By, "")
+	return &next, orders.Save(ctx, d.store, next.ID, next, store.Forever)
+}
+
+// channel: a démarche simplifiée must exist for the form, and begins with the
+// structure's SIRET.
+func channel(form *Form, name string, fields map[string]string) error {
+	switch {
+	case name != Paper && name != Simplified:
+		return problem.New(problem.Invalid, "channel-unknown", "no such channel").Got(name).Want(Paper + " or " + Simplified)
+	case name == Simplified && form.Simplified == "non":
+		return problem.New(problem.Forbidden, "channel-not-offered", "ce formulaire n'existe pas en démarche simplifiée").Got(form.No).Want(Paper)
+	case name == Simplified && kinds["siret"](fields["siret"]) != "":
+		return problem.New(problem.Invalid, "siret-missing", "une démarche simplifiée commence par le SIRET de la structure").Got(fields["siret"]).Want("14 chiffres avec la bonne clé")
+	}
+	return nil
+}
+
+// fill lays values over an order's fields; an unknown field or a wrong value is
+// refused.
+func fill(o *Order, form *Form, values map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		n := slices.IndexFunc(form.Fields, func(f Field) bool { return f.Name == name })
+		if n < 0 {
+			var names []string
+			for _, f := range form.Fields {
+				names = append(names, f.Name)
+			}
+			return problem.New(problem.Invalid, "order-field-unknown", "ce formulaire n'a pas ce champ").Got(name).Want(strings.Join(names, ", "))
+		}
+		value := strings.TrimSpace(values[name])
+		if err := form.Fields[n].check(value); err != nil {
+			return err
+		}
+		if value == "" {
+			delete(o.Fields, name)
+		} else {
+			o.Fields[name] = value
+		}
+	}
+	return nil
+}
+
+func (d *Desk) step(o *Order, to State, by, note string) {
+	if by == "" {
+		by = "-"
+	}
+	o.State = to
+	o.History = append(o.History, Step{d.clock.Now(), by, to, note})
+}
+
+// Get finds an order with its state of now.
+func (d *Desk) Get(ctx context.Context, id string) (*Order, error) {
+	o, err := orders.Load(ctx, d.store, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, problem.New(problem.NotFound, "order-unknown", "no such order").Got(id)
+	}
+	o.State = d.stateOf(&o)
+	return &o, err
+}
+
+func (d *Desk) stateOf(o *Order) State {
+	if o.State == InProduction && !d.clock.Now().Before(o.ReadyAt) {
+		return Sent
+	}
+	return o.State
+}
+
+// List returns orders behind the id after.
+func (d *Desk) List(ctx context.Context, after string, limit int) ([]Order, error) {
+	page, err := orders.Page(ctx, d.store, after, limit)
+	for n := range page {
+		page[n].State = d.stateOf(&page[n])
+	}
+	return page, err
+}
+
+// StructureNamed finds what is known of a structure.
+func (d *Desk) StructureNamed(ctx context.Context, id string) (*Structure, error) {
+	s, err := structures.Load(ctx, d.store, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, problem.New(problem.NotFound, "structure-unknown", "the order desk knows no such structure").Got(id).Want("SIRET or FINESS of a structure that has ordered")
+	}
+	return &s, err
+}
+
+// Complete adds fields to an order that is a draft or incomplete.
+func (d *Desk) Complete(ctx context.Context, id string, fields map[string]string) (*Order, error) {
+	return d.change(ctx, id, []State{Draft, Incomplete}, func(o *Order) error {
+		form, err := FormNamed(o.Form)
+		if err == nil {
+			err = fill(o, form, fields)
+		}
+		return err
+	})
+}
+
+// Cancel takes back a draft, or what was submitted.
+func (d *Desk) Cancel(ctx context.Context, id string) (*Order, error) {
+	return d.change(ctx, id, []State{Draft, Submitted, Incomplete}, func(o *Order) error {
+		d.step(o, Cancelled, o.By, "")
+		return nil
+	})
+}
+
+// Submit judges the order. Missing fields make it incomplete, a rule refuses
+// it with the reason; else it waits for the ANS, or — order-delay instant — is
+// accepted, produced, sent and received at once.
+func (d *Desk) Submit(ctx context.Context, id string) (*Order, error) {
+	o, err := d.in(ctx, id, Draft, Incomplete, Submitted)
+	if err != nil {
+		return nil, err
+	}
+	f, err := d.open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Missing = f.missing(); len(o.Missing) > 0 {
+		d.step(o, Incomplete, o.By, "manque : "+strings.Join(o.Missing, ", "))
+		return o, orders.Save(ctx, d.store, o.ID, *o, store.Forever)
+	}
+	if need, err := f.judge(ctx); err != nil {
+		return nil, err
+	} else if need != nil {
+		o.Code, o.Reason, o.Remedy, o.Source = "order-"+need.Check, need.Say, need.Remedy, need.Source
+		d.step(o, Refused, "ans", need.Say)
+		return o, orders.Save(ctx, d.store, o.ID, *o, store.Forever)
+	}
+	d.step(o, Submitted, o.By, "")
+	if err := f.apply(ctx, "submit"); err != nil {
+		return nil, err
+	}
+	if err := orders.Save(ctx, d.store, o.ID, *o, store.Forever); err != nil || d.delay() > 0 {
+		return o, err
+	}
+	if _, err := d.Validate(ctx, id); err != nil {
+		return nil, err
+	}
+	return d.Deliver(ctx, id)
+}
+
+// delay is how long an order is in production.
+func (d *Desk) delay() time.Duration {
+	delay, err := time.ParseDuration(d.settings.Policies(nil, nil).OrderDelay)
+	if err != nil {
+		return 0 // instant
+	}
+	return delay
+}
+
+// Validate is the ANS accepting an order: what it orders takes effect, cards
+// go into production.
+func (d *Desk) Validate(ctx context.Context, id string) (*Order, error) {
+	o, err := d.in(ctx, id, Submitted)
+	if err != nil {
+		return nil, err
+	}
+	f, err := d.open(ctx, o)
+	if err == nil {
+		err = f.apply(ctx, "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.ReadyAt = d.clock.Now().Add(d.delay())
+	o.History = append(o.History, Step{d.clock.Now(), "ans", "accepted", ""})
+	d.step(o, InProduction, "ans", "")
+	return o, orders.Save(ctx, d.store, o.ID, *o, store.Forever)
+}
+
+// Reject is the ANS refusing an order, with the reason.
+func (d *Desk) Reject(ctx context.Context, id, reason string) (*Order, error) {
+	if strings.TrimSpace(reason) == "" {
+		return nil, problem.New(problem.Invalid, "reason-missing", "a refusal needs its reason").Want("reason")
+	}
+	return d.change(ctx, id, []State{Submitted}, func(o *Order) error {
+		o.Code, o.Reason = "order-rejected", reason
+		d.step(o, Refused, "ans", reason)
+		return nil
+	})
+}
+
+// Deliver is the arrival of what was sent: its cards can be used from now on.
+func (d *Desk) Deliver(ctx context.Context, id string) (*Order, error) {
+	o, err := d.in(ctx, id, Sent)
+	if err != nil {
+		return nil, err
+	}
+	for _, serial := range o.Cards {
+		if err := d.cards.Receive(ctx, serial); err != nil {
+			return nil, err
+		}
+	}
+	d.step(o, Sent, "ans", "")
+	d.step(o, Received, o.By, "")
+	return o, orders.Save(ctx, d.store, o.ID, *o, store.Forever)
+}
+
+// in finds an order that is in one of these states.
+func (d *Desk) in(ctx context.Context, id string, states ...State) (*Order, error) {
+	o, err := d.Get(ctx, id)
+	if err == nil && !slices.Contains(states, o.State) {
+		err = problem.New(problem.Conflict, "order-state", "the order is not in a state for this").Got(string(o.State)).Want(strings.Trim(fmt.Sprint(states), "[]"))
+		if o.State == InProduction {
+			err = problem.From(err).Do("it is sent at " + o.ReadyAt.Format(time.RFC3339) + " (the clock can be advanced)")
+		}
+	}
+	return o, err
+}
+
+func (d *Desk) change(ctx context.Context, id string, states []State, fn func(*Order) error) (*Order, error) {
+	o, err := d.in(ctx, id, states...)
+	if err == nil {
+		err = fn(o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return o, orders.Save(ctx, d.store, o.ID, *o, store.Forever)
+}

@@ -1,0 +1,214 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/cards/orders"
+	"pscemu/problem"
+)
+
+// The order desk, by the control API and on pages made of its data.
+
+func (s *Console) orderRoutes() []route {
+	step := func(do func(c echo.Context, id string) (*orders.Order, error)) func(echo.Context) (any, error) {
+		return func(c echo.Context) (any, error) { return do(c, param(c, "id")) }
+	}
+	return []route{
+		{"GET", "/orders/forms", "The order desk's forms, as data; ?actor= those it sees", s.orderForms},
+		{"GET", "/orders/actors", "Who orders, with the forms and services open to them", func(echo.Context) (any, error) { return items{orders.Actors(), ""}, nil }},
+		{"GET", "/orders/services", "The online services TOPS and TOM", func(echo.Context) (any, error) { return items{orders.Services(), ""}, nil }},
+		{"POST", "/orders/services/:name/enter", "Whether a card opens an online service: {card}", s.enterService},
+		{"GET", "/orders/fleet", "The cards of the structures that ?by= acts for", s.fleet},
+		{"POST", "/orders/fleet/take-back", "Take a leaving holder's card back: {by, card}", s.takeBack},
+		{"POST", "/orders/registrations", "Inscription at the order, which gives a CPS without asking: {identity}", s.registerAtOrder},
+		{"GET", "/orders/structures/:id", "What the desk knows of a structure, by SIRET or FINESS", func(c echo.Context) (any, error) { return s.Orders.StructureNamed(ctx(c), param(c, "id")) }},
+		{"GET", "/orders", "The orders", s.listOrders},
+		{"POST", "/orders", "Begin an order: {form, actor, channel, by, fields}", s.beginOrder},
+		{"GET", "/orders/:id", "One order with its history", step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Get(ctx(c), id) })},
+		{"PUT", "/orders/:id", "Fill in fields of a draft or an incomplete order: {fields}", s.completeOrder},
+		{"POST", "/orders/:id/submit", "Submit it: the rules are judged", step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Submit(ctx(c), id) })},
+		{"POST", "/orders/:id/cancel", "Take it back", step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Cancel(ctx(c), id) })},
+		{"POST", "/orders/:id/validate", "As the ANS: accept it", step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Validate(ctx(c), id) })},
+		{"POST", "/orders/:id/reject", "As the ANS: refuse it, {reason}", s.rejectOrder},
+		{"POST", "/orders/:id/deliver", "What was sent arrives", step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Deliver(ctx(c), id) })},
+	}
+}
+
+func (s *Console) orderForms(c echo.Context) (any, error) {
+	id := c.QueryParam("actor")
+	if id == "" {
+		return items{orders.Forms(nil), ""}, nil
+	}
+	actor, err := orders.ActorNamed(id)
+	if err != nil {
+		return nil, err
+	}
+	return items{orders.Forms(actor), ""}, nil
+}
+
+func (s *Console) listOrders(c echo.Context) (any, error) {
+	n := limit(c)
+	list, err := s.Orders.List(ctx(c), c.QueryParam("after"), n)
+	out := items{Items: list}
+	if len(list) == n {
+		out.Next = list[n-1].ID
+	}
+	return out, err
+}
+
+func (s *Console) beginOrder(c echo.Context) (any, error) {
+	var in struct {
+		Form, Actor, Channel, By string
+		Fields                   map[string]string
+	}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return s.Orders.Begin(ctx(c), orders.Order{Form: in.Form, Actor: in.Actor, Channel: in.Channel, By: in.By, Fields: in.Fields})
+}
+
+func (s *Console) completeOrder(c echo.Context) (any, error) {
+	var in struct{ Fields map[string]string }
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return s.Orders.Complete(ctx(c), param(c, "id"), in.Fields)
+}
+
+func (s *Console) rejectOrder(c echo.Context) (any, error) {
+	var in struct{ Reason string }
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return s.Orders.Reject(ctx(c), param(c, "id"), in.Reason)
+}
+
+func (s *Console) enterService(c echo.Context) (any, error) {
+	var in struct{ Card string }
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return map[string]bool{"open": true}, s.Orders.Enter(ctx(c), c.Param("name"), in.Card)
+}
+
+func (s *Console) fleet(c echo.Context) (any, error) {
+	list, err := s.Orders.Fleet(ctx(c), c.QueryParam("by"))
+	return items{list, ""}, err
+}
+
+func (s *Console) takeBack(c echo.Context) (any, error) {
+	var in struct{ By, Card string }
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return nil, s.Orders.TakeBack(ctx(c), in.By, in.Card)
+}
+
+func (s *Console) registerAtOrder(c echo.Context) (any, error) {
+	var in struct{ Identity string }
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return s.Orders.Register(ctx(c), in.Identity)
+}
+
+func (s *Console) orderPages(e, ours *echo.Group) {
+	e.GET("/orders", s.ordersPage)
+	e.GET("/orders/new", s.orderForm)
+	e.GET("/orders/:id", s.orderPage)
+	ours.POST("/orders/new", s.fillOrder)
+	ours.POST("/orders/:id/:action", s.orderAction)
+}
+
+// ordersPage chooses an actor, shows the forms it sees and what was ordered.
+func (s *Console) ordersPage(c echo.Context) error {
+	list, err := s.Orders.List(ctx(c), "", 200)
+	if err != nil {
+		return err
+	}
+	data := map[string]any{"Title": "Commandes", "Actors": orders.Actors(), "Orders": list}
+	if id := c.QueryParam("actor"); id != "" {
+		actor, err := orders.ActorNamed(id)
+		if err != nil {
+			return err
+		}
+		data["Actor"], data["Forms"] = actor, orders.Forms(actor)
+	}
+	return s.page(c, http.StatusOK, "console_orders", data)
+}
+
+func (s *Console) orderForm(c echo.Context) error { return s.showOrderForm(c, nil) }
+
+func (s *Console) showOrderForm(c echo.Context, refusal error) error {
+	form, err := orders.FormNamed(c.FormValue("form"))
+	if err != nil {
+		return err
+	}
+	values, err := c.FormParams()
+	if err != nil {
+		return err
+	}
+	data := map[string]any{"Title": form.No + " — " + form.Name, "Form": form, "Actor": c.FormValue("actor"), "By": c.FormValue("by"), "Values": values, "Channels": []string{orders.Paper, orders.Simplified}}
+	status := http.StatusOK
+	if refusal != nil {
+		status, data["Problem"] = http.StatusUnprocessableEntity, problem.From(refusal)
+	}
+	return s.page(c, status, "console_order_form", data)
+}
+
+// fillOrder begins the order and submits it.
+func (s *Console) fillOrder(c echo.Context) error {
+	form, err := orders.FormNamed(c.FormValue("form"))
+	if err != nil {
+		return err
+	}
+	fields := map[string]string{}
+	for _, f := range form.Fields {
+		fields[f.Name] = c.FormValue("field." + f.Name)
+	}
+	o, err := s.Orders.Begin(ctx(c), orders.Order{Form: form.No, Actor: c.FormValue("actor"), Channel: c.FormValue("channel"), By: c.FormValue("by"), Fields: fields})
+	if err == nil {
+		o, err = s.Orders.Submit(ctx(c), o.ID)
+	}
+	if err != nil {
+		return s.showOrderForm(c, err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(o.ID))
+}
+
+func (s *Console) orderPage(c echo.Context) error {
+	o, err := s.Orders.Get(ctx(c), param(c, "id"))
+	if err != nil {
+		return err
+	}
+	form, err := orders.FormNamed(o.Form)
+	if err != nil {
+		return err
+	}
+	return s.page(c, http.StatusOK, "console_order", map[string]any{"Title": "Commande " + o.ID, "Order": o, "Form": form})
+}
+
+func (s *Console) orderAction(c echo.Context) error {
+	id, err := param(c, "id"), error(nil)
+	switch c.Param("action") {
+	case "submit":
+		_, err = s.Orders.Submit(ctx(c), id)
+	case "validate":
+		_, err = s.Orders.Validate(ctx(c), id)
+	case "reject":
+		_, err = s.Orders.Reject(ctx(c), id, c.FormValue("reason"))
+	case "deliver":
+		_, err = s.Orders.Deliver(ctx(c), id)
+	case "cancel":
+		_, err = s.Orders.Cancel(ctx(c), id)
+	default:
+		err = echo.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(id))
+}
