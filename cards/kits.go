@@ -134,8 +134,8 @@ func (k *Kit) people(seed uint64) []identities.Identity {
 // qualified is the n-th person of the generator, or the next who no longer
 // learns: a kit holds CPS, not CPF.
 func qualified(g *identities.Generator, n int) *identities.Identity {
-	for i := g.Person(n); ; n += 100 {
-		if i = g.Person(n); !i.Student() {
+	for ; ; n += 100 {
+		if i := g.Person(n); !i.Student() {
 			return i
 		}
 	}

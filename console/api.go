@@ -100,6 +100,7 @@ func (s *Console) routes() []route {
 		{"GET", "/certificates/broken", "Certificates with something odd about them, for ?client_id", s.brokenCertificates},
 		{"GET", "/certificates/:serial", "One certificate", func(c echo.Context) (any, error) { return s.PKI.Certificate(ctx(c), param(c, "serial")) }},
 		{"GET", "/certificates/:serial/:format", "The certificate as pem, der, chain, key or p12 (?password, ?legacy=true)", s.certificateAs},
+		{"POST", "/certificates/:serial/bind", "Bind it to a client: {client_id}", s.bindCertificate},
 		{"POST", "/certificates/:serial/revoke", "Revoke", func(c echo.Context) (any, error) { return nil, s.PKI.Revoke(ctx(c), param(c, "serial")) }},
 		{"GET", "/clients", "List clients", s.listClients},
 		{"POST", "/clients", "Register a client", s.putClient},

@@ -168,11 +168,16 @@ func (s *Console) issueCertificate(c echo.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	pem, key, err := s.PKI.PEM(ctx(c), cert)
+	return s.issued(ctx(c), cert)
+}
+
+// issued hands a new certificate over.
+func (s *Console) issued(ctx context.Context, cert *pki.Certificate) (any, error) {
+	pem, key, err := s.PKI.PEM(ctx, cert)
 	if err != nil || key == nil {
 		return Issued{Serial: cert.Serial, Profile: cert.Profile, Certificate: string(pem)}, err
 	}
-	p12, err := s.PKI.PKCS12(ctx(c), cert, "pscemu")
+	p12, err := s.PKI.PKCS12(ctx, cert, "pscemu")
 	return Issued{cert.Serial, cert.Profile, string(pem), string(key), p12}, err
 }
 

@@ -57,6 +57,7 @@ type Parts struct {
 type Console struct {
 	Parts
 	cookie string // name of the pages' cookie, which holds the token
+	visitors
 }
 
 // New makes the console.

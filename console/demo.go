@@ -34,56 +34,78 @@ func (s *Console) demoPage(c echo.Context) error {
 	return s.page(c, http.StatusOK, "demo", map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer})
 }
 
-func (s *Console) demoRedirect() string { return "http://" + s.Addr + "/demo/callback" }
+func (s *Console) demoStart(c echo.Context) error { return s.begin(c, "/demo") }
 
-// demoStart sends the browser to the login with state, nonce and PKCE, which
-// it keeps in a cookie of this browser.
-func (s *Console) demoStart(c echo.Context) error {
-	state, nonce, verifier := rand.Text(), rand.Text(), rand.Text()+rand.Text()
-	challenge := sha256.Sum256([]byte(verifier))
-	c.SetCookie(&http.Cookie{Name: demoCookie, Value: state + "." + nonce + "." + verifier, Path: "/demo", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: 1800})
-	q := url.Values{"response_type": {"code"}, "client_id": {s.Demo.ClientID}, "redirect_uri": {s.demoRedirect()}, "scope": {"openid scope_all"}, "acr_values": {"eidas1"},
-		"state": {state}, "nonce": {nonce}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
-	return c.Redirect(http.StatusFound, s.Demo.AuthorizeURL+"?"+q.Encode())
-}
-
-// demoCallback checks what came, exchanges the code and shows everything.
+// demoCallback shows everything that a login brings.
 func (s *Console) demoCallback(c echo.Context) error {
-	kept, err := c.Cookie(demoCookie)
-	if err != nil {
-		return problem.New(problem.Forbidden, "demo-not-started", "this browser began no login here").Do("start again on /demo")
-	}
-	c.SetCookie(&http.Cookie{Name: demoCookie, Path: "/demo", MaxAge: -1})
-	parts := strings.SplitN(kept.Value, ".", 3)
-	if len(parts) != 3 || c.QueryParam("state") != parts[0] || c.QueryParam("iss") != s.Demo.Issuer {
-		return problem.New(problem.Forbidden, "demo-state-wrong", "state or iss is not what was sent").Do("start again on /demo")
-	}
-	if e := c.QueryParam("error"); e != "" {
-		return s.page(c, http.StatusOK, "demo", map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer, "Error": e, "Description": c.QueryParam("error_description")})
-	}
-	tokens, err := s.demoExchange(c.QueryParam("code"), parts[2])
+	in, err := s.loggedIn(c, "/demo")
 	if err != nil {
 		return err
 	}
-	id := decoded(tokens["id_token"])
-	if id["nonce"] != parts[1] {
-		return problem.New(problem.Forbidden, "demo-nonce-wrong", "the id token's nonce is not the one sent")
+	if in.Error != "" {
+		return s.page(c, http.StatusOK, "demo", map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer, "Error": in.Error, "Description": in.Description})
 	}
-	info, err := s.demoGet(s.Demo.Issuer+"/protocol/openid-connect/userinfo", fmt.Sprint(tokens["access_token"]))
+	info, err := s.demoGet(s.Demo.Issuer+"/protocol/openid-connect/userinfo", in.Access)
 	if err != nil {
 		return err
 	}
 	return s.page(c, http.StatusOK, "demo", map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer, "UserInfo": info,
-		"IDToken": indent(id), "AccessToken": indent(decoded(tokens["access_token"])), "Raw": tokens["id_token"],
-		"Logout": s.Demo.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {fmt.Sprint(tokens["id_token"])}, "post_logout_redirect_uri": {"http://" + s.Addr + "/demo"}}.Encode()})
+		"IDToken": indent(in.Claims), "AccessToken": indent(decoded(in.Access)), "Raw": in.ID,
+		"Logout": s.Demo.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {in.ID}, "post_logout_redirect_uri": {"http://" + s.Addr + "/demo"}}.Encode()})
+}
+
+// relyingLogin is what came of a login of one of our own relying parties.
+type relyingLogin struct {
+	Error, Description string // refused
+	ID, Access         string // tokens
+	Claims             map[string]any
+}
+
+// begin sends the browser to the login with state, nonce and PKCE, which it
+// keeps in a cookie of this browser. at is the relying party's place here:
+// /demo, or the order desk's /desk.
+func (s *Console) begin(c echo.Context, at string) error {
+	state, nonce, verifier := rand.Text(), rand.Text(), rand.Text()+rand.Text()
+	challenge := sha256.Sum256([]byte(verifier))
+	c.SetCookie(&http.Cookie{Name: demoCookie, Value: state + "." + nonce + "." + verifier, Path: at, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: 1800})
+	q := url.Values{"response_type": {"code"}, "client_id": {s.Demo.ClientID}, "redirect_uri": {s.redirectAt(at)}, "scope": {"openid scope_all"}, "acr_values": {"eidas1"},
+		"state": {state}, "nonce": {nonce}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
+	return c.Redirect(http.StatusFound, s.Demo.AuthorizeURL+"?"+q.Encode())
+}
+
+func (s *Console) redirectAt(at string) string { return "http://" + s.Addr + at + "/callback" }
+
+// loggedIn checks what came back and exchanges the code.
+func (s *Console) loggedIn(c echo.Context, at string) (*relyingLogin, error) {
+	kept, err := c.Cookie(demoCookie)
+	if err != nil {
+		return nil, problem.New(problem.Forbidden, "demo-not-started", "this browser began no login here").Do("start again on " + at)
+	}
+	c.SetCookie(&http.Cookie{Name: demoCookie, Path: at, MaxAge: -1})
+	parts := strings.SplitN(kept.Value, ".", 3)
+	if len(parts) != 3 || c.QueryParam("state") != parts[0] || c.QueryParam("iss") != s.Demo.Issuer {
+		return nil, problem.New(problem.Forbidden, "demo-state-wrong", "state or iss is not what was sent").Do("start again on " + at)
+	}
+	if e := c.QueryParam("error"); e != "" {
+		return &relyingLogin{Error: e, Description: c.QueryParam("error_description")}, nil
+	}
+	tokens, err := s.demoExchange(c.QueryParam("code"), parts[2], s.redirectAt(at))
+	if err != nil {
+		return nil, err
+	}
+	in := &relyingLogin{ID: fmt.Sprint(tokens["id_token"]), Access: fmt.Sprint(tokens["access_token"]), Claims: decoded(tokens["id_token"])}
+	if in.Claims["nonce"] != parts[1] {
+		return nil, problem.New(problem.Forbidden, "demo-nonce-wrong", "the id token's nonce is not the one sent")
+	}
+	return in, nil
 }
 
 func (s *Console) demoClient() *http.Client {
 	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{TLSClientConfig: s.Demo.TLS, DisableKeepAlives: true}}
 }
 
-func (s *Console) demoExchange(code, verifier string) (map[string]any, error) {
-	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {s.Demo.ClientID}, "client_secret": {s.Demo.Secret}, "code": {code}, "code_verifier": {verifier}, "redirect_uri": {s.demoRedirect()}}
+func (s *Console) demoExchange(code, verifier, redirect string) (map[string]any, error) {
+	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {s.Demo.ClientID}, "client_secret": {s.Demo.Secret}, "code": {code}, "code_verifier": {verifier}, "redirect_uri": {redirect}}
 	resp, err := s.demoClient().PostForm(s.Demo.Issuer+"/protocol/openid-connect/token", form)
 	if err != nil {
 		return nil, err

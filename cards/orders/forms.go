@@ -142,9 +142,8 @@ func Forms(actor *Actor) []Form {
 func (a *Actor) Sees(f *Form) bool { return f.Holder || slices.Contains(a.Forms, f.No) }
 
 var (
-	digitsOnly = regexp.MustCompile(`^\d+$`)
-	mail       = regexp.MustCompile(`^[^\s@]+@[^\s@]+$`)
-	phone      = regexp.MustCompile(`^\+?[0-9][0-9 .-]{5,18}$`)
+	mail  = regexp.MustCompile(`^[^\s@]+@[^\s@]+$`)
+	phone = regexp.MustCompile(`^\+?[0-9][0-9 .-]{5,18}$`)
 )
 
 // keyed wants a number of a length with a right key.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pscemu/cards"
+	"pscemu/cards/pki"
 	"pscemu/clock"
 	"pscemu/config"
 	"pscemu/identities"
@@ -99,13 +100,14 @@ type Desk struct {
 	clock    clock.Clock
 	people   *identities.People
 	cards    *cards.Desk
+	pki      *pki.PKI
 	outbox   *outbox.Outbox
 	settings *config.Live
 }
 
 // New opens the desk.
-func New(s store.Store, c clock.Clock, people *identities.People, k *cards.Desk, o *outbox.Outbox, settings *config.Live) *Desk {
-	return &Desk{store: s, clock: c, people: people, cards: k, outbox: o, settings: settings}
+func New(s store.Store, c clock.Clock, people *identities.People, k *cards.Desk, p *pki.PKI, o *outbox.Outbox, settings *config.Live) *Desk {
+	return &Desk{store: s, clock: c, people: people, cards: k, pki: p, outbox: o, settings: settings}
 }
 
 // Begin makes a draft. Who does not see the form is told which forms there are.

@@ -53,6 +53,7 @@ type Certificate struct {
 	Authority  string     `json:"authority"`
 	ClientID   string     `json:"client_id,omitempty"`
 	CardSerial string     `json:"card_serial,omitempty"`
+	Structure  string     `json:"structure,omitempty"` // it was ordered for, at the order desk
 	NotBefore  time.Time  `json:"not_before"`
 	NotAfter   time.Time  `json:"not_after"`
 	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
@@ -212,6 +213,7 @@ type Order struct {
 	PublicKey  crypto.PublicKey // instead of Key, from a CSR
 	ClientID   string           // the client it is meant for
 	CardSerial string
+	Structure  string
 	Extra      map[string]string // proprietary extension OID → code, cards only
 	NotBefore  time.Time         // zero: now
 	NotAfter   time.Time         // zero: by the profile
@@ -244,7 +246,7 @@ func (p *PKI) Issue(ctx context.Context, o Order) (*Certificate, error) {
 		return nil, err
 	}
 	rec := Certificate{Serial: hex.EncodeToString(tmpl.SerialNumber.Bytes()), Profile: profile.Name, State: "valid", Subject: o.Subject.String(),
-		Authority: profile.Authority, ClientID: o.ClientID, CardSerial: o.CardSerial, NotBefore: tmpl.NotBefore, NotAfter: tmpl.NotAfter, DER: der}
+		Authority: profile.Authority, ClientID: o.ClientID, CardSerial: o.CardSerial, Structure: o.Structure, NotBefore: tmpl.NotBefore, NotAfter: tmpl.NotAfter, DER: der}
 	if o.Key != nil {
 		if rec.Key, err = x509.MarshalPKCS8PrivateKey(o.Key); err != nil {
 			return nil, err
@@ -371,11 +373,12 @@ func parseOID(s string) (asn1.ObjectIdentifier, error) {
 // Query chooses certificates; its zero value chooses all.
 type Query struct {
 	ClientID, Card, State string
+	Structure             string
 	Text                  string // in the subject, case aside
 }
 
 func (q Query) matches(c *Certificate) bool {
-	return (q.ClientID == "" || c.ClientID == q.ClientID) && (q.Card == "" || c.CardSerial == q.Card) && (q.State == "" || c.State == q.State) &&
+	return (q.ClientID == "" || c.ClientID == q.ClientID) && (q.Card == "" || c.CardSerial == q.Card) && (q.State == "" || c.State == q.State) && (q.Structure == "" || c.Structure == q.Structure) &&
 		strings.Contains(strings.ToLower(c.Subject), strings.ToLower(q.Text))
 }
 
@@ -458,6 +461,16 @@ func (p *PKI) PKCS12(ctx context.Context, c *Certificate, password string) ([]by
 // LegacyPKCS12 packs them as old stores need it (3DES, SHA-1).
 func (p *PKI) LegacyPKCS12(ctx context.Context, c *Certificate, password string) ([]byte, error) {
 	return p.pack(ctx, c, pkcs12.LegacyDES, password)
+}
+
+// Unpack reads what PKCS12 packed: the key as PEM, the certificate as DER.
+func Unpack(p12 []byte, password string) (keyPEM, der []byte, err error) {
+	key, leaf, _, err := pkcs12.DecodeChain(p12, password)
+	if err != nil {
+		return nil, nil, err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	return EncodePEM("PRIVATE KEY", pkcs8), leaf.Raw, err
 }
 
 func (p *PKI) pack(ctx context.Context, c *Certificate, as *pkcs12.Encoder, password string) ([]byte, error) {

@@ -237,3 +237,134 @@ func TestBrowserACardsFaceReaderAndOpposition(t *testing.T) {
 		t.Errorf("the kit's people: %s", got)
 	}
 }
+
+// SoftHSM holds the card as a reader would; OpenSSL logs in with it, once the
+// code porteur opened it.
+func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
+	s := boot(t)
+	dir := t.TempDir()
+	var list struct{ Items []testCard }
+	s.api("GET", "/cards?national_id="+doctor, "", &list)
+	card := list.Items[0]
+	var made struct {
+		Token, Module, Config string
+		KeyURI                string `json:"key_uri"`
+	}
+	if err := json.Unmarshal([]byte(s.cli("cards", "export", card.Serial, "--softhsm", dir)), &made); err != nil {
+		t.Fatal(err)
+	}
+	tool := func(name string, args ...string) *exec.Cmd {
+		c := exec.Command(name, args...)
+		c.Env = append(os.Environ(), "SOFTHSM2_CONF="+made.Config, "PKCS11_MODULE_PATH="+made.Module)
+		return c
+	}
+	out, err := tool("pkcs11-tool", "--module", made.Module, "--token-label", made.Token, "--login", "--pin", card.PIN, "--list-objects").CombinedOutput()
+	for _, want := range []string{"Certificat d'Authentification CPS", "Certificat de Signature CPS", "CPS_ID_CARD", "CPS_NAME_PS", "CPS_INFO_PS", "CPS_ACTIVITY_01_PS", "CPS_ACTIVITY_08_PS"} {
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%v: no %s in %s", err, want, out)
+		}
+	}
+	public, _ := tool("pkcs11-tool", "--module", made.Module, "--token-label", made.Token, "--list-objects").CombinedOutput()
+	if strings.Contains(string(public), "CPS_ACTIVITY_01_PS") || !strings.Contains(string(public), "CPS_ID_CARD") {
+		t.Errorf("without the code: %s", public)
+	}
+	if out, err := tool("pkcs11-tool", "--module", made.Module, "--token-label", made.Token, "--login", "--pin", "9999", "--list-objects").CombinedOutput(); err == nil {
+		t.Errorf("a wrong code opens the token: %s", out)
+	}
+	// The browser's way to the card origin, with OpenSSL in the browser's place.
+	browser, page, _ := s.atCard()
+	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := browser.Get(page + "/card-browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	to, err := resp.Location()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem := filepath.Join(dir, "card.pem")
+	cert := s.cardPEM(card.Serial)
+	if err := os.WriteFile(pem, cert, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := tool("openssl", "s_client", "-quiet", "-connect", to.Host, "-CAfile", s.CAFile, "-cert", pem, "-engine", "pkcs11", "-keyform", "engine", "-key", made.KeyURI+";pin-value="+card.PIN)
+	c.Stdin = strings.NewReader("GET " + to.RequestURI() + " HTTP/1.1\r\nHost: " + to.Host + "\r\nConnection: close\r\n\r\n")
+	answer, err := c.CombinedOutput()
+	_, location, found := strings.Cut(string(answer), "Location: ")
+	if err != nil && !found || !found {
+		t.Fatalf("%v: %s", err, answer)
+	}
+	location, _, _ = strings.Cut(location, "\r\n")
+	resp, err = browser.Get(location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if back := resp.Header.Get("Location"); !strings.HasPrefix(back, callbackURL) || !strings.Contains(back, "code=") {
+		t.Errorf("%s %s", resp.Status, back)
+	}
+}
+
+func (s *server) cardPEM(serial string) []byte {
+	s.t.Helper()
+	req, _ := http.NewRequest(http.MethodGet, s.APIURL+"/cards/"+serial+"/certificate", nil)
+	req.Header.Set("Authorization", "Bearer "+s.APIToken)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return b
+}
+
+const javaClient = `import java.io.*; import java.net.*; import java.net.http.*; import java.security.*; import java.security.cert.*; import javax.net.ssl.*;
+public class Client { public static void main(String[] a) throws Exception {
+  KeyStore store = KeyStore.getInstance("PKCS12"); store.load(new FileInputStream(a[0]), "pscemu".toCharArray());
+  KeyManagerFactory keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm()); keys.init(store, "pscemu".toCharArray());
+  KeyStore roots = KeyStore.getInstance(KeyStore.getDefaultType()); roots.load(null); roots.setCertificateEntry("ca", CertificateFactory.getInstance("X.509").generateCertificate(new FileInputStream(a[1])));
+  TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm()); trust.init(roots);
+  SSLContext tls = SSLContext.getInstance("TLS"); tls.init(keys.getKeyManagers(), trust.getTrustManagers(), null);
+  HttpRequest r = HttpRequest.newBuilder(URI.create(a[2])).header("Content-Type", "application/x-www-form-urlencoded").POST(HttpRequest.BodyPublishers.ofString("grant_type=refresh_token&client_id=demo&refresh_token=x")).build();
+  System.out.println(HttpClient.newBuilder().sslContext(tls).build().send(r, HttpResponse.BodyHandlers.ofString()).body()); } }`
+
+// The p12 as Java reads it, modern and legacy; curl with PEM and with p12.
+func TestJavaAndCurlPresentTheP12(t *testing.T) {
+	s := boot(t)
+	dir := t.TempDir()
+	source := filepath.Join(dir, "Client.java")
+	if err := os.WriteFile(source, []byte(javaClient), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var issued struct {
+		Serial  string
+		P12File string `json:"p12_file"`
+	}
+	if err := json.Unmarshal([]byte(s.cli("certificates", "issue", "--out", dir)), &issued); err != nil {
+		t.Fatal(err)
+	}
+	legacy := filepath.Join(dir, "legacy.p12")
+	req, _ := http.NewRequest(http.MethodGet, s.APIURL+"/certificates/"+issued.Serial+"/p12?legacy=true", nil)
+	req.Header.Set("Authorization", "Bearer "+s.APIToken)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err := os.WriteFile(legacy, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	token := s.Issuer + "/protocol/openid-connect/token"
+	for name, c := range map[string]*exec.Cmd{
+		"Java":              exec.Command("java", source, issued.P12File, s.CAFile, token),
+		"Java, legacy":      exec.Command("java", source, legacy, s.CAFile, token),
+		"curl with the p12": exec.Command("curl", "-s", "--cacert", s.CAFile, "--cert-type", "P12", "--cert", issued.P12File+":pscemu", "-d", "grant_type=refresh_token&client_id=demo&refresh_token=x", token),
+	} {
+		// invalid_grant: the client was accepted, its refresh token was not.
+		if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "invalid_grant") {
+			t.Errorf("%s: %v %s", name, err, out)
+		}
+	}
+}

@@ -57,7 +57,7 @@ func newIdentities() *cobra.Command {
 }
 
 func newCards() *cobra.Command {
-	export := command("export SERIAL", "Write the card's certificate and key as PKCS#12", 1, func(cmd *cobra.Command, a []string) error {
+	export := command("export SERIAL", "Write the card's certificate and key as PKCS#12, or the whole card as a PKCS#11 token of SoftHSM", 1, func(cmd *cobra.Command, a []string) error {
 		file, _ := cmd.Flags().GetString("p12")
 		password, _ := cmd.Flags().GetString("password")
 		legacy, _ := cmd.Flags().GetBool("legacy")
@@ -69,6 +69,9 @@ func newCards() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if dir, _ := cmd.Flags().GetString("softhsm"); dir != "" {
+			return exportSoftHSM(cmd, r, a[0], dir)
+		}
 		data, err := r.raw(http.MethodGet, "/cards"+segment(a[0])+"/p12?"+url.Values{"password": {password}, "legacy": {fmt.Sprint(legacy)}, "use": {use}}.Encode(), nil)
 		if err != nil {
 			return err
@@ -77,6 +80,7 @@ func newCards() *cobra.Command {
 	})
 	export.Flags().String("p12", "card.p12", "file to write")
 	export.Flags().String("password", "pscemu", "its password")
+	export.Flags().String("softhsm", "", "folder of a PKCS#11 token to write instead (needs softhsm2 and opensc)")
 	export.Flags().Bool("sign", false, "the certificate that signs, not the one that logs in")
 	export.Flags().Bool("legacy", false, "as old stores need it (3DES, SHA-1)")
 	list := command("list", "List the cards", 0, func(cmd *cobra.Command, _ []string) error {

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"io"
 	"maps"
 	"net/url"
 	"slices"
@@ -394,4 +397,127 @@ func TestBrowserTheKitIsOrderedByF414AsNobodyInParticular(t *testing.T) {
 	if got := textOf(t, ctx, "order-reason"); !strings.Contains(got, "CDA") || !strings.Contains(got, "F101") {
 		t.Errorf("the refusal: %s", got)
 	}
+}
+
+// A vendor with a head and an agent, who holds a CPA and administers.
+func (d desk) vendor() (head, agent testCard) {
+	d.t.Helper()
+	head = d.must(d.order("F101", "industriel", "", headOf.with(fields{"siret": vendorSIRET})), "CDA")[0]
+	agent = d.must(d.order("F301", "industriel", head.NationalID, staffOf.with(fields{"siret": vendorSIRET})), "CPA")[0]
+	d.must(d.order("F413", "industriel", head.NationalID, fields{"siret": vendorSIRET, "administrateurs": agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"}))
+	return head, agent
+}
+
+// F413 → certificate → client → login with it; revoked, the next token call
+// fails with the reason.
+func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
+	s := boot(t)
+	d := desk{s}
+	head, agent := d.vendor()
+	s.cli("clients", "add", "app-vendeur", "--redirect-uri", callbackURL)
+	order := func(by, more string) (issued struct{ Serial, Certificate, Key, Code string }) {
+		s.api("POST", "/orders/certificates", `{"by":"`+by+`","structure":"`+vendorSIRET+`","service":"Mon service"`+more+`}`, &issued)
+		return issued
+	}
+	if got := order(head.NationalID, ""); got.Code != "not-administrator" {
+		t.Errorf("the head is no administrator: %+v", got)
+	}
+	if got := order(agent.NationalID, `,"profile":"SIGN"`); got.Code != "kind-outside-perimeter" {
+		t.Errorf("outside the perimeter: %+v", got)
+	}
+	if got := s.codeOf("POST", "/orders/certificates", `{"by":"`+agent.NationalID+`","structure":"`+vendorSIRET+`","service":" "}`); got != "service-missing" {
+		t.Errorf("no service: %s", got)
+	}
+	issued := order(agent.NationalID, "")
+	pair, err := tls.X509KeyPair([]byte(issued.Certificate), []byte(issued.Key))
+	if err != nil {
+		t.Fatalf("%v %+v", err, issued)
+	}
+	leaf, _ := x509.ParseCertificate(pair.Certificate[0])
+	if !strings.Contains(leaf.Subject.String(), "CN=Mon service") || !strings.Contains(leaf.Subject.String(), "OU=3"+vendorSIRET) {
+		t.Errorf("the subject: %s", leaf.Subject)
+	}
+	token := func() string {
+		q := url.Values{"response_type": {"code"}, "client_id": {"app-vendeur"}, "redirect_uri": {callbackURL}, "scope": {"openid"}, "login_hint": {"auto:" + doctor}}
+		resp, err := s.browser().Get(s.BaseURL + "/auth?" + q.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		back, _ := resp.Location()
+		resp, err = s.http(&pair).PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"app-vendeur"}, "code": {back.Query().Get("code")}, "redirect_uri": {callbackURL}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		return string(b)
+	}
+	if got := token(); !strings.Contains(got, "invalid_client") {
+		t.Errorf("before it is bound: %s", got)
+	}
+	if got := s.codeOf("POST", "/certificates/"+issued.Serial+"/bind", `{"client_id":"app-vendeur"}`); got != "" {
+		t.Fatal(got)
+	}
+	if got := token(); !strings.Contains(got, "access_token") {
+		t.Errorf("bound: %s", got)
+	}
+	if got := s.codeOf("POST", "/orders/certificates/"+issued.Serial+"/revoke", `{"by":"`+head.NationalID+`"}`); got != "not-administrator" {
+		t.Errorf("revoked by the head: %s", got)
+	}
+	var list struct {
+		Items []struct{ Serial, State string }
+	}
+	if s.api("GET", "/orders/certificates?by="+url.QueryEscape(agent.NationalID), "", &list); len(list.Items) != 1 || list.Items[0].State != "valid" {
+		t.Errorf("%+v", list)
+	}
+	if got := s.codeOf("POST", "/orders/certificates/"+issued.Serial+"/revoke", `{"by":"`+agent.NationalID+`"}`); got != "" {
+		t.Error(got)
+	}
+	if got := token(); !strings.Contains(got, "invalid_client") || !strings.Contains(got, "revoked") {
+		t.Errorf("revoked: %s", got)
+	}
+	// Without a card no administrator orders.
+	s.cli("cards", "oppose", agent.Serial)
+	if got := order(agent.NationalID, ""); got.Code != "administrator-without-card" {
+		t.Errorf("without a card: %+v", got)
+	}
+}
+
+// A card holder at the desk: the CPA is refused at TOM with the reason, made
+// mandataire by F502 and let in; orders, takes back; orders a certificate and
+// binds it.
+func TestBrowserTheDeskForCardHolders(t *testing.T) {
+	s := boot(t)
+	d := desk{s}
+	head, agent := d.vendor()
+	s.cli("clients", "add", "app-vendeur", "--redirect-uri", callbackURL)
+	ctx := chrome(t, s, "")
+	enter := func(c testCard) {
+		t.Helper()
+		s.api("PUT", "/reader", `{"card":"`+c.Serial+`"}`, nil)
+		do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/desk"), press("desk-start"), visible("login-page"), press("tab-card"), visible("card-choice"), chromedp.SendKeys("#pin", c.PIN, chromedp.ByQuery), press("submit-card"), visible("desk-by"))
+	}
+	enter(agent)
+	if got := textOf(t, ctx, "tom-refused"); !strings.Contains(got, "CDE") || !strings.Contains(got, "F502") {
+		t.Errorf("TOM says %q", got)
+	}
+	d.must(d.order("F502", "industriel", head.NationalID, fields{"siret": vendorSIRET, "mandataires": agent.NationalID, "action": "désigner"}))
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/desk"), visible("tom"), shot("desk"), typed("tom-nom", "NOUVEAU"), typed("tom-prenom", "AGENT"), typed("tom-justification", "essais"), press("tom-order"), visible("order-state"))
+	if got := textOf(t, ctx, "order-state"); got != "received" {
+		t.Errorf("the order is %s", got)
+	}
+	var fleet int
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/desk"), visible("fleet-card"), chromedp.Evaluate(`document.querySelectorAll("[data-testid=fleet-card]").length`, &fleet), typed("certificate-service", "Service du bureau"), press("certificate-order"), visible("ordered-certificate"),
+		chromedp.SetValue(hook("bind-client"), "app-vendeur", chromedp.ByQuery), press("bind"), visible("bound-dn"), shot("client"))
+	if got := textOf(t, ctx, "bound-dn"); fleet != 3 || !strings.Contains(got, "CN=Service du bureau") {
+		t.Errorf("%d cards in the fleet; bound %q", fleet, got)
+	}
+	// Somebody by e-CPS is not let in.
+	other := chrome(t, s, "")
+	do(t, other, chromedp.Navigate(s.ConsoleURL+"/desk"), press("desk-start"), visible("login-page"), typed("national-id", doctor), press("submit-ecps"), visible("error"))
+	if got := textOf(t, other, "error"); !strings.Contains(got, "desk-wants-card") {
+		t.Errorf("by e-CPS: %s", got)
+	}
+	do(t, other, chromedp.Navigate(s.ConsoleURL+"/certificates"), visible("certificates"), shot("certificates"))
 }

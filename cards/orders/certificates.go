@@ -1,0 +1,147 @@
+package orders
+
+import (
+	"context"
+	"crypto"
+	"slices"
+	"strings"
+
+	"pscemu/cards/pki"
+	"pscemu/problem"
+)
+
+// The platform of software certificates: technical administrators alone, each
+// within the structures and kinds they were declared for (F413, F503).
+
+// CertificateOrder is what an administrator asks for.
+type CertificateOrder struct {
+	By        string `json:"by"`        // national id of the administrator
+	Structure string `json:"structure"` // SIRET or FINESS
+	Profile   string `json:"profile"`   // one of CertificateKinds
+	Service   string `json:"service"`   // the CN: name of the application service, for PSC the client_id
+	Key       string `json:"key"`       // type of a key to make, "" for RSA 2048
+	CSR       string `json:"csr"`       // instead of a key: PKCS #10 in PEM
+}
+
+// Administers lists the structures somebody may order certificates for.
+func (d *Desk) Administers(ctx context.Context, id string) ([]Structure, error) {
+	out := []Structure{}
+	err := d.eachStructure(ctx, func(s Structure) {
+		if _, ok := s.Administrators[id]; ok && id != "" {
+			out = append(out, s)
+		}
+	})
+	return out, err
+}
+
+// perimeter finds the administrator's rights on a structure.
+func (d *Desk) perimeter(ctx context.Context, by, structure string) (*Structure, []string, error) {
+	s, err := d.StructureNamed(ctx, structure)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, ok := s.Administrators[by]
+	if !ok {
+		return nil, nil, problem.New(problem.Forbidden, "not-administrator", "cette personne n'est pas administrateur technique de la structure").Got(by).Want("un administrateur déclaré").Do("F413, ou F503 pour en ajouter un")
+	}
+	has, err := d.hasCard(ctx, by)
+	if err == nil && !has {
+		err = problem.New(problem.Forbidden, "administrator-without-card", "un administrateur technique a besoin d'une carte active").Got(by).Do("F501 pour une carte de remplacement")
+	}
+	return s, a.Kinds, err
+}
+
+// IssueCertificate makes a certificate for a structure.
+func (d *Desk) IssueCertificate(ctx context.Context, o CertificateOrder) (*pki.Certificate, error) {
+	s, allowed, err := d.perimeter(ctx, o.By, o.Structure)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(allowed, o.Profile) {
+		return nil, problem.New(problem.Forbidden, "kind-outside-perimeter", "ce type de certificat n'est pas dans le périmètre de l'administrateur").Got(o.Profile).Want(strings.Join(allowed, ", ")).Do("F503 pour l'élargir")
+	}
+	if o.Service = strings.TrimSpace(o.Service); o.Service == "" || len(o.Service) > 64 {
+		return nil, problem.New(problem.Invalid, "service-missing", "le nom du service applicatif (CN) manque ou est trop long").Got(o.Service).Want("1 à 64 caractères; pour Pro Santé Connect, le client_id")
+	}
+	var key crypto.PublicKey
+	if o.CSR != "" {
+		if key, err = pki.ParseCSR([]byte(o.CSR)); err != nil {
+			return nil, err
+		}
+	}
+	return d.pki.Issue(ctx, pki.Order{Profile: o.Profile, Subject: subject(s, o.Service), Structure: s.ID, KeyType: o.Key, PublicKey: key})
+}
+
+// subject is the structure's name in its certificates: its national id is 3 and
+// the SIRET, or 1 and the FINESS.
+func subject(s *Structure, service string) pki.Name {
+	id := "1" + s.ID
+	if len(s.ID) == 14 {
+		id = "3" + s.ID
+	}
+	return pki.ORGName("Paris (75)", first(s.Name, "STRUCTURE FICTIVE"), id, service)
+}
+
+// Certificates lists those of the structures somebody administers.
+func (d *Desk) Certificates(ctx context.Context, by string) ([]pki.Certificate, error) {
+	all, err := d.Administers(ctx, by)
+	if err != nil {
+		return nil, err
+	}
+	out := []pki.Certificate{}
+	for _, s := range all {
+		own, err := d.pki.Certificates(ctx, pki.Query{Structure: s.ID}, "", 1000)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, own...)
+	}
+	return out, nil
+}
+
+// CertificateFor finds a certificate within an administrator's perimeter.
+func (d *Desk) CertificateFor(ctx context.Context, by, serial string) (*pki.Certificate, error) {
+	c, err := d.pki.Certificate(ctx, serial)
+	if err != nil {
+		return nil, err
+	}
+	if c.Structure == "" {
+		return nil, problem.New(problem.Forbidden, "not-administrator", "ce certificat n'a pas été commandé pour une structure").Got(serial)
+	}
+	_, _, err = d.perimeter(ctx, by, c.Structure)
+	return c, err
+}
+
+// RevokeCertificate ends a certificate of the perimeter at once.
+func (d *Desk) RevokeCertificate(ctx context.Context, by, serial string) error {
+	if _, err := d.CertificateFor(ctx, by, serial); err != nil {
+		return err
+	}
+	return d.pki.Revoke(ctx, serial)
+}
+
+// EnterAs judges whether one of a person's cards opens an online service.
+func (d *Desk) EnterAs(ctx context.Context, service, id string) error {
+	serials, err := d.cards.Serials(ctx, id)
+	if err != nil {
+		return err
+	}
+	refusal := error(problem.New(problem.Forbidden, "service-refused", "aucune carte active").Got(id).Do("F101"))
+	for _, serial := range serials {
+		if refusal = d.Enter(ctx, service, serial); refusal == nil {
+			return nil
+		}
+	}
+	return refusal
+}
+
+// ActsFor lists the structures somebody represents, or is mandataire of.
+func (d *Desk) ActsFor(ctx context.Context, id string) ([]Structure, error) {
+	out := []Structure{}
+	err := d.eachStructure(ctx, func(s Structure) {
+		if s.actsFor(id) {
+			out = append(out, s)
+		}
+	})
+	return out, err
+}

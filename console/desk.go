@@ -1,0 +1,340 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/cards"
+	"pscemu/cards/orders"
+	"pscemu/cards/pki"
+	"pscemu/problem"
+)
+
+// The online services TOPS and TOM, and the platform of software certificates:
+// a relying party of our own, where people log in with their card.
+
+const deskCookie = "pscemu-desk"
+
+// deskSession lasts as long as somebody works there.
+const deskSession = 30 * time.Minute
+
+// visitors are the people logged in at the desk; they are forgotten at the end
+// of the program.
+type visitors struct {
+	mu   sync.Mutex
+	here map[string]visitor
+}
+
+type visitor struct {
+	id   string
+	last time.Time
+}
+
+func (v *visitors) enter(id string, now time.Time) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.here == nil {
+		v.here = map[string]visitor{}
+	}
+	for token, other := range v.here {
+		if now.Sub(other.last) > deskSession {
+			delete(v.here, token)
+		}
+	}
+	token := rand.Text()
+	v.here[token] = visitor{id, now}
+	return token
+}
+
+// who is the national id behind a cookie, "" for nobody.
+func (v *visitors) who(token string, now time.Time) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	at, ok := v.here[token]
+	if !ok || now.Sub(at.last) > deskSession {
+		return ""
+	}
+	at.last = now
+	v.here[token] = at
+	return at.id
+}
+
+func (s *Console) deskPages(e, ours *echo.Group) {
+	e.GET("/desk", s.deskPage)
+	e.GET("/desk/start", func(c echo.Context) error { return s.begin(c, "/desk") })
+	e.GET("/desk/callback", s.deskCallback)
+	ours.POST("/desk/leave", s.atDesk(s.leaveDesk))
+	ours.POST("/desk/take-back", s.atDesk(func(c echo.Context, by string) error {
+		return s.backToDesk(c, s.Orders.TakeBack(ctx(c), by, c.FormValue("card")))
+	}))
+	ours.POST("/desk/order", s.atDesk(s.deskOrder))
+	ours.POST("/desk/certificate", s.atDesk(s.deskCertificate))
+	ours.POST("/desk/revoke", s.atDesk(func(c echo.Context, by string) error {
+		return s.backToDesk(c, s.Orders.RevokeCertificate(ctx(c), by, c.FormValue("serial")))
+	}))
+	ours.POST("/desk/bind", s.atDesk(s.deskBind))
+}
+
+func (s *Console) visitor(c echo.Context) string {
+	cookie, err := c.Cookie(deskCookie)
+	if err != nil {
+		return ""
+	}
+	return s.visitors.who(cookie.Value, s.Clock.Now())
+}
+
+// atDesk wants somebody who is logged in.
+func (s *Console) atDesk(next func(c echo.Context, by string) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		by := s.visitor(c)
+		if by == "" {
+			return c.Redirect(http.StatusSeeOther, "/desk")
+		}
+		return next(c, by)
+	}
+}
+
+// deskCallback lets in who logged in with a card.
+func (s *Console) deskCallback(c echo.Context) error {
+	in, err := s.loggedIn(c, "/desk")
+	if err != nil {
+		return err
+	}
+	if in.Error != "" {
+		return problem.New(problem.Forbidden, "desk-login-refused", "la connexion a été refusée").Got(in.Error).Do("recommencez")
+	}
+	if mode := decoded(in.Access)["authMode"]; mode != "CARD" {
+		return problem.New(problem.Forbidden, "desk-wants-card", "l'espace des porteurs de carte s'ouvre avec une carte").Got("e-CPS").Want("carte CPx").Do("déconnectez-vous, puis connectez-vous avec la carte")
+	}
+	id, _ := in.Claims["preferred_username"].(string)
+	c.SetCookie(&http.Cookie{Name: deskCookie, Value: s.visitors.enter(id, s.Clock.Now()), Path: "/desk", HttpOnly: true, SameSite: http.SameSiteLaxMode}) // the way back comes from the login page's site
+	return c.Redirect(http.StatusSeeOther, "/desk")
+}
+
+func (s *Console) leaveDesk(c echo.Context, _ string) error {
+	c.SetCookie(&http.Cookie{Name: deskCookie, Path: "/desk", MaxAge: -1})
+	return c.Redirect(http.StatusSeeOther, "/desk")
+}
+
+// deskView is what somebody sees: TOM and the fleet when a card opens it, the
+// certificates of their perimeter.
+type deskView struct {
+	By           string
+	Own          []cards.Card
+	TOM          *problem.Error // why TOM stays closed, nil when it is open
+	Structures   []orders.Structure
+	Fleet        []cards.Card
+	Administers  []orders.Structure
+	Certificates []pki.Certificate
+}
+
+func (s *Console) deskPage(c echo.Context) error { return s.showDesk(c, nil) }
+
+func (s *Console) showDesk(c echo.Context, refusal error) error {
+	data := map[string]any{"Title": "Espace des porteurs de carte", "Demo": s.Demo != nil}
+	if by := s.visitor(c); by != "" {
+		v, err := s.deskView(ctx(c), by)
+		if err != nil {
+			return err
+		}
+		list, err := s.Clients.List(ctx(c), "", 500)
+		if err != nil {
+			return err
+		}
+		data["Desk"], data["Clients"], data["Kinds"] = v, list, orders.CertificateKinds
+	}
+	status := http.StatusOK
+	if refusal != nil {
+		status, data["Problem"] = http.StatusUnprocessableEntity, problem.From(refusal)
+	}
+	return s.page(c, status, "desk", data)
+}
+
+func (s *Console) deskView(ctx context.Context, by string) (v *deskView, err error) {
+	v = &deskView{By: by}
+	if v.Own, err = s.Cards.List(ctx, by, "", 50); err != nil {
+		return nil, err
+	}
+	if v.Structures, err = s.Orders.ActsFor(ctx, by); err != nil {
+		return nil, err
+	}
+	if v.Administers, err = s.Orders.Administers(ctx, by); err != nil {
+		return nil, err
+	}
+	if v.Certificates, err = s.Orders.Certificates(ctx, by); err != nil {
+		return nil, err
+	}
+	if closed := s.Orders.EnterAs(ctx, "TOM", by); closed != nil {
+		v.TOM = problem.From(closed)
+		return v, nil
+	}
+	v.Fleet, err = s.Orders.Fleet(ctx, by)
+	return v, err
+}
+
+// backToDesk shows the desk again, with what was refused.
+func (s *Console) backToDesk(c echo.Context, refusal error) error {
+	if refusal != nil {
+		return s.showDesk(c, refusal)
+	}
+	return c.Redirect(http.StatusSeeOther, "/desk")
+}
+
+// deskOrder is TOM's: a card for somebody of the staff, or an incident of a
+// card of the fleet.
+func (s *Console) deskOrder(c echo.Context, by string) error {
+	if err := s.Orders.EnterAs(ctx(c), "TOM", by); err != nil && c.FormValue("form") == "F301" {
+		return s.showDesk(c, err)
+	}
+	form, err := orders.FormNamed(c.FormValue("form"))
+	if err != nil {
+		return err
+	}
+	structure, fields := c.FormValue("structure"), map[string]string{}
+	for _, f := range form.Fields {
+		fields[f.Name] = c.FormValue(f.Name)
+	}
+	actor := "liberal" // a holder's forms are open to every actor
+	if known, err := s.Orders.StructureNamed(ctx(c), structure); err == nil {
+		actor = known.Actor
+		if len(known.ID) == 14 {
+			fields["siret"] = known.ID
+		} else {
+			fields["finess"] = known.ID
+		}
+	}
+	o, err := s.Orders.Begin(ctx(c), orders.Order{Form: form.No, Actor: actor, By: by, Fields: fields})
+	if err == nil {
+		o, err = s.Orders.Submit(ctx(c), o.ID)
+	}
+	if err != nil {
+		return s.showDesk(c, err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(o.ID))
+}
+
+func (s *Console) deskCertificate(c echo.Context, by string) error {
+	_, err := s.Orders.IssueCertificate(ctx(c), orders.CertificateOrder{By: by, Structure: c.FormValue("structure"), Profile: c.FormValue("profile"), Service: c.FormValue("service"), Key: c.FormValue("key"), CSR: c.FormValue("csr")})
+	return s.backToDesk(c, err)
+}
+
+// deskBind binds a certificate of the perimeter to a client.
+func (s *Console) deskBind(c echo.Context, by string) error {
+	cert, err := s.Orders.CertificateFor(ctx(c), by, c.FormValue("serial"))
+	if err == nil {
+		err = s.bind(ctx(c), cert, c.FormValue("client"))
+	}
+	if err != nil {
+		return s.showDesk(c, err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/clients/"+url.PathEscape(c.FormValue("client")))
+}
+
+// bind registers the certificate's subject with a client.
+func (s *Console) bind(ctx context.Context, cert *pki.Certificate, clientID string) error {
+	if cert.Profile != "AUTH_CLI" {
+		return problem.New(problem.Conflict, "certificate-wrong-profile", "a client authenticates with a certificate of type ORG AUTH_CLI").Got(cert.Profile).Want("AUTH_CLI")
+	}
+	client, err := s.Clients.Get(ctx, clientID)
+	if err != nil {
+		return err
+	}
+	client.SubjectDN = cert.Subject
+	return s.Clients.Put(ctx, client)
+}
+
+func (s *Console) bindCertificate(c echo.Context) (any, error) {
+	var in struct {
+		ClientID string `json:"client_id"`
+	}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	cert, err := s.PKI.Certificate(ctx(c), param(c, "serial"))
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.bind(ctx(c), cert, in.ClientID)
+}
+
+func (s *Console) orderCertificate(c echo.Context) (any, error) {
+	var in orders.CertificateOrder
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	in.Profile = cmp.Or(in.Profile, "AUTH_CLI")
+	cert, err := s.Orders.IssueCertificate(ctx(c), in)
+	if err != nil {
+		return nil, err
+	}
+	return s.issued(ctx(c), cert)
+}
+
+func (s *Console) orderedCertificates(c echo.Context) (any, error) {
+	list, err := s.Orders.Certificates(ctx(c), c.QueryParam("by"))
+	for n := range list {
+		list[n].Key = nil
+	}
+	return items{list, ""}, err
+}
+
+func (s *Console) revokeOrdered(c echo.Context) (any, error) {
+	var in struct{ By string }
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return nil, s.Orders.RevokeCertificate(ctx(c), in.By, param(c, "serial"))
+}
+
+// clientPage shows a registration, its certificates, and how servers in many
+// languages use them.
+func (s *Console) clientPage(c echo.Context) error {
+	client, err := s.Clients.Get(ctx(c), param(c, "id"))
+	if err != nil {
+		return err
+	}
+	list, err := s.PKI.Certificates(ctx(c), pki.Query{ClientID: client.ID}, "", 50)
+	if err != nil {
+		return err
+	}
+	data := map[string]any{"Title": client.ID, "Client": client, "Certificates": list, "API": "http://" + s.Addr + "/api/v1"}
+	if s.Demo != nil {
+		data["Token"] = s.Demo.Issuer + "/protocol/openid-connect/token"
+	}
+	return s.page(c, http.StatusOK, "console_client", data)
+}
+
+// issueForClient makes a certificate whose CN is the client_id.
+func (s *Console) issueForClient(c echo.Context) error {
+	id := param(c, "id")
+	if _, err := s.Clients.Get(ctx(c), id); err != nil {
+		return err
+	}
+	if _, err := s.PKI.Issue(ctx(c), pki.Order{Profile: "AUTH_CLI", Subject: ClientSubject(id), ClientID: id}); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/clients/"+url.PathEscape(id))
+}
+
+// certificatesPage lists, searches and downloads.
+func (s *Console) certificatesPage(c echo.Context) error {
+	list, err := s.PKI.Certificates(ctx(c), pki.Query{Text: c.QueryParam("q"), State: c.QueryParam("state")}, "", 200)
+	if err != nil {
+		return err
+	}
+	return s.page(c, http.StatusOK, "console_certificates", map[string]any{"Title": "Certificats", "Certificates": list, "Query": c.QueryParam("q"), "Authorities": pki.AuthorityIDs()})
+}
+
+func (s *Console) revokePage(c echo.Context) error {
+	if err := s.PKI.Revoke(ctx(c), param(c, "serial")); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/certificates")
+}
