@@ -93,6 +93,8 @@ type Card struct {
 	Signature   string    `json:"signature,omitempty"`   // serial of the one for signature, once made
 	Foreign     bool      `json:"foreign,omitempty"`     // seen, not issued here
 	Address     string    `json:"address,omitempty"`     // where it is delivered
+	Service     string    `json:"service,omitempty"`     // structure of a carte de service, which names no person
+	Replaces    string    `json:"replaces,omitempty"`    // serial of the card it renews
 }
 
 // Collection is where cards lie in the store, by serial.
@@ -201,6 +203,46 @@ func (d *Desk) Produce(ctx context.Context, nationalID, typeName string) (*Card,
 	c := d.newCard(person, t)
 	c.State = Sent
 	return &c, d.save(ctx, &c)
+}
+
+// IssueService makes a carte de service of a structure: a CPE that names no
+// person. number is the structure's SIRET (14 digits) or FINESS (9).
+func (d *Desk) IssueService(ctx context.Context, structure, number string, state State) (*Card, error) {
+	prefix := map[int]string{14: "5", 9: "3"}[len(number)]
+	if prefix == "" || !nomenclature.Luhn(number) {
+		return nil, problem.New(problem.Invalid, "structure-number", "the structure's number cannot be used").Got(number).Want("SIRET (14 digits) or FINESS (9 characters) with a right key")
+	}
+	if strings.TrimSpace(structure) == "" {
+		return nil, problem.New(problem.Invalid, "structure-name-missing", "a carte de service bears the structure's name").Want("name")
+	}
+	t, err := TypeNamed("CPE")
+	if err != nil {
+		return nil, err
+	}
+	inner := digits("", 9)
+	c := d.newCard(&identities.Identity{NationalID: prefix + number + "/" + inner, FamilyName: "EMPLOYE" + inner}, t)
+	c.Service, c.State = structure, state
+	return &c, d.save(ctx, &c)
+}
+
+// Renew makes a card that takes this one's place: same holder and family, a
+// validity of its own. The old one is out of use from now on.
+func (d *Desk) Renew(ctx context.Context, serial string) (*Card, error) {
+	old, err := d.Get(ctx, serial)
+	if err != nil {
+		return nil, err
+	}
+	if old.Foreign || old.State == Opposed {
+		return nil, problem.New(problem.Conflict, "card-not-renewable", "Cette carte ne se renouvelle pas").Got(string(old.State)).Want("une carte émise ici, non opposée").Do("commandez une carte de remplacement (F501)")
+	}
+	c := *old
+	now := d.clock.Now()
+	c.Serial, c.State, c.WrongPINs, c.WrongPUKs, c.Certificate, c.Signature = digits(serial[:2], 8), Active, 0, 0, "", ""
+	c.IssuedAt, c.ExpiresAt, c.Replaces, c.PUK = now, now.AddDate(3, 0, 0), serial, digits("", 8)
+	if err := d.save(ctx, &c); err != nil {
+		return nil, err
+	}
+	return &c, d.Oppose(ctx, serial, "renouvelée par "+c.Serial)
 }
 
 // Receive is the arrival of a card; one that is in use already stays so.
@@ -434,8 +476,11 @@ func (d *Desk) change(ctx context.Context, serial string, fn func(*Card) error) 
 	return &out, err
 }
 
-// Usable refuses a card that is out of use, with the reason.
+// Usable refuses a card that is out of use, or names no person, with the reason.
 func (d *Desk) Usable(c *Card) error {
+	if c.Service != "" {
+		return problem.New(problem.Forbidden, "card-not-nominative", "Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS").Got(c.Serial).Do("utilisez une carte nominative")
+	}
 	switch d.stateOf(*c) {
 	case Sent:
 		return problem.New(problem.Forbidden, "card-not-delivered", "Cette carte n'est pas encore arrivée").Got(c.Serial).Do("attendez sa réception (POST /api/v1/orders/{id}/deliver)")
@@ -556,10 +601,6 @@ func (d *Desk) Certificate(ctx context.Context, serial, use string) (*pki.Certif
 	if made := *c.certificate(use); made != "" {
 		return d.pki.Certificate(ctx, made)
 	}
-	person, err := d.people.Get(ctx, c.NationalID)
-	if err != nil {
-		return nil, err
-	}
 	t, err := TypeNamed(c.Type)
 	if err != nil {
 		return nil, err
@@ -568,7 +609,11 @@ func (d *Desk) Certificate(ctx context.Context, serial, use string) (*pki.Certif
 	if use == ForSignature {
 		profile = t.Signs
 	}
-	cert, err := d.pki.Issue(ctx, pki.Order{Profile: profile, Subject: subject(t, person), CardSerial: serial, Extra: extensions(t, c, person), NotAfter: c.ExpiresAt})
+	name, extra, err := d.inside(ctx, t, c)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := d.pki.Issue(ctx, pki.Order{Profile: profile, Subject: name, CardSerial: serial, Extra: extra, NotAfter: c.ExpiresAt})
 	if err != nil {
 		return nil, err
 	}
@@ -582,6 +627,19 @@ func (c *Card) certificate(use string) *string {
 		return &c.Signature
 	}
 	return &c.Certificate
+}
+
+// inside is what a card's certificates say: their subject and extensions.
+func (d *Desk) inside(ctx context.Context, t Type, c *Card) (pki.Name, map[string]string, error) {
+	if c.Service != "" {
+		structure, _, _ := strings.Cut(c.NationalID, "/")
+		return pki.ServiceName("Paris (75)", c.Service, structure, "Carte de service santé ou social", c.Holder, c.NationalID), extensions(t, c, &identities.Identity{}), nil
+	}
+	person, err := d.people.Get(ctx, c.NationalID)
+	if err != nil {
+		return nil, nil, err
+	}
+	return subject(t, person), extensions(t, c, person), nil
 }
 
 func subject(t Type, i *identities.Identity) pki.Name {

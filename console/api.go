@@ -84,7 +84,8 @@ func (s *Console) routes() []route {
 		{"POST", "/ecps/requests/:id/approve", "Approve; with {code, number, signature} as the phone would, with {totp}, or with authority", s.approve},
 		{"POST", "/ecps/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
 		{"GET", "/cards", "List cards; ?national_id filters", s.listCards},
-		{"POST", "/cards", "Issue a card: {national_id, type, pin}", s.issueCard},
+		{"POST", "/cards", "Issue a card: {national_id, type, pin}; or a carte de service: {service: structure's name, structure: SIRET or FINESS}", s.issueCard},
+		{"POST", "/cards/:serial/renew", "Renew a card: the new one takes its place", func(c echo.Context) (any, error) { return s.Cards.Renew(ctx(c), param(c, "serial")) }},
 		{"GET", "/cards/:serial", "One card", func(c echo.Context) (any, error) { return s.Cards.Get(ctx(c), param(c, "serial")) }},
 		{"POST", "/cards/:serial/oppose", "Put a card out of use: {reason}", s.oppose},
 		{"POST", "/cards/:serial/unblock", "Unblock a card: with authority, or as its holder with {puk, pin}", s.unblock},
@@ -313,9 +314,14 @@ func (s *Console) issueCard(c echo.Context) (any, error) {
 		NationalID string `json:"national_id"`
 		Type       string `json:"type"`
 		PIN        string `json:"pin"`
+		Service    string `json:"service"`
+		Structure  string `json:"structure"`
 	}
 	if err := body(c, &in); err != nil {
 		return nil, err
+	}
+	if in.Service != "" || in.Structure != "" {
+		return s.Cards.IssueService(ctx(c), in.Service, in.Structure, cards.Active)
 	}
 	return s.Cards.Issue(ctx(c), in.NationalID, in.Type, in.PIN)
 }

@@ -61,6 +61,13 @@ func init() { // not a literal: the effects call each other
 
 // issue makes the card of the person, who is made first when only named.
 func issue(ctx context.Context, f *dossier, which string) error {
+	if f.yes("service") {
+		card, err := f.desk.cards.IssueService(ctx, first(f.structure.Name, "STRUCTURE FICTIVE"), f.order.Structure, cards.Sent)
+		if err == nil {
+			f.delivers(card.Serial)
+		}
+		return err
+	}
 	family := map[string]string{"head": "CDA", "questionnaire": "CPA", "staff": f.staffCard()}[which]
 	switch {
 	case family == "":
@@ -82,9 +89,14 @@ func (f *dossier) produce(ctx context.Context, id, family string) error {
 	if err != nil {
 		return err
 	}
-	f.order.Cards = append(f.order.Cards, card.Serial)
-	f.structure.Cards = append(f.structure.Cards, card.Serial)
+	f.delivers(card.Serial)
 	return nil
+}
+
+// delivers notes a card with the order, and with the structure's fleet.
+func (f *dossier) delivers(serial string) {
+	f.order.Cards = append(f.order.Cards, serial)
+	f.structure.Cards = append(f.structure.Cards, serial)
 }
 
 // makePerson registers somebody whom the structure alone knows: their national

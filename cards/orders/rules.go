@@ -116,9 +116,10 @@ func simple(fn func(f *dossier) bool) check {
 
 // checks are the rules that forms name.
 var checks = map[string]check{
-	"structure": simple(func(f *dossier) bool { return f.order.Structure != "" }),
+	"structure":      simple(func(f *dossier) bool { return f.order.Structure != "" }),
+	"service-is-cpe": simple(func(f *dossier) bool { return !f.yes("service") || f.staffCard() == "CPE" }),
 	"person": simple(func(f *dossier) bool {
-		return f.person != nil || f.order.Fields["nom"] != "" && f.order.Fields["prenom"] != ""
+		return f.yes("service") || f.person != nil || f.order.Fields["nom"] != "" && f.order.Fields["prenom"] != ""
 	}),
 	"contract":          simple(func(f *dossier) bool { return f.yes("contrat") }),
 	"contract-known":    simple(func(f *dossier) bool { return f.structure.Contract }),

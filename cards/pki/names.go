@@ -55,6 +55,12 @@ func StaffName(organisation, department, structureID, id, surname, givenName str
 		{{oidCN, id}, {oidSurname, surname}, {oidGivenName, givenName}}}
 }
 
+// ServiceName is the subject of a carte de service, which names no person:
+// department, structure, its national id, a title and a pseudonym.
+func ServiceName(department, organisation, structureID, title, pseudonym, id string) Name {
+	return Name{{{oidCountry, "FR"}}, {{oidState, department}}, {{oidOrg, organisation}}, {{oidUnit, structureID}}, {{oidTitle, title}}, {{oidPseudonym, pseudonym}}, {{oidCN, id}}}
+}
+
 func authorityName(cn string) Name {
 	return Name{{{oidCountry, "FR"}}, {{oidOrg, "ASIP-SANTE"}}, {{oidUnit, "0002 187512751"}}, {{oidUnit, "IGC-SANTE TEST"}},
 		{{oidUnit, "EMULATEUR"}}, {{oidCN, cn}}}

@@ -368,3 +368,48 @@ func TestJavaAndCurlPresentTheP12(t *testing.T) {
 		}
 	}
 }
+
+// A carte de service names no person: its certificate holds a pseudonym, and it
+// neither logs in nor activates an e-CPS.
+func TestACarteDeServiceNamesNobody(t *testing.T) {
+	s := boot(t)
+	var c testCard
+	if s.api("POST", "/cards", `{"service":"HOPITAL FICTIF","structure":"0B0172805"}`, &c); c.Type != "CPE" || !strings.HasPrefix(c.NationalID, "30B0172805/") {
+		t.Fatalf("%+v", c)
+	}
+	pem := filepath.Join(t.TempDir(), "c.pem")
+	if err := os.WriteFile(pem, s.cardPEM(c.Serial), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := exec.Command("openssl", "x509", "-in", pem, "-noout", "-subject", "-nameopt", "sep_comma_plus_space,sname,utf8").CombinedOutput()
+	if !strings.Contains(string(out), "title=Carte de service santé ou social, pseudonym=EMPLOYE") || !strings.Contains(string(out), "CN="+c.NationalID) {
+		t.Errorf("%s", out)
+	}
+	browser, page, _ := s.atCard()
+	if got := present(s, browser, page, c.Serial, "1234"); !strings.Contains(got, "card-not-nominative") {
+		t.Errorf("attack 14: %.300s", got)
+	}
+	if got := s.codeOf("POST", "/cards", `{"service":"X","structure":"123"}`); got != "structure-number" {
+		t.Error(got)
+	}
+}
+
+func TestARenewedCardTakesTheOldOnesPlace(t *testing.T) {
+	s := boot(t)
+	var list struct{ Items []testCard }
+	s.api("GET", "/cards?national_id="+nurse, "", &list)
+	old := list.Items[0]
+	var renewed testCard
+	if err := json.Unmarshal([]byte(s.cli("cards", "renew", old.Serial)), &renewed); err != nil || renewed.Serial == old.Serial || renewed.PIN != old.PIN {
+		t.Fatalf("%v %+v", err, renewed)
+	}
+	for serial, want := range map[string]string{old.Serial: "card-opposed", renewed.Serial: "code="} {
+		browser, page, _ := s.atCard()
+		if got := present(s, browser, page, serial, "1234"); !strings.Contains(got, want) {
+			t.Errorf("%s: %.300s", want, got)
+		}
+	}
+	if got := s.codeOf("POST", "/cards/"+old.Serial+"/renew", ""); got != "card-not-renewable" {
+		t.Error(got)
+	}
+}

@@ -104,6 +104,9 @@ func newCards() *cobra.Command {
 	unblock.Flags().String("puk", "", "unblocking code, 8 digits")
 	unblock.Flags().String("pin", "1234", "new code porteur, with --puk")
 	return group("cards", "The cards", list, export, issue, unblock,
+		command("renew SERIAL", "Renew a card: the new one takes its place", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/renew", nil)
+		}),
 		command("kit NAME", "Make a kit of test cards with its people: integration, hospital, practice, pharmacy, lab, ambulance, vendor", 1, issueKit),
 		command("insert SERIAL", "Put a card into the virtual reader", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodPut, "/reader", map[string]string{"card": a[0]})

@@ -161,6 +161,7 @@ func TestEveryRuleOfTheDeskRefusesWithItsReasonAndItsSource(t *testing.T) {
 		{"a CPA without CDA", "F301", "industriel", clinic, staffOf.with(fields{"siret": practice, "contrat": "oui"}), "cpa-needs-head", "F101", "Oui le prérequis est un contrat d'adhésion et une CDA"},
 		{"a requester without card", "F301", "etablissement", "899700366240", staffOf.with(clinicOf), "requester-card", "F101", "Pour des CPx de prod oui"},
 		{"another structure's head", "F301", "etablissement", head, staffOf.with(clinicOf), "acts-for", "F101", "de la part du chef d'établissement ou son représentant"},
+		{"a vendor's carte de service", "F301", "industriel", head, fields{"siret": vendorSIRET, "service": "oui", "justification": "x"}, "service-is-cpe", "nominative", "contrôle d'accès"},
 		{"a nurse's CPE", "F301", "etablissement", clinic, staffOf.with(clinicOf).with(fields{"identity": nurse}), "not-professional", "F201", "qui ne sont pas professionnels de santé"},
 		{"administrators by nobody", "F413", "industriel", nurse, fields{"siret": vendorSIRET, "administrateurs": nurse, "types": "AUTH_CLI", "cgu": "oui"}, "acts-for", "F502", "à disposition d'un représentant légal (F101, F102) ou d'un mandataire désigné (F502)"},
 		{"CGU unread", "F413", "industriel", head, vendor.with(fields{"administrateurs": nurse, "types": "AUTH_CLI"}), "cgu", "", "Conditions Générales d'Utilisation (CGU)"},
@@ -179,10 +180,10 @@ func TestEveryRuleOfTheDeskRefusesWithItsReasonAndItsSource(t *testing.T) {
 	d.must(d.order("F201", "etablissement", "", fields{"identity": radiographer}), "CPS")
 	d.must(d.order("F202", "etablissement", "", fields{"identity": optician}), "CPS")
 	d.must(d.order("F102", "industriel", "", headOf.with(fields{"siret": practice, "facturation": "oui", "numero_facturation": "123"})), "CDE")
-	if o := d.order("F301", "etablissement", clinic, staffOf.with(clinicOf)); len(o.Cards) == 1 {
-		d.must(o, "CPE")
-	} else {
-		t.Errorf("a CPE: %+v", o)
+	d.must(d.order("F301", "etablissement", clinic, staffOf.with(clinicOf)), "CPE")
+	service := d.must(d.order("F301", "etablissement", clinic, fields{"finess": hospital, "service": "oui", "justification": "accès aux locaux"}), "CPE")[0]
+	if browser, page, _ := s.atCard(); !strings.Contains(present(s, browser, page, service.Serial, service.PIN), "card-not-nominative") {
+		t.Error("a carte de service logs in")
 	}
 }
 
