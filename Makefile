@@ -46,6 +46,7 @@ cover: ## coverage report
 fuzz: ## a minute of fuzzing for each parser
 	go test -run '^$$' -fuzz FuzzNationalID -fuzztime 1m ./identities
 	go test -run '^$$' -fuzz FuzzParseImport -fuzztime 1m ./identities
+	go test -run '^$$' -fuzz FuzzFields -fuzztime 1m ./cards/orders
 	go test -run '^$$' -fuzz FuzzScanned -fuzztime 1m ./identities/ecps
 	go test -run '^$$' -fuzz FuzzParseName -fuzztime 1m ./cards/pki
 

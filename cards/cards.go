@@ -16,6 +16,7 @@ import (
 
 	"pscemu/cards/pki"
 	"pscemu/clock"
+	"pscemu/config"
 	"pscemu/identities"
 	"pscemu/identities/nomenclature"
 	"pscemu/problem"
@@ -94,6 +95,7 @@ type Card struct {
 	Foreign     bool      `json:"foreign,omitempty"`     // seen, not issued here
 	Address     string    `json:"address,omitempty"`     // where it is delivered
 	Service     string    `json:"service,omitempty"`     // structure of a carte de service, which names no person
+	Production  bool      `json:"production,omitempty"`  // like a card of production, which serves production only
 	Replaces    string    `json:"replaces,omitempty"`    // serial of the card it renews
 }
 
@@ -147,20 +149,30 @@ func (d *Desk) Index(ctx context.Context) error {
 
 // Desk issues cards and judges their use.
 type Desk struct {
-	store  store.Store
-	clock  clock.Clock
-	people *identities.People
-	pki    *pki.PKI
-	making sync.Mutex // certificates are made on demand, one at a time
+	store    store.Store
+	clock    clock.Clock
+	people   *identities.People
+	pki      *pki.PKI
+	settings *config.Live
+	making   sync.Mutex // certificates are made on demand, one at a time
 }
 
 // New opens the desk.
-func New(s store.Store, c clock.Clock, people *identities.People, p *pki.PKI) *Desk {
-	return &Desk{store: s, clock: c, people: people, pki: p}
+func New(s store.Store, c clock.Clock, people *identities.People, p *pki.PKI, settings *config.Live) *Desk {
+	return &Desk{store: s, clock: c, people: people, pki: p, settings: settings}
 }
 
 // DefaultPIN is the code porteur of a card issued without one.
 const DefaultPIN = "1234"
+
+// IssueLikeProduction gives the person a card with production's category.
+func (d *Desk) IssueLikeProduction(ctx context.Context, nationalID, typeName, pin string) (*Card, error) {
+	c, err := d.Issue(ctx, nationalID, typeName, pin)
+	if err != nil {
+		return nil, err
+	}
+	return d.change(ctx, c.Serial, func(c *Card) error { c.Production = true; return nil })
+}
 
 // Issue gives the person a card of this type; pin "" means DefaultPIN.
 func (d *Desk) Issue(ctx context.Context, nationalID, typeName, pin string) (*Card, error) {
@@ -171,6 +183,9 @@ func (d *Desk) Issue(ctx context.Context, nationalID, typeName, pin string) (*Ca
 	person, err := d.people.Get(ctx, nationalID)
 	if err != nil {
 		return nil, err
+	}
+	if t.Name == "CPF" && (!person.Student() || identities.OrderOf(person.Profession()) == "") {
+		return nil, problem.New(problem.Conflict, "card-cpf-not-student", "Une CPF est celle d'un étudiant d'une profession à ordre").Got("profession " + person.Profession()).Do("les autres étudiants ont une CPE")
 	}
 	if pin == "" {
 		pin = DefaultPIN
@@ -478,6 +493,9 @@ func (d *Desk) change(ctx context.Context, serial string, fn func(*Card) error) 
 
 // Usable refuses a card that is out of use, or names no person, with the reason.
 func (d *Desk) Usable(c *Card) error {
+	if accepted := d.settings.Policies(nil, nil).CardsAccepted; !c.Foreign && accepted != "both" && c.Production != (accepted == "production") {
+		return problem.New(problem.Forbidden, "card-other-environment", "Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement").Got(c.Serial).Want("cards-accepted " + accepted).Do("utilisez une carte de l'environnement, ou changez le réglage cards-accepted")
+	}
 	if c.Service != "" {
 		return problem.New(problem.Forbidden, "card-not-nominative", "Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS").Got(c.Serial).Do("utilisez une carte nominative")
 	}
@@ -613,7 +631,7 @@ func (d *Desk) Certificate(ctx context.Context, serial, use string) (*pki.Certif
 	if err != nil {
 		return nil, err
 	}
-	cert, err := d.pki.Issue(ctx, pki.Order{Profile: profile, Subject: name, CardSerial: serial, Extra: extra, NotAfter: c.ExpiresAt})
+	cert, err := d.pki.Issue(ctx, pki.Order{Profile: profile, Subject: name, CardSerial: serial, Extra: extra, Production: c.Production, NotAfter: c.ExpiresAt})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -66,6 +67,12 @@ func (d *Desk) IssueKit(ctx context.Context, name string) ([]Card, error) {
 // IssueTest makes n people of a profession (or staff, by their card), each with
 // their card: the individual offer of test cards.
 func (d *Desk) IssueTest(ctx context.Context, who string, n int) ([]Card, error) {
+	if err := (&identities.Generator{Profession: who}).Check(); err != nil {
+		return nil, err
+	}
+	if n < 1 || n > 1000 {
+		return nil, problem.New(problem.Invalid, "count-invalid", "this many cards cannot be made at once").Got(fmt.Sprint(n)).Want("1 to 1000")
+	}
 	kit := &Kit{Name: "individuelle", Label: "Carte de test"}
 	for range n {
 		kit.Cards = append(kit.Cards, KitCard{Who: who})

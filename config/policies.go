@@ -32,6 +32,7 @@ type Policies struct {
 	Discovery        string        `name:"discovery" default:"fidelity" help:"discovery document: fidelity (the sandbox's) or truth (what is served here)" choices:"fidelity,truth"`
 	BindingMessage   string        `name:"binding-message" default:"text" help:"what a CIBA binding_message may hold: text (50 printable characters) or plain (Keycloak's rule: no spaces)" choices:"text,plain" for:"client"`
 	OrderDelay       string        `name:"order-delay" default:"instant" help:"how long ordered cards are in production: instant, or a duration of the emulator's clock such as 240h (the mean is 10 days)" form:"instant|([0-9]+(ms|s|m|h))+"`
+	CardsAccepted    string        `name:"cards-accepted" default:"test" help:"cards that log in: test, production (cards issued like production's) or both" choices:"test,production,both"`
 	PhoneKey         string        `name:"phone-key" default:"either" help:"whose phones may approve: either, or required: those only that made a key when they were activated" choices:"either,required"`
 	HideUnknownIDs   bool          `name:"hide-unknown-ids" default:"true" help:"answer the same for an unknown id and one without e-CPS"`
 	DoorLoginHint    bool          `name:"door-login-hint" default:"true" help:"test door: login_hint=auto:… logs in without a page" for:"client"`
@@ -46,7 +47,7 @@ type Policies struct {
 var profiles = map[string]map[string]string{
 	"bas-2026":  {},
 	"bas-2023":  {"client-auth": "either"}, // mTLS became mandatory in the sandbox in June 2024
-	"prod-2026": {"acr": "card=eidas2,mobile=requested", "auth-level-claim": "true", "door-login-hint": "false"},
+	"prod-2026": {"acr": "card=eidas2,mobile=requested", "auth-level-claim": "true", "door-login-hint": "false", "cards-accepted": "both"},
 	"next": {"acr": "card=eidas2,mobile=eidas1", "bind-access-tokens": "true", "require-pkce": "true", "require-scope-all": "true",
 		"code-lifetime": "30s", "access-token-lifetime": "1m"}, // what may come: the strict end of every uncertainty
 }

@@ -84,12 +84,15 @@ func (s *Console) routes() []route {
 		{"POST", "/ecps/requests/:id/approve", "Approve; with {code, number, signature} as the phone would, with {totp}, or with authority", s.approve},
 		{"POST", "/ecps/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
 		{"GET", "/cards", "List cards; ?national_id filters", s.listCards},
-		{"POST", "/cards", "Issue a card: {national_id, type, pin}; or a carte de service: {service: structure's name, structure: SIRET or FINESS}", s.issueCard},
+		{"POST", "/cards", "Issue a card: {national_id, type, pin, production: true for one like production's}; or a carte de service: {service: structure's name, structure: SIRET or FINESS}", s.issueCard},
 		{"POST", "/cards/:serial/renew", "Renew a card: the new one takes its place", func(c echo.Context) (any, error) { return s.Cards.Renew(ctx(c), param(c, "serial")) }},
 		{"GET", "/cards/:serial", "One card", func(c echo.Context) (any, error) { return s.Cards.Get(ctx(c), param(c, "serial")) }},
 		{"POST", "/cards/:serial/oppose", "Put a card out of use: {reason}", s.oppose},
 		{"POST", "/cards/:serial/unblock", "Unblock a card: with authority, or as its holder with {puk, pin}", s.unblock},
 		{"GET", "/cards/kits", "The kits of test cards: the kit d'intégration, sets for a structure", func(echo.Context) (any, error) { return items{cards.Kits(), ""}, nil }},
+		{"POST", "/cards/test", "Individual test cards with their people: {profession, count}", s.testCards},
+		{"POST", "/cards/:serial/sign", "Sign a text with the card, as its holder: {pin, text}", s.sign},
+		{"POST", "/cards/verify", "Verify such a signature: {text, signature, certificate}", s.verifySignature},
 		{"POST", "/cards/kits/:name", "Make a kit's people and their cards", s.issueKit},
 		{"GET", "/reader", "The card in the virtual reader", s.getReader},
 		{"PUT", "/reader", "Insert a card: {card: serial}; the login page then takes that one alone", s.insertCard},
@@ -316,12 +319,16 @@ func (s *Console) issueCard(c echo.Context) (any, error) {
 		PIN        string `json:"pin"`
 		Service    string `json:"service"`
 		Structure  string `json:"structure"`
+		Production bool   `json:"production"`
 	}
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
 	if in.Service != "" || in.Structure != "" {
 		return s.Cards.IssueService(ctx(c), in.Service, in.Structure, cards.Active)
+	}
+	if in.Production {
+		return s.Cards.IssueLikeProduction(ctx(c), in.NationalID, in.Type, in.PIN)
 	}
 	return s.Cards.Issue(ctx(c), in.NationalID, in.Type, in.PIN)
 }
@@ -341,6 +348,18 @@ func (s *Console) unblock(c echo.Context) (any, error) {
 
 func (s *Console) issueKit(c echo.Context) (any, error) {
 	list, err := s.Cards.IssueKit(ctx(c), c.Param("name"))
+	return items{list, ""}, err
+}
+
+func (s *Console) testCards(c echo.Context) (any, error) {
+	in := struct {
+		Profession string `json:"profession"`
+		Count      int    `json:"count"`
+	}{"10", 1}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	list, err := s.Cards.IssueTest(ctx(c), in.Profession, in.Count)
 	return items{list, ""}, err
 }
 

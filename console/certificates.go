@@ -195,3 +195,48 @@ func (s *Console) brokenCertificates(c echo.Context) (any, error) {
 	rows, err := s.PKI.BrokenFor(ctx(c), id, ClientSubject(id))
 	return items{rows, ""}, err
 }
+
+func (s *Console) sign(c echo.Context) (any, error) {
+	var in struct{ PIN, Text string }
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return s.Cards.Sign(ctx(c), param(c, "serial"), in.PIN, in.Text)
+}
+
+func (s *Console) verifySignature(c echo.Context) (any, error) {
+	var in cards.Signature
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	who, err := s.Cards.Verify(ctx(c), &in)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"national_id": who.NationalID, "name": who.GivenName + " " + who.FamilyName}, nil
+}
+
+// signPage is the demo of a signature: a text, a card, its code, and what
+// whoever receives it finds.
+func (s *Console) signPage(c echo.Context) error {
+	data := map[string]any{"Title": "Signer avec une carte", "Text": c.FormValue("text"), "Card": c.FormValue("card")}
+	if c.Request().Method != http.MethodPost {
+		return s.page(c, http.StatusOK, "console_sign", data)
+	}
+	signed, err := s.Cards.Sign(ctx(c), c.FormValue("card"), c.FormValue("pin"), c.FormValue("text"))
+	if err == nil {
+		data["Signed"] = base64.StdEncoding.EncodeToString(signed.Signature)
+		if c.FormValue("alter") != "" {
+			signed.Text += " (modifié)"
+		}
+		var who *pki.CardIdentity
+		if who, err = s.Cards.Verify(ctx(c), signed); err == nil {
+			data["By"] = who
+		}
+	}
+	status := http.StatusOK
+	if err != nil {
+		status, data["Problem"] = http.StatusUnprocessableEntity, problem.From(err)
+	}
+	return s.page(c, status, "console_sign", data)
+}

@@ -129,6 +129,7 @@ type deskView struct {
 	By           string
 	Own          []cards.Card
 	TOM          *problem.Error // why TOM stays closed, nil when it is open
+	TOPS         bool
 	Structures   []orders.Structure
 	Fleet        []cards.Card
 	Administers  []orders.Structure
@@ -171,11 +172,13 @@ func (s *Console) deskView(ctx context.Context, by string) (v *deskView, err err
 	if v.Certificates, err = s.Orders.Certificates(ctx, by); err != nil {
 		return nil, err
 	}
+	v.TOPS = s.Orders.EnterAs(ctx, "TOPS", by) == nil
 	if closed := s.Orders.EnterAs(ctx, "TOM", by); closed != nil {
 		v.TOM = problem.From(closed)
-		return v, nil
 	}
-	v.Fleet, err = s.Orders.Fleet(ctx, by)
+	if v.TOPS || v.TOM == nil {
+		v.Fleet, err = s.Orders.Fleet(ctx, by)
+	}
 	return v, err
 }
 
@@ -190,8 +193,11 @@ func (s *Console) backToDesk(c echo.Context, refusal error) error {
 // deskOrder is TOM's: a card for somebody of the staff, or an incident of a
 // card of the fleet.
 func (s *Console) deskOrder(c echo.Context, by string) error {
-	if err := s.Orders.EnterAs(ctx(c), "TOM", by); err != nil && c.FormValue("form") == "F301" {
-		return s.showDesk(c, err)
+	service := c.FormValue("service")
+	if service != "" {
+		if err := s.Orders.EnterAs(ctx(c), service, by); err != nil {
+			return s.showDesk(c, err)
+		}
 	}
 	form, err := orders.FormNamed(c.FormValue("form"))
 	if err != nil {
@@ -200,6 +206,10 @@ func (s *Console) deskOrder(c echo.Context, by string) error {
 	structure, fields := c.FormValue("structure"), map[string]string{}
 	for _, f := range form.Fields {
 		fields[f.Name] = c.FormValue(f.Name)
+	}
+	delete(fields, "service") // the form field's name for a carte de service
+	if c.FormValue("de_service") != "" {
+		fields["service"] = "oui"
 	}
 	actor := "liberal" // a holder's forms are open to every actor
 	if known, err := s.Orders.StructureNamed(ctx(c), structure); err == nil {
@@ -210,7 +220,7 @@ func (s *Console) deskOrder(c echo.Context, by string) error {
 			fields["finess"] = known.ID
 		}
 	}
-	o, err := s.Orders.Begin(ctx(c), orders.Order{Form: form.No, Actor: actor, By: by, Fields: fields})
+	o, err := s.Orders.Begin(ctx(c), orders.Order{Form: form.No, Actor: actor, Channel: service, By: by, Fields: fields})
 	if err == nil {
 		o, err = s.Orders.Submit(ctx(c), o.ID)
 	}

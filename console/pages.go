@@ -34,6 +34,8 @@ func (s *Console) pages(e *echo.Echo) {
 	s.orderPages(e.Group(""), ours)
 	s.deskPages(e.Group(""), ours)
 	e.GET("/certificates", s.certificatesPage)
+	e.GET("/sign", s.signPage)
+	ours.POST("/sign", s.signPage)
 	e.GET("/clients/:id", s.clientPage)
 	ours.POST("/certificates/:serial/revoke", s.revokePage)
 	ours.POST("/clients/:id/certificate", s.issueForClient)

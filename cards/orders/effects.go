@@ -40,6 +40,9 @@ var effects map[string]effect
 func init() { // not a literal: the effects call each other
 	effects = map[string]effect{
 		"contract": func(_ context.Context, f *dossier, _ string) error {
+			if f.actor.Own && f.structure.Representative == "" {
+				f.structure.Representative = f.order.By // a practice of their own
+			}
 			f.structure.Contract = f.structure.Contract || f.yes("contrat")
 			f.structure.Name = first(f.structure.Name, f.order.Fields["denomination"])
 			return nil

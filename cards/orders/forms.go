@@ -26,6 +26,7 @@ type Actor struct {
 	ID       string   `json:"id"`
 	Label    string   `json:"label"`
 	Care     bool     `json:"care"`     // delivers care: CDE and CPE, not CDA and CPA
+	Own      bool     `json:"own"`      // acts for a practice of their own
 	Services []string `json:"services"` // TOPS, TOM
 	Forms    []string `json:"forms"`    // that it sees, beside a card holder's
 }
@@ -75,6 +76,7 @@ type Online struct {
 	Name   string   `json:"name"`
 	Label  string   `json:"label"`
 	Actors []string `json:"actors"`
+	Forms  []string `json:"forms"` // that it offers
 	Say    string   `json:"say,omitempty"`
 	Remedy string   `json:"remedy,omitempty"`
 	Source string   `json:"source,omitempty"`
@@ -140,6 +142,13 @@ func Forms(actor *Actor) []Form {
 
 // Sees tells whether an actor may use a form.
 func (a *Actor) Sees(f *Form) bool { return f.Holder || slices.Contains(a.Forms, f.No) }
+
+// offered tells whether a channel is an online service that offers the form:
+// one of the actor's, or — TOM opens to any CDA — one for a form it sees.
+func (a *Actor) offered(channel string, f *Form) bool {
+	n := slices.IndexFunc(table().Services, func(s Online) bool { return s.Name == channel })
+	return n >= 0 && slices.Contains(table().Services[n].Forms, f.No) && (slices.Contains(a.Services, channel) || a.Sees(f))
+}
 
 var (
 	mail  = regexp.MustCompile(`^[^\s@]+@[^\s@]+$`)

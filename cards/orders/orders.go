@@ -35,7 +35,7 @@ const (
 	Cancelled    State = "cancelled"
 )
 
-// Channels of a form: paper (PDF) or démarche simplifiée.
+// Channels of a form: paper (PDF), démarche simplifiée, or an online service.
 const (
 	Paper      = "papier"
 	Simplified = "démarche simplifiée"
@@ -120,13 +120,13 @@ func (d *Desk) Begin(ctx context.Context, o Order) (*Order, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !actor.Sees(form) {
+	if !actor.Sees(form) && !actor.offered(o.Channel, form) {
 		return nil, problem.New(problem.Forbidden, "form-not-seen", "ce formulaire n'est pas offert à cet acteur").Got(form.No + " pour " + actor.Label).Want(strings.Join(actor.Forms, ", "))
 	}
 	if o.Channel == "" {
 		o.Channel = Paper
 	}
-	if err := channel(form, o.Channel, o.Fields); err != nil {
+	if err := channel(actor, form, o.Channel, o.Fields); err != nil {
 		return nil, err
 	}
 	next := Order{ID: rand.Text()[:12], Form: o.Form, Actor: o.Actor, Channel: o.Channel, By: o.By, State: Draft, Fields: map[string]string{}}
@@ -139,10 +139,12 @@ func (d *Desk) Begin(ctx context.Context, o Order) (*Order, error) {
 
 // channel: a démarche simplifiée must exist for the form, and begins with the
 // structure's SIRET.
-func channel(form *Form, name string, fields map[string]string) error {
+func channel(actor *Actor, form *Form, name string, fields map[string]string) error {
 	switch {
+	case actor.offered(name, form):
+		return nil
 	case name != Paper && name != Simplified:
-		return problem.New(problem.Invalid, "channel-unknown", "no such channel").Got(name).Want(Paper + " or " + Simplified)
+		return problem.New(problem.Invalid, "channel-unknown", "no such channel").Got(name).Want(strings.Join(append([]string{Paper, Simplified}, actor.Services...), ", "))
 	case name == Simplified && form.Simplified == "non":
 		return problem.New(problem.Forbidden, "channel-not-offered", "ce formulaire n'existe pas en démarche simplifiée").Got(form.No).Want(Paper)
 	case name == Simplified && kinds["siret"](fields["siret"]) != "":

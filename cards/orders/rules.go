@@ -130,7 +130,7 @@ var checks = map[string]check{
 	"no-student":        simple(func(f *dossier) bool { return !f.person.Student() }),
 	"not-professional":  simple(func(f *dossier) bool { return f.person == nil || f.person.Profession() == "" }),
 	"represents":        simple(func(f *dossier) bool { return f.order.By != "" && f.structure.Representative == f.order.By }),
-	"acts-for":          simple(func(f *dossier) bool { return f.structure.actsFor(f.order.By) }),
+	"acts-for":          func(ctx context.Context, f *dossier, _ string) (bool, error) { return f.mayAct(ctx) },
 	"some-number":       simple(func(f *dossier) bool { return f.order.Structure != "" }),
 	"some-card":         simple(func(f *dossier) bool { return f.order.Fields["kit"] != "" || f.order.Fields["profession"] != "" }),
 	"address-given": simple(func(f *dossier) bool {
@@ -178,6 +178,26 @@ func (f *dossier) staffCard() string {
 		return "CPE"
 	}
 	return "CPA"
+}
+
+// mayAct tells whether the requester acts for the structure; a libéral does for
+// a practice of their own.
+func (f *dossier) mayAct(ctx context.Context) (bool, error) {
+	if !f.actor.Own || f.order.By == "" {
+		return f.structure.actsFor(f.order.By), nil
+	}
+	return f.desk.practises(ctx, f.order.By)
+}
+
+// practises tells whether somebody works as a libéral.
+func (d *Desk) practises(ctx context.Context, id string) (bool, error) {
+	person, err := d.people.Get(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(person.Exercises, func(e identities.Exercise) bool {
+		return slices.ContainsFunc(e.Activities, func(a identities.Activity) bool { return a.Mode == "L" })
+	}), nil
 }
 
 // actsFor tells whether somebody is the representative or a mandataire.
@@ -238,15 +258,27 @@ func (d *Desk) Enter(ctx context.Context, service, serial string) error {
 	if err != nil {
 		return err
 	}
-	if err := d.cards.Usable(card); err != nil || service != "TOM" || card.Type == "CDE" || card.Type == "CDA" {
+	if err := d.cards.Usable(card); err != nil {
 		return err
 	}
-	mandated := false
-	if err := d.eachStructure(ctx, func(s Structure) { mandated = mandated || slices.Contains(s.Mandataires, card.NationalID) }); err != nil || mandated {
+	opens, err := map[string]func(context.Context, *cards.Card) (bool, error){"TOPS": d.opensTOPS, "TOM": d.opensTOM}[service](ctx, card)
+	if err != nil || opens {
 		return err
 	}
 	s := Services()[n]
-	return problem.New(problem.Forbidden, "service-refused", s.Say).Got(card.Type + " de " + card.NationalID).Want("CDE, CDA, ou carte déclarée mandataire").Do(s.Remedy)
+	return problem.New(problem.Forbidden, "service-refused", s.Say).Got(card.Type + " de " + card.NationalID).Do(s.Remedy)
+}
+
+func (d *Desk) opensTOPS(ctx context.Context, c *cards.Card) (bool, error) {
+	return d.practises(ctx, c.NationalID)
+}
+
+func (d *Desk) opensTOM(ctx context.Context, c *cards.Card) (mandated bool, err error) {
+	if c.Type == "CDE" || c.Type == "CDA" {
+		return true, nil
+	}
+	err = d.eachStructure(ctx, func(s Structure) { mandated = mandated || slices.Contains(s.Mandataires, c.NationalID) })
+	return mandated, err
 }
 
 // Fleet lists the cards ordered for the structures that somebody acts for.

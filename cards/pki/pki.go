@@ -214,6 +214,7 @@ type Order struct {
 	ClientID   string           // the client it is meant for
 	CardSerial string
 	Structure  string
+	Production bool              // a card like production's: category 00, not 80
 	Extra      map[string]string // proprietary extension OID → code, cards only
 	NotBefore  time.Time         // zero: now
 	NotAfter   time.Time         // zero: by the profile
@@ -340,9 +341,13 @@ func proprietaryExtensions(profile Profile, o Order, from, until time.Time) ([]p
 	if err != nil {
 		return nil, err
 	}
+	category := profile.Category
+	if o.Production && category == CategoryCard {
+		category = CategoryProduction
+	}
 	exts := []pkix.Extension{
 		{Id: asn1.ObjectIdentifier{2, 5, 29, 16}, Value: period}, // privateKeyUsagePeriod
-		{Id: ExtCategory, Value: []byte{asn1.TagOctetString, 1, profile.Category}},
+		{Id: ExtCategory, Value: []byte{asn1.TagOctetString, 1, category}},
 	}
 	for oid, code := range o.Extra {
 		id, err := parseOID(oid)

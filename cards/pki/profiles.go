@@ -38,8 +38,9 @@ type Profile struct {
 
 // Product categories (TRE_G01).
 const (
-	CategorySoftware byte = 0x83
-	CategoryCard     byte = 0x80
+	CategorySoftware   byte = 0x83
+	CategoryCard       byte = 0x80
+	CategoryProduction byte = 0x00 // a card of production
 )
 
 const threeYears = 3 * 365 * 24 * time.Hour

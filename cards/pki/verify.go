@@ -200,7 +200,7 @@ func orgShape(c *x509.Certificate, foreign bool) error {
 		return refuse("weak-key", "the certificate's key is too weak", c, wantOrg+", RSA of 2048 bits or more, or ECDSA P-256")
 	}
 	category := Extension(c, ExtCategory.String())
-	if category == string([]byte{CategoryCard}) {
+	if category == string([]byte{CategoryCard}) || category == string([]byte{CategoryProduction}) {
 		return refuse("card", "the certificate is a person's card, not an organisation's", c, wantOrg)
 	}
 	if category != string([]byte{CategorySoftware}) {
@@ -261,7 +261,7 @@ func (p *PKI) VerifyCard(ctx context.Context, chain []*x509.Certificate) (*CardI
 	if err := p.inTime(leaf, wantCard); err != nil {
 		return nil, err
 	}
-	if Extension(leaf, ExtCategory.String()) != string([]byte{CategoryCard}) || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
+	if category := Extension(leaf, ExtCategory.String()); category != string([]byte{CategoryCard}) && category != string([]byte{CategoryProduction}) || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
 		return nil, refuse("not-a-card", "the certificate is not a card's authentication certificate", leaf, wantCard)
 	}
 	if !foreign && !p.issuedBy(leaf, "fo-pers", "st-pers") {

@@ -271,6 +271,19 @@ func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 	if out, err := tool("pkcs11-tool", "--module", made.Module, "--token-label", made.Token, "--login", "--pin", "9999", "--list-objects").CombinedOutput(); err == nil {
 		t.Errorf("a wrong code opens the token: %s", out)
 	}
+	// NSS, which browsers find their tokens with, opens it with the code porteur.
+	db, code := "sql:"+t.TempDir(), filepath.Join(dir, "code")
+	if err := os.WriteFile(code, []byte(card.PIN), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range [][]string{{"certutil", "-N", "-d", db, "--empty-password"}, {"modutil", "-force", "-add", "CPS", "-libfile", made.Module, "-dbdir", db}} {
+		if out, err := tool(step[0], step[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", step, out)
+		}
+	}
+	if out, err := tool("certutil", "-K", "-d", db, "-h", made.Token, "-f", code).CombinedOutput(); err != nil || !strings.Contains(string(out), "Certificat d'Authentification CPS") {
+		t.Errorf("NSS: %v %s", err, out)
+	}
 	// The browser's way to the card origin, with OpenSSL in the browser's place.
 	browser, page, _ := s.atCard()
 	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -411,5 +424,93 @@ func TestARenewedCardTakesTheOldOnesPlace(t *testing.T) {
 	}
 	if got := s.codeOf("POST", "/cards/"+old.Serial+"/renew", ""); got != "card-not-renewable" {
 		t.Error(got)
+	}
+}
+
+// « Ces cartes vont vous permettre de réaliser des tests en production »: a card
+// of one environment is refused in the other, by the reader and the browser.
+func TestAProductionCardServesProductionOnly(t *testing.T) {
+	s := boot(t)
+	var c testCard
+	s.api("POST", "/cards", `{"national_id":"`+nurse+`","type":"CPS","production":true}`, &c)
+	try := func(serial string) string {
+		browser, page, _ := s.atCard()
+		return present(s, browser, page, serial, "1234")
+	}
+	if got := try(c.Serial); !strings.Contains(got, "card-other-environment") {
+		t.Errorf("in the sandbox: %.300s", got)
+	}
+	s.api("PATCH", "/settings", `{"cards-accepted":"production"}`, nil)
+	if got := try(c.Serial); !strings.Contains(got, "code=") {
+		t.Errorf("in production: %.300s", got)
+	}
+	var list struct{ Items []testCard }
+	s.api("GET", "/cards?national_id="+doctor, "", &list)
+	if got := try(list.Items[0].Serial); !strings.Contains(got, "card-other-environment") {
+		t.Errorf("a test card in production: %.300s", got)
+	}
+	pem := filepath.Join(t.TempDir(), "c.pem")
+	if err := os.WriteFile(pem, s.cardPEM(c.Serial), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := exec.Command("openssl", "x509", "-in", pem, "-noout", "-text").CombinedOutput(); !strings.Contains(string(out), "1.2.250.1.71.1.2.5") {
+		t.Errorf("%s", out)
+	}
+	// « Non les CPF des auxiliaires médicaux n'existent pas. »
+	if got := s.codeOf("POST", "/cards", `{"national_id":"`+nurse+`","type":"CPF"}`); got != "card-cpf-not-student" {
+		t.Errorf("a nurse's CPF: %s", got)
+	}
+}
+
+func TestIndividualTestCardsOfAnyProfession(t *testing.T) {
+	s := boot(t)
+	for _, who := range []string{"28", "93", "CDA"} {
+		if out := s.cli("cards", "test", who, "--count", "2"); strings.Count(out, "\n") != 3 {
+			t.Errorf("%s: %s", who, out)
+		}
+	}
+	if got := s.codeOf("POST", "/cards/test", `{"profession":"x"}`); got != "profession-unknown" {
+		t.Error(got)
+	}
+	if got := s.codeOf("POST", "/cards/test", `{"profession":"10","count":0}`); got != "count-invalid" {
+		t.Error(got)
+	}
+}
+
+// What is signed with a card is verified: by whom, of which text, with which
+// certificate; a lost card's signature no longer is.
+func TestBrowserSignAndVerifyWithACard(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	var list struct{ Items []testCard }
+	s.api("GET", "/cards?national_id="+nurse, "", &list)
+	serial := list.Items[0].Serial
+	write := []chromedp.Action{chromedp.SetValue(hook("sign-pin"), "1234", chromedp.ByQuery), chromedp.SetValue(hook("sign-text"), "Ordonnance 42", chromedp.ByQuery)}
+	do(t, ctx, append(append([]chromedp.Action{chromedp.Navigate(s.ConsoleURL + "/sign?card=" + serial)}, write...), press("sign-submit"), visible("signed-by"), shot("sign"))...)
+	if got := textOf(t, ctx, "signed-by"); !strings.Contains(got, nurse) {
+		t.Errorf("signed by %s", got)
+	}
+	do(t, ctx, append(write, click("sign-alter"), press("sign-submit"), visible("error"))...)
+	if got := textOf(t, ctx, "error"); !strings.Contains(got, "signature-wrong") {
+		t.Errorf("an altered text: %s", got)
+	}
+	var signed struct {
+		Text, Signature, Certificate string
+		Code                         string
+	}
+	s.api("POST", "/cards/"+serial+"/sign", `{"pin":"1234","text":"x"}`, &signed)
+	verify := func() string {
+		body, _ := json.Marshal(map[string]string{"text": signed.Text, "signature": signed.Signature, "certificate": signed.Certificate})
+		return s.codeOf("POST", "/cards/verify", string(body))
+	}
+	if got := verify(); got != "" {
+		t.Error(got)
+	}
+	if got := s.codeOf("POST", "/cards/"+serial+"/sign", `{"pin":"0000","text":"x"}`); got != "pin-wrong" {
+		t.Error(got)
+	}
+	s.cli("cards", "oppose", serial)
+	if got := verify(); got != "certificate-revoked" {
+		t.Errorf("after the opposition: %s", got)
 	}
 }

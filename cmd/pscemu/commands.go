@@ -90,8 +90,10 @@ func newCards() *cobra.Command {
 	list.Flags().String("identity", "", "of this person only")
 	issue := command("issue ID TYPE", "Issue a card: CPS, CPF, CPE, CDE, CPA or CDA", 2, func(cmd *cobra.Command, a []string) error {
 		pin, _ := cmd.Flags().GetString("pin")
-		return show(cmd, http.MethodPost, "/cards", map[string]string{"national_id": a[0], "type": a[1], "pin": pin})
+		production, _ := cmd.Flags().GetBool("production")
+		return show(cmd, http.MethodPost, "/cards", map[string]any{"national_id": a[0], "type": a[1], "pin": pin, "production": production})
 	})
+	issue.Flags().Bool("production", false, "like a card of production, which the sandbox refuses (setting cards-accepted)")
 	issue.Flags().String("pin", "1234", "code porteur")
 	unblock := command("unblock SERIAL", "Unblock a card: with authority, or with its unblocking code", 1, func(cmd *cobra.Command, a []string) error {
 		in := map[string]string{}
@@ -104,6 +106,7 @@ func newCards() *cobra.Command {
 	unblock.Flags().String("puk", "", "unblocking code, 8 digits")
 	unblock.Flags().String("pin", "1234", "new code porteur, with --puk")
 	return group("cards", "The cards", list, export, issue, unblock,
+		newTestCards(),
 		command("renew SERIAL", "Renew a card: the new one takes its place", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/renew", nil)
 		}),
@@ -120,13 +123,27 @@ func newCards() *cobra.Command {
 	)
 }
 
+func newTestCards() *cobra.Command {
+	cmd := command("test PROFESSION", "Make individual test cards with their people: a code of a profession, or CPE, CDE, CPA, CDA", 1, func(cmd *cobra.Command, a []string) error {
+		count, _ := cmd.Flags().GetInt("count")
+		return printCards(cmd, "/cards/test", map[string]any{"profession": a[0], "count": count})
+	})
+	cmd.Flags().Int("count", 1, "how many")
+	return cmd
+}
+
 func issueKit(cmd *cobra.Command, a []string) error {
+	return printCards(cmd, "/cards/kits"+segment(a[0]), nil)
+}
+
+// printCards makes cards and prints them.
+func printCards(cmd *cobra.Command, path string, in any) error {
 	r, err := connect(cmd)
 	if err != nil {
 		return err
 	}
 	var list struct{ Items []cards.Card }
-	if err := r.call(http.MethodPost, "/cards/kits"+segment(a[0]), nil, &list); err != nil {
+	if err := r.call(http.MethodPost, path, in, &list); err != nil {
 		return err
 	}
 	if wantsJSON(cmd) {

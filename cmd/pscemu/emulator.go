@@ -148,7 +148,7 @@ func (e *emulator) services(ctx context.Context) error {
 	e.outbox = outbox.New(e.store, e.clock)
 	e.ecps = ecps.New(e.store, e.clock, e.people, e.outbox, e.live, "http://"+e.console.Addr().String()+"/phone")
 	e.pki = pki.New(e.store, e.clock, "http://"+e.console.Addr().String()+"/pki", anchors)
-	e.cards = cards.New(e.store, e.clock, e.people, e.pki)
+	e.cards = cards.New(e.store, e.clock, e.people, e.pki, e.live)
 	e.orders = orders.New(e.store, e.clock, e.people, e.cards, e.pki, e.outbox, e.live)
 	e.clients = clients.New(e.store)
 	e.journal = journal.New(e.clock)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/url"
@@ -222,6 +223,16 @@ func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 	if s.api("GET", "/orders/structures/"+vendorSIRET, "", &known); len(known.Administrators) != 0 || len(known.Mandataires) != 0 {
 		t.Errorf("%+v", known)
 	}
+	// « Les habilitations de différents établissements se font sur une seule carte »
+	for n := range 3 {
+		number := fmt.Sprintf("00123457%05d", n)
+		siret := number + nomenclature.LuhnKey(number)
+		other := d.must(d.order("F101", "industriel", "", headOf.with(fields{"siret": siret})), "CDA")[0]
+		d.must(d.order("F413", "industriel", other.NationalID, fields{"siret": siret, "administrateurs": agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"}))
+		if got := s.codeOf("POST", "/orders/certificates", `{"by":"`+agent.NationalID+`","structure":"`+siret+`","service":"x"}`); got != "" {
+			t.Errorf("structure %d with the one card: %s", n+1, got)
+		}
+	}
 	// The head takes the card back when the agent leaves; nobody else can.
 	var fleet struct{ Items []testCard }
 	if s.api("GET", "/orders/fleet?by="+url.QueryEscape(head.NationalID), "", &fleet); len(fleet.Items) != 2 {
@@ -397,6 +408,73 @@ func TestBrowserTheKitIsOrderedByF414AsNobodyInParticular(t *testing.T) {
 		chromedp.SetValue(hook("field.justification"), "x", chromedp.ByQuery), chromedp.SetValue(hook("order-by"), nurse, chromedp.ByQuery), press("order-submit"), visible("order-reason"), shot("order-refused"))
 	if got := textOf(t, ctx, "order-reason"); !strings.Contains(got, "CDA") || !strings.Contains(got, "F101") {
 		t.Errorf("the refusal: %s", got)
+	}
+}
+
+// « Pour accéder à TOM il faut une CDE ou CDA ou une carte qui a été déclarée
+// mandataire » — a hospital's CPE, then; and TOPS is the libéraux'.
+func TestWhoEntersTOPSAndTOM(t *testing.T) {
+	s := boot(t)
+	d := desk{s}
+	head := d.must(d.order("F101", "etablissement", "", headOf.with(fields{"finess": hospital})), "CDE")[0]
+	agent := d.must(d.order("F301", "etablissement", head.NationalID, staffOf.with(fields{"finess": hospital})), "CPE")[0]
+	var libéral, salaried struct{ Items []testCard }
+	s.api("GET", "/cards?national_id=899790055851", "", &libéral) // the physiotherapist
+	s.api("GET", "/cards?national_id="+nurse, "", &salaried)
+	enter := func(service, card string) string {
+		return s.codeOf("POST", "/orders/services/"+service+"/enter", `{"card":"`+card+`"}`)
+	}
+	for _, c := range []struct{ service, card, want string }{
+		{"TOM", head.Serial, ""}, {"TOM", agent.Serial, "service-refused"}, {"TOM", libéral.Items[0].Serial, "service-refused"},
+		{"TOPS", libéral.Items[0].Serial, ""}, {"TOPS", salaried.Items[0].Serial, "service-refused"}, {"TOPS", agent.Serial, "service-refused"}, {"FAX", agent.Serial, "service-unknown"},
+	} {
+		if got := enter(c.service, c.card); got != c.want {
+			t.Errorf("%s: %q, want %q", c.service, got, c.want)
+		}
+	}
+	d.must(d.order("F502", "etablissement", head.NationalID, fields{"finess": hospital, "mandataires": agent.NationalID, "action": "désigner"}))
+	if got := enter("TOM", agent.Serial); got != "" {
+		t.Errorf("the mandataire: %s", got)
+	}
+	s.cli("cards", "oppose", head.Serial)
+	if got := enter("TOM", head.Serial); got != "card-opposed" {
+		t.Errorf("an opposed CDE: %s", got)
+	}
+	// A libéral orders by TOPS, not on paper; somebody salaried does not.
+	order := fields{"siret": practice, "nom": "SECRETAIRE", "prenom": "TEST", "justification": "accueil", "contrat": "oui"}
+	if _, refused := d.begin("F301", "liberal", "899790055851", "", order); refused.Code != "form-not-seen" {
+		t.Errorf("on paper: %+v", refused)
+	}
+	o, refused := d.begin("F301", "liberal", "899790055851", "TOPS", order)
+	if refused.Code != "" {
+		t.Fatal(refused)
+	}
+	d.must(d.step(o.ID, "submit", ""), "CPE")
+	o, _ = d.begin("F301", "liberal", nurse, "TOPS", order)
+	if o = d.step(o.ID, "submit", ""); o.Code != "order-acts-for" {
+		t.Errorf("somebody salaried: %+v", o)
+	}
+}
+
+// F101 → CDA → F301 → CPA, on the pages.
+func TestBrowserFromF101ToACPA(t *testing.T) {
+	s := boot(t)
+	ctx := chrome(t, s, "")
+	fill := func(form string, f fields, by string) []chromedp.Action {
+		out := []chromedp.Action{chromedp.Navigate(s.ConsoleURL + "/orders?actor=industriel"), visible("form-" + form), press("form-" + form), visible("order-form")}
+		for name, value := range f {
+			out = append(out, chromedp.SetValue(hook("field."+name), value, chromedp.ByQuery))
+		}
+		if by != "" {
+			out = append(out, chromedp.SetValue(hook("order-by"), by, chromedp.ByQuery))
+		}
+		return append(out, press("order-submit"), visible("order-card"), press("order-card"), visible("card-id"))
+	}
+	var head, agent, face string
+	do(t, ctx, append(fill("F101", headOf.with(fields{"siret": vendorSIRET}), ""), chromedp.TextContent(hook("card-id"), &head, chromedp.ByQuery))...)
+	do(t, ctx, append(fill("F301", staffOf.with(fields{"siret": vendorSIRET}), head), chromedp.TextContent(hook("card-id"), &agent, chromedp.ByQuery), chromedp.TextContent(hook("card-face"), &face, chromedp.ByQuery))...)
+	if !strings.HasPrefix(head, "5"+vendorSIRET+"/CDA") || !strings.HasPrefix(agent, "5"+vendorSIRET+"/CPA") || !strings.Contains(face, "CPA") || !strings.Contains(face, "SPÉCIMEN") {
+		t.Errorf("%s, %s, %s", head, agent, face)
 	}
 }
 
