@@ -121,8 +121,8 @@ func place(tx store.Tx, c *Card) error {
 
 // keep writes a card, and notes it with its holder.
 func keep(tx store.Tx, c Card) error {
-	serials, err := held.Get(tx, c.NationalID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	serials, err := held.Maybe(tx, c.NationalID)
+	if err != nil {
 		return err
 	}
 	if !slices.Contains(serials, c.Serial) {
@@ -176,26 +176,20 @@ func (d *Desk) IssueLikeProduction(ctx context.Context, nationalID, typeName, pi
 
 // Issue gives the person a card of this type; pin "" means DefaultPIN.
 func (d *Desk) Issue(ctx context.Context, nationalID, typeName, pin string) (*Card, error) {
-	t, err := TypeNamed(typeName)
+	c, person, err := d.cardFor(ctx, nationalID, typeName)
 	if err != nil {
 		return nil, err
 	}
-	person, err := d.people.Get(ctx, nationalID)
-	if err != nil {
-		return nil, err
-	}
-	if t.Name == "CPF" && (!person.Student() || identities.OrderOf(person.Profession()) == "") {
+	if c.Type == "CPF" && (!person.Student() || identities.OrderOf(person.Profession()) == "") {
 		return nil, problem.New(problem.Conflict, "card-cpf-not-student", "Une CPF est celle d'un étudiant d'une profession à ordre").Got("profession " + person.Profession()).Do("les autres étudiants ont une CPE")
 	}
-	if pin == "" {
-		pin = DefaultPIN
+	if pin != "" {
+		c.PIN = pin
 	}
-	if err := checkPIN(pin); err != nil {
+	if err := checkPIN(c.PIN); err != nil {
 		return nil, err
 	}
-	c := d.newCard(person, t)
-	c.PIN = pin
-	return &c, d.save(ctx, &c)
+	return c, d.save(ctx, c)
 }
 
 func checkPIN(pin string) error {
@@ -207,17 +201,26 @@ func checkPIN(pin string) error {
 
 // Produce makes a person's card that is on its way until Receive.
 func (d *Desk) Produce(ctx context.Context, nationalID, typeName string) (*Card, error) {
-	t, err := TypeNamed(typeName)
+	c, _, err := d.cardFor(ctx, nationalID, typeName)
 	if err != nil {
 		return nil, err
+	}
+	c.State = Sent
+	return c, d.save(ctx, c)
+}
+
+// cardFor makes a person's card of a family; nothing is kept yet.
+func (d *Desk) cardFor(ctx context.Context, nationalID, typeName string) (*Card, *identities.Identity, error) {
+	t, err := TypeNamed(typeName)
+	if err != nil {
+		return nil, nil, err
 	}
 	person, err := d.people.Get(ctx, nationalID)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c := d.newCard(person, t)
-	c.State = Sent
-	return &c, d.save(ctx, &c)
+	return &c, person, nil
 }
 
 // IssueService makes a carte de service of a structure: a CPE that names no
@@ -396,22 +399,17 @@ func (d *Desk) List(ctx context.Context, nationalID, after string, limit int) ([
 func (d *Desk) of(ctx context.Context, nationalID, after string, limit int) ([]Card, error) {
 	out := []Card{}
 	err := d.store.View(ctx, func(tx store.Tx) error {
-		serials, err := held.Get(tx, nationalID)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
+		serials, err := held.Maybe(tx, nationalID)
+		if err != nil {
+			return err
 		}
 		slices.Sort(serials)
-		for _, serial := range serials {
-			if serial <= after || len(out) == limit {
-				continue
-			}
-			c, err := Collection.Get(tx, serial)
-			if err != nil {
-				return err
-			}
-			c.State = d.stateOf(c)
-			out = append(out, c)
+		serials = slices.DeleteFunc(serials, func(serial string) bool { return serial <= after })
+		all, err := Collection.Those(tx, serials[:min(len(serials), limit)])
+		for n := range all {
+			all[n].State = d.stateOf(all[n])
 		}
+		out = append(out, all...)
 		return err
 	})
 	return out, err

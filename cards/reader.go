@@ -2,7 +2,6 @@ package cards
 
 import (
 	"context"
-	"errors"
 
 	"pscemu/problem"
 	"pscemu/store"
@@ -31,11 +30,8 @@ func (d *Desk) PullOut(ctx context.Context) error {
 
 // Inserted is the card in the reader, nil when there is none.
 func (d *Desk) Inserted(ctx context.Context) (*Card, error) {
-	serial, err := reader.Load(ctx, d.store, slot)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
+	serial, err := reader.LoadMaybe(ctx, d.store, slot)
+	if err != nil || serial == "" {
 		return nil, err
 	}
 	return d.Get(ctx, serial)

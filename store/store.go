@@ -74,6 +74,30 @@ func (c Collection[T]) Get(tx Tx, id string) (v T, err error) {
 	return v, json.Unmarshal(raw, &v)
 }
 
+// Maybe reads one entry; one that is absent is the zero value.
+func (c Collection[T]) Maybe(tx Tx, id string) (v T, err error) {
+	if v, err = c.Get(tx, id); errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return v, err
+}
+
+// Those reads the entries with these ids, in their order; absent ones are left
+// out.
+func (c Collection[T]) Those(tx Tx, ids []string) (out []T, err error) {
+	for _, id := range ids {
+		v, err := c.Get(tx, id)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
 // Put writes one entry.
 func (c Collection[T]) Put(tx Tx, id string, v T, ttl time.Duration) error {
 	raw, err := json.Marshal(v)
@@ -108,6 +132,15 @@ func (c Collection[T]) List(tx Tx, after string, limit int) ([]T, error) {
 func (c Collection[T]) Load(ctx context.Context, s Store, id string) (v T, err error) {
 	err = s.View(ctx, func(tx Tx) error {
 		v, err = c.Get(tx, id)
+		return err
+	})
+	return v, err
+}
+
+// LoadMaybe is Maybe in a transaction of its own.
+func (c Collection[T]) LoadMaybe(ctx context.Context, s Store, id string) (v T, err error) {
+	err = s.View(ctx, func(tx Tx) error {
+		v, err = c.Maybe(tx, id)
 		return err
 	})
 	return v, err

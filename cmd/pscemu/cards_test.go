@@ -23,15 +23,18 @@ type testCard struct {
 // atCard opens the card tab of a login in a new browser.
 func (s *server) atCard() (browser *http.Client, page, text string) {
 	s.t.Helper()
-	browser = s.browser()
-	q := url.Values{"response_type": {"code"}, "client_id": {"demo"}, "redirect_uri": {callbackURL}, "scope": {"openid"}}
-	resp, err := browser.Get(s.BaseURL + "/auth?" + q.Encode())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	resp.Body.Close()
-	page = resp.Request.URL.String()
+	browser, page = s.loginPage()
 	return browser, page, read(s, browser, page+"?tab=card")
+}
+
+// cardOf is a person's first card.
+func (s *server) cardOf(id string) testCard {
+	s.t.Helper()
+	var list struct{ Items []testCard }
+	if s.api("GET", "/cards?national_id="+url.QueryEscape(id), "", &list); len(list.Items) == 0 {
+		s.t.Fatalf("%s has no card", id)
+	}
+	return list.Items[0]
 }
 
 func read(s *server, c *http.Client, url string) string {
@@ -103,11 +106,7 @@ func TestTheKitDIntegrationHoldsItsFiveCards(t *testing.T) {
 
 func TestTheReaderTakesTheInsertedCardAloneAndNoticesThatItIsPulledOut(t *testing.T) {
 	s := boot(t)
-	var list struct{ Items []testCard }
-	s.api("GET", "/cards?national_id="+nurse, "", &list)
-	nurses := list.Items[0].Serial
-	s.api("GET", "/cards?national_id="+doctor, "", &list)
-	doctors := list.Items[0].Serial
+	nurses, doctors := s.cardOf(nurse).Serial, s.cardOf(doctor).Serial
 	s.cli("cards", "insert", nurses)
 	browser, page, text := s.atCard()
 	if !strings.Contains(text, nurses) || strings.Contains(text, doctors) {
@@ -121,8 +120,6 @@ func TestTheReaderTakesTheInsertedCardAloneAndNoticesThatItIsPulledOut(t *testin
 	if got := present(s, browser, page, nurses, "1234"); !strings.Contains(got, "card-pulled-out") {
 		t.Errorf("pulled out amid the login: %.300s", got)
 	}
-	var after struct{ Items []struct{ Serial string } }
-	s.api("GET", "/cards?national_id="+nurse, "", &after)
 	if got := present(s, browser, page, nurses, "1234"); !strings.Contains(got, "code=") {
 		t.Errorf("the next try, with any card again: %.300s", got)
 	}
@@ -181,8 +178,7 @@ func TestAttack14TheUnblockingCodeIsTriedThreeTimes(t *testing.T) {
 func TestACardSignsWithItsSecondCertificate(t *testing.T) {
 	s := boot(t)
 	dir := t.TempDir()
-	var list struct{ Items []testCard }
-	s.api("GET", "/cards?national_id="+nurse, "", &list)
+	serial := s.cardOf(nurse).Serial
 	file := func(name string) string { return filepath.Join(dir, name) }
 	openssl := func(args ...string) string {
 		t.Helper()
@@ -194,7 +190,7 @@ func TestACardSignsWithItsSecondCertificate(t *testing.T) {
 	}
 	subjects := map[string]string{}
 	for use, flags := range map[string][]string{"auth": nil, "sign": {"--sign"}} {
-		s.cli(append([]string{"cards", "export", list.Items[0].Serial, "--p12", file(use + ".p12")}, flags...)...)
+		s.cli(append([]string{"cards", "export", serial, "--p12", file(use + ".p12")}, flags...)...)
 		openssl("pkcs12", "-in", file(use+".p12"), "-passin", "pass:pscemu", "-nodes", "-out", file(use+".pem"))
 		subjects[use] = openssl("x509", "-in", file(use+".pem"), "-noout", "-subject")
 	}
@@ -211,7 +207,7 @@ func TestACardSignsWithItsSecondCertificate(t *testing.T) {
 	if got := openssl("cms", "-verify", "-in", file("signed.cms"), "-inform", "DER", "-CAfile", file("sign.pem"), "-purpose", "any"); !strings.Contains(got, "Ordonnance 42") {
 		t.Errorf("the signature: %s", got)
 	}
-	if got := s.codeOf("GET", "/cards/"+list.Items[0].Serial+"/certificate?use=cook", ""); got != "use-unknown" {
+	if got := s.codeOf("GET", "/cards/"+serial+"/certificate?use=cook", ""); got != "use-unknown" {
 		t.Errorf("another use: %s", got)
 	}
 }
@@ -219,9 +215,7 @@ func TestACardSignsWithItsSecondCertificate(t *testing.T) {
 func TestBrowserACardsFaceReaderAndOpposition(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
-	var list struct{ Items []testCard }
-	s.api("GET", "/cards?national_id="+nurse, "", &list)
-	serial := list.Items[0].Serial
+	serial := s.cardOf(nurse).Serial
 	var id string
 	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/cards/"+serial), visible("card-face"), chromedp.TextContent(hook("card-id"), &id, chromedp.ByQuery), shot("card-face"), press("card-insert"), visible("card-pull"))
 	if id != nurse {
@@ -243,9 +237,7 @@ func TestBrowserACardsFaceReaderAndOpposition(t *testing.T) {
 func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 	s := boot(t)
 	dir := t.TempDir()
-	var list struct{ Items []testCard }
-	s.api("GET", "/cards?national_id="+doctor, "", &list)
-	card := list.Items[0]
+	card := s.cardOf(doctor)
 	var made struct {
 		Token, Module, Config string
 		KeyURI                string `json:"key_uri"`
@@ -409,9 +401,7 @@ func TestACarteDeServiceNamesNobody(t *testing.T) {
 
 func TestARenewedCardTakesTheOldOnesPlace(t *testing.T) {
 	s := boot(t)
-	var list struct{ Items []testCard }
-	s.api("GET", "/cards?national_id="+nurse, "", &list)
-	old := list.Items[0]
+	old := s.cardOf(nurse)
 	var renewed testCard
 	if err := json.Unmarshal([]byte(s.cli("cards", "renew", old.Serial)), &renewed); err != nil || renewed.Serial == old.Serial || renewed.PIN != old.PIN {
 		t.Fatalf("%v %+v", err, renewed)
@@ -444,9 +434,7 @@ func TestAProductionCardServesProductionOnly(t *testing.T) {
 	if got := try(c.Serial); !strings.Contains(got, "code=") {
 		t.Errorf("in production: %.300s", got)
 	}
-	var list struct{ Items []testCard }
-	s.api("GET", "/cards?national_id="+doctor, "", &list)
-	if got := try(list.Items[0].Serial); !strings.Contains(got, "card-other-environment") {
+	if got := try(s.cardOf(doctor).Serial); !strings.Contains(got, "card-other-environment") {
 		t.Errorf("a test card in production: %.300s", got)
 	}
 	pem := filepath.Join(t.TempDir(), "c.pem")
@@ -482,9 +470,7 @@ func TestIndividualTestCardsOfAnyProfession(t *testing.T) {
 func TestBrowserSignAndVerifyWithACard(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
-	var list struct{ Items []testCard }
-	s.api("GET", "/cards?national_id="+nurse, "", &list)
-	serial := list.Items[0].Serial
+	serial := s.cardOf(nurse).Serial
 	write := []chromedp.Action{chromedp.SetValue(hook("sign-pin"), "1234", chromedp.ByQuery), chromedp.SetValue(hook("sign-text"), "Ordonnance 42", chromedp.ByQuery)}
 	do(t, ctx, append(append([]chromedp.Action{chromedp.Navigate(s.ConsoleURL + "/sign?card=" + serial)}, write...), press("sign-submit"), visible("signed-by"), shot("sign"))...)
 	if got := textOf(t, ctx, "signed-by"); !strings.Contains(got, nurse) {

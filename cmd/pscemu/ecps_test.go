@@ -50,8 +50,8 @@ func (s *server) mails(id, after string) (mail, sms message) {
 	return mail, sms
 }
 
-// atPhone begins a login by e-CPS in a new browser and returns the page.
-func (s *server) atPhone(id string) (browser *http.Client, page, text string) {
+// loginPage begins a login in a new browser.
+func (s *server) loginPage() (browser *http.Client, page string) {
 	s.t.Helper()
 	browser = s.browser()
 	q := url.Values{"response_type": {"code"}, "client_id": {"demo"}, "redirect_uri": {callbackURL}, "scope": {"openid"}}
@@ -60,8 +60,14 @@ func (s *server) atPhone(id string) (browser *http.Client, page, text string) {
 		s.t.Fatal(err)
 	}
 	resp.Body.Close()
-	page = resp.Request.URL.String()
-	resp, err = browser.PostForm(page+"/ecps", url.Values{"login": {id}})
+	return browser, resp.Request.URL.String()
+}
+
+// atPhone begins a login by e-CPS in a new browser and returns the page.
+func (s *server) atPhone(id string) (browser *http.Client, page, text string) {
+	s.t.Helper()
+	browser, page = s.loginPage()
+	resp, err := browser.PostForm(page+"/ecps", url.Values{"login": {id}})
 	if err != nil {
 		s.t.Fatal(err)
 	}

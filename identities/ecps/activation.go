@@ -105,8 +105,8 @@ func mayByContact(i *identities.Identity) error {
 
 // notTooOften bounds how many activations a person begins.
 func (s *Service) notTooOften(tx store.Tx, nationalID string) error {
-	times, err := begun.Get(tx, nationalID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	times, err := begun.Maybe(tx, nationalID)
+	if err != nil {
 		return err
 	}
 	now, recent := s.clock.Now(), []time.Time{}
@@ -226,22 +226,10 @@ func (a *Activation) judge(sms string) error {
 
 // WaitActivation returns when the activation is done or its time is over, or
 // when ctx ends.
-func (s *Service) WaitActivation(ctx context.Context, id string) (*Activation, error) {
-	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	changed := s.store.Watch(watching, activations.Key(id))
-	tick := time.NewTicker(time.Second) // the emulator's clock may be moved meanwhile
-	defer tick.Stop()
-	for {
-		a, err := s.Activation(watching, id)
-		if err != nil || s.usable(a) != nil {
-			return a, err
-		}
-		select {
-		case <-changed:
-		case <-tick.C:
-		case <-ctx.Done():
-			return a, nil
-		}
-	}
+func (s *Service) WaitActivation(ctx context.Context, id string) (a *Activation, err error) {
+	s.until(ctx, activations.Key(id), func(ctx context.Context) bool {
+		a, err = s.Activation(ctx, id)
+		return err != nil || s.usable(a) != nil
+	})
+	return a, err
 }

@@ -2,7 +2,6 @@ package ecps
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"pscemu/identities"
@@ -24,8 +23,8 @@ func (s *Service) Prepare(ctx context.Context, nationalID string, b identities.B
 		return err
 	}
 	return s.store.Update(ctx, func(tx store.Tx) error {
-		list, err := next.Get(tx, nationalID)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+		list, err := next.Maybe(tx, nationalID)
+		if err != nil {
 			return err
 		}
 		if len(list) == maxNext {
@@ -37,10 +36,7 @@ func (s *Service) Prepare(ctx context.Context, nationalID string, b identities.B
 
 // Prepared lists how the coming requests will be answered.
 func (s *Service) Prepared(ctx context.Context, nationalID string) ([]identities.Behaviour, error) {
-	list, err := next.Load(ctx, s.store, nationalID)
-	if errors.Is(err, store.ErrNotFound) {
-		err = nil
-	}
+	list, err := next.LoadMaybe(ctx, s.store, nationalID)
 	return append([]identities.Behaviour{}, list...), err
 }
 
@@ -55,20 +51,14 @@ func (s *Service) Behaves(ctx context.Context, person *identities.Identity) (ide
 	if person.Has(identities.PhoneUnreachable) && policies.DoorQuirks {
 		b = identities.Behaviour{Action: identities.Unreachable}
 	}
-	list, err := next.Load(ctx, s.store, person.NationalID)
-	if errors.Is(err, store.ErrNotFound) {
-		return b, nil
-	}
+	list, err := next.LoadMaybe(ctx, s.store, person.NationalID)
 	if err != nil || len(list) == 0 {
 		return b, err
 	}
 	err = s.store.Update(ctx, func(tx store.Tx) error {
-		list, err := next.Get(tx, person.NationalID)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
+		list, err := next.Maybe(tx, person.NationalID)
+		if err != nil || len(list) == 0 {
+			return err // another request used it up
 		}
 		b = list[0]
 		if len(list) == 1 {

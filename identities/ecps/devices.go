@@ -124,8 +124,8 @@ func (s *Service) end(tx store.Tx, nationalID, why string) error {
 	if err != nil {
 		return err
 	}
-	former, err := past.Get(tx, nationalID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	former, err := past.Maybe(tx, nationalID)
+	if err != nil {
 		return err
 	}
 	d.Code, d.TOTPSecret, d.Ended, d.EndedAt = "", "", why, s.clock.Now()
@@ -144,10 +144,7 @@ func (s *Service) Device(ctx context.Context, nationalID string) (*Device, error
 
 // Former lists the devices a person had before, newest first.
 func (s *Service) Former(ctx context.Context, nationalID string) ([]Device, error) {
-	list, err := past.Load(ctx, s.store, nationalID)
-	if errors.Is(err, store.ErrNotFound) {
-		err = nil
-	}
+	list, err := past.LoadMaybe(ctx, s.store, nationalID)
 	return append([]Device{}, list...), err
 }
 

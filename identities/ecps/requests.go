@@ -137,8 +137,8 @@ func (r *Request) kept() time.Duration { return r.ExpiresAt.Sub(r.CreatedAt) + h
 
 // room counts the person's pending requests and notes the new one.
 func (s *Service) room(tx store.Tx, r Request) error {
-	ids, err := waiting.Get(tx, r.NationalID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	ids, err := waiting.Maybe(tx, r.NationalID)
+	if err != nil {
 		return err
 	}
 	ids = slices.DeleteFunc(ids, func(id string) bool {
@@ -149,8 +149,8 @@ func (s *Service) room(tx store.Tx, r Request) error {
 		return problem.New(problem.Forbidden, "ecps-too-many", "Trop de demandes attendent déjà sur ce téléphone").Got(fmt.Sprint(len(ids))).Want(fmt.Sprintf("moins de %d", MaxPending)).
 			Do("répondez-y ou attendez deux minutes")
 	}
-	latest, err := recent.Get(tx, r.NationalID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	latest, err := recent.Maybe(tx, r.NationalID)
+	if err != nil {
 		return err
 	}
 	latest = append(latest, r.ID)
@@ -228,22 +228,12 @@ func (s *Service) Requests(ctx context.Context, f Filter) ([]Request, error) {
 	return out, err
 }
 
-func ofPerson(tx store.Tx, nationalID string) (out []Request, err error) {
-	ids, err := recent.Get(tx, nationalID)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
+func ofPerson(tx store.Tx, nationalID string) ([]Request, error) {
+	ids, err := recent.Maybe(tx, nationalID)
+	if err != nil {
+		return nil, err
 	}
-	for _, id := range ids {
-		r, err := requests.Get(tx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			continue // its time has passed
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, err
+	return requests.Those(tx, ids)
 }
 
 // Response is what the person does on their phone: the code and the number
@@ -382,22 +372,28 @@ func settledAlready(now State) error {
 
 // Wait returns the request as soon as it is no longer pending, or when ctx
 // ends, whichever comes first.
-func (s *Service) Wait(ctx context.Context, id string) (*Request, error) {
+func (s *Service) Wait(ctx context.Context, id string) (r *Request, err error) {
+	s.until(ctx, requests.Key(id), func(ctx context.Context) bool {
+		r, err = s.Request(ctx, id)
+		return err != nil || r.State != Pending
+	})
+	return r, err
+}
+
+// until looks again whenever the key changes, or the clock may have passed a
+// moment, until it is done or ctx ends.
+func (s *Service) until(ctx context.Context, key string, done func(context.Context) bool) {
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	changed := s.store.Watch(watching, requests.Key(id))
+	changed := s.store.Watch(watching, key)
 	tick := time.NewTicker(time.Second) // the emulator's clock may be moved meanwhile
 	defer tick.Stop()
-	for {
-		r, err := s.Request(watching, id)
-		if err != nil || r.State != Pending {
-			return r, err
-		}
+	for !done(watching) {
 		select {
 		case <-changed:
 		case <-tick.C:
 		case <-ctx.Done():
-			return r, nil
+			return
 		}
 	}
 }

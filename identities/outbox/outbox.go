@@ -61,8 +61,8 @@ func New(s store.Store, c clock.Clock) *Outbox { return &Outbox{s, c} }
 func (o *Outbox) Put(tx store.Tx, m Message) error {
 	m.Time = o.clock.Now()
 	m.ID = fmt.Sprintf("%s-%s", m.Time.Format("20060102150405.000000000"), rand.Text()[:8])
-	ids, err := of.Get(tx, m.NationalID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	ids, err := of.Maybe(tx, m.NationalID)
+	if err != nil {
 		return err
 	}
 	ids = append(ids, m.ID)
@@ -104,21 +104,11 @@ func (o *Outbox) read(tx store.Tx, f Filter) (out []Message, err error) {
 	if f.NationalID == "" {
 		return messages.List(tx, f.After, 10_000)
 	}
-	ids, err := of.Get(tx, f.NationalID)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
+	ids, err := of.Maybe(tx, f.NationalID)
+	if err != nil {
+		return nil, err
 	}
-	for _, id := range ids {
-		m, err := messages.Get(tx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			continue // its time has passed
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, m)
-	}
-	return out, err
+	return messages.Those(tx, ids)
 }
 
 // Get finds a message.

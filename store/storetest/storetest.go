@@ -23,6 +23,7 @@ func Run(t *testing.T, open Open) {
 		"a written value is read back":              readBack,
 		"a failed update leaves nothing":            allOrNothing,
 		"a transaction sees its own writes":         ownWrites,
+		"an absent entry may be asked for":          absent,
 		"an entry is gone when its time has passed": expiry,
 		"a rewritten entry outlives its first time": rewritten,
 		"listing pages through a prefix in order":   pages,
@@ -103,6 +104,27 @@ func ownWrites(t *testing.T, s store.Store, _ *clock.Adjustable) {
 			return fmt.Errorf("listed %v, %v", all, err)
 		}
 		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func absent(t *testing.T, s store.Store, c *clock.Adjustable) {
+	ctx := context.Background()
+	put(t, s, "a", "1", 0)
+	put(t, s, "b", "2", time.Minute)
+	put(t, s, "c", "3", 0)
+	c.Set(c.Now().Add(time.Hour), true)
+	if v, err := things.LoadMaybe(ctx, s, "b"); v != "" || err != nil {
+		t.Errorf("the expired one is %q, %v; want nothing and no error", v, err)
+	}
+	err := s.View(ctx, func(tx store.Tx) error {
+		those, err := things.Those(tx, []string{"c", "b", "never", "a"})
+		if fmt.Sprint(those) != "[3 1]" {
+			t.Errorf("those are %v, %v; want [3 1]", those, err)
+		}
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
