@@ -234,9 +234,5 @@ func (s *Console) signPage(c echo.Context) error {
 			data["By"] = who
 		}
 	}
-	status := http.StatusOK
-	if err != nil {
-		status, data["Problem"] = http.StatusUnprocessableEntity, problem.From(err)
-	}
-	return s.page(c, status, "console_sign", data)
+	return s.formPage(c, "console_sign", data, err)
 }

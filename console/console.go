@@ -205,6 +205,15 @@ func (s *Console) page(c echo.Context, status int, name string, data map[string]
 	return c.HTMLBlob(status, body)
 }
 
+// formPage shows a form, again with what was refused.
+func (s *Console) formPage(c echo.Context, name string, data map[string]any, refusal error) error {
+	status := http.StatusOK
+	if refusal != nil {
+		status, data["Problem"] = http.StatusUnprocessableEntity, problem.From(refusal)
+	}
+	return s.page(c, status, name, data)
+}
+
 // language is that of the phone's pages: the person's choice (?lang=, kept in
 // a cookie), else French.
 func (s *Console) language(c echo.Context) string {

@@ -151,11 +151,7 @@ func (s *Console) showDesk(c echo.Context, refusal error) error {
 		}
 		data["Desk"], data["Clients"], data["Kinds"] = v, list, orders.CertificateKinds
 	}
-	status := http.StatusOK
-	if refusal != nil {
-		status, data["Problem"] = http.StatusUnprocessableEntity, problem.From(refusal)
-	}
-	return s.page(c, status, "desk", data)
+	return s.formPage(c, "desk", data, refusal)
 }
 
 func (s *Console) deskView(ctx context.Context, by string) (v *deskView, err error) {
@@ -220,14 +216,7 @@ func (s *Console) deskOrder(c echo.Context, by string) error {
 			fields["finess"] = known.ID
 		}
 	}
-	o, err := s.Orders.Begin(ctx(c), orders.Order{Form: form.No, Actor: actor, Channel: service, By: by, Fields: fields})
-	if err == nil {
-		o, err = s.Orders.Submit(ctx(c), o.ID)
-	}
-	if err != nil {
-		return s.showDesk(c, err)
-	}
-	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(o.ID))
+	return s.placeOrder(c, orders.Order{Form: form.No, Actor: actor, Channel: service, By: by, Fields: fields}, s.showDesk)
 }
 
 func (s *Console) deskCertificate(c echo.Context, by string) error {

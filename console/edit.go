@@ -168,12 +168,7 @@ func (s *Console) editPage(c echo.Context, i *identities.Identity, refusal error
 	if id := param(c, "id"); id != "" {
 		data["Title"], data["Path"], data["There"] = "Modifier "+i.Name(), "/identities/"+url.PathEscape(id)+"/edit", true
 	}
-	status := http.StatusOK
-	if refusal != nil {
-		status = http.StatusUnprocessableEntity
-		data["Problem"] = problem.From(refusal)
-	}
-	return s.page(c, status, "console_edit", data)
+	return s.formPage(c, "console_edit", data, refusal)
 }
 
 // savePerson keeps the person, changes the form, or shows what a service would

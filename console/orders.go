@@ -7,7 +7,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu/cards/orders"
-	"pscemu/problem"
 )
 
 // The order desk, by the control API and on pages made of its data.
@@ -155,14 +154,10 @@ func (s *Console) showOrderForm(c echo.Context, refusal error) error {
 		return err
 	}
 	data := map[string]any{"Title": form.No + " — " + form.Name, "Form": form, "Actor": c.FormValue("actor"), "By": c.FormValue("by"), "Values": values, "Channels": []string{orders.Paper, orders.Simplified}}
-	status := http.StatusOK
-	if refusal != nil {
-		status, data["Problem"] = http.StatusUnprocessableEntity, problem.From(refusal)
-	}
-	return s.page(c, status, "console_order_form", data)
+	return s.formPage(c, "console_order_form", data, refusal)
 }
 
-// fillOrder begins the order and submits it.
+// fillOrder reads the form's fields.
 func (s *Console) fillOrder(c echo.Context) error {
 	form, err := orders.FormNamed(c.FormValue("form"))
 	if err != nil {
@@ -172,14 +167,19 @@ func (s *Console) fillOrder(c echo.Context) error {
 	for _, f := range form.Fields {
 		fields[f.Name] = c.FormValue("field." + f.Name)
 	}
-	o, err := s.Orders.Begin(ctx(c), orders.Order{Form: form.No, Actor: c.FormValue("actor"), Channel: c.FormValue("channel"), By: c.FormValue("by"), Fields: fields})
+	return s.placeOrder(c, orders.Order{Form: form.No, Actor: c.FormValue("actor"), Channel: c.FormValue("channel"), By: c.FormValue("by"), Fields: fields}, s.showOrderForm)
+}
+
+// placeOrder begins an order and submits it; a refusal goes back to the page.
+func (s *Console) placeOrder(c echo.Context, o orders.Order, refused func(echo.Context, error) error) error {
+	begun, err := s.Orders.Begin(ctx(c), o)
 	if err == nil {
-		o, err = s.Orders.Submit(ctx(c), o.ID)
+		begun, err = s.Orders.Submit(ctx(c), begun.ID)
 	}
 	if err != nil {
-		return s.showOrderForm(c, err)
+		return refused(c, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(o.ID))
+	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(begun.ID))
 }
 
 func (s *Console) orderPage(c echo.Context) error {

@@ -64,11 +64,7 @@ func (s *Console) showActivate(c echo.Context, refusal error) error {
 		}
 		data["Person"], data["SMS"] = person, a.By == ecps.ByContact
 	}
-	status := http.StatusOK
-	if refusal != nil {
-		status, data["Problem"] = http.StatusUnprocessableEntity, problem.From(refusal)
-	}
-	return s.page(c, status, "phone_activate", data)
+	return s.formPage(c, "phone_activate", data, refusal)
 }
 
 // completeActivation takes the form, with the public key that the page's

@@ -87,11 +87,12 @@ var barless = strings.NewReplacer("|", " ", "\n", " ", "\r", " ")
 
 func (i *Identity) annuaireRow(b *bytes.Buffer, e Exercise, a Activity) {
 	cells := map[string]string{idType: i.NationalID[:1], idNumber: i.NationalID[1:], idWhole: i.NationalID, civility: i.Civility}
+	ofExercise, ofActivity := values(e), values(a)
 	for n, name := range exerciseColumns {
-		cells[name] = values(e)[n]
+		cells[name] = ofExercise[n]
 	}
 	for n, name := range activityColumns {
-		cells[name] = values(a)[n]
+		cells[name] = ofActivity[n]
 	}
 	if len(i.Exercises) == 0 {
 		cells["nomDexercice"], cells["prenomDexercice"] = i.FamilyName, i.GivenName

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -66,7 +67,7 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 	ctx, q := c.Request().Context(), c.QueryParam("q")
 	data := map[string]any{"Title": "Connectez-vous", "ID": p.ID, "Client": p.ClientName, "Tab": tab, "Query": q, "Path": s.loginURL(p.ID, ""), "TestDoor": testDoor, "Tabs": tabs, "Wallet": p.Wallet != ""}
 	hint, _ := strings.CutPrefix(p.Form.Get("login_hint"), "auto:")
-	data["Login"] = first(c.FormValue("login"), hint, s.logins.Remembered(c.Request()))
+	data["Login"] = cmp.Or(c.FormValue("login"), hint, s.logins.Remembered(c.Request()))
 	data["Remember"] = s.logins.Remembered(c.Request()) != ""
 	var err error
 	switch tab {
@@ -78,12 +79,7 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 	if err != nil {
 		return err
 	}
-	status := http.StatusOK
-	if refusal != nil {
-		status = http.StatusUnprocessableEntity
-		data["Problem"] = problem.From(refusal)
-	}
-	return s.page(c, status, "login", data)
+	return s.formPage(c, "login", data, refusal)
 }
 
 // atReader are the cards that can be used: the one in the reader, or any. The
@@ -111,15 +107,6 @@ func (s *Server) findPeople(ctx context.Context, q string) ([]identities.Identit
 		err = nil
 	}
 	return people, err
-}
-
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // submitECPS sends the request to the phone.

@@ -3,6 +3,7 @@
 package provider
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -190,6 +191,15 @@ func (s *Server) page(c echo.Context, status int, name string, data map[string]a
 	return c.HTMLBlob(status, body)
 }
 
+// formPage shows a form, again with what was refused.
+func (s *Server) formPage(c echo.Context, name string, data map[string]any, refusal error) error {
+	status := http.StatusOK
+	if refusal != nil {
+		status, data["Problem"] = http.StatusUnprocessableEntity, problem.From(refusal)
+	}
+	return s.page(c, status, name, data)
+}
+
 // errorPage explains a refusal to whoever sits before the browser. text is
 // what PSC would say.
 func (s *Server) errorPage(c echo.Context, status int, text string, reason error) error {
@@ -207,7 +217,7 @@ func (s *Server) language(c echo.Context) string {
 		s.logins.SetLanguage(c.Response(), lang)
 		return lang
 	}
-	return first(s.logins.Language(c.Request()), static.French)
+	return cmp.Or(s.logins.Language(c.Request()), static.French)
 }
 
 func (s *Server) loginURL(id, rest string) string { return "/login/" + url.PathEscape(id) + rest }

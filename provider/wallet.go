@@ -139,11 +139,7 @@ func (s *Server) contactPage(c echo.Context) error { return s.showContact(c, nil
 
 func (s *Server) showContact(c echo.Context, refusal error) error {
 	data := map[string]any{"Title": "Activer mon e-CPS par courriel et SMS", "Login": c.FormValue("login")}
-	status := http.StatusOK
-	if refusal != nil {
-		status, data["Problem"] = http.StatusUnprocessableEntity, problem.From(refusal)
-	}
-	return s.page(c, status, "wallet_contact", data)
+	return s.formPage(c, "wallet_contact", data, refusal)
 }
 
 // hidden are the refusals that would tell a stranger who exists.

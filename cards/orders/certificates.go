@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"slices"
@@ -25,13 +26,10 @@ type CertificateOrder struct {
 
 // Administers lists the structures somebody may order certificates for.
 func (d *Desk) Administers(ctx context.Context, id string) ([]Structure, error) {
-	out := []Structure{}
-	err := d.eachStructure(ctx, func(s Structure) {
-		if _, ok := s.Administrators[id]; ok && id != "" {
-			out = append(out, s)
-		}
+	return d.structuresWhere(ctx, func(s *Structure) bool {
+		_, ok := s.Administrators[id]
+		return ok && id != ""
 	})
-	return out, err
 }
 
 // perimeter finds the administrator's rights on a structure.
@@ -79,7 +77,7 @@ func subject(s *Structure, service string) pki.Name {
 	if len(s.ID) == 14 {
 		id = "3" + s.ID
 	}
-	return pki.ORGName("Paris (75)", first(s.Name, "STRUCTURE FICTIVE"), id, service)
+	return pki.ORGName("Paris (75)", cmp.Or(s.Name, "STRUCTURE FICTIVE"), id, service)
 }
 
 // Certificates lists those of the structures somebody administers.
@@ -137,11 +135,5 @@ func (d *Desk) EnterAs(ctx context.Context, service, id string) error {
 
 // ActsFor lists the structures somebody represents, or is mandataire of.
 func (d *Desk) ActsFor(ctx context.Context, id string) ([]Structure, error) {
-	out := []Structure{}
-	err := d.eachStructure(ctx, func(s Structure) {
-		if s.actsFor(id) {
-			out = append(out, s)
-		}
-	})
-	return out, err
+	return d.structuresWhere(ctx, func(s *Structure) bool { return s.actsFor(id) })
 }

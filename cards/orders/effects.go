@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -44,7 +45,7 @@ func init() { // not a literal: the effects call each other
 				f.structure.Representative = f.order.By // a practice of their own
 			}
 			f.structure.Contract = f.structure.Contract || f.yes("contrat")
-			f.structure.Name = first(f.structure.Name, f.order.Fields["denomination"])
+			f.structure.Name = cmp.Or(f.structure.Name, f.order.Fields["denomination"])
 			return nil
 		},
 		"billing": func(_ context.Context, f *dossier, _ string) error {
@@ -65,7 +66,7 @@ func init() { // not a literal: the effects call each other
 // issue makes the card of the person, who is made first when only named.
 func issue(ctx context.Context, f *dossier, which string) error {
 	if f.yes("service") {
-		card, err := f.desk.cards.IssueService(ctx, first(f.structure.Name, "STRUCTURE FICTIVE"), f.order.Structure, cards.Sent)
+		card, err := f.desk.cards.IssueService(ctx, cmp.Or(f.structure.Name, "STRUCTURE FICTIVE"), f.order.Structure, cards.Sent)
 		if err == nil {
 			f.delivers(card.Serial)
 		}
@@ -111,7 +112,7 @@ func (f *dossier) makePerson(ctx context.Context, family string) error {
 	}
 	family = strings.ToUpper(family)
 	fields := f.order.Fields
-	activity := identities.Activity{CorporateName: first(f.structure.Name, fields["denomination"]), SIRET: fields["siret"], FINESS: fields["finess"], Mode: "S"}
+	activity := identities.Activity{CorporateName: cmp.Or(f.structure.Name, fields["denomination"]), SIRET: fields["siret"], FINESS: fields["finess"], Mode: "S"}
 	person := identities.Identity{FamilyName: fields["nom"], GivenName: fields["prenom"], Behaviour: identities.Behaviour{Action: identities.Ask}, Tags: []string{"commande"}, Notes: "enregistré par " + f.form.No,
 		Exercises: []identities.Exercise{{Category: "C", FamilyName: fields["nom"], GivenName: fields["prenom"], Activities: []identities.Activity{activity}}}}
 	for range 100 {
@@ -140,7 +141,7 @@ func testCards(ctx context.Context, f *dossier, _ string) error {
 	if profession == "" {
 		return nil
 	}
-	n, err := strconv.Atoi(first(f.order.Fields["quantite"], "1"))
+	n, err := strconv.Atoi(cmp.Or(f.order.Fields["quantite"], "1"))
 	if err != nil {
 		return err
 	}
@@ -174,7 +175,7 @@ func (f *dossier) newCode(ctx context.Context, serial string) error {
 		return err
 	}
 	return f.desk.store.Update(ctx, func(tx store.Tx) error {
-		return f.desk.outbox.Put(tx, outbox.Message{NationalID: person.NationalID, Channel: outbox.Mail, To: first(person.Email, "adresse de livraison de la carte"), Subject: "Votre nouveau code porteur", Code: card.PIN,
+		return f.desk.outbox.Put(tx, outbox.Message{NationalID: person.NationalID, Channel: outbox.Mail, To: cmp.Or(person.Email, "adresse de livraison de la carte"), Subject: "Votre nouveau code porteur", Code: card.PIN,
 			Text: "Carte " + card.Serial + " : votre nouveau code porteur est " + card.PIN + "."})
 	})
 }

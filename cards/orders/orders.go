@@ -112,11 +112,7 @@ func New(s store.Store, c clock.Clock, people *identities.People, k *cards.Desk,
 
 // Begin makes a draft. Who does not see the form is told which forms there are.
 func (d *Desk) Begin(ctx context.Context, o Order) (*Order, error) {
-	form, err := FormNamed(o.Form)
-	if err != nil {
-		return nil, err
-	}
-	actor, err := ActorNamed(o.Actor)
+	form, actor, err := o.parties()
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +131,16 @@ func (d *Desk) Begin(ctx context.Context, o Order) (*Order, error) {
 	}
 	d.step(&next, Draft, o.By, "")
 	return &next, orders.Save(ctx, d.store, next.ID, next, store.Forever)
+}
+
+// parties are the form and the actor that the order names.
+func (o *Order) parties() (*Form, *Actor, error) {
+	form, err := FormNamed(o.Form)
+	if err != nil {
+		return nil, nil, err
+	}
+	actor, err := ActorNamed(o.Actor)
+	return form, actor, err
 }
 
 // channel: a démarche simplifiée must exist for the form, and begins with the

@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -24,16 +25,12 @@ type dossier struct {
 
 // open gathers the dossier.
 func (d *Desk) open(ctx context.Context, o *Order) (*dossier, error) {
-	form, err := FormNamed(o.Form)
-	if err != nil {
-		return nil, err
-	}
-	actor, err := ActorNamed(o.Actor)
+	form, actor, err := o.parties()
 	if err != nil {
 		return nil, err
 	}
 	f := &dossier{desk: d, order: o, form: form, actor: actor}
-	if o.Structure = first(o.Fields["siret"], o.Fields["finess"], o.Fields["siren"]); o.Structure == "" && o.Fields["carte"] != "" {
+	if o.Structure = cmp.Or(o.Fields["siret"], o.Fields["finess"], o.Fields["siren"]); o.Structure == "" && o.Fields["carte"] != "" {
 		// What is done to a card is done in the structure it was ordered for.
 		err := d.eachStructure(ctx, func(s Structure) {
 			if slices.Contains(s.Cards, o.Fields["carte"]) {
@@ -62,15 +59,6 @@ func (d *Desk) structure(ctx context.Context, id, actor string) (*Structure, err
 		return &Structure{ID: id, Actor: actor, Mandataires: []string{}, Administrators: map[string]Administrator{}, Cards: []string{}}, nil
 	}
 	return &s, err
-}
-
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // missing names the required fields that are empty.
@@ -247,6 +235,17 @@ func (d *Desk) eachStructure(ctx context.Context, fn func(Structure)) error {
 	}
 }
 
+// structuresWhere lists the structures that match.
+func (d *Desk) structuresWhere(ctx context.Context, match func(*Structure) bool) ([]Structure, error) {
+	out := []Structure{}
+	err := d.eachStructure(ctx, func(s Structure) {
+		if match(&s) {
+			out = append(out, s)
+		}
+	})
+	return out, err
+}
+
 // Enter judges whether a card opens an online service: TOM wants a CDE, a CDA
 // or a mandataire's card.
 func (d *Desk) Enter(ctx context.Context, service, serial string) error {
@@ -283,21 +282,19 @@ func (d *Desk) opensTOM(ctx context.Context, c *cards.Card) (mandated bool, err 
 
 // Fleet lists the cards ordered for the structures that somebody acts for.
 func (d *Desk) Fleet(ctx context.Context, id string) ([]cards.Card, error) {
-	out := []cards.Card{}
-	var serials []string
-	if err := d.eachStructure(ctx, func(s Structure) {
-		if s.actsFor(id) {
-			serials = append(serials, s.Cards...)
-		}
-	}); err != nil {
+	own, err := d.ActsFor(ctx, id)
+	if err != nil {
 		return nil, err
 	}
-	for _, serial := range serials {
-		c, err := d.cards.Get(ctx, serial)
-		if err != nil {
-			return nil, err
+	out := []cards.Card{}
+	for _, s := range own {
+		for _, serial := range s.Cards {
+			c, err := d.cards.Get(ctx, serial)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, *c)
 		}
-		out = append(out, *c)
 	}
 	return out, nil
 }

@@ -177,7 +177,7 @@ func (s *Service) CurrentTOTP(ctx context.Context, nationalID string) (string, e
 	return totp.GenerateCode(d.TOTPSecret, s.clock.Now())
 }
 
-// change reads, changes and writes a device. verdict is an answer that is
+// changeDevice reads, changes and writes a device. verdict is an answer that is
 // given after the change was kept.
 func (s *Service) changeDevice(ctx context.Context, nationalID string, fn func(*Device) (verdict, err error)) error {
 	var verdict error
