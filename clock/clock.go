@@ -38,6 +38,17 @@ func (c *Adjustable) Offset(d time.Duration) {
 	c.offset, c.frozen = d, nil
 }
 
+// Advance moves the clock by d; it runs or stands still as before.
+func (c *Adjustable) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.frozen != nil {
+		t := c.frozen.Add(d)
+		c.frozen = &t
+	}
+	c.offset += d
+}
+
 // Set moves the clock to t; it goes on from there, or stands still when frozen.
 func (c *Adjustable) Set(t time.Time, frozen bool) {
 	c.mu.Lock()
@@ -57,6 +68,17 @@ type State struct {
 	Now    time.Time `json:"now"`
 	Offset string    `json:"offset"`
 	Frozen bool      `json:"frozen"`
+}
+
+// Restore sets the clock as a state tells: standing still at its time, or
+// running with its offset.
+func (c *Adjustable) Restore(s State) {
+	if s.Frozen {
+		c.Set(s.Now, true)
+		return
+	}
+	d, _ := time.ParseDuration(s.Offset) // "" is none
+	c.Offset(d)
 }
 
 // State returns what the clock shows and how it is set.

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,19 +24,24 @@ import (
 // Settings are the effective values. The tags are the table: the name (flag
 // --name, environment PSCEMU_NAME, key in the file), the default and the help.
 type Settings struct {
-	Listen        string `name:"listen" default:"127.0.0.1:9443" help:"address of the protocol listener (TLS)"`
-	CardListen    string `name:"card-listen" default:"127.0.0.1:9444" help:"address of the card origin (TLS, asks for a card certificate)"`
-	ConsoleListen string `name:"console-listen" default:"127.0.0.1:9440" help:"address of the console and control API (HTTP, loopback only)"`
-	Data          string `name:"data" default:"" help:"data folder ($XDG_DATA_HOME/pscemu when empty)"`
-	PublicURL     string `name:"public-url" default:"" help:"base URL that clients use (https://localhost:PORT when empty)"`
-	Hosts         string `name:"hosts" default:"" help:"further host names to answer as, with an issuer each, separated by commas"`
-	Output        string `name:"output" default:"text" help:"text or json" choices:"text,json"`
-	Strict        bool   `name:"strict" default:"false" help:"close every test door and show PSC's error texts alone"`
-	Profile       string `name:"profile" default:"bas-2026" help:"set of defaults: bas-2026, bas-2023, prod-2026 or next" choices:"bas-2026,bas-2023,prod-2026,next"`
-	Identities    string `name:"identities" default:"" help:"folder of identity files (JSON, YAML, CSV) to load and to watch"`
-	TrustAnchors  string `name:"trust-anchors" default:"" help:"PEM file of foreign authorities whose client certificates are accepted"`
-	OutboundCA    string `name:"outbound-ca" default:"" help:"PEM file of authorities to trust when calling registered notification and logout URIs"`
-	LogLevel      string `name:"log-level" default:"warn" help:"debug, info, warn or error" choices:"debug,info,warn,error"`
+	Listen        string        `name:"listen" default:"127.0.0.1:9443" help:"address of the protocol listener (TLS)"`
+	CardListen    string        `name:"card-listen" default:"127.0.0.1:9444" help:"address of the card origin (TLS, asks for a card certificate)"`
+	ConsoleListen string        `name:"console-listen" default:"127.0.0.1:9440" help:"address of the console and control API (HTTP, loopback only)"`
+	Data          string        `name:"data" default:"" help:"data folder ($XDG_DATA_HOME/pscemu when empty)"`
+	Memory        bool          `name:"memory" default:"false" help:"keep everything in memory; the data folder holds ready.json and the certificates only"`
+	JournalLogins int           `name:"journal-logins" default:"500" help:"how many logins the journal keeps" form:"[1-9][0-9]{0,6}"`
+	JournalSize   int           `name:"journal-size" default:"8" help:"how much memory the journal may take, in MiB" form:"[1-9][0-9]{0,3}"`
+	MaxSpaces     int           `name:"max-spaces" default:"64" help:"how many isolated spaces there may be at once" form:"[0-9]{1,4}"`
+	SpaceIdle     time.Duration `name:"space-idle" default:"30m" help:"a space that nobody used for so long is dropped"`
+	PublicURL     string        `name:"public-url" default:"" help:"base URL that clients use (https://localhost:PORT when empty)"`
+	Hosts         string        `name:"hosts" default:"" help:"further host names to answer as, with an issuer each, separated by commas"`
+	Output        string        `name:"output" default:"text" help:"text or json" choices:"text,json"`
+	Strict        bool          `name:"strict" default:"false" help:"close every test door and show PSC's error texts alone"`
+	Profile       string        `name:"profile" default:"bas-2026" help:"set of defaults: bas-2026, bas-2023, prod-2026 or next" choices:"bas-2026,bas-2023,prod-2026,next"`
+	Identities    string        `name:"identities" default:"" help:"folder of identity files (JSON, YAML, CSV) to load and to watch"`
+	TrustAnchors  string        `name:"trust-anchors" default:"" help:"PEM file of foreign authorities whose client certificates are accepted"`
+	OutboundCA    string        `name:"outbound-ca" default:"" help:"PEM file of authorities to trust when calling registered notification and logout URIs"`
+	LogLevel      string        `name:"log-level" default:"warn" help:"debug, info, warn or error" choices:"debug,info,warn,error"`
 	Policies
 }
 
@@ -152,6 +158,12 @@ func set(field reflect.Value, row Setting, tag reflect.StructTag) error {
 			return bad("a duration such as 2m or 4h")
 		}
 		field.SetInt(int64(d))
+	case int:
+		n, err := strconv.Atoi(row.Value)
+		if err != nil {
+			return bad("a number")
+		}
+		field.SetInt(int64(n))
 	case bool:
 		if row.Value != "true" && row.Value != "false" {
 			return bad("true or false")

@@ -55,12 +55,13 @@ var profiles = map[string]map[string]string{
 // Live holds the settings of a running emulator.
 type Live struct {
 	change sync.Mutex
+	began  *Loaded // as it was started
 	loaded atomic.Pointer[Loaded]
 }
 
 // NewLive starts from what was loaded.
 func NewLive(l *Loaded) *Live {
-	live := &Live{}
+	live := &Live{began: l}
 	live.loaded.Store(l)
 	return live
 }
@@ -70,6 +71,29 @@ func (l *Live) Table() []Setting { return l.loaded.Load().Table }
 
 // Strict tells whether every door is closed and PSC's texts stand alone.
 func (l *Live) Strict() bool { return l.loaded.Load().Strict }
+
+// Changed are the settings that were set while the emulator ran.
+func (l *Live) Changed() map[string]string {
+	out := map[string]string{}
+	for _, s := range l.Table() {
+		if s.Origin == "api" {
+			out[s.Name] = s.Value
+		}
+	}
+	return out
+}
+
+// Replace takes back what was changed, and changes these instead.
+func (l *Live) Replace(values map[string]string) error {
+	fresh := NewLive(l.began)
+	if err := fresh.Patch(values); err != nil {
+		return err
+	}
+	l.change.Lock()
+	defer l.change.Unlock()
+	l.loaded.Store(fresh.loaded.Load())
+	return nil
+}
 
 // Patch changes policies while the emulator runs: all of them, or none.
 func (l *Live) Patch(values map[string]string) error {

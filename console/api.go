@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ type file struct {
 }
 
 func (s *Console) routes() []route {
-	return append(s.orderRoutes(), []route{
+	return slices.Concat(s.orderRoutes(), s.journalRoutes(), s.stateRoutes(), s.spaceRoutes(), []route{
 		{"GET", "/identities", "List people; ?q searches, ?profession&tag filter, ?limit&after pages", s.listIdentities},
 		{"POST", "/identities", "Create a person", s.createIdentity},
 		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means, quiet}; the same seed gives the same people", s.generate},
@@ -111,12 +112,8 @@ func (s *Console) routes() []route {
 		{"GET", "/clients/:id", "One client", func(c echo.Context) (any, error) { return s.Clients.Get(ctx(c), param(c, "id")) }},
 		{"PUT", "/clients/:id", "Replace a client", s.putClient},
 		{"DELETE", "/clients/:id", "Remove a client", func(c echo.Context) (any, error) { return nil, s.Clients.Delete(ctx(c), param(c, "id")) }},
-		{"GET", "/logins", "The latest logins", func(c echo.Context) (any, error) { return items{s.Journal.List(limit(c)), ""}, nil }},
-		{"POST", "/logins", "Do the user's part: {authorize_url, identity, means, pin}", s.perform},
-		{"GET", "/logins/wait", "Wait for ?event= of ?client= within ?timeout=10s", s.wait},
-		{"GET", "/logins/:id", "One login with its events", s.getLogin},
 		{"GET", "/clock", "The emulator's clock", func(echo.Context) (any, error) { return s.Clock.State(), nil }},
-		{"PUT", "/clock", "Move it: {offset}, {now} or {frozen}", s.setClock},
+		{"PUT", "/clock", "Move it: {offset} against the machine, {advance} from where it is, {now}, {frozen: true}", s.setClock},
 		{"DELETE", "/clock", "Follow the machine's clock", func(echo.Context) (any, error) { s.Clock.Reset(); return nil, nil }},
 		{"GET", "/doors", "The test doors and whether they are open", func(echo.Context) (any, error) { return items{s.Provider.Doors(), ""}, nil }},
 		{"PATCH", "/doors", "Open or close doors: {login-hint: false}", s.patchDoors},
@@ -130,7 +127,7 @@ func (s *Console) routes() []route {
 		{"GET", "/reader/requests", "Logins that wait for a card in the reader; ?national_id filters", s.readerRequests},
 		{"POST", "/reader/requests/:id", "Present a card: {card, pin}", s.presentCard},
 		{"POST", "/reader/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
-	}...)
+	})
 }
 
 type items struct {
@@ -418,28 +415,12 @@ func (s *Console) perform(c echo.Context) (any, error) {
 	return s.Provider.Perform(ctx(c), in.AuthorizeURL, in.Identity, in.Means, in.PIN)
 }
 
-func (s *Console) wait(c echo.Context) (any, error) {
-	timeout := patience(c)
-	waiting, stop := context.WithTimeout(ctx(c), timeout)
-	defer stop()
-	if l := s.Journal.Wait(waiting, c.QueryParam("event"), c.QueryParam("client")); l != nil {
-		return l, nil
-	}
-	return nil, problem.New(problem.NotFound, "event-not-seen", "no such event came in time").Got("event " + c.QueryParam("event") + " within " + timeout.String())
-}
-
-func (s *Console) getLogin(c echo.Context) (any, error) {
-	if l := s.Journal.Get(param(c, "id")); l != nil {
-		return l, nil
-	}
-	return nil, problem.New(problem.NotFound, "login-unknown", "the journal holds no such login (any more)").Got(param(c, "id"))
-}
-
 func (s *Console) setClock(c echo.Context) (any, error) {
 	var in struct {
-		Offset string     `json:"offset"`
-		Now    *time.Time `json:"now"`
-		Frozen bool       `json:"frozen"`
+		Offset  string     `json:"offset"`
+		Advance string     `json:"advance"`
+		Now     *time.Time `json:"now"`
+		Frozen  bool       `json:"frozen"`
 	}
 	if err := body(c, &in); err != nil {
 		return nil, err
@@ -448,14 +429,28 @@ func (s *Console) setClock(c echo.Context) (any, error) {
 	case in.Now != nil:
 		s.Clock.Set(*in.Now, in.Frozen)
 	case in.Offset != "":
-		d, err := time.ParseDuration(in.Offset)
+		d, err := offset(in.Offset)
 		if err != nil {
-			return nil, problem.New(problem.Invalid, "offset-invalid", "the offset cannot be used").Got(in.Offset).Want("a duration such as 10m or -1h")
+			return nil, err
 		}
 		s.Clock.Offset(d)
+	case in.Advance != "":
+		d, err := offset(in.Advance)
+		if err != nil {
+			return nil, err
+		}
+		s.Clock.Advance(d)
 	}
 	if in.Frozen && in.Now == nil {
 		s.Clock.Set(s.Clock.Now(), true)
 	}
 	return s.Clock.State(), nil
+}
+
+func offset(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, problem.New(problem.Invalid, "offset-invalid", "the offset cannot be used").Got(text).Want("a duration such as 10m or -1h")
+	}
+	return d, nil
 }

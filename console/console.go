@@ -4,6 +4,7 @@ package console
 
 import (
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -26,6 +27,7 @@ import (
 	"pscemu/provider"
 	"pscemu/provider/clients"
 	"pscemu/provider/delivery"
+	"pscemu/provider/faults"
 	"pscemu/provider/journal"
 	"pscemu/provider/oidc"
 	"pscemu/static"
@@ -45,12 +47,16 @@ type Parts struct {
 	OIDC     *oidc.Provider
 	Sender   *delivery.Sender
 	Journal  *journal.Journal
+	Faults   *faults.Set
 	Settings *config.Live
 	Token    string // bearer token of the control API
 	Version  string
-	Addr     string // host:port it is reached at
+	URL      string // it is reached at, without a slash at the end
+	Instance string // makes its cookies differ from those of others on this host
 	Demo     *Demo
 	Closing  <-chan struct{} // closed when the server stops: streams end then
+	State    State
+	Spaces   Spaces // nil in a space
 }
 
 // Console serves the workshop.
@@ -62,8 +68,7 @@ type Console struct {
 
 // New makes the console.
 func New(p Parts) *Console {
-	_, port, _ := net.SplitHostPort(p.Addr)
-	return &Console{Parts: p, cookie: "pscemu-console-" + port}
+	return &Console{Parts: p, cookie: "pscemu-console-" + p.Instance}
 }
 
 // Handler serves pages, API and demo.
@@ -90,10 +95,11 @@ func (s *Console) Handler() http.Handler {
 	return e
 }
 
-// bodyLimit bounds every body; imports may be larger.
+// bodyLimit bounds every body; imports and states may be larger.
 func bodyLimit(limit string, imports bool) echo.MiddlewareFunc {
 	return middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: limit, Skipper: func(c echo.Context) bool {
-		return strings.HasSuffix(c.Request().URL.Path, "/identities/import") != imports
+		path := c.Request().URL.Path
+		return (strings.HasSuffix(path, "/identities/import") || path == "/api/v1/state") != imports
 	}})
 }
 
@@ -120,7 +126,7 @@ func (s *Console) ownHostOnly(next echo.HandlerFunc) echo.HandlerFunc {
 			host = r.Host
 		}
 		if ip := net.ParseIP(strings.Trim(host, "[]")); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return problem.New(problem.Forbidden, "host-foreign", "the console answers under a loopback name only").Got(r.Host).Want(s.Addr)
+			return problem.New(problem.Forbidden, "host-foreign", "the console answers under a loopback name only").Got(r.Host).Want(s.URL)
 		}
 		if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host {
 			return problem.New(problem.Forbidden, "origin-foreign", "the request came from another site").Got(origin).Want("http://" + r.Host)
@@ -177,11 +183,22 @@ func (s *Console) httpError(err error, c echo.Context) {
 		slog.Error("request failed", "path", c.Request().URL.Path, "error", err)
 	}
 	if !strings.HasPrefix(c.Request().URL.Path, "/api/") && strings.Contains(c.Request().Header.Get("Accept"), "text/html") {
-		_ = s.page(c, status, "message", map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": p})
+		_ = s.page(c, status, "message", map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": explained(p)})
 		return
 	}
-	c.Response().Header().Set("Content-Type", "application/problem+json")
-	_ = c.JSON(status, struct {
+	writeProblem(c.Response(), status, p)
+}
+
+// WriteProblem answers with problem details (RFC 9457).
+func WriteProblem(w http.ResponseWriter, err error) {
+	p := problem.From(err)
+	writeProblem(w, statuses[p.Kind], p)
+}
+
+func writeProblem(w http.ResponseWriter, status int, p *problem.Error) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(struct {
 		Type   string `json:"type"`
 		Title  string `json:"title"`
 		Status int    `json:"status"`
@@ -209,7 +226,7 @@ func (s *Console) page(c echo.Context, status int, name string, data map[string]
 func (s *Console) formPage(c echo.Context, name string, data map[string]any, refusal error) error {
 	status := http.StatusOK
 	if refusal != nil {
-		status, data["Problem"] = http.StatusUnprocessableEntity, problem.From(refusal)
+		status, data["Problem"] = http.StatusUnprocessableEntity, explained(refusal)
 	}
 	return s.page(c, status, name, data)
 }

@@ -51,7 +51,7 @@ func (s *Console) demoCallback(c echo.Context) error {
 	}
 	return s.page(c, http.StatusOK, "demo", map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer, "UserInfo": info,
 		"IDToken": indent(in.Claims), "AccessToken": indent(decoded(in.Access)), "Raw": in.ID,
-		"Logout": s.Demo.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {in.ID}, "post_logout_redirect_uri": {"http://" + s.Addr + "/demo"}}.Encode()})
+		"Logout": s.Demo.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {in.ID}, "post_logout_redirect_uri": {s.URL + "/demo"}}.Encode()})
 }
 
 // relyingLogin is what came of a login of one of our own relying parties.
@@ -73,7 +73,7 @@ func (s *Console) begin(c echo.Context, at string) error {
 	return c.Redirect(http.StatusFound, s.Demo.AuthorizeURL+"?"+q.Encode())
 }
 
-func (s *Console) redirectAt(at string) string { return "http://" + s.Addr + at + "/callback" }
+func (s *Console) redirectAt(at string) string { return s.URL + at + "/callback" }
 
 // loggedIn checks what came back and exchanges the code.
 func (s *Console) loggedIn(c echo.Context, at string) (*relyingLogin, error) {

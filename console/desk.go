@@ -303,7 +303,7 @@ func (s *Console) clientPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Title": client.ID, "Client": client, "Certificates": list, "API": "http://" + s.Addr + "/api/v1"}
+	data := map[string]any{"Title": client.ID, "Client": client, "Certificates": list, "API": s.URL + "/api/v1"}
 	if s.Demo != nil {
 		data["Token"] = s.Demo.Issuer + "/protocol/openid-connect/token"
 	}

@@ -14,7 +14,7 @@ import (
 // The directory beside the login: a vendor's look-up in the Annuaire Santé
 // agrees with the person who logs in. Read-only.
 
-func (s *Console) fhirBase() string { return "http://" + s.Addr + "/fhir" }
+func (s *Console) fhirBase() string { return s.URL + "/fhir" }
 
 // fhirPeople finds who a search names: identifier=value or system|value, or a
 // resource id.

@@ -3,6 +3,8 @@ package console
 import (
 	"fmt"
 	"net/http"
+
+	"pscemu/provider/journal"
 	"regexp"
 	"strings"
 
@@ -33,11 +35,11 @@ func (s *Console) OpenAPI() map[string]any {
 		paths[path][strings.ToLower(r.Method)] = op
 	}
 	return map[string]any{"openapi": "3.1.0", "info": map[string]any{"title": "pscemu control API", "version": s.Version},
-		"servers": []any{map[string]any{"url": "http://" + s.Addr + "/api/v1"}}, "security": []any{map[string]any{"token": []any{}}}, "paths": paths,
+		"servers": []any{map[string]any{"url": s.URL + "/api/v1"}}, "security": []any{map[string]any{"token": []any{}}}, "paths": paths,
 		"components": map[string]any{"securitySchemes": map[string]any{"token": map[string]any{"type": "http", "scheme": "bearer"}}}}
 }
 
 // metrics are counters in Prometheus' text form.
 func (s *Console) metrics(c echo.Context) error {
-	return c.Blob(http.StatusOK, "text/plain; version=0.0.4", fmt.Appendf(nil, "# HELP pscemu_journal_logins Logins kept in the journal.\n# TYPE pscemu_journal_logins gauge\npscemu_journal_logins %d\n", len(s.Journal.List(1000))))
+	return c.Blob(http.StatusOK, "text/plain; version=0.0.4", fmt.Appendf(nil, "# HELP pscemu_journal_logins Logins kept in the journal.\n# TYPE pscemu_journal_logins gauge\npscemu_journal_logins %d\n", len(s.Journal.List(journal.Query{}, 1000))))
 }

@@ -25,7 +25,10 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/cards/:serial", s.cardPage)
 	e.GET("/clients", s.clientsPage)
 	e.GET("/logins", s.loginsPage)
+	e.GET("/logins/stream", s.loginsStream, s.ownPagesOnly)
 	e.GET("/logins/:id", s.loginPage)
+	e.GET("/why", s.whyListPage)
+	e.GET("/why/:code", s.whyPage)
 	e.GET("/reader", s.readerPage)
 	e.GET("/deliveries", s.deliveriesPage)
 	e.GET("/fidelity", s.fidelityPage)
@@ -188,18 +191,6 @@ func (s *Console) clientsPage(c echo.Context) error {
 		return err
 	}
 	return s.page(c, http.StatusOK, "console_clients", map[string]any{"Title": "Clients", "Clients": list})
-}
-
-func (s *Console) loginsPage(c echo.Context) error {
-	return s.page(c, http.StatusOK, "console_logins", map[string]any{"Title": "Connexions", "Logins": s.Journal.List(100)})
-}
-
-func (s *Console) loginPage(c echo.Context) error {
-	l := s.Journal.Get(param(c, "id"))
-	if l == nil {
-		return problem.New(problem.NotFound, "login-unknown", "the journal holds no such login (any more)").Got(param(c, "id"))
-	}
-	return s.page(c, http.StatusOK, "console_login", map[string]any{"Title": "Connexion " + l.ID, "Login": l})
 }
 
 // readerPage is the card reader: the logins that wait for a card (CIBA,

@@ -28,6 +28,7 @@ type Error struct {
 	Received string `json:"received,omitempty"` // what came
 	Expected string `json:"expected,omitempty"` // what would have been right
 	Remedy   string `json:"remedy,omitempty"`   // what to do
+	Link     string `json:"-"`                  // page that explains it, where there is one
 }
 
 // New makes a problem with its code and reason.
@@ -43,6 +44,13 @@ func (e *Error) Want(s string) *Error { e.Expected = s; return e }
 
 // Do adds the remedy.
 func (e *Error) Do(s string) *Error { e.Remedy = s; return e }
+
+// Linked is the problem with the page that explains it.
+func (e *Error) Linked(page string) *Error {
+	linked := *e
+	linked.Link = page
+	return &linked
+}
 
 // Error is the whole explanation on one line.
 func (e *Error) Error() string {

@@ -44,7 +44,7 @@ func (s *Server) authorize(c echo.Context) error {
 	}
 	if refusal := s.judge(a); refusal != nil {
 		reason := refusal.problem()
-		s.journal.Add("", "authorize", map[string]string{"client_id": a.client.ID}, reason)
+		s.journal.Add(c.Request().Context(), "", "authorize", detail(a), reason)
 		return s.sendBack(c, s.errorAnswer(a.back, refusal.Answer, reason))
 	}
 	if door, ok := s.door(a); ok {
@@ -86,14 +86,19 @@ func redirectProblem(c *clients.Client, uri string) error {
 		return problem.New(problem.Invalid, "redirect-uri-missing", "the redirect_uri is missing").Want("one of the client's registered redirect URIs")
 	}
 	if !c.AllowsRedirect(uri) {
-		p := problem.New(problem.Invalid, "redirect-uri-unregistered", "the redirect_uri is not registered for this client").Got(uri).Want(strings.Join(c.RedirectURIs, " or "))
+		reason := "the redirect_uri is not registered for this client"
+		near, difference := c.NearestRedirect(uri)
+		if difference != "" {
+			reason += "; it differs from " + near + " by " + difference
+		}
+		p := problem.New(problem.Invalid, "redirect-uri-unregistered", reason).Got(uri).Want(strings.Join(c.RedirectURIs, " or "))
 		return p.Do("register it exactly as sent: case, port, path, slash at the end and query count")
 	}
 	return nil
 }
 
 func (s *Server) refuseOnPage(c echo.Context, key, clientID string, err error) error {
-	s.journal.Add("", "authorize", map[string]string{"client_id": clientID}, err)
+	s.journal.Add(c.Request().Context(), "", "authorize", map[string]string{"client_id": clientID}, err)
 	a := answer(key)
 	return s.errorPage(c, a.Status, a.Text, err)
 }
@@ -104,12 +109,15 @@ type refusal struct {
 	received, expected string
 }
 
-func (r *refusal) problem() *problem.Error {
-	reason := r.Text
+func (r *refusal) problem() *problem.Error { return r.Answer.problem(r.received, r.expected) }
+
+// problem is the answer as a refusal that can be explained.
+func (a Answer) problem(received, expected string) *problem.Error {
+	reason := a.Text
 	if reason == "" {
-		reason = r.Error
+		reason = a.Error
 	}
-	return problem.New(problem.Invalid, r.Key, reason).Got(r.received).Want(r.expected)
+	return problem.New(problem.Invalid, a.Key, reason).Got(received).Want(expected)
 }
 
 func refused(key, received, expected string) *refusal {
@@ -256,19 +264,19 @@ func (s *Server) sessionOrPage(c echo.Context, a *asking) error {
 		person, err := s.people.Get(ctx, browser.NationalID)
 		if err == nil {
 			id := journal.NewID()
-			s.journal.Add(id, "authorize", detail(a), nil)
+			s.journal.Add(ctx, id, "authorize", detail(a), nil)
 			return s.finish(c, a, oidc.Authentication{LoginID: id, Person: person, AuthMode: browser.AuthMode, Time: browser.AuthTime, SID: browser.SID})
 		}
 	}
 	if strings.Contains(prompt, " none ") {
-		s.journal.Add("", "authorize", detail(a), problem.New(problem.Forbidden, "login-required", "prompt=none came without a session that fits"))
+		s.journal.Add(ctx, "", "authorize", detail(a), problem.New(problem.Forbidden, "login-required", "prompt=none came without a session that fits"))
 		return s.sendBack(c, s.errorAnswer(a.back, answer("login-required"), nil))
 	}
 	p, err := s.logins.New(c.Response(), c.Request(), a.client.ID, a.client.Label(), s.site(c).Wallet, a.form)
 	if err != nil {
 		return err
 	}
-	s.journal.Add(p.ID, "authorize", detail(a), nil)
+	s.journal.Add(ctx, p.ID, "authorize", detail(a), nil)
 	if lang, _, _ := strings.Cut(a.form.Get("ui_locales"), " "); static.Speaks(lang) {
 		s.logins.SetLanguage(c.Response(), lang)
 	}
@@ -345,10 +353,10 @@ func (s *Server) grant(ctx context.Context, a *asking, who oidc.Authentication) 
 	}
 	grant, err := s.oidc.Finish(ctx, a.client, a.form, who, s.acr(a.client, who.Person, acr, who.AuthMode), asked)
 	if err != nil {
-		s.journal.Add(who.LoginID, "callback", nil, err)
+		s.journal.Add(ctx, who.LoginID, "callback", nil, err)
 		return answerTo{}, nil, err
 	}
-	s.journal.Add(who.LoginID, "callback", map[string]string{"national_id": who.Person.NationalID, "authMode": who.AuthMode}, nil)
+	s.journal.Add(ctx, who.LoginID, "callback", map[string]string{"national_id": who.Person.NationalID, "authMode": who.AuthMode}, nil)
 	var params pairs
 	params.add("state", a.back.state)
 	params.add("session_state", grant.SID)
@@ -359,6 +367,9 @@ func (s *Server) grant(ctx context.Context, a *asking, who oidc.Authentication) 
 		params.add("access_token", grant.AccessToken)
 		params.add("token_type", "Bearer")
 		params.add("expires_in", strconv.Itoa(grant.ExpiresIn))
+	}
+	if s.faults.Active() {
+		params = s.spoiledCallback(ctx, params, who, a.client.ID)
 	}
 	return s.answerTo(a.back, params), grant, nil
 }

@@ -42,7 +42,8 @@ func callbackOf(clientID string, form url.Values, iss string) callback {
 
 // backOf is the callback of a pending login.
 func (s *Server) backOf(p *login.Pending) callback {
-	return callbackOf(p.ClientID, p.Form, s.siteOf(strings.TrimPrefix(p.Base, "https://")).Issuer())
+	host, _, _ := strings.Cut(strings.TrimPrefix(p.Base, "https://"), "/")
+	return callbackOf(p.ClientID, p.Form, s.siteOf(host).Issuer())
 }
 
 // pairs are parameters in the order they are written.

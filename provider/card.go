@@ -34,7 +34,7 @@ func (s *Server) cardOrigin(c echo.Context) error {
 	if err == nil {
 		_, err = s.cards.PresentCertificate(ctx, identity)
 	}
-	s.journal.Add(p.ID, "card-certificate", map[string]string{"certificate": presented(r)}, err)
+	s.journal.Add(ctx, p.ID, "card-certificate", map[string]string{"certificate": presented(r)}, err)
 	if err != nil {
 		return s.errorPage(c, http.StatusForbidden, "Carte refusée", err)
 	}

@@ -43,7 +43,7 @@ func (s *Server) ciba(c echo.Context) error {
 	}
 	client, _, err := s.backChannel(c)
 	if err != nil {
-		s.journal.Add("", "ciba", map[string]string{"certificate": presented(r)}, err)
+		s.journal.Add(c.Request().Context(), "", "ciba", map[string]string{"certificate": presented(r)}, err)
 		return s.oauthError(c, clientError(err), err)
 	}
 	id := journal.NewID()
@@ -51,7 +51,7 @@ func (s *Server) ciba(c echo.Context) error {
 	if refusal != nil {
 		err = refusal.problem()
 	}
-	s.journal.Add(id, "ciba", map[string]string{"client_id": client.ID, "login_hint": r.PostForm.Get("login_hint"), "channel": r.PostForm.Get("channel"), "binding_message": r.PostForm.Get("binding_message")}, err)
+	s.journal.Add(c.Request().Context(), id, "ciba", map[string]string{"client_id": client.ID, "login_hint": r.PostForm.Get("login_hint"), "channel": r.PostForm.Get("channel"), "binding_message": r.PostForm.Get("binding_message")}, err)
 	switch {
 	case refusal != nil:
 		return s.oauthError(c, refusal.Answer, err)
@@ -201,7 +201,7 @@ func (s *Server) notify(b oidc.Backchannel) {
 		err = s.sender.Send(ctx, delivery.Delivery{Kind: "ciba-ping", Client: b.Client, LoginID: b.LoginID, URI: client.NotificationEndpoint},
 			delivery.Message{ContentType: "application/json", Authorization: "Bearer " + b.Notify, Body: string(body), Tries: 1})
 	}
-	s.journal.Add(b.LoginID, "ciba-ping", map[string]string{"state": string(r.State)}, err)
+	s.journal.Add(ctx, b.LoginID, "ciba-ping", map[string]string{"state": string(r.State)}, err)
 }
 
 // Resume goes on with what an earlier run left: pings and logout deliveries.

@@ -70,7 +70,7 @@ func (s *Server) throughDoor(c echo.Context, a *asking, d doorLogin) error {
 // e-CPS, their card and its code for the reader.
 func (s *Server) openDoor(ctx context.Context, a *asking, d doorLogin) (*oidc.Authentication, error) {
 	id := journal.NewID()
-	s.journal.Add(id, "authorize", detail(a), nil)
+	s.journal.Add(ctx, id, "authorize", detail(a), nil)
 	person, err := s.people.Get(ctx, d.nationalID)
 	mode := "MOBILE"
 	if err == nil && d.means == MeansCard {
@@ -78,7 +78,7 @@ func (s *Server) openDoor(ctx context.Context, a *asking, d doorLogin) (*oidc.Au
 	} else if err == nil {
 		err = s.ecps.Decide(ctx, person)
 	}
-	s.journal.Add(id, "means", map[string]string{"means": d.means, "national_id": d.nationalID}, err)
+	s.journal.Add(ctx, id, "means", map[string]string{"means": d.means, "national_id": d.nationalID}, err)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +128,9 @@ func (s *Server) Perform(ctx context.Context, authorizeURL, nationalID, means, p
 	u, err := url.Parse(authorizeURL)
 	if err != nil || !u.IsAbs() {
 		return nil, problem.New(problem.Invalid, "authorize-url-invalid", "this is no authorize URL").Got(authorizeURL).Want(s.config.BaseURL + "/auth?…")
+	}
+	if rest, ok := strings.CutPrefix(u.Path, s.config.Root+"/"); !ok || s.config.Root == "" && strings.HasPrefix(rest, "s/") {
+		return nil, problem.New(problem.Invalid, "authorize-url-elsewhere", "this authorize URL is another space's").Got(authorizeURL).Want(s.config.BaseURL + "/auth?…").Do("call the control API of that space")
 	}
 	form, err := authorizeForm(&http.Request{Method: http.MethodGet, URL: u})
 	if err != nil {

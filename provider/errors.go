@@ -151,6 +151,14 @@ func answer(key string) Answer {
 	return answersByKey["server-error"]
 }
 
+// AnswerOf is the row with this key, nil for none.
+func AnswerOf(key string) *Answer {
+	if a, ok := answersByKey[key]; ok {
+		return &a
+	}
+	return nil
+}
+
 // with fills in what the text quotes.
 func (a Answer) with(came string) Answer {
 	a.Text = strings.ReplaceAll(a.Text, "{}", came)
@@ -169,6 +177,11 @@ func (s *Server) description(a Answer, reason error) string {
 // oauthError answers a client of the back channel.
 func (s *Server) oauthError(c echo.Context, a Answer, reason error) error {
 	noStore(c)
+	if reason != nil {
+		s.why(c, reason)
+	} else {
+		s.why(c, a.problem("", ""))
+	}
 	return c.JSON(a.Status, struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`

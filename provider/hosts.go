@@ -49,11 +49,11 @@ func (s *Server) siteOf(host string) site {
 	}
 	for _, d := range realDomains {
 		if name == "wallet."+d || name == "auth."+d {
-			return site{"https://wallet." + d + port, "https://auth." + d + port}
+			return site{"https://wallet." + d + port + s.config.Root, "https://auth." + d + port + s.config.Root}
 		}
 	}
 	if slices.Contains(s.config.Hosts, name) {
-		return site{"https://" + name + port, "https://" + name + port}
+		return site{"https://" + name + port + s.config.Root, "https://" + name + port + s.config.Root}
 	}
 	return site{s.config.BaseURL, s.config.BaseURL}
 }

@@ -117,7 +117,7 @@ func (s *Server) submitECPS(c echo.Context, p *login.Pending) error {
 	}
 	s.dropRequest(ctx, p)
 	r, err := s.ecps.Start(ctx, ecps.Ask{NationalID: id, Client: p.ClientName})
-	s.journal.Add(p.ID, "ecps-request", map[string]string{"national_id": id}, err)
+	s.journal.Add(ctx, p.ID, "ecps-request", map[string]string{"national_id": id}, err)
 	if err != nil {
 		return s.showLogin(c, p, "ecps", err)
 	}
@@ -209,14 +209,14 @@ func (s *Server) continueECPS(c echo.Context, p *login.Pending) error {
 		return s.complete(c, p, r.NationalID, "MOBILE")
 	}
 	refusal := problem.New(problem.Forbidden, "ecps-"+string(r.State), ecpsEnds[r.State]).Do("réessayez")
-	s.journal.Add(p.ID, "means", map[string]string{"means": MeansECPS, "national_id": r.NationalID}, refusal)
+	s.journal.Add(ctx, p.ID, "means", map[string]string{"means": MeansECPS, "national_id": r.NationalID}, refusal)
 	return s.page(c, http.StatusOK, "ended", map[string]any{"Title": "Connexion interrompue", "Path": s.loginURL(p.ID, ""), "State": string(r.State), "Problem": refusal})
 }
 
 // submitTOTP approves with the device's one-time password.
 func (s *Server) submitTOTP(c echo.Context, p *login.Pending) error {
 	if _, err := s.ecps.ApproveTOTP(c.Request().Context(), p.Request, strings.TrimSpace(c.FormValue("totp"))); err != nil {
-		s.journal.Add(p.ID, "means", map[string]string{"means": "totp"}, err)
+		s.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": "totp"}, err)
 		return s.showWait(c, p, err)
 	}
 	return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "/continue"))
@@ -237,7 +237,7 @@ func (s *Server) submitCard(c echo.Context, p *login.Pending) error {
 		p.Reader = "" // the next try begins with what is in the reader then
 		err = errors.Join(err, s.logins.Save(ctx, p))
 	}
-	s.journal.Add(p.ID, "means", map[string]string{"means": MeansCard, "card": serial}, err)
+	s.journal.Add(ctx, p.ID, "means", map[string]string{"means": MeansCard, "card": serial}, err)
 	if err != nil {
 		return s.showLogin(c, p, "card", err)
 	}
@@ -253,7 +253,7 @@ func (s *Server) submitTest(c echo.Context, p *login.Pending) error {
 	if _, err := s.people.Get(c.Request().Context(), id); err != nil {
 		return s.showLogin(c, p, "test", err)
 	}
-	s.journal.Add(p.ID, "means", map[string]string{"means": "test", "national_id": id}, nil)
+	s.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": "test", "national_id": id}, nil)
 	return s.complete(c, p, id, "MOBILE")
 }
 
@@ -267,7 +267,7 @@ func (s *Server) cancel(c echo.Context, p *login.Pending) error {
 	if p.Wallet != "" {
 		return c.Redirect(http.StatusSeeOther, "/wallet")
 	}
-	s.journal.Add(p.ID, "cancel", nil, problem.New(problem.Forbidden, "login-cancelled", "the person cancelled on the login page"))
+	s.journal.Add(ctx, p.ID, "cancel", nil, problem.New(problem.Forbidden, "login-cancelled", "the person cancelled on the login page"))
 	return s.sendBack(c, s.errorAnswer(s.backOf(p), answer("login-refused"), nil))
 }
 
@@ -282,7 +282,7 @@ func (s *Server) complete(c echo.Context, p *login.Pending, nationalID, authMode
 		err = s.logins.End(ctx, p)
 	}
 	if err != nil {
-		s.journal.Add(p.ID, "means", nil, err)
+		s.journal.Add(ctx, p.ID, "means", nil, err)
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
 	return s.finish(c, &asking{client, p.Form, s.backOf(p)}, oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()})

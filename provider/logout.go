@@ -22,6 +22,7 @@ import (
 func (s *Server) logout(c echo.Context) error {
 	form, err := authorizeForm(c.Request())
 	if err != nil {
+		s.journal.Add(c.Request().Context(), "", "logout", nil, err)
 		return s.errorPage(c, http.StatusBadRequest, "Invalid Request", err)
 	}
 	if form.Get("id_token_hint") == "" {
@@ -40,7 +41,11 @@ func (s *Server) logout(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.journal.Add("", "logout", map[string]string{"client_id": hint.ClientID}, nil)
+	loginID := ""
+	if ended != nil {
+		loginID = ended.LoginID
+	}
+	s.journal.Add(ctx, loginID, "logout", map[string]string{"client_id": hint.ClientID}, nil)
 	if sid, _ := s.logins.Session(c.Request()); sid == hint.SID {
 		s.logins.ClearSession(c.Response())
 		s.setSessionState(c, "")
@@ -52,7 +57,7 @@ func (s *Server) logout(c echo.Context) error {
 }
 
 func (s *Server) logoutRefused(c echo.Context, key, clientID string, err error) error {
-	s.journal.Add("", "logout", map[string]string{"client_id": clientID}, err)
+	s.journal.Add(c.Request().Context(), "", "logout", map[string]string{"client_id": clientID}, err)
 	a := answer(key)
 	return s.errorPage(c, a.Status, a.Text, err)
 }
@@ -106,7 +111,7 @@ func (s *Server) logoutWithoutHint(c echo.Context) error {
 		if ended, err = s.oidc.EndSession(c.Request().Context(), b.SID); err != nil {
 			return err
 		}
-		s.journal.Add("", "logout", map[string]string{"national_id": b.NationalID}, nil)
+		s.journal.Add(c.Request().Context(), b.LoginID, "logout", map[string]string{"national_id": b.NationalID}, nil)
 	}
 	s.logins.ClearSession(c.Response())
 	s.setSessionState(c, "")
@@ -159,7 +164,7 @@ func (s *Server) tellClients(ctx context.Context, ended *oidc.Browser) (frames [
 			err = s.sender.Send(ctx, delivery.Delivery{Kind: "backchannel-logout", Client: id, URI: client.BackchannelLogoutURI},
 				delivery.Message{ContentType: "application/x-www-form-urlencoded", Body: url.Values{"logout_token": {token}}.Encode(), Tries: delivery.MaxTries})
 		}
-		s.journal.Add("", "backchannel-logout", map[string]string{"client_id": id}, err)
+		s.journal.Add(ctx, ended.LoginID, "backchannel-logout", map[string]string{"client_id": id}, err)
 	}
 	return frames
 }

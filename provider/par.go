@@ -43,20 +43,20 @@ func (s *Server) par(c echo.Context) error {
 	}
 	client, _, err := s.backChannel(c)
 	if err != nil {
-		s.journal.Add("", "par", nil, err)
+		s.journal.Add(c.Request().Context(), "", "par", nil, err)
 		return s.oauthError(c, clientError(err), err)
 	}
 	form, refusal := s.pushable(r.Context(), client, r.PostForm, s.site(c))
 	if refusal != nil {
 		reason := refusal.problem()
-		s.journal.Add("", "par", map[string]string{"client_id": client.ID}, reason)
+		s.journal.Add(c.Request().Context(), "", "par", map[string]string{"client_id": client.ID}, reason)
 		return s.oauthError(c, refusal.Answer, reason)
 	}
 	id := strings.ToLower(journal.NewID())
 	if err := pushedRequests.Save(r.Context(), s.store, id, pushed{client.ID, s.site(c).Issuer(), form}, pushedLifetime); err != nil {
 		return s.oauthError(c, answer("server-error"), err)
 	}
-	s.journal.Add("", "par", map[string]string{"client_id": client.ID}, nil)
+	s.journal.Add(c.Request().Context(), "", "par", map[string]string{"client_id": client.ID}, nil)
 	noStore(c)
 	return c.JSON(http.StatusCreated, struct {
 		RequestURI string `json:"request_uri"`

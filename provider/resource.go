@@ -21,21 +21,21 @@ func (s *Server) userinfo(c echo.Context) error {
 	c.Response().Header().Set("Cache-Control", "no-cache")
 	token := bearer(c.Request())
 	if token == "" {
-		s.journal.Add("", "userinfo", nil, problem.New(problem.Forbidden, "token-missing", "no access token was sent").Want("Authorization: Bearer …"))
+		s.journal.Add(c.Request().Context(), "", "userinfo", nil, problem.New(problem.Forbidden, "token-missing", "no access token was sent").Want("Authorization: Bearer …"))
 		return s.unauthorized(c, "userinfo-missing")
 	}
 	ctx := c.Request().Context()
 	session, err := s.oidc.Bearer(ctx, token)
 	if err != nil {
-		s.journal.Add("", "userinfo", nil, err)
+		s.tell(c, s.oidc.SessionOf(c.Request()), "userinfo", nil, err)
 		return s.bearerRefused(c, err)
 	}
 	if session.Thumbprint != "" && session.Thumbprint != oidc.Thumbprint(c.Request()) {
-		s.journal.Add(session.LoginID, "userinfo", nil, problem.New(problem.Forbidden, "token-bound", "the access token is bound to another certificate").Got(presented(c.Request())).Want("the certificate it was issued to"))
+		s.journal.Add(ctx, session.LoginID, "userinfo", nil, problem.New(problem.Forbidden, "token-bound", "the access token is bound to another certificate").Got(presented(c.Request())).Want("the certificate it was issued to"))
 		return s.unauthorized(c, "userinfo-bound")
 	}
 	person, err := s.people.Get(ctx, session.NationalID)
-	s.journal.Add(session.LoginID, "userinfo", nil, err)
+	s.journal.Add(ctx, session.LoginID, "userinfo", nil, err)
 	if problem.Is(err, "identity-unknown") {
 		return s.unauthorized(c, "userinfo-person")
 	}
@@ -66,6 +66,11 @@ func (s *Server) sendClaims(c echo.Context, person *identities.Identity, session
 	claims, err := json.Marshal(info)
 	if err != nil {
 		return err
+	}
+	if s.faults.Active() {
+		if claims, err = s.spoiledInfo(c.Request().Context(), claims, session); err != nil {
+			return err
+		}
 	}
 	extra := pairs{}
 	if session.Wants("name") {
@@ -147,10 +152,11 @@ func bearer(r *http.Request) string {
 func (s *Server) introspect(c echo.Context) error {
 	client, token, err := s.backChannel(c)
 	if err != nil {
-		s.journal.Add("", "introspect", nil, err)
+		s.journal.Add(c.Request().Context(), "", "introspect", nil, err)
 		return s.oauthError(c, notAuthenticated(err), err)
 	}
 	if token == "" {
+		s.journal.Add(c.Request().Context(), "", "introspect", map[string]string{"client_id": client.ID}, answer("introspect-token").problem("", "token"))
 		return s.oauthError(c, answer("introspect-token"), nil)
 	}
 	claims, session, err := s.oidc.Inspect(c.Request().Context(), token)
@@ -163,10 +169,10 @@ func (s *Server) introspect(c echo.Context) error {
 		refused = problem.New(problem.Forbidden, "token-other-client", "the token was issued to another client").Got(client.ID).Want(session.ClientID + ", or the policy introspect-any")
 	}
 	if claims == nil || refused != nil {
-		s.journal.Add("", "introspect", map[string]string{"client_id": client.ID, "active": "false"}, refused)
+		s.journal.Add(c.Request().Context(), "", "introspect", map[string]string{"client_id": client.ID, "active": "false"}, refused)
 		return c.JSONBlob(http.StatusOK, []byte(`{"active":false}`))
 	}
-	s.journal.Add(session.LoginID, "introspect", map[string]string{"active": "true"}, nil)
+	s.journal.Add(c.Request().Context(), session.LoginID, "introspect", map[string]string{"active": "true"}, nil)
 	tail := fmt.Sprintf(`,"client_id":%q,"username":%q,"token_type":"Bearer","active":true}`, client.ID, session.NationalID)
 	return c.JSONBlob(http.StatusOK, append(claims[:len(claims)-1], tail...))
 }
@@ -183,14 +189,16 @@ func notAuthenticated(err error) Answer {
 func (s *Server) revoke(c echo.Context) error {
 	client, token, err := s.backChannel(c)
 	if err != nil {
-		s.journal.Add("", "revoke", nil, err)
+		s.journal.Add(c.Request().Context(), "", "revoke", nil, err)
 		return s.oauthError(c, clientError(err), err)
 	}
 	if token == "" {
+		s.journal.Add(c.Request().Context(), "", "revoke", map[string]string{"client_id": client.ID}, answer("revoke-token").problem("", "token"))
 		return s.oauthError(c, answer("revoke-token"), nil)
 	}
+	loginID := s.oidc.LoginOf(c.Request())
 	ended, err := s.oidc.Revoke(c.Request().Context(), client.ID, token)
-	s.journal.Add("", "revoke", map[string]string{"client_id": client.ID, "found": fmt.Sprint(ended != nil)}, err)
+	s.journal.Add(c.Request().Context(), loginID, "revoke", map[string]string{"client_id": client.ID, "found": fmt.Sprint(ended != nil)}, err)
 	switch {
 	case err != nil:
 		return s.oauthError(c, answer("server-error"), err)

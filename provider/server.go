@@ -23,6 +23,7 @@ import (
 	"pscemu/problem"
 	"pscemu/provider/clients"
 	"pscemu/provider/delivery"
+	"pscemu/provider/faults"
 	"pscemu/provider/journal"
 	"pscemu/provider/login"
 	"pscemu/provider/oidc"
@@ -35,8 +36,9 @@ const RealmPath = "/auth/realms/esante-wallet"
 
 // Config is what the provider needs to know.
 type Config struct {
-	BaseURL string   // B, without a slash at its end
-	CardURL string   // origin of the card listener
+	BaseURL string   // B, without a slash at its end, Root included
+	CardURL string   // of the card listener
+	Root    string   // path that all addresses begin with, "" for none
 	Hosts   []string // further names to answer as
 }
 
@@ -56,6 +58,7 @@ type Server struct {
 	journal  *journal.Journal
 	store    store.Store
 	sender   *delivery.Sender
+	faults   *faults.Set
 	closing  <-chan struct{}
 }
 
@@ -74,12 +77,13 @@ type Parts struct {
 	PKI      *pki.PKI
 	Logins   *login.Logins
 	Journal  *journal.Journal
+	Faults   *faults.Set
 	Closing  <-chan struct{} // closed when the server stops: long polls end then
 }
 
 // New makes the provider.
 func New(c Config, p Parts) *Server {
-	return &Server{config: c, settings: p.Settings, store: p.Store, sender: p.Sender, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal, closing: p.Closing}
+	return &Server{config: c, settings: p.Settings, store: p.Store, sender: p.Sender, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal, faults: p.Faults, closing: p.Closing}
 }
 
 // Handler serves the protocol listener.
@@ -108,14 +112,14 @@ func (s *Server) Handler() http.Handler {
 	e.GET(RealmPath+"/.well-known/wallet-openid-configuration", s.discovery)
 	s.loginRoutes(e)
 	s.walletRoutes(e)
-	return s.underItsName(normalise(e))
+	return s.underItsName(s.journal.Record(s.faulty(normalise(e))))
 }
 
 // CardHandler serves the card origin.
 func (s *Server) CardHandler() http.Handler {
 	e := s.echo()
 	e.GET("/card", s.cardOrigin)
-	return s.underItsName(normalise(e))
+	return s.underItsName(s.journal.Record(normalise(e)))
 }
 
 func (s *Server) echo() *echo.Echo {
@@ -184,6 +188,9 @@ func (s *Server) page(c echo.Context, status int, name string, data map[string]a
 		h.Set("Content-Security-Policy", csp)
 	}
 	data["Strict"], data["Lang"] = s.settings.Strict(), s.language(c)
+	if strings.HasPrefix(c.Path(), "/login/:id") {
+		s.journal.Page(c.Request().Context(), c.Param("id"), name)
+	}
 	body, err := static.Render(name, data)
 	if err != nil {
 		return err
@@ -195,7 +202,7 @@ func (s *Server) page(c echo.Context, status int, name string, data map[string]a
 func (s *Server) formPage(c echo.Context, name string, data map[string]any, refusal error) error {
 	status := http.StatusOK
 	if refusal != nil {
-		status, data["Problem"] = http.StatusUnprocessableEntity, problem.From(refusal)
+		status, data["Problem"] = http.StatusUnprocessableEntity, s.explained(c, refusal)
 	}
 	return s.page(c, status, name, data)
 }
@@ -205,9 +212,29 @@ func (s *Server) formPage(c echo.Context, name string, data map[string]any, refu
 func (s *Server) errorPage(c echo.Context, status int, text string, reason error) error {
 	data := map[string]any{"Title": "Nous sommes désolés", "Text": text, "Kind": "error"}
 	if reason != nil && !s.settings.Strict() {
-		data["Problem"] = problem.From(reason)
+		data["Problem"] = s.explained(c, reason)
 	}
 	return s.page(c, status, "message", data)
+}
+
+func (s *Server) explained(c echo.Context, reason error) *problem.Error {
+	return problem.From(reason).Linked(s.why(c, reason))
+}
+
+// why is the address that explains a refusal, which a header of the answer
+// names too; "" where nothing is explained.
+func (s *Server) why(c echo.Context, reason error) string {
+	h := c.Response().Header()
+	if h.Get(journal.HeaderWhy) == "" {
+		login := ""
+		if strings.HasPrefix(c.Path(), "/login/:id") {
+			login = c.Param("id")
+		}
+		if to := s.journal.Why(problem.From(reason).Code, login); to != "" {
+			h.Set(journal.HeaderWhy, to)
+		}
+	}
+	return h.Get(journal.HeaderWhy)
 }
 
 // language is the person's choice (?lang=, kept in a cookie), else French, as

@@ -69,6 +69,6 @@ func (s *Server) sessionFrameInit(c echo.Context) error {
 	if err == nil {
 		err = problem.New(problem.Forbidden, "session-frame-origin", "this origin is not one of the client's").Got(origin).Want("the origin of a registered redirect URI")
 	}
-	s.journal.Add("", "session-frame", map[string]string{"client_id": c.QueryParam("client_id")}, err)
+	s.journal.Add(c.Request().Context(), "", "session-frame", map[string]string{"client_id": c.QueryParam("client_id")}, err)
 	return c.NoContent(http.StatusForbidden)
 }

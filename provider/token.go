@@ -7,12 +7,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu/provider/clients"
+	"pscemu/provider/oidc"
 )
 
 // token serves the grants (RFC 6749 §3.2, CIBA Core §10).
 func (s *Server) token(c echo.Context) error {
 	r := c.Request()
 	if refused := tokenForm(r); refused != nil {
+		s.tell(c, s.oidc.SessionOf(r), "token", map[string]string{"client_id": r.PostForm.Get("client_id"), "certificate": presented(r)}, refused.problem("", ""))
 		return s.oauthError(c, *refused, nil)
 	}
 	grant := r.PostForm.Get("grant_type")
@@ -20,13 +22,29 @@ func (s *Server) token(c echo.Context) error {
 	if grant == clients.RefreshToken {
 		kind = "refresh"
 	}
-	response, loginID, err := s.oidc.Token(r)
-	s.journal.Add(loginID, kind, map[string]string{"grant_type": grant, "certificate": presented(r)}, err)
+	response, session, err := s.oidc.Token(r)
+	s.tell(c, session, kind, map[string]string{"grant_type": grant, "certificate": presented(r)}, err)
 	if err != nil {
 		return s.oauthError(c, tokenError(err), err)
 	}
 	noStore(c)
-	return c.JSON(http.StatusOK, response)
+	if !s.faults.Active() {
+		return c.JSON(http.StatusOK, response)
+	}
+	spoiled, err := s.spoiledResponse(r.Context(), response, session)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, spoiled)
+}
+
+// tell adds to the story of the login that a session belongs to.
+func (s *Server) tell(c echo.Context, session *oidc.Session, kind string, detail map[string]string, err error) {
+	id := ""
+	if session != nil {
+		id = session.LoginID
+	}
+	s.journal.Add(c.Request().Context(), id, kind, detail, err)
 }
 
 // grants are those of the token endpoint: the parameter each cannot do

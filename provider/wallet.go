@@ -89,7 +89,7 @@ func (s *Server) startWalletTask(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.journal.Add(p.ID, "wallet", map[string]string{"task": name}, nil)
+	s.journal.Add(c.Request().Context(), p.ID, "wallet", map[string]string{"task": name}, nil)
 	return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "")+"?tab="+task.tabs[0])
 }
 
@@ -106,7 +106,7 @@ func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, au
 	if err == nil {
 		err = task.done(s, c, p, oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()})
 	}
-	s.journal.Add(p.ID, "wallet", map[string]string{"task": p.Wallet, "national_id": nationalID}, err)
+	s.journal.Add(ctx, p.ID, "wallet", map[string]string{"task": p.Wallet, "national_id": nationalID}, err)
 	if err != nil {
 		return s.errorPage(c, http.StatusForbidden, problem.From(err).Reason, err)
 	}
@@ -150,7 +150,7 @@ var hidden = []string{"identity-unknown", "ecps-contacts-missing"}
 func (s *Server) activateByContact(c echo.Context) error {
 	id := strings.TrimSpace(c.FormValue("login"))
 	_, err := s.ecps.StartActivation(c.Request().Context(), id, ecps.ByContact)
-	s.journal.Add(journal.NewID(), "wallet", map[string]string{"task": "activate-contact", "national_id": id}, err)
+	s.journal.Add(c.Request().Context(), journal.NewID(), "wallet", map[string]string{"task": "activate-contact", "national_id": id}, err)
 	if err != nil && !(s.settings.Policies(nil, nil).HideUnknownIDs && slices.Contains(hidden, problem.From(err).Code)) {
 		return s.showContact(c, err)
 	}
@@ -224,7 +224,7 @@ func (s *Server) devicesPage(c echo.Context, b *oidc.Browser) error {
 // endDevice deletes the device, or declares it lost.
 func (s *Server) endDevice(c echo.Context, b *oidc.Browser) error {
 	err := s.ecps.Remove(c.Request().Context(), b.NationalID, c.FormValue("why"))
-	s.journal.Add("", "wallet", map[string]string{"task": "device-" + c.FormValue("why"), "national_id": b.NationalID}, err)
+	s.journal.Add(c.Request().Context(), "", "wallet", map[string]string{"task": "device-" + c.FormValue("why"), "national_id": b.NationalID}, err)
 	if err != nil {
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
@@ -257,7 +257,7 @@ func (s *Server) endSessions(c echo.Context, b *oidc.Browser) error {
 			frames = append(frames, s.tellClients(ctx, ended)...)
 		}
 	}
-	s.journal.Add("", "logout", map[string]string{"national_id": b.NationalID, "sessions": itoa(len(all))}, nil)
+	s.journal.Add(ctx, "", "logout", map[string]string{"national_id": b.NationalID, "sessions": itoa(len(all))}, nil)
 	s.logins.ClearSession(c.Response())
 	s.setSessionState(c, "")
 	return s.leaveBy(c, frames, "")

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sort"
-	"strings"
 	"sync"
 	"time"
 
@@ -37,8 +35,7 @@ type Bolt struct {
 	done  chan struct{}
 	once  sync.Once
 
-	mu       sync.Mutex
-	watchers map[*watcher]struct{}
+	watchers
 }
 
 type job struct {
@@ -46,11 +43,6 @@ type job struct {
 	err    error
 	result chan error
 	keys   []string
-}
-
-type watcher struct {
-	prefix string
-	keys   chan string
 }
 
 // OpenBolt opens or makes the file, which no other process may hold open.
@@ -63,7 +55,7 @@ func OpenBolt(path string, c clock.Clock) (*Bolt, error) {
 		_ = db.Close()
 		return nil, openProblem(path, err)
 	}
-	s := &Bolt{db: db, clock: c, jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{}), watchers: map[*watcher]struct{}{}}
+	s := &Bolt{db: db, clock: c, jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{})}
 	go s.write()
 	return s, nil
 }
@@ -95,7 +87,7 @@ func openProblem(path string, err error) error {
 // View runs fn on a consistent snapshot.
 func (s *Bolt) View(_ context.Context, fn func(Tx) error) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
-		return fn(&boltTx{data: tx.Bucket(dataBucket), now: s.clock.Now()})
+		return fn(&overlay{source: boltSource{tx.Bucket(dataBucket)}, now: s.clock.Now()})
 	})
 }
 
@@ -142,13 +134,13 @@ func (s *Bolt) gather(first *job) []*job {
 
 func (s *Bolt) commit(group []*job) {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		wrote := false
+		wrote, data := false, tx.Bucket(dataBucket)
 		for _, j := range group {
-			o := &boltTx{data: tx.Bucket(dataBucket), now: s.clock.Now(), writes: map[string]*write{}}
+			o := &overlay{source: boltSource{data}, now: s.clock.Now(), writes: map[string]*write{}}
 			if j.err = call(j.fn, o); j.err != nil {
 				continue
 			}
-			if err := o.apply(tx.Bucket(expiryBucket)); err != nil {
+			if err := o.apply(data, tx.Bucket(expiryBucket)); err != nil {
 				return err
 			}
 			j.keys = o.order
@@ -174,46 +166,6 @@ func (s *Bolt) commit(group []*job) {
 }
 
 var errNothing = errors.New("nothing written")
-
-func call(fn func(Tx) error, tx Tx) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("store: transaction panicked: %v", r)
-		}
-	}()
-	return fn(tx)
-}
-
-// Watch reports the keys below prefix that change.
-func (s *Bolt) Watch(ctx context.Context, prefix string) <-chan string {
-	w := &watcher{prefix: prefix, keys: make(chan string, 64)}
-	s.mu.Lock()
-	s.watchers[w] = struct{}{}
-	s.mu.Unlock()
-	context.AfterFunc(ctx, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.watchers, w)
-		close(w.keys)
-	})
-	return w.keys
-}
-
-func (s *Bolt) notify(keys []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for w := range s.watchers {
-		for _, k := range keys {
-			if !strings.HasPrefix(k, w.prefix) {
-				continue
-			}
-			select {
-			case w.keys <- k:
-			default: // the reader has hints enough to read again
-			}
-		}
-	}
-}
 
 // Sweep removes at most some thousand expired entries in one commit.
 func (s *Bolt) Sweep(context.Context) (n int, err error) {
@@ -259,73 +211,28 @@ func (s *Bolt) Close() error {
 	return s.db.Close()
 }
 
-// boltTx reads through to bbolt; its own writes lie on top until applied.
-type boltTx struct {
-	data   *bbolt.Bucket
-	now    time.Time
-	writes map[string]*write
-	order  []string
+// boltSource reads what is committed.
+type boltSource struct{ *bbolt.Bucket }
+
+func (b boltSource) get(key string) []byte { return b.Get([]byte(key)) }
+
+func (b boltSource) ascend(from string, fn func(string, []byte) bool) {
+	c := b.Cursor()
+	for k, v := c.Seek([]byte(from)); k != nil && fn(string(k), v); k, v = c.Next() {
+	}
 }
 
-type write struct {
-	value   []byte // with its expiry in front; nil = deleted
-	expires int64
-}
-
-var errReadOnly = errors.New("store: write in a read transaction")
-
-func (t *boltTx) Get(key string) ([]byte, error) {
-	raw := t.data.Get([]byte(key))
-	if w, ok := t.writes[key]; ok {
-		raw = w.value
-	}
-	if !t.live(raw) {
-		return nil, ErrNotFound
-	}
-	return raw[8:], nil
-}
-
-func (t *boltTx) live(raw []byte) bool {
-	if len(raw) < 8 {
-		return false
-	}
-	e := int64(binary.BigEndian.Uint64(raw))
-	return e == 0 || t.now.UnixNano() < e
-}
-
-func (t *boltTx) Put(key string, value []byte, ttl time.Duration) error {
-	w := &write{value: make([]byte, 8+len(value))}
-	if ttl != Forever {
-		w.expires = t.now.Add(ttl).UnixNano()
-		binary.BigEndian.PutUint64(w.value, uint64(w.expires))
-	}
-	copy(w.value[8:], value)
-	return t.set(key, w)
-}
-
-func (t *boltTx) Delete(key string) error { return t.set(key, &write{}) }
-
-func (t *boltTx) set(key string, w *write) error {
-	if t.writes == nil {
-		return errReadOnly
-	}
-	if _, again := t.writes[key]; !again {
-		t.order = append(t.order, key)
-	}
-	t.writes[key] = w
-	return nil
-}
-
-func (t *boltTx) apply(expiry *bbolt.Bucket) error {
+// apply writes a transaction's changes.
+func (t *overlay) apply(data, expiry *bbolt.Bucket) error {
 	for _, key := range t.order {
 		w, k := t.writes[key], []byte(key)
 		if w.value == nil {
-			if err := t.data.Delete(k); err != nil {
+			if err := data.Delete(k); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := t.data.Put(k, w.value); err != nil {
+		if err := data.Put(k, w.value); err != nil {
 			return err
 		}
 		if w.expires != 0 {
@@ -335,49 +242,6 @@ func (t *boltTx) apply(expiry *bbolt.Bucket) error {
 		}
 	}
 	return nil
-}
-
-func (t *boltTx) List(prefix, after string, limit int) ([]Entry, error) {
-	var out []Entry
-	start := prefix
-	if after >= prefix {
-		start = after + "\x00"
-	}
-	own := t.own(prefix, start)
-	c := t.data.Cursor()
-	for k, v := c.Seek([]byte(start)); k != nil && bytes.HasPrefix(k, []byte(prefix)) && len(out) < limit; k, v = c.Next() {
-		for len(own) > 0 && own[0] < string(k) && len(out) < limit {
-			out, own = t.appendLive(out, own[0], t.writes[own[0]].value), own[1:]
-		}
-		if len(own) > 0 && own[0] == string(k) {
-			v, own = t.writes[own[0]].value, own[1:]
-		}
-		if len(out) < limit {
-			out = t.appendLive(out, string(k), v)
-		}
-	}
-	for ; len(own) > 0 && len(out) < limit; own = own[1:] {
-		out = t.appendLive(out, own[0], t.writes[own[0]].value)
-	}
-	return out, nil
-}
-
-func (t *boltTx) own(prefix, start string) []string {
-	var keys []string
-	for k := range t.writes {
-		if strings.HasPrefix(k, prefix) && k >= start {
-			keys = append(keys, k)
-		}
-	}
-	sort.Strings(keys)
-	return keys
-}
-
-func (t *boltTx) appendLive(out []Entry, key string, raw []byte) []Entry {
-	if !t.live(raw) {
-		return out
-	}
-	return append(out, Entry{Key: key, Value: bytes.Clone(raw[8:])})
 }
 
 func expiryBytes(t time.Time) []byte {

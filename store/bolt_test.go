@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -19,6 +21,28 @@ func TestBoltConforms(t *testing.T) {
 		}
 		return s
 	})
+}
+
+func TestMemoryConforms(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, c clock.Clock) store.Store { return store.NewMemory(c) })
+}
+
+func TestACloneOfMemoryGoesItsOwnWay(t *testing.T) {
+	ctx, things := context.Background(), store.Collection[string]("things")
+	first := store.NewMemory(&clock.Adjustable{})
+	if err := things.Save(ctx, first, "a", "shared", store.Forever); err != nil {
+		t.Fatal(err)
+	}
+	second := first.Clone(&clock.Adjustable{})
+	if err := errors.Join(things.Save(ctx, first, "a", "first", store.Forever), things.Save(ctx, second, "b", "second", store.Forever)); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := things.Load(ctx, second, "a"); v != "shared" || err != nil {
+		t.Fatalf("the clone holds %q, %v", v, err)
+	}
+	if _, err := things.Load(ctx, first, "b"); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("the first sees the clone's entry: %v", err)
+	}
 }
 
 func TestAForeignFileIsReportedAndLeftUntouched(t *testing.T) {

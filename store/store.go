@@ -20,8 +20,9 @@ const Forever time.Duration = 0
 
 // Entry is a key with its value.
 type Entry struct {
-	Key   string
-	Value []byte
+	Key     string
+	Value   []byte
+	Expires time.Time // zero: never
 }
 
 // Tx reads and writes within one transaction. A transaction function may hold

@@ -89,6 +89,16 @@ func New(s store.Store, c clock.Clock, base string, anchors []*x509.Certificate)
 	return p
 }
 
+// Forget makes the authorities be read from the store again.
+func (p *PKI) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.loaded = map[string]*Authority{}
+}
+
+// CertificateKey is the store's key of a certificate.
+func CertificateKey(serial string) string { return certificates.Key(serial) }
+
 // Warm loads the authorities, and makes those that are missing.
 func (p *PKI) Warm(ctx context.Context) error {
 	for _, d := range authorityDefs {

@@ -17,6 +17,7 @@ import (
 	"pscemu/cards/pki"
 	"pscemu/config"
 	"pscemu/console"
+	"pscemu/emulator"
 	"pscemu/provider/clients"
 )
 
@@ -158,13 +159,13 @@ func printCards(cmd *cobra.Command, path string, in any) error {
 
 func newCertificates() *cobra.Command {
 	issue := command("issue", "Issue a certificate for a client", 0, issueCertificate)
-	issue.Flags().String("client", demoID, "client_id, which becomes the CN")
+	issue.Flags().String("client", emulator.DemoID, "client_id, which becomes the CN")
 	issue.Flags().String("profile", "AUTH_CLI", "AUTH_CLI, SIGN, CONF or SSL_SERV")
 	issue.Flags().String("key", "rsa2048", "key to make: rsa2048, rsa3072, rsa4096 or ecdsa")
 	issue.Flags().String("csr", "", "certificate request (PEM) instead of a key made here")
 	issue.Flags().String("out", ".", "folder to write to")
 	broken := command("broken DIR", "Write certificates with something odd about them, and what a correct peer must do with each", 1, writeBroken)
-	broken.Flags().String("client", demoID, "client they are for")
+	broken.Flags().String("client", emulator.DemoID, "client they are for")
 	list := command("list", "List the certificates", 0, func(cmd *cobra.Command, _ []string) error {
 		q := url.Values{}
 		for flag, name := range map[string]string{"client": "client_id", "state": "state", "search": "q"} {
@@ -297,7 +298,7 @@ func newClients() *cobra.Command {
 
 func newOpenAPI() *cobra.Command {
 	return command("openapi", "Print the control API's description (OpenAPI 3.1)", 0, func(cmd *cobra.Command, _ []string) error {
-		b, err := json.Marshal(console.New(console.Parts{Version: version, Addr: "127.0.0.1:9440"}).OpenAPI())
+		b, err := json.Marshal(console.New(console.Parts{Version: version, URL: "http://127.0.0.1:9440"}).OpenAPI())
 		if err != nil {
 			return err
 		}

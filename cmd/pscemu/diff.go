@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pscemu/emulator"
 	"pscemu/provider/drift"
 )
 
@@ -126,7 +127,7 @@ func (r *remote) record(cmd *cobra.Command, dir string, there map[string][]byte)
 // sameLogin reads the recorded answers for what to ask: person, means, scope,
 // acr, nonce. It tells whether the emulator knows the person.
 func (r *remote) sameLogin(cmd *cobra.Command, recorded map[string][]byte) (loginOf, bool) {
-	l := loginOf{client: demoID, means: "ecps", scope: "openid scope_all", acr: "eidas1", redirect: "http://localhost:8080/callback", nonce: "nonce"}
+	l := loginOf{client: emulator.DemoID, means: "ecps", scope: "openid scope_all", acr: "eidas1", redirect: "http://localhost:8080/callback", nonce: "nonce"}
 	var token struct {
 		Scope string `json:"scope"`
 		ID    string `json:"id_token"`

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"pscemu/emulator"
 )
 
 // newLogin does one complete login without a browser: the user's part by the
@@ -23,7 +25,7 @@ import (
 func newLogin() *cobra.Command {
 	cmd := command("login", "One complete login without a browser", 0, runLogin)
 	remoteFlags(cmd)
-	cmd.Flags().String("client", demoID, "client_id")
+	cmd.Flags().String("client", emulator.DemoID, "client_id")
 	cmd.Flags().String("identity", "", "national id of the person")
 	cmd.Flags().String("means", "ecps", "ecps or card")
 	cmd.Flags().String("pin", "", "code porteur, with --means card (the card's own when empty)")

@@ -268,3 +268,36 @@ func replace(t *testing.T, file, from, to string) {
 		t.Fatal(err)
 	}
 }
+
+// text is an answer's body.
+func text(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func encoded(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// bearerStatus is what UserInfo says to a token.
+func (s *server) bearerStatus(token string) int {
+	s.t.Helper()
+	req, _ := http.NewRequest(http.MethodGet, s.Issuer+"/protocol/openid-connect/userinfo", nil)
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := s.http(nil).Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}

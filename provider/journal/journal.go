@@ -1,11 +1,14 @@
 // Package journal tells the story of each login: what came, what was judged,
-// and why a refusal was a refusal. It lies in memory and is bounded.
+// and why a refusal was a refusal. It lies in memory and is bounded, by logins
+// and by bytes. What it shows of secrets is masked.
 package journal
 
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"maps"
+	"net/url"
 	"sync"
 	"time"
 
@@ -15,11 +18,14 @@ import (
 
 // Event is one step of a login.
 type Event struct {
-	Time   time.Time         `json:"time"`
-	Kind   string            `json:"kind"` // authorize, page, means, callback, token, refresh, userinfo, introspect, revoke, logout
-	Code   string            `json:"code,omitempty"`
-	Reason string            `json:"reason,omitempty"`
-	Detail map[string]string `json:"detail,omitempty"`
+	Seq      int64             `json:"seq"` // counts all events of the journal
+	Time     time.Time         `json:"time"`
+	Kind     string            `json:"kind"` // authorize, page, means, callback, token, refresh, userinfo, introspect, revoke, logout
+	Code     string            `json:"code,omitempty"`
+	Reason   string            `json:"reason,omitempty"`
+	Detail   map[string]string `json:"detail,omitempty"`
+	Problem  *problem.Error    `json:"problem,omitempty"`
+	Exchange *Exchange         `json:"exchange,omitempty"` // the request it belongs to
 }
 
 // Login is one passage from authorize to logout.
@@ -29,65 +35,124 @@ type Login struct {
 	NationalID string    `json:"national_id,omitempty"`
 	Started    time.Time `json:"started"`
 	Events     []Event   `json:"events"`
+
+	size int
 }
 
-const (
-	maxLogins = 500
-	maxEvents = 100
-)
+// Limits bound the journal; the oldest logins go first.
+type Limits struct {
+	Logins int
+	Bytes  int
+}
+
+const maxEvents = 100
 
 // Journal keeps the latest logins.
 type Journal struct {
-	clock clock.Clock
+	clock  clock.Clock
+	limits Limits
+	// Why is the address that explains a refusal, "" for none (strict).
+	Why func(code, loginID string) string
 
 	mu      sync.Mutex
 	logins  map[string]*Login
 	order   []string
+	size    int
+	seq     int64
 	changed chan struct{} // closed and replaced at each event
 }
 
 // New makes an empty journal.
-func New(c clock.Clock) *Journal {
-	return &Journal{clock: c, logins: map[string]*Login{}, changed: make(chan struct{})}
+func New(c clock.Clock, l Limits) *Journal {
+	return &Journal{clock: c, limits: l, Why: func(string, string) string { return "" }, logins: map[string]*Login{}, changed: make(chan struct{})}
 }
 
 // NewID makes a login id.
 func NewID() string { return rand.Text() }
 
-// Add writes an event; err, when not nil, is the refusal it tells of.
-// Secrets, codes and tokens never belong into detail.
-func (j *Journal) Add(loginID, kind string, detail map[string]string, err error) {
+// Add writes an event of a login, "" for one of its own, and returns its id.
+// err, when not nil, is the refusal it tells of. The request that ctx belongs
+// to is kept with it. Secrets, codes and tokens never belong into detail.
+func (j *Journal) Add(ctx context.Context, loginID, kind string, detail map[string]string, err error) string {
 	if loginID == "" {
 		loginID = NewID()
 	}
 	e := Event{Time: j.clock.Now(), Kind: kind, Detail: detail}
 	if err != nil {
-		p := problem.From(err)
-		e.Code, e.Reason = p.Code, p.Error()
+		e.Problem = problem.From(err)
+		e.Code, e.Reason = e.Problem.Code, e.Problem.Error()
+		slog.Info("refused", "login", loginID, "step", kind, "code", e.Code, "why", j.Why(e.Code, loginID))
+	} else {
+		slog.Debug("step", "login", loginID, "step", kind)
 	}
+	r := recordingOf(ctx)
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if r != nil && !r.done {
+		if r.exchange == nil {
+			r.exchange = &Exchange{}
+		}
+		e.Exchange = r.exchange
+		r.keep, r.loginID = true, loginID
+		if err != nil {
+			r.explain(j.Why(e.Code, loginID))
+		}
+	}
+	j.append(loginID, e)
+	return loginID
+}
+
+func (j *Journal) append(loginID string, e Event) {
 	l := j.logins[loginID]
 	if l == nil {
 		l = &Login{ID: loginID, Started: e.Time}
 		j.logins[loginID] = l
 		j.order = append(j.order, loginID)
-		if len(j.order) > maxLogins {
-			delete(j.logins, j.order[0])
-			j.order = j.order[1:]
-		}
 	}
-	if id := detail["client_id"]; id != "" {
+	if id := e.Detail["client_id"]; id != "" {
 		l.ClientID = id
 	}
-	if id := detail["national_id"]; id != "" {
+	if id := e.Detail["national_id"]; id != "" {
 		l.NationalID = id
 	}
+	j.seq++
+	e.Seq = j.seq
 	if len(l.Events) < maxEvents {
 		l.Events = append(l.Events, e)
+		j.grow(l, 300)
 	}
 	close(j.changed)
 	j.changed = make(chan struct{})
+}
+
+// grow counts bytes of a login, and drops the oldest logins over the limits.
+func (j *Journal) grow(l *Login, n int) {
+	l.size += n
+	j.size += n
+	for len(j.order) > 1 && (len(j.order) > j.limits.Logins || j.size > j.limits.Bytes) {
+		oldest := j.logins[j.order[0]]
+		j.size -= oldest.size
+		delete(j.logins, oldest.ID)
+		j.order = j.order[1:]
+	}
+}
+
+// Page notes that a page was shown, once in a row.
+func (j *Journal) Page(ctx context.Context, loginID, name string) {
+	j.mu.Lock()
+	l := j.logins[loginID]
+	again := l == nil || len(l.Events) > 0 && l.Events[len(l.Events)-1].Detail["page"] == name
+	j.mu.Unlock()
+	if !again {
+		j.Add(ctx, loginID, "page", map[string]string{"page": name}, nil)
+	}
+}
+
+// Clear forgets everything.
+func (j *Journal) Clear() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.logins, j.order, j.size = map[string]*Login{}, nil, 0
 }
 
 // Get returns a copy of one login, nil when it is not kept (any more).
@@ -95,46 +160,91 @@ func (j *Journal) Get(id string) *Login {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if l := j.logins[id]; l != nil {
-		return l.copy()
+		return l.copy(true)
 	}
 	return nil
 }
 
-func (l *Login) copy() *Login {
+// copy leaves the exchanges out unless they are wanted.
+func (l *Login) copy(exchanges bool) *Login {
 	c := *l
 	c.Events = append([]Event(nil), l.Events...)
 	for i := range c.Events {
-		c.Events[i].Detail = maps.Clone(c.Events[i].Detail)
+		e := &c.Events[i]
+		e.Detail = maps.Clone(e.Detail)
+		if !exchanges {
+			e.Exchange = nil
+		} else if e.Exchange != nil {
+			x := *e.Exchange
+			e.Exchange = &x
+		}
 	}
 	return &c
 }
 
-// List returns the latest logins, newest first.
-func (j *Journal) List(limit int) []*Login {
+// Query chooses logins; empty fields fit everything.
+type Query struct {
+	Event    string // that it has
+	Code     string // of that event, when it is a refusal
+	Client   string
+	Identity string
+	Login    string
+	After    int64 // seq that the event must lie behind
+}
+
+// QueryOf reads a query from URL parameters.
+func QueryOf(q url.Values, after int64) Query {
+	return Query{Event: q.Get("event"), Code: q.Get("code"), Client: q.Get("client"), Identity: q.Get("identity"), Login: q.Get("login"), After: after}
+}
+
+func (q Query) fits(l *Login) bool {
+	if q.Client != "" && q.Client != l.ClientID || q.Identity != "" && q.Identity != l.NationalID || q.Login != "" && q.Login != l.ID {
+		return false
+	}
+	if q.Event == "" && q.Code == "" && q.After == 0 {
+		return true
+	}
+	for _, e := range l.Events {
+		if (q.Event == "" || e.Kind == q.Event) && (q.Code == "" || e.Code == q.Code) && e.Seq > q.After {
+			return true
+		}
+	}
+	return false
+}
+
+// List returns the latest logins that fit, newest first, without exchanges.
+func (j *Journal) List(q Query, limit int) []*Login {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	out := []*Login{}
 	for i := len(j.order) - 1; i >= 0 && len(out) < limit; i-- {
-		out = append(out, j.logins[j.order[i]].copy())
+		if l := j.logins[j.order[i]]; q.fits(l) {
+			out = append(out, l.copy(false))
+		}
 	}
 	return out
 }
 
-// Wait returns the newest login with an event of this kind (and of this
-// client, unless ""), waiting for one until ctx ends; then nil.
-func (j *Journal) Wait(ctx context.Context, kind, clientID string) *Login {
+// Find returns the newest login that fits, nil for none, and a channel that is
+// closed at the next event.
+func (j *Journal) Find(q Query) (*Login, <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := len(j.order) - 1; i >= 0; i-- {
+		if l := j.logins[j.order[i]]; q.fits(l) {
+			return l.copy(true), j.changed
+		}
+	}
+	return nil, j.changed
+}
+
+// Wait returns the newest login that fits, waiting for one until ctx ends;
+// then nil.
+func (j *Journal) Wait(ctx context.Context, q Query) *Login {
 	for {
-		j.mu.Lock()
-		changed := j.changed
-		j.mu.Unlock()
-		for _, l := range j.List(maxLogins) {
-			if clientID == "" || l.ClientID == clientID {
-				for _, e := range l.Events {
-					if e.Kind == kind {
-						return l
-					}
-				}
-			}
+		l, changed := j.Find(q)
+		if l != nil {
+			return l
 		}
 		select {
 		case <-changed:
@@ -142,4 +252,11 @@ func (j *Journal) Wait(ctx context.Context, kind, clientID string) *Login {
 			return nil
 		}
 	}
+}
+
+// Last is the number of the latest event, and a channel closed at the next.
+func (j *Journal) Last() (int64, <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.seq, j.changed
 }

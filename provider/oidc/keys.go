@@ -145,6 +145,21 @@ func (k *keys) all() []signingKey {
 	return k.signing
 }
 
+// Reload reads the keys from the store again.
+func (p *Provider) Reload(ctx context.Context) error {
+	fresh, err := loadKeys(ctx, p.storage.store, p.config.Clock.Now())
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.enc = nil
+	p.mu.Unlock()
+	p.keys.mu.Lock()
+	defer p.keys.mu.Unlock()
+	p.keys.signing, p.keys.refresh, p.keys.refreshKID, p.keys.refreshHead = fresh.signing, fresh.refresh, fresh.refreshKID, fresh.refreshHead
+	return nil
+}
+
 // Keys lists the signing keys, the active one first.
 func (p *Provider) Keys() []KeyInfo {
 	out := []KeyInfo{}
@@ -321,8 +336,11 @@ func (k *keys) mac(claims any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	input := k.refreshHead + "." + encode(payload)
-	h := hmac.New(sha512.New, k.refresh)
+	k.mu.RLock()
+	head, secret := k.refreshHead, k.refresh
+	k.mu.RUnlock()
+	input := head + "." + encode(payload)
+	h := hmac.New(sha512.New, secret)
 	h.Write([]byte(input))
 	return input + "." + encode(h.Sum(nil)), nil
 }
@@ -362,6 +380,8 @@ func (k *keys) verify(token, typ string) (c claims, payload []byte, err error) {
 
 func (k *keys) find(kid, typ string) (any, error) {
 	if typ == typRefresh {
+		k.mu.RLock()
+		defer k.mu.RUnlock()
 		if kid == k.refreshKID {
 			return k.refresh, nil
 		}

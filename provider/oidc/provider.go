@@ -23,6 +23,7 @@ import (
 	"pscemu/identities/ecps"
 	"pscemu/problem"
 	"pscemu/provider/clients"
+	"pscemu/provider/faults"
 	"pscemu/store"
 )
 
@@ -32,6 +33,7 @@ type Config struct {
 	Clock    clock.Clock
 	Settings *config.Live
 	People   *identities.People
+	Faults   *faults.Set
 	// Decision tells where the request stands that a CIBA login waits for.
 	Decision func(ctx context.Context, request string) (ecps.State, error)
 }
@@ -171,7 +173,7 @@ func (p *Provider) newSession(ctx context.Context, c *clients.Client, a Authenti
 // joinSession starts the browser session, or adds the client to it.
 func (p *Provider) joinSession(ctx context.Context, clientID string, a Authentication, x *Session, secret string) error {
 	return p.storage.write(ctx, func(tx store.Tx) error {
-		b := Browser{SID: x.SID, Secret: secret, NationalID: x.NationalID, AuthMode: x.AuthMode, AuthTime: x.AuthTime, Issuer: x.Issuer}
+		b := Browser{SID: x.SID, Secret: secret, NationalID: x.NationalID, AuthMode: x.AuthMode, AuthTime: x.AuthTime, Issuer: x.Issuer, LoginID: x.LoginID}
 		left := x.policies.SessionLifetime
 		if a.SID != "" {
 			var err error
@@ -315,31 +317,36 @@ type TokenResponse struct {
 	Scope            string `json:"scope"`
 }
 
-// Token serves the grants authorization_code, refresh_token and CIBA. loginID
-// names the journal's login as soon as it is known, also with an error.
-func (p *Provider) Token(r *http.Request) (t *TokenResponse, loginID string, err error) {
+// Token serves the grants authorization_code, refresh_token and CIBA. The
+// session comes back as soon as it is known, also with an error.
+func (p *Provider) Token(r *http.Request) (t *TokenResponse, x *Session, err error) {
 	ctx := r.Context()
 	access, err := p.oauth2.NewAccessRequest(ctx, r, &Session{})
 	if err != nil {
-		return nil, p.loginOf(ctx, r.PostForm), explain(err, r.PostForm)
+		return nil, p.SessionOf(r), explain(err, r.PostForm)
 	}
-	x := access.GetSession().(*Session)
+	x = access.GetSession().(*Session)
 	if err := p.grantable(ctx, access, x); err != nil {
-		return nil, x.LoginID, err
+		return nil, x, err
 	}
 	if x.policies.BindAccessTokens {
 		if x.Thumbprint, err = bind(r, x.Thumbprint); err != nil {
-			return nil, x.LoginID, err
+			return nil, x, err
+		}
+	}
+	if _, rotate := p.config.Faults.Take(faults.KeySet, "", x.ClientID, x.NationalID); rotate {
+		if err := p.rotate(ctx); err != nil {
+			return nil, x, err
 		}
 	}
 	resp, err := p.oauth2.NewAccessResponse(ctx, access)
 	if err != nil {
-		return nil, x.LoginID, explain(err, r.PostForm)
+		return nil, x, explain(err, r.PostForm)
 	}
 	refresh, _ := resp.GetExtra("refresh_token").(string)
 	id, _ := resp.GetExtra("id_token").(string)
 	return &TokenResponse{AccessToken: resp.GetAccessToken(), ExpiresIn: int(x.policies.AccessLifetime.Seconds()), RefreshExpiresIn: int(x.policies.RefreshLifetime.Seconds()),
-		RefreshToken: refresh, TokenType: "Bearer", IDToken: id, SessionState: x.SID, Scope: x.Scope}, x.LoginID, nil
+		RefreshToken: refresh, TokenType: "Bearer", IDToken: id, SessionState: x.SID, Scope: x.Scope}, x, nil
 }
 
 // bind returns the thumbprint of the request's certificate; a refresh must
@@ -361,19 +368,52 @@ func Thumbprint(r *http.Request) string {
 	return encode(sum[:])
 }
 
-// loginOf finds the login a refused code belongs to, for the journal.
-func (p *Provider) loginOf(ctx context.Context, form url.Values) string {
+// rotate makes a new key the signing one, as a provider may at any time.
+func (p *Provider) rotate(ctx context.Context) error {
+	k, err := p.PublishKey(ctx)
+	if err != nil {
+		return err
+	}
+	return p.UseKey(ctx, k.KID)
+}
+
+// SessionOf finds the session that a request is about — by its code, its
+// refresh token, its auth_req_id, its access token, also one that is used or
+// has expired — or nil. It judges nothing.
+func (p *Provider) SessionOf(r *http.Request) *Session {
+	ctx, form := r.Context(), r.PostForm
 	if id := form.Get("auth_req_id"); id != "" {
-		b, err := backchannels.Load(ctx, p.storage.store, id)
-		if err == nil {
-			return b.LoginID
+		if b, err := backchannels.Load(ctx, p.storage.store, id); err == nil {
+			return &Session{LoginID: b.LoginID, ClientID: b.Client, NationalID: b.NationalID}
 		}
 	}
-	rec, err := codes.Load(ctx, p.storage.store, form.Get("code"))
-	if err != nil {
-		return ""
+	if code := form.Get("code"); code != "" {
+		if rec, err := codes.Load(ctx, p.storage.store, code); err == nil {
+			return &rec.Session
+		}
 	}
-	return rec.Session.LoginID
+	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	for typ, list := range map[string][]string{typAccess: {bearer, form.Get("access_token"), form.Get("token")}, typRefresh: {form.Get("refresh_token"), form.Get("token")}} {
+		for _, token := range list {
+			if token == "" {
+				continue
+			}
+			if c, _, err := p.keys.verify(token, typ); err == nil {
+				if rec, _, err := p.storage.grantOf(ctx, c.JTI); err == nil {
+					return &rec.Session
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// LoginOf is the journal's login of SessionOf, "" for none.
+func (p *Provider) LoginOf(r *http.Request) string {
+	if x := p.SessionOf(r); x != nil {
+		return x.LoginID
+	}
+	return ""
 }
 
 // grantable checks what fosite leaves — the issuer, the person, the browser

@@ -21,7 +21,8 @@ type Browser struct {
 	AuthMode   string    `json:"auth_mode"`
 	AuthTime   time.Time `json:"auth_time"`
 	Issuer     string    `json:"iss"`
-	Clients    []string  `json:"clients"` // that took part, to be told of the logout
+	Clients    []string  `json:"clients"`            // that took part, to be told of the logout
+	LoginID    string    `json:"login_id,omitempty"` // the login it began with
 }
 
 var (

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/ory/fosite"
@@ -73,6 +74,8 @@ type confirmation struct {
 type strategy struct {
 	config *Config
 	keys   *keys
+
+	earlierTokens sync.Map // by client: its last good id token, while faults are in force
 }
 
 // common fills what every kind holds.
@@ -162,7 +165,7 @@ func (s *strategy) idToken(r fosite.Requester, access, code string) (string, err
 	if x.wants("id_token", "email") {
 		t.Email = x.Email
 	}
-	return s.keys.sign("JWT", t)
+	return s.signID(x, t)
 }
 
 // half is the hash of OIDC Core §3.1.3.6 for RS256.

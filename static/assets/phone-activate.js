@@ -1,5 +1,6 @@
 // Makes the phone's key, and keeps it in this browser.
-import { keep, makeKey, publicKey } from "/static/device.js";
+import { keep, makeKey, publicKey } from "./device.js";
+const root = new URL("../", import.meta.url).pathname;
 const form = document.querySelector("[data-activate]"), note = document.querySelector("[data-note]");
 form?.addEventListener("submit", async (e) => {
   e.preventDefault();
@@ -14,5 +15,5 @@ form?.addEventListener("submit", async (e) => {
     return;
   }
   await keep({ device: said.device, person: said.national_id, name: form.dataset.name, key: pair.privateKey });
-  location.assign("/phone/" + encodeURIComponent(said.national_id));
+  location.assign(root + "phone/" + encodeURIComponent(said.national_id));
 });

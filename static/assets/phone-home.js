@@ -1,11 +1,12 @@
 // Lists the phones of this browser, and reads QR codes where the browser can.
-import { phones } from "/static/device.js";
+import { phones } from "./device.js";
+const root = new URL("../", import.meta.url).pathname;
 const list = document.querySelector("[data-phones]"), side = document.querySelector("[data-side]");
 const all = await phones();
 document.querySelector("[data-none]").hidden = all.length > 0;
 for (const phone of all) {
   const item = document.createElement("li"), link = document.createElement("a");
-  link.href = "/phone/" + encodeURIComponent(phone.person);
+  link.href = root + "phone/" + encodeURIComponent(phone.person);
   link.textContent = phone.name + " — " + phone.person;
   item.append(link);
   list.append(item);
@@ -22,8 +23,8 @@ scan.addEventListener("click", async () => {
   const detector = new BarcodeDetector({ formats: ["qr_code"] });
   for (;;) {
     const [found] = await detector.detect(camera);
-    if (found) return location.assign("/phone/activate?qr=" + encodeURIComponent(found.rawValue));
+    if (found) return location.assign(root + "phone/activate?qr=" + encodeURIComponent(found.rawValue));
     await new Promise(requestAnimationFrame);
   }
 });
-navigator.serviceWorker?.register("/phone/sw.js", { scope: "/phone" }).catch(() => {});
+navigator.serviceWorker?.register(root + "phone/sw.js", { scope: root + "phone" }).catch(() => {});

@@ -1,10 +1,11 @@
 // Keeps the phone's pages as they were last seen, to show its state offline.
+const root = new URL("../", location.href).pathname;
 const cache = "pscemu-phone-1";
 self.addEventListener("install", (e) => e.waitUntil(self.skipWaiting()));
 self.addEventListener("activate", (e) => e.waitUntil(self.clients.claim()));
 self.addEventListener("fetch", (e) => {
-  const url = new URL(e.request.url), stream = /^\/phone\/(stream|state)$/.test(url.pathname);
-  if (e.request.method !== "GET" || stream || !(url.pathname.startsWith("/phone") || url.pathname.startsWith("/static/"))) return;
+  const path = new URL(e.request.url).pathname, below = path.startsWith(root) ? path.slice(root.length) : "";
+  if (e.request.method !== "GET" || /^phone\/(stream|state)$/.test(below) || !/^(phone|static\/)/.test(below)) return;
   e.respondWith((async () => {
     const kept = await caches.open(cache);
     try {

@@ -1,6 +1,7 @@
 // Shows new requests at once, without disturbing a code being typed for those
 // already on the page, and signs answers with the phone's key.
-import { sign } from "/static/device.js";
+import { sign } from "./device.js";
+const root = new URL("../", import.meta.url).pathname;
 const phones = [...document.querySelectorAll("[data-testid=phone]")];
 const query = phones.map((p) => "id=" + encodeURIComponent(p.dataset.person)).join("&");
 
@@ -28,7 +29,7 @@ const offline = () => note("Hors ligne : dernier état connu.");
 const poll = async () => {
   for (let seen = ""; ; ) {
     try {
-      const answer = await fetch("/phone/state?" + query + "&seen=" + encodeURIComponent(seen), { cache: "no-store" });
+      const answer = await fetch(root + "phone/state?" + query + "&seen=" + encodeURIComponent(seen), { cache: "no-store" });
       seen = await answer.text();
       await online(JSON.parse(seen));
     } catch {
@@ -38,7 +39,7 @@ const poll = async () => {
   }
 };
 const listen = () => {
-  const stream = new EventSource("/phone/stream?" + query);
+  const stream = new EventSource(root + "phone/stream?" + query);
   stream.onmessage = (e) => online(JSON.parse(e.data));
   stream.onerror = () => {
     offline();
@@ -63,4 +64,4 @@ document.addEventListener("submit", async (e) => {
   }
   HTMLFormElement.prototype.submit.call(form);
 });
-navigator.serviceWorker?.register("/phone/sw.js", { scope: "/phone" }).catch(() => {});
+navigator.serviceWorker?.register(root + "phone/sw.js", { scope: root + "phone" }).catch(() => {});

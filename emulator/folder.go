@@ -1,4 +1,4 @@
-package main
+package emulator
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 
 // follow loads the folder of identity files, and goes on watching it. What
 // cannot be read at the start ends it; later it is logged and the people stay.
-func (e *emulator) follow(ctx context.Context) error {
+func (e *Emulator) follow(ctx context.Context) error {
 	dir := e.settings.Identities
 	if dir == "" {
 		return nil
@@ -43,9 +43,18 @@ func (e *emulator) follow(ctx context.Context) error {
 	return nil
 }
 
+// reloadFolder loads the identity files again after a reset.
+func (e *Emulator) reloadFolder(ctx context.Context) error {
+	if e.settings.Identities == "" || e.at.root != "" {
+		return nil
+	}
+	_, err := e.loadFolder(ctx, e.settings.Identities, "")
+	return err
+}
+
 // loadFolder reads the folder when it has changed since seen, and returns what
 // it looks like now.
-func (e *emulator) loadFolder(ctx context.Context, dir, seen string) (string, error) {
+func (e *Emulator) loadFolder(ctx context.Context, dir, seen string) (string, error) {
 	files, now, err := identityFiles(dir)
 	if err != nil || now == seen {
 		return now, err

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"pscemu/problem"
+	"pscemu/provider"
+	"pscemu/provider/journal"
+)
+
+// story is a login as the API tells it.
+type story struct {
+	ID     string
+	Events []struct {
+		Seq          int64
+		Kind, Code   string
+		Detail       map[string]string
+		Exchange     *journal.View
+		Problem      *problem.Error
+		ExchangeJSON json.RawMessage `json:"-"`
+	}
+}
+
+func (s story) kinds() string {
+	var out []string
+	for _, e := range s.Events {
+		out = append(out, e.Kind)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
+	s := boot(t)
+	s.register("story", map[string]any{"post_logout_redirect_uris": []string{"https://app.example/bye"}})
+	rp := newRelyingParty(s, s.demoCertificate())
+	tok := rp.tokens(doctor, "the-nonce")
+	s.bearerStatus(tok.AccessToken)
+	resp, err := s.http(s.demoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	id, _ := tok.Extra("id_token").(string)
+	if resp, err = s.http(nil).Get(s.Issuer + "/protocol/openid-connect/logout?id_token_hint=" + id); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	var l story
+	s.api("GET", "/logins/wait?event=logout&client=demo", "", &l)
+	if got := l.kinds(); got != "authorize means callback token userinfo refresh logout" {
+		t.Errorf("the story is %q", got)
+	}
+	var verified struct {
+		OK      bool
+		Results []journal.Result
+	}
+	s.api("POST", "/verify", `{"login":"`+l.ID+`","expect":["pkce=S256","state","nonce","scope=scope_all","acr=eidas1","mtls","authorize=1","token=1","userinfo=1","refresh>=1","refresh<=1","logout","no-refusal","no-reuse","userinfo-after-token","person=`+doctor+`","means=ecps"]}`, &verified)
+	for _, r := range verified.Results {
+		if !r.OK {
+			t.Errorf("%s: %s", r.Expect, r.Got)
+		}
+	}
+	s.api("POST", "/verify", `{"login":"`+l.ID+`","timeout":"0s","expect":["userinfo=2"]}`, &verified)
+	if verified.OK {
+		t.Error("one UserInfo call passes for two")
+	}
+	if got := s.codeOf("POST", "/verify", `{"login":"`+l.ID+`","expect":["userinfos=1"]}`); got != "expectation-unknown" {
+		t.Errorf("an unknown expectation: %s", got)
+	}
+	// Nothing of it gives a secret away.
+	raw := ""
+	for _, path := range []string{"/logins/" + l.ID, "/logins/" + l.ID + "/har"} {
+		var v json.RawMessage
+		s.api("GET", path, "", &v)
+		raw += string(v)
+	}
+	page, err := http.Get(s.ConsoleURL + "/logins/" + l.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw += text(t, page)
+	for name, secret := range map[string]string{"access token": tok.AccessToken, "refresh token": tok.RefreshToken, "id token": id} {
+		if strings.Contains(raw, secret[strings.LastIndexByte(secret, '.')+1:]) {
+			t.Errorf("the signature of the %s is shown", name)
+		}
+	}
+	for _, want := range []string{`data-testid="sequence"`, "curl -i", "--cert client.pem", "$CODE_VERIFIER", "Certificat présenté", "CN=demo", `data-testid="advice"`, "&#34;SubjectNameID&#34;"} {
+		if !strings.Contains(raw, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	var har struct {
+		Log struct {
+			Entries []struct {
+				Request  struct{ Method, URL string }
+				Response struct{ Status int }
+			}
+		}
+	}
+	s.api("GET", "/logins/"+l.ID+"/har", "", &har)
+	if len(har.Log.Entries) != 5 || har.Log.Entries[1].Request.Method != "POST" || har.Log.Entries[0].Response.Status != 302 {
+		t.Errorf("the archive holds %+v", har.Log.Entries)
+	}
+}
+
+// A test waits for what comes next, not for what was there before.
+func TestWaitingLeavesOutWhatWasBefore(t *testing.T) {
+	s := boot(t)
+	rp := newRelyingParty(s, s.demoCertificate())
+	rp.login(doctor)
+	var last struct{ Seq int64 }
+	s.api("GET", "/logins/last", "", &last)
+	if got := s.codeOf("GET", "/logins/wait?event=callback&timeout=10ms&after="+strconv.FormatInt(last.Seq, 10), ""); got != "event-not-seen" {
+		t.Errorf("an event of before: %s", got)
+	}
+	rp.login(nurse)
+	var l struct {
+		NationalID string `json:"national_id"`
+	}
+	if status := s.api("GET", "/logins/wait?event=callback&after="+strconv.FormatInt(last.Seq, 10), "", &l); status != 200 || l.NationalID != nurse {
+		t.Errorf("%d %+v", status, l)
+	}
+}
+
+// Error page, response header and journal lead to the same page, which tells
+// what came, what was expected and the nearest match; strict tells nothing.
+func TestEachRefusalLeadsToItsWhy(t *testing.T) {
+	s := boot(t)
+	s.cli("clients", "add", "exact", "--redirect-uri", "https://app.example/callback")
+	authorize := "/auth?response_type=code&client_id=exact&scope=openid&redirect_uri=" + url.QueryEscape("https://app.example/callback/")
+	resp, err := s.browser().Get(s.BaseURL + authorize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := resp.Header.Get("Pscemu-Why")
+	if page := text(t, resp); !strings.HasPrefix(why, s.ConsoleURL+"/why/redirect-uri-unregistered?login=") || !strings.Contains(page, strings.ReplaceAll(why, "&", "&amp;")) {
+		t.Fatalf("header %q, page %s", why, page)
+	}
+	if resp, err = http.Get(why); err != nil {
+		t.Fatal(err)
+	}
+	page := text(t, resp)
+	for _, want := range []string{"differs from https://app.example/callback by a trailing slash", "https://app.example/callback/</code>", "Register it exactly as sent", "Invalid parameter: redirect_uri"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+	for name, c := range map[string]struct {
+		form url.Values
+		want string
+	}{
+		"an unknown code":         {url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {"x"}, "redirect_uri": {callbackURL}}, "code-unknown"},
+		"no grant":                {url.Values{"client_id": {"demo"}}, "grant-type-missing"},
+		"another client's id":     {url.Values{"grant_type": {"authorization_code"}, "client_id": {"exact"}, "code": {"x"}}, "certificate-other-client"},
+		"no refresh token":        {url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}}, "refresh-missing"},
+		"a refresh token of none": {url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {"x"}}, "refresh-invalid"},
+	} {
+		resp, err := s.http(s.demoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token", c.form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Pscemu-Why"); !strings.Contains(got, "/why/"+c.want+"?login=") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	strict := boot(t, "--strict")
+	if resp, err = strict.browser().Get(strict.BaseURL + authorize); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if got := resp.Header.Get("Pscemu-Why"); got != "" {
+		t.Errorf("strict says %q", got)
+	}
+}
+
+// codesOf finds the codes a source file makes: the second argument of
+// problem.New, and the first of the helpers that add a prefix.
+func codesOf(t *testing.T, path string) (codes []string) {
+	t.Helper()
+	f, err := parser.ParseFile(gotoken.NewFileSet(), path, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	literal := func(e ast.Expr) string {
+		if l, ok := e.(*ast.BasicLit); ok && l.Kind == gotoken.STRING {
+			s, _ := strconv.Unquote(l.Value)
+			return s
+		}
+		return ""
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok || len(call.Args) == 0 {
+			return true
+		}
+		name, first := "", literal(call.Args[0])
+		switch fn := call.Fun.(type) {
+		case *ast.SelectorExpr:
+			name = fn.Sel.Name
+			if x, ok := fn.X.(*ast.Ident); ok && x.Name == "problem" && name == "New" && len(call.Args) == 3 {
+				codes = append(codes, literal(call.Args[1]))
+			}
+		case *ast.Ident:
+			switch {
+			case fn.Name == "New" && f.Name.Name == "problem" && len(call.Args) == 3:
+				codes = append(codes, literal(call.Args[1]))
+			case fn.Name == "refuse" && f.Name.Name == "pki" && first != "":
+				codes = append(codes, "certificate-"+first)
+			case fn.Name == "refused" && f.Name.Name == "identities" && first != "":
+				codes = append(codes, first)
+			}
+		}
+		return true
+	})
+	return codes
+}
+
+func TestEveryRefusalCodeOfTheCodeBaseHasItsWhy(t *testing.T) {
+	found := map[string]string{}
+	err := filepath.WalkDir("../..", func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			for _, code := range codesOf(t, path) {
+				if code != "" {
+					found[code] = path
+				}
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range provider.Answers {
+		found[a.Key] = "provider.Answers"
+	}
+	s := boot(t)
+	var desk json.RawMessage
+	s.api("GET", "/orders/forms", "", &desk)
+	for _, m := range regexp.MustCompile(`"check":"([a-z-]+)"`).FindAllStringSubmatch(string(desk), -1) {
+		found["order-"+m[1]] = "cards/orders/desk.json"
+	}
+	if len(found) < 300 {
+		t.Fatalf("only %d codes were found: the search is broken", len(found))
+	}
+	for code, where := range found {
+		if w, ok := problem.WhyOf(code); !ok || w.Means == "" || w.Do == "" || w.Do == "See the reason." {
+			t.Errorf("%s (%s) has no why, or no remedy", code, where)
+		}
+	}
+	seen := map[string]bool{}
+	for _, w := range problem.Catalogue() {
+		if seen[w.Code] {
+			t.Errorf("%s stands twice", w.Code)
+		}
+		seen[w.Code] = true
+		if w.PSC != "" && provider.AnswerOf(w.PSC) == nil {
+			t.Errorf("%s: PSC has no answer %s", w.Code, w.PSC)
+		}
+	}
+	resp, err := http.Get(s.ConsoleURL + "/why")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := text(t, resp)
+	for code := range found {
+		if !strings.Contains(page, `href="/why/`+code+`"`) {
+			t.Errorf("the list lacks %s", code)
+		}
+	}
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"pscemu/emulator"
+)
+
+// space makes an isolated emulator in the server, to use as one of its own.
+func (s *server) space(name string) *server {
+	s.t.Helper()
+	var made struct {
+		Name string
+		emulator.Ready
+	}
+	if status := s.api("POST", "/spaces", `{"name":"`+name+`"}`, &made); status != 201 {
+		s.t.Fatalf("making a space: %d", status)
+	}
+	dir := s.t.TempDir()
+	sp := &server{Ready: made.Ready, t: s.t, data: dir}
+	for file, text := range map[*string]string{&sp.CAFile: made.CA, &sp.DemoClient.CertificateFile: made.DemoClient.Certificate, &sp.DemoClient.KeyFile: made.DemoClient.Key} {
+		*file = filepath.Join(dir, fmt.Sprintf("%p.pem", file))
+		if err := os.WriteFile(*file, []byte(text), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return sp
+}
+
+func TestASpaceIsAnEmulatorOfItsOwn(t *testing.T) {
+	s := boot(t)
+	a, b := s.space("suite-a"), s.space("suite-b")
+	rp := newRelyingParty(a, a.demoCertificate())
+	token := rp.tokens(nurse, "n").AccessToken
+	if got := a.bearerStatus(token); got != 200 {
+		t.Errorf("its own token: %d", got)
+	}
+	for name, other := range map[string]*server{"another space": b, "the server's own world": s} {
+		if got := other.bearerStatus(token); got != 401 {
+			t.Errorf("%s takes the token: %d", name, got)
+		}
+		resp, err := other.http(a.demoCertificate()).PostForm(other.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 401 {
+			t.Errorf("%s takes the certificate: %d", name, resp.StatusCode)
+		}
+	}
+	a.api("DELETE", "/identities/"+nurse, "", nil)
+	if status := b.api("GET", "/identities/"+nurse, "", nil); status != 200 {
+		t.Errorf("deleting a person in one space: the other answers %d", status)
+	}
+	a.api("PUT", "/clock", `{"offset":"1000h"}`, nil)
+	a.api("PATCH", "/settings", `{"acr":"eidas3"}`, nil)
+	var at struct{ Offset string }
+	if b.api("GET", "/clock", "", &at); at.Offset != "0s" {
+		t.Errorf("the other's clock moved by %s", at.Offset)
+	}
+	if got := s.codeOf("POST", "/spaces", `{"name":"suite-a"}`); got != "space-exists" {
+		t.Errorf("the same name again: %s", got)
+	}
+	if got := s.codeOf("POST", "/spaces", `{"name":"../x"}`); got != "space-name-invalid" {
+		t.Errorf("a path as name: %s", got)
+	}
+	if got := a.codeOf("POST", "/spaces", `{}`); got != "space-within-space" {
+		t.Errorf("a space in a space: %s", got)
+	}
+	if got := a.codeOf("POST", "/logins", `{"authorize_url":"`+b.BaseURL+`/auth?client_id=demo","identity":"`+doctor+`"}`); got != "authorize-url-elsewhere" {
+		t.Errorf("another space's authorize URL: %s", got)
+	}
+	s.api("DELETE", "/spaces/suite-a", "", nil)
+	if got := a.codeOf("GET", "/clock", ""); got != "space-unknown" {
+		t.Errorf("after it was dropped: %s", got)
+	}
+}
+
+// A person logs in on a space's pages, whose links and forms stay in it.
+func TestTheLoginPagesOfASpaceStayInIt(t *testing.T) {
+	s := boot(t)
+	a := s.space("pages")
+	c := a.browser()
+	c.CheckRedirect = nil
+	resp, err := c.Get(a.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&state=s&redirect_uri=" + url.QueryEscape(a.ConsoleURL+"/demo/callback"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := text(t, resp)
+	if !strings.HasPrefix(resp.Request.URL.String(), a.BaseURL+"/login/") || !strings.Contains(page, `action="/s/pages/login/`) || !strings.Contains(page, `href="/s/pages/static/style.css"`) {
+		t.Fatalf("%s\n%s", resp.Request.URL, page)
+	}
+	resp, err = c.PostForm(resp.Request.URL.String()+"/test", url.Values{"identity": {doctor}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := resp.Request.URL; !strings.HasPrefix(got.String(), a.ConsoleURL+"/demo/callback?state=s") {
+		t.Errorf("ended at %s", got)
+	}
+	resp.Body.Close()
+	for _, path := range []string{"/", "/identities", "/phone", "/orders", "/logins", "/why"} {
+		resp, err := c.Get(a.ConsoleURL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body := text(t, resp); resp.StatusCode != 200 || strings.Contains(body, `="/`) && !strings.Contains(body, `="/s/pages/`) {
+			t.Errorf("%s: %s", path, resp.Status)
+		}
+	}
+	// The demo application of a space goes on with the session.
+	resp, err = c.Get(a.ConsoleURL + "/demo/start")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := text(t, resp); !strings.Contains(body, "SubjectRefPro") {
+		t.Errorf("the demo application: %s\n%s", resp.Request.URL, body)
+	}
+}
+
+// Two hundred logins in eight spaces at once, each of which sees its own alone.
+func TestEightParallelSpacesDoNotMeet(t *testing.T) {
+	s := boot(t)
+	const spaces, logins = 8, 25
+	var wg sync.WaitGroup
+	for n := range spaces {
+		a := s.space(fmt.Sprintf("parallel-%d", n))
+		wg.Go(func() {
+			rp := newRelyingParty(a, a.demoCertificate())
+			for k := range logins {
+				person := fmt.Sprintf("8997%08d", n*1000+k)
+				if status := a.api("POST", "/identities", fmt.Sprintf(`{"national_id":"ANS%014d","family_name":"ESPACE-%d","given_name":"N-%d","behaviour":"approve","exercices":[]}`, n*1000+k, n, k), nil); status != 201 {
+					t.Errorf("%s: %d", person, status)
+					return
+				}
+				id := fmt.Sprintf("ANS%014d", n*1000+k)
+				a.api("POST", "/identities/"+id+"/ecps", `{"code":"1234"}`, nil)
+				if info := string(rp.userInfo(id)); !strings.Contains(info, fmt.Sprintf(`"family_name":"ESPACE-%d"`, n)) {
+					t.Errorf("space %d received %s", n, info)
+				}
+			}
+			var v struct {
+				Items []struct{ Events []struct{ Code string } }
+			}
+			a.api("GET", "/logins?limit=1000&event=userinfo", "", &v)
+			if len(v.Items) != logins {
+				t.Errorf("space %d tells of %d logins", n, len(v.Items))
+			}
+			for _, l := range v.Items {
+				for _, e := range l.Events {
+					if e.Code != "" {
+						t.Errorf("space %d refused: %s", n, e.Code)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestWithMemoryThereIsNoDatabaseFile(t *testing.T) {
+	data := t.TempDir()
+	s := bootIn(t, data, "--memory")
+	newRelyingParty(s, s.demoCertificate()).tokens(doctor, "")
+	if _, err := os.Stat(filepath.Join(data, "pscemu.db")); !os.IsNotExist(err) {
+		t.Errorf("pscemu.db: %v", err)
+	}
+	out, err := exec.Command(binary, "serve", "--data", data, "--memory", "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "another emulator runs in this data folder") {
+		t.Errorf("a second one in the folder: %v %s", err, out)
+	}
+}
+
+// stored are a state's entries, without the authorities, which the emulator
+// still makes when it has just started.
+func stored(state map[string]any) map[string]string {
+	out := map[string]string{}
+	for _, e := range state["entries"].([]any) {
+		entry := e.(map[string]any)
+		if key := entry["key"].(string); !strings.HasPrefix(key, "authorities/") && !strings.HasPrefix(key, "keys/") {
+			out[key] = fmt.Sprint(entry["value"], entry["expires"])
+		}
+	}
+	return out
+}
+
+func TestAStateIsGoneBackTo(t *testing.T) {
+	s := boot(t)
+	s.cli("clients", "add", "kept", "--redirect-uri", "https://kept.example/")
+	s.api("PATCH", "/settings", `{"acr":"eidas3"}`, nil)
+	s.api("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"token"}]}`, nil)
+	var state map[string]any
+	s.api("GET", "/state", "", &state)
+	raw := encoded(t, state)
+	s.api("DELETE", "/clients/kept", "", nil)
+	s.api("DELETE", "/identities/"+nurse, "", nil)
+	s.api("PATCH", "/settings", `{"acr":"eidas1"}`, nil)
+	s.api("DELETE", "/faults", "", nil)
+	if status := s.api("PUT", "/state", raw, nil); status != 204 {
+		t.Fatalf("restore: %d", status)
+	}
+	var after map[string]any
+	s.api("GET", "/state", "", &after)
+	if a, b := encoded(t, state["settings"]), encoded(t, after["settings"]); a != b {
+		t.Errorf("settings differ:\n%s\n%s", a, b)
+	}
+	if a, b := stored(state), stored(after); len(a) < 100 || !maps.Equal(a, b) {
+		t.Errorf("entries differ: %d, %d", len(a), len(b))
+	}
+	s.api("DELETE", "/faults", "", nil)
+	newRelyingParty(s, s.demoCertificate()).tokens(nurse, "")
+	for _, bad := range []string{`{}`, `{"format":9,"entries":[]}`, `[]`, `{"format":1,"entries":[]}`} {
+		if got := s.codeOf("PUT", "/state", bad); got != "state-unreadable" {
+			t.Errorf("%s: %s", bad, got)
+		}
+	}
+}
+
+// An application's settings outlive a reset; people, clients and settings do not.
+func TestAResetLeavesPersonasAndTheDemoClient(t *testing.T) {
+	s := boot(t)
+	before := s.demoCertificate()
+	s.cli("clients", "add", "gone", "--redirect-uri", "https://gone.example/")
+	s.api("POST", "/identities/generate", `{"count":3}`, nil)
+	s.api("DELETE", "/identities/"+nurse, "", nil)
+	s.api("PUT", "/clock", `{"offset":"10h"}`, nil)
+	if status := s.api("DELETE", "/state", "", nil); status != 204 {
+		t.Fatalf("reset: %d", status)
+	}
+	newRelyingParty(s, before).tokens(nurse, "")
+	if got := s.codeOf("GET", "/clients/gone", ""); got != "client-unknown" {
+		t.Errorf("the client: %s", got)
+	}
+	var people struct{ Items []any }
+	s.api("GET", "/identities?limit=1000", "", &people)
+	if len(people.Items) != 15+18 {
+		t.Errorf("%d people", len(people.Items))
+	}
+}

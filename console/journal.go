@@ -1,0 +1,229 @@
+package console
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/cards/pki"
+	"pscemu/problem"
+	"pscemu/provider/faults"
+	"pscemu/provider/journal"
+)
+
+func (s *Console) journalRoutes() []route {
+	return []route{
+		{"GET", "/logins", "The latest logins, newest first; ?client&identity&event&code filter", func(c echo.Context) (any, error) {
+			q, err := loginQuery(c)
+			return items{s.Journal.List(q, limit(c)), ""}, err
+		}},
+		{"POST", "/logins", "Do the user's part: {authorize_url, identity, means, pin}", s.perform},
+		{"GET", "/logins/wait", "Wait for ?event= (and &code, of a refusal) of ?client=, ?identity= or ?login= within ?timeout=10s; &after=SEQ leaves out what was there before", s.waitLogin},
+		{"GET", "/logins/last", "The number of the latest event: {seq}, for &after", func(echo.Context) (any, error) {
+			seq, _ := s.Journal.Last()
+			return map[string]int64{"seq": seq}, nil
+		}},
+		{"GET", "/logins/:id", "One login with its events and their requests, secrets masked", s.getLogin},
+		{"GET", "/logins/:id/har", "One login as an HTTP Archive", func(c echo.Context) (any, error) {
+			l, err := s.login(c)
+			if err != nil {
+				return nil, err
+			}
+			data, err := json.MarshalIndent(l.HAR(s.Version), "", " ")
+			return file{"login-" + l.ID + ".har", "application/json", data}, err
+		}},
+		{"POST", "/verify", "Assert: {login or client or identity, after, timeout, expect: [pkce, nonce, userinfo=1, no-refusal …]}; waits until it holds", s.verify},
+		{"GET", "/verify/expectations", "What can be expected of a login", func(echo.Context) (any, error) { return items{journal.Expectations, ""}, nil }},
+		{"GET", "/why", "Every refusal code, what it means and what to do", func(echo.Context) (any, error) { return items{problem.Catalogue(), ""}, nil }},
+		{"GET", "/why/:code", "One code; ?login= adds what came", func(c echo.Context) (any, error) { return s.explain(param(c, "code"), c.QueryParam("login")) }},
+		{"GET", "/faults", "The faults in force, with how often each has struck", func(echo.Context) (any, error) { return items{s.Faults.List(), ""}, nil }},
+		{"PUT", "/faults", "Order faults instead of those in force: {items: [{kind, endpoint, client_id, identity, times, delay, status}]}", s.putFaults},
+		{"DELETE", "/faults", "Take all faults away", func(echo.Context) (any, error) { return nil, s.Faults.Replace(nil) }},
+		{"GET", "/faults/kinds", "What can go wrong, and what a client must then do", func(echo.Context) (any, error) { return items{faults.Kinds, ""}, nil }},
+	}
+}
+
+func loginQuery(c echo.Context) (journal.Query, error) {
+	after := int64(0)
+	if v := c.QueryParam("after"); v != "" {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			return journal.Query{}, problem.New(problem.Invalid, "seq-invalid", "this is no number of an event").Got(v).Want("the seq of an event").Do("GET /api/v1/logins/last")
+		}
+		after = n
+	}
+	return journal.QueryOf(c.QueryParams(), after), nil
+}
+
+func (s *Console) waitLogin(c echo.Context) (any, error) {
+	q, err := loginQuery(c)
+	if err != nil {
+		return nil, err
+	}
+	timeout := patience(c)
+	waiting, stop := context.WithTimeout(ctx(c), timeout)
+	defer stop()
+	if l := s.Journal.Wait(waiting, q); l != nil {
+		return l, nil
+	}
+	return nil, problem.New(problem.NotFound, "event-not-seen", "no such event came in time").Got("event " + c.QueryParam("event") + " within " + timeout.String())
+}
+
+func (s *Console) login(c echo.Context) (*journal.Login, error) {
+	if l := s.Journal.Get(param(c, "id")); l != nil {
+		return l, nil
+	}
+	return nil, problem.New(problem.NotFound, "login-not-kept", "the journal holds no such login (any more)").Got(param(c, "id")).Do("GET /api/v1/logins lists them; journal-logins and journal-size bound it")
+}
+
+func (s *Console) getLogin(c echo.Context) (any, error) { return s.login(c) }
+
+// Verified is the outcome of assertions on a login.
+type Verified struct {
+	OK      bool             `json:"ok"`
+	LoginID string           `json:"login_id"`
+	Results []journal.Result `json:"results"`
+	Journal string           `json:"journal"` // the login's page
+}
+
+// verify waits until the newest login that fits fulfils the expectations, or
+// says at the end of its patience what is missing.
+func (s *Console) verify(c echo.Context) (any, error) {
+	var in struct {
+		Login    string   `json:"login"`
+		Client   string   `json:"client"`
+		Identity string   `json:"identity"`
+		After    int64    `json:"after"`
+		Timeout  string   `json:"timeout"`
+		Expect   []string `json:"expect"`
+	}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	patience := 2 * time.Second
+	if d, err := time.ParseDuration(in.Timeout); err == nil && d >= 0 && d <= time.Minute {
+		patience = d
+	} else if in.Timeout != "" {
+		return nil, problem.New(problem.Invalid, "timeout-invalid", "this is no time to wait").Got(in.Timeout).Want("a duration up to 1m, such as 5s")
+	}
+	waiting, stop := context.WithTimeout(ctx(c), patience)
+	defer stop()
+	q := journal.Query{Login: in.Login, Client: in.Client, Identity: in.Identity, After: in.After}
+	for {
+		l, changed := s.Journal.Find(q)
+		out := Verified{}
+		var err error
+		if l != nil {
+			out.LoginID, out.Journal = l.ID, s.URL+"/logins/"+l.ID
+			out.Results, out.OK, err = journal.Verify(l, in.Expect)
+		} else {
+			_, _, err = journal.Verify(&journal.Login{}, in.Expect)
+		}
+		if err != nil || out.OK {
+			return out, err
+		}
+		select {
+		case <-changed:
+		case <-waiting.Done():
+			if l == nil {
+				return nil, problem.New(problem.NotFound, "login-not-seen", "no such login was seen").Got(fmt.Sprintf("login %q client %q identity %q", in.Login, in.Client, in.Identity)).Do("GET /api/v1/logins lists what was seen")
+			}
+			return out, nil
+		}
+	}
+}
+
+func (s *Console) putFaults(c echo.Context) (any, error) {
+	var in struct {
+		Items []faults.Fault `json:"items"`
+	}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	err := s.Faults.Replace(in.Items)
+	return items{s.Faults.List(), ""}, err
+}
+
+func (s *Console) loginsPage(c echo.Context) error {
+	q, err := loginQuery(c)
+	if err != nil {
+		return err
+	}
+	return s.page(c, http.StatusOK, "console_logins", map[string]any{"Title": "Connexions", "Logins": s.Journal.List(q, 100), "Query": q})
+}
+
+// loginsStream tells the page of each new event.
+func (s *Console) loginsStream(c echo.Context) error {
+	w := c.Response()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.WriteHeader(http.StatusOK)
+	for {
+		seq, changed := s.Journal.Last()
+		if _, err := fmt.Fprintf(w, "data: %d\n\n", seq); err != nil {
+			return nil // the page is gone
+		}
+		w.Flush()
+		select {
+		case <-changed:
+		case <-ctx(c).Done():
+			return nil
+		case <-s.Closing:
+			return nil
+		}
+	}
+}
+
+// step is an event as its page draws it.
+type step struct {
+	journal.Arrow
+	Number      int
+	Y, X1, X2   int
+	Certificate string // described
+	View        *journal.View
+	Curl        string
+	Advice      []journal.Advice
+}
+
+// The diagram's measures, in pixels.
+const (
+	laneWidth = 220
+	laneStart = 110
+	rowHeight = 44
+	rowStart  = 70
+)
+
+func (s *Console) loginPage(c echo.Context) error {
+	l, err := s.login(c)
+	if err != nil {
+		return err
+	}
+	var steps []step
+	for i, a := range l.Arrows() {
+		st := step{Arrow: a, Number: i + 1, Y: rowStart + i*rowHeight, X1: laneStart + a.From*laneWidth, X2: laneStart + a.To*laneWidth, Advice: a.Event.Advice()}
+		if x := a.Event.Exchange; x != nil && x.Status != 0 {
+			v := x.View()
+			st.View, st.Curl = &v, x.Curl()
+			if cert, err := x509.ParseCertificate(x.Certificate); err == nil {
+				st.Certificate = pki.Describe(cert)
+			}
+		}
+		steps = append(steps, st)
+	}
+	lanes := []struct {
+		Name string
+		X    int
+	}{}
+	for i, name := range journal.Lanes {
+		lanes = append(lanes, struct {
+			Name string
+			X    int
+		}{name, laneStart + i*laneWidth})
+	}
+	return s.page(c, http.StatusOK, "console_login", map[string]any{"Title": "Connexion " + l.ID, "Login": l, "Steps": steps, "Lanes": lanes, "Width": laneWidth * len(lanes), "Height": rowStart + len(steps)*rowHeight})
+}

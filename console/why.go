@@ -1,0 +1,88 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/problem"
+	"pscemu/provider"
+	"pscemu/provider/journal"
+)
+
+// WhyURL is the page of a console that explains a refusal.
+func WhyURL(base, code, loginID string) string {
+	to := base + "/why/" + url.PathEscape(code)
+	if loginID != "" {
+		to += "?login=" + url.QueryEscape(loginID)
+	}
+	return to
+}
+
+// explained is a refusal with the link to its page, for the console's own.
+func explained(err error) *problem.Error {
+	p := problem.From(err)
+	if _, known := problem.WhyOf(p.Code); !known {
+		return p // http-…: its text says it all
+	}
+	return p.Linked(WhyURL("", p.Code, ""))
+}
+
+// explanation is a code with what PSC would answer, and what came in one login.
+type explanation struct {
+	problem.Why
+	Answer *provider.Answer `json:"psc_answer,omitempty"`
+	Login  string           `json:"login,omitempty"`
+	Event  *journal.Event   `json:"event,omitempty"`
+}
+
+func (s *Console) explain(code, loginID string) (*explanation, error) {
+	w, ok := problem.WhyOf(code)
+	if !ok {
+		var codes []string
+		for _, w := range problem.Catalogue() {
+			codes = append(codes, w.Code)
+		}
+		p := problem.New(problem.NotFound, "code-not-ours", "no refusal has this code").Got(code).Do("GET /why lists all codes")
+		return nil, p.Want(problem.Nearest(code, codes))
+	}
+	out := &explanation{Why: w, Login: loginID}
+	key := w.PSC
+	if key == "" {
+		key = code
+	}
+	out.Answer = provider.AnswerOf(key)
+	if l := s.Journal.Get(loginID); l != nil {
+		for i := range l.Events {
+			if l.Events[i].Code == code {
+				out.Event = &l.Events[i]
+			}
+		}
+	}
+	return out, nil
+}
+
+func (s *Console) whyPage(c echo.Context) error {
+	e, err := s.explain(param(c, "code"), c.QueryParam("login"))
+	if err != nil {
+		return err
+	}
+	return s.page(c, http.StatusOK, "console_why", map[string]any{"Title": e.Code, "Why": e})
+}
+
+func (s *Console) whyListPage(c echo.Context) error {
+	type area struct {
+		Name  string
+		Codes []problem.Why
+	}
+	var areas []area
+	for _, w := range problem.Catalogue() {
+		if len(areas) == 0 || areas[len(areas)-1].Name != w.Area {
+			areas = append(areas, area{Name: w.Area})
+		}
+		last := &areas[len(areas)-1]
+		last.Codes = append(last.Codes, w)
+	}
+	return s.page(c, http.StatusOK, "console_whys", map[string]any{"Title": "Refus", "Areas": areas})
+}

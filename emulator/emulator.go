@@ -1,0 +1,240 @@
+// Package emulator wires everything together: a world — people, cards, clients,
+// keys, clock, journal, and the pages and endpoints over them — and the server
+// that shows one world, or several side by side, on its listeners.
+package emulator
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"pscemu/cards"
+	"pscemu/cards/orders"
+	"pscemu/cards/pki"
+	"pscemu/clock"
+	"pscemu/config"
+	"pscemu/console"
+	"pscemu/identities"
+	"pscemu/identities/ecps"
+	"pscemu/identities/outbox"
+	"pscemu/problem"
+	"pscemu/provider"
+	"pscemu/provider/clients"
+	"pscemu/provider/delivery"
+	"pscemu/provider/faults"
+	"pscemu/provider/journal"
+	"pscemu/provider/login"
+	"pscemu/provider/oidc"
+	"pscemu/store"
+)
+
+// place is where a world is shown.
+type place struct {
+	base, card, console string // addresses of its three origins, without a slash at the end
+	root                string // path that all of them begin with, "" for the server's own world
+	instance            string // makes cookies differ between worlds on one host
+	folder              folder // where its files go, "" for none
+}
+
+// Emulator is one world, wired.
+type Emulator struct {
+	version  string
+	at       place
+	settings *config.Loaded
+	live     *config.Live
+	clock    *clock.Adjustable
+	store    store.Store
+	people   *identities.People
+	outbox   *outbox.Outbox
+	ecps     *ecps.Service
+	pki      *pki.PKI
+	cards    *cards.Desk
+	orders   *orders.Desk
+	clients  *clients.Registry
+	auth     *clients.Authenticator
+	oidc     *oidc.Provider
+	journal  *journal.Journal
+	faults   *faults.Set
+	sender   *delivery.Sender
+	provider *provider.Server
+
+	protocol, card, console http.Handler
+	demoPEM, demoKey        []byte
+	closing                 chan struct{} // streams and long polls end with it
+	stop                    context.CancelFunc
+	ready                   Ready
+}
+
+// newWorld makes the domain services; nothing is generated yet.
+func newWorld(version string, l *config.Loaded, c *clock.Adjustable, s store.Store, at place) (*Emulator, error) {
+	anchors, err := certificatesIn(l.TrustAnchors, "trust-anchors")
+	if err != nil {
+		return nil, err
+	}
+	e := &Emulator{version: version, at: at, settings: l, live: config.NewLive(l), clock: c, store: s, closing: make(chan struct{})}
+	e.people = identities.New(e.store)
+	e.outbox = outbox.New(e.store, e.clock)
+	e.ecps = ecps.New(e.store, e.clock, e.people, e.outbox, e.live, at.console+"/phone")
+	e.pki = pki.New(e.store, e.clock, at.console+"/pki", anchors)
+	e.cards = cards.New(e.store, e.clock, e.people, e.pki, e.live)
+	e.orders = orders.New(e.store, e.clock, e.people, e.cards, e.pki, e.outbox, e.live)
+	e.clients = clients.New(e.store)
+	e.auth = &clients.Authenticator{Registry: e.clients, PKI: e.pki, Settings: e.live}
+	e.faults = &faults.Set{}
+	e.journal = journal.New(e.clock, journal.Limits{Logins: l.JournalLogins, Bytes: l.JournalSize << 20})
+	e.journal.Why = func(code, loginID string) string {
+		if e.live.Strict() {
+			return ""
+		}
+		return console.WhyURL(at.console, code, loginID)
+	}
+	return e, nil
+}
+
+// certificatesIn reads the PEM file that a setting names, "" for none.
+func certificatesIn(file, setting string) ([]*x509.Certificate, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	var out []*x509.Certificate
+	if err == nil {
+		out, err = pki.ParsePEM(pem)
+	}
+	if err != nil {
+		return nil, problem.New(problem.Invalid, setting+"-unusable", "the file of the setting "+setting+" cannot be read").Got(file + ": " + err.Error()).Want("certificates in PEM form")
+	}
+	return out, nil
+}
+
+// prepare makes or loads what must be there before the first request, beside
+// what the caller needs; keys are generated side by side.
+func (e *Emulator) prepare(ctx context.Context, more ...func() error) error {
+	cfg := &oidc.Config{Issuer: e.at.base + provider.RealmPath, Clock: e.clock, Settings: e.live, People: e.people, Faults: e.faults, Decision: func(ctx context.Context, request string) (ecps.State, error) {
+		r, err := e.ecps.Request(ctx, request)
+		if err != nil {
+			return "", err
+		}
+		return r.State, nil
+	}}
+	return parallel(append(more,
+		func() (err error) { e.oidc, err = oidc.New(ctx, cfg, e.store, e.clients, e.auth.Authenticate); return },
+		func() error { return e.demoClient(ctx) },
+		func() error { return e.personas(ctx) },
+	)...)
+}
+
+func parallel(steps ...func() error) error {
+	errs := make([]error, len(steps))
+	var wg sync.WaitGroup
+	for i, step := range steps {
+		wg.Go(func() { errs[i] = step() })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// open makes the handlers of the three origins. ca is the server's.
+func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces console.Spaces) error {
+	ctx, e.stop = context.WithCancel(ctx)
+	roots, err := e.outboundRoots(ca)
+	if err != nil {
+		return err
+	}
+	e.sender = delivery.New(ctx, e.store, e.clock, roots)
+	e.provider = provider.New(provider.Config{BaseURL: e.at.base, CardURL: e.at.card, Root: e.at.root, Hosts: e.settings.HostNames()}, provider.Parts{
+		Settings: e.live, Store: e.store, Sender: e.sender, Clock: e.clock, OIDC: e.oidc, Clients: e.clients, Closing: e.closing,
+		Auth: e.auth, People: e.people, ECPS: e.ecps, Cards: e.cards, PKI: e.pki,
+		Logins: &login.Logins{Store: e.store, Instance: e.at.instance}, Journal: e.journal, Faults: e.faults})
+	e.ready.APIToken = rand.Text()
+	demo, err := e.demo(ctx, ca)
+	if err != nil {
+		return err
+	}
+	c := console.New(console.Parts{Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, Orders: e.orders, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal, Faults: e.faults,
+		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces})
+	// Before anything new can begin: what is under way then is an earlier run's.
+	if err := e.provider.Resume(ctx); err != nil {
+		return err
+	}
+	e.protocol, e.card, e.console = e.provider.Handler(), e.provider.CardHandler(), c.Handler()
+	e.describe(ctx)
+	return nil
+}
+
+// outboundRoots are trusted when a client's registered address is called: the
+// machine's own authorities, ours, and those of the setting.
+func (e *Emulator) outboundRoots(ca *x509.Certificate) (*x509.CertPool, error) {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	roots.AddCert(ca)
+	more, err := certificatesIn(e.settings.OutboundCA, "outbound-ca")
+	for _, c := range more {
+		roots.AddCert(c)
+	}
+	return roots, err
+}
+
+func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*console.Demo, error) {
+	client, err := e.clients.Get(ctx, DemoID)
+	if problem.Is(err, "client-unknown") {
+		return nil, nil // somebody removed it
+	}
+	if err != nil {
+		return nil, err
+	}
+	cert, err := tls.X509KeyPair(e.demoPEM, e.demoKey)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(ca)
+	e.ready.DemoClient.ClientID, e.ready.DemoClient.ClientSecret, e.ready.DemoClient.RedirectURIs = DemoID, client.Secret, client.RedirectURIs
+	return &console.Demo{ClientID: DemoID, Secret: client.Secret, Issuer: e.at.base + provider.RealmPath, AuthorizeURL: e.at.base + "/auth",
+		TLS: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}}, nil
+}
+
+// warm makes what is not needed at once.
+func (e *Emulator) warm(ctx context.Context) {
+	if err := e.pki.Warm(ctx); err != nil && ctx.Err() == nil {
+		slog.Error("authorities", "error", err)
+	}
+	if _, err := e.oidc.JWKS(ctx); err != nil && ctx.Err() == nil {
+		slog.Error("encryption key", "error", err)
+	}
+}
+
+// close ends the world's own work; the requests under way have ended before.
+func (e *Emulator) close() {
+	if e.stop != nil {
+		e.stop()
+	}
+	if e.sender != nil {
+		e.sender.Wait()
+	}
+	_ = e.store.Close()
+}
+
+// Ready is what a client or a test needs to use this world.
+func (e *Emulator) Ready() Ready {
+	r := e.ready
+	r.Personas = slices.Clone(r.Personas)
+	return r
+}
+
+// hostOf is the host name of a base URL.
+func hostOf(base string) string {
+	u, _ := url.Parse(base)
+	return strings.ToLower(u.Hostname())
+}

@@ -1,0 +1,202 @@
+package emulator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"pscemu/cards/pki"
+	"pscemu/identities"
+	"pscemu/problem"
+	"pscemu/provider"
+)
+
+// Ready is all that a client or a test needs to use an emulator: ready.json,
+// the line of `serve --output json`, and the answer to making a space.
+type Ready struct {
+	Version    string       `json:"version"`
+	PID        int          `json:"pid"`
+	BaseURL    string       `json:"base_url"`
+	Listen     string       `json:"listen"` // address in use, whatever base_url says
+	Issuer     string       `json:"issuer"`
+	Discovery  string       `json:"discovery"`
+	CardURL    string       `json:"card_url"`
+	ConsoleURL string       `json:"console_url"`
+	APIURL     string       `json:"api_url"`
+	APIToken   string       `json:"api_token"`
+	CAFile     string       `json:"ca_file,omitempty"`
+	CA         string       `json:"ca,omitempty"` // PEM; where no file holds it
+	DemoClient DemoClient   `json:"demo_client"`
+	Personas   []PersonaRow `json:"personas"`
+}
+
+// DemoClient is all a client library needs to log in: files, or the PEM texts
+// where there are none.
+type DemoClient struct {
+	ClientID        string   `json:"client_id"`
+	ClientSecret    string   `json:"client_secret"`
+	CertificateFile string   `json:"certificate_file,omitempty"`
+	KeyFile         string   `json:"key_file,omitempty"`
+	P12File         string   `json:"p12_file,omitempty"`
+	Certificate     string   `json:"certificate,omitempty"`
+	Key             string   `json:"key,omitempty"`
+	RedirectURIs    []string `json:"redirect_uris"`
+}
+
+// PersonaRow is one ready-made person.
+type PersonaRow struct {
+	NationalID string   `json:"national_id"`
+	Name       string   `json:"name"`
+	Means      []string `json:"means"`
+	Behaviour  string   `json:"behaviour"`
+}
+
+// Text is the announcement for a person.
+func (r *Ready) Text() string {
+	var b strings.Builder
+	p := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
+	p("pscemu %s — Pro Santé Connect, émulé sur cette machine", r.Version)
+	p("ÉMULATEUR — identités fictives")
+	p("")
+	p("  Settings for your application")
+	p("    discovery       %s", r.Discovery)
+	p("    issuer          %s", r.Issuer)
+	p("    client_id       %s", r.DemoClient.ClientID)
+	p("    client_secret   %s", r.DemoClient.ClientSecret)
+	p("    certificate     %s", r.DemoClient.CertificateFile)
+	p("    key             %s", r.DemoClient.KeyFile)
+	p("    server CA       %s", r.CAFile)
+	p("    redirect_uri    any port and path on http://localhost or http://127.0.0.1")
+	p("")
+	p("  People to log in with")
+	for i, persona := range r.Personas {
+		if i == 3 {
+			break
+		}
+		p("    %-26s %-28s %s", persona.NationalID, persona.Name, strings.Join(persona.Means, ", "))
+	}
+	p("")
+	p("  Console           %s", r.ConsoleURL)
+	p("  Try it            %s/demo", r.ConsoleURL)
+	return b.String()
+}
+
+// describe fills what is known of a world that is there.
+func (e *Emulator) describe(ctx context.Context) {
+	r := &e.ready
+	issuer := e.at.base + provider.RealmPath
+	r.Version, r.PID, r.BaseURL, r.Issuer, r.Discovery = e.version, os.Getpid(), e.at.base, issuer, issuer+"/.well-known/wallet-openid-configuration"
+	r.CardURL, r.ConsoleURL, r.APIURL = e.at.card, e.at.console, e.at.console+"/api/v1"
+	r.Personas = []PersonaRow{}
+	for _, p := range identities.Personas() {
+		i, err := e.people.Get(ctx, p.NationalID)
+		if err != nil {
+			continue // deleted meanwhile
+		}
+		row := PersonaRow{NationalID: i.NationalID, Name: i.Name(), Behaviour: string(i.Behaviour.Action), Means: []string{}}
+		if p.ECPS {
+			row.Means = append(row.Means, "ecps")
+		}
+		if p.Card != "" {
+			row.Means = append(row.Means, "card")
+		}
+		r.Personas = append(r.Personas, row)
+	}
+}
+
+// folder is where a world leaves files for its users: ready.json, the server
+// CA and the demo client's certificate.
+type folder string
+
+func (f folder) path(name string) string { return filepath.Join(string(f), name) }
+
+// keep writes a file unless it holds that already.
+func (f folder) keep(name string, data []byte, mode os.FileMode) error {
+	if old, err := os.ReadFile(f.path(name)); err == nil && string(old) == string(data) {
+		return nil
+	}
+	return os.WriteFile(f.path(name), data, mode)
+}
+
+// make makes the folder.
+func (f folder) make() error {
+	if err := os.MkdirAll(string(f), 0o700); err != nil {
+		return problem.New(problem.Invalid, "data-folder-unusable", "the data folder cannot be made").Got(err.Error()).Do("choose another with --data")
+	}
+	return nil
+}
+
+// unused refuses a folder where another emulator runs: without a database file
+// nothing else keeps two apart.
+func (f folder) unused() error {
+	raw, err := os.ReadFile(f.path("ready.json"))
+	if err != nil {
+		return nil
+	}
+	var other Ready
+	if json.Unmarshal(raw, &other) != nil || other.PID == os.Getpid() || !alive(other.PID) {
+		return nil
+	}
+	return problem.New(problem.Conflict, "data-folder-taken", "another emulator runs in this data folder").Got(fmt.Sprintf("%s: process %d", f, other.PID)).Do("stop it, or choose another with --data")
+}
+
+func alive(pid int) bool {
+	p, err := os.FindProcess(pid)
+	return err == nil && p.Signal(syscall.Signal(0)) == nil
+}
+
+// announce writes ready.json: from here on the emulator can be found.
+func (f folder) announce(r *Ready) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	temp := f.path("ready.json.new")
+	if err := os.WriteFile(temp, append(line, '\n'), 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, f.path("ready.json")); err != nil {
+		return fmt.Errorf("ready.json: %w", err)
+	}
+	return nil
+}
+
+// demoFiles writes the demo client's certificate for its users, or puts the
+// texts into the announcement where there is no folder.
+func (e *Emulator) demoFiles(ctx context.Context, cert *pki.Certificate) error {
+	pem, key, err := e.pki.PEM(ctx, cert)
+	if err != nil {
+		return err
+	}
+	e.demoPEM, e.demoKey = pem, key
+	d := &e.ready.DemoClient
+	if e.at.folder == "" {
+		d.Certificate, d.Key = string(pem), string(key)
+		return nil
+	}
+	f := e.at.folder
+	d.CertificateFile, d.KeyFile, d.P12File = f.path("demo.pem"), f.path("demo.key"), f.path("demo.p12")
+	if old, err := os.ReadFile(d.CertificateFile); err == nil && string(old) == string(pem) {
+		if _, err := os.Stat(d.P12File); err == nil {
+			return f.keep("demo.key", key, 0o600)
+		}
+	}
+	p12, err := e.pki.PKCS12(ctx, cert, "pscemu")
+	if err != nil {
+		return err
+	}
+	for _, file := range []struct {
+		name string
+		data []byte
+		mode os.FileMode
+	}{{"demo.pem", pem, 0o644}, {"demo.key", key, 0o600}, {"demo.p12", p12, 0o600}} {
+		if err := f.keep(file.name, file.data, file.mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package emulator
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+
+	"pscemu/cards"
+	"pscemu/cards/pki"
+	"pscemu/console"
+	"pscemu/identities"
+	"pscemu/provider/clients"
+	"pscemu/store"
+)
+
+// DemoID is the client_id of the demo client.
+const DemoID = "demo"
+
+// seeded marks what a fresh data folder received once.
+var seeded = store.Collection[bool]("seeded")
+
+func (e *Emulator) once(ctx context.Context, what string, do func() error) error {
+	if done, err := seeded.Load(ctx, e.store, what); err == nil && done {
+		return nil
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return seeded.Save(ctx, e.store, what, true, store.Forever)
+}
+
+func (e *Emulator) personas(ctx context.Context) error {
+	if err := e.once(ctx, "cards-index", func() error { return e.cards.Index(ctx) }); err != nil {
+		return err
+	}
+	if err := e.once(ctx, "revoked-index", func() error { return e.pki.Index(ctx) }); err != nil {
+		return err
+	}
+	if err := e.once(ctx, "magic", func() error { return e.magic(ctx) }); err != nil {
+		return err
+	}
+	return e.once(ctx, "personas", func() error {
+		var steps []func() error
+		for _, p := range identities.Personas() {
+			steps = append(steps, func() error {
+				if err := e.people.Put(ctx, &p.Identity); err != nil {
+					return err
+				}
+				if p.ECPS {
+					if _, err := e.ecps.Activate(ctx, p.NationalID, cards.DefaultPIN); err != nil {
+						return err
+					}
+				}
+				if p.Card == "" {
+					return nil
+				}
+				_, err := e.cards.Issue(ctx, p.NationalID, p.Card, "")
+				return err
+			})
+		}
+		return parallel(steps...) // the store commits them together
+	})
+}
+
+// magic makes the people whose number decides the outcome.
+func (e *Emulator) magic(ctx context.Context) error {
+	var people []identities.Identity
+	var steps []func() error
+	for _, m := range identities.MagicPeople() {
+		i := m.Identity()
+		people = append(people, *i)
+		steps = append(steps, func() error { return e.cards.IssueIn(ctx, i, cards.State(cmp.Or(m.CardState, string(cards.Active)))) })
+	}
+	steps = append(steps, func() error { return e.people.PutAll(ctx, people) }, func() error { return e.ecps.ActivateAll(ctx, people, cards.DefaultPIN) })
+	return parallel(steps...)
+}
+
+// demoClient registers the demo client once, and keeps its certificate valid.
+func (e *Emulator) demoClient(ctx context.Context) error {
+	err := e.once(ctx, "demo-client", func() error {
+		return e.clients.Put(ctx, &clients.Client{ID: DemoID, Name: "Application de démonstration", Secret: rand.Text(), RedirectURIPolicy: clients.Loopback, DeliveryMode: clients.Poll,
+			RedirectURIs: []string{"http://localhost:8080/callback"}, PostLogoutRedirectURIs: []string{"http://localhost:8080/"}})
+	})
+	if err != nil {
+		return err
+	}
+	return e.demoCertificate(ctx)
+}
+
+var demoSerial = store.Collection[string]("demo-certificate")
+
+func (e *Emulator) demoCertificate(ctx context.Context) error {
+	subject := console.ClientSubject(DemoID)
+	serial, err := demoSerial.Load(ctx, e.store, "serial")
+	var cert *pki.Certificate
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		cert, err = e.pki.Issue(ctx, pki.Order{Profile: "AUTH_CLI", Subject: subject, ClientID: DemoID})
+	case err == nil:
+		// The authority is needed to judge any client's certificate.
+		if _, err = e.pki.Authority(ctx, "el-org"); err != nil {
+			return err
+		}
+		if _, err = e.pki.Authority(ctx, "el-root"); err != nil {
+			return err
+		}
+		if cert, err = e.pki.Certificate(ctx, serial); err == nil {
+			cert, err = e.pki.Renew(ctx, cert, subject)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := e.demoFiles(ctx, cert); err != nil || cert.Serial == serial {
+		return err
+	}
+	return demoSerial.Save(ctx, e.store, "serial", cert.Serial, store.Forever)
+}

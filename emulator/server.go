@@ -1,0 +1,275 @@
+package emulator
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"pscemu/cards/pki"
+	"pscemu/clock"
+	"pscemu/config"
+	"pscemu/problem"
+	"pscemu/provider"
+	"pscemu/store"
+)
+
+// Options are what a server is started with.
+type Options struct {
+	Settings *config.Loaded
+	Version  string
+	// Store is the one to use instead of the data folder's; no file is written
+	// then. Clock is its clock.
+	Store store.Store
+	Clock *clock.Adjustable
+}
+
+// Server is the process: the listeners, its own world, and the spaces.
+type Server struct {
+	options Options
+	world   *Emulator
+	spaces  *spaces
+	ca      *x509.Certificate
+
+	listen, card, console net.Listener
+	servers               []*http.Server
+}
+
+// Start opens everything; when it returns all listeners accept.
+func Start(ctx context.Context, o Options) (s *Server, err error) {
+	s = &Server{options: o}
+	defer func() {
+		if err != nil {
+			s.Close(ctx)
+		}
+	}()
+	if s.options.Clock == nil {
+		s.options.Clock = &clock.Adjustable{}
+	}
+	in, err := s.folder()
+	if err != nil {
+		return s, err
+	}
+	if err := s.openListeners(); err != nil {
+		return s, err
+	}
+	if err := s.openWorld(ctx, in); err != nil {
+		return s, err
+	}
+	if in == "" {
+		return s, nil
+	}
+	if err := in.keep("server-ca.pem", pki.EncodePEM("CERTIFICATE", s.ca.Raw), 0o644); err != nil {
+		return s, err
+	}
+	return s, in.announce(&s.world.ready)
+}
+
+// folder takes the data folder and what is kept in it, unless the caller
+// brought a store of its own.
+func (s *Server) folder() (folder, error) {
+	if s.options.Store != nil {
+		return "", nil
+	}
+	dir, err := s.options.Settings.DataDir()
+	if err != nil {
+		return "", err
+	}
+	in := folder(dir)
+	if err := in.make(); err != nil {
+		return "", err
+	}
+	if s.options.Settings.Memory {
+		s.options.Store = store.NewMemory(s.options.Clock)
+		return in, in.unused()
+	}
+	bolt, err := store.OpenBolt(in.path("pscemu.db"), s.options.Clock)
+	if err == nil {
+		s.options.Store = bolt
+	}
+	return in, err
+}
+
+func (s *Server) openListeners() (err error) {
+	set := s.options.Settings
+	for _, l := range []struct {
+		to      *net.Listener
+		address string
+		setting string
+	}{{&s.listen, set.Listen, "listen"}, {&s.card, set.CardListen, "card-listen"}, {&s.console, set.ConsoleListen, "console-listen"}} {
+		if *l.to, err = net.Listen("tcp", l.address); err != nil {
+			return problem.New(problem.Invalid, "address-taken", "cannot listen on "+l.address).Got(err.Error()).Do("choose another address with --" + l.setting + ", or port 0 for a free one")
+		}
+	}
+	return nil
+}
+
+func port(l net.Listener) string {
+	_, p, _ := net.SplitHostPort(l.Addr().String())
+	return p
+}
+
+// place is where the world with this name is shown; "" is the server's own.
+func (s *Server) place(name string) place {
+	at := place{base: s.options.Settings.PublicURL, console: "http://" + s.console.Addr().String(), instance: port(s.listen)}
+	if at.base == "" {
+		at.base = "https://localhost:" + port(s.listen)
+	}
+	at.card = "https://" + hostOf(at.base) + ":" + port(s.card)
+	if name != "" {
+		at.root = spacePath + name
+		at.base, at.card, at.console, at.instance = at.base+at.root, at.card+at.root, at.console+at.root, at.instance+"-"+name
+	}
+	return at
+}
+
+// openWorld makes the server's own world and serves it, beside the spaces.
+func (s *Server) openWorld(ctx context.Context, in folder) error {
+	at := s.place("")
+	at.folder = in
+	e, err := newWorld(s.options.Version, s.options.Settings, s.options.Clock, s.options.Store, at)
+	if err != nil {
+		return err
+	}
+	s.world = e
+	names := slices.Concat([]string{"localhost", "127.0.0.1", "::1", hostOf(at.base)}, s.options.Settings.HostNames(), provider.RealHosts())
+	var certificate tls.Certificate
+	err = e.prepare(ctx, func() (err error) {
+		certificate, s.ca, err = e.pki.ServerCertificate(ctx, names)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := e.follow(ctx); err != nil {
+		return err
+	}
+	s.spaces = newSpaces(ctx, s)
+	e.ready.Listen = s.listen.Addr().String()
+	if in != "" {
+		e.ready.CAFile = in.path("server-ca.pem")
+	} else {
+		e.ready.CA = string(pki.EncodePEM("CERTIFICATE", s.ca.Raw))
+	}
+	if err := e.open(ctx, s.ca, s.spaces); err != nil {
+		return err
+	}
+	return s.serve(ctx, certificate)
+}
+
+// serve starts the three listeners and the background work.
+func (s *Server) serve(ctx context.Context, certificate tls.Certificate) error {
+	org, err := s.world.pki.OrgPool(ctx)
+	if err != nil {
+		return err
+	}
+	base := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, ClientCAs: org, NextProtos: []string{"h2", "http/1.1"}}
+	cardTLS := base.Clone()
+	cardTLS.GetConfigForClient = s.cardTLS(base)
+	s.run(tls.NewListener(s.listen, base), s.spaces.beside(s.world.protocol, func(e *Emulator) http.Handler { return e.protocol }))
+	s.run(tls.NewListener(s.card, cardTLS), s.spaces.beside(s.world.card, func(e *Emulator) http.Handler { return e.card }))
+	s.run(s.console, s.spaces.beside(s.world.console, func(e *Emulator) http.Handler { return e.console }))
+	go s.background(ctx)
+	return nil
+}
+
+// cardTLS names the card authorities to browsers; they may still be in the
+// making when the emulator has just started. The spaces' authorities have the
+// same names.
+func (s *Server) cardTLS(base *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
+	var mu sync.Mutex
+	var ready *tls.Config
+	return func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if ready == nil {
+			pool, err := s.world.pki.CardPool(context.WithoutCancel(h.Context()))
+			if err != nil {
+				return nil, err
+			}
+			ready = base.Clone()
+			ready.ClientCAs = pool
+			ready.SessionTicketsDisabled = true // a card pulled out must not log in again
+		}
+		return ready, nil
+	}
+}
+
+func (s *Server) run(l net.Listener, h http.Handler) {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug)}
+	s.servers = append(s.servers, server)
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			slog.Error("listener stopped", "address", l.Addr().String(), "error", err)
+		}
+	}()
+}
+
+// background makes what is not needed at once, then sweeps now and then.
+func (s *Server) background(ctx context.Context) {
+	if s.world.at.folder != "" {
+		s.world.warm(ctx)
+		debug.FreeOSMemory() // what starting needed is not needed any more
+	}
+	tick := time.NewTicker(30 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			for _, e := range append(s.spaces.sweep(), s.world) {
+				if _, err := e.store.Sweep(ctx); err != nil {
+					slog.Error("sweep", "error", err)
+				}
+			}
+		}
+	}
+}
+
+// Ready is what a client or a test needs to use the server's own world.
+func (s *Server) Ready() Ready { return s.world.Ready() }
+
+// Close finishes the requests under way, ten seconds at most.
+func (s *Server) Close(ctx context.Context) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer stop()
+	if s.world != nil {
+		close(s.world.closing)
+	}
+	if s.spaces != nil {
+		s.spaces.closeAll()
+	}
+	var steps []func() error
+	for _, server := range s.servers {
+		steps = append(steps, func() error {
+			if err := server.Shutdown(ctx); err != nil {
+				return server.Close()
+			}
+			return nil
+		})
+	}
+	_ = parallel(steps...)
+	for _, l := range []net.Listener{s.listen, s.card, s.console} {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+	switch {
+	case s.world != nil:
+		if s.world.ready.PID != 0 && s.world.at.folder != "" {
+			_ = os.Remove(s.world.at.folder.path("ready.json"))
+		}
+		s.world.close()
+	case s.options.Store != nil:
+		_ = s.options.Store.Close()
+	}
+}

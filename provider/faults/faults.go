@@ -1,0 +1,146 @@
+// Package faults makes things go wrong on purpose: late, broken and poisoned
+// answers, for one client, one person, or the next requests.
+package faults
+
+import (
+	"crypto/rand"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pscemu/problem"
+)
+
+// Fault is one order. Empty fields fit everything.
+type Fault struct {
+	ID       string `json:"id"`
+	Kind     string `json:"kind"`                // a name of Kinds
+	Endpoint string `json:"endpoint,omitempty"`  // HTTP faults: one of Endpoints
+	Client   string `json:"client_id,omitempty"` // who asks
+	Identity string `json:"identity,omitempty"`  // national id of whom it is about
+	Times    int    `json:"times,omitempty"`     // how often it strikes; 0 = until it is taken away
+	Delay    string `json:"delay,omitempty"`     // slow: a duration
+	Status   int    `json:"status,omitempty"`    // status: the HTTP status
+	Struck   int    `json:"struck,omitempty"`    // how often it has
+}
+
+// Endpoints are those that HTTP faults can strike.
+var Endpoints = []string{"discovery", "jwks", "authorize", "token", "userinfo", "introspection", "revocation", "logout", "ciba", "par"}
+
+// Set are the faults in force.
+type Set struct {
+	mu     sync.Mutex
+	all    []*Fault
+	active atomic.Bool // lets the hot path pass without the lock
+}
+
+const most = 100
+
+// check refuses an order that cannot be carried out.
+func (f *Fault) check() error {
+	kind, ok := KindNamed(f.Kind)
+	if !ok {
+		p := problem.New(problem.Invalid, "fault-unknown", "no such fault").Got(f.Kind).Do("GET /api/v1/faults/kinds lists them")
+		if near := problem.Nearest(f.Kind, names()); near != "" {
+			p.Want(near)
+		}
+		return p
+	}
+	switch {
+	case f.Endpoint != "" && kind.Stage != HTTP:
+		return problem.New(problem.Invalid, "fault-endpoint", "this fault strikes one place only").Got(f.Kind + " at " + f.Endpoint).Want("no endpoint")
+	case f.Endpoint != "" && !slices.Contains(Endpoints, f.Endpoint):
+		return problem.New(problem.Invalid, "fault-endpoint", "no such endpoint").Got(f.Endpoint).Want(strings.Join(Endpoints, ", "))
+	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
+		return problem.New(problem.Invalid, "fault-status", "this is no HTTP error").Got(strconv.Itoa(f.Status)).Want("400 to 599")
+	case f.Times < 0:
+		return problem.New(problem.Invalid, "fault-times", "a fault cannot strike so often").Got(strconv.Itoa(f.Times)).Want("1 or more; 0 until it is taken away")
+	}
+	if f.Delay != "" {
+		if d, err := time.ParseDuration(f.Delay); err != nil || d < 0 || d > 5*time.Minute {
+			return problem.New(problem.Invalid, "fault-delay", "the delay cannot be used").Got(f.Delay).Want("a duration up to 5m, such as 3s")
+		}
+	}
+	return nil
+}
+
+func names() []string {
+	var out []string
+	for _, k := range Kinds {
+		out = append(out, k.Name)
+	}
+	return out
+}
+
+// Replace orders these faults instead of those in force: all of them, or none.
+func (s *Set) Replace(list []Fault) error {
+	if len(list) > most {
+		return problem.New(problem.Invalid, "faults-many", "so many faults cannot be kept").Got(strconv.Itoa(len(list))).Want("100 at most")
+	}
+	var all []*Fault
+	for _, f := range list {
+		if err := f.check(); err != nil {
+			return err
+		}
+		f.ID, f.Struck = rand.Text()[:8], 0
+		all = append(all, &f)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = all
+	s.active.Store(len(all) > 0)
+	return nil
+}
+
+// List are the faults in force, with how often each has struck.
+func (s *Set) List() []Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []Fault{}
+	for _, f := range s.all {
+		out = append(out, *f)
+	}
+	return out
+}
+
+// Active tells whether any fault is in force.
+func (s *Set) Active() bool { return s != nil && s.active.Load() }
+
+// Take returns the first fault of a stage that fits, and counts it.
+func (s *Set) Take(stage Stage, endpoint, client, identity string) (Fault, bool) {
+	if !s.Active() {
+		return Fault{}, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, f := range s.all {
+		kind, _ := KindNamed(f.Kind)
+		if kind.Stage != stage || !fits(f.Endpoint, endpoint) || !fits(f.Client, client) || !fits(f.Identity, identity) || f.Times > 0 && f.Struck >= f.Times {
+			continue
+		}
+		s.all[i].Struck++
+		return *f, true
+	}
+	return Fault{}, false
+}
+
+func fits(wanted, is string) bool { return wanted == "" || wanted == is }
+
+// Late is how long a slow fault waits.
+func (f Fault) Late() time.Duration {
+	if d, err := time.ParseDuration(f.Delay); err == nil {
+		return d
+	}
+	return 5 * time.Second
+}
+
+// HTTPStatus is the status a status fault answers.
+func (f Fault) HTTPStatus() int {
+	if f.Status == 0 {
+		return 503
+	}
+	return f.Status
+}
