@@ -12,10 +12,13 @@ type State interface {
 	Dump(ctx context.Context) (any, error)
 	Restore(ctx context.Context, raw []byte) error
 	Reset(ctx context.Context) error
+	// Announcement is all that ready.json holds.
+	Announcement() any
 }
 
 func (s *Console) stateRoutes() []route {
 	return []route{
+		{"GET", "/ready", "What ready.json holds: addresses, the demo client, personas", func(echo.Context) (any, error) { return s.State.Announcement(), nil }},
 		{"GET", "/state", "The whole state, with its secrets", func(c echo.Context) (any, error) { return s.State.Dump(ctx(c)) }},
 		{"PUT", "/state", "Go back to a state that GET answered", s.restoreState},
 		{"DELETE", "/state", "Begin anew with the personas; keys and the demo client stay, so that applications need no new settings", func(c echo.Context) (any, error) { return nil, s.State.Reset(ctx(c)) }},

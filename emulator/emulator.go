@@ -71,7 +71,8 @@ type Emulator struct {
 	demoPEM, demoKey        []byte
 	closing                 chan struct{} // streams and long polls end with it
 	stop                    context.CancelFunc
-	ready                   Ready
+	announced               sync.RWMutex
+	ready                   Ready // under announced, once the world is open
 }
 
 // newWorld makes the domain services; nothing is generated yet.
@@ -228,10 +229,15 @@ func (e *Emulator) close() {
 
 // Ready is what a client or a test needs to use this world.
 func (e *Emulator) Ready() Ready {
+	e.announced.RLock()
+	defer e.announced.RUnlock()
 	r := e.ready
 	r.Personas = slices.Clone(r.Personas)
 	return r
 }
+
+// Announcement is Ready, for the control API.
+func (e *Emulator) Announcement() any { return e.Ready() }
 
 // hostOf is the host name of a base URL.
 func hostOf(base string) string {

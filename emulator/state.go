@@ -117,6 +117,8 @@ func (e *Emulator) reload(ctx context.Context) error {
 	if err := parallel(func() error { return e.demoClient(ctx) }, func() error { return e.personas(ctx) }); err != nil {
 		return err
 	}
+	e.announced.Lock()
+	defer e.announced.Unlock()
 	if client, err := e.clients.Get(ctx, DemoID); err == nil {
 		e.ready.DemoClient.ClientSecret = client.Secret
 	}

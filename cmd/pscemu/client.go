@@ -36,7 +36,8 @@ func connect(cmd *cobra.Command) (*remote, error) {
 	server, _ := cmd.Flags().GetString("server")
 	token, _ := cmd.Flags().GetString("token")
 	if server != "" {
-		return &remote{Ready{APIURL: strings.TrimSuffix(server, "/") + "/api/v1", APIToken: token}}, nil
+		r := &remote{Ready{APIURL: strings.TrimSuffix(server, "/") + "/api/v1", APIToken: token}}
+		return r, r.call(http.MethodGet, "/ready", nil, &r.ready)
 	}
 	data, _ := cmd.Flags().GetString("data")
 	if data == "" {

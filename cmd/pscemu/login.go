@@ -115,9 +115,29 @@ func (r *remote) login(client *http.Client, l loginOf) (*loggedIn, error) {
 	return out, err
 }
 
+// ca is the server CA, in PEM form.
+func (r *remote) ca() ([]byte, error) {
+	if r.ready.CAFile == "" {
+		return []byte(r.ready.CA), nil
+	}
+	return os.ReadFile(r.ready.CAFile)
+}
+
+// pair is the client's certificate: from these files, or the demo client's.
+func (r *remote) pair(cert, key string) (tls.Certificate, error) {
+	d := r.ready.DemoClient
+	switch {
+	case cert != "":
+		return tls.LoadX509KeyPair(cert, key)
+	case d.CertificateFile != "":
+		return tls.LoadX509KeyPair(d.CertificateFile, d.KeyFile)
+	}
+	return tls.X509KeyPair([]byte(d.Certificate), []byte(d.Key))
+}
+
 // roots trust the server CA that ready.json names.
 func (r *remote) roots() (*x509.CertPool, error) {
-	pem, err := os.ReadFile(r.ready.CAFile)
+	pem, err := r.ca()
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(pem)
 	return pool, err
@@ -125,10 +145,7 @@ func (r *remote) roots() (*x509.CertPool, error) {
 
 // backChannel is a vendor's HTTP client with its certificate.
 func (r *remote) backChannel(cert, key string) (*http.Client, error) {
-	if cert == "" {
-		cert, key = r.ready.DemoClient.CertificateFile, r.ready.DemoClient.KeyFile
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
+	pair, err := r.pair(cert, key)
 	if err != nil {
 		return nil, err
 	}

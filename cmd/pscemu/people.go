@@ -51,7 +51,9 @@ func runGenerate(cmd *cobra.Command, _ []string) error {
 			return err
 		}
 		all = append(all, out.Items...)
-		progress(cmd, min(from+batch, count), count)
+		if count > batch {
+			progress(cmd, from, min(from+batch, count), count)
+		}
 	}
 	if wantsJSON(cmd) {
 		return printJSON(cmd, map[string]any{"items": all, "seed": in["seed"]})
@@ -86,28 +88,6 @@ func generation(cmd *cobra.Command) map[string]any {
 		in["mix"] = mix
 	}
 	return in
-}
-
-// progress shows a bar on a terminal, and a line at each tenth elsewhere.
-func progress(cmd *cobra.Command, done, all int) {
-	if all <= batch {
-		return
-	}
-	w := cmd.ErrOrStderr()
-	if f, ok := w.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			filled := 40 * done / all
-			end := "\r"
-			if done == all {
-				end = "\n"
-			}
-			fmt.Fprintf(w, "[%s%s] %d/%d%s", strings.Repeat("#", filled), strings.Repeat(" ", 40-filled), done, all, end)
-			return
-		}
-	}
-	if tenth := max(all/10, 1); done/tenth != (done-batch)/tenth || done == all {
-		fmt.Fprintf(w, "%d of %d\n", done, all)
-	}
 }
 
 func newImport() *cobra.Command {

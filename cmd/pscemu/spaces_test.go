@@ -32,6 +32,9 @@ func (s *server) space(name string) *server {
 			s.t.Fatal(err)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(dir, "ready.json"), []byte(encoded(s.t, sp.Ready)), 0o600); err != nil { // for commands
+		s.t.Fatal(err)
+	}
 	return sp
 }
 

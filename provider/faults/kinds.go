@@ -22,6 +22,7 @@ const (
 	Refuse  Duty = "refuse"  // open no session
 	Recover Duty = "recover" // log in all the same
 	Survive Duty = "survive" // open no session, show an error, and go on working
+	Either  Duty = "either"  // log in or not, but answer
 )
 
 // Kind is one fault that can be ordered, and what it demands of the client.
@@ -82,7 +83,7 @@ var Kinds = []Kind{
 
 	{"access-token-missing", TokenResponse, "access_token is missing", Survive, "RFC 6749 §5.1", "medium", "treat it as a failed login"},
 	{"id-token-missing", TokenResponse, "id_token is missing", Refuse, "OIDC Core §3.1.3.3", "critical", "no id token, no login"},
-	{"token-type-missing", TokenResponse, "token_type is missing", Recover, "RFC 6749 §5.1", "low", "PSC always sends Bearer; tolerate or refuse, but do not crash"},
+	{"token-type-missing", TokenResponse, "token_type is missing", Either, "RFC 6749 §5.1", "low", "PSC always sends Bearer; tolerate or refuse, but do not crash"},
 	{"expires-in-missing", TokenResponse, "expires_in is missing", Recover, "RFC 6749 §5.1", "low", "expires_in is only recommended"},
 	{"refresh-token-missing", TokenResponse, "refresh_token is missing", Recover, "RFC 6749 §5.1", "low", "a refresh token is optional: log in without"},
 	{"response-members-unknown", TokenResponse, "the answer holds members nobody knows", Recover, "RFC 6749 §5.1", "low", "ignore what you do not know"},
@@ -92,7 +93,7 @@ var Kinds = []Kind{
 	{"claims-missing", UserInfo, "SubjectNameID, SubjectRole and SubjectRefPro are missing", Survive, "PSC: the claims of UserInfo", "medium", "check the claims you depend on, and say which is missing"},
 	{"types-wrong", UserInfo, "arrays are strings, strings are numbers, objects are null", Survive, "PSC: the claims of UserInfo", "medium", "check types before use"},
 	{"claims-html", UserInfo, "names hold HTML", Recover, "OWASP XSS", "critical", "escape claims wherever they are shown"},
-	{"claims-long", UserInfo, "names of 4000 characters", Recover, "PSC: the claims of UserInfo", "low", "bound what you store and show"},
+	{"claims-long", UserInfo, "names of 4000 characters", Either, "PSC: the claims of UserInfo", "low", "bound what you store and show"},
 	{"claims-unicode", UserInfo, "names with accents, apostrophes, right-to-left and emoji", Recover, "RFC 8259 §8.1", "medium", "handle UTF-8 throughout"},
 
 	{"rotated", KeySet, "the signing key was rotated just before the token was signed", Recover, "OIDC Core §10.1.1", "high", "fetch the key set again when kid is unknown"},

@@ -402,6 +402,9 @@ func (p *Provider) SessionOf(r *http.Request) *Session {
 				if rec, _, err := p.storage.grantOf(ctx, c.JTI); err == nil {
 					return &rec.Session
 				}
+				if b, err := browsers.Load(ctx, p.storage.store, c.SID); err == nil { // the grant is gone
+					return &Session{LoginID: b.LoginID, ClientID: c.Azp, NationalID: b.NationalID}
+				}
 			}
 		}
 	}

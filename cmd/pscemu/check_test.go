@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"pscemu/check"
+	"pscemu/check/sample"
+)
+
+// application runs the sample application against the server, with faults
+// planted, as a client registered for it.
+func (s *server) application(planted ...string) string {
+	s.t.Helper()
+	var app http.Handler
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { app.ServeHTTP(w, r) }))
+	s.t.Cleanup(web.Close)
+	url := strings.Replace(web.URL, "127.0.0.1", "localhost", 1)
+	s.register("sample", map[string]any{"redirect_uris": []string{url + "/callback"}, "post_logout_redirect_uris": []string{url + "/"}})
+	a, err := sample.New(context.Background(), sample.Config{Issuer: s.Issuer, ClientID: "sample", Certificate: *s.issued("sample"), Roots: s.roots(), URL: url, Planted: planted})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	app = a
+	return url
+}
+
+// verdict runs the check as a user does, and returns the report with its exit
+// code.
+func (s *server) verdict(app string, more ...string) (*check.Report, int, string) {
+	s.t.Helper()
+	args := append([]string{"check", "--data", s.data, "--output", "json", "--start", app + "/login", "--logged-in", "text=Bienvenue", "--page", app + "/", "--logout", app + "/logout"}, more...)
+	cmd := exec.Command(binary, args...)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, _ := cmd.Output()
+	var r check.Report
+	if err := json.Unmarshal(out, &r); err != nil {
+		s.t.Fatalf("%v: %s%s", err, out, errs.String())
+	}
+	return &r, cmd.ProcessState.ExitCode(), errs.String()
+}
+
+func failures(r *check.Report) []string {
+	out := []string{}
+	for _, f := range r.Failed() {
+		out = append(out, f.ID)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestTheGoodSampleApplicationPassesEveryScenario(t *testing.T) {
+	s := boot(t)
+	r, code, progress := s.verdict(s.application())
+	for _, f := range r.Findings {
+		if f.Verdict == check.Failed {
+			t.Errorf("%s: %s", f.ID, f.What)
+		}
+		if f.Verdict == check.NotApplicable && !slices.Contains([]string{"cookie-secure", "jwks-slow", "jwks-status", "jwks-malformed", "jwks-cut"}, f.ID) {
+			t.Errorf("%s does not apply: %s", f.ID, f.What)
+		}
+	}
+	if code != 0 || len(r.Findings) < 50 || !strings.Contains(progress, "of ") {
+		t.Errorf("exit code %d, %d scenarios, progress %q", code, len(r.Findings), progress)
+	}
+}
+
+// planted are faults of the sample application, and the scenarios in which each
+// shows.
+var planted = map[string][]string{
+	"state-wrong":        {"state-wrong", "state-missing"}, // PKCE still binds the code to its browser
+	"iss-wrong":          {"iss-wrong", "iss-missing"},
+	"nonce-wrong":        {"nonce-wrong", "nonce-missing-in-token"},
+	"aud-wrong":          {"aud-wrong"},
+	"expired":            {"expired", "exp-missing", "issued-long-ago", "not-yet-valid"},
+	"signature-wrong":    {"signature-wrong", "alg-none", "key-foreign", "kid-unknown", "key-in-header"},
+	"iss-in-token-wrong": {"iss-in-token-wrong"},
+	"azp-wrong":          {"azp-wrong"},
+	"acr-changed":        {"acr-changed"},
+	"at-hash-wrong":      {"at-hash-wrong"},
+	"other-person":       {"other-person", "sub-missing-in-userinfo"},
+	"claims-html":        {"claims-html"},
+	"token-not-shown":    {"token-not-shown"},
+	"cookie-httponly":    {"cookie-httponly"},
+	"session-renewed":    {"session-renewed"},
+	"values-fresh":       {"values-fresh"},
+	"acr-asked":          {"acr-asked"},
+	"pkce-used":          {"pkce-used"},
+	"refresh-rotates":    {"refresh-rotates"},
+	"logout-closes":      {"logout-closes"},
+	"logout-at-psc":      {"logout-at-psc"},
+	"callback-reloaded":  {"callback-reloaded"},
+}
+
+// The checks mostly wait, so they run side by side, each in a space.
+func TestEachPlantedFaultIsFoundAndNoOther(t *testing.T) {
+	s := boot(t)
+	var all errgroup.Group
+	all.SetLimit(8)
+	for name, want := range planted {
+		slices.Sort(want)
+		sp := s.space(name)
+		app := sp.application(name)
+		all.Go(func() error {
+			r, code, _ := sp.verdict(app)
+			if got := failures(r); !slices.Equal(got, want) || code != 1 {
+				t.Errorf("%s: found %v, want %v; exit code %d", name, got, want, code)
+				for _, f := range r.Failed() {
+					t.Logf("%s: %s: %s", name, f.ID, f.What)
+				}
+			}
+			return nil
+		})
+	}
+	_ = all.Wait() // it never fails
+}
+
+func TestTheReportsOfACheckAreWhatTheirReadersExpect(t *testing.T) {
+	s := boot(t)
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	r, code, _ := s.verdict(s.application("nonce-wrong", "cookie-httponly"), "--report", file("v.html"), "--report", file("v.xml"), "--report", file("v.sarif"), "--report", file("v.json"), "--accept", "cookie-httponly,nonce-missing-in-token,nonce-wrong")
+	if code != 0 || len(r.Failed()) != 3 {
+		t.Errorf("with all of it accepted: exit code %d, %v", code, failures(r))
+	}
+	read := func(name string) []byte {
+		b, err := os.ReadFile(file(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	if page := string(read("v.html")); !strings.Contains(page, "How to fix it:") || !strings.Contains(page, s.ConsoleURL+"/logins/") {
+		t.Errorf("the page: %.500s", page)
+	}
+	var suite struct {
+		Tests    int `xml:"tests,attr"`
+		Failures int `xml:"failures,attr"`
+		Cases    []struct {
+			Failure *struct{} `xml:"failure"`
+		} `xml:"testcase"`
+	}
+	if err := xml.Unmarshal(read("v.xml"), &suite); err != nil || suite.Tests != len(r.Findings) || suite.Failures != 3 || len(suite.Cases) != suite.Tests {
+		t.Errorf("JUnit: %v %+v", err, suite)
+	}
+	var sarif struct {
+		Version string
+		Runs    []struct {
+			Results []struct{ RuleID, Level string }
+			Tool    struct{ Driver struct{ Rules []any } }
+		}
+	}
+	if err := json.Unmarshal(read("v.sarif"), &sarif); err != nil || sarif.Version != "2.1.0" || len(sarif.Runs[0].Results) != 3 || len(sarif.Runs[0].Tool.Driver.Rules) != len(r.Findings) {
+		t.Errorf("SARIF: %v %+v", err, sarif)
+	}
+}
+
+func TestACheckSaysWhyItCannotBegin(t *testing.T) {
+	s := boot(t)
+	nothing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}))
+	defer nothing.Close()
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"no start":      {[]string{"--logged-in", "text=x"}, 2, "--start"},
+		"no such sign":  {[]string{"--start", nothing.URL, "--logged-in", "words=x"}, 2, "text=WORDS"},
+		"no such form":  {[]string{"--start", nothing.URL, "--logged-in", "text=x", "--report", "x.pdf"}, 2, "JUnit"},
+		"no login":      {[]string{"--start", nothing.URL, "--logged-in", "text=x"}, 1, "sent the browser to no login"},
+		"no answer":     {[]string{"--start", "http://127.0.0.1:1/", "--logged-in", "text=x"}, 1, "does not answer"},
+		"no such grave": {[]string{"--start", nothing.URL, "--logged-in", "text=x", "--fail-on", "grave"}, 2, "critical"},
+	} {
+		cmd := exec.Command(binary, append([]string{"check", "--data", s.data}, c.args...)...)
+		out, _ := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != c.code || !strings.Contains(string(out), c.want) {
+			t.Errorf("%s: %d %s", name, cmd.ProcessState.ExitCode(), out)
+		}
+	}
+}
+
+func TestBrowserCheckOfTheGoodSampleApplication(t *testing.T) {
+	s := boot(t)
+	app := s.application()
+	r, code, _ := s.verdict(app, "--browser", "--logged-in", "selector=#welcome")
+	for _, f := range r.Failed() {
+		t.Errorf("%s: %s", f.ID, f.What)
+	}
+	if code != 0 || r.Count(check.Passed) < 50 {
+		t.Errorf("exit code %d, %d passed", code, r.Count(check.Passed))
+	}
+}
