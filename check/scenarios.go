@@ -2,9 +2,11 @@ package check
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -52,9 +54,12 @@ func (r *run) play(ctx context.Context, s scenario) Finding {
 
 // scenarios are all of them: a good login and what it shows, what must not open
 // a session, what must not break the application, and what follows a login.
+// The rotation comes last: an application that does not follow it would fail
+// everything after it.
 func scenarios() []scenario {
-	all := slices.Concat(observations, poisoned(), unhealthy(), afterwards)
-	return append(all, scenario{Finding{ID: "still-works", Title: "after all this a good login works", Source: "PSC: availability", Severity: "high", Fix: "an error in one login must not stop the next"}, stillWorks})
+	spoiled, rotated := poisoned()
+	all := slices.Concat(observations, spoiled, unhealthy(), afterwards)
+	return append(all, scenario{Finding{ID: "still-works", Title: "after all this a good login works", Source: "PSC: availability", Severity: "high", Fix: "an error in one login must not stop the next"}, stillWorks}, rotated)
 }
 
 // see is an observation of the first good login.
@@ -132,9 +137,7 @@ var observations = []scenario{
 		return passed("no refusal")
 	}),
 	see("token-not-shown", "high", "no token is given to the browser", "RFC 9700 §4.3; OAuth for browser-based apps", "keep tokens on the server; give the browser a session cookie", func(p *passage, _ *story) outcome {
-		return judged(!strings.Contains(p.page.Body, "eyJ") && !strings.Contains(p.page.URL, "eyJ") && !slices.ContainsFunc(p.page.Cookies, func(c *http.Cookie) bool {
-			return strings.Count(c.Value, ".") == 2 && strings.HasPrefix(c.Value, "eyJ")
-		}), "the page, its URL and cookies")
+		return judged(!holdsJWT(p.page.Body) && !holdsJWT(p.page.URL) && !slices.ContainsFunc(p.page.Cookies, func(c *http.Cookie) bool { return holdsJWT(c.Value) }), "the page, its URL and cookies")
 	}),
 	see("code-left-url", "low", "the code does not stay in the address bar", "RFC 9700 §4.2.4", "redirect after the callback", func(p *passage, _ *story) outcome {
 		u, err := url.Parse(p.page.URL)
@@ -155,6 +158,20 @@ var observations = []scenario{
 	{Finding{ID: "callback-unasked", Title: "a callback that nobody asked for opens no session", Source: "RFC 6749 §10.12", Severity: "critical", Fix: "refuse a callback without a login under way"}, callbackUnasked},
 	{Finding{ID: "callback-reloaded", Title: "a callback that is loaded again breaks nothing and opens nothing anew", Source: "RFC 6749 §10.5", Severity: "medium", Fix: "forget state after its first use; do not send the code again"}, callbackReloaded},
 	{Finding{ID: "person-refuses", Title: "a login the person refuses opens no session", Source: "RFC 6749 §4.1.2.1", Severity: "high", Fix: "handle error=access_denied in the callback"}, personRefuses},
+}
+
+var jwtForm = regexp.MustCompile(`(eyJ[\w-]+)\.[\w-]+\.[\w-]+`)
+
+// holdsJWT tells a JWT from signed cookies that look alike: its head names an
+// algorithm.
+func holdsJWT(text string) bool {
+	for _, m := range jwtForm.FindAllStringSubmatch(text, -1) {
+		head, err := base64.RawURLEncoding.DecodeString(m[1])
+		if err == nil && strings.Contains(string(head), `"alg"`) {
+			return true
+		}
+	}
+	return false
 }
 
 func cookies(what string, good func(*http.Cookie) bool) func(*passage, *story) outcome {
@@ -318,16 +335,20 @@ func personRefuses(ctx context.Context, r *run, _ scenario) outcome {
 	return judged(!p.open && p.page.Status != 0 && p.page.Status < 500, fmt.Sprintf("%s; status %d", opened(p.open), p.page.Status)).in(s)
 }
 
-// poisoned are the answers that say something wrong.
-func poisoned() []scenario {
-	var out []scenario
+// poisoned are the answers that say something wrong; and the key rotation.
+func poisoned() (out []scenario, rotated scenario) {
 	for _, k := range faults.Kinds {
 		if k.Stage == faults.HTTP || k.Name == "auth-time-old" { // that one is only wrong when max_age was sent
 			continue
 		}
-		out = append(out, scenario{Finding{ID: k.Name, Title: duty(k.Duty) + ": " + k.What, Source: k.Source, Severity: k.Severity, Fix: k.Fix}, withFault(k, faults.Fault{Kind: k.Name})})
+		s := scenario{Finding{ID: k.Name, Title: duty(k.Duty) + ": " + k.What, Source: k.Source, Severity: k.Severity, Fix: k.Fix}, withFault(k, faults.Fault{Kind: k.Name})}
+		if k.Stage == faults.KeySet {
+			rotated = s
+			continue
+		}
+		out = append(out, s)
 	}
-	return out
+	return out, rotated
 }
 
 func duty(d faults.Duty) string {
@@ -342,9 +363,6 @@ func unhealthy() []scenario {
 			k, _ := faults.KindNamed(name)
 			if endpoint == "jwks" && k.Duty == faults.Survive {
 				k.Duty = faults.Either // keys that are known already will do
-			}
-			if endpoint == "userinfo" && k.Duty == faults.Survive {
-				k.Duty = faults.Survive
 			}
 			out = append(out, scenario{Finding{ID: endpoint + "-" + name, Title: duty(k.Duty) + ": " + endpoint + ": " + k.What, Source: k.Source, Severity: k.Severity, Fix: k.Fix},
 				withFault(k, faults.Fault{Kind: name, Endpoint: endpoint, Delay: map[string]string{"slow": "1500ms"}[name]})})

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bufio"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"pscemu/check"
+)
+
+// freePort is one that nobody listens on at the moment.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// example runs one of the example applications against the server, and returns
+// its address when it says that it is ready.
+func (s *server) example(name string, command ...string) string {
+	s.t.Helper()
+	port := freePort(s.t)
+	url := "http://localhost:" + port
+	s.register(name, map[string]any{"redirect_uris": []string{url + "/callback"}, "post_logout_redirect_uris": []string{url + "/"}})
+	dir := s.t.TempDir()
+	s.cli("certificates", "issue", "--client", name, "--out", dir)
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	env := append(os.Environ(), "ISSUER="+s.Issuer, "CLIENT_ID="+name, "CA="+s.CAFile, "PORT="+port)
+	for _, f := range files {
+		switch filepath.Ext(f) {
+		case ".pem":
+			env = append(env, "CERT="+f)
+		case ".key":
+			env = append(env, "KEY="+f)
+		}
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Dir, cmd.Env = filepath.Join("..", "..", "examples", name), env
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		s.t.Fatalf("%v; make deps installs what the examples need", err)
+	}
+	s.t.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGKILL); _ = cmd.Wait() })
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "ready ") {
+			go func() { // its further words are of no use here
+				for lines.Scan() {
+				}
+			}()
+			return url
+		}
+	}
+	s.t.Fatalf("the example %s ended without being ready", name)
+	return ""
+}
+
+func TestTheExamplesOnOtherLibrariesPassTheCheck(t *testing.T) {
+	tools, err := filepath.Abs("../../.tools/venv/bin/python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		command []string
+		known   string // what the library does otherwise; examples/README.md says why
+	}{"node": {[]string{"node", "app.mjs"}, "rotated"}, "python": {[]string{tools, "app.py"}, ""}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := boot(t)
+			r, code, _ := s.verdict(s.example(name, c.command...), "--accept", c.known)
+			for _, f := range r.Failed() {
+				if f.ID == c.known {
+					continue
+				}
+				t.Errorf("%s (%s): %s", f.ID, f.Severity, f.What)
+			}
+			if code != 0 || r.Count(check.Passed) < 50 {
+				t.Errorf("exit code %d, %d passed", code, r.Count(check.Passed))
+			}
+		})
+	}
+}
