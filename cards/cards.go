@@ -304,9 +304,29 @@ func (d *Desk) save(ctx context.Context, c *Card) error {
 	return d.store.Update(ctx, func(tx store.Tx) error { return place(tx, c) })
 }
 
-// IssueIn gives the person a card that is in this state already.
+// IssueIn gives the person a CPS that is in this state already.
 func (d *Desk) IssueIn(ctx context.Context, i *identities.Identity, state State) error {
 	c := d.newCard(i, Types[0])
+	c.become(state)
+	return d.save(ctx, &c)
+}
+
+// IssueAs gives the person a card of this type that is in this state already;
+// pin "" means DefaultPIN.
+func (d *Desk) IssueAs(ctx context.Context, nationalID, typeName, pin string, state State) error {
+	c, err := d.Issue(ctx, nationalID, typeName, pin)
+	if err != nil || state == Active {
+		return err
+	}
+	if !slices.Contains([]State{Blocked, Opposed, Expired}, state) {
+		return problem.New(problem.Invalid, "card-state", "a card cannot be issued in this state").Got(string(state)).Want("active, blocked, opposed or expired")
+	}
+	_, err = d.change(ctx, c.Serial, func(c *Card) error { c.become(state); return nil })
+	return err
+}
+
+// become puts a new card into a state.
+func (c *Card) become(state State) {
 	c.State = state
 	switch state {
 	case Expired:
@@ -316,7 +336,6 @@ func (d *Desk) IssueIn(ctx context.Context, i *identities.Identity, state State)
 	case Opposed:
 		c.Reason = "perte ou vol"
 	}
-	return d.save(ctx, &c)
 }
 
 // IssueAll gives each person the card that goes with them, in one transaction;

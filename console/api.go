@@ -56,7 +56,7 @@ type file struct {
 }
 
 func (s *Console) routes() []route {
-	return slices.Concat(s.orderRoutes(), s.journalRoutes(), s.stateRoutes(), s.spaceRoutes(), []route{
+	return slices.Concat(s.orderRoutes(), s.journalRoutes(), s.stateRoutes(), s.spaceRoutes(), s.scenarioRoutes(), s.doctorRoutes(), []route{
 		{"GET", "/identities", "List people; ?q searches, ?profession&tag filter, ?limit&after pages", s.listIdentities},
 		{"POST", "/identities", "Create a person", s.createIdentity},
 		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means, quiet}; the same seed gives the same people", s.generate},
@@ -287,11 +287,16 @@ func patch(c echo.Context, prefix string) (map[string]string, error) {
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
+	return texts(in, prefix), nil
+}
+
+// texts are settings as text, by their names.
+func texts(in map[string]any, prefix string) map[string]string {
 	out := map[string]string{}
 	for name, value := range in {
 		out[prefix+strings.ReplaceAll(name, "_", "-")] = fmt.Sprint(value)
 	}
-	return out, nil
+	return out
 }
 
 func (s *Console) deliveries(c echo.Context) (any, error) {

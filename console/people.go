@@ -23,19 +23,29 @@ const maxBatch = 5000
 // generate makes people with the means asked for. Those who are there already
 // stay as they are.
 func (s *Console) generate(c echo.Context) (any, error) {
-	in := struct {
-		Count      int            `json:"count"`
-		Seed       uint64         `json:"seed"`
-		From       int            `json:"from"`
-		Profession string         `json:"profession"`
-		Theme      string         `json:"theme"`
-		Mix        map[string]int `json:"mix"`
-		Traps      bool           `json:"traps"`
-		Means      []string       `json:"means"`
-		Quiet      bool           `json:"quiet"` // the answer holds no people
-	}{Count: 1, Means: []string{"ecps", "card"}}
+	in := generation{Count: 1}
 	if err := body(c, &in); err != nil {
 		return nil, err
+	}
+	return s.generated(c, in)
+}
+
+// generation is an order of people.
+type generation struct {
+	Count      int            `json:"count"`
+	Seed       uint64         `json:"seed"`
+	From       int            `json:"from,omitempty"`
+	Profession string         `json:"profession,omitempty"`
+	Theme      string         `json:"theme,omitempty"`
+	Mix        map[string]int `json:"mix,omitempty"`
+	Traps      bool           `json:"traps,omitempty"`
+	Means      []string       `json:"means,omitempty"` // ecps and card when left out
+	Quiet      bool           `json:"quiet,omitempty"` // the answer holds no people
+}
+
+func (s *Console) generated(c echo.Context, in generation) (any, error) {
+	if in.Means == nil {
+		in.Means = []string{"ecps", "card"}
 	}
 	if in.Count < 1 || in.Count > maxBatch || in.From < 0 || in.From+in.Count > identities.MaxGenerated {
 		return nil, problem.New(problem.Invalid, "count-invalid", "this many people cannot be made at once").Want("a count from 1 to 5000; go on with from")

@@ -107,3 +107,16 @@ func (m *Magic) Identity() *Identity {
 	}
 	return i
 }
+
+// Seeded are the people of a fresh emulator, as they are then, by national id.
+func Seeded() map[string]Identity {
+	out := map[string]Identity{}
+	for _, p := range Personas() {
+		out[p.NationalID] = p.Identity
+	}
+	for _, m := range MagicPeople() {
+		i := m.Identity()
+		out[i.NationalID] = *i
+	}
+	return out
+}

@@ -23,16 +23,16 @@ import (
 // planted, as a client registered for it.
 func (s *server) application(planted ...string) string {
 	s.t.Helper()
-	var app http.Handler
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { app.ServeHTTP(w, r) }))
-	s.t.Cleanup(web.Close)
-	url := strings.Replace(web.URL, "127.0.0.1", "localhost", 1)
+	web := httptest.NewUnstartedServer(nil) // its address goes into the registration
+	url := strings.Replace("http://"+web.Listener.Addr().String(), "127.0.0.1", "localhost", 1)
 	s.register("sample", map[string]any{"redirect_uris": []string{url + "/callback"}, "post_logout_redirect_uris": []string{url + "/"}})
 	a, err := sample.New(context.Background(), sample.Config{Issuer: s.Issuer, ClientID: "sample", Certificate: *s.issued("sample"), Roots: s.roots(), URL: url, Planted: planted})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	app = a
+	web.Config.Handler = a
+	web.Start()
+	s.t.Cleanup(web.Close)
 	return url
 }
 
