@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestTheRecipesWork(t *testing.T) {
+	python, err := filepath.Abs("../../.tools/venv/bin/python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := boot(t)
+	for name, c := range map[string]struct {
+		command []string
+		says    string
+	}{
+		"curl":       {[]string{"bash", "curl.sh"}, "curl: ok"},
+		"playwright": {[]string{"node", "playwright.mjs"}, "playwright: ok"},
+		"selenium":   {[]string{python, "selenium_login.py"}, "selenium: ok"},
+		"postman": {[]string{"node_modules/.bin/newman", "run", "postman.json", "--ssl-client-cert", s.DemoClient.CertificateFile, "--ssl-client-key", s.DemoClient.KeyFile, "--ssl-extra-ca-certs", s.CAFile,
+			"--env-var", "base_url=" + s.BaseURL, "--env-var", "issuer=" + s.Issuer, "--env-var", "api_url=" + s.APIURL, "--env-var", "api_token=" + s.APIToken, "--env-var", "person=" + doctor}, "the person"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(c.command[0], c.command[1:]...)
+			cmd.Dir, cmd.Env = "../../recipes", append(os.Environ(), "READY="+filepath.Join(s.data, "ready.json"))
+			out, err := cmd.CombinedOutput()
+			if err != nil || !strings.Contains(string(out), c.says) {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+}
