@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help run build check vet test conformance ledger deps screens bench cover fuzz release
+.PHONY: help run build check vet test conformance ledger security crash deps screens bench cover fuzz release
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -33,6 +33,12 @@ conformance: ## the OpenID Foundation's checks against a running emulator, as a 
 
 ledger: ## write docs/fidelity.md anew
 	go run ./cmd/pscemu fidelity > docs/fidelity.md
+
+security: ## write docs/security.md anew: each attack with its tests
+	UPDATE=1 go test -count=1 -run TestTheAttackTableIsTrue ./cmd/pscemu
+
+crash: ## kill the server three hundred times under load
+	CRASHES=300 go test -count=1 -v -timeout 30m -run TestAttack34 ./cmd/pscemu
 
 screens: deps ## keep screenshots of the pages in screens/
 	SCREENS=$(CURDIR)/screens TEST_BROWSER=required go test -count=1 -run Browser ./cmd/pscemu

@@ -56,9 +56,15 @@ func boot(t *testing.T, args ...string) *server { return bootIn(t, t.TempDir(), 
 
 func bootIn(t *testing.T, data string, args ...string) *server {
 	t.Helper()
+	return bootLogging(t, data, os.Stderr, args...)
+}
+
+// bootLogging also says where the log goes.
+func bootLogging(t *testing.T, data string, log io.Writer, args ...string) *server {
+	t.Helper()
 	all := append([]string{"serve", "--data", data, "--output", "json", "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0"}, args...)
 	cmd := exec.Command(binary, all...)
-	cmd.Stderr = os.Stderr
+	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -301,3 +307,5 @@ func (s *server) bearerStatus(token string) int {
 	resp.Body.Close()
 	return resp.StatusCode
 }
+
+func decode(r io.Reader, into any) error { return json.NewDecoder(r).Decode(into) }

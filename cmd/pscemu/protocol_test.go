@@ -170,7 +170,7 @@ func TestTheCallbackHasKeycloaksOrderAndTheStateUnchanged(t *testing.T) {
 	}
 }
 
-func TestACodeServesOnceAlsoInParallelAndAReplayRevokesItsTokens(t *testing.T) {
+func TestAttack1ACodeServesOnceAlsoInParallelAndAReplayRevokesItsTokens(t *testing.T) {
 	s := boot(t)
 	rp := newRelyingParty(s, s.demoCertificate())
 	code := rp.login(nurse).Get("code")
