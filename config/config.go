@@ -41,6 +41,7 @@ type Settings struct {
 	Identities    string        `name:"identities" default:"" help:"folder of identity files (JSON, YAML, CSV) to load and to watch"`
 	TrustAnchors  string        `name:"trust-anchors" default:"" help:"PEM file of foreign authorities whose client certificates are accepted"`
 	OutboundCA    string        `name:"outbound-ca" default:"" help:"PEM file of authorities to trust when calling registered notification and logout URIs"`
+	Pprof         bool          `name:"pprof" default:"false" help:"serve /debug/pprof on the console"`
 	LogLevel      string        `name:"log-level" default:"warn" help:"debug, info, warn or error" choices:"debug,info,warn,error"`
 	Policies
 }

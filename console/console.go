@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"net/url"
 	"strings"
 
@@ -57,6 +58,7 @@ type Parts struct {
 	Closing  <-chan struct{} // closed when the server stops: streams end then
 	State    State
 	Spaces   Spaces // nil in a space
+	Pprof    bool   // serve /debug/pprof
 }
 
 // Console serves the workshop.
@@ -91,6 +93,11 @@ func (s *Console) Handler() http.Handler {
 	}
 	api.GET("/ecps/requests/stream", s.stream)
 	e.GET("/api/v1/openapi.json", func(c echo.Context) error { return c.JSON(http.StatusOK, s.OpenAPI()) })
+	if s.Pprof {
+		e.GET("/debug/pprof/*", echo.WrapHandler(http.HandlerFunc(pprof.Index)))
+		e.GET("/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)))
+		e.GET("/debug/pprof/trace", echo.WrapHandler(http.HandlerFunc(pprof.Trace)))
+	}
 	s.pages(e)
 	return e
 }
