@@ -41,6 +41,7 @@ type Policies struct {
 	DoorBehaviours   bool          `name:"door-behaviours" default:"true" help:"test door: phones and cards may answer by themselves"`
 	DoorTOTP         bool          `name:"door-totp" default:"true" help:"test door: a one-time password approves an e-CPS request"`
 	DoorQuirks       bool          `name:"door-quirks" default:"true" help:"test door: people with quirks (magic identities) make things go wrong"`
+	DoorFaults       bool          `name:"door-faults" default:"true" help:"test door: faults that were ordered strike"`
 }
 
 // profiles are named sets of defaults. bas-2026 is the table's own defaults.
@@ -174,7 +175,7 @@ func (l *Live) Policies(client, identity Overrides) Policies {
 	_ = client.apply(&p, "client") // what does not fit was refused when it was registered
 	_ = identity.apply(&p, "identity")
 	if loaded.Strict {
-		p.DoorLoginHint, p.DoorAPILogins, p.DoorTestIdentity, p.DoorBehaviours, p.DoorTOTP, p.DoorQuirks, p.BindingMessage = false, false, false, false, false, false, "plain"
+		p.DoorLoginHint, p.DoorAPILogins, p.DoorTestIdentity, p.DoorBehaviours, p.DoorTOTP, p.DoorQuirks, p.DoorFaults, p.BindingMessage = false, false, false, false, false, false, false, "plain"
 	}
 	return p
 }

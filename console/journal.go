@@ -146,8 +146,16 @@ func (s *Console) putFaults(c echo.Context) (any, error) {
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	err := s.Faults.Replace(in.Items)
+	err := s.orderFaults(in.Items)
 	return items{s.Faults.List(), ""}, err
+}
+
+// orderFaults refuses what would not strike behind a closed door.
+func (s *Console) orderFaults(list []faults.Fault) error {
+	if len(list) > 0 && !s.Settings.Policies(nil, nil).DoorFaults {
+		return problem.New(problem.Forbidden, "door-closed", "this test door is closed").Got("--strict or door-faults=false").Do("open it: PATCH /api/v1/doors, or restart without --strict")
+	}
+	return s.Faults.Replace(list)
 }
 
 func (s *Console) loginsPage(c echo.Context) error {

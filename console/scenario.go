@@ -102,7 +102,7 @@ func (s *Console) loadScenario(c echo.Context) (any, error) {
 func (s *Console) enter(c echo.Context, sc *Scenario) error {
 	steps := []func() error{
 		func() error { return s.enterSettings(sc) },
-		func() error { return s.Faults.Replace(sc.Faults) },
+		func() error { return s.orderFaults(sc.Faults) },
 		func() error { return s.enterClock(sc.Clock) },
 		func() error {
 			for i := range sc.Clients {

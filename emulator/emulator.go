@@ -90,7 +90,7 @@ func newWorld(version string, l *config.Loaded, c *clock.Adjustable, s store.Sto
 	e.orders = orders.New(e.store, e.clock, e.people, e.cards, e.pki, e.outbox, e.live)
 	e.clients = clients.New(e.store)
 	e.auth = &clients.Authenticator{Registry: e.clients, PKI: e.pki, Settings: e.live}
-	e.faults = &faults.Set{}
+	e.faults = &faults.Set{Open: func() bool { return e.live.Policies(nil, nil).DoorFaults }}
 	e.journal = journal.New(e.clock, journal.Limits{Logins: l.JournalLogins, Bytes: l.JournalSize << 20})
 	e.journal.Why = func(code, loginID string) string {
 		if e.live.Strict() {

@@ -38,6 +38,7 @@ func (s *Server) Doors() []Door {
 		{"behaviours", "a person's phone or card may approve or refuse by itself", p.DoorBehaviours},
 		{"totp", "a one-time password (TOTP) approves an e-CPS request, by API, command or on the waiting page", p.DoorTOTP},
 		{"quirks", "people with quirks (magic identities) make things go wrong", p.DoorQuirks},
+		{"faults", "faults (PUT /api/v1/faults) make endpoints fail and spoil answers", p.DoorFaults},
 	}
 }
 

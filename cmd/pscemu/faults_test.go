@@ -202,6 +202,20 @@ func TestAClientSeesEachFault(t *testing.T) {
 	}
 }
 
+// Faults that were ordered before the door was closed strike no more.
+func TestAClosedDoorKeepsFaultsFromStriking(t *testing.T) {
+	s := boot(t)
+	s.api("PUT", "/faults", `{"items":[{"kind":"nonce-wrong"},{"kind":"status","endpoint":"token"}]}`, nil)
+	s.api("PATCH", "/doors", `{"faults":false}`, nil)
+	if a := s.try(s.demoCertificate()); a.verified != nil || a.status != 200 {
+		t.Errorf("a fault struck: %+v", a)
+	}
+	s.api("PATCH", "/doors", `{"faults":true}`, nil)
+	if a := s.try(s.demoCertificate()); a.status != 503 {
+		t.Errorf("the door is open again: %+v", a)
+	}
+}
+
 func TestHTTPFaultsStrikeEveryEndpoint(t *testing.T) {
 	s := boot(t)
 	paths := map[string]string{"discovery": s.Discovery, "jwks": s.Issuer + "/protocol/openid-connect/certs", "authorize": s.BaseURL + "/auth", "token": s.Issuer + "/protocol/openid-connect/token", "userinfo": s.Issuer + "/protocol/openid-connect/userinfo",

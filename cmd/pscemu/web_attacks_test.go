@@ -298,6 +298,9 @@ func TestAttack35StrictClosesEveryDoorAndOnlyLoopbackIsListenedOn(t *testing.T) 
 	if got := s.codeOf("PATCH", "/doors", `{"login-hint":true}`); got != "doors-strict" {
 		t.Errorf("opening one: %s", got)
 	}
+	if got := s.codeOf("PUT", "/faults", `{"items":[{"kind":"slow"}]}`); got != "door-closed" {
+		t.Errorf("a fault: %s", got)
+	}
 	for _, flag := range []string{"--listen", "--card-listen", "--console-listen"} {
 		out, err := exec.Command(binary, "serve", "--data", t.TempDir(), flag, "0.0.0.0:0").CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "loopback only") {

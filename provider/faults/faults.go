@@ -32,6 +32,9 @@ var Endpoints = []string{"discovery", "jwks", "authorize", "token", "userinfo", 
 
 // Set are the faults in force.
 type Set struct {
+	// Open tells whether the door is; nil is open.
+	Open func() bool
+
 	mu     sync.Mutex
 	all    []*Fault
 	active atomic.Bool // lets the hot path pass without the lock
@@ -107,7 +110,9 @@ func (s *Set) List() []Fault {
 }
 
 // Active tells whether any fault is in force.
-func (s *Set) Active() bool { return s != nil && s.active.Load() }
+func (s *Set) Active() bool {
+	return s != nil && s.active.Load() && (s.Open == nil || s.Open())
+}
 
 // Take returns the first fault of a stage that fits, and counts it.
 func (s *Set) Take(stage Stage, endpoint, client, identity string) (Fault, bool) {
