@@ -619,3 +619,22 @@ func TestBrowserLoginAndWaitingPagesIn360PixelsFrenchAndEnglish(t *testing.T) {
 		do(t, ctx, chromedp.Navigate(s.BaseURL+"/wallet?lang=fr"), visible("wallet"))
 	}
 }
+
+func TestBrowserTheListOfLoginsIsLive(t *testing.T) {
+	s := boot(t)
+	a := s.space("live")
+	ctx := chrome(t, s, "")
+	for name, at := range map[string]*server{"the server's own": s, "a space's": a} {
+		row := `//table[@data-testid="logins"]//td[text()="` + doctor + `"]`
+		do(t, ctx, chromedp.Navigate(at.ConsoleURL+"/logins"), visible("logins"), chromedp.WaitNotPresent(row, chromedp.BySearch))
+		newRelyingParty(at, at.demoCertificate()).tokens(doctor, "n")
+		do(t, ctx, chromedp.WaitVisible(row, chromedp.BySearch))
+		var list struct{ Items []struct{ ID string } }
+		at.api("GET", "/logins", "", &list)
+		var drawn string
+		do(t, ctx, chromedp.Navigate(at.ConsoleURL+"/logins/"+list.Items[0].ID), visible("sequence"), chromedp.TextContent(hook("sequence"), &drawn, chromedp.ByQuery), shot("login-story"))
+		if !strings.Contains(drawn, "1. authorize") || !strings.Contains(drawn, "4. token") {
+			t.Errorf("%s: the diagram says %q", name, drawn)
+		}
+	}
+}
