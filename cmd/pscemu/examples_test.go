@@ -25,6 +25,20 @@ func freePort(t *testing.T) string {
 	return port
 }
 
+// node is the machine's Node, or the one that .ci/deps brought where that is
+// too old.
+func node(t *testing.T) string {
+	t.Helper()
+	brought, err := filepath.Abs("../../.tools/node_modules/node/bin/node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(brought); err == nil {
+		return brought
+	}
+	return "node"
+}
+
 // example runs one of the example applications against the server, and returns
 // its address when it says that it is ready.
 func (s *server) example(name string, command ...string) string {
@@ -79,7 +93,7 @@ func TestTheExamplesOnOtherLibrariesPassTheCheck(t *testing.T) {
 	for name, c := range map[string]struct {
 		command []string
 		known   string // what the library does otherwise; examples/README.md says why
-	}{"node": {[]string{"node", "app.mjs"}, "rotated"}, "python": {[]string{tools, "app.py"}, ""}} {
+	}{"node": {[]string{node(t), "app.mjs"}, "rotated"}, "python": {[]string{tools, "app.py"}, ""}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := boot(t)

@@ -19,9 +19,9 @@ func TestTheRecipesWork(t *testing.T) {
 		says    string
 	}{
 		"curl":       {[]string{"bash", "curl.sh"}, "curl: ok"},
-		"playwright": {[]string{"node", "playwright.mjs"}, "playwright: ok"},
+		"playwright": {[]string{node(t), "playwright.mjs"}, "playwright: ok"},
 		"selenium":   {[]string{python, "selenium_login.py"}, "selenium: ok"},
-		"postman": {[]string{"node_modules/.bin/newman", "run", "postman.json", "--ssl-client-cert", s.DemoClient.CertificateFile, "--ssl-client-key", s.DemoClient.KeyFile, "--ssl-extra-ca-certs", s.CAFile,
+		"postman": {[]string{node(t), "node_modules/newman/bin/newman.js", "run", "postman.json", "--ssl-client-cert", s.DemoClient.CertificateFile, "--ssl-client-key", s.DemoClient.KeyFile, "--ssl-extra-ca-certs", s.CAFile,
 			"--env-var", "base_url=" + s.BaseURL, "--env-var", "issuer=" + s.Issuer, "--env-var", "api_url=" + s.APIURL, "--env-var", "api_token=" + s.APIToken, "--env-var", "person=" + doctor}, "the person"},
 	} {
 		t.Run(name, func(t *testing.T) {
