@@ -102,25 +102,26 @@ func refreshRotates(ctx context.Context, r *run, _ scenario) outcome {
 }
 
 // leave logs in and out again.
-func (r *run) leave(ctx context.Context) (p *passage, s *story, end *Page, still bool, err error) {
-	if p, err = r.pass(ctx); err != nil {
-		return nil, nil, nil, false, err
+func (r *run) leave(ctx context.Context) (s *story, still bool, err error) {
+	p, err := r.pass(ctx)
+	if err != nil {
+		return nil, false, err
 	}
 	defer p.browser.Close()
-	if end, err = p.browser.Open(ctx, r.Logout); err != nil {
-		return nil, nil, nil, false, err
+	at, err := p.browser.Open(ctx, r.Logout)
+	if err != nil {
+		return nil, false, err
 	}
-	at := end
 	if r.Page == "" && r.LoggedIn.Kind != "status" {
 		if at, err = p.browser.Open(ctx, r.pageOf(p)); err != nil {
-			return nil, nil, nil, false, err
+			return nil, false, err
 		}
 	}
 	if still, err = r.isOpen(ctx, p.browser, at); err != nil {
-		return nil, nil, nil, false, err
+		return nil, false, err
 	}
 	s, err = r.storyOf(p)
-	return p, s, end, still, err
+	return s, still, err
 }
 
 // leaving is a scenario of the logout.
@@ -128,7 +129,7 @@ func leaving(ctx context.Context, r *run, judge func(s *story, still bool) outco
 	if r.good == nil || r.Logout == "" {
 		return notApplicable("no logout URL was given (--logout)")
 	}
-	_, s, _, still, err := r.leave(ctx)
+	s, still, err := r.leave(ctx)
 	if err != nil {
 		return broken(err)
 	}

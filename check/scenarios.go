@@ -243,7 +243,17 @@ func sessionRenewed(_ context.Context, r *run, _ scenario) outcome {
 	return judged(fresh, "the same before and after: "+strings.Join(kept, ", "))
 }
 
+// callbackOtherBrowser hands the callback to a browser that has a login of its
+// own under way, callbackUnasked to one that has none.
 func callbackOtherBrowser(ctx context.Context, r *run, _ scenario) outcome {
+	return r.foreignCallback(ctx, true)
+}
+
+func callbackUnasked(ctx context.Context, r *run, _ scenario) outcome {
+	return r.foreignCallback(ctx, false)
+}
+
+func (r *run) foreignCallback(ctx context.Context, ownLogin bool) outcome {
 	p, err := r.begin(ctx)
 	if err != nil {
 		return broken(err)
@@ -253,32 +263,14 @@ func callbackOtherBrowser(ctx context.Context, r *run, _ scenario) outcome {
 	if err != nil {
 		return broken(err)
 	}
+	defer other.Close()
+	if ownLogin {
+		if _, err := other.Open(ctx, r.Start); err != nil {
+			return broken(err)
+		}
+	}
 	victim := *p
 	victim.browser = other
-	defer other.Close()
-	if _, err := other.Open(ctx, r.Start); err != nil { // it has a login of its own under way
-		return broken(err)
-	}
-	if err := r.finish(ctx, &victim); err != nil {
-		return broken(err)
-	}
-	s, _ := r.storyOf(&victim)
-	return judged(!victim.open, opened(victim.open)).in(s)
-}
-
-func callbackUnasked(ctx context.Context, r *run, _ scenario) outcome {
-	p, err := r.begin(ctx)
-	if err != nil {
-		return broken(err)
-	}
-	defer p.browser.Close()
-	fresh, err := r.NewBrowser(ctx)
-	if err != nil {
-		return broken(err)
-	}
-	defer fresh.Close()
-	victim := *p
-	victim.browser = fresh
 	if err := r.finish(ctx, &victim); err != nil {
 		return broken(err)
 	}

@@ -4,11 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -93,16 +91,7 @@ func generation(cmd *cobra.Command) map[string]any {
 func newImport() *cobra.Command {
 	cmd := command("import FILE", "Import people: JSON, YAML or CSV, a UserInfo, an extraction of the Annuaire Santé (- for standard input)", 1, func(cmd *cobra.Command, a []string) error {
 		fictitious, _ := cmd.Flags().GetBool("fictitious")
-		in := io.Reader(os.Stdin)
-		if a[0] != "-" {
-			f, err := os.Open(a[0])
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			in = f
-		}
-		raw, err := io.ReadAll(in)
+		raw, err := readInput(a[0])
 		if err != nil {
 			return err
 		}

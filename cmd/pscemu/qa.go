@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -61,6 +60,7 @@ func newScenario() *cobra.Command {
 	return group("scenario", "Situations as short files: people, cards, behaviours, faults, clock, settings", load, save, link)
 }
 
+// readInput reads a file, or standard input for -.
 func readInput(file string) ([]byte, error) {
 	if file == "-" {
 		return io.ReadAll(os.Stdin)
@@ -103,11 +103,7 @@ func runDoctor(cmd *cobra.Command, _ []string) error {
 		}
 	}
 	if wantsJSON(cmd) {
-		raw, err := json.Marshal(list)
-		if err != nil {
-			return err
-		}
-		if err := printJSON(cmd, json.RawMessage(raw)); err != nil {
+		if err := printJSON(cmd, list); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package journal
 import (
 	"encoding/base64"
 	"encoding/json"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -110,17 +109,7 @@ func (x *Exchange) Curl() string {
 			}
 		}
 	}
-	return strings.Join(append(parts, quote(curlURL(x.URL))), " \\\n  ")
-}
-
-// curlURL masks as the rest is masked: a URL's secrets are left out.
-func curlURL(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return raw
-	}
-	u.RawQuery = maskQuery(u.RawQuery)
-	return u.String()
+	return strings.Join(append(parts, quote(maskURL(x.URL))), " \\\n  ")
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
