@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help run build check vet test conformance ledger security crash deps screens bench cover fuzz release
+.PHONY: help run build check vet test conformance ledger security crash deps screens bench cover fuzz vuln release
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -55,6 +55,9 @@ fuzz: ## a minute of fuzzing for each parser
 	go test -run '^$$' -fuzz FuzzFields -fuzztime 1m ./cards/orders
 	go test -run '^$$' -fuzz FuzzScanned -fuzztime 1m ./identities/ecps
 	go test -run '^$$' -fuzz FuzzParseName -fuzztime 1m ./cards/pki
+
+vuln: ## known vulnerabilities in what is linked (asks vuln.go.dev, or the copy that GOVULNDB names)
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 release: ## stripped binary in dist/
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o dist/pscemu ./cmd/pscemu
