@@ -245,8 +245,9 @@ func (s *Console) bind(ctx context.Context, cert *pki.Certificate, clientID stri
 	if err != nil {
 		return err
 	}
-	client.SubjectDN = cert.Subject
-	return s.Clients.Put(ctx, client)
+	bound := *client
+	bound.SubjectDN = cert.Subject
+	return s.Clients.Put(ctx, &bound)
 }
 
 func (s *Console) bindCertificate(c echo.Context) (any, error) {

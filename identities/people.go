@@ -25,15 +25,26 @@ import (
 // People is the directory of identities.
 type People struct {
 	store store.Store
+	memo  store.Memo[Identity]
 }
 
 // Collection is where identities lie in the store, by national id.
 var Collection = store.Collection[Identity]("identities")
 
 // New opens the directory.
-func New(s store.Store) *People { return &People{store: s} }
+func New(s store.Store) *People { return &People{store: s, memo: store.Memo[Identity]{Of: Collection}} }
 
-// Get finds a person by national id.
+// Read finds a person by national id, for a look: what it returns is shared
+// and must not be changed.
+func (p *People) Read(ctx context.Context, id string) (*Identity, error) {
+	i, err := p.memo.Load(ctx, p.store, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, unknown(id)
+	}
+	return i, err
+}
+
+// Get finds a person by national id; it is the caller's own copy.
 func (p *People) Get(ctx context.Context, id string) (*Identity, error) {
 	i, err := Collection.Load(ctx, p.store, id)
 	if errors.Is(err, store.ErrNotFound) {

@@ -261,7 +261,7 @@ func (s *Server) sessionOrPage(c echo.Context, a *asking) error {
 		browser = nil
 	}
 	if browser != nil {
-		person, err := s.people.Get(ctx, browser.NationalID)
+		person, err := s.people.Read(ctx, browser.NationalID)
 		if err == nil {
 			id := journal.NewID()
 			s.journal.Add(ctx, id, "authorize", detail(a), nil)

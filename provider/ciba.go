@@ -79,7 +79,7 @@ func (s *Server) startBackchannel(ctx context.Context, client *clients.Client, f
 		return nil, r, nil
 	}
 	means, id := channels[form.Get("channel")], form.Get("login_hint")
-	person, err := s.people.Get(ctx, id)
+	person, err := s.people.Read(ctx, id)
 	if err == nil && means == ecps.Card {
 		err = s.hasCard(ctx, person)
 	}

@@ -72,7 +72,7 @@ func (s *Server) throughDoor(c echo.Context, a *asking, d doorLogin) error {
 func (s *Server) openDoor(ctx context.Context, a *asking, d doorLogin) (*oidc.Authentication, error) {
 	id := journal.NewID()
 	s.journal.Add(ctx, id, "authorize", detail(a), nil)
-	person, err := s.people.Get(ctx, d.nationalID)
+	person, err := s.people.Read(ctx, d.nationalID)
 	mode := "MOBILE"
 	if err == nil && d.means == MeansCard {
 		mode, err = "CARD", s.useCard(ctx, person, d.pin)

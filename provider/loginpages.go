@@ -250,7 +250,7 @@ func (s *Server) submitTest(c echo.Context, p *login.Pending) error {
 		return s.showLogin(c, p, "ecps", problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée"))
 	}
 	id := c.FormValue("identity")
-	if _, err := s.people.Get(c.Request().Context(), id); err != nil {
+	if _, err := s.people.Read(c.Request().Context(), id); err != nil {
 		return s.showLogin(c, p, "test", err)
 	}
 	s.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": "test", "national_id": id}, nil)
@@ -293,6 +293,6 @@ func (s *Server) parties(ctx context.Context, clientID, nationalID string) (*cli
 	if err != nil {
 		return nil, nil, err
 	}
-	person, err := s.people.Get(ctx, nationalID)
+	person, err := s.people.Read(ctx, nationalID)
 	return client, person, err
 }

@@ -34,7 +34,7 @@ func (s *Server) userinfo(c echo.Context) error {
 		s.journal.Add(ctx, session.LoginID, "userinfo", nil, problem.New(problem.Forbidden, "token-bound", "the access token is bound to another certificate").Got(presented(c.Request())).Want("the certificate it was issued to"))
 		return s.unauthorized(c, "userinfo-bound")
 	}
-	person, err := s.people.Get(ctx, session.NationalID)
+	person, err := s.people.Read(ctx, session.NationalID)
 	s.journal.Add(ctx, session.LoginID, "userinfo", nil, err)
 	if problem.Is(err, "identity-unknown") {
 		return s.unauthorized(c, "userinfo-person")

@@ -96,7 +96,7 @@ func (s *Server) startWalletTask(c echo.Context) error {
 // completeWallet ends a login of the portal's with its task.
 func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, authMode string) error {
 	ctx, task := c.Request().Context(), walletTasks[p.Wallet]
-	person, err := s.people.Get(ctx, nationalID)
+	person, err := s.people.Read(ctx, nationalID)
 	if err == nil && !slices.Contains(task.modes, authMode) {
 		err = problem.New(problem.Forbidden, "wallet-other-means", "Ce moyen de connexion ne sert pas ici").Got(authMode).Want(strings.Join(task.modes, " ou "))
 	}

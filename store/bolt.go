@@ -104,21 +104,38 @@ func (s *Bolt) Update(ctx context.Context, fn func(Tx) error) error {
 	}
 }
 
-const maxGroup = 256
+// A write is committed at once, unless several were committed together just
+// before: then there is load, and it waits a little for company. Each commit
+// saved is two syncs less. Who writes alone, one after the other, never waits.
+const (
+	maxGroup  = 256
+	closeUpon = 4 * time.Millisecond
+	company   = 3 * time.Millisecond
+)
 
-// write is the only writer: it takes what is waiting and commits it at once.
+// write is the only writer.
 func (s *Bolt) write() {
 	defer close(s.done)
+	var last time.Time // end of the last commit of several, zero when it was of one
 	for {
 		select {
 		case first := <-s.jobs:
-			s.commit(s.gather(first))
+			if time.Since(last) < closeUpon {
+				time.Sleep(company)
+			}
+			group := s.gather(first)
+			s.commit(group)
+			last = time.Time{}
+			if len(group) > 1 {
+				last = time.Now()
+			}
 		case <-s.stop:
 			return
 		}
 	}
 }
 
+// gather takes what waits beside the first.
 func (s *Bolt) gather(first *job) []*job {
 	group := []*job{first}
 	for len(group) < maxGroup {

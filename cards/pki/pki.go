@@ -11,6 +11,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -73,8 +74,11 @@ type PKI struct {
 	base    string // where CRL, OCSP and the authorities are served
 	anchors []*x509.Certificate
 
+	memo store.Memo[Certificate]
+
 	mu     sync.Mutex
 	loaded map[string]*Authority
+	paths  map[[sha256.Size]byte]path // of chains that were verified, by their bytes
 	making map[string]*sync.Mutex
 }
 
@@ -82,7 +86,7 @@ type PKI struct {
 // issued, anchors are foreign authorities whose certificates are accepted by
 // their shape.
 func New(s store.Store, c clock.Clock, base string, anchors []*x509.Certificate) *PKI {
-	p := &PKI{store: s, clock: c, base: base, anchors: anchors, loaded: map[string]*Authority{}, making: map[string]*sync.Mutex{}}
+	p := &PKI{store: s, clock: c, base: base, anchors: anchors, loaded: map[string]*Authority{}, paths: map[[sha256.Size]byte]path{}, memo: store.Memo[Certificate]{Of: certificates}, making: map[string]*sync.Mutex{}}
 	for _, d := range authorityDefs {
 		p.making[d.ID] = &sync.Mutex{}
 	}
@@ -93,7 +97,7 @@ func New(s store.Store, c clock.Clock, base string, anchors []*x509.Certificate)
 func (p *PKI) Forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.loaded = map[string]*Authority{}
+	p.loaded, p.paths = map[string]*Authority{}, map[[sha256.Size]byte]path{}
 }
 
 // CertificateKey is the store's key of a certificate.

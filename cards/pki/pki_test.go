@@ -161,3 +161,42 @@ func BenchmarkVerifyOrg(b *testing.B) {
 		}
 	}
 }
+
+func TestAChainThatIsRememberedIsStillJudgedEachTime(t *testing.T) {
+	ctx, c := context.Background(), &clock.Adjustable{}
+	p, done := open(t, t.TempDir(), c)
+	defer done()
+	issued, err := p.Issue(ctx, pki.Order{Profile: "AUTH_CLI", Subject: subject, ClientID: "demo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := parsed(t, issued)
+	judge := func(want string) {
+		t.Helper()
+		for range 2 { // the second time it is remembered
+			_, err := p.VerifyOrg(ctx, []*x509.Certificate{leaf})
+			if want == "" && err != nil || want != "" && !problem.Is(err, want) {
+				t.Errorf("%v, expected %q", err, want)
+			}
+		}
+	}
+	judge("")
+	c.Advance(leaf.NotAfter.Sub(c.Now()) + time.Hour)
+	judge("certificate-expired")
+	c.Advance(100 * 365 * 24 * time.Hour) // the authorities have ended too
+	judge("certificate-unknown-authority")
+	c.Reset()
+	judge("")
+	forged := *leaf
+	forged.Raw = append([]byte{}, leaf.Raw...)
+	forged.Raw[len(forged.Raw)-1] ^= 1
+	forged.Signature = append([]byte{}, leaf.Signature...)
+	forged.Signature[len(forged.Signature)-1] ^= 1
+	if _, err := p.VerifyOrg(ctx, []*x509.Certificate{&forged}); !problem.Is(err, "certificate-unknown-authority") {
+		t.Errorf("a forged signature: %v", err)
+	}
+	if err := p.Revoke(ctx, issued.Serial); err != nil {
+		t.Fatal(err)
+	}
+	judge("certificate-revoked")
+}

@@ -32,7 +32,7 @@ func (p *PKI) VerifySignature(ctx context.Context, der, text, signature []byte) 
 	if err != nil {
 		return nil, problem.New(problem.Invalid, "certificate-unreadable", "the certificate cannot be read").Got(err.Error()).Want(wantSignature)
 	}
-	foreign, err := p.chains(ctx, []*x509.Certificate{leaf}, wantSignature)
+	found, err := p.chains(ctx, []*x509.Certificate{leaf}, wantSignature)
 	if err == nil {
 		err = p.inTime(leaf, wantSignature)
 	}
@@ -48,5 +48,5 @@ func (p *PKI) VerifySignature(ctx context.Context, der, text, signature []byte) 
 	if err := leaf.CheckSignature(x509.SHA256WithRSA, text, signature); err != nil {
 		return nil, problem.New(problem.Invalid, "signature-wrong", "the signature is not of this text and certificate").Got(err.Error())
 	}
-	return p.cardIdentity(leaf, foreign)
+	return p.cardIdentity(leaf, found.foreign)
 }

@@ -3,6 +3,7 @@ package pki
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -69,70 +70,134 @@ func (p *PKI) VerifyOrg(ctx context.Context, chain []*x509.Certificate) (*OrgIde
 		return nil, refuse("missing", "no client certificate was presented", nil, wantOrg)
 	}
 	leaf := chain[0]
-	foreign, err := p.chains(ctx, chain, wantOrg)
+	found, err := p.chains(ctx, chain, wantOrg)
 	if err != nil {
 		return nil, err
 	}
 	if err := p.inTime(leaf, wantOrg); err != nil {
 		return nil, err
 	}
+	if found.org == nil {
+		if found.org, err = p.orgIdentity(leaf, found.foreign); err != nil {
+			return nil, err
+		}
+		p.remember(chain, found)
+	}
+	return found.org, p.notRevoked(ctx, leaf, wantOrg)
+}
+
+// orgIdentity judges the shape of a certificate whose signature is good.
+func (p *PKI) orgIdentity(leaf *x509.Certificate, foreign bool) (*OrgIdentity, error) {
 	if err := orgShape(leaf, foreign); err != nil {
 		return nil, err
 	}
 	if !foreign && !p.issuedBy(leaf, "el-org") {
 		return nil, refuse("other-authority", "the certificate was not issued by the authority for organisations", leaf, wantOrg)
 	}
-	if err := p.notRevoked(ctx, leaf, wantOrg); err != nil {
-		return nil, err
-	}
-	name, _ := ParseName(leaf.RawSubject)
-	return &OrgIdentity{CN: name.first(oidCN), DN: name.String(), Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), Foreign: foreign}, nil
+	name, err := ParseName(leaf.RawSubject)
+	return &OrgIdentity{CN: name.first(oidCN), DN: name.String(), Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), Foreign: foreign}, err
 }
 
 // chains checks the signatures up to an authority we accept, whatever the date.
-func (p *PKI) chains(ctx context.Context, chain []*x509.Certificate, want string) (foreign bool, err error) {
+func (p *PKI) chains(ctx context.Context, chain []*x509.Certificate, want string) (path, error) {
 	leaf := chain[0]
 	if leaf.IsCA {
-		return false, refuse("is-authority", "the certificate is an authority's own", leaf, want)
+		return path{}, refuse("is-authority", "the certificate is an authority's own", leaf, want)
 	}
 	for _, c := range chain[1:] {
 		if !c.IsCA {
-			return false, refuse("two-leaves", "more than one end-entity certificate was presented", leaf, want)
+			return path{}, refuse("two-leaves", "more than one end-entity certificate was presented", leaf, want)
 		}
 	}
 	if len(leaf.UnhandledCriticalExtensions) > 0 {
-		return false, refuse("critical-extension", "the certificate has a critical extension that nobody here understands ("+leaf.UnhandledCriticalExtensions[0].String()+")", leaf, want)
+		return path{}, refuse("critical-extension", "the certificate has a critical extension that nobody here understands ("+leaf.UnhandledCriticalExtensions[0].String()+")", leaf, want)
 	}
-	if foreign, ok := p.chained(chain); ok {
-		return foreign, nil
+	if found, ok := p.chained(chain); ok {
+		return found, nil
 	}
 	// Right after the first start an authority may still be in the making.
 	if err := p.Warm(ctx); err != nil {
-		return false, err
+		return path{}, err
 	}
-	if foreign, ok := p.chained(chain); ok {
-		return foreign, nil
+	if found, ok := p.chained(chain); ok {
+		return found, nil
 	}
 	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
-		return false, refuse("self-signed", "the certificate is self-signed", leaf, want)
+		return path{}, refuse("self-signed", "the certificate is self-signed", leaf, want)
 	}
-	return false, refuse("unknown-authority", "the certificate was not issued by an accepted authority", leaf, want)
+	return path{}, refuse("unknown-authority", "the certificate was not issued by an accepted authority", leaf, want)
 }
 
-// chained tries our own authorities, then the configured anchors. The leaf's
+// path is a chain whose signatures are good, and when its authorities are valid.
+type path struct {
+	foreign  bool
+	from, to time.Time
+	org      *OrgIdentity // once it was found to be of the right shape
+}
+
+// maxPaths bounds what is remembered of chains.
+const maxPaths = 256
+
+// chained tells whether the chain's signatures lead to an authority we accept,
+// and remembers those that do. That is only about the bytes of the chain: the
+// leaf's dates and its state are judged each time.
+func (p *PKI) chained(chain []*x509.Certificate) (path, bool) {
+	id, now := chainID(chain), p.clock.Now()
+	p.mu.Lock()
+	known, ok := p.paths[id]
+	p.mu.Unlock()
+	if ok && !now.Before(known.from) && !now.After(known.to) {
+		return known, true
+	}
+	found, ok := p.search(chain, now)
+	if ok {
+		p.remember(chain, found)
+	}
+	return found, ok
+}
+
+func (p *PKI) remember(chain []*x509.Certificate, found path) {
+	id := chainID(chain)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.paths) >= maxPaths {
+		clear(p.paths)
+	}
+	p.paths[id] = found
+}
+
+func chainID(chain []*x509.Certificate) (id [sha256.Size]byte) {
+	h := sha256.New()
+	for _, c := range chain {
+		h.Write(c.Raw) // DER tells its own length
+	}
+	h.Sum(id[:0])
+	return id
+}
+
+// search tries our own authorities, then the configured anchors. The leaf's
 // own dates are judged later, for a better answer.
-func (p *PKI) chained(chain []*x509.Certificate) (foreign, ok bool) {
+func (p *PKI) search(chain []*x509.Certificate, now time.Time) (path, bool) {
 	own, foreignRoots, between := p.pools(chain[1:])
-	leaf, now := *chain[0], p.clock.Now()
+	leaf := *chain[0]
 	leaf.NotBefore, leaf.NotAfter = now.Add(-time.Second), now.Add(time.Second)
-	verify := func(roots *x509.CertPool) bool {
-		_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
-		return err == nil
+	for _, roots := range []*x509.CertPool{own, foreignRoots} {
+		found, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		if err != nil {
+			continue
+		}
+		out := path{foreign: roots == foreignRoots, to: now}
+		for n, authority := range found[0][1:] {
+			if n == 0 || authority.NotBefore.After(out.from) {
+				out.from = authority.NotBefore
+			}
+			if n == 0 || authority.NotAfter.Before(out.to) {
+				out.to = authority.NotAfter
+			}
+		}
+		return out, true
 	}
-	if verify(own) {
-		return false, true
-	}
-	return true, verify(foreignRoots)
+	return path{}, false
 }
 
 func (p *PKI) pools(sent []*x509.Certificate) (own, foreign, between *x509.CertPool) {
@@ -178,7 +243,7 @@ func (p *PKI) inTime(c *x509.Certificate, want string) error {
 }
 
 func (p *PKI) notRevoked(ctx context.Context, c *x509.Certificate, want string) error {
-	rec, err := certificates.Load(ctx, p.store, hex.EncodeToString(c.SerialNumber.Bytes()))
+	rec, err := p.memo.Load(ctx, p.store, hex.EncodeToString(c.SerialNumber.Bytes()))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // of a foreign anchor, or of an earlier state of this data folder
 	}
@@ -254,7 +319,7 @@ func (p *PKI) VerifyCard(ctx context.Context, chain []*x509.Certificate) (*CardI
 		return nil, refuse("missing", "no card certificate was presented", nil, wantCard)
 	}
 	leaf := chain[0]
-	foreign, err := p.chains(ctx, chain, wantCard)
+	found, err := p.chains(ctx, chain, wantCard)
 	if err != nil {
 		return nil, err
 	}
@@ -264,13 +329,13 @@ func (p *PKI) VerifyCard(ctx context.Context, chain []*x509.Certificate) (*CardI
 	if category := Extension(leaf, ExtCategory.String()); category != string([]byte{CategoryCard}) && category != string([]byte{CategoryProduction}) || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
 		return nil, refuse("not-a-card", "the certificate is not a card's authentication certificate", leaf, wantCard)
 	}
-	if !foreign && !p.issuedBy(leaf, "fo-pers", "st-pers") {
+	if !found.foreign && !p.issuedBy(leaf, "fo-pers", "st-pers") {
 		return nil, refuse("other-authority", "the certificate was not issued by an authority for persons", leaf, wantCard)
 	}
 	if err := p.notRevoked(ctx, leaf, wantCard); err != nil {
 		return nil, err
 	}
-	return p.cardIdentity(leaf, foreign)
+	return p.cardIdentity(leaf, found.foreign)
 }
 
 func (p *PKI) cardIdentity(c *x509.Certificate, foreign bool) (*CardIdentity, error) {

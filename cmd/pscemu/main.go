@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +23,6 @@ const (
 )
 
 func main() {
-	debug.SetGCPercent(50) // the heap is small: memory matters more than its collection
 	root := newRoot()
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "pscemu: "+err.Error())
@@ -52,7 +50,7 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{Use: "pscemu", Short: "Pro Santé Connect on your own machine", SilenceErrors: true, SilenceUsage: true, Args: usage(cobra.NoArgs), RunE: serve.RunE}
 	root.Flags().AddFlagSet(serve.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serve, newLogin(), newIdentities(), newECPS(), newOutbox(), newCards(), newCertificates(), newClients(), newCodes(), newCheck(), newDoctor(), newScenario(), newConformance(), newDiff(), newFidelity(), newHosts(), newConfig(), newOpenAPI(), newVersion())
+	root.AddCommand(serve, newLogin(), newIdentities(), newECPS(), newOutbox(), newCards(), newCertificates(), newClients(), newCodes(), newCheck(), newDoctor(), newBench(), newScenario(), newConformance(), newDiff(), newFidelity(), newHosts(), newConfig(), newOpenAPI(), newVersion())
 	return root
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -32,6 +33,7 @@ func serve(cmd *cobra.Command, _ []string) error {
 	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: levels[l.LogLevel]})))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	debug.SetGCPercent(50) // keys are made now, and their garbage would stay
 	e, err := emulator.Start(ctx, emulator.Options{Settings: l, Version: version})
 	if err != nil {
 		return err
@@ -43,6 +45,7 @@ func serve(cmd *cobra.Command, _ []string) error {
 		_, err = fmt.Fprint(cmd.OutOrStdout(), ready.Text())
 	}
 	if err == nil {
+		debug.SetGCPercent(400) // the heap is a few MB: to collect it less often costs little
 		<-ctx.Done()
 	}
 	e.Close(ctx)

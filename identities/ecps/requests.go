@@ -118,7 +118,7 @@ func (s *Service) answerLate(id string) {
 
 // addressee is the person, when there is a phone that can be asked.
 func (s *Service) addressee(ctx context.Context, a Ask) (*identities.Identity, error) {
-	person, err := s.people.Get(ctx, a.NationalID)
+	person, err := s.people.Read(ctx, a.NationalID)
 	if problem.Is(err, "identity-unknown") && s.settings.Policies(nil, nil).HideUnknownIDs {
 		return nil, unknown(a.NationalID)
 	}

@@ -88,27 +88,27 @@ const Loopback = "loopback"
 // Registry keeps the registrations.
 type Registry struct {
 	store store.Store
+	memo  store.Memo[Client]
 }
 
 var collection = store.Collection[Client]("clients")
 
 // New opens the registry.
-func New(s store.Store) *Registry { return &Registry{store: s} }
+func New(s store.Store) *Registry {
+	return &Registry{store: s, memo: store.Memo[Client]{Of: collection}}
+}
 
-// Get finds a client.
+// Get finds a client. What it returns is shared and must not be changed.
 func (r *Registry) Get(ctx context.Context, id string) (*Client, error) {
-	c, err := collection.Load(ctx, r.store, id)
+	c, err := r.memo.Load(ctx, r.store, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, problem.New(problem.NotFound, "client-unknown", "no client is registered under this client_id").Got(id).Want("a client_id as `pscemu clients list` prints it")
 	}
-	return &c, err
+	return c, err
 }
 
-// In finds a client within a transaction.
-func (r *Registry) In(tx store.Tx, id string) (*Client, error) {
-	c, err := collection.Get(tx, id)
-	return &c, err
-}
+// In finds a client within a transaction, else store.ErrNotFound.
+func (r *Registry) In(tx store.Tx, id string) (*Client, error) { return r.memo.Get(tx, id) }
 
 // List returns up to limit clients behind after.
 func (r *Registry) List(ctx context.Context, after string, limit int) ([]Client, error) {

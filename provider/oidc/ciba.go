@@ -78,7 +78,7 @@ func (h *cibaGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite.Acc
 	if err := h.decided(ctx, b); err != nil {
 		return err
 	}
-	person, err := h.p.config.People.Get(ctx, b.NationalID)
+	person, err := h.p.config.People.Read(ctx, b.NationalID)
 	if err != nil {
 		return refuse(PersonGone, "the person was deleted meanwhile", "log somebody else in")
 	}
@@ -167,5 +167,5 @@ func (h *cibaGrant) PopulateTokenEndpointResponse(ctx context.Context, r fosite.
 	w.SetAccessToken(access)
 	w.SetTokenType("bearer")
 	w.SetExtra("refresh_token", refresh)
-	return errors.Join(h.p.storage.CreateAccessTokenSession(ctx, jti, r), h.p.storage.CreateRefreshTokenSession(ctx, rjti, jti, r), h.p.storage.Commit(ctx))
+	return errors.Join(h.p.storage.CreateRefreshTokenSession(ctx, rjti, jti, r), h.p.storage.Commit(ctx))
 }

@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"crypto"
+	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
@@ -50,9 +51,12 @@ type keys struct {
 	mu      sync.RWMutex
 	signing []signingKey // the active one first, then as they were made
 
+	minted minted
+
 	refresh     []byte
 	refreshKID  string
 	refreshHead string // JWS header, encoded, in Keycloak's order
+	jti         cipher.Block
 }
 
 type signingKey struct {
@@ -91,6 +95,9 @@ func loadKeys(ctx context.Context, s store.Store, now time.Time) (*keys, error) 
 	})
 	k.refresh, k.refreshKID = rec.Key, rec.KID
 	k.refreshHead = header("HS512", "JWT", k.refreshKID)
+	if err == nil {
+		k.jti, err = jtiCipher(k.refresh)
+	}
 	return k, err
 }
 
@@ -156,7 +163,7 @@ func (p *Provider) Reload(ctx context.Context) error {
 	p.mu.Unlock()
 	p.keys.mu.Lock()
 	defer p.keys.mu.Unlock()
-	p.keys.signing, p.keys.refresh, p.keys.refreshKID, p.keys.refreshHead = fresh.signing, fresh.refresh, fresh.refreshKID, fresh.refreshHead
+	p.keys.signing, p.keys.refresh, p.keys.refreshKID, p.keys.refreshHead, p.keys.jti = fresh.signing, fresh.refresh, fresh.refreshKID, fresh.refreshHead, fresh.jti
 	return nil
 }
 
@@ -328,7 +335,12 @@ func (k *keys) sign(typ string, claims any) (string, error) {
 	input := header("RS256", typ, active.kid) + "." + encode(payload)
 	sum := sha256.Sum256([]byte(input))
 	sig, err := rsa.SignPKCS1v15(nil, active.key, crypto.SHA256, sum[:])
-	return input + "." + encode(sig), err
+	if err != nil {
+		return "", err
+	}
+	token := input + "." + encode(sig)
+	k.minted.add(token, active.kid)
+	return token, nil
 }
 
 func (k *keys) mac(claims any) (string, error) {
@@ -351,22 +363,10 @@ const maxToken = 1 << 14
 // never the one its header asks for, nor a key its header brings — and returns
 // its payload.
 func (k *keys) verify(token, typ string) (c claims, payload []byte, err error) {
-	alg := jose.RS256
-	if typ == typRefresh {
-		alg = jose.HS512
-	}
 	if len(token) > maxToken {
 		return c, nil, errors.New("token longer than 16 KiB")
 	}
-	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{alg})
-	if err != nil {
-		return c, nil, err
-	}
-	key, err := k.find(jws.Signatures[0].Header.KeyID, typ)
-	if err != nil {
-		return c, nil, err
-	}
-	if payload, err = jws.Verify(key); err != nil {
+	if payload, err = k.signed(token, typ); err != nil {
 		return c, nil, err
 	}
 	if err = json.Unmarshal(payload, &c); err != nil {
@@ -376,6 +376,27 @@ func (k *keys) verify(token, typ string) (c claims, payload []byte, err error) {
 		return c, nil, fmt.Errorf("token of type %q where %q is expected", c.Typ, typ)
 	}
 	return c, payload, nil
+}
+
+// signed returns the payload of a token whose signature is good.
+func (k *keys) signed(token, typ string) ([]byte, error) {
+	alg := jose.HS512
+	if typ != typRefresh {
+		alg = jose.RS256
+		if payload, kid, ok := k.minted.payload(token); ok {
+			_, err := k.find(kid, typ) // the key may have been retired since
+			return payload, err
+		}
+	}
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{alg})
+	if err != nil {
+		return nil, err
+	}
+	key, err := k.find(jws.Signatures[0].Header.KeyID, typ)
+	if err != nil {
+		return nil, err
+	}
+	return jws.Verify(key)
 }
 
 func (k *keys) find(kid, typ string) (any, error) {

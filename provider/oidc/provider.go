@@ -76,7 +76,7 @@ func New(ctx context.Context, c *Config, s store.Store, registry *clients.Regist
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{config: c, storage: &storage{store: s, registry: registry, config: c}, strategy: &strategy{config: c, keys: k}, keys: k, registry: registry}
+	p := &Provider{config: c, storage: newStorage(s, registry, c, k), strategy: &strategy{config: c, keys: k}, keys: k, registry: registry}
 	fc := &fosite.Config{ // lifetimes are the strategies' and the storage's, by policy
 		ScopeStrategy: fosite.ExactScopeStrategy, EnablePKCEPlainChallengeMethod: true, OmitRedirectScopeParam: true,
 		SanitationWhiteList: keptFields, RefreshTokenScopes: []string{}, // PSC gives a refresh token whatever the scope
@@ -235,14 +235,13 @@ func (p *Provider) codeInFront(ctx context.Context, form url.Values, x *Session,
 
 func (p *Provider) accessInFront(ctx context.Context, request *fosite.Request, g *Grant) error {
 	x := request.Session.(*Session)
-	access, jti, err := p.strategy.GenerateAccessToken(ctx, request)
+	access, _, err := p.strategy.GenerateAccessToken(ctx, request)
 	if err != nil {
 		return err
 	}
 	g.AccessToken, g.ExpiresIn = access, int(x.policies.AccessLifetime.Seconds())
 	rec := newRecord(request)
-	err = p.storage.write(ctx, func(tx store.Tx) error { return grants.Put(tx, rec.ID, rec, x.policies.AccessLifetime) })
-	return errors.Join(err, p.storage.CreateAccessTokenSession(ctx, jti, request))
+	return p.storage.write(ctx, func(tx store.Tx) error { return grants.Put(tx, grantKey(rec.ID), rec, x.policies.AccessLifetime) })
 }
 
 // authorizeRequest shows the stored parameters to fosite. The state is a
@@ -286,13 +285,13 @@ func (p *Provider) Sessions(ctx context.Context, nationalID string) ([]Browser, 
 	}
 }
 
-// Browser finds a browser session that still lives.
+// Browser finds a browser session that still lives; what it returns is shared.
 func (p *Provider) Browser(ctx context.Context, sid string) (*Browser, error) {
-	b, err := browsers.Load(ctx, p.storage.store, sid)
+	b, err := p.storage.browsers.Load(ctx, p.storage.store, sid)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, problem.New(problem.NotFound, "session-unknown", "no such session, or it has ended")
 	}
-	return &b, err
+	return b, err
 }
 
 // CookieSession finds the session of a browser by its cookie's two parts.
@@ -427,7 +426,7 @@ func (p *Provider) grantable(ctx context.Context, r fosite.AccessRequester, x *S
 	if grant := r.GetGrantTypes()[0]; !c.AllowsGrant(grant) {
 		return refuse(GrantForbidden, "this client may not use the grant "+grant, "register it in grant_types")
 	}
-	person, err := p.config.People.Get(ctx, x.NationalID)
+	person, err := p.config.People.Read(ctx, x.NationalID)
 	if problem.Is(err, "identity-unknown") {
 		return refuse(PersonGone, "the person was deleted meanwhile", "log somebody else in")
 	}

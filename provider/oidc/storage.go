@@ -28,8 +28,7 @@ type Browser struct {
 var (
 	browsers = store.Collection[Browser]("sessions") // by sid
 	codes    = store.Collection[record]("codes")     // by code
-	grants   = store.Collection[record]("grants")    // by grant id
-	tokens   = store.Collection[string]("tokens")    // jti of access and refresh tokens → grant id
+	grants   = store.Collection[record]("grants")    // by grantKey
 )
 
 // usedKept is how long a code is remembered after its end, to tell a replay.
@@ -41,6 +40,14 @@ type storage struct {
 	store    store.Store
 	registry *clients.Registry
 	config   *Config
+	keys     *keys
+
+	codes, grants store.Memo[record] // each is read several times in a row
+	browsers      store.Memo[Browser]
+}
+
+func newStorage(s store.Store, registry *clients.Registry, c *Config, k *keys) *storage {
+	return &storage{store: s, registry: registry, config: c, keys: k, codes: store.Memo[record]{Of: codes}, grants: store.Memo[record]{Of: grants}, browsers: store.Memo[Browser]{Of: browsers}}
 }
 
 type bufferKey struct{}
@@ -124,22 +131,25 @@ func (s *storage) CreateAuthorizeCodeSession(ctx context.Context, code string, r
 // GetAuthorizeCodeSession returns the request also for a used code, together
 // with fosite.ErrInvalidatedAuthorizeCode.
 func (s *storage) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosite.Session) (fosite.Requester, error) {
-	rec, r, err := s.load(ctx, codes, code)
+	rec, r, err := s.load(ctx, &s.codes, code)
 	if err == nil && rec.Used {
 		err = fosite.ErrInvalidatedAuthorizeCode
 	}
 	return r, err
 }
 
-func (s *storage) load(ctx context.Context, from store.Collection[record], id string) (rec record, r fosite.Requester, err error) {
-	if rec, err = from.Load(ctx, s.store, id); errors.Is(err, store.ErrNotFound) {
-		return rec, nil, fosite.ErrNotFound
-	}
-	if err != nil {
-		return rec, nil, err
-	}
-	c, err := s.registry.Get(ctx, rec.Client)
-	if problem.Is(err, "client-unknown") {
+func (s *storage) load(ctx context.Context, from *store.Memo[record], id string) (rec record, r fosite.Requester, err error) {
+	var c *clients.Client
+	err = s.store.View(ctx, func(tx store.Tx) error {
+		kept, err := from.Get(tx, id)
+		if err != nil {
+			return err
+		}
+		rec = *kept // the session in it is the request's own from here on
+		c, err = s.registry.In(tx, rec.Client)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
 		return rec, nil, fosite.ErrNotFound
 	}
 	if err != nil {
@@ -152,22 +162,22 @@ func (s *storage) load(ctx context.Context, from store.Collection[record], id st
 // second fails here, inside the transaction.
 func (s *storage) InvalidateAuthorizeCodeSession(ctx context.Context, code string) error {
 	return s.write(ctx, func(tx store.Tx) error {
-		rec, err := codes.Get(tx, code)
+		kept, err := s.codes.Get(tx, code)
 		if err != nil {
 			return fosite.ErrNotFound
 		}
-		if rec.Used {
+		if kept.Used {
 			return fosite.ErrInvalidatedAuthorizeCode
 		}
+		rec := *kept
 		rec.Used = true
 		return codes.Put(tx, code, rec, usedKept)
 	})
 }
 
-// CreateAccessTokenSession remembers which grant a token's jti belongs to.
-func (s *storage) CreateAccessTokenSession(ctx context.Context, jti string, r fosite.Requester) error {
-	grant, lifetime := r.GetID(), r.GetSession().(*Session).policies.AccessLifetime
-	return s.write(ctx, func(tx store.Tx) error { return tokens.Put(tx, jti, grant, lifetime) })
+// CreateAccessTokenSession has nothing to do: the jti leads to the grant.
+func (s *storage) CreateAccessTokenSession(context.Context, string, fosite.Requester) error {
+	return nil
 }
 
 // GetAccessTokenSession finds the grant of an access token.
@@ -177,30 +187,18 @@ func (s *storage) GetAccessTokenSession(ctx context.Context, jti string, _ fosit
 }
 
 func (s *storage) grantOf(ctx context.Context, jti string) (record, fosite.Requester, error) {
-	id, err := tokens.Load(ctx, s.store, jti)
-	if errors.Is(err, store.ErrNotFound) {
-		return record{}, nil, fosite.ErrNotFound
-	}
-	if err != nil {
-		return record{}, nil, err
-	}
-	return s.load(ctx, grants, id)
+	return s.load(ctx, &s.grants, s.keys.grantOf(jti))
 }
 
-// DeleteAccessTokenSession forgets one access token.
-func (s *storage) DeleteAccessTokenSession(ctx context.Context, jti string) error {
-	return s.write(ctx, func(tx store.Tx) error { return tokens.Delete(tx, jti) })
-}
+// DeleteAccessTokenSession has nothing to do: tokens end with their grant.
+func (s *storage) DeleteAccessTokenSession(context.Context, string) error { return nil }
 
 // CreateRefreshTokenSession makes this refresh token the grant's only one.
 func (s *storage) CreateRefreshTokenSession(ctx context.Context, jti, _ string, r fosite.Requester) error {
 	rec := newRecord(r)
 	rec.Refresh = jti
 	return s.write(ctx, func(tx store.Tx) error {
-		if err := tokens.Put(tx, jti, rec.ID, rec.Session.policies.RefreshLifetime); err != nil {
-			return err
-		}
-		return grants.Put(tx, rec.ID, rec, rec.Session.policies.RefreshLifetime)
+		return grants.Put(tx, grantKey(rec.ID), rec, rec.Session.policies.RefreshLifetime)
 	})
 }
 
@@ -218,16 +216,15 @@ func (s *storage) rotates(c fosite.Client) bool {
 	return s.config.Settings.Policies(c.(client).Policies, nil).RefreshRotation
 }
 
-// DeleteRefreshTokenSession forgets one refresh token.
-func (s *storage) DeleteRefreshTokenSession(ctx context.Context, jti string) error {
-	return s.DeleteAccessTokenSession(ctx, jti)
-}
+// DeleteRefreshTokenSession has nothing to do: the grant names the one refresh
+// token that is good.
+func (s *storage) DeleteRefreshTokenSession(context.Context, string) error { return nil }
 
 // RotateRefreshToken fails, inside the transaction, when another request was
 // faster with the same token.
 func (s *storage) RotateRefreshToken(ctx context.Context, grant, jti string) error {
 	return s.write(ctx, func(tx store.Tx) error {
-		rec, err := grants.Get(tx, grant)
+		rec, err := grants.Get(tx, grantKey(grant))
 		if err != nil {
 			return fosite.ErrNotFound
 		}
@@ -244,7 +241,7 @@ func (s *storage) RotateRefreshToken(ctx context.Context, grant, jti string) err
 
 // RevokeRefreshToken ends the whole grant: all its tokens die with it.
 func (s *storage) RevokeRefreshToken(ctx context.Context, grant string) error {
-	return s.write(ctx, func(tx store.Tx) error { return grants.Delete(tx, grant) })
+	return s.write(ctx, func(tx store.Tx) error { return grants.Delete(tx, grantKey(grant)) })
 }
 
 // RevokeAccessToken ends the whole grant.

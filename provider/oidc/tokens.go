@@ -81,7 +81,7 @@ type strategy struct {
 // common fills what every kind holds.
 func (s *strategy) common(r fosite.Requester, typ string, lifetime time.Duration) token {
 	x, now := r.GetSession().(*Session), s.config.Clock.Now()
-	return token{Exp: now.Add(lifetime).Unix(), Iat: now.Unix(), JTI: uuid(), Iss: x.Issuer, Sub: x.GetSubject(), Typ: typ, Azp: r.GetClient().GetID(),
+	return token{Exp: now.Add(lifetime).Unix(), Iat: now.Unix(), JTI: s.keys.newJTI(r.GetID()), Iss: x.Issuer, Sub: x.GetSubject(), Typ: typ, Azp: r.GetClient().GetID(),
 		Nonce: x.Nonce, SessionState: x.SID, SID: x.SID}
 }
 
