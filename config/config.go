@@ -24,27 +24,44 @@ import (
 // Settings are the effective values. The tags are the table: the name (flag
 // --name, environment PSCEMU_NAME, key in the file), the default and the help.
 type Settings struct {
-	Listen        string        `name:"listen" default:"127.0.0.1:9443" help:"address of the protocol listener (TLS)"`
-	CardListen    string        `name:"card-listen" default:"127.0.0.1:9444" help:"address of the card origin (TLS, asks for a card certificate)"`
-	ConsoleListen string        `name:"console-listen" default:"127.0.0.1:9440" help:"address of the console and control API (HTTP, loopback only)"`
-	Data          string        `name:"data" default:"" help:"data folder ($XDG_DATA_HOME/pscemu when empty)"`
-	Memory        bool          `name:"memory" default:"false" help:"keep everything in memory; the data folder holds ready.json and the certificates only"`
-	JournalLogins int           `name:"journal-logins" default:"500" help:"how many logins the journal keeps" form:"[1-9][0-9]{0,6}"`
-	JournalSize   int           `name:"journal-size" default:"8" help:"how much memory the journal may take, in MiB" form:"[1-9][0-9]{0,3}"`
-	MaxSpaces     int           `name:"max-spaces" default:"64" help:"how many isolated spaces there may be at once" form:"[0-9]{1,4}"`
-	SpaceIdle     time.Duration `name:"space-idle" default:"30m" help:"a space that nobody used for so long is dropped"`
-	PublicURL     string        `name:"public-url" default:"" help:"base URL that clients use (https://localhost:PORT when empty)"`
-	Hosts         string        `name:"hosts" default:"" help:"further host names to answer as, with an issuer each, separated by commas"`
-	Output        string        `name:"output" default:"text" help:"text or json" choices:"text,json"`
-	Strict        bool          `name:"strict" default:"false" help:"close every test door and show PSC's error texts alone"`
-	Profile       string        `name:"profile" default:"bas-2026" help:"set of defaults: bas-2026, bas-2023, prod-2026 or next" choices:"bas-2026,bas-2023,prod-2026,next"`
-	Identities    string        `name:"identities" default:"" help:"folder of identity files (JSON, YAML, CSV) to load and to watch"`
-	TrustAnchors  string        `name:"trust-anchors" default:"" help:"PEM file of foreign authorities whose client certificates are accepted"`
-	OutboundCA    string        `name:"outbound-ca" default:"" help:"PEM file of authorities to trust when calling registered notification and logout URIs"`
-	Pprof         bool          `name:"pprof" default:"false" help:"serve /debug/pprof on the console"`
-	LogLevel      string        `name:"log-level" default:"warn" help:"debug, info, warn or error" choices:"debug,info,warn,error"`
+	Listen        string `name:"listen" default:"127.0.0.1:9443" help:"address of the protocol listener (TLS)"`
+	CardListen    string `name:"card-listen" default:"127.0.0.1:9444" help:"address of the card origin (TLS, asks for a card certificate)"`
+	ConsoleListen string `name:"console-listen" default:"127.0.0.1:9440" help:"address of the console and control API (HTTP, loopback only)"`
+	Data          string `name:"data" default:"" help:"data folder ($XDG_DATA_HOME/pscemu when empty)"`
+	Memory        bool   `name:"memory" default:"false" help:"keep everything in memory; the data folder holds ready.json and the certificates only"`
+	JournalLogins int    `name:"journal-logins" default:"500" help:"how many logins the journal keeps" form:"[1-9][0-9]{0,6}"`
+	JournalSize   int    `name:"journal-size" default:"8" help:"how much memory the journal may take, in MiB" form:"[1-9][0-9]{0,3}"`
+	Limits
+	MaxSpaces    int           `name:"max-spaces" default:"64" help:"how many isolated spaces there may be at once" form:"[0-9]{1,4}"`
+	SpaceIdle    time.Duration `name:"space-idle" default:"30m" help:"a space that nobody used for so long is dropped"`
+	PublicURL    string        `name:"public-url" default:"" help:"base URL that clients use (https://localhost:PORT when empty)"`
+	Hosts        string        `name:"hosts" default:"" help:"further host names to answer as, with an issuer each, separated by commas"`
+	Output       string        `name:"output" default:"text" help:"text or json" choices:"text,json"`
+	Strict       bool          `name:"strict" default:"false" help:"close every test door and show PSC's error texts alone"`
+	Profile      string        `name:"profile" default:"bas-2026" help:"set of defaults: bas-2026, bas-2023, prod-2026 or next" choices:"bas-2026,bas-2023,prod-2026,next"`
+	Identities   string        `name:"identities" default:"" help:"folder of identity files (JSON, YAML, CSV) to load and to watch"`
+	TrustAnchors string        `name:"trust-anchors" default:"" help:"PEM file of foreign authorities whose client certificates are accepted"`
+	OutboundCA   string        `name:"outbound-ca" default:"" help:"PEM file of authorities to trust when calling registered notification and logout URIs"`
+	Pprof        bool          `name:"pprof" default:"false" help:"serve /debug/pprof on the console"`
+	LogLevel     string        `name:"log-level" default:"warn" help:"debug, info, warn or error" choices:"debug,info,warn,error"`
 	Policies
 }
+
+// Limits bound what anybody can make the emulator take.
+type Limits struct {
+	MaxBody        int `name:"max-body" default:"1" help:"largest body of a request, in MiB" form:"[1-9][0-9]{0,3}"`
+	MaxHeader      int `name:"max-header" default:"64" help:"largest header of a request, in KiB" form:"[1-9][0-9]{0,3}"`
+	MaxImport      int `name:"max-import" default:"64" help:"largest body of an import or a state, in MiB" form:"[1-9][0-9]{0,4}"`
+	MaxStore       int `name:"max-store" default:"8192" help:"how much the data file may hold, in MiB" form:"[1-9][0-9]{0,6}"`
+	MaxLogins      int `name:"max-logins" default:"10000" help:"how many login pages may be open at once" form:"[1-9][0-9]{0,6}"`
+	MaxConnections int `name:"max-connections" default:"2000" help:"how many connections each listener may have at once" form:"[1-9][0-9]{0,5}"`
+}
+
+// The limits in bytes.
+func (l Limits) Body() int64   { return int64(l.MaxBody) << 20 }
+func (l Limits) Header() int   { return l.MaxHeader << 10 }
+func (l Limits) Import() int64 { return int64(l.MaxImport) << 20 }
+func (l Limits) Store() int64  { return int64(l.MaxStore) << 20 }
 
 // Setting is one row of the table.
 type Setting struct {
@@ -84,8 +101,14 @@ func Names() []Setting {
 	return out
 }
 
+// live tells a policy, which can change while the emulator runs.
+func live(f reflect.StructField) bool {
+	policies, _ := reflect.TypeFor[Settings]().FieldByName("Policies")
+	return len(f.Index) > 1 && f.Index[0] == policies.Index[0]
+}
+
 func row(f reflect.StructField) Setting {
-	s := Setting{Name: f.Tag.Get("name"), Value: f.Tag.Get("default"), Origin: "default", Default: f.Tag.Get("default"), Help: f.Tag.Get("help"), Live: len(f.Index) > 1}
+	s := Setting{Name: f.Tag.Get("name"), Value: f.Tag.Get("default"), Origin: "default", Default: f.Tag.Get("default"), Help: f.Tag.Get("help"), Live: live(f)}
 	if scope := f.Tag.Get("for"); scope != "" {
 		s.For = strings.Split(scope, ",")
 	}

@@ -59,6 +59,7 @@ type Parts struct {
 	State    State
 	Spaces   Spaces // nil in a space
 	Pprof    bool   // serve /debug/pprof
+	Limits   config.Limits
 }
 
 // Console serves the workshop.
@@ -78,7 +79,7 @@ func (s *Console) Handler() http.Handler {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.httpError
-	e.Use(middleware.Recover(), s.headers, s.ownHostOnly, bodyLimit("1M", false), bodyLimit("64M", true))
+	e.Use(middleware.Recover(), s.headers, s.ownHostOnly, s.bodyLimit)
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
 	s.pkiRoutes(e)
 	e.GET("/fhir/Practitioner", s.fhirPractitioner)
@@ -102,12 +103,18 @@ func (s *Console) Handler() http.Handler {
 	return e
 }
 
-// bodyLimit bounds every body; imports and states may be larger.
-func bodyLimit(limit string, imports bool) echo.MiddlewareFunc {
-	return middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: limit, Skipper: func(c echo.Context) bool {
-		path := c.Request().URL.Path
-		return (strings.HasSuffix(path, "/identities/import") || path == "/api/v1/state") != imports
-	}})
+// bodyLimit bounds every body; imports, states and backups may be larger.
+func (s *Console) bodyLimit(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		setting, most := "max-body", s.Limits.Body()
+		switch path := c.Request().URL.Path; {
+		case path == "/api/v1/backup":
+			setting, most = "max-store", s.Limits.Store()
+		case strings.HasSuffix(path, "/identities/import") || path == "/api/v1/state":
+			setting, most = "max-import", s.Limits.Import()
+		}
+		return provider.BoundBody(c, setting, most, next)
+	}
 }
 
 const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -168,15 +175,13 @@ func (s *Console) hasCookie(c echo.Context) bool {
 	return err == nil && s.tokenIs(cookie.Value)
 }
 
-var statuses = map[problem.Kind]int{problem.Invalid: 400, problem.NotFound: 404, problem.Conflict: 409, problem.Forbidden: 403, problem.Internal: 500}
-
 // httpError writes problem details (RFC 9457), or a page to a browser.
 func (s *Console) httpError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
 	p := problem.From(err)
-	status := statuses[p.Kind]
+	status := p.Kind.Status()
 	var he *echo.HTTPError
 	var un *unauthorised
 	switch {
@@ -199,7 +204,7 @@ func (s *Console) httpError(err error, c echo.Context) {
 // WriteProblem answers with problem details (RFC 9457).
 func WriteProblem(w http.ResponseWriter, err error) {
 	p := problem.From(err)
-	writeProblem(w, statuses[p.Kind], p)
+	writeProblem(w, p.Kind.Status(), p)
 }
 
 func writeProblem(w http.ResponseWriter, status int, p *problem.Error) {

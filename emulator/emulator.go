@@ -152,17 +152,17 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 		return err
 	}
 	e.sender = delivery.New(ctx, e.store, e.clock, roots)
-	e.provider = provider.New(provider.Config{BaseURL: e.at.base, CardURL: e.at.card, Root: e.at.root, Hosts: e.settings.HostNames()}, provider.Parts{
+	e.provider = provider.New(provider.Config{BaseURL: e.at.base, CardURL: e.at.card, Root: e.at.root, Hosts: e.settings.HostNames(), Limits: e.settings.Limits}, provider.Parts{
 		Settings: e.live, Store: e.store, Sender: e.sender, Clock: e.clock, OIDC: e.oidc, Clients: e.clients, Closing: e.closing,
 		Auth: e.auth, People: e.people, ECPS: e.ecps, Cards: e.cards, PKI: e.pki,
-		Logins: &login.Logins{Store: e.store, Instance: e.at.instance}, Journal: e.journal, Faults: e.faults})
+		Logins: &login.Logins{Store: e.store, Clock: e.clock, Instance: e.at.instance, Max: e.settings.MaxLogins}, Journal: e.journal, Faults: e.faults})
 	e.ready.APIToken = rand.Text()
 	demo, err := e.demo(ctx, ca)
 	if err != nil {
 		return err
 	}
 	c := console.New(console.Parts{Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, Orders: e.orders, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal, Faults: e.faults,
-		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces, Pprof: e.settings.Pprof})
+		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces, Pprof: e.settings.Pprof, Limits: e.settings.Limits})
 	// Before anything new can begin: what is under way then is an earlier run's.
 	if err := e.provider.Resume(ctx); err != nil {
 		return err
@@ -213,6 +213,19 @@ func (e *Emulator) warm(ctx context.Context) {
 	}
 	if _, err := e.oidc.JWKS(ctx); err != nil && ctx.Err() == nil {
 		slog.Error("encryption key", "error", err)
+	}
+}
+
+// sweep removes what has expired, in steps that let others write between them.
+func (e *Emulator) sweep(ctx context.Context) {
+	for ctx.Err() == nil {
+		n, err := e.store.Sweep(ctx)
+		if err != nil {
+			slog.Error("sweep", "error", err)
+		}
+		if n == 0 || err != nil {
+			return
+		}
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"pscemu/cards/pki"
 	"pscemu/clock"
 	"pscemu/config"
@@ -93,6 +95,7 @@ func (s *Server) folder() (folder, error) {
 	}
 	bolt, err := store.OpenBolt(in.path("pscemu.db"), s.options.Clock)
 	if err == nil {
+		bolt.Limit(s.options.Settings.Store())
 		s.options.Store = bolt
 	}
 	return in, err
@@ -174,9 +177,9 @@ func (s *Server) serve(ctx context.Context, certificate tls.Certificate) error {
 	base := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, ClientCAs: org, NextProtos: []string{"h2", "http/1.1"}}
 	cardTLS := base.Clone()
 	cardTLS.GetConfigForClient = s.cardTLS(base)
-	s.run(tls.NewListener(s.listen, base), s.spaces.beside(s.world.protocol, func(e *Emulator) http.Handler { return e.protocol }))
-	s.run(tls.NewListener(s.card, cardTLS), s.spaces.beside(s.world.card, func(e *Emulator) http.Handler { return e.card }))
-	s.run(s.console, s.spaces.beside(s.world.console, func(e *Emulator) http.Handler { return e.console }))
+	s.run(s.listen, base, s.spaces.beside(s.world.protocol, func(e *Emulator) http.Handler { return e.protocol }))
+	s.run(s.card, cardTLS, s.spaces.beside(s.world.card, func(e *Emulator) http.Handler { return e.card }))
+	s.run(s.console, nil, s.spaces.beside(s.world.console, func(e *Emulator) http.Handler { return e.console }))
 	go s.background(ctx)
 	return nil
 }
@@ -203,8 +206,15 @@ func (s *Server) cardTLS(base *tls.Config) func(*tls.ClientHelloInfo) (*tls.Conf
 	}
 }
 
-func (s *Server) run(l net.Listener, h http.Handler) {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug)}
+// run serves a listener, over TLS unless t is nil.
+func (s *Server) run(l net.Listener, t *tls.Config, h http.Handler) {
+	most := s.options.Settings.MaxConnections
+	open := &connections{most: int64(most)}
+	l = netutil.LimitListener(l, most+most/10+8) // beyond those that are told, others wait
+	if t != nil {
+		l = tls.NewListener(l, t)
+	}
+	server := &http.Server{Handler: open.guard(h), ConnState: open.count, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: s.options.Settings.Header(), ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug)}
 	s.servers = append(s.servers, server)
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -227,9 +237,7 @@ func (s *Server) background(ctx context.Context) {
 			return
 		case <-tick.C:
 			for _, e := range append(s.spaces.sweep(), s.world) {
-				if _, err := e.store.Sweep(ctx); err != nil {
-					slog.Error("sweep", "error", err)
-				}
+				e.sweep(ctx)
 			}
 		}
 	}

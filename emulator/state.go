@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -105,6 +106,36 @@ func (e *Emulator) Restore(ctx context.Context, raw []byte) error {
 		return err
 	}
 	return e.reload(ctx)
+}
+
+// Backup writes a copy of everything stored, while others read and write.
+func (e *Emulator) Backup(w io.Writer) error {
+	s, err := e.backup()
+	if err != nil {
+		return err
+	}
+	return s.Backup(w)
+}
+
+// RestoreBackup puts a copy that Backup wrote in the place of everything stored.
+// Clock, settings and faults stay.
+func (e *Emulator) RestoreBackup(ctx context.Context, r io.Reader) error {
+	s, err := e.backup()
+	if err != nil {
+		return err
+	}
+	if err := s.Restore(r); err != nil {
+		return err
+	}
+	return e.reload(ctx)
+}
+
+func (e *Emulator) backup() (store.Backup, error) {
+	s, ok := e.store.(store.Backup)
+	if !ok {
+		return nil, problem.New(problem.Conflict, "backup-memory", "what is kept in memory has no data file to copy").Do("GET /api/v1/state keeps it, PUT restores it")
+	}
+	return s, nil
 }
 
 // reload makes the services read again what they hold of the store.

@@ -18,7 +18,14 @@ const (
 	Conflict              // not in this state: 409
 	Forbidden             // refused by a rule: 403
 	Internal              // ours: 500
+	TooMany               // a limit in number: 429
+	TooLarge              // a limit in size: 413
 )
+
+// Status is the HTTP status of a kind.
+func (k Kind) Status() int {
+	return [...]int{Invalid: 400, NotFound: 404, Conflict: 409, Forbidden: 403, Internal: 500, TooMany: 429, TooLarge: 413}[k]
+}
 
 // Error is one refusal, explained.
 type Error struct {

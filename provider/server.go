@@ -40,6 +40,7 @@ type Config struct {
 	CardURL string   // of the card listener
 	Root    string   // path that all addresses begin with, "" for none
 	Hosts   []string // further names to answer as
+	Limits  config.Limits
 }
 
 // Server answers on the protocol listener and on the card origin.
@@ -126,7 +127,7 @@ func (s *Server) echo() *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.httpError
-	e.Use(middleware.Recover(), securityHeaders, middleware.BodyLimit("1M"))
+	e.Use(middleware.Recover(), securityHeaders, s.bodyLimit)
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/home") })
 	return e
@@ -167,14 +168,27 @@ func (s *Server) httpError(err error, c echo.Context) {
 	}
 	status := http.StatusInternalServerError
 	var he *echo.HTTPError
-	if errors.As(err, &he) {
+	var p *problem.Error
+	switch {
+	case errors.As(err, &he):
 		status = he.Code
-	} else {
+	case errors.As(err, &p) && p.Kind != problem.Internal:
+		status = p.Kind.Status()
+		s.journal.Add(c.Request().Context(), "", "refused", nil, p)
+	default:
 		slog.Error("request failed", "path", c.Request().URL.Path, "error", err)
 	}
 	text := http.StatusText(status)
 	if strings.HasPrefix(c.Request().URL.Path, RealmPath+"/") {
-		_ = c.JSON(status, map[string]string{"error": "HTTP " + itoa(status) + " " + text})
+		answer := map[string]string{"error": "HTTP " + itoa(status) + " " + text}
+		if p != nil && !s.settings.Strict() {
+			answer["error_description"] = p.Error()
+		}
+		_ = c.JSON(status, answer)
+		return
+	}
+	if p != nil {
+		_ = s.errorPage(c, status, text, p)
 		return
 	}
 	_ = s.page(c, status, "message", map[string]any{"Title": "Erreur", "Text": text, "Kind": "error"})

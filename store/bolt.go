@@ -28,8 +28,10 @@ var (
 // Bolt keeps a Store in one bbolt file. Writes that arrive while another is
 // being synced to disk are committed together, each still all or nothing.
 type Bolt struct {
+	swap  sync.RWMutex // a restore replaces db
 	db    *bbolt.DB
 	clock clock.Clock
+	most  int64 // bytes that may be in use, 0 for any
 	jobs  chan *job
 	stop  chan struct{}
 	done  chan struct{}
@@ -47,20 +49,45 @@ type job struct {
 
 // OpenBolt opens or makes the file, which no other process may hold open.
 func OpenBolt(path string, c clock.Clock) (*Bolt, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
+	db, err := openFile(path)
 	if err != nil {
-		return nil, openProblem(path, err)
-	}
-	if err := db.Update(prepare); err != nil {
-		_ = db.Close()
-		return nil, openProblem(path, err)
+		return nil, err
 	}
 	s := &Bolt{db: db, clock: c, jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{})}
 	go s.write()
 	return s, nil
 }
 
+// Limit bounds the bytes in use: what would add to more is refused.
+func (s *Bolt) Limit(bytes int64) { s.most = bytes }
+
+func openFile(path string) (*bbolt.DB, error) {
+	db, err := openWhole(path)
+	if err != nil {
+		return nil, openProblem(path, err)
+	}
+	return db, nil
+}
+
+func openWhole(path string) (db *bbolt.DB, err error) {
+	defer outOfMap(&err)()
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return nil, err
+	}
+	if err = whole(db); err == nil {
+		err = db.Update(prepare)
+	}
+	if err != nil {
+		_ = db.Close()
+	}
+	return db, err
+}
+
 func prepare(tx *bbolt.Tx) error {
+	if first, _ := tx.Cursor().First(); first != nil && tx.Bucket(metaBucket) == nil {
+		return fmt.Errorf("another program's bbolt file: it holds %q", first)
+	}
 	for _, name := range [][]byte{dataBucket, expiryBucket, metaBucket} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
@@ -86,6 +113,8 @@ func openProblem(path string, err error) error {
 
 // View runs fn on a consistent snapshot.
 func (s *Bolt) View(_ context.Context, fn func(Tx) error) error {
+	s.swap.RLock()
+	defer s.swap.RUnlock()
 	return s.db.View(func(tx *bbolt.Tx) error {
 		return fn(&overlay{source: boltSource{tx.Bucket(dataBucket)}, now: s.clock.Now()})
 	})
@@ -150,11 +179,16 @@ func (s *Bolt) gather(first *job) []*job {
 }
 
 func (s *Bolt) commit(group []*job) {
+	s.swap.RLock()
+	defer s.swap.RUnlock()
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		wrote, data := false, tx.Bucket(dataBucket)
 		for _, j := range group {
 			o := &overlay{source: boltSource{data}, now: s.clock.Now(), writes: map[string]*write{}}
 			if j.err = call(j.fn, o); j.err != nil {
+				continue
+			}
+			if j.err = s.room(tx, o); j.err != nil {
 				continue
 			}
 			if err := o.apply(data, tx.Bucket(expiryBucket)); err != nil {
@@ -171,6 +205,9 @@ func (s *Bolt) commit(group []*job) {
 	if errors.Is(err, errNothing) {
 		err = nil
 	}
+	if err != nil {
+		err = problem.New(problem.Internal, "store-unwritable", "the data file cannot be written; nothing of this request was stored, all that was there before is").Got(err.Error()).Do("make room on the disk, or repair it, and try again")
+	}
 	for _, j := range group {
 		if j.err == nil {
 			j.err = err
@@ -180,6 +217,24 @@ func (s *Bolt) commit(group []*job) {
 		}
 		j.result <- j.err
 	}
+}
+
+// room refuses a transaction that adds to a store that is full.
+func (s *Bolt) room(tx *bbolt.Tx, o *overlay) error {
+	if s.most == 0 {
+		return nil
+	}
+	stats := s.db.Stats()
+	used := tx.Size() - int64(stats.FreePageN+stats.PendingPageN)*int64(s.db.Info().PageSize)
+	if used < s.most {
+		return nil
+	}
+	for _, w := range o.writes {
+		if w.value != nil {
+			return problem.New(problem.TooLarge, "store-full", "the data file is as large as it may be").Got(fmt.Sprintf("%d MiB in use", used>>20)).Want(fmt.Sprintf("at most %d MiB", s.most>>20)).Do("delete people or orders, or raise the setting max-store")
+		}
+	}
+	return nil
 }
 
 var errNothing = errors.New("nothing written")
@@ -193,6 +248,8 @@ func (s *Bolt) Sweep(context.Context) (n int, err error) {
 		}
 		return nil
 	}
+	s.swap.RLock()
+	defer s.swap.RUnlock()
 	idle := false
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		idle = due(tx.Bucket(expiryBucket).Cursor()) == nil
@@ -225,6 +282,8 @@ func (s *Bolt) Sweep(context.Context) (n int, err error) {
 func (s *Bolt) Close() error {
 	s.once.Do(func() { close(s.stop) })
 	<-s.done
+	s.swap.Lock()
+	defer s.swap.Unlock()
 	return s.db.Close()
 }
 

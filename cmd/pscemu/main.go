@@ -50,7 +50,7 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{Use: "pscemu", Short: "Pro Santé Connect on your own machine", SilenceErrors: true, SilenceUsage: true, Args: usage(cobra.NoArgs), RunE: serve.RunE}
 	root.Flags().AddFlagSet(serve.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serve, newLogin(), newIdentities(), newECPS(), newOutbox(), newCards(), newCertificates(), newClients(), newCodes(), newCheck(), newDoctor(), newBench(), newScenario(), newConformance(), newDiff(), newFidelity(), newHosts(), newConfig(), newOpenAPI(), newVersion())
+	root.AddCommand(serve, newLogin(), newIdentities(), newECPS(), newOutbox(), newCards(), newCertificates(), newClients(), newCodes(), newCheck(), newDoctor(), newBench(), newBackup(), newRestore(), newScenario(), newConformance(), newDiff(), newFidelity(), newHosts(), newConfig(), newOpenAPI(), newVersion())
 	return root
 }
 

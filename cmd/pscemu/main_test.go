@@ -309,3 +309,24 @@ func (s *server) bearerStatus(token string) int {
 }
 
 func decode(r io.Reader, into any) error { return json.NewDecoder(r).Decode(into) }
+
+// eventually waits for a condition, ten seconds at most.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("in vain: %s", what)
+		}
+	}
+}
+
+// fails runs a command that is to fail, and returns all it says and its exit code.
+func (s *server) fails(args ...string) (string, int) {
+	s.t.Helper()
+	cmd := exec.Command(binary, append(args, "--data", s.data)...)
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		s.t.Fatalf("pscemu %s: done, expected a failure: %s", strings.Join(args, " "), out)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}

@@ -116,7 +116,7 @@ func (s *Service) notTooOften(tx store.Tx, nationalID string) error {
 		}
 	}
 	if len(recent) >= MaxActivations {
-		return problem.New(problem.Forbidden, "ecps-activation-too-many", "Trop d'activations ont été commencées").Got(fmt.Sprintf("%d en une heure", len(recent))).Want(fmt.Sprintf("%d au plus", MaxActivations)).Do("attendez une heure")
+		return problem.New(problem.TooMany, "ecps-activation-too-many", "Trop d'activations ont été commencées").Got(fmt.Sprintf("%d en une heure", len(recent))).Want(fmt.Sprintf("%d au plus", MaxActivations)).Do("attendez une heure")
 	}
 	return begun.Put(tx, nationalID, append(recent, now), time.Hour)
 }

@@ -68,6 +68,9 @@ func (p phones) all(t testing.TB, fn func(id string) error) {
 	}
 }
 
+// maxPending is the default of the setting max-requests.
+const maxPending = 5
+
 func TestTenThousandPendingRequestsDoNoHarm(t *testing.T) {
 	p, ctx := withPeople(t, 2000), context.Background()
 	ask := func(id string) error {
@@ -75,7 +78,7 @@ func TestTenThousandPendingRequestsDoNoHarm(t *testing.T) {
 		return err
 	}
 	p.all(t, func(id string) error {
-		for range ecps.MaxPending {
+		for range maxPending {
 			if err := ask(id); err != nil {
 				return err
 			}
@@ -93,7 +96,7 @@ func TestTenThousandPendingRequestsDoNoHarm(t *testing.T) {
 			return fmt.Errorf("the sixth: %v", err)
 		}
 		own, err := p.Requests(ctx, ecps.Filter{NationalID: id, PendingOnly: true})
-		if err != nil || len(own) != ecps.MaxPending {
+		if err != nil || len(own) != maxPending {
 			return fmt.Errorf("%d of their own: %w", len(own), err)
 		}
 		r, err := p.Approve(ctx, own[0].ID, ecps.Response{Code: "1234", Number: own[0].Number})
@@ -114,7 +117,7 @@ func TestTenThousandPendingRequestsDoNoHarm(t *testing.T) {
 func BenchmarkRequestAmongTenThousand(b *testing.B) {
 	p, ctx := withPeople(b, 2000), context.Background()
 	p.all(b, func(id string) error {
-		for range ecps.MaxPending {
+		for range maxPending {
 			if _, err := p.Start(ctx, ecps.Ask{NationalID: id, Client: "A"}); err != nil {
 				return err
 			}
@@ -122,7 +125,7 @@ func BenchmarkRequestAmongTenThousand(b *testing.B) {
 		return nil
 	})
 	for b.Loop() {
-		if own, err := p.Requests(ctx, ecps.Filter{NationalID: p.people[7].NationalID, PendingOnly: true}); err != nil || len(own) != ecps.MaxPending {
+		if own, err := p.Requests(ctx, ecps.Filter{NationalID: p.people[7].NationalID, PendingOnly: true}); err != nil || len(own) != maxPending {
 			b.Fatal(len(own), err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"pscemu/config"
 	"pscemu/identities"
 	"pscemu/problem"
 	"pscemu/store"
@@ -54,7 +55,6 @@ type Request struct {
 // Limits of a request.
 const (
 	RequestLifetime = 2 * time.Minute
-	MaxPending      = 5 // per person
 	maxWrongTOTPs   = 3 // per request, which they end
 	maxRecent       = 30
 )
@@ -92,7 +92,7 @@ func (s *Service) Start(ctx context.Context, a Ask) (*Request, error) {
 		r.State = to
 	}
 	err = s.store.Update(ctx, func(tx store.Tx) error {
-		if err := s.room(tx, r); err != nil {
+		if err := s.room(tx, r, person.Policies); err != nil {
 			return err
 		}
 		return requests.Put(tx, r.ID, r, r.kept())
@@ -136,7 +136,7 @@ func (s *Service) addressee(ctx context.Context, a Ask) (*identities.Identity, e
 func (r *Request) kept() time.Duration { return r.ExpiresAt.Sub(r.CreatedAt) + historyKept }
 
 // room counts the person's pending requests and notes the new one.
-func (s *Service) room(tx store.Tx, r Request) error {
+func (s *Service) room(tx store.Tx, r Request, policies config.Overrides) error {
 	ids, err := waiting.Maybe(tx, r.NationalID)
 	if err != nil {
 		return err
@@ -145,8 +145,8 @@ func (s *Service) room(tx store.Tx, r Request) error {
 		other, err := requests.Get(tx, id)
 		return err != nil || s.stateOf(other) != Pending
 	})
-	if len(ids) >= MaxPending {
-		return problem.New(problem.Forbidden, "ecps-too-many", "Trop de demandes attendent déjà sur ce téléphone").Got(fmt.Sprint(len(ids))).Want(fmt.Sprintf("moins de %d", MaxPending)).
+	if most := s.settings.Policies(nil, policies).MaxRequests; len(ids) >= most {
+		return problem.New(problem.TooMany, "ecps-too-many", "Trop de demandes attendent déjà sur ce téléphone").Got(fmt.Sprint(len(ids))).Want(fmt.Sprintf("moins de %d", most)).
 			Do("répondez-y ou attendez deux minutes")
 	}
 	latest, err := recent.Maybe(tx, r.NationalID)

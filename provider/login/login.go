@@ -7,11 +7,15 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"pscemu/clock"
 	"pscemu/problem"
 	"pscemu/provider/journal"
 	"pscemu/store"
@@ -40,17 +44,46 @@ var pending = store.Collection[Pending]("logins")
 // Logins keeps the logins under way.
 type Logins struct {
 	Store    store.Store
+	Clock    clock.Clock
 	Instance string // makes cookie names differ between emulators on one host
+	Max      int    // how many may be open at once
+
+	mu   sync.Mutex
+	open map[string]time.Time // until when, by id; those of before a restart do not count
 }
 
 // New starts a login for this browser, which receives its binding cookie.
 func (l *Logins) New(w http.ResponseWriter, r *http.Request, clientID, clientName, base string, form url.Values) (*Pending, error) {
+	if err := l.room(); err != nil {
+		return nil, err
+	}
 	p := &Pending{ID: journal.NewID(), Browser: l.browser(w, r), ClientID: clientID, ClientName: clientName, Base: base, Form: form}
 	return p, l.Save(r.Context(), p)
 }
 
+// room refuses one login more than may be open.
+func (l *Logins) room() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.open) < l.Max {
+		return nil
+	}
+	now := l.Clock.Now()
+	maps.DeleteFunc(l.open, func(_ string, until time.Time) bool { return !now.Before(until) })
+	if len(l.open) < l.Max {
+		return nil
+	}
+	return problem.New(problem.TooMany, "logins-too-many", "Trop de pages de connexion sont ouvertes").Got(strconv.Itoa(len(l.open))).Want(strconv.Itoa(l.Max) + " au plus (max-logins)").Do("terminez-en, attendez une demi-heure, ou augmentez max-logins")
+}
+
 // Save keeps a changed login.
 func (l *Logins) Save(ctx context.Context, p *Pending) error {
+	l.mu.Lock()
+	if l.open == nil {
+		l.open = map[string]time.Time{}
+	}
+	l.open[p.ID] = l.Clock.Now().Add(Lifetime)
+	l.mu.Unlock()
 	return pending.Save(ctx, l.Store, p.ID, *p, Lifetime)
 }
 
@@ -91,6 +124,9 @@ func (l *Logins) End(ctx context.Context, p *Pending) error {
 		if _, err := pending.Get(tx, p.ID); err != nil {
 			return problem.New(problem.NotFound, "login-unknown", "Cette page de connexion a expiré ou a déjà servi").Do("recommencez depuis votre application")
 		}
+		l.mu.Lock()
+		delete(l.open, p.ID)
+		l.mu.Unlock()
 		return pending.Delete(tx, p.ID)
 	})
 }
