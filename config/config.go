@@ -44,6 +44,7 @@ type Settings struct {
 	OutboundCA   string        `name:"outbound-ca" default:"" help:"PEM file of authorities to trust when calling registered notification and logout URIs"`
 	Pprof        bool          `name:"pprof" default:"false" help:"serve /debug/pprof on the console"`
 	LogLevel     string        `name:"log-level" default:"warn" help:"debug, info, warn or error" choices:"debug,info,warn,error"`
+	LogFormat    string        `name:"log-format" default:"text" help:"form of the log: text or json" choices:"text,json"`
 	Policies
 }
 

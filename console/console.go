@@ -32,6 +32,7 @@ import (
 	"pscemu/provider/journal"
 	"pscemu/provider/oidc"
 	"pscemu/static"
+	"pscemu/telemetry"
 )
 
 // Parts are what the console drives.
@@ -60,6 +61,8 @@ type Parts struct {
 	Spaces   Spaces // nil in a space
 	Pprof    bool   // serve /debug/pprof
 	Limits   config.Limits
+	Metrics  *telemetry.Metrics
+	Tracer   *telemetry.Tracer // nil for no traces
 }
 
 // Console serves the workshop.
@@ -79,7 +82,7 @@ func (s *Console) Handler() http.Handler {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.httpError
-	e.Use(middleware.Recover(), s.headers, s.ownHostOnly, s.bodyLimit)
+	e.Use(s.Tracer.Requests("console"), s.Metrics.Requests("console"), middleware.Recover(), s.headers, s.ownHostOnly, s.bodyLimit)
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
 	s.pkiRoutes(e)
 	e.GET("/fhir/Practitioner", s.fhirPractitioner)
@@ -192,7 +195,7 @@ func (s *Console) httpError(err error, c echo.Context) {
 		status = http.StatusUnauthorized
 		p = problem.From(un.error)
 	case status == 500:
-		slog.Error("request failed", "path", c.Request().URL.Path, "error", err)
+		slog.ErrorContext(c.Request().Context(), "request failed", "path", c.Request().URL.Path, "error", err)
 	}
 	if !strings.HasPrefix(c.Request().URL.Path, "/api/") && strings.Contains(c.Request().Header.Get("Accept"), "text/html") {
 		_ = s.page(c, status, "message", map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": explained(p)})

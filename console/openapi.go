@@ -1,10 +1,8 @@
 package console
 
 import (
-	"fmt"
 	"net/http"
 
-	"pscemu/provider/journal"
 	"regexp"
 	"strings"
 
@@ -39,7 +37,9 @@ func (s *Console) OpenAPI() map[string]any {
 		"components": map[string]any{"securitySchemes": map[string]any{"token": map[string]any{"type": "http", "scheme": "bearer"}}}}
 }
 
-// metrics are counters in Prometheus' text form.
+// metrics are in Prometheus' text form.
 func (s *Console) metrics(c echo.Context) error {
-	return c.Blob(http.StatusOK, "text/plain; version=0.0.4", fmt.Appendf(nil, "# HELP pscemu_journal_logins Logins kept in the journal.\n# TYPE pscemu_journal_logins gauge\npscemu_journal_logins %d\n", len(s.Journal.List(journal.Query{}, 1000))))
+	c.Response().Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	s.Metrics.Write(c.Response())
+	return nil
 }

@@ -35,6 +35,7 @@ import (
 	"pscemu/provider/login"
 	"pscemu/provider/oidc"
 	"pscemu/store"
+	"pscemu/telemetry"
 )
 
 // place is where a world is shown.
@@ -63,6 +64,9 @@ type Emulator struct {
 	auth     *clients.Authenticator
 	oidc     *oidc.Provider
 	journal  *journal.Journal
+	metrics  *telemetry.Metrics
+	tracer   *telemetry.Tracer // nil for no traces
+	logins   *login.Logins
 	faults   *faults.Set
 	sender   *delivery.Sender
 	provider *provider.Server
@@ -92,6 +96,8 @@ func newWorld(version string, l *config.Loaded, c *clock.Adjustable, s store.Sto
 	e.auth = &clients.Authenticator{Registry: e.clients, PKI: e.pki, Settings: e.live}
 	e.faults = &faults.Set{Open: func() bool { return e.live.Policies(nil, nil).DoorFaults }}
 	e.journal = journal.New(e.clock, journal.Limits{Logins: l.JournalLogins, Bytes: l.JournalSize << 20})
+	e.metrics = telemetry.NewMetrics()
+	e.journal.Count = e.metrics.Event
 	e.journal.Why = func(code, loginID string) string {
 		if e.live.Strict() {
 			return ""
@@ -151,18 +157,21 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 	if err != nil {
 		return err
 	}
+	e.logins = &login.Logins{Store: e.store, Clock: e.clock, Instance: e.at.instance, Max: e.settings.MaxLogins}
+	e.gauges()
 	e.sender = delivery.New(ctx, e.store, e.clock, roots)
 	e.provider = provider.New(provider.Config{BaseURL: e.at.base, CardURL: e.at.card, Root: e.at.root, Hosts: e.settings.HostNames(), Limits: e.settings.Limits}, provider.Parts{
 		Settings: e.live, Store: e.store, Sender: e.sender, Clock: e.clock, OIDC: e.oidc, Clients: e.clients, Closing: e.closing,
 		Auth: e.auth, People: e.people, ECPS: e.ecps, Cards: e.cards, PKI: e.pki,
-		Logins: &login.Logins{Store: e.store, Clock: e.clock, Instance: e.at.instance, Max: e.settings.MaxLogins}, Journal: e.journal, Faults: e.faults})
+		Metrics: e.metrics, Tracer: e.tracer,
+		Logins: e.logins, Journal: e.journal, Faults: e.faults})
 	e.ready.APIToken = rand.Text()
 	demo, err := e.demo(ctx, ca)
 	if err != nil {
 		return err
 	}
 	c := console.New(console.Parts{Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, Orders: e.orders, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal, Faults: e.faults,
-		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces, Pprof: e.settings.Pprof, Limits: e.settings.Limits})
+		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces, Pprof: e.settings.Pprof, Limits: e.settings.Limits, Metrics: e.metrics, Tracer: e.tracer})
 	// Before anything new can begin: what is under way then is an earlier run's.
 	if err := e.provider.Resume(ctx); err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 	"pscemu/problem"
 	"pscemu/provider"
 	"pscemu/store"
+	"pscemu/telemetry"
 )
 
 // Options are what a server is started with.
@@ -32,6 +33,8 @@ type Options struct {
 	// then. Clock is its clock.
 	Store store.Store
 	Clock *clock.Adjustable
+	// Tracer, unless nil, gets a span of each request.
+	Tracer *telemetry.Tracer
 }
 
 // Server is the process: the listeners, its own world, and the spaces.
@@ -142,7 +145,7 @@ func (s *Server) openWorld(ctx context.Context, in folder) error {
 	if err != nil {
 		return err
 	}
-	s.world = e
+	s.world, e.tracer = e, s.options.Tracer
 	names := slices.Concat([]string{"localhost", "127.0.0.1", "::1", hostOf(at.base)}, s.options.Settings.HostNames(), provider.RealHosts())
 	var certificate tls.Certificate
 	err = e.prepare(ctx, func() (err error) {
@@ -177,9 +180,9 @@ func (s *Server) serve(ctx context.Context, certificate tls.Certificate) error {
 	base := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, ClientCAs: org, NextProtos: []string{"h2", "http/1.1"}}
 	cardTLS := base.Clone()
 	cardTLS.GetConfigForClient = s.cardTLS(base)
-	s.run(s.listen, base, s.spaces.beside(s.world.protocol, func(e *Emulator) http.Handler { return e.protocol }))
-	s.run(s.card, cardTLS, s.spaces.beside(s.world.card, func(e *Emulator) http.Handler { return e.card }))
-	s.run(s.console, nil, s.spaces.beside(s.world.console, func(e *Emulator) http.Handler { return e.console }))
+	s.run("protocol", s.listen, base, s.spaces.beside(s.world.protocol, func(e *Emulator) http.Handler { return e.protocol }))
+	s.run("card", s.card, cardTLS, s.spaces.beside(s.world.card, func(e *Emulator) http.Handler { return e.card }))
+	s.run("console", s.console, nil, s.spaces.beside(s.world.console, func(e *Emulator) http.Handler { return e.console }))
 	go s.background(ctx)
 	return nil
 }
@@ -207,9 +210,10 @@ func (s *Server) cardTLS(base *tls.Config) func(*tls.ClientHelloInfo) (*tls.Conf
 }
 
 // run serves a listener, over TLS unless t is nil.
-func (s *Server) run(l net.Listener, t *tls.Config, h http.Handler) {
+func (s *Server) run(name string, l net.Listener, t *tls.Config, h http.Handler) {
 	most := s.options.Settings.MaxConnections
 	open := &connections{most: int64(most)}
+	s.world.metrics.Gauge(`pscemu_connections_open{listener="`+name+`"}`, func() float64 { return float64(open.open.Load()) })
 	l = netutil.LimitListener(l, most+most/10+8) // beyond those that are told, others wait
 	if t != nil {
 		l = tls.NewListener(l, t)

@@ -217,7 +217,7 @@ func (s *Server) Resume(ctx context.Context) error {
 	for _, b := range all {
 		done := slices.ContainsFunc(sent, func(d delivery.Delivery) bool { return d.Kind == "ciba-ping" && d.LoginID == b.LoginID })
 		if b.Notify != "" && !done {
-			slog.Debug("waiting again for an answer", "login", b.LoginID)
+			slog.DebugContext(ctx, "waiting again for an answer", "login", b.LoginID)
 			go s.notify(b)
 		}
 	}

@@ -29,6 +29,7 @@ import (
 	"pscemu/provider/oidc"
 	"pscemu/static"
 	"pscemu/store"
+	"pscemu/telemetry"
 )
 
 // RealmPath is the path of the realm below the base URL; the issuer is both.
@@ -60,6 +61,8 @@ type Server struct {
 	store    store.Store
 	sender   *delivery.Sender
 	faults   *faults.Set
+	metrics  *telemetry.Metrics
+	tracer   *telemetry.Tracer
 	closing  <-chan struct{}
 }
 
@@ -79,17 +82,19 @@ type Parts struct {
 	Logins   *login.Logins
 	Journal  *journal.Journal
 	Faults   *faults.Set
-	Closing  <-chan struct{} // closed when the server stops: long polls end then
+	Metrics  *telemetry.Metrics
+	Tracer   *telemetry.Tracer // nil for no traces
+	Closing  <-chan struct{}   // closed when the server stops: long polls end then
 }
 
 // New makes the provider.
 func New(c Config, p Parts) *Server {
-	return &Server{config: c, settings: p.Settings, store: p.Store, sender: p.Sender, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal, faults: p.Faults, closing: p.Closing}
+	return &Server{config: c, settings: p.Settings, store: p.Store, sender: p.Sender, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal, faults: p.Faults, metrics: p.Metrics, tracer: p.Tracer, closing: p.Closing}
 }
 
 // Handler serves the protocol listener.
 func (s *Server) Handler() http.Handler {
-	e := s.echo()
+	e := s.echo("protocol")
 	o := RealmPath + "/protocol/openid-connect"
 	both := func(path string, h echo.HandlerFunc) {
 		e.GET(path, h)
@@ -118,16 +123,16 @@ func (s *Server) Handler() http.Handler {
 
 // CardHandler serves the card origin.
 func (s *Server) CardHandler() http.Handler {
-	e := s.echo()
+	e := s.echo("card")
 	e.GET("/card", s.cardOrigin)
 	return s.underItsName(s.journal.Record(normalise(e)))
 }
 
-func (s *Server) echo() *echo.Echo {
+func (s *Server) echo(listener string) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.httpError
-	e.Use(middleware.Recover(), securityHeaders, s.bodyLimit)
+	e.Use(s.tracer.Requests(listener), s.metrics.Requests(listener), middleware.Recover(), securityHeaders, s.bodyLimit)
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/home") })
 	return e
@@ -176,7 +181,7 @@ func (s *Server) httpError(err error, c echo.Context) {
 		status = p.Kind.Status()
 		s.journal.Add(c.Request().Context(), "", "refused", nil, p)
 	default:
-		slog.Error("request failed", "path", c.Request().URL.Path, "error", err)
+		slog.ErrorContext(c.Request().Context(), "request failed", "path", c.Request().URL.Path, "error", err)
 	}
 	text := http.StatusText(status)
 	if strings.HasPrefix(c.Request().URL.Path, RealmPath+"/") {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -28,14 +29,15 @@ var (
 // Bolt keeps a Store in one bbolt file. Writes that arrive while another is
 // being synced to disk are committed together, each still all or nothing.
 type Bolt struct {
-	swap  sync.RWMutex // a restore replaces db
-	db    *bbolt.DB
-	clock clock.Clock
-	most  int64 // bytes that may be in use, 0 for any
-	jobs  chan *job
-	stop  chan struct{}
-	done  chan struct{}
-	once  sync.Once
+	swap             sync.RWMutex // a restore replaces db
+	db               *bbolt.DB
+	clock            clock.Clock
+	commits, updates atomic.Uint64
+	most             int64 // bytes that may be in use, 0 for any
+	jobs             chan *job
+	stop             chan struct{}
+	done             chan struct{}
+	once             sync.Once
 
 	watchers
 }
@@ -208,6 +210,8 @@ func (s *Bolt) commit(group []*job) {
 	if err != nil {
 		err = problem.New(problem.Internal, "store-unwritable", "the data file cannot be written; nothing of this request was stored, all that was there before is").Got(err.Error()).Do("make room on the disk, or repair it, and try again")
 	}
+	s.commits.Add(1)
+	s.updates.Add(uint64(len(group)))
 	for _, j := range group {
 		if j.err == nil {
 			j.err = err
@@ -224,8 +228,7 @@ func (s *Bolt) room(tx *bbolt.Tx, o *overlay) error {
 	if s.most == 0 {
 		return nil
 	}
-	stats := s.db.Stats()
-	used := tx.Size() - int64(stats.FreePageN+stats.PendingPageN)*int64(s.db.Info().PageSize)
+	used := s.used(tx)
 	if used < s.most {
 		return nil
 	}
@@ -235,6 +238,28 @@ func (s *Bolt) room(tx *bbolt.Tx, o *overlay) error {
 		}
 	}
 	return nil
+}
+
+func (s *Bolt) used(tx *bbolt.Tx) int64 {
+	stats := s.db.Stats()
+	return tx.Size() - int64(stats.FreePageN+stats.PendingPageN)*int64(s.db.Info().PageSize)
+}
+
+// Figures are how large the file is and what was done to it.
+type Figures struct {
+	Used, File       int64  // bytes
+	Commits, Updates uint64 // since the start: updates share commits
+}
+
+// Figures of this moment.
+func (s *Bolt) Figures() (f Figures) {
+	s.swap.RLock()
+	defer s.swap.RUnlock()
+	_ = s.db.View(func(tx *bbolt.Tx) error {
+		f = Figures{Used: s.used(tx), File: tx.Size(), Commits: s.commits.Load(), Updates: s.updates.Load()}
+		return nil
+	})
+	return f
 }
 
 var errNothing = errors.New("nothing written")

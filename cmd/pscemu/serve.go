@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"pscemu/emulator"
+	"pscemu/provider/journal"
+	"pscemu/telemetry"
 )
 
 // Ready is what ready.json holds and `serve --output json` prints.
@@ -30,11 +32,16 @@ func serve(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: levels[l.LogLevel]})))
+	slog.SetDefault(telemetry.Logger(os.Stderr, l.LogFormat, levels[l.LogLevel], journal.LoginOf))
+	tracer, err := telemetry.NewTracer(os.Getenv, "pscemu", version)
+	if err != nil {
+		return err
+	}
+	defer tracer.Close(context.Background())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	debug.SetGCPercent(50) // keys are made now, and their garbage would stay
-	e, err := emulator.Start(ctx, emulator.Options{Settings: l, Version: version})
+	e, err := emulator.Start(ctx, emulator.Options{Settings: l, Version: version, Tracer: tracer})
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,15 @@ func recordingOf(ctx context.Context) *recording {
 	return r
 }
 
+// LoginOf is the login that a request belongs to, as far as it is known; "" for
+// none.
+func LoginOf(ctx context.Context) string {
+	if r := recordingOf(ctx); r != nil {
+		return r.loginID
+	}
+	return ""
+}
+
 // Record keeps the exchanges that events belong to.
 func (j *Journal) Record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -12,6 +12,9 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"pscemu/clock"
 	"pscemu/problem"
 )
@@ -53,6 +56,8 @@ type Journal struct {
 	limits Limits
 	// Why is the address that explains a refusal, "" for none (strict).
 	Why func(code, loginID string) string
+	// Count hears of each event; code is the refusal's.
+	Count func(kind, code string)
 
 	mu      sync.Mutex
 	logins  map[string]*Login
@@ -64,7 +69,7 @@ type Journal struct {
 
 // New makes an empty journal.
 func New(c clock.Clock, l Limits) *Journal {
-	return &Journal{clock: c, limits: l, Why: func(string, string) string { return "" }, logins: map[string]*Login{}, changed: make(chan struct{})}
+	return &Journal{clock: c, limits: l, Why: func(string, string) string { return "" }, Count: func(string, string) {}, logins: map[string]*Login{}, changed: make(chan struct{})}
 }
 
 // NewID makes a login id.
@@ -81,9 +86,14 @@ func (j *Journal) Add(ctx context.Context, loginID, kind string, detail map[stri
 	if err != nil {
 		e.Problem = problem.From(err)
 		e.Code, e.Reason = e.Problem.Code, e.Problem.Error()
-		slog.Info("refused", "login", loginID, "step", kind, "code", e.Code, "why", j.Why(e.Code, loginID))
+		slog.InfoContext(ctx, "refused", "login", loginID, "step", kind, "code", e.Code, "why", j.Why(e.Code, loginID))
 	} else {
-		slog.Debug("step", "login", loginID, "step", kind)
+		slog.DebugContext(ctx, "step", "login", loginID, "step", kind)
+	}
+	j.Count(kind, e.Code)
+	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		span.SetAttributes(attribute.String("pscemu.login", loginID))
+		span.AddEvent(kind, trace.WithAttributes(attribute.String("pscemu.code", e.Code)))
 	}
 	r := recordingOf(ctx)
 	j.mu.Lock()
@@ -135,6 +145,13 @@ func (j *Journal) grow(l *Login, n int) {
 		delete(j.logins, oldest.ID)
 		j.order = j.order[1:]
 	}
+}
+
+// Len is how many logins are kept.
+func (j *Journal) Len() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.order)
 }
 
 // Page notes that a page was shown, once in a row.

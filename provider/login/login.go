@@ -61,6 +61,13 @@ func (l *Logins) New(w http.ResponseWriter, r *http.Request, clientID, clientNam
 	return p, l.Save(r.Context(), p)
 }
 
+// Open is how many login pages are open, those that ended of late included.
+func (l *Logins) Open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open)
+}
+
 // room refuses one login more than may be open.
 func (l *Logins) room() error {
 	l.mu.Lock()
