@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help run build check vet test conformance ledger security crash deps screens bench cover fuzz vuln release
+.PHONY: help run build check vet test conformance ledger security crash soak deps screens bench cover fuzz vuln release
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -39,6 +39,9 @@ security: ## write docs/security.md anew: each attack with its tests
 
 crash: ## kill the server three hundred times under load
 	CRASHES=300 go test -count=1 -v -timeout 30m -run TestAttack34 ./cmd/pscemu
+
+soak: ## a hundred thousand logins: flat memory, no goroutine left behind
+	SOAK=100000 go test -count=1 -v -timeout 40m -run TestASoak ./cmd/pscemu
 
 screens: deps ## keep screenshots of the pages in screens/
 	SCREENS=$(CURDIR)/screens TEST_BROWSER=required go test -count=1 -run Browser ./cmd/pscemu

@@ -17,6 +17,7 @@ type Clock interface {
 // The zero value follows the machine's clock.
 type Adjustable struct {
 	mu     sync.RWMutex
+	start  time.Duration // offset to begin with, and to come back to
 	offset time.Duration
 	frozen *time.Time
 }
@@ -60,8 +61,20 @@ func (c *Adjustable) Set(t time.Time, frozen bool) {
 	}
 }
 
-// Reset follows the machine's clock again.
-func (c *Adjustable) Reset() { c.Offset(0) }
+// Start shifts the clock by d, also after a Reset.
+func (c *Adjustable) Start(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.start, c.offset, c.frozen = d, d, nil
+}
+
+// Reset follows the machine's clock again, as far from it as at the start.
+func (c *Adjustable) Reset() {
+	c.mu.RLock()
+	start := c.start
+	c.mu.RUnlock()
+	c.Offset(start)
+}
 
 // State describes the clock for the control API.
 type State struct {

@@ -34,6 +34,7 @@ type Settings struct {
 	Limits
 	MaxSpaces    int           `name:"max-spaces" default:"64" help:"how many isolated spaces there may be at once" form:"[0-9]{1,4}"`
 	SpaceIdle    time.Duration `name:"space-idle" default:"30m" help:"a space that nobody used for so long is dropped"`
+	ClockOffset  string        `name:"clock-offset" default:"0s" help:"start with the clock so far from the machine's, such as 43800h for five years on" form:"-?([0-9]+(h|m|s))+"`
 	PublicURL    string        `name:"public-url" default:"" help:"base URL that clients use (https://localhost:PORT when empty)"`
 	Hosts        string        `name:"hosts" default:"" help:"further host names to answer as, with an issuer each, separated by commas"`
 	Output       string        `name:"output" default:"text" help:"text or json" choices:"text,json"`

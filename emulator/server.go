@@ -57,7 +57,7 @@ func Start(ctx context.Context, o Options) (s *Server, err error) {
 		}
 	}()
 	if s.options.Clock == nil {
-		s.options.Clock = &clock.Adjustable{}
+		s.options.Clock = newClock(o.Settings)
 	}
 	in, err := s.folder()
 	if err != nil {
@@ -76,6 +76,14 @@ func Start(ctx context.Context, o Options) (s *Server, err error) {
 		return s, err
 	}
 	return s, in.announce(&s.world.ready)
+}
+
+// newClock is a clock as far from the machine's as the settings say.
+func newClock(l *config.Loaded) *clock.Adjustable {
+	c := &clock.Adjustable{}
+	offset, _ := time.ParseDuration(l.ClockOffset) // its form was checked
+	c.Start(offset)
+	return c
 }
 
 // folder takes the data folder and what is kept in it, unless the caller

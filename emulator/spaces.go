@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"pscemu/cards/pki"
-	"pscemu/clock"
 	"pscemu/console"
 	"pscemu/problem"
 	"pscemu/store"
@@ -84,7 +83,7 @@ func (s *spaces) reserve(name string) (*space, error) {
 }
 
 func (s *spaces) build(name string) (*Emulator, error) {
-	c := &clock.Adjustable{}
+	c := newClock(s.server.options.Settings)
 	e, err := newWorld(s.server.options.Version, s.server.options.Settings, c, store.NewMemory(c), s.server.place(name))
 	if err != nil {
 		return nil, err

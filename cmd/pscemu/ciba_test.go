@@ -322,7 +322,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tls.Client(c, &tls.Config{ServerName: "localhost", RootCAs: s.roots(), MinVersion: version, MaxVersion: version}).Handshake(); err == nil {
+		if err := tls.Client(c, &tls.Config{ServerName: "localhost", RootCAs: s.roots(), Time: now, MinVersion: version, MaxVersion: version}).Handshake(); err == nil {
 			t.Errorf("accepted %s", tls.VersionName(version))
 		}
 		c.Close()

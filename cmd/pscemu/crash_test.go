@@ -31,11 +31,21 @@ func crashes(t *testing.T) int {
 
 // ledger is what the server has acknowledged, and must still hold after a kill.
 type ledger struct {
-	mu      sync.Mutex
-	people  []string // made
-	codes   []string // used
-	refresh []string // used
-	checks  int
+	mu          sync.Mutex
+	people      []string // made
+	codes       []string // used
+	refresh     []string // used
+	activations []string // bodies of completed activations
+	tries       []tries  // one a worker
+	checks      int
+	wrong       int
+}
+
+// tries are wrong codes porteur that a card has answered to.
+type tries struct {
+	serial    string
+	wrong     int
+	unblocked bool // an unblocking was under way: it may have counted
 }
 
 func (l *ledger) note(to *[]string, v string) {
@@ -54,11 +64,14 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 	for n := range kills {
 		s := bootIn(t, data)
 		cert := s.demoCertificate()
-		l := &ledger{}
+		l := &ledger{tries: s.activeCards(4)}
 		ctx, stop := context.WithCancel(context.Background())
 		var work sync.WaitGroup
 		for w := range 4 {
 			work.Go(func() { l.load(ctx, s, n*10+w) })
+		}
+		for w := range l.tries {
+			work.Go(func() { l.guess(ctx, s, &l.tries[w]) })
 		}
 		time.Sleep(time.Duration(50+rand.IntN(400)) * time.Millisecond) // the random moment
 		s.stop(syscall.SIGKILL)
@@ -87,12 +100,31 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 				l.checks++
 			}
 		}
+		for _, body := range l.activations {
+			if got := s.codeOf("POST", "/ecps/activations", body); got != "ecps-activation-used" {
+				t.Errorf("kill %d: an activation that was used answers %q", n, got)
+			}
+			l.checks++
+		}
+		for _, c := range l.tries {
+			l.checks++
+			var card struct {
+				State     string
+				WrongPINs int `json:"wrong_pins"`
+			}
+			s.api("GET", "/cards/"+c.serial, "", &card)
+			if card.WrongPINs < c.wrong && !(c.unblocked && card.WrongPINs == 0 && card.State == "active") {
+				t.Errorf("kill %d: card %s answered %d wrong codes and counts %d (%s)", n, c.serial, c.wrong, card.WrongPINs, card.State)
+			}
+			total.wrong += c.wrong
+		}
 		s.stop(os.Interrupt)
+		total.activations = append(total.activations, l.activations...)
 		total.people, total.codes, total.refresh = append(total.people, l.people...), append(total.codes, l.codes...), append(total.refresh, l.refresh...)
 		total.checks += l.checks
 	}
-	t.Logf("%d kills, %d checks: %d people, %d codes, %d refresh tokens", kills, total.checks, len(total.people), len(total.codes), len(total.refresh))
-	if len(total.people) < kills || len(total.codes) < kills/2 {
+	t.Logf("%d kills, %d checks: %d people, %d codes, %d refresh tokens, %d activations, %d wrong codes porteur", kills, total.checks, len(total.people), len(total.codes), len(total.refresh), len(total.activations), total.wrong)
+	if len(total.people) < kills || len(total.codes) < kills/2 || len(total.activations) < kills/2 || total.wrong == 0 {
 		t.Error("hardly anything was under way when the server was killed")
 	}
 }
@@ -104,11 +136,14 @@ func (l *ledger) load(ctx context.Context, s *server, worker int) {
 	client.Timeout = 3 * time.Second
 	for k := 0; ctx.Err() == nil; k++ {
 		id := fmt.Sprintf("ANS%014d", worker*100000+k)
-		body := fmt.Sprintf(`{"national_id":%q,"family_name":"CRASH","given_name":"P%s","exercices":[],"behaviour":"approve"}`, id, id)
+		body := fmt.Sprintf(`{"national_id":%q,"family_name":"CRASH","given_name":"P%s","email":"p@example.test","mobile":"+33600000000","exercices":[],"behaviour":"approve"}`, id, id)
 		if !l.acknowledged(s, "POST", "/identities", body) {
 			return
 		}
 		l.note(&l.people, id)
+		if !l.activate(s, id) {
+			return
+		}
 		code, err := doorCode(client, s)
 		if err != nil {
 			return
@@ -125,19 +160,82 @@ func (l *ledger) load(ctx context.Context, s *server, worker int) {
 	}
 }
 
+// activate uses an activation's QR code and SMS code up; false when the server
+// is gone.
+func (l *ledger) activate(s *server, id string) bool {
+	var a struct{ QR string }
+	var sms struct{ Items []struct{ Code string } }
+	if s.attempt("POST", "/identities/"+id+"/ecps", `{"by":"contact"}`, &a) != 201 || s.attempt("GET", "/outbox?channel=sms&national_id="+id, "", &sms) != 200 || len(sms.Items) != 1 {
+		return false
+	}
+	body := fmt.Sprintf(`{"qr":%q,"sms":%q,"code":"2468"}`, a.QR, sms.Items[0].Code)
+	if !l.acknowledged(s, "POST", "/ecps/activations", body) {
+		return false
+	}
+	l.note(&l.activations, body)
+	return true
+}
+
+// guess tries wrong codes porteur until the server is gone; a blocked card is
+// unblocked.
+func (l *ledger) guess(ctx context.Context, s *server, c *tries) {
+	for ctx.Err() == nil {
+		var p struct{ Code string }
+		switch s.attempt("POST", "/cards/"+c.serial+"/sign", `{"pin":"0000","text":"x"}`, &p); p.Code {
+		case "pin-wrong":
+			c.wrong++
+		case "card-blocked":
+			c.wrong, c.unblocked = 3, true
+			if s.attempt("POST", "/cards/"+c.serial+"/unblock", `{}`, nil) == 0 {
+				return
+			}
+			c.wrong, c.unblocked = 0, false
+		default:
+			return
+		}
+	}
+}
+
+// activeCards are some cards that can be presented.
+func (s *server) activeCards(n int) (out []tries) {
+	s.t.Helper()
+	var list struct {
+		Items []struct {
+			Serial, State string
+			WrongPINs     int `json:"wrong_pins"`
+		}
+	}
+	s.api("GET", "/cards?limit=200", "", &list)
+	for _, c := range list.Items {
+		if c.State == "active" && len(out) < n {
+			out = append(out, tries{serial: c.Serial, wrong: c.WrongPINs})
+		}
+	}
+	return out
+}
+
 func (l *ledger) acknowledged(s *server, method, path, body string) bool {
+	status := s.attempt(method, path, body, nil)
+	return status > 0 && status < 300
+}
+
+// attempt calls the control API of a server that may be killed meanwhile: 0 then.
+func (s *server) attempt(method, path, body string, out any) int {
 	req, err := http.NewRequest(method, s.APIURL+path, strings.NewReader(body))
 	if err != nil {
-		return false
+		return 0
 	}
 	req.Header.Set("Authorization", "Bearer "+s.APIToken)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return false
+		return 0
 	}
-	resp.Body.Close()
-	return resp.StatusCode < 300
+	defer resp.Body.Close()
+	if out != nil && decode(resp.Body, out) != nil {
+		return 0
+	}
+	return resp.StatusCode
 }
 
 func doorCode(c *http.Client, s *server) (string, error) {

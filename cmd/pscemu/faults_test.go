@@ -44,7 +44,7 @@ func (s *server) try(cert *tls.Certificate) (a attempt) {
 	a.callback = rp.login(nurse, oauth2.SetAuthURLParam("nonce", "the-nonce"))
 	a.status, a.tokens, a.broken = s.call(cert, "POST", "/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {a.callback.Get("code")}, "redirect_uri": {callbackURL}}, "")
 	a.idToken, _ = a.tokens["id_token"].(string)
-	verifier := rp.provider.Verifier(&oidc.Config{ClientID: "demo"})
+	verifier := rp.provider.Verifier(&oidc.Config{ClientID: "demo", Now: now})
 	token, err := verifier.Verify(rp.ctx, a.idToken)
 	if a.verified = err; err == nil && token.Nonce != "the-nonce" {
 		a.verified = errors.New("nonce")

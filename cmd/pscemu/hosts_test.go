@@ -57,7 +57,7 @@ func TestAClientWithTheRealHostNamesHardCodedLogsInUnmodified(t *testing.T) {
 				t.Fatal(err)
 			}
 			raw, _ := tok.Extra("id_token").(string)
-			if _, err := p.Verifier(&oidc.Config{ClientID: "demo"}).Verify(ctx, raw); err != nil {
+			if _, err := p.Verifier(&oidc.Config{ClientID: "demo", Now: now}).Verify(ctx, raw); err != nil {
 				t.Fatal(err)
 			}
 			if info, err := p.UserInfo(ctx, oauth2.StaticTokenSource(tok)); err != nil || !strings.HasSuffix(info.Subject, nurse) {

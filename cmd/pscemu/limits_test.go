@@ -83,7 +83,7 @@ func TestLoginPagesAreBounded(t *testing.T) {
 
 func TestConnectionsAreBoundedAndTheReasonIsTold(t *testing.T) {
 	s := boot(t, "--max-connections", "3")
-	cfg := &tls.Config{RootCAs: s.roots(), ServerName: "localhost"}
+	cfg := &tls.Config{RootCAs: s.roots(), Time: now, ServerName: "localhost"}
 	var held []net.Conn
 	ask := func() string {
 		t.Helper()

@@ -42,6 +42,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// now is the time of the emulators that a test starts: PSCEMU_CLOCK_OFFSET, which
+// they read too, moves it by years (make years).
+func now() time.Time {
+	offset, _ := time.ParseDuration(os.Getenv("PSCEMU_CLOCK_OFFSET"))
+	return time.Now().Add(offset)
+}
+
 // server is one running emulator.
 type server struct {
 	Ready
@@ -143,7 +150,7 @@ func (s *server) roots() *x509.CertPool {
 
 // http is a client that presents this certificate whatever the server asks for.
 func (s *server) http(cert *tls.Certificate) *http.Client {
-	cfg := &tls.Config{RootCAs: s.roots()}
+	cfg := &tls.Config{RootCAs: s.roots(), Time: now}
 	if cert != nil {
 		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	}

@@ -22,7 +22,7 @@ func TestAnIndependentClientLogsInRefreshesAndLogsOut(t *testing.T) {
 	rp := newRelyingParty(s, s.demoCertificate())
 	tok := rp.tokens(doctor, "n-1")
 	raw, _ := tok.Extra("id_token").(string)
-	id, err := rp.provider.Verifier(&oidc.Config{ClientID: "demo"}).Verify(rp.ctx, raw)
+	id, err := rp.provider.Verifier(&oidc.Config{ClientID: "demo", Now: now}).Verify(rp.ctx, raw)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -264,7 +264,7 @@ func TestAttack31LargeRequestsAreRefused(t *testing.T) {
 		t.Errorf("headers: %s", resp.Status)
 	}
 	// Whoever begins a request and never ends it is let go.
-	conn, err := tls.Dial("tcp", s.Listen, &tls.Config{RootCAs: s.roots(), ServerName: "localhost"})
+	conn, err := tls.Dial("tcp", s.Listen, &tls.Config{RootCAs: s.roots(), Time: now, ServerName: "localhost"})
 	if err != nil {
 		t.Fatal(err)
 	}
