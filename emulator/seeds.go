@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 
 	"pscemu/cards"
 	"pscemu/cards/pki"
 	"pscemu/console"
 	"pscemu/identities"
+	"pscemu/problem"
 	"pscemu/provider/clients"
 	"pscemu/store"
 )
@@ -40,6 +42,9 @@ func (e *Emulator) personas(ctx context.Context) error {
 	if err := e.once(ctx, "magic", func() error { return e.magic(ctx) }); err != nil {
 		return err
 	}
+	if done, err := seeded.LoadMaybe(ctx, e.store, "personas"); err != nil || done {
+		return errors.Join(err, e.renewCards(ctx))
+	}
 	return e.once(ctx, "personas", func() error {
 		var steps []func() error
 		for _, p := range identities.Personas() {
@@ -61,6 +66,27 @@ func (e *Emulator) personas(ctx context.Context) error {
 		}
 		return parallel(steps...) // the store commits them together
 	})
+}
+
+// renewCards gives each persona a new card whose own has ended, so that a data
+// folder of years ago serves as one of today. Other people's cards end as they do.
+func (e *Emulator) renewCards(ctx context.Context) error {
+	for _, p := range identities.Personas() {
+		if p.Card == "" {
+			continue
+		}
+		held, err := e.cards.List(ctx, p.NationalID, "", 100)
+		if err != nil {
+			return err
+		}
+		if len(held) == 0 || slices.ContainsFunc(held, func(c cards.Card) bool { return c.State != cards.Expired }) {
+			continue
+		}
+		if _, err := e.cards.Issue(ctx, p.NationalID, p.Card, ""); err != nil && !problem.Is(err, "identity-unknown") {
+			return err
+		}
+	}
+	return nil
 }
 
 // magic makes the people whose number decides the outcome.

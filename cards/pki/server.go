@@ -27,8 +27,8 @@ func (p *PKI) ServerCertificate(ctx context.Context, names []string) (tls.Certif
 	if err != nil {
 		return tls.Certificate{}, nil, err
 	}
-	now := p.clock.Now()
-	tmpl := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: "pscemu"}, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0),
+	from, to := p.bothClocks()
+	tmpl := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: "pscemu"}, NotBefore: from.Add(-time.Hour), NotAfter: to.AddDate(1, 0, 0),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true}
 	for _, n := range names {
 		if ip := net.ParseIP(n); ip != nil {
@@ -42,6 +42,17 @@ func (p *PKI) ServerCertificate(ctx context.Context, names []string) (tls.Certif
 		return tls.Certificate{}, nil, err
 	}
 	return tls.Certificate{Certificate: [][]byte{der, ca.Cert.Raw}, PrivateKey: key}, ca.Cert, nil
+}
+
+// bothClocks are the emulator's time and the machine's, the earlier first:
+// browsers judge the server's certificate by the machine's, wherever the
+// emulator's clock stands.
+func (p *PKI) bothClocks() (from, to time.Time) {
+	from, to = p.clock.Now(), time.Now()
+	if to.Before(from) {
+		from, to = to, from
+	}
+	return from, to
 }
 
 func (p *PKI) serverCA(ctx context.Context) (*Authority, error) {
@@ -72,9 +83,9 @@ func (p *PKI) makeServerCA(ctx context.Context, key *ecdsa.PrivateKey) (_ *Autho
 			return nil, err
 		}
 	}
-	now := p.clock.Now()
+	from, to := p.bothClocks()
 	tmpl := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{Organization: []string{"pscemu"}, OrganizationalUnit: []string{"EMULATEUR"}, CommonName: "pscemu server CA"},
-		NotBefore: now.Add(-24 * time.Hour), NotAfter: now.AddDate(20, 0, 0), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign}
+		NotBefore: from.Add(-24 * time.Hour), NotAfter: to.AddDate(20, 0, 0), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
 	if err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 }
 
 // now is the time of the emulators that a test starts: PSCEMU_CLOCK_OFFSET, which
-// they read too, moves it by years (make years).
+// they read too, moves it by years.
 func now() time.Time {
 	offset, _ := time.ParseDuration(os.Getenv("PSCEMU_CLOCK_OFFSET"))
 	return time.Now().Add(offset)

@@ -83,7 +83,7 @@ func TestAttack7And8RequestObjectsOfRegisteredKeysOnly(t *testing.T) {
 		"other audience":               {object(t, jose.ES256, key, nil, `{"client_id":"exact","aud":"https://other"}`), "page"},
 		"other client":                 {object(t, jose.ES256, key, nil, `{"client_id":"demo"}`), "page"},
 		"expired":                      {object(t, jose.ES256, key, nil, claims(`,"exp":1`)), "page"},
-		"not valid yet":                {object(t, jose.ES256, key, nil, claims(fmt.Sprintf(`,"nbf":%d`, time.Now().Add(time.Hour).Unix()))), "page"},
+		"not valid yet":                {object(t, jose.ES256, key, nil, claims(fmt.Sprintf(`,"nbf":%d`, now().Add(time.Hour).Unix()))), "page"},
 		"tampered":                     {parts[0] + "." + head(claims(`,"max_age":1`)) + "." + parts[2], "page"},
 		"a redirect URI of its own":    {object(t, jose.ES256, key, nil, claims(`,"redirect_uri":"https://evil.example/"`)), "page"},
 		"a megabyte":                   {strings.Repeat("a", 60<<10), "page"},
