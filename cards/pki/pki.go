@@ -172,9 +172,10 @@ func (p *PKI) loadOrMake(ctx context.Context, id string) (*Authority, error) {
 	return &Authority{ID: id, Cert: cert, Key: key}, nil
 }
 
-// nearEnd tells whether less than a sixth of the validity is left.
+// nearEnd tells whether less than a sixth of the validity is left, or it has not
+// begun: the clock may go back.
 func nearEnd(c *x509.Certificate, now time.Time) bool {
-	return c.NotAfter.Sub(now) < c.NotAfter.Sub(c.NotBefore)/6
+	return now.Before(c.NotBefore) || c.NotAfter.Sub(now) < c.NotAfter.Sub(c.NotBefore)/6
 }
 
 func (p *PKI) certify(ctx context.Context, id string, key crypto.Signer) (*Authority, error) {
