@@ -26,7 +26,8 @@ deps: ## install what the tests need on a bare Debian machine
 
 test: deps vet ## everything: unit, protocol and browser tests under the race detector
 	TEST_BROWSER=required go test -race -timeout 12m -count=1 ./...
-	@echo "ran: gofmt, go vet, staticcheck, go mod tidy -diff, unit + protocol + browser tests (race detector)"
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=2s
+	@echo "ran: gofmt, go vet, staticcheck, go mod tidy -diff, unit + protocol + browser tests (race detector), each fuzz target for 2 s"
 
 conformance: ## the OpenID Foundation's checks against a running emulator, as a table
 	@CONFORMANCE_TABLE=1 go test -count=1 -v -run '^TestConformance$$' ./cmd/pscemu
@@ -52,12 +53,11 @@ bench: ## Go benchmarks
 cover: ## coverage report
 	go test -short -coverprofile=cover.out ./... && go tool cover -func=cover.out | tail -1
 
-fuzz: ## a minute of fuzzing for each parser
-	go test -run '^$$' -fuzz FuzzNationalID -fuzztime 1m ./identities
-	go test -run '^$$' -fuzz FuzzParseImport -fuzztime 1m ./identities
-	go test -run '^$$' -fuzz FuzzFields -fuzztime 1m ./cards/orders
-	go test -run '^$$' -fuzz FuzzScanned -fuzztime 1m ./identities/ecps
-	go test -run '^$$' -fuzz FuzzParseName -fuzztime 1m ./cards/pki
+FUZZTIME ?= 1m
+fuzz: ## fuzz every parser (FUZZTIME=1m each)
+	@go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | while read -r p; do \
+		for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p >fuzz.log 2>&1 || { cat fuzz.log; exit 1; }; done; done; rm -f fuzz.log
 
 vuln: ## known vulnerabilities in what is linked (asks vuln.go.dev, or the copy that GOVULNDB names)
 	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...

@@ -3,6 +3,9 @@ package pki_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/hex"
 	"path/filepath"
@@ -199,4 +202,37 @@ func TestAChainThatIsRememberedIsStillJudgedEachTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	judge("certificate-revoked")
+}
+
+// FuzzParseCSR: a request is a key that proved itself, or an error.
+func FuzzParseCSR(f *testing.F) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	good := pki.EncodePEM("CERTIFICATE REQUEST", der)
+	f.Add(good)
+	f.Add(der)
+	f.Add(good[:len(good)/2])
+	f.Add([]byte("-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if k, err := pki.ParseCSR(raw); err == nil && k == nil {
+			t.Error("neither a key nor an error")
+		}
+	})
+}
+
+// FuzzParsePEM: certificates, or an error.
+func FuzzParsePEM(f *testing.F) {
+	f.Add([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
+	f.Add([]byte(""))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if list, err := pki.ParsePEM(raw); err == nil && len(list) == 0 {
+			t.Error("neither certificates nor an error")
+		}
+	})
 }
