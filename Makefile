@@ -47,8 +47,9 @@ soak: ## a hundred thousand logins: flat memory, no goroutine left behind
 screens: deps ## keep screenshots of the pages in screens/
 	SCREENS=$(CURDIR)/screens TEST_BROWSER=required go test -count=1 -run Browser ./cmd/pscemu
 
-bench: ## Go benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+COUNT ?= 1
+bench: ## Go benchmarks of each step of a login, for benchstat (make -s bench COUNT=10 >new.txt)
+	@go test -run '^$$' -bench . -benchmem -count $(COUNT) ./...
 
 cover: ## coverage report
 	go test -short -coverprofile=cover.out ./... && go tool cover -func=cover.out | tail -1

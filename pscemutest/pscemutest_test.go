@@ -13,7 +13,7 @@ import (
 
 // signIn is a small application: it sends the person to the login, exchanges
 // the code and asks UserInfo.
-func signIn(t *testing.T, e *pscemutest.Emulator, c *pscemutest.Client, person string) (status int, claims map[string]any) {
+func signIn(t testing.TB, e *pscemutest.Emulator, c *pscemutest.Client, person string) (status int, claims map[string]any) {
 	t.Helper()
 	q := url.Values{"response_type": {"code"}, "client_id": {c.ID}, "redirect_uri": {c.RedirectURI}, "scope": {"openid scope_all"}, "acr_values": {"eidas1"}, "state": {"s"}, "nonce": {"n"}}
 	back, err := url.Parse(e.LogIn(e.BaseURL+"/auth?"+q.Encode(), person))
@@ -35,7 +35,7 @@ func signIn(t *testing.T, e *pscemutest.Emulator, c *pscemutest.Client, person s
 	return userInfo(t, e, http, tokens.AccessToken)
 }
 
-func userInfo(t *testing.T, e *pscemutest.Emulator, c *http.Client, token string) (int, map[string]any) {
+func userInfo(t testing.TB, e *pscemutest.Emulator, c *http.Client, token string) (int, map[string]any) {
 	t.Helper()
 	req, _ := http.NewRequest("GET", e.Issuer+"/protocol/openid-connect/userinfo", nil)
 	req.Header.Set("Authorization", "Bearer "+token)
@@ -98,5 +98,17 @@ func BenchmarkStart(b *testing.B) {
 	pscemutest.Start(b)
 	for b.Loop() {
 		pscemutest.Start(b)
+	}
+}
+
+// BenchmarkLogin is a whole login over TLS, with the work of the application
+// that logs in and the store in memory: `pscemu bench` measures the server alone.
+func BenchmarkLogin(b *testing.B) {
+	e := pscemutest.Start(b)
+	client, person := e.NewClient("https://app.test/callback"), e.NewPerson("10")
+	for b.Loop() {
+		if status, _ := signIn(b, e, client, person); status != 200 {
+			b.Fatal(status)
+		}
 	}
 }

@@ -258,12 +258,15 @@ func (b *benchRun) people() (*bench.People, error) {
 	return out, nil
 }
 
-// some are n of the emulator's people whose phone approves by itself.
+// some are n of the emulator's people whose phone approves by itself and around
+// whom nothing goes wrong on purpose.
 func (b *benchRun) some(n int) (ids []string, err error) {
 	var page struct {
 		Items []struct {
 			NationalID string `json:"national_id"`
 			Behaviour  string `json:"behaviour"`
+			Quirks     []any  `json:"quirks"`
+			Means      []string
 		} `json:"items"`
 		Next string `json:"next"`
 	}
@@ -274,7 +277,7 @@ func (b *benchRun) some(n int) (ids []string, err error) {
 			return nil, err
 		}
 		for _, i := range page.Items {
-			if i.Behaviour == "approve" && len(ids) < n {
+			if i.Behaviour == "approve" && len(i.Quirks) == 0 && slices.Contains(i.Means, b.needs()) && len(ids) < n {
 				ids = append(ids, i.NationalID)
 			}
 		}
@@ -283,6 +286,14 @@ func (b *benchRun) some(n int) (ids []string, err error) {
 		}
 	}
 	return ids, nil
+}
+
+// needs is what people must have for the chosen means.
+func (b *benchRun) needs() string {
+	if strings.Contains(b.flag("means"), "card") {
+		return "card"
+	}
+	return "ecps"
 }
 
 // cardOf is a person's card that can be presented.
