@@ -325,7 +325,7 @@ func TestAttack36SecretsAreInNoLogMetricOrErrorPage(t *testing.T) {
 	rp := newRelyingParty(s, s.demoCertificate())
 	tok := rp.tokens(doctor, "n")
 	id, _ := tok.Extra("id_token").(string)
-	secrets := []string{tok.AccessToken, tok.RefreshToken, id, s.DemoClient.ClientSecret, s.APIToken, "7391", "a-secret-code.of.login"}
+	secrets := []string{tok.AccessToken, tok.RefreshToken, id, s.DemoClient.ClientSecret, s.APIToken, "7391 6254 porteur", "a-secret-code.of.login"}
 	said := ""
 	for _, form := range []url.Values{{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {"a-secret-code.of.login"}, "client_secret": {s.DemoClient.ClientSecret}}, {"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken + "x"}}} {
 		resp, err := s.http(s.demoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token", form)
@@ -342,7 +342,7 @@ func TestAttack36SecretsAreInNoLogMetricOrErrorPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp, err = c.PostForm(resp.Request.URL.String()+"/card", url.Values{"card": {card.Items[0].Serial}, "pin": {"7391"}}); err != nil {
+	if resp, err = c.PostForm(resp.Request.URL.String()+"/card", url.Values{"card": {card.Items[0].Serial}, "pin": {"7391 6254 porteur"}}); err != nil {
 		t.Fatal(err)
 	}
 	said += text(t, resp)
