@@ -122,7 +122,7 @@ func (a *Application) redeem(ctx context.Context, form url.Values, nonce string)
 }
 
 func (a *Application) verify(idToken, nonce string) (sub string, err error) {
-	jws, err := jose.ParseSigned(idToken, []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256})
+	jws, err := jose.ParseSignedCompact(idToken, []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256})
 	if err != nil {
 		return "", errors.New("id token: no JWS")
 	}

@@ -59,11 +59,17 @@ type Limits struct {
 	MaxConnections int `name:"max-connections" default:"2000" help:"how many connections each listener may have at once" form:"[1-9][0-9]{0,5}"`
 }
 
-// The limits in bytes.
-func (l Limits) Body() int64   { return int64(l.MaxBody) << 20 }
-func (l Limits) Header() int   { return l.MaxHeader << 10 }
+// Body is MaxBody in bytes.
+func (l Limits) Body() int64 { return int64(l.MaxBody) << 20 }
+
+// Header is MaxHeader in bytes.
+func (l Limits) Header() int { return l.MaxHeader << 10 }
+
+// Import is MaxImport in bytes.
 func (l Limits) Import() int64 { return int64(l.MaxImport) << 20 }
-func (l Limits) Store() int64  { return int64(l.MaxStore) << 20 }
+
+// Store is MaxStore in bytes.
+func (l Limits) Store() int64 { return int64(l.MaxStore) << 20 }
 
 // Setting is one row of the table.
 type Setting struct {

@@ -122,7 +122,7 @@ func value(v attribute.Value) object {
 	case attribute.FLOAT64:
 		return object{"doubleValue": v.AsFloat64()}
 	}
-	return object{"stringValue": v.Emit()}
+	return object{"stringValue": v.String()}
 }
 
 // resourceOf says who sends: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -94,9 +93,6 @@ func (r *remote) stream(method, path string, in *os.File) (io.ReadCloser, error)
 		return resp.Body, nil
 	}
 	defer resp.Body.Close()
-	var p struct{ Detail, Code string }
-	if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
-		return nil, fmt.Errorf("%s %s: %s", method, path, resp.Status)
-	}
-	return nil, errors.New(p.Detail + " (" + p.Code + ")")
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return nil, errors.Join(err, refused(resp, text))
 }

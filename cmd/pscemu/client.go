@@ -98,13 +98,18 @@ func (r *remote) send(method, path string, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	if resp.StatusCode >= 400 {
-		var p struct{ Detail, Code string }
-		if json.Unmarshal(data, &p) == nil && p.Detail != "" {
-			return nil, errors.New(p.Detail + " (" + p.Code + ")")
-		}
-		return nil, fmt.Errorf("%s %s: %s", method, path, resp.Status)
+		return nil, refused(resp, data)
 	}
 	return data, nil
+}
+
+// refused is the control API's reason, from the body of its answer.
+func refused(resp *http.Response, body []byte) error {
+	var p struct{ Detail, Code string }
+	if json.Unmarshal(body, &p) == nil && p.Detail != "" {
+		return errors.New(p.Detail + " (" + p.Code + ")")
+	}
+	return fmt.Errorf("%s %s: %s", resp.Request.Method, resp.Request.URL.Path, resp.Status)
 }
 
 func segment(id string) string { return "/" + url.PathEscape(id) }
