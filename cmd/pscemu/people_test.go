@@ -191,7 +191,7 @@ func TestAttack32AnImportThatFailsChangesNothing(t *testing.T) {
 		"a YAML bomb": {"a: &a [x,x,x,x,x,x,x,x,x]\nb: [*a,*a,*a,*a,*a,*a,*a,*a]\n", "import-invalid"},
 		"a BOM alone": {"\ufeff", "import-empty"},
 		"a real one":  {`[{"national_id":"810000000000","family_name":"A","given_name":"B"},{"national_id":"81000000000` + nomenclature.LuhnKey("1000000000") + `","family_name":"A","given_name":"B"}]`, "national-id-real"},
-		"too large":   {`["` + strings.Repeat("x", 65<<20) + `"]`, "http-request-entity-too-large"},
+		"too large":   {`["` + strings.Repeat("x", 65<<20) + `"]`, "body-too-large"},
 	} {
 		var p struct{ Code string }
 		if s.api("POST", "/identities/import", c.body, &p); p.Code != c.code {
