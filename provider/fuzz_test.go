@@ -1,6 +1,9 @@
 package provider
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -8,6 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
+
+	"pscemu/clock"
 	"pscemu/config"
 	"pscemu/provider/clients"
 )
@@ -64,6 +70,46 @@ func FuzzRedirectURI(f *testing.F) {
 		u, err := url.Parse(uri)
 		if err != nil || u.Scheme != "http" || u.User != nil || u.Fragment != "" || u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
 			t.Errorf("%q passes as loopback", uri)
+		}
+	})
+}
+
+// FuzzRequestObject: what a client signs may hold anything; what is taken of it
+// is text, of this client, and never what the object says about itself.
+func FuzzRequestObject(f *testing.F) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	client := &clients.Client{ID: "exact", JWKS: &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k1"}}}}
+	s := &Server{clock: &clock.Adjustable{}}
+	for _, c := range []string{`{"client_id":"exact","scope":"openid","max_age":60,"claims":{"id_token":{"acr":null}}}`, `{"client_id":"demo"}`, `{"aud":["https://i"],"exp":4e9,"nbf":1e400}`, `{"a":1,"a":2}`, `[]`, `null`, `{"request":"x"}`, "{"} {
+		f.Add([]byte(c))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		jws, err := signer.Sign(payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		object, err := jws.CompactSerialize()
+		if err != nil {
+			t.Fatal(err)
+		}
+		form, err := s.requestObject(client, object, "https://i")
+		if err != nil {
+			return
+		}
+		for _, name := range []string{"iss", "aud", "exp", "nbf", "iat", "jti"} {
+			if form.Has(name) {
+				t.Errorf("%s is taken for a parameter of %s", name, payload)
+			}
+		}
+		if id := form.Get("client_id"); id != "" && id != client.ID || form.Has("request") || form.Has("request_uri") {
+			t.Errorf("%v is taken of %s", form, payload)
 		}
 	})
 }

@@ -236,3 +236,36 @@ func FuzzParsePEM(f *testing.F) {
 		}
 	})
 }
+
+// FuzzVerifyOrg: a certificate passes for a client's only when it was issued
+// here, byte by byte.
+func FuzzVerifyOrg(f *testing.F) {
+	ctx, c := context.Background(), &clock.Adjustable{}
+	p := pki.New(store.NewMemory(c), c, "http://127.0.0.1:1/pki", nil)
+	if err := p.Warm(ctx); err != nil {
+		f.Fatal(err)
+	}
+	issued, err := p.Issue(ctx, pki.Order{Profile: "AUTH_CLI", Subject: subject, ClientID: "demo"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(issued.DER)
+	for n := 8; n < len(issued.DER); n += 97 {
+		changed := bytes.Clone(issued.DER)
+		changed[n] ^= 1
+		f.Add(changed)
+	}
+	f.Fuzz(func(t *testing.T, der []byte) {
+		leaf, err := x509.ParseCertificate(der)
+		if err != nil {
+			return
+		}
+		_, orgErr := p.VerifyOrg(ctx, []*x509.Certificate{leaf})
+		if (orgErr == nil) != bytes.Equal(der, issued.DER) {
+			t.Errorf("%x: %v", der, orgErr)
+		}
+		if _, err := p.VerifyCard(ctx, []*x509.Certificate{leaf}); err == nil {
+			t.Errorf("%x passes for a card", der)
+		}
+	})
+}
