@@ -15,6 +15,10 @@ import (
 // anybody looks at it, so that one that is too large is refused as a whole.
 const readAhead = 1 << 30
 
+// drained is how much of a body that is too large is still taken off the
+// connection.
+const drained = 16 << 20
+
 // BoundBody refuses a body of more than most bytes, which this setting allows.
 func BoundBody(c echo.Context, setting string, most int64, next echo.HandlerFunc) error {
 	r := c.Request()
@@ -23,6 +27,9 @@ func BoundBody(c echo.Context, setting string, most int64, next echo.HandlerFunc
 	}
 	switch {
 	case r.ContentLength > most:
+		if r.Header.Get("Expect") == "" { // who writes without asking would not hear of the refusal
+			_, _ = io.CopyN(io.Discard, r.Body, min(r.ContentLength, drained))
+		}
 		return tooLarge(fmt.Sprintf("%d bytes", r.ContentLength))
 	case r.ContentLength < 0 && most <= readAhead:
 		body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
