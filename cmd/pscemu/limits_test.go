@@ -17,6 +17,12 @@ import (
 // chunked sends a body without telling its length.
 type chunked struct{ io.Reader }
 
+// patient is a client that waits to be told whether to send a body.
+func patient(c *http.Client) *http.Client {
+	c.Transport.(*http.Transport).ExpectContinueTimeout = 5 * time.Second
+	return c
+}
+
 func TestABodyOverTheLimitIs413WithTheReason(t *testing.T) {
 	s := boot(t, "--max-import", "2")
 	large := strings.Repeat("x", 1<<20+1)
@@ -26,16 +32,13 @@ func TestABodyOverTheLimitIs413WithTheReason(t *testing.T) {
 		body   string
 		want   string
 	}{
-		"token":       {s.http(s.demoCertificate()), s.Issuer + "/protocol/openid-connect/token", large, "max-body"},
-		"login page":  {s.http(nil), s.BaseURL + "/login/x/ecps", large, "max-body"},
+		"token":       {patient(s.http(s.demoCertificate())), s.Issuer + "/protocol/openid-connect/token", large, "max-body"},
+		"login page":  {patient(s.http(nil)), s.BaseURL + "/login/x/ecps", large, "max-body"},
 		"control API": {http.DefaultClient, s.APIURL + "/identities", large, "max-body"},
 		"import":      {http.DefaultClient, s.APIURL + "/identities/import", large + large, "max-import"},
 	} {
 		for how, body := range map[string]io.Reader{"": strings.NewReader(c.body), " in chunks": chunked{strings.NewReader(c.body)}} {
 			t.Run(name+how, func(t *testing.T) {
-				if transport, ok := c.client.Transport.(*http.Transport); ok {
-					transport.ExpectContinueTimeout = 5 * time.Second
-				}
 				req, _ := http.NewRequest(http.MethodPost, c.at, body)
 				req.Header.Set("Authorization", "Bearer "+s.APIToken)
 				req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
