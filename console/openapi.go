@@ -2,7 +2,6 @@ package console
 
 import (
 	"net/http"
-
 	"regexp"
 	"strings"
 

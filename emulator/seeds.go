@@ -42,10 +42,7 @@ func (e *Emulator) personas(ctx context.Context) error {
 	if err := e.once(ctx, "magic", func() error { return e.magic(ctx) }); err != nil {
 		return err
 	}
-	if done, err := seeded.LoadMaybe(ctx, e.store, "personas"); err != nil || done {
-		return errors.Join(err, e.renewCards(ctx))
-	}
-	return e.once(ctx, "personas", func() error {
+	err := e.once(ctx, "personas", func() error {
 		var steps []func() error
 		for _, p := range identities.Personas() {
 			steps = append(steps, func() error {
@@ -66,6 +63,10 @@ func (e *Emulator) personas(ctx context.Context) error {
 		}
 		return parallel(steps...) // the store commits them together
 	})
+	if err != nil {
+		return err
+	}
+	return e.renewCards(ctx)
 }
 
 // renewCards gives each persona a new card whose own has ended, so that a data

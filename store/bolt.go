@@ -184,13 +184,14 @@ func (s *Bolt) commit(group []*job) {
 	s.swap.RLock()
 	defer s.swap.RUnlock()
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		wrote, data := false, tx.Bucket(dataBucket)
+		wrote, data, full := false, tx.Bucket(dataBucket), s.full(tx)
 		for _, j := range group {
 			o := &overlay{source: boltSource{data}, now: s.clock.Now(), writes: map[string]*write{}}
 			if j.err = call(j.fn, o); j.err != nil {
 				continue
 			}
-			if j.err = s.room(tx, o); j.err != nil {
+			if full != nil && o.adds() {
+				j.err = full
 				continue
 			}
 			if err := o.apply(data, tx.Bucket(expiryBucket)); err != nil {
@@ -223,8 +224,9 @@ func (s *Bolt) commit(group []*job) {
 	}
 }
 
-// room refuses a transaction that adds to a store that is full.
-func (s *Bolt) room(tx *bbolt.Tx, o *overlay) error {
+// full is the refusal of what would add to a store that is full, nil while there
+// is room. The figures are those of before the commit.
+func (s *Bolt) full(tx *bbolt.Tx) error {
 	if s.most == 0 {
 		return nil
 	}
@@ -232,12 +234,17 @@ func (s *Bolt) room(tx *bbolt.Tx, o *overlay) error {
 	if used < s.most {
 		return nil
 	}
-	for _, w := range o.writes {
+	return problem.New(problem.TooLarge, "store-full", "the data file is as large as it may be").Got(fmt.Sprintf("%d MiB in use", used>>20)).Want(fmt.Sprintf("at most %d MiB", s.most>>20)).Do("delete people or orders, or raise the setting max-store")
+}
+
+// adds tells whether the transaction does more than delete.
+func (t *overlay) adds() bool {
+	for _, w := range t.writes {
 		if w.value != nil {
-			return problem.New(problem.TooLarge, "store-full", "the data file is as large as it may be").Got(fmt.Sprintf("%d MiB in use", used>>20)).Want(fmt.Sprintf("at most %d MiB", s.most>>20)).Do("delete people or orders, or raise the setting max-store")
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 func (s *Bolt) used(tx *bbolt.Tx) int64 {

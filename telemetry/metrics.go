@@ -40,20 +40,26 @@ func (m *Metrics) Requests(listener string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			from := time.Now()
-			err := next(c)
-			if err != nil {
-				c.Error(err) // answers, so that the status is known
-			}
+			status := answered(next, c)
 			route := c.Path()
 			if route == "" {
 				route = "none" // 404
 			}
 			labels := `{listener="` + listener + `",route="` + route + `",method="` + known(c.Request().Method) + `"`
-			m.set.GetOrCreateCounter("pscemu_http_requests_total" + labels + `,code="` + strconv.Itoa(c.Response().Status) + `"}`).Inc()
+			m.set.GetOrCreateCounter("pscemu_http_requests_total" + labels + `,code="` + strconv.Itoa(status) + `"}`).Inc()
 			m.set.GetOrCreatePrometheusHistogramExt("pscemu_http_request_duration_seconds"+labels+"}", seconds).UpdateDuration(from)
 			return nil
 		}
 	}
+}
+
+// answered has a request answered, with the error page where it failed, and
+// returns the status.
+func answered(next echo.HandlerFunc, c echo.Context) int {
+	if err := next(c); err != nil {
+		c.Error(err)
+	}
+	return c.Response().Status
 }
 
 // known keeps methods that nobody serves from making series of their own.

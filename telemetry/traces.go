@@ -116,11 +116,7 @@ func (t *Tracer) Requests(listener string) echo.MiddlewareFunc {
 					attribute.String("server.address", r.Host), attribute.String("pscemu.listener", listener)))
 			defer span.End()
 			c.SetRequest(r.WithContext(ctx))
-			err := next(c)
-			if err != nil {
-				c.Error(err)
-			}
-			status := c.Response().Status
+			status := answered(next, c)
 			span.SetAttributes(attribute.Int("http.response.status_code", status))
 			if status >= 500 {
 				span.SetStatus(codes.Error, http.StatusText(status))

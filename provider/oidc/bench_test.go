@@ -5,20 +5,21 @@ import (
 	"testing"
 )
 
-func benchKeys(b *testing.B) *keys {
-	b.Helper()
+// testKeys are the keys of an emulator.
+func testKeys(t testing.TB) *keys {
+	t.Helper()
 	rec, err := newRSA(now)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	rec.State = KeyActive
 	k := &keys{refresh: []byte(strings.Repeat("k", 64)), refreshKID: "refresh"}
 	k.refreshHead = header("HS512", "JWT", k.refreshKID)
 	if k.jti, err = jtiCipher(k.refresh); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	if err := k.set([]keyRecord{rec}); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	return k
 }
@@ -29,7 +30,7 @@ func aToken(k *keys) token {
 
 // BenchmarkSign is an access token; two of these are most of a login.
 func BenchmarkSign(b *testing.B) {
-	k := benchKeys(b)
+	k := testKeys(b)
 	for b.Loop() {
 		if _, err := k.sign("JWT", aToken(k)); err != nil {
 			b.Fatal(err)
@@ -38,7 +39,7 @@ func BenchmarkSign(b *testing.B) {
 }
 
 func BenchmarkRefreshToken(b *testing.B) {
-	k := benchKeys(b)
+	k := testKeys(b)
 	for b.Loop() {
 		if _, err := k.mac(aToken(k)); err != nil {
 			b.Fatal(err)
@@ -48,7 +49,7 @@ func BenchmarkRefreshToken(b *testing.B) {
 
 // BenchmarkVerify is UserInfo's look at a token: signed a moment ago, or longer.
 func BenchmarkVerify(b *testing.B) {
-	k := benchKeys(b)
+	k := testKeys(b)
 	signed, err := k.sign("JWT", aToken(k))
 	if err != nil {
 		b.Fatal(err)
@@ -65,7 +66,7 @@ func BenchmarkVerify(b *testing.B) {
 }
 
 func BenchmarkJTI(b *testing.B) {
-	k, grant := benchKeys(b), uuid()
+	k, grant := testKeys(b), uuid()
 	for b.Loop() {
 		if k.grantOf(k.newJTI(grant)) == "" {
 			b.Fatal("no grant")

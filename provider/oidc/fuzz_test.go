@@ -8,16 +8,7 @@ import (
 // FuzzVerify: whatever comes, only what was signed here passes, and only as the
 // kind of token it is.
 func FuzzVerify(f *testing.F) {
-	rec, err := newRSA(now)
-	if err != nil {
-		f.Fatal(err)
-	}
-	rec.State = KeyActive
-	k := &keys{refresh: []byte(strings.Repeat("k", 64)), refreshKID: "refresh"}
-	k.refreshHead = header("HS512", "JWT", k.refreshKID)
-	if err := k.set([]keyRecord{rec}); err != nil {
-		f.Fatal(err)
-	}
+	k := testKeys(f)
 	ours := map[string]string{}
 	for _, typ := range []string{typAccess, typID} {
 		token, err := k.sign("JWT", claims{Typ: typ, JTI: "j", Sub: "s"})
@@ -58,11 +49,7 @@ func FuzzVerify(f *testing.F) {
 }
 
 func FuzzJTI(f *testing.F) {
-	block, err := jtiCipher([]byte("secret"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	k := &keys{jti: block}
+	k := testKeys(f)
 	f.Add(k.newJTI(uuid()))
 	f.Add("00000000-0000-4000-8000-000000000000")
 	f.Fuzz(func(t *testing.T, jti string) {
