@@ -53,6 +53,25 @@ func (p *People) Get(ctx context.Context, id string) (*Identity, error) {
 	return &i, err
 }
 
+// GetIn finds a person within a transaction; it is the caller's own copy.
+func (p *People) GetIn(tx store.Tx, id string) (*Identity, error) {
+	i, err := Collection.Get(tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, unknown(id)
+	}
+	return &i, err
+}
+
+// ReadIn finds a person within a transaction, for a look: what it returns is
+// shared and must not be changed.
+func (p *People) ReadIn(tx store.Tx, id string) (*Identity, error) {
+	i, err := p.memo.Get(tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, unknown(id)
+	}
+	return i, err
+}
+
 // Put validates and keeps a person.
 func (p *People) Put(ctx context.Context, i *Identity) error {
 	if err := i.Validate(); err != nil {

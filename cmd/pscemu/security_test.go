@@ -52,6 +52,22 @@ var attacks = []struct {
 	{"the server is killed at any moment", "bbolt: durability", nil},
 	{"strict leaves no door open; nothing listens off loopback", "pscemu: safety", nil},
 	{"secrets in logs, metrics, error pages and readable files", "CWE-532", nil},
+	{"a login begun by one, the card presented by another through its link, and a fresh ticket asked for; the portal's activation likewise", "OWASP: session fixation; found 2026-11-25", nil},
+	{"ids and values that are too long fail a whole commit", "CWE-400; found 2026-11-25", nil},
+	{"backups and states that are damaged in one byte, or come two at once or slowly", "CWE-345, CWE-362; found 2026-11-25", nil},
+	{"anonymous requests that fill the memory", "CWE-770; found 2026-11-25", nil},
+	{"thousands of abandoned login pages", "CWE-645; found 2026-11-25", nil},
+	{"the console's cookie on refusals, for other ports, worlds and users; GETs of other sites", "Fetch metadata; RFC 6265bis §8.5; found 2026-11-25", nil},
+	{"the same command fifty times at once", "CWE-362; found 2026-11-25", nil},
+	{"a revoked certificate after a reset, a restore or another state; one of ours that is not known", "RFC 5280 §3.3; found 2026-11-25", nil},
+	{"a TOTP that is used twice or guessed", "RFC 6238 §5.2; found 2026-11-25", nil},
+	{"cookies of two worlds, demo, desk and spaces on one host", "RFC 6265bis §8.5; found 2026-11-25", nil},
+	{"a certificate of another structure with the client's CN", "RFC 8705 §2.1; found 2026-11-25", nil},
+	{"data folders others can read, devices among the identity files, folders that cannot be written", "CWE-732; found 2026-11-25", nil},
+	{"a clock beyond what dates can hold", "CWE-190; found 2026-11-25", nil},
+	{"a door opened under strict by another path; people listed to a visitor", "pscemu: strict; found 2026-11-25", nil},
+	{"secrets in fields with odd names", "CWE-532; found 2026-11-25", nil},
+	{"markup, line breaks and foreign characters in pages, headers, error_description, file names, logs", "RFC 6749 §5.2; OWASP: injection; found 2026-11-25", nil},
 }
 
 var attackTest = regexp.MustCompile(`func (TestAttack(\d+)(?:And(\d+))?[A-Za-z0-9]*)\(`)
