@@ -5,8 +5,6 @@ package clients
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,7 +13,6 @@ import (
 
 	"pscemu/config"
 	"pscemu/problem"
-	"pscemu/store"
 )
 
 // Client is one registration, in the words of OpenID Connect Dynamic Client
@@ -85,52 +82,6 @@ func (c *Client) AllowsResponse(responseType string) bool {
 // http://localhost and http://127.0.0.1.
 const Loopback = "loopback"
 
-// Registry keeps the registrations.
-type Registry struct {
-	store store.Store
-	memo  store.Memo[Client]
-}
-
-var collection = store.Collection[Client]("clients")
-
-// New opens the registry.
-func New(s store.Store) *Registry {
-	return &Registry{store: s, memo: store.Memo[Client]{Of: collection}}
-}
-
-// Get finds a client. What it returns is shared and must not be changed.
-func (r *Registry) Get(ctx context.Context, id string) (*Client, error) {
-	c, err := r.memo.Load(ctx, r.store, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "client-unknown", "no client is registered under this client_id").Got(id).Want("a client_id as `pscemu clients list` prints it")
-	}
-	return c, err
-}
-
-// In finds a client within a transaction, else store.ErrNotFound.
-func (r *Registry) In(tx store.Tx, id string) (*Client, error) { return r.memo.Get(tx, id) }
-
-// List returns up to limit clients behind after.
-func (r *Registry) List(ctx context.Context, after string, limit int) ([]Client, error) {
-	return collection.Page(ctx, r.store, after, limit)
-}
-
-// Put checks and keeps a registration.
-func (r *Registry) Put(ctx context.Context, c *Client) error {
-	if err := c.Validate(); err != nil {
-		return err
-	}
-	return collection.Save(ctx, r.store, c.ID, *c, store.Forever)
-}
-
-// Delete removes a registration.
-func (r *Registry) Delete(ctx context.Context, id string) error {
-	if _, err := r.Get(ctx, id); err != nil {
-		return err
-	}
-	return r.store.Update(ctx, func(tx store.Tx) error { return collection.Delete(tx, id) })
-}
-
 // Validate names the first field that cannot be right.
 func (c *Client) Validate() error {
 	if c.ID == "" || len(c.ID) > 200 || strings.ContainsAny(c.ID, " \t\r\n:") {
@@ -138,6 +89,9 @@ func (c *Client) Validate() error {
 	}
 	if err := c.Policies.Check("client"); err != nil {
 		return err
+	}
+	if c.Secret != "" && c.Policies["client-auth"] == MTLS {
+		return SecretUseless(c.ID)
 	}
 	if c.RedirectURIPolicy != "" && c.RedirectURIPolicy != Loopback {
 		return problem.New(problem.Invalid, "redirect-policy-invalid", "redirect_uri_policy is none of the known").Got(c.RedirectURIPolicy).Want("loopback, or nothing for exact")
