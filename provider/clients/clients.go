@@ -23,7 +23,8 @@ type Client struct {
 	Name string `json:"name"`
 	// Secret for client_secret_basic and client_secret_post, "" for none.
 	Secret string `json:"client_secret,omitempty"`
-	// SubjectDN binds a certificate whose CN is not the client_id.
+	// SubjectDN is the subject of the certificates that authenticate the client,
+	// in any spelling of RFC 4514. "" for the one the emulator makes for it.
 	SubjectDN              string   `json:"tls_client_auth_subject_dn,omitempty"`
 	RedirectURIs           []string `json:"redirect_uris"`
 	RedirectURIPolicy      string   `json:"redirect_uri_policy,omitempty"` // "" exact, "loopback"
@@ -92,6 +93,9 @@ func (c *Client) Validate() error {
 	}
 	if c.Secret != "" && c.Policies["client-auth"] == MTLS {
 		return SecretUseless(c.ID)
+	}
+	if err := c.checkSubject(); err != nil {
+		return err
 	}
 	if c.RedirectURIPolicy != "" && c.RedirectURIPolicy != Loopback {
 		return problem.New(problem.Invalid, "redirect-policy-invalid", "redirect_uri_policy is none of the known").Got(c.RedirectURIPolicy).Want("loopback, or nothing for exact")
