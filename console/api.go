@@ -314,24 +314,11 @@ func (s *Console) listCards(c echo.Context) (any, error) {
 }
 
 func (s *Console) issueCard(c echo.Context) (any, error) {
-	var in struct {
-		NationalID string `json:"national_id"`
-		Type       string `json:"type"`
-		PIN        string `json:"pin"`
-		Service    string `json:"service"`
-		Structure  string `json:"structure"`
-		Production bool   `json:"production"`
-	}
+	var in cards.Request
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	if in.Service != "" || in.Structure != "" {
-		return s.Cards.IssueService(ctx(c), in.Service, in.Structure, cards.Active)
-	}
-	if in.Production {
-		return s.Cards.IssueLikeProduction(ctx(c), in.NationalID, in.Type, in.PIN)
-	}
-	return s.Cards.Issue(ctx(c), in.NationalID, in.Type, in.PIN)
+	return s.Cards.Issue(ctx(c), in)
 }
 
 func (s *Console) unblock(c echo.Context) (any, error) {

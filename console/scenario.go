@@ -212,7 +212,8 @@ func (s *Console) enterCard(ctx context.Context, nationalID string, wanted Scena
 	if slices.ContainsFunc(all, func(c cards.Card) bool { return c.Type == wanted.Type && c.State == wanted.State }) {
 		return nil
 	}
-	return s.Cards.IssueAs(ctx, nationalID, wanted.Type, wanted.PIN, wanted.State)
+	_, err = s.Cards.Issue(ctx, cards.Request{NationalID: nationalID, Type: wanted.Type, PIN: wanted.PIN, State: wanted.State})
+	return err
 }
 
 func (s *Console) enterReader(ctx context.Context, nationalID string) error {

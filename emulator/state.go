@@ -170,7 +170,7 @@ func (e *Emulator) reload(ctx context.Context) error {
 // the demo client. A name that ends with a slash is a whole collection.
 func (e *Emulator) keptByReset(ctx context.Context) ([]string, error) {
 	serial, err := demoSerial.Load(ctx, e.store, "serial")
-	return []string{"keys/", "signing-keys/", "authorities/", demoSerial.Prefix(), seeded.Key("demo-client"), seeded.Key("cards-index"), seeded.Key("revoked-index"), pki.CertificateKey(serial), "clients/" + DemoID}, err
+	return []string{"keys/", "signing-keys/", "authorities/", demoSerial.Prefix(), seeded.Key("demo-client"), seeded.Key("cards-index"), seeded.Key("structures-index"), seeded.Key("revoked-index"), pki.CertificateKey(serial), "clients/" + DemoID}, err
 }
 
 // Reset takes the world back to its personas: people, cards, clients, orders,
