@@ -149,13 +149,9 @@ func (s *Console) enterClock(at *ScenarioClock) error {
 	switch {
 	case at == nil:
 	case at.Now != nil:
-		s.Clock.Set(*at.Now, at.Frozen)
+		return s.Clock.Set(*at.Now, at.Frozen)
 	default:
-		d, err := offset(at.Offset)
-		if err != nil {
-			return err
-		}
-		s.Clock.Restore(clock.State{Offset: d.String()})
+		return s.Clock.Restore(clock.State{Offset: at.Offset})
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"pscemu/cards"
 	"pscemu/cards/pki"
-	"pscemu/console"
 	"pscemu/identities"
 	"pscemu/problem"
 	"pscemu/provider/clients"
@@ -133,7 +132,7 @@ func (e *Emulator) demoClient(ctx context.Context) error {
 var demoSerial = store.Collection[string]("demo-certificate")
 
 func (e *Emulator) demoCertificate(ctx context.Context) error {
-	subject := console.ClientSubject(DemoID)
+	subject := clients.OwnSubject(DemoID)
 	serial, err := demoSerial.Load(ctx, e.store, "serial")
 	var cert *pki.Certificate
 	switch {

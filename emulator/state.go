@@ -78,14 +78,20 @@ func (e *Emulator) Restore(ctx context.Context, raw []byte) error {
 	if in.Format != stateFormat || len(in.Entries) == 0 {
 		return problem.New(problem.Invalid, "state-unreadable", "this is no state that can be restored").Want("format 1, with entries").Do("send what GET /api/v1/state answered")
 	}
+	if err := in.Clock.Check(); err != nil {
+		return err
+	}
 	if err := e.live.Replace(in.Settings); err != nil {
 		return err
 	}
 	if err := e.faults.Replace(in.Faults); err != nil {
 		return err
 	}
-	e.clock.Restore(in.Clock)
-	err := e.store.Update(ctx, func(tx store.Tx) error {
+	err := e.clock.Restore(in.Clock)
+	if err != nil {
+		return err
+	}
+	err = e.store.Update(ctx, func(tx store.Tx) error {
 		if err := everything(tx, func(entry store.Entry) error { return tx.Delete(entry.Key) }); err != nil {
 			return err
 		}

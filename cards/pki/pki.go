@@ -23,6 +23,7 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -429,11 +430,11 @@ func proprietaryExtensions(profile Profile, o Order, from, until time.Time) ([]p
 func parseOID(s string) (asn1.ObjectIdentifier, error) {
 	var oid asn1.ObjectIdentifier
 	for _, part := range strings.Split(s, ".") {
-		var n int
-		if _, err := fmt.Sscanf(part, "%d", &n); err != nil {
+		n, err := strconv.ParseUint(part, 10, 31)
+		if err != nil {
 			return nil, fmt.Errorf("OID %q: %w", s, err)
 		}
-		oid = append(oid, n)
+		oid = append(oid, int(n))
 	}
 	return oid, nil
 }
