@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu/cards/orders"
+	"pscemu/web"
 )
 
 // The order desk, by the control API and on pages made of its data.
@@ -179,7 +180,7 @@ func (s *Console) placeOrder(c echo.Context, o orders.Order, refused func(echo.C
 	if err != nil {
 		return refused(c, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(begun.ID))
+	return web.Redirect(c, http.StatusSeeOther, "/orders/"+url.PathEscape(begun.ID))
 }
 
 func (s *Console) orderPage(c echo.Context) error {
@@ -213,5 +214,5 @@ func (s *Console) orderAction(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(id))
+	return web.Redirect(c, http.StatusSeeOther, "/orders/"+url.PathEscape(id))
 }
