@@ -108,9 +108,8 @@ func (s *Server) folder() (folder, error) {
 		s.options.Store = store.NewMemory(s.options.Clock)
 		return in, in.unused()
 	}
-	bolt, err := store.OpenBolt(in.path("pscemu.db"), s.options.Clock)
+	bolt, err := store.OpenBolt(in.path("pscemu.db"), s.options.Clock, store.Limit(s.options.Settings.Store()))
 	if err == nil {
-		bolt.Limit(s.options.Settings.Store())
 		s.options.Store = bolt
 	}
 	return in, err

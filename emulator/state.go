@@ -130,7 +130,8 @@ func (e *Emulator) RestoreBackup(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Restore(r); err != nil {
+	kept := "pscemu.db" + store.KeptBefore + time.Now().UTC().Format("-20060102T150405.000")
+	if err := s.Restore(r, store.KeepAs(kept)); err != nil {
 		return err
 	}
 	return e.reload(ctx)

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,8 +28,11 @@ var (
 // Bolt keeps a Store in one bbolt file. Writes that arrive while another is
 // being synced to disk are committed together, each still all or nothing.
 type Bolt struct {
-	swap             sync.RWMutex // a restore replaces db
-	db               *bbolt.DB
+	path             string
+	current          sync.RWMutex // file
+	file             *file        // nil when the store is closed
+	writing          sync.Mutex   // one writes, or exchanges the file
+	replacing        sync.Mutex   // one prepares another file
 	clock            clock.Clock
 	commits, updates atomic.Uint64
 	most             int64 // bytes that may be in use, 0 for any
@@ -49,77 +51,44 @@ type job struct {
 	keys   []string
 }
 
+// Option is one of OpenBolt and NewMemory.
+type Option func(*setup)
+
+// setup is what a backend is opened with.
+type setup struct {
+	most int64
+}
+
+// Limit bounds the bytes in use: what would add to more is refused.
+func Limit(bytes int64) Option { return func(s *setup) { s.most = bytes } }
+
 // OpenBolt opens or makes the file, which no other process may hold open.
-func OpenBolt(path string, c clock.Clock) (*Bolt, error) {
+func OpenBolt(path string, c clock.Clock, with ...Option) (*Bolt, error) {
+	var set setup
+	for _, o := range with {
+		o(&set)
+	}
 	db, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &Bolt{db: db, clock: c, jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{})}
+	s := &Bolt{path: path, most: set.most, file: newFile(db), clock: c, jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{})}
+	s.forgetTemporary()
 	go s.write()
 	return s, nil
 }
 
-// Limit bounds the bytes in use: what would add to more is refused.
-func (s *Bolt) Limit(bytes int64) { s.most = bytes }
-
-func openFile(path string) (*bbolt.DB, error) {
-	db, err := openWhole(path)
-	if err != nil {
-		return nil, openProblem(path, err)
-	}
-	return db, nil
-}
-
-func openWhole(path string) (db *bbolt.DB, err error) {
-	defer outOfMap(&err)()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
-	if err != nil {
-		return nil, err
-	}
-	if err = whole(db); err == nil {
-		err = db.Update(prepare)
-	}
-	if err != nil {
-		_ = db.Close()
-	}
-	return db, err
-}
-
-func prepare(tx *bbolt.Tx) error {
-	if first, _ := tx.Cursor().First(); first != nil && tx.Bucket(metaBucket) == nil {
-		return fmt.Errorf("another program's bbolt file: it holds %q", first)
-	}
-	for _, name := range [][]byte{dataBucket, expiryBucket, metaBucket} {
-		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-			return err
-		}
-	}
-	meta := tx.Bucket(metaBucket)
-	if found := meta.Get([]byte("schema")); found != nil && string(found) != schemaVersion {
-		return fmt.Errorf("schema version %s, this program knows %s", found, schemaVersion)
-	}
-	return meta.Put([]byte("schema"), []byte(schemaVersion))
-}
-
-func openProblem(path string, err error) error {
-	p := problem.New(problem.Internal, "store-unusable", "the data file cannot be used, it was left untouched").Got(path + ": " + err.Error())
-	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return p.Want("a file that no other pscemu holds open").Do("stop the other process or choose another --data folder")
-	case errors.Is(err, os.ErrPermission):
-		return p.Want("a file this user may read and write").Do("check the folder's owner or choose another --data folder")
-	}
-	return p.Want("a pscemu data file").Do("move it away or choose another --data folder")
-}
-
 // View runs fn on a consistent snapshot.
 func (s *Bolt) View(_ context.Context, fn func(Tx) error) error {
-	s.swap.RLock()
-	defer s.swap.RUnlock()
-	return s.db.View(func(tx *bbolt.Tx) error {
-		return fn(&overlay{source: boltSource{tx.Bucket(dataBucket)}, now: s.clock.Now()})
-	})
+	return s.view(func(_ *file, tx *bbolt.Tx) error { return fn(s.reader(tx)) })
+}
+
+func (s *Bolt) reader(tx *bbolt.Tx) *overlay {
+	return &overlay{source: boltSource{tx.Bucket(dataBucket)}, now: s.clock.Now()}
+}
+
+func (s *Bolt) writer(data *bbolt.Bucket) *overlay {
+	return &overlay{source: boltSource{data}, now: s.clock.Now(), writes: map[string]*write{}}
 }
 
 // Update queues fn for the next commit and waits until it is on disk.
@@ -181,12 +150,13 @@ func (s *Bolt) gather(first *job) []*job {
 }
 
 func (s *Bolt) commit(group []*job) {
-	s.swap.RLock()
-	defer s.swap.RUnlock()
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		wrote, data, full := false, tx.Bucket(dataBucket), s.full(tx)
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	db := s.file.DB // nobody else changes it while this one writes
+	err := db.Update(func(tx *bbolt.Tx) error {
+		wrote, data, full := false, tx.Bucket(dataBucket), s.full(db, tx)
 		for _, j := range group {
-			o := &overlay{source: boltSource{data}, now: s.clock.Now(), writes: map[string]*write{}}
+			o := s.writer(data)
 			if j.err = call(j.fn, o); j.err != nil {
 				continue
 			}
@@ -209,7 +179,7 @@ func (s *Bolt) commit(group []*job) {
 		err = nil
 	}
 	if err != nil {
-		err = problem.New(problem.Internal, "store-unwritable", "the data file cannot be written; nothing of this request was stored, all that was there before is").Got(err.Error()).Do("make room on the disk, or repair it, and try again")
+		err = unwritable(err)
 	}
 	s.commits.Add(1)
 	s.updates.Add(uint64(len(group)))
@@ -226,15 +196,19 @@ func (s *Bolt) commit(group []*job) {
 
 // full is the refusal of what would add to a store that is full, nil while there
 // is room. The figures are those of before the commit.
-func (s *Bolt) full(tx *bbolt.Tx) error {
+func (s *Bolt) full(db *bbolt.DB, tx *bbolt.Tx) error {
 	if s.most == 0 {
 		return nil
 	}
-	used := s.used(tx)
+	used := usedOf(db, tx)
 	if used < s.most {
 		return nil
 	}
-	return problem.New(problem.TooLarge, "store-full", "the data file is as large as it may be").Got(fmt.Sprintf("%d MiB in use", used>>20)).Want(fmt.Sprintf("at most %d MiB", s.most>>20)).Do("delete people or orders, or raise the setting max-store")
+	return fullProblem(used, s.most)
+}
+
+func fullProblem(used, most int64) error {
+	return problem.New(problem.TooLarge, "store-full", "the data file is as large as it may be").Got(fmt.Sprintf("%d MiB in use", used>>20)).Want(fmt.Sprintf("at most %d MiB", most>>20)).Do("delete people or orders, or raise the setting max-store")
 }
 
 // adds tells whether the transaction does more than delete.
@@ -247,9 +221,10 @@ func (t *overlay) adds() bool {
 	return false
 }
 
-func (s *Bolt) used(tx *bbolt.Tx) int64 {
-	stats := s.db.Stats()
-	return tx.Size() - int64(stats.FreePageN+stats.PendingPageN)*int64(s.db.Info().PageSize)
+// usedOf is how many bytes of a file are in use.
+func usedOf(db *bbolt.DB, tx *bbolt.Tx) int64 {
+	stats := db.Stats()
+	return tx.Size() - int64(stats.FreePageN+stats.PendingPageN)*int64(db.Info().PageSize)
 }
 
 // Figures are how large the file is and what was done to it.
@@ -260,10 +235,8 @@ type Figures struct {
 
 // Figures of this moment.
 func (s *Bolt) Figures() (f Figures) {
-	s.swap.RLock()
-	defer s.swap.RUnlock()
-	_ = s.db.View(func(tx *bbolt.Tx) error {
-		f = Figures{Used: s.used(tx), File: tx.Size(), Commits: s.commits.Load(), Updates: s.updates.Load()}
+	_ = s.view(func(in *file, tx *bbolt.Tx) error {
+		f = Figures{Used: usedOf(in.DB, tx), File: tx.Size(), Commits: s.commits.Load(), Updates: s.updates.Load()}
 		return nil
 	})
 	return f
@@ -280,17 +253,20 @@ func (s *Bolt) Sweep(context.Context) (n int, err error) {
 		}
 		return nil
 	}
-	s.swap.RLock()
-	defer s.swap.RUnlock()
 	idle := false
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.view(func(_ *file, tx *bbolt.Tx) error {
 		idle = due(tx.Bucket(expiryBucket).Cursor()) == nil
 		return nil
 	})
 	if err != nil || idle {
 		return 0, err
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.file == nil {
+		return 0, bolterrors.ErrDatabaseNotOpen
+	}
+	err = s.file.Update(func(tx *bbolt.Tx) error {
 		data, expiry := tx.Bucket(dataBucket), tx.Bucket(expiryBucket)
 		c := expiry.Cursor()
 		for k := due(c); k != nil && n < 5000; k = due(c) {
@@ -310,13 +286,18 @@ func (s *Bolt) Sweep(context.Context) (n int, err error) {
 	return n, err
 }
 
-// Close waits for the commit under way.
+// Close waits for the commit and the readers under way.
 func (s *Bolt) Close() error {
 	s.once.Do(func() { close(s.stop) })
 	<-s.done
-	s.swap.Lock()
-	defer s.swap.Unlock()
-	return s.db.Close()
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	former := s.change(nil)
+	if former == nil {
+		return nil
+	}
+	<-former.closed
+	return former.err
 }
 
 // boltSource reads what is committed.

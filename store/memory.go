@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tidwall/btree"
 
@@ -15,9 +16,10 @@ import (
 // a new tree that shares what it did not change, so that reading needs no lock
 // and a copy costs nothing.
 type Memory struct {
-	clock  clock.Clock
-	commit sync.Mutex
-	tree   atomic.Pointer[tree]
+	clock     clock.Clock
+	commit    sync.Mutex
+	replacing sync.Mutex // one prepares another content
+	tree      atomic.Pointer[tree]
 	watchers
 }
 
@@ -60,15 +62,56 @@ func (s *Memory) Update(ctx context.Context, fn func(Tx) error) error {
 		return err
 	}
 	after := &tree{*s.tree.Load().Copy()}
-	for _, key := range o.order {
-		if v := o.writes[key].value; v != nil {
-			after.Set(key, v)
-		} else {
-			after.Delete(key)
-		}
-	}
+	after.apply(o)
 	s.tree.Store(after)
 	s.notify(o.order)
+	return nil
+}
+
+func (t *tree) apply(o *overlay) {
+	for _, key := range o.order {
+		if v := o.writes[key].value; v != nil {
+			t.Set(key, v)
+		} else {
+			t.Delete(key)
+		}
+	}
+}
+
+// Replace makes what fill puts the whole content, or changes nothing.
+func (s *Memory) Replace(ctx context.Context, fill func(PutFunc) error, with ...Replacing) error {
+	if !s.replacing.TryLock() {
+		return errReplacing()
+	}
+	defer s.replacing.Unlock()
+	next, r := &tree{}, options(with)
+	err := fill(func(key string, value []byte, expires time.Time) error {
+		next.Set(key, entry(value, expires))
+		return ctx.Err()
+	})
+	if err == nil {
+		err = ctx.Err()
+	}
+	for _, judge := range r.judge {
+		if err == nil {
+			err = call(judge, &overlay{source: next, now: s.clock.Now()})
+		}
+	}
+	if err != nil {
+		return err
+	}
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	if r.carry != nil {
+		former := &overlay{source: s.tree.Load(), now: s.clock.Now()}
+		o := &overlay{source: next, now: s.clock.Now(), writes: map[string]*write{}}
+		if err := call(func(now Tx) error { return r.carry(former, now) }, o); err != nil {
+			return err
+		}
+		next.apply(o)
+	}
+	s.tree.Store(next)
+	s.notifyAll()
 	return nil
 }
 

@@ -42,8 +42,15 @@ type Store interface {
 	View(ctx context.Context, fn func(Tx) error) error
 	// Update commits all of fn's writes, durably, or none when fn fails.
 	Update(ctx context.Context, fn func(Tx) error) error
+	// Replace makes what fill puts the whole content, durably, or changes
+	// nothing when fill fails or ctx ends. Others read and write the former
+	// content while fill runs; updates that come during the change itself see
+	// the new one. One Replace runs at a time: another is refused with the
+	// problem store-replacing. It may not run within a transaction.
+	Replace(ctx context.Context, fill func(put PutFunc) error, with ...Replacing) error
 	// Watch delivers the keys below prefix that change after the call, until
-	// ctx ends. It is a hint to read again: bursts may be merged.
+	// ctx ends. It is a hint to read again: bursts may be merged. The prefix
+	// itself says that everything may have changed.
 	Watch(ctx context.Context, prefix string) <-chan string
 	// Sweep removes expired entries and tells how many.
 	Sweep(ctx context.Context) (int, error)

@@ -43,10 +43,23 @@ func (s *watchers) notify(keys []string) {
 			if !strings.HasPrefix(k, w.prefix) {
 				continue
 			}
-			select {
-			case w.keys <- k:
-			default: // the reader has hints enough to read again
-			}
+			w.hint(k)
 		}
+	}
+}
+
+// notifyAll tells every watcher that everything may have changed.
+func (s *watchers) notifyAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.all {
+		w.hint(w.prefix)
+	}
+}
+
+func (w *watcher) hint(key string) {
+	select {
+	case w.keys <- key:
+	default: // the reader has hints enough to read again
 	}
 }
