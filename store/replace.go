@@ -1,9 +1,7 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -60,6 +58,9 @@ func errReplacing() error {
 // The content grows in a file of its own, in commits of bounded size, while
 // others read and write; they wait for the change alone.
 func (s *Bolt) Replace(ctx context.Context, fill func(PutFunc) error, with ...Replacing) error {
+	if err := outermost("Replace"); err != nil {
+		return err
+	}
 	if !s.replacing.TryLock() {
 		return errReplacing()
 	}
@@ -119,7 +120,7 @@ type builder struct {
 const buildSize = 4 << 20
 
 func (b *builder) put(key string, value []byte, expires time.Time) (err error) {
-	if err := b.ctx.Err(); err != nil {
+	if err := errors.Join(b.ctx.Err(), fits(key, value)); err != nil {
 		return err
 	}
 	if b.tx == nil {
@@ -127,16 +128,11 @@ func (b *builder) put(key string, value []byte, expires time.Time) (err error) {
 			return unwritable(err)
 		}
 	}
-	raw := entry(value, expires)
+	raw := encode(value, expires)
 	data := b.tx.Bucket(dataBucket)
 	data.FillPercent = 0.9 // most come in the order of their keys
-	if err := data.Put([]byte(key), raw); err != nil {
+	if err := apply(data, b.tx.Bucket(expiryBucket), key, raw); err != nil {
 		return unwritable(err)
-	}
-	if !expires.IsZero() {
-		if err := b.tx.Bucket(expiryBucket).Put(append(bytes.Clone(raw[:8]), key...), nil); err != nil {
-			return unwritable(err)
-		}
 	}
 	if b.size += len(key) + len(raw); b.size >= buildSize {
 		return b.flush()
@@ -181,6 +177,7 @@ func (s *Bolt) install(path string, r replacing) error {
 		return err
 	}
 	next := newFile(db)
+	err = recoverIn(context.Background(), fileUpdater{s, next})
 	for _, judge := range r.judge {
 		if err == nil {
 			err = next.View(func(tx *bbolt.Tx) error { return call(judge, s.reader(tx)) })
@@ -195,6 +192,19 @@ func (s *Bolt) install(path string, r replacing) error {
 	}
 	s.notifyAll()
 	return nil
+}
+
+// fileUpdater writes a file that is not in use yet.
+type fileUpdater struct {
+	s *Bolt
+	*file
+}
+
+func (u fileUpdater) Update(_ context.Context, fn func(Tx) error) error {
+	return u.file.Update(func(tx *bbolt.Tx) error {
+		j := &job{fn: fn}
+		return errors.Join(newTarget(u.s, tx).run(j), j.err)
+	})
 }
 
 // swap is what others wait for.
@@ -222,14 +232,8 @@ func (s *Bolt) swap(path string, next *file, r replacing) error {
 // carry runs a transaction on the new content that reads the former, too.
 func (s *Bolt) carry(next *file, fn func(former, now Tx) error) error {
 	return s.view(func(_ *file, former *bbolt.Tx) error {
-		return next.Update(func(tx *bbolt.Tx) error {
-			data := tx.Bucket(dataBucket)
-			o := s.writer(data)
-			if err := call(func(now Tx) error { return fn(s.reader(former), now) }, o); err != nil {
-				return err
-			}
-			return o.apply(data, tx.Bucket(expiryBucket))
-		})
+		write := func(now Tx) error { return fn(s.reader(former), now) }
+		return fileUpdater{s, next}.Update(context.Background(), write)
 	})
 }
 
@@ -259,14 +263,4 @@ func (s *Bolt) keep(name string) (undo func(), err error) {
 // unwritable is the refusal of a disk that takes no more.
 func unwritable(err error) error {
 	return problem.New(problem.Internal, "store-unwritable", "the data file cannot be written; nothing of this request was stored, all that was there before is").Got(err.Error()).Do("make room on the disk, or repair it, and try again")
-}
-
-// entry is a value as backends keep it: with its expiry in front.
-func entry(value []byte, expires time.Time) []byte {
-	raw := make([]byte, 8+len(value))
-	if !expires.IsZero() {
-		binary.BigEndian.PutUint64(raw, uint64(expires.UnixNano()))
-	}
-	copy(raw[8:], value)
-	return raw
 }

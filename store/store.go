@@ -52,7 +52,8 @@ type Store interface {
 	// ctx ends. It is a hint to read again: bursts may be merged. The prefix
 	// itself says that everything may have changed.
 	Watch(ctx context.Context, prefix string) <-chan string
-	// Sweep removes expired entries and tells how many.
+	// Sweep removes expired entries, so many that others need not wait long, and
+	// tells how many; 0 when there is none left.
 	Sweep(ctx context.Context) (int, error)
 	Close() error
 }
