@@ -85,6 +85,9 @@ func (l *Live) Changed() map[string]string {
 	return out
 }
 
+// Check refuses what Replace would.
+func (l *Live) Check(values map[string]string) error { return NewLive(l.began).Patch(values) }
+
 // Replace takes back what was changed, and changes these instead.
 func (l *Live) Replace(values map[string]string) error {
 	fresh := NewLive(l.began)

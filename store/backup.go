@@ -1,133 +1,254 @@
 package store
 
 import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
-	"os"
-	"runtime/debug"
 	"time"
-
-	"go.etcd.io/bbolt"
 
 	"pscemu/problem"
 )
 
-// Backup is what a store that lies in a file can do while it is used.
-type Backup interface {
-	// Backup writes a copy of one moment.
-	Backup(w io.Writer) error
-	// Restore puts such a copy in the place of everything, or changes nothing.
-	// What was there before is kept beside it.
-	Restore(r io.Reader) error
+// A backup is one line that says what it is, then every live entry in the order
+// of the keys, then how many there are and the SHA-256 of all before it:
+//
+//	pscemu-backup {"format":2,…}\n
+//	uvarint length of the key, key, 8 bytes expiry, uvarint length of the value, value
+//	…
+//	0, 8 bytes count, 32 bytes SHA-256
+//
+// An expiry is Unix time in nanoseconds, 0 for never; numbers of 8 bytes have
+// the most significant first. It knows nothing of the store it came from.
+
+const (
+	backupMagic  = "pscemu-backup "
+	backupFormat = 2
+	// trailer is what follows the last entry.
+	trailer = 1 + 8 + sha256.Size
+	// maxRecordKey and maxRecordValue bound what a damaged length makes us read.
+	maxRecordKey, maxRecordValue = 1 << 15, 1 << 28
+)
+
+// BackupInfo is what a backup says about itself.
+type BackupInfo struct {
+	Format  int       `json:"format"` // 1 is a data file of this program, copied
+	Schema  string    `json:"schema"`
+	Program string    `json:"program,omitempty"` // version that wrote it
+	MadeAt  time.Time `json:"made_at,omitzero"`  // by the machine's clock
 }
 
-// KeptBefore is what the file of before a restore is called.
-const KeptBefore = ".before-restore"
+// BackupWriter writes a backup entry by entry.
+type BackupWriter struct {
+	w     *bufio.Writer
+	sum   hash.Hash
+	count uint64
+	last  string
+}
 
-// Backup writes the file as of now; readers and writers go on meanwhile.
-func (s *Bolt) Backup(w io.Writer) error {
-	s.swap.RLock()
-	defer s.swap.RUnlock()
-	return s.db.View(func(tx *bbolt.Tx) error {
-		_, err := tx.WriteTo(w)
+// NewBackupWriter begins a backup.
+func NewBackupWriter(w io.Writer, program string, madeAt time.Time) (*BackupWriter, error) {
+	b := &BackupWriter{sum: sha256.New()}
+	b.w = bufio.NewWriterSize(io.MultiWriter(w, b.sum), 1<<16)
+	head, err := json.Marshal(BackupInfo{Format: backupFormat, Schema: schemaVersion, Program: program, MadeAt: madeAt.UTC()})
+	if err != nil {
+		return nil, err
+	}
+	_, err = fmt.Fprintf(b.w, "%s%s\n", backupMagic, head)
+	return b, err
+}
+
+// Put writes the next entry; keys ascend.
+func (b *BackupWriter) Put(e Entry) error {
+	if e.Key <= b.last {
+		return fmt.Errorf("backup: the key %q does not come behind %q", e.Key, b.last)
+	}
+	b.last = e.Key
+	b.count++
+	head := binary.AppendUvarint(nil, uint64(len(e.Key)))
+	head = append(head, e.Key...)
+	head = binary.BigEndian.AppendUint64(head, uint64(unixNano(e.Expires)))
+	head = binary.AppendUvarint(head, uint64(len(e.Value)))
+	if _, err := b.w.Write(head); err != nil {
 		return err
-	})
+	}
+	_, err := b.w.Write(e.Value)
+	return err
 }
 
-// Restore checks the copy as a whole before anything is touched.
-func (s *Bolt) Restore(r io.Reader) error {
-	path := s.db.Path()
-	fresh := path + ".restore"
-	defer os.Remove(fresh)
-	if err := write0600(fresh, r); err != nil {
-		return problem.New(problem.Internal, "backup-unwritable", "the backup cannot be written beside the data file; nothing was changed").Got(err.Error()).Do("make room on the disk and try again")
-	}
-	if err := check(fresh); err != nil {
-		return problem.New(problem.Invalid, "backup-unreadable", "this is no good backup; nothing was changed").Got(err.Error()).Want("what pscemu backup wrote")
-	}
-	s.swap.Lock()
-	defer s.swap.Unlock()
-	return s.replace(path, fresh)
-}
-
-// replace puts the fresh file in the place of the one in use, which goes on
-// serving when that fails.
-func (s *Bolt) replace(path, fresh string) error {
-	if err := s.db.Close(); err != nil {
+// Close writes the end.
+func (b *BackupWriter) Close() error {
+	_, err := b.w.Write(binary.BigEndian.AppendUint64([]byte{0}, b.count))
+	if err := errors.Join(err, b.w.Flush()); err != nil {
 		return err
 	}
-	err := os.Rename(path, path+KeptBefore)
-	if err == nil {
-		if err = os.Rename(fresh, path); err != nil {
-			err = errors.Join(err, os.Rename(path+KeptBefore, path))
+	_, err = b.w.Write(b.sum.Sum(nil))
+	return errors.Join(err, b.w.Flush())
+}
+
+func unixNano(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+// Backup is a backup that was found to be whole.
+type Backup struct {
+	BackupInfo
+	each func(fn func(Entry) error) error
+}
+
+// Each calls fn for each entry, in the order of the keys, as often as it is
+// called. Nothing that fn gets may be kept.
+func (b *Backup) Each(fn func(Entry) error) error { return b.each(fn) }
+
+// OpenBackup looks at a backup as a whole: a copy that is damaged in one byte
+// is refused. A data file of this program, which earlier versions gave as a
+// backup and which a restore keeps beside the new one, is one too; it has no
+// checksum over its content.
+func OpenBackup(r io.ReaderAt, size int64) (*Backup, error) {
+	b, err := openBackup(r, size)
+	if err != nil {
+		return nil, BackupUnreadable(err)
+	}
+	return b, nil
+}
+
+// BackupUnreadable is the refusal of a backup.
+func BackupUnreadable(err error) *problem.Error {
+	return problem.New(problem.Invalid, "backup-unreadable", "this is no good backup; nothing was changed").
+		Got(err.Error()).Want("what pscemu backup wrote, or a copy of pscemu.db of a stopped emulator").
+		Do("take another backup; pscemu.db.before-… in the data folder is what earlier restores replaced")
+}
+
+func openBackup(r io.ReaderAt, size int64) (*Backup, error) {
+	head := make([]byte, len(backupMagic))
+	if n, _ := r.ReadAt(head, 0); string(head[:n]) == backupMagic {
+		return openStream(r, size)
+	}
+	if f, ok, err := openDataFile(r, size); ok {
+		return &Backup{BackupInfo: BackupInfo{Format: 1, Schema: schemaVersion}, each: f.each}, err
+	}
+	return nil, fmt.Errorf("%d bytes that begin neither as a backup nor as a data file", size)
+}
+
+// openStream checks the sum first: what is read afterwards is as it was written.
+func openStream(r io.ReaderAt, size int64) (*Backup, error) {
+	in := bufio.NewReader(io.NewSectionReader(r, 0, min(size, 4096)))
+	line, err := in.ReadBytes('\n')
+	if err != nil || size < int64(len(line)+trailer) {
+		return nil, errors.New("it is cut off")
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(r, 0, size-sha256.Size)); err != nil {
+		return nil, err
+	}
+	want := make([]byte, sha256.Size)
+	if _, err := r.ReadAt(want, size-sha256.Size); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if !bytes.Equal(want, sum.Sum(nil)) {
+		return nil, errors.New("its checksum is not that of its content: it is damaged or cut off")
+	}
+	b := &Backup{}
+	if err := decodeStrictly(line[len(backupMagic):], &b.BackupInfo); err != nil {
+		return nil, fmt.Errorf("its first line: %w", err)
+	}
+	if b.Format != backupFormat || b.Schema != schemaVersion {
+		return nil, fmt.Errorf("format %d with schema %q; this program knows format %d with schema %s",
+			b.Format, b.Schema, backupFormat, schemaVersion)
+	}
+	body := io.NewSectionReader(r, int64(len(line)), size-sha256.Size-int64(len(line)))
+	b.each = func(fn func(Entry) error) error {
+		if _, err := body.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		return readEntries(bufio.NewReaderSize(body, 1<<16), fn)
+	}
+	return b, nil
+}
+
+// readEntries reads to the end, where the count stands.
+func readEntries(r *bufio.Reader, fn func(Entry) error) error {
+	last := ""
+	for n := uint64(0); ; n++ {
+		key, err := sized(r, maxRecordKey)
+		if err != nil {
+			return err
+		}
+		fixed := make([]byte, 8)
+		if _, err := io.ReadFull(r, fixed); err != nil {
+			return err
+		}
+		number := binary.BigEndian.Uint64(fixed)
+		if len(key) == 0 {
+			if _, err := r.ReadByte(); number != n || !errors.Is(err, io.EOF) {
+				return fmt.Errorf("it says %d entries, %d are there", number, n)
+			}
+			return nil
+		}
+		value, err := sized(r, maxRecordValue)
+		if err != nil {
+			return err
+		}
+		e := Entry{Key: string(key), Value: value, Expires: expiry(int64(number))}
+		if e.Key <= last {
+			return fmt.Errorf("the key %q does not come behind %q", e.Key, last)
+		}
+		last = e.Key
+		if err := fn(e); err != nil {
+			return err
 		}
 	}
-	db, openErr := openFile(path)
-	if openErr == nil {
-		s.db = db
-	}
-	return errors.Join(err, openErr)
 }
 
-func write0600(path string, r io.Reader) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+// sized reads a length and as many bytes; it takes no more memory than there
+// are bytes.
+func sized(r *bufio.Reader, most uint64) ([]byte, error) {
+	n, err := binary.ReadUvarint(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = io.Copy(f, r)
-	return errors.Join(err, f.Sync(), f.Close())
+	if n > most {
+		return nil, fmt.Errorf("a length of %d bytes", n)
+	}
+	if n > 1<<16 {
+		out, err := io.ReadAll(io.LimitReader(r, int64(n)))
+		if err == nil && uint64(len(out)) < n {
+			err = io.ErrUnexpectedEOF
+		}
+		return out, err
+	}
+	out := make([]byte, n)
+	_, err = io.ReadFull(r, out)
+	return out, err
 }
 
-// check opens a file as a data file of this version and looks at every page.
-func check(path string) (err error) {
-	defer outOfMap(&err)()
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
-	if err != nil {
-		return err
+func expiry(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
 	}
-	defer db.Close()
-	if err := whole(db); err != nil {
-		return err
-	}
-	return db.View(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{dataBucket, expiryBucket, metaBucket} {
-			if tx.Bucket(name) == nil {
-				return fmt.Errorf("it holds no %s", name)
+	return time.Unix(0, ns).UTC()
+}
+
+// Everything calls fn for each live entry, in the order of the keys.
+func Everything(tx Tx, fn func(Entry) error) error {
+	for after := ""; ; {
+		page, err := tx.List("", after, 200)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, e := range page {
+			if err := fn(e); err != nil {
+				return err
 			}
 		}
-		if found := tx.Bucket(metaBucket).Get([]byte("schema")); string(found) != schemaVersion {
-			return fmt.Errorf("schema version %q, this program knows %s", found, schemaVersion)
-		}
-		var first error
-		for err := range tx.Check() {
-			if first == nil {
-				first = err
-			}
-		}
-		return first
-	})
-}
-
-// outOfMap makes an error of it when a torn file leads bbolt out of what is
-// mapped of it, which would end the process otherwise.
-func outOfMap(err *error) func() {
-	before := debug.SetPanicOnFault(true)
-	return func() {
-		debug.SetPanicOnFault(before)
-		if r := recover(); r != nil {
-			*err = fmt.Errorf("damaged: %v", r)
-		}
+		after = page[len(page)-1].Key
 	}
-}
-
-// whole tells a file that was cut off.
-func whole(db *bbolt.DB) error {
-	return db.View(func(tx *bbolt.Tx) error {
-		info, err := os.Stat(db.Path())
-		if err == nil && info.Size() < tx.Size() {
-			err = fmt.Errorf("cut off: it has %d bytes of %d", info.Size(), tx.Size())
-		}
-		return err
-	})
 }

@@ -29,12 +29,15 @@ var (
 // Bolt keeps a Store in one bbolt file. Writes that arrive while another is
 // being synced to disk are committed together, each still all or nothing.
 type Bolt struct {
-	swap             sync.RWMutex // a restore replaces db
-	db               *bbolt.DB
+	path             string
+	replacing        sync.Mutex // one content at a time takes the place of everything
+	mu               sync.RWMutex
+	db               *handle // under mu
 	clock            clock.Clock
 	commits, updates atomic.Uint64
 	most             int64 // bytes that may be in use, 0 for any
 	jobs             chan *job
+	alone            chan func() // runs while nothing else is written
 	stop             chan struct{}
 	done             chan struct{}
 	once             sync.Once
@@ -55,7 +58,8 @@ func OpenBolt(path string, c clock.Clock) (*Bolt, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Bolt{db: db, clock: c, jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{})}
+	clearLeft(path)
+	s := &Bolt{path: path, db: newHandle(db), clock: c, jobs: make(chan *job), alone: make(chan func()), stop: make(chan struct{}), done: make(chan struct{})}
 	go s.write()
 	return s, nil
 }
@@ -115,9 +119,9 @@ func openProblem(path string, err error) error {
 
 // View runs fn on a consistent snapshot.
 func (s *Bolt) View(_ context.Context, fn func(Tx) error) error {
-	s.swap.RLock()
-	defer s.swap.RUnlock()
-	return s.db.View(func(tx *bbolt.Tx) error {
+	db := s.hold()
+	defer db.release()
+	return db.View(func(tx *bbolt.Tx) error {
 		return fn(&overlay{source: boltSource{tx.Bucket(dataBucket)}, now: s.clock.Now()})
 	})
 }
@@ -160,9 +164,22 @@ func (s *Bolt) write() {
 			if len(group) > 1 {
 				last = time.Now()
 			}
+		case fn := <-s.alone:
+			fn()
 		case <-s.stop:
 			return
 		}
+	}
+}
+
+// exclusively runs fn while nothing is written.
+func (s *Bolt) exclusively(fn func() error) error {
+	result := make(chan error, 1)
+	select {
+	case s.alone <- func() { result <- fn() }:
+		return <-result
+	case <-s.stop:
+		return bolterrors.ErrDatabaseNotOpen
 	}
 }
 
@@ -181,9 +198,9 @@ func (s *Bolt) gather(first *job) []*job {
 }
 
 func (s *Bolt) commit(group []*job) {
-	s.swap.RLock()
-	defer s.swap.RUnlock()
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	db := s.hold()
+	defer db.release()
+	err := db.Update(func(tx *bbolt.Tx) error {
 		wrote, data, full := false, tx.Bucket(dataBucket), s.full(tx)
 		for _, j := range group {
 			o := &overlay{source: boltSource{data}, now: s.clock.Now(), writes: map[string]*write{}}
@@ -230,7 +247,7 @@ func (s *Bolt) full(tx *bbolt.Tx) error {
 	if s.most == 0 {
 		return nil
 	}
-	used := s.used(tx)
+	used := used(tx)
 	if used < s.most {
 		return nil
 	}
@@ -247,9 +264,9 @@ func (t *overlay) adds() bool {
 	return false
 }
 
-func (s *Bolt) used(tx *bbolt.Tx) int64 {
-	stats := s.db.Stats()
-	return tx.Size() - int64(stats.FreePageN+stats.PendingPageN)*int64(s.db.Info().PageSize)
+func used(tx *bbolt.Tx) int64 {
+	stats := tx.DB().Stats()
+	return tx.Size() - int64(stats.FreePageN+stats.PendingPageN)*int64(tx.DB().Info().PageSize)
 }
 
 // Figures are how large the file is and what was done to it.
@@ -260,10 +277,10 @@ type Figures struct {
 
 // Figures of this moment.
 func (s *Bolt) Figures() (f Figures) {
-	s.swap.RLock()
-	defer s.swap.RUnlock()
-	_ = s.db.View(func(tx *bbolt.Tx) error {
-		f = Figures{Used: s.used(tx), File: tx.Size(), Commits: s.commits.Load(), Updates: s.updates.Load()}
+	db := s.hold()
+	defer db.release()
+	_ = db.View(func(tx *bbolt.Tx) error {
+		f = Figures{Used: used(tx), File: tx.Size(), Commits: s.commits.Load(), Updates: s.updates.Load()}
 		return nil
 	})
 	return f
@@ -280,17 +297,17 @@ func (s *Bolt) Sweep(context.Context) (n int, err error) {
 		}
 		return nil
 	}
-	s.swap.RLock()
-	defer s.swap.RUnlock()
+	db := s.hold()
+	defer db.release()
 	idle := false
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = db.View(func(tx *bbolt.Tx) error {
 		idle = due(tx.Bucket(expiryBucket).Cursor()) == nil
 		return nil
 	})
 	if err != nil || idle {
 		return 0, err
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	err = db.Update(func(tx *bbolt.Tx) error {
 		data, expiry := tx.Bucket(dataBucket), tx.Bucket(expiryBucket)
 		c := expiry.Cursor()
 		for k := due(c); k != nil && n < 5000; k = due(c) {
@@ -314,9 +331,47 @@ func (s *Bolt) Sweep(context.Context) (n int, err error) {
 func (s *Bolt) Close() error {
 	s.once.Do(func() { close(s.stop) })
 	<-s.done
-	s.swap.Lock()
-	defer s.swap.Unlock()
-	return s.db.Close()
+	return s.hold().close()
+}
+
+// handle is an open data file and who uses it: one that another took the place
+// of closes when the last has left.
+type handle struct {
+	*bbolt.DB
+	users sync.WaitGroup
+}
+
+func newHandle(db *bbolt.DB) *handle { return &handle{DB: db} }
+
+// hold finds the file that serves; who holds it releases it.
+func (s *Bolt) hold() *handle {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	s.db.users.Add(1)
+	return s.db
+}
+
+func (h *handle) release() { h.users.Done() }
+
+// use lets another file serve, and returns the former one.
+func (s *Bolt) use(next *handle) (was *handle) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was, s.db = s.db, next
+	return was
+}
+
+// retire closes a file that serves no more once nobody uses it.
+func (h *handle) retire() {
+	go func() {
+		h.users.Wait()
+		_ = h.DB.Close()
+	}()
+}
+
+func (h *handle) close() error {
+	h.release()
+	return h.DB.Close() // waits for readers
 }
 
 // boltSource reads what is committed.
@@ -340,13 +395,8 @@ func (t *overlay) apply(data, expiry *bbolt.Bucket) error {
 			}
 			continue
 		}
-		if err := data.Put(k, w.value); err != nil {
+		if err := putRaw(data, expiry, k, w.value); err != nil {
 			return err
-		}
-		if w.expires != 0 {
-			if err := expiry.Put(append(bytes.Clone(w.value[:8]), k...), nil); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

@@ -15,9 +15,10 @@ import (
 // a new tree that shares what it did not change, so that reading needs no lock
 // and a copy costs nothing.
 type Memory struct {
-	clock  clock.Clock
-	commit sync.Mutex
-	tree   atomic.Pointer[tree]
+	clock     clock.Clock
+	commit    sync.Mutex
+	replacing sync.Mutex // one content at a time takes the place of everything
+	tree      atomic.Pointer[tree]
 	watchers
 }
 
@@ -60,13 +61,7 @@ func (s *Memory) Update(ctx context.Context, fn func(Tx) error) error {
 		return err
 	}
 	after := &tree{*s.tree.Load().Copy()}
-	for _, key := range o.order {
-		if v := o.writes[key].value; v != nil {
-			after.Set(key, v)
-		} else {
-			after.Delete(key)
-		}
-	}
+	after.apply(o)
 	s.tree.Store(after)
 	s.notify(o.order)
 	return nil

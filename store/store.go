@@ -47,6 +47,9 @@ type Store interface {
 	Watch(ctx context.Context, prefix string) <-chan string
 	// Sweep removes expired entries and tells how many.
 	Sweep(ctx context.Context) (int, error)
+	// Replace puts another content in the place of everything, or changes
+	// nothing. It names the file that keeps the former content, where one does.
+	Replace(ctx context.Context, r Replacement) (kept string, err error)
 	Close() error
 }
 

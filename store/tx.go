@@ -65,6 +65,14 @@ func (t *overlay) Put(key string, value []byte, ttl time.Duration) error {
 	return t.set(key, w)
 }
 
+// packed is an entry's value with its expiry in front.
+func packed(e Entry) []byte {
+	out := make([]byte, 8+len(e.Value))
+	binary.BigEndian.PutUint64(out, uint64(unixNano(e.Expires)))
+	copy(out[8:], e.Value)
+	return out
+}
+
 func (t *overlay) Delete(key string) error { return t.set(key, &write{}) }
 
 func (t *overlay) set(key string, w *write) error {
