@@ -46,6 +46,9 @@ func (e *Emulator) become(ctx context.Context, b becoming) (*console.Restored, e
 		Keep: b.keep,
 	}
 	kept, err := e.store.Replace(ctx, r)
+	if errors.Is(err, store.ErrReplacing) {
+		err = busy()
+	}
 	if errors.Is(err, store.ErrPutBack) {
 		slog.Error("the former content serves again", "what", b.what, "error", err)
 		err = errors.Join(err, e.set(before), e.reload(context.WithoutCancel(ctx)))
@@ -121,6 +124,9 @@ func (e *Emulator) tell(ctx context.Context, b becoming, r *console.Restored) {
 func (e *Emulator) reload(ctx context.Context) error {
 	e.pki.Forget()
 	e.journal.Clear()
+	if err := store.Recover(ctx, e.store); err != nil { // a long command may have been under way
+		return err
+	}
 	if err := e.oidc.Reload(ctx); err != nil {
 		return err
 	}

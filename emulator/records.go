@@ -39,7 +39,7 @@ func (r *review) note(e store.Entry) {
 // check refuses an entry, once all were noted.
 func (r *review) check(e store.Entry) error {
 	if r.all == nil {
-		r.all = store.KindsOf(records(&r.pki)...)
+		r.all = allRecords(&r.pki)
 	}
 	r.met = r.met || e.Key == r.demo
 	return r.all.Check(e)
@@ -51,6 +51,12 @@ func (r *review) finish() error {
 		return errors.New("the demo client's certificate, which it names, is not there")
 	}
 	return r.all.Finish()
+}
+
+// allRecords are all kinds of record that a store may hold.
+func allRecords(p *pki.Content) store.Kinds {
+	all := store.KindsOf(records(p)...)
+	return store.KindsOf(append(records(p), store.LongRecords(all))...)
 }
 
 // records are all kinds of record that a world keeps.

@@ -9,13 +9,12 @@ import (
 	"testing"
 
 	"pscemu/cards/pki"
-	"pscemu/store"
 )
 
 // A record that no kind is known for could neither be restored nor be judged.
 func TestEveryCollectionOfTheSourceHasAKind(t *testing.T) {
-	all := store.KindsOf(records(&pki.Content{})...)
-	made := regexp.MustCompile(`store\.Collection\[[^"\n]*\]\("([^"]+)"`)
+	all := allRecords(&pki.Content{})
+	made := regexp.MustCompile(`\bCollection\[[^"\n]*\]\("([^"]+)"`)
 	found := 0
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "storetest") {

@@ -31,13 +31,11 @@ const (
 	backupFormat = 2
 	// trailer is what follows the last entry.
 	trailer = 1 + 8 + sha256.Size
-	// maxRecordKey and maxRecordValue bound what a damaged length makes us read.
-	maxRecordKey, maxRecordValue = 1 << 15, 1 << 28
 )
 
 // BackupInfo is what a backup says about itself.
 type BackupInfo struct {
-	Format  int       `json:"format"` // 1 is a data file of this program, copied
+	Format  int       `json:"format"`
 	Schema  string    `json:"schema"`
 	Program string    `json:"program,omitempty"` // version that wrote it
 	MadeAt  time.Time `json:"made_at,omitzero"`  // by the machine's clock
@@ -109,33 +107,35 @@ type Backup struct {
 func (b *Backup) Each(fn func(Entry) error) error { return b.each(fn) }
 
 // OpenBackup looks at a backup as a whole: a copy that is damaged in one byte
-// is refused. A data file of this program, which earlier versions gave as a
-// backup and which a restore keeps beside the new one, is one too; it has no
-// checksum over its content.
+// is refused. So is a copy of a data file, which versions before format 2 gave
+// as a backup: nothing in it tells whether a byte was changed.
 func OpenBackup(r io.ReaderAt, size int64) (*Backup, error) {
-	b, err := openBackup(r, size)
-	if err != nil {
-		return nil, BackupUnreadable(err)
+	head := make([]byte, 64)
+	n, _ := r.ReadAt(head, 0)
+	switch head = head[:n]; {
+	case bytes.HasPrefix(head, []byte(backupMagic)):
+		b, err := openStream(r, size)
+		if err != nil {
+			return nil, BackupUnreadable(err)
+		}
+		return b, nil
+	case len(head) > boltMagicAt+4 && binary.LittleEndian.Uint32(head[boltMagicAt:]) == boltMagic:
+		return nil, BackupUnreadable(errors.New("a copy of a data file, which has no checksum over its content")).
+			Do("to use it, stop the emulator, put it in the place of DATA/pscemu.db, and start")
 	}
-	return b, nil
+	return nil, BackupUnreadable(fmt.Errorf("%d bytes that do not begin as a backup does", size))
 }
+
+// A bbolt file has this number in its first page.
+const (
+	boltMagicAt = 16
+	boltMagic   = 0xED0CDAED
+)
 
 // BackupUnreadable is the refusal of a backup.
 func BackupUnreadable(err error) *problem.Error {
 	return problem.New(problem.Invalid, "backup-unreadable", "this is no good backup; nothing was changed").
-		Got(err.Error()).Want("what pscemu backup wrote, or a copy of pscemu.db of a stopped emulator").
-		Do("take another backup; pscemu.db.before-… in the data folder is what earlier restores replaced")
-}
-
-func openBackup(r io.ReaderAt, size int64) (*Backup, error) {
-	head := make([]byte, len(backupMagic))
-	if n, _ := r.ReadAt(head, 0); string(head[:n]) == backupMagic {
-		return openStream(r, size)
-	}
-	if f, ok, err := openDataFile(r, size); ok {
-		return &Backup{BackupInfo: BackupInfo{Format: 1, Schema: schemaVersion}, each: f.each}, err
-	}
-	return nil, fmt.Errorf("%d bytes that begin neither as a backup nor as a data file", size)
+		Got(err.Error()).Want("what pscemu backup wrote, format 2").Do("take another backup, or repeat the transfer")
 }
 
 // openStream checks the sum first: what is read afterwards is as it was written.
@@ -178,7 +178,7 @@ func openStream(r io.ReaderAt, size int64) (*Backup, error) {
 func readEntries(r *bufio.Reader, fn func(Entry) error) error {
 	last := ""
 	for n := uint64(0); ; n++ {
-		key, err := sized(r, maxRecordKey)
+		key, err := sized(r, MaxKey)
 		if err != nil {
 			return err
 		}
@@ -193,7 +193,7 @@ func readEntries(r *bufio.Reader, fn func(Entry) error) error {
 			}
 			return nil
 		}
-		value, err := sized(r, maxRecordValue)
+		value, err := sized(r, MaxValue)
 		if err != nil {
 			return err
 		}
@@ -208,8 +208,7 @@ func readEntries(r *bufio.Reader, fn func(Entry) error) error {
 	}
 }
 
-// sized reads a length and as many bytes; it takes no more memory than there
-// are bytes.
+// sized reads a length and as many bytes.
 func sized(r *bufio.Reader, most uint64) ([]byte, error) {
 	n, err := binary.ReadUvarint(r)
 	if err != nil {
@@ -217,13 +216,6 @@ func sized(r *bufio.Reader, most uint64) ([]byte, error) {
 	}
 	if n > most {
 		return nil, fmt.Errorf("a length of %d bytes", n)
-	}
-	if n > 1<<16 {
-		out, err := io.ReadAll(io.LimitReader(r, int64(n)))
-		if err == nil && uint64(len(out)) < n {
-			err = io.ErrUnexpectedEOF
-		}
-		return out, err
 	}
 	out := make([]byte, n)
 	_, err = io.ReadFull(r, out)
