@@ -145,7 +145,7 @@ func body(c echo.Context, into any) error {
 	d := json.NewDecoder(c.Request().Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return problem.New(problem.Invalid, "body-invalid", "the body cannot be read").Got(err.Error()).Want("the JSON that GET /api/v1/openapi.json describes")
+		return bodyProblem(err, into)
 	}
 	return nil
 }
