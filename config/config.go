@@ -76,7 +76,7 @@ func (l Limits) Store() int64 { return int64(l.MaxStore) << 20 }
 type Setting struct {
 	Name    string `json:"name"`
 	Value   string `json:"value"`
-	Origin  string `json:"source"` // flag, environment, file, profile, default, api
+	Origin  string `json:"source"` // flag, environment, file, profile, default, api, strict
 	Default string `json:"default"`
 	Help    string `json:"help"`
 	// For tells where a policy can be overridden: client, identity.
@@ -89,6 +89,8 @@ type Setting struct {
 type Loaded struct {
 	Settings
 	Table []Setting
+	// Overruled are the settings that somebody set and strict holds otherwise.
+	Overruled []Setting
 }
 
 // fields are the settings in the table's order, those of Policies last.
@@ -142,7 +144,7 @@ func Load(flags map[string]string, env []string, file string) (*Loaded, error) {
 	}
 	sources := []source{{"file", fromFile}, {"environment", fromEnv}, {"flag", flags}}
 	sources = append([]source{{"profile", profiles[valueIn(sources, "profile")]}}, sources...)
-	l := &Loaded{}
+	l, strict := &Loaded{}, valueIn(sources, "strict") == "true"
 	for _, f := range fields() {
 		row := row(f)
 		for _, s := range sources {
@@ -153,7 +155,13 @@ func Load(flags map[string]string, env []string, file string) (*Loaded, error) {
 		if err := set(reflect.ValueOf(&l.Settings).Elem().FieldByIndex(f.Index), row, f.Tag); err != nil {
 			return nil, err
 		}
+		if held, ok := strictly(f); ok && strict {
+			l.overrule(&row, held)
+		}
 		l.Table = append(l.Table, row)
+	}
+	if strict {
+		l.hold()
 	}
 	return l, l.check()
 }

@@ -69,6 +69,9 @@ func (r *Registry) PutIn(tx store.Tx, c *Client) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
+	if err := r.settings.Permits(c.Policies); err != nil {
+		return err
+	}
 	if c.Secret == "" && r.method(c) != MTLS {
 		c.Secret = rand.Text()
 	}
