@@ -240,9 +240,10 @@ func readFile(file string) (map[string]string, error) {
 	if file == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(file)
+	data, err := ReadNamed(file)
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "config-unreadable", "the configuration file cannot be read").Got(err.Error())
+		return nil, problem.New(problem.Invalid, "config-unreadable", "the configuration file cannot be read").Got(err.Error()).
+			Want("a YAML file, or a pipe that somebody writes one to").Do("name another with --config, or leave it out")
 	}
 	var raw map[string]any
 	if err := yaml.Unmarshal(data, &raw); err != nil {

@@ -192,7 +192,7 @@ func issueCertificate(cmd *cobra.Command, _ []string) error {
 	in := map[string]string{"client_id": client, "profile": profile}
 	in["key"], _ = cmd.Flags().GetString("key")
 	if csr, _ := cmd.Flags().GetString("csr"); csr != "" {
-		raw, err := os.ReadFile(csr)
+		raw, err := readInput(csr)
 		if err != nil {
 			return err
 		}
