@@ -181,8 +181,17 @@ func valueIn(sources []source, name string) (value string) {
 	return value
 }
 
+// Longest is how long a setting may make anything last. Together with the latest
+// time of the clock it stays before 2262, where nanoseconds in 64 bits end.
+const (
+	Longest = 50 * 365 * 24 * time.Hour
+	longest = "438000h (50 years)"
+)
+
+// set gives a field the value of its row. The tags bound it: choices, form (a
+// regular expression), duration (a text that is one unless it is this word).
 func set(field reflect.Value, row Setting, tag reflect.StructTag) error {
-	choices, form := tag.Get("choices"), tag.Get("form")
+	choices, form, but := tag.Get("choices"), tag.Get("form"), tag.Get("duration")
 	bad := func(want string) error {
 		return problem.New(problem.Invalid, "setting-invalid", "the setting "+row.Name+" ("+row.Origin+") cannot be used").Got(row.Value).Want(want)
 	}
@@ -192,11 +201,16 @@ func set(field reflect.Value, row Setting, tag reflect.StructTag) error {
 	if form != "" && !regexp.MustCompile("^(?:"+form+")$").MatchString(row.Value) {
 		return bad(row.Help)
 	}
+	if but != "" && row.Value != but {
+		if d, err := time.ParseDuration(row.Value); err != nil || d > Longest {
+			return bad(but + ", or a duration of at most " + longest)
+		}
+	}
 	switch field.Interface().(type) {
 	case time.Duration:
 		d, err := time.ParseDuration(row.Value)
-		if err != nil || d <= 0 {
-			return bad("a duration such as 2m or 4h")
+		if err != nil || d <= 0 || d > Longest {
+			return bad("a duration such as 2m or 4h, of at most " + longest)
 		}
 		field.SetInt(int64(d))
 	case int:

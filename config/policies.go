@@ -32,7 +32,7 @@ type Policies struct {
 	IntrospectAny    bool          `name:"introspect-any" default:"false" help:"a client may introspect tokens of other clients, as a resource server does" for:"client"`
 	Discovery        string        `name:"discovery" default:"fidelity" help:"discovery document: fidelity (the sandbox's) or truth (what is served here)" choices:"fidelity,truth"`
 	BindingMessage   string        `name:"binding-message" default:"text" help:"what a CIBA binding_message may hold: text (50 printable characters) or plain (Keycloak's rule: no spaces)" choices:"text,plain" for:"client" strict:"plain"`
-	OrderDelay       string        `name:"order-delay" default:"instant" help:"how long ordered cards are in production: instant, or a duration of the emulator's clock such as 240h (the mean is 10 days)" form:"instant|([0-9]+(ms|s|m|h))+"`
+	OrderDelay       string        `name:"order-delay" default:"instant" help:"how long ordered cards are in production: instant, or a duration of the emulator's clock such as 240h (the mean is 10 days)" form:"instant|([0-9]+(ms|s|m|h))+" duration:"instant"`
 	CardsAccepted    string        `name:"cards-accepted" default:"test" help:"cards that log in: test, production (cards issued like production's) or both" choices:"test,production,both"`
 	PhoneKey         string        `name:"phone-key" default:"either" help:"whose phones may approve: either, or required: those only that made a key when they were activated" choices:"either,required"`
 	MaxRequests      int           `name:"max-requests" default:"5" help:"how many e-CPS requests may wait for one person" form:"[1-9][0-9]{0,4}" for:"identity"`
