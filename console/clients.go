@@ -13,6 +13,7 @@ import (
 	"pscemu/problem"
 	"pscemu/provider/clients"
 	"pscemu/store"
+	"pscemu/web"
 )
 
 func (s *Console) clientRoutes() []route {
@@ -161,7 +162,7 @@ func (s *Console) deskBind(c echo.Context, by string) error {
 		}
 		return s.showDesk(c, err, ask)
 	}
-	return c.Redirect(http.StatusSeeOther, "/clients/"+url.PathEscape(client))
+	return web.Redirect(c, http.StatusSeeOther, "/clients/"+url.PathEscape(client))
 }
 
 // clientPage shows a registration, what it is bound to, its certificates, and
@@ -204,7 +205,7 @@ func (s *Console) bindSubject(c echo.Context) error {
 	if err != nil {
 		return s.showClient(c, err, subject)
 	}
-	return c.Redirect(http.StatusSeeOther, "/clients/"+url.PathEscape(id))
+	return web.Redirect(c, http.StatusSeeOther, "/clients/"+url.PathEscape(id))
 }
 
 // issueForClient makes a certificate whose CN is the client_id.
@@ -216,5 +217,5 @@ func (s *Console) issueForClient(c echo.Context) error {
 	if _, err := s.PKI.Issue(ctx(c), pki.Order{Profile: "AUTH_CLI", Subject: clients.OwnSubject(id), ClientID: id}); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/clients/"+url.PathEscape(id))
+	return web.Redirect(c, http.StatusSeeOther, "/clients/"+url.PathEscape(id))
 }
