@@ -46,6 +46,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/clients/:id", s.clientPage)
 	ours.POST("/certificates/:serial/revoke", s.revokePage)
 	ours.POST("/clients/:id/certificate", s.issueForClient)
+	ours.POST("/clients/:id/bind", s.bindSubject)
 	ours.POST("/cards/kit", s.kitAction)
 	ours.POST("/cards/:serial/:action", s.cardAction)
 	ours.POST("/identities/new", s.savePerson)
