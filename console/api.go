@@ -75,12 +75,12 @@ func (s *Console) routes() []route {
 			return nil, s.ECPS.Remove(ctx(c), param(c, "id"), c.QueryParam("why"))
 		}},
 		{"PUT", "/identities/:id/ecps/behaviour", "How the phone answers: {action, after}; with next: true the next request only", s.behaviour},
-		{"GET", "/identities/:id/ecps/totp", "The one-time password of this moment", s.totp},
+		{"GET", "/identities/:id/ecps/totp", "The one-time password of this moment, whether it has served, and when the next one comes", s.totp},
 		{"POST", "/ecps/activations", "The phone's part of an activation: {qr, code, sms, key}", s.complete},
 		{"GET", "/outbox", "Mails and SMS, oldest first; ?national_id&channel=mail|sms&after filter", s.listOutbox},
 		{"GET", "/outbox/wait", "Wait for a mail or SMS: ?national_id&channel&after&timeout=10s", s.waitOutbox},
 		{"GET", "/outbox/:id", "One mail or SMS", func(c echo.Context) (any, error) { return s.Outbox.Get(ctx(c), param(c, "id")) }},
-		{"GET", "/ecps/requests", "Requests waiting on phones; ?all=true for settled ones too", s.listRequests},
+		{"GET", "/ecps/requests", "Requests waiting on phones, oldest first; ?all=true for settled ones too, ?national_id filters, ?limit&after pages", s.listRequests},
 		{"GET", "/ecps/requests/:id", "One request", func(c echo.Context) (any, error) { return s.ECPS.Request(ctx(c), param(c, "id")) }},
 		{"POST", "/ecps/requests/:id/approve", "Approve; with {code, number, signature} as the phone would, with {totp}, or with authority", s.approve},
 		{"POST", "/ecps/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
@@ -124,7 +124,7 @@ func (s *Console) routes() []route {
 		{"POST", "/keys/:kid/use", "Rotation 2: sign with it; the former stays in the key set", func(c echo.Context) (any, error) { return nil, s.OIDC.UseKey(ctx(c), param(c, "kid")) }},
 		{"POST", "/keys/:kid/retire", "Rotation 3: take it out of the key set", func(c echo.Context) (any, error) { return nil, s.OIDC.RetireKey(ctx(c), param(c, "kid")) }},
 		{"GET", "/deliveries", "What clients' servers were told, and how they answered; ?client= filters", s.deliveries},
-		{"GET", "/reader/requests", "Logins that wait for a card in the reader; ?national_id filters", s.readerRequests},
+		{"GET", "/reader/requests", "Logins that wait for a card in the reader, oldest first; ?national_id filters, ?limit&after pages", s.readerRequests},
 		{"POST", "/reader/requests/:id", "Present a card: {card, pin}", s.presentCard},
 		{"POST", "/reader/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
 	})

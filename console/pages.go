@@ -207,7 +207,7 @@ type waitingCard struct {
 }
 
 func (s *Console) reader(c echo.Context, refusal error) error {
-	rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{Means: ecps.Card, PendingOnly: true})
+	rs, next, err := s.ECPS.Requests(ctx(c), ecps.Filter{Means: ecps.Card, PendingOnly: true, After: c.QueryParam("after"), Limit: 50})
 	if err != nil {
 		return err
 	}
@@ -219,7 +219,7 @@ func (s *Console) reader(c echo.Context, refusal error) error {
 		}
 		rows = append(rows, waitingCard{r, all})
 	}
-	data := map[string]any{"Title": "Lecteur de cartes", "Requests": rows}
+	data := map[string]any{"Title": "Lecteur de cartes", "Requests": rows, "Next": next}
 	if refusal != nil {
 		data["Problem"] = problem.From(refusal)
 	}
