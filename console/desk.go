@@ -15,6 +15,7 @@ import (
 	"pscemu/cards/orders"
 	"pscemu/cards/pki"
 	"pscemu/problem"
+	"pscemu/provider/clients"
 )
 
 // The online services TOPS and TOM, and the platform of software certificates:
@@ -317,7 +318,7 @@ func (s *Console) issueForClient(c echo.Context) error {
 	if _, err := s.Clients.Get(ctx(c), id); err != nil {
 		return err
 	}
-	if _, err := s.PKI.Issue(ctx(c), pki.Order{Profile: "AUTH_CLI", Subject: ClientSubject(id), ClientID: id}); err != nil {
+	if _, err := s.PKI.Issue(ctx(c), pki.Order{Profile: "AUTH_CLI", Subject: clients.OwnSubject(id), ClientID: id}); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, "/clients/"+url.PathEscape(id))

@@ -172,14 +172,11 @@ func (s *Console) fillOrder(c echo.Context) error {
 
 // placeOrder begins an order and submits it; a refusal goes back to the page.
 func (s *Console) placeOrder(c echo.Context, o orders.Order, refused func(echo.Context, error) error) error {
-	begun, err := s.Orders.Begin(ctx(c), o)
-	if err == nil {
-		begun, err = s.Orders.Submit(ctx(c), begun.ID)
-	}
+	placed, err := s.Orders.Place(ctx(c), o)
 	if err != nil {
 		return refused(c, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(begun.ID))
+	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(placed.ID))
 }
 
 func (s *Console) orderPage(c echo.Context) error {

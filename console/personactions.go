@@ -52,15 +52,7 @@ func (s *Console) act(c echo.Context, action, id string) (err error) {
 
 // giveCard issues the type asked for, or the one that goes with the person.
 func (s *Console) giveCard(c echo.Context, id string) error {
-	kind := c.FormValue("type")
-	if kind == "" {
-		i, err := s.People.Get(ctx(c), id)
-		if err != nil {
-			return err
-		}
-		kind = cards.TypeFor(i)
-	}
-	_, err := s.Cards.Issue(ctx(c), id, kind, "")
+	_, err := s.Cards.Issue(ctx(c), cards.Request{NationalID: id, Type: c.FormValue("type")})
 	return err
 }
 

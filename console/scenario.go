@@ -149,13 +149,9 @@ func (s *Console) enterClock(at *ScenarioClock) error {
 	switch {
 	case at == nil:
 	case at.Now != nil:
-		s.Clock.Set(*at.Now, at.Frozen)
+		return s.Clock.Set(*at.Now, at.Frozen)
 	default:
-		d, err := offset(at.Offset)
-		if err != nil {
-			return err
-		}
-		s.Clock.Restore(clock.State{Offset: d.String()})
+		return s.Clock.Restore(clock.State{Offset: at.Offset})
 	}
 	return nil
 }
@@ -216,7 +212,8 @@ func (s *Console) enterCard(ctx context.Context, nationalID string, wanted Scena
 	if slices.ContainsFunc(all, func(c cards.Card) bool { return c.Type == wanted.Type && c.State == wanted.State }) {
 		return nil
 	}
-	return s.Cards.IssueAs(ctx, nationalID, wanted.Type, wanted.PIN, wanted.State)
+	_, err = s.Cards.Issue(ctx, cards.Request{NationalID: nationalID, Type: wanted.Type, PIN: wanted.PIN, State: wanted.State})
+	return err
 }
 
 func (s *Console) enterReader(ctx context.Context, nationalID string) error {

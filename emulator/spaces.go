@@ -83,7 +83,10 @@ func (s *spaces) reserve(name string) (*space, error) {
 }
 
 func (s *spaces) build(name string) (*Emulator, error) {
-	c := newClock(s.server.options.Settings)
+	c, err := newClock(s.server.options.Settings)
+	if err != nil {
+		return nil, err
+	}
 	e, err := newWorld(s.server.options.Version, s.server.options.Settings, c, store.NewMemory(c), s.server.place(name))
 	if err != nil {
 		return nil, err
