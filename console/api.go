@@ -122,7 +122,7 @@ func (s *Console) routes() []route {
 		{"POST", "/keys", "Rotation 1: publish a new signing key", func(c echo.Context) (any, error) { return s.OIDC.PublishKey(ctx(c)) }},
 		{"POST", "/keys/:kid/use", "Rotation 2: sign with it; the former stays in the key set", func(c echo.Context) (any, error) { return nil, s.OIDC.UseKey(ctx(c), param(c, "kid")) }},
 		{"POST", "/keys/:kid/retire", "Rotation 3: take it out of the key set", func(c echo.Context) (any, error) { return nil, s.OIDC.RetireKey(ctx(c), param(c, "kid")) }},
-		{"GET", "/deliveries", "What clients' servers were told, and how they answered; ?client= filters", s.deliveries},
+		{"GET", "/deliveries", "What clients' servers were told, and how they answered, newest first; ?client= filters, ?limit&after pages", s.deliveries},
 		{"GET", "/reader/requests", "Logins that wait for a card in the reader, oldest first; ?national_id filters, ?limit&after pages", s.readerRequests},
 		{"POST", "/reader/requests/:id", "Present a card: {card, pin}", s.presentCard},
 		{"POST", "/reader/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
@@ -299,8 +299,8 @@ func texts(in map[string]any, prefix string) map[string]string {
 }
 
 func (s *Console) deliveries(c echo.Context) (any, error) {
-	list, err := s.Sender.List(ctx(c), c.QueryParam("client"))
-	return items{list, ""}, err
+	list, next, err := s.Sender.List(ctx(c), c.QueryParam("client"), c.QueryParam("after"), limit(c))
+	return items{list, next}, err
 }
 
 func (s *Console) listCards(c echo.Context) (any, error) {

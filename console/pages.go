@@ -241,11 +241,11 @@ func (s *Console) readerAnswer(c echo.Context) error {
 }
 
 func (s *Console) deliveriesPage(c echo.Context) error {
-	list, err := s.Sender.List(ctx(c), "")
+	list, next, err := s.Sender.List(ctx(c), c.QueryParam("client"), c.QueryParam("after"), 200)
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_deliveries", map[string]any{"Title": "Envois", "Deliveries": list})
+	return s.page(c, http.StatusOK, "console_deliveries", map[string]any{"Title": "Envois", "Deliveries": list, "Client": c.QueryParam("client"), "Next": next})
 }
 
 func (s *Console) fidelityPage(c echo.Context) error {

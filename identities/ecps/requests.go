@@ -212,8 +212,17 @@ func (r *Request) answers(now time.Time) bool {
 }
 
 // Request finds one request with its state of now.
-func (s *Service) Request(ctx context.Context, id string) (*Request, error) {
-	r, err := requests.Load(ctx, s.store, id)
+func (s *Service) Request(ctx context.Context, id string) (r *Request, err error) {
+	err = s.store.View(ctx, func(tx store.Tx) error {
+		r, err = s.RequestIn(tx, id)
+		return err
+	})
+	return r, err
+}
+
+// RequestIn is Request within a transaction.
+func (s *Service) RequestIn(tx store.Tx, id string) (*Request, error) {
+	r, err := requests.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, noRequest(id)
 	}

@@ -61,7 +61,7 @@ func (d *Device) judgeTOTP(password string, now time.Time) error {
 			Do(fmt.Sprintf("il reste %d essai(s)", max(0, MaxWrongTOTPs-d.WrongTOTPs)))
 	case step <= d.LastTOTP:
 		return problem.New(problem.Forbidden, "ecps-totp-used", "Ce mot de passe à usage unique a déjà servi, ou un plus récent").
-			Want("un mot de passe d'après " + stepTime(d.LastTOTP+1).Format(time.RFC3339)).Do("attendez le suivant ; après un retour de l'horloge en arrière, réactivez l'e-CPS")
+			Want("le mot de passe suivant").Do("attendez-le, trente secondes au plus ; si l'horloge a reculé, réactivez l'e-CPS")
 	}
 	d.WrongTOTPs, d.LastTOTP = 0, step
 	return nil
