@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -271,13 +272,13 @@ type mailView struct {
 
 // outboxPage shows the mails and SMS, the newest first.
 func (s *Console) outboxPage(c echo.Context) error {
-	list, err := s.Outbox.List(ctx(c), outbox.Filter{NationalID: c.QueryParam("national_id")}, 1000)
+	list, next, err := s.newestMails(c)
 	if err != nil {
 		return err
 	}
 	rows := make([]mailView, len(list))
 	for n, m := range list {
-		rows[len(list)-1-n] = mailView{Message: m}
+		rows[n] = mailView{Message: m}
 	}
 	for n := range rows[:min(len(rows), 20)] { // older ones have their link
 		if rows[n].Link != "" {
@@ -286,5 +287,16 @@ func (s *Console) outboxPage(c echo.Context) error {
 			}
 		}
 	}
-	return s.page(c, http.StatusOK, "console_outbox", map[string]any{"Title": "Courriels et SMS", "Messages": rows})
+	return s.page(c, http.StatusOK, "console_outbox", map[string]any{"Title": "Courriels et SMS", "Messages": rows, "Next": next})
+}
+
+// newestMails are everybody's, by pages, or a person's, of whom few are kept.
+func (s *Console) newestMails(c echo.Context) (list []outbox.Message, next string, err error) {
+	id := c.QueryParam("national_id")
+	if id == "" {
+		return s.Outbox.Latest(ctx(c), c.QueryParam("after"), limit(c))
+	}
+	list, err = s.Outbox.List(ctx(c), outbox.Filter{NationalID: id}, 1000)
+	slices.Reverse(list)
+	return list, "", err
 }

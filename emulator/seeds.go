@@ -9,6 +9,7 @@ import (
 	"pscemu/cards"
 	"pscemu/cards/pki"
 	"pscemu/identities"
+	"pscemu/identities/outbox"
 	"pscemu/problem"
 	"pscemu/provider/clients"
 	"pscemu/provider/delivery"
@@ -75,12 +76,13 @@ func (e *Emulator) personas(ctx context.Context) error {
 	return e.renewCards(ctx)
 }
 
-// indexPending notes requests, sessions and deliveries where they are looked for.
+// indexPending notes requests, sessions, deliveries and messages where they are looked for.
 func (e *Emulator) indexPending(ctx context.Context) error {
 	return first(
 		func() error { return e.ecps.Index(ctx) },
 		func() error { return oidc.IndexSessions(ctx, e.store, e.clock) },
 		func() error { return delivery.Index(ctx, e.store, e.clock) },
+		func() error { return outbox.Index(ctx, e.store) },
 	)
 }
 

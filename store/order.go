@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"encoding/json"
 	"net/url"
 	"strings"
 	"time"
@@ -34,4 +36,39 @@ func NewestFirst(t time.Time) string {
 // itself. A collection has either such parts or entries of its own.
 func (c Collection[T]) Of(owner string) Collection[T] {
 	return Collection[T](c.Prefix() + url.PathEscape(owner))
+}
+
+// Batches calls fn for each entry in transactions of bounded size, in which fn
+// may write: to build an index, or to change the form of what is there. expires
+// is zero for an entry that does not.
+func (c Collection[T]) Batches(ctx context.Context, s Store, fn func(tx Tx, id string, v T, expires time.Time) error) error {
+	for after, n := "", walkPage; n == walkPage; {
+		end := after
+		err := s.Update(ctx, func(tx Tx) error {
+			page, err := tx.List(c.Prefix(), after, walkPage)
+			if n = len(page); err != nil || n == 0 {
+				return err
+			}
+			end = page[n-1].Key
+			return c.each(tx, page, fn)
+		})
+		if err != nil {
+			return err
+		}
+		after = end
+	}
+	return nil
+}
+
+func (c Collection[T]) each(tx Tx, page []Entry, fn func(tx Tx, id string, v T, expires time.Time) error) error {
+	for _, e := range page {
+		var v T
+		if err := json.Unmarshal(e.Value, &v); err != nil {
+			return err
+		}
+		if err := fn(tx, c.ID(e.Key), v, e.Expires); err != nil {
+			return err
+		}
+	}
+	return nil
 }

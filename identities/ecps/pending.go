@@ -193,10 +193,10 @@ func (f Filter) chooses(r Request) bool {
 
 // Index notes what waits: data folders of earlier versions need it once.
 func (s *Service) Index(ctx context.Context) error {
-	return requests.Walk(ctx, s.store, "", func(_ string, r Request) error {
+	return requests.Batches(ctx, s.store, func(tx store.Tx, _ string, r Request, _ time.Time) error {
 		if s.stateOf(r) != Pending {
 			return nil
 		}
-		return pending.Save(ctx, s.store, r.place(), r.ID, r.ExpiresAt.Sub(s.clock.Now()))
+		return pending.Put(tx, r.place(), r.ID, r.ExpiresAt.Sub(s.clock.Now()))
 	})
 }

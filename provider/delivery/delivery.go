@@ -5,7 +5,6 @@
 package delivery
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -168,14 +167,12 @@ func (s *Sender) record(tx store.Tx, place, id string, a Attempt) (*Delivery, er
 // Index gives the deliveries of data folders of earlier versions the ids and
 // places that they have now; it is needed once.
 func Index(ctx context.Context, s store.Store, c clock.Clock) error {
-	return entries.Walk(ctx, s, "", func(id string, e entry) error {
+	return entries.Batches(ctx, s, func(tx store.Tx, id string, e entry, _ time.Time) error {
 		if len(id) > store.MomentLen && id[store.MomentLen] == '-' {
 			return nil
 		}
 		left := kept - c.Now().Sub(e.Delivery.CreatedAt)
-		e.Delivery.ID, e.Due = newID(e.Delivery.CreatedAt), cmp.Or(e.Due, e.Delivery.CreatedAt)
-		return s.Update(ctx, func(tx store.Tx) error {
-			return errors.Join(entries.Delete(tx, id), begin(tx, e, min(max(left, time.Minute), kept)))
-		})
+		e.Delivery.ID, e.Due = newID(e.Delivery.CreatedAt), e.Delivery.CreatedAt
+		return errors.Join(entries.Delete(tx, id), begin(tx, e, min(max(left, time.Minute), kept)))
 	})
 }

@@ -23,38 +23,9 @@ func putBrowser(tx store.Tx, b Browser, ttl time.Duration) error {
 // IndexSessions notes every session with its person: data folders of earlier
 // versions need it once.
 func IndexSessions(ctx context.Context, s store.Store, c clock.Clock) error {
-	for after := ""; ; {
-		var page []store.Entry
-		err := s.View(ctx, func(tx store.Tx) (err error) {
-			page, err = tx.List(browsers.Prefix(), after, indexed)
-			return err
-		})
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		after = page[len(page)-1].Key
-		if err := s.Update(ctx, func(tx store.Tx) error { return indexSessions(tx, page, c) }); err != nil {
-			return err
-		}
-	}
-}
-
-// indexed is how many sessions IndexSessions notes in one transaction.
-const indexed = 200
-
-func indexSessions(tx store.Tx, page []store.Entry, c clock.Clock) error {
-	for _, e := range page {
-		b, err := browsers.Maybe(tx, browsers.ID(e.Key))
-		if err != nil {
-			return err
-		}
-		if left := e.Expires.Sub(c.Now()); b.SID != "" && left > 0 {
-			if err := sessionsOf.Of(b.NationalID).Put(tx, b.SID, b.SID, left); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return browsers.Batches(ctx, s, func(tx store.Tx, sid string, b Browser, expires time.Time) error {
+		return sessionsOf.Of(b.NationalID).Put(tx, sid, sid, max(expires.Sub(c.Now()), time.Second))
+	})
 }
 
 // OpenSession starts a browser session without any client: the portal's.
