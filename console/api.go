@@ -16,6 +16,7 @@ import (
 	"pscemu/identities/ecps"
 	"pscemu/problem"
 	"pscemu/provider/clients"
+	"pscemu/store"
 )
 
 // route is one operation of the control API; the table is also what the
@@ -245,19 +246,15 @@ func (s *Console) presentCard(c echo.Context) (any, error) {
 	return s.readCard(c, param(c, "id"), in.Card, in.PIN)
 }
 
+// readCard presents a card to a request that waits for it.
 func (s *Console) readCard(c echo.Context, request, serial, pin string) (any, error) {
-	r, err := s.ECPS.Request(ctx(c), request)
-	if err != nil {
-		return nil, err
-	}
-	if r.State != ecps.Pending {
-		return nil, problem.New(problem.Conflict, "ecps-request-settled", "this request waits for no answer any more").Got(string(r.State)).Want("a pending request")
-	}
-	card, err := s.Cards.PresentPIN(ctx(c), serial, pin)
-	if err != nil {
-		return nil, err
-	}
-	return s.ECPS.ApproveCard(ctx(c), r.ID, card.NationalID)
+	return s.ECPS.ApproveCard(ctx(c), request, func(tx store.Tx) (holder string, verdict, err error) {
+		card, verdict, err := s.Cards.PresentPINIn(tx, serial, pin)
+		if err == nil && verdict == nil {
+			holder = card.NationalID
+		}
+		return holder, verdict, err
+	})
 }
 
 func (s *Console) patchSettings(c echo.Context) (any, error) {

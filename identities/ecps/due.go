@@ -25,7 +25,7 @@ func (s *Service) Serve(ctx context.Context) {
 	changed := s.store.Watch(ctx, due.Prefix())
 	for ctx.Err() == nil {
 		wait, err := s.answerDue(ctx)
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "answers of phones", "error", err)
 			wait = dueTick
 		}

@@ -72,7 +72,7 @@ func (s *Sender) dispatch() {
 	changed := s.store.Watch(s.ctx, due.Prefix())
 	for s.ctx.Err() == nil {
 		wait, err := s.round()
-		if err != nil {
+		if err != nil && s.ctx.Err() == nil {
 			slog.ErrorContext(s.ctx, "deliveries", "error", err)
 		}
 		select {
