@@ -232,31 +232,28 @@ func (s *Server) endDevice(c echo.Context, b *oidc.Browser) error {
 	return web.Redirect(c, http.StatusSeeOther, "/wallet/devices")
 }
 
+// sessionsShown is how many sessions a page lists.
+const sessionsShown = 100
+
 func (s *Server) sessionsPage(c echo.Context, b *oidc.Browser) error {
-	all, err := s.oidc.Sessions(c.Request().Context(), b.NationalID)
+	all, next, err := s.oidc.Sessions(c.Request().Context(), b.NationalID, c.QueryParam("after"), sessionsShown)
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "wallet_sessions", map[string]any{"Title": "Mes sessions", "NationalID": b.NationalID, "Sessions": all, "Own": b.SID})
+	return s.page(c, http.StatusOK, "wallet_sessions", map[string]any{"Title": "Mes sessions", "NationalID": b.NationalID, "Sessions": all, "Next": next, "Own": b.SID})
 }
 
 // endSessions ends every session of the person, in whatever browser, and tells
 // the clients of each.
 func (s *Server) endSessions(c echo.Context, b *oidc.Browser) error {
 	ctx := c.Request().Context()
-	all, err := s.oidc.Sessions(ctx, b.NationalID)
+	all, err := s.endSessionsOf(ctx, b.NationalID)
 	if err != nil {
 		return err
 	}
 	frames := []string{}
-	for _, other := range all {
-		ended, err := s.oidc.EndSession(ctx, other.SID)
-		if err != nil {
-			return err
-		}
-		if ended != nil {
-			frames = append(frames, s.tellClients(ctx, ended)...)
-		}
+	for _, e := range all {
+		frames = append(frames, e.frames...)
 	}
 	s.journal.Add(ctx, "", "logout", map[string]string{"national_id": b.NationalID, "sessions": itoa(len(all))}, nil)
 	s.logins.ClearSession(c.Response())
