@@ -19,6 +19,13 @@ const readAhead = 1 << 30
 // connection.
 const drained = 16 << 20
 
+// dropped tells the story of a login that had to make room, when it is still
+// kept. The request that pushed it out is not its own.
+func (s *Server) dropped(id string) {
+	reason := problem.New(problem.TooMany, "login-dropped", "the login was left alone while others came").Want(fmt.Sprintf("%d open at most (max-logins)", s.config.Limits.MaxLogins))
+	s.journal.AddKept(id, "dropped", reason)
+}
+
 // BoundBody refuses a body of more than most bytes, which this setting allows.
 func BoundBody(c echo.Context, setting string, most int64, next echo.HandlerFunc) error {
 	r := c.Request()
