@@ -39,6 +39,7 @@ type Policies struct {
 	DoorLoginHint    bool          `name:"door-login-hint" default:"true" help:"test door: login_hint=auto:… logs in without a page" for:"client"`
 	DoorAPILogins    bool          `name:"door-api-logins" default:"true" help:"test door: POST /api/v1/logins does the user's part"`
 	DoorTestIdentity bool          `name:"door-test-identity" default:"true" help:"test door: the tab « Identité de test » logs anybody in"`
+	DoorCardList     bool          `name:"door-card-list" default:"true" help:"test door: the card tab lists the cards that can be put into the virtual reader"`
 	DoorBehaviours   bool          `name:"door-behaviours" default:"true" help:"test door: phones and cards may answer by themselves"`
 	DoorTOTP         bool          `name:"door-totp" default:"true" help:"test door: a one-time password approves an e-CPS request"`
 	DoorQuirks       bool          `name:"door-quirks" default:"true" help:"test door: people with quirks (magic identities) make things go wrong"`
@@ -176,7 +177,7 @@ func (l *Live) Policies(client, identity Overrides) Policies {
 	_ = client.apply(&p, "client") // what does not fit was refused when it was registered
 	_ = identity.apply(&p, "identity")
 	if loaded.Strict {
-		p.DoorLoginHint, p.DoorAPILogins, p.DoorTestIdentity, p.DoorBehaviours, p.DoorTOTP, p.DoorQuirks, p.DoorFaults, p.BindingMessage = false, false, false, false, false, false, false, "plain"
+		p.DoorLoginHint, p.DoorAPILogins, p.DoorTestIdentity, p.DoorCardList, p.DoorBehaviours, p.DoorTOTP, p.DoorQuirks, p.DoorFaults, p.BindingMessage = false, false, false, false, false, false, false, false, "plain"
 	}
 	return p
 }

@@ -72,6 +72,7 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 	var err error
 	switch tab {
 	case "card":
+		data["Listed"] = s.settings.Policies(nil, nil).DoorCardList
 		data["Cards"], data["Inserted"], err = s.atReader(ctx, p, q)
 	case "test":
 		data["People"], err = s.findPeople(ctx, q)
@@ -82,12 +83,15 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 	return s.formPage(c, "login", data, refusal)
 }
 
-// atReader are the cards that can be used: the one in the reader, or any. The
-// login remembers which one was in it.
+// atReader are the cards that can be used: the one in the reader, or any that
+// the door card-list shows. The login remembers which one was in it.
 func (s *Server) atReader(ctx context.Context, p *login.Pending, q string) ([]cards.Card, bool, error) {
 	card, err := s.cards.Inserted(ctx)
 	if err != nil {
 		return nil, false, err
+	}
+	if card == nil && !s.settings.Policies(nil, nil).DoorCardList {
+		return nil, false, nil // nobody is listed to a visitor
 	}
 	if card == nil {
 		all, err := s.cards.List(ctx, q, "", 50)
