@@ -196,11 +196,14 @@ func activationStateOf(a *ecps.Activation, left int) string {
 // activationState answers as soon as the phone has read the code, or its time
 // is over.
 func (s *Server) activationState(c echo.Context) error {
-	ctx, stop := s.patience(c)
-	defer stop()
 	if err := s.logins.Bound(c.Request(), c.Param("id")); err != nil {
 		return c.JSON(http.StatusForbidden, map[string]string{"state": "gone"})
 	}
+	if err := Hold(c); err != nil {
+		return err
+	}
+	ctx, stop := s.patience(c)
+	defer stop()
 	a, err := s.ecps.WaitActivation(ctx, c.Param("id"))
 	if err != nil {
 		return c.JSON(http.StatusNotFound, map[string]string{"state": "gone"})
