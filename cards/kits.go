@@ -56,67 +56,84 @@ func KitNamed(name string) (*Kit, error) {
 
 // IssueKit makes the people of a kit, each with their card, and returns the
 // cards in the kit's order.
-func (d *Desk) IssueKit(ctx context.Context, name string) ([]Card, error) {
+func (d *Desk) IssueKit(ctx context.Context, name string) (out []Card, err error) {
+	err = d.store.Update(ctx, func(tx store.Tx) error {
+		out, err = d.IssueKitIn(tx, name)
+		return err
+	})
+	return out, err
+}
+
+// IssueKitIn makes the people of a kit, each with their card.
+func (d *Desk) IssueKitIn(tx store.Tx, name string) ([]Card, error) {
 	kit, err := KitNamed(name)
 	if err != nil {
 		return nil, err
 	}
-	return d.issueKit(ctx, kit)
+	return d.issueKitIn(tx, kit)
 }
 
 // IssueTest makes n people of a profession (or staff, by their card), each with
 // their card: the individual offer of test cards.
-func (d *Desk) IssueTest(ctx context.Context, who string, n int) ([]Card, error) {
+func (d *Desk) IssueTest(ctx context.Context, who string, n int) (out []Card, err error) {
+	err = d.store.Update(ctx, func(tx store.Tx) error {
+		out, err = d.IssueTestIn(tx, who, n)
+		return err
+	})
+	return out, err
+}
+
+// maxTest bounds how many test cards one command makes: it is one transaction,
+// which others wait for.
+const maxTest = 1000
+
+// IssueTestIn makes n people of a profession, each with their card.
+func (d *Desk) IssueTestIn(tx store.Tx, who string, n int) ([]Card, error) {
 	if err := (&identities.Generator{Profession: who}).Check(); err != nil {
 		return nil, err
 	}
-	if n < 1 || n > 1000 {
-		return nil, problem.New(problem.Invalid, "count-invalid", "this many cards cannot be made at once").Got(fmt.Sprint(n)).Want("1 to 1000")
+	if n < 1 || n > maxTest {
+		return nil, problem.New(problem.Invalid, "count-invalid", "this many cards cannot be made at once").
+			Got(fmt.Sprint(n)).Want("1 to 1000")
 	}
 	kit := &Kit{Name: "individuelle", Label: "Carte de test"}
 	for range n {
 		kit.Cards = append(kit.Cards, KitCard{Who: who})
 	}
-	return d.issueKit(ctx, kit)
+	return d.issueKitIn(tx, kit)
 }
 
-func (d *Desk) issueKit(ctx context.Context, kit *Kit) ([]Card, error) {
-	people, err := d.admit(ctx, kit)
+func (d *Desk) issueKitIn(tx store.Tx, kit *Kit) ([]Card, error) {
+	people, err := d.admitIn(tx, kit)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]Card, len(people))
-	err = d.store.Update(ctx, func(tx store.Tx) error {
-		for n := range people {
-			t, err := TypeNamed(TypeFor(&people[n]))
-			if err != nil {
-				return err
-			}
-			out[n] = d.newCard(&people[n], t)
-			if kit.Cards[n].State == Opposed {
-				out[n].State, out[n].Reason = Opposed, "carte opposée du kit"
-			}
-			if err := place(tx, &out[n]); err != nil {
-				return err
-			}
+	for n := range people {
+		r := Request{}
+		if kit.Cards[n].State == Opposed {
+			r.State, r.Reason = Opposed, "carte opposée du kit"
 		}
-		return nil
-	})
-	return out, err
+		c, err := d.IssueToIn(tx, &people[n], r)
+		if err != nil {
+			return nil, err
+		}
+		out[n] = *c
+	}
+	return out, nil
 }
 
-// admit makes people with numbers that are free.
-func (d *Desk) admit(ctx context.Context, kit *Kit) ([]identities.Identity, error) {
+// admitIn makes people with numbers that are free.
+func (d *Desk) admitIn(tx store.Tx, kit *Kit) ([]identities.Identity, error) {
 	for range 100 {
 		people := kit.people(uint64(rand.Uint32()))
-		added, err := d.people.AddAll(ctx, people)
-		if err != nil || len(added) == len(people) {
-			return people, err
+		free, err := d.people.FreeIn(tx, people)
+		if err != nil {
+			return nil, err
 		}
-		for _, i := range added { // somebody had one of the numbers
-			if err := d.people.Delete(ctx, i.NationalID); err != nil {
-				return nil, err
-			}
+		if free {
+			_, err := d.people.AddIn(tx, people)
+			return people, err
 		}
 	}
 	return nil, problem.New(problem.Internal, "kit-no-numbers", "no free test numbers were found")

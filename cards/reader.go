@@ -15,12 +15,21 @@ var reader = store.Collection[string]("reader")
 const slot = "slot"
 
 // Insert puts a card into the reader, in place of the one there.
-func (d *Desk) Insert(ctx context.Context, serial string) (*Card, error) {
-	c, err := d.Get(ctx, serial)
+func (d *Desk) Insert(ctx context.Context, serial string) (c *Card, err error) {
+	err = d.store.Update(ctx, func(tx store.Tx) error {
+		c, err = d.InsertIn(tx, serial)
+		return err
+	})
+	return c, err
+}
+
+// InsertIn puts a card into the reader, in place of the one there.
+func (d *Desk) InsertIn(tx store.Tx, serial string) (*Card, error) {
+	c, err := d.GetIn(tx, serial)
 	if err != nil {
 		return nil, err
 	}
-	return c, reader.Save(ctx, d.store, slot, serial, store.Forever)
+	return c, reader.Put(tx, slot, serial, store.Forever)
 }
 
 // PullOut takes the card out of the reader; an empty one stays as it is.
@@ -29,12 +38,16 @@ func (d *Desk) PullOut(ctx context.Context) error {
 }
 
 // Inserted is the card in the reader, nil when there is none.
-func (d *Desk) Inserted(ctx context.Context) (*Card, error) {
-	serial, err := reader.LoadMaybe(ctx, d.store, slot)
-	if err != nil || serial == "" {
-		return nil, err
-	}
-	return d.Get(ctx, serial)
+func (d *Desk) Inserted(ctx context.Context) (c *Card, err error) {
+	err = d.store.View(ctx, func(tx store.Tx) error {
+		serial, err := reader.Maybe(tx, slot)
+		if err != nil || serial == "" {
+			return err
+		}
+		c, err = d.GetIn(tx, serial)
+		return err
+	})
+	return c, err
 }
 
 // InReader refuses a card that is not the one in the reader. began is the card

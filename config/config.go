@@ -18,6 +18,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"pscemu/clock"
 	"pscemu/problem"
 )
 
@@ -269,6 +270,9 @@ func known(key, where string) error {
 }
 
 func (l *Loaded) check() error {
+	if err := l.checkClock(); err != nil {
+		return err
+	}
 	for _, a := range []string{l.Listen, l.CardListen, l.ConsoleListen} {
 		host, _, err := net.SplitHostPort(a)
 		if err != nil {
@@ -290,6 +294,20 @@ func (l *Loaded) check() error {
 		}
 	}
 	return nil
+}
+
+// checkClock refuses an offset at which the clock cannot start.
+func (l *Loaded) checkClock() error {
+	d, err := clock.ParseOffset(l.ClockOffset)
+	if err == nil {
+		err = (&clock.Adjustable{}).Offset(d)
+	}
+	if err == nil {
+		return nil
+	}
+	p := problem.From(err)
+	return problem.New(problem.Invalid, "setting-invalid", "the setting clock-offset cannot be used: "+p.Reason).
+		Got(p.Received).Want(p.Expected)
 }
 
 var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)

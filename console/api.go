@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -113,7 +112,7 @@ func (s *Console) routes() []route {
 		{"PUT", "/clients/:id", "Replace a client", s.putClient},
 		{"DELETE", "/clients/:id", "Remove a client", func(c echo.Context) (any, error) { return nil, s.Clients.Delete(ctx(c), param(c, "id")) }},
 		{"GET", "/clock", "The emulator's clock", func(echo.Context) (any, error) { return s.Clock.State(), nil }},
-		{"PUT", "/clock", "Move it: {offset} against the machine, {advance} from where it is, {now}, {frozen: true}", s.setClock},
+		{"PUT", "/clock", "Move it: one of {offset} against the machine, {advance} from where it is, {now}; beside it or alone {frozen: true or false}", s.setClock},
 		{"DELETE", "/clock", "Follow the machine's clock", func(echo.Context) (any, error) { s.Clock.Reset(); return nil, nil }},
 		{"GET", "/doors", "The test doors and whether they are open", func(echo.Context) (any, error) { return items{s.Provider.Doors(), ""}, nil }},
 		{"PATCH", "/doors", "Open or close doors: {login-hint: false}", s.patchDoors},
@@ -315,24 +314,11 @@ func (s *Console) listCards(c echo.Context) (any, error) {
 }
 
 func (s *Console) issueCard(c echo.Context) (any, error) {
-	var in struct {
-		NationalID string `json:"national_id"`
-		Type       string `json:"type"`
-		PIN        string `json:"pin"`
-		Service    string `json:"service"`
-		Structure  string `json:"structure"`
-		Production bool   `json:"production"`
-	}
+	var in cards.Request
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	if in.Service != "" || in.Structure != "" {
-		return s.Cards.IssueService(ctx(c), in.Service, in.Structure, cards.Active)
-	}
-	if in.Production {
-		return s.Cards.IssueLikeProduction(ctx(c), in.NationalID, in.Type, in.PIN)
-	}
-	return s.Cards.Issue(ctx(c), in.NationalID, in.Type, in.PIN)
+	return s.Cards.Issue(ctx(c), in)
 }
 
 func (s *Console) unblock(c echo.Context) (any, error) {
@@ -418,44 +404,4 @@ func (s *Console) perform(c echo.Context) (any, error) {
 		return nil, err
 	}
 	return s.Provider.Perform(ctx(c), in.AuthorizeURL, in.Identity, in.Means, in.PIN)
-}
-
-func (s *Console) setClock(c echo.Context) (any, error) {
-	var in struct {
-		Offset  string     `json:"offset"`
-		Advance string     `json:"advance"`
-		Now     *time.Time `json:"now"`
-		Frozen  bool       `json:"frozen"`
-	}
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	switch {
-	case in.Now != nil:
-		s.Clock.Set(*in.Now, in.Frozen)
-	case in.Offset != "":
-		d, err := offset(in.Offset)
-		if err != nil {
-			return nil, err
-		}
-		s.Clock.Offset(d)
-	case in.Advance != "":
-		d, err := offset(in.Advance)
-		if err != nil {
-			return nil, err
-		}
-		s.Clock.Advance(d)
-	}
-	if in.Frozen && in.Now == nil {
-		s.Clock.Set(s.Clock.Now(), true)
-	}
-	return s.Clock.State(), nil
-}
-
-func offset(text string) (time.Duration, error) {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0, problem.New(problem.Invalid, "offset-invalid", "the offset cannot be used").Got(text).Want("a duration such as 10m or -1h")
-	}
-	return d, nil
 }

@@ -14,6 +14,7 @@ import (
 	"pscemu/cards"
 	"pscemu/cards/pki"
 	"pscemu/problem"
+	"pscemu/provider/clients"
 )
 
 // pkiRoutes are the services that certificates name: anybody may ask.
@@ -156,7 +157,7 @@ func (s *Console) issueCertificate(c echo.Context) (any, error) {
 	if _, err := s.Clients.Get(ctx(c), in.ClientID); err != nil {
 		return nil, err
 	}
-	o := pki.Order{Profile: in.Profile, Subject: ClientSubject(in.ClientID), ClientID: in.ClientID, KeyType: in.Key}
+	o := pki.Order{Profile: in.Profile, Subject: clients.OwnSubject(in.ClientID), ClientID: in.ClientID, KeyType: in.Key}
 	if in.CSR != "" {
 		key, err := pki.ParseCSR([]byte(in.CSR))
 		if err != nil {
@@ -181,18 +182,12 @@ func (s *Console) issued(ctx context.Context, cert *pki.Certificate) (any, error
 	return Issued{cert.Serial, cert.Profile, string(pem), string(key), p12}, err
 }
 
-// ClientSubject is the subject of a client's certificate: a fictitious
-// structure, and the client_id as CN.
-func ClientSubject(clientID string) pki.Name {
-	return pki.ORGName("Paris (75)", "EDITEUR FICTIF SANTE", "300000000029751", clientID)
-}
-
 func (s *Console) brokenCertificates(c echo.Context) (any, error) {
 	id := cmp.Or(c.QueryParam("client_id"), "demo")
 	if _, err := s.Clients.Get(ctx(c), id); err != nil {
 		return nil, err
 	}
-	rows, err := s.PKI.BrokenFor(ctx(c), id, ClientSubject(id))
+	rows, err := s.PKI.BrokenFor(ctx(c), id, clients.OwnSubject(id))
 	return items{rows, ""}, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu/cards/orders"
+	"pscemu/web"
 )
 
 // The order desk, by the control API and on pages made of its data.
@@ -172,14 +173,11 @@ func (s *Console) fillOrder(c echo.Context) error {
 
 // placeOrder begins an order and submits it; a refusal goes back to the page.
 func (s *Console) placeOrder(c echo.Context, o orders.Order, refused func(echo.Context, error) error) error {
-	begun, err := s.Orders.Begin(ctx(c), o)
-	if err == nil {
-		begun, err = s.Orders.Submit(ctx(c), begun.ID)
-	}
+	placed, err := s.Orders.Place(ctx(c), o)
 	if err != nil {
 		return refused(c, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(begun.ID))
+	return web.Redirect(c, http.StatusSeeOther, "/orders/"+url.PathEscape(placed.ID))
 }
 
 func (s *Console) orderPage(c echo.Context) error {
@@ -213,5 +211,5 @@ func (s *Console) orderAction(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(id))
+	return web.Redirect(c, http.StatusSeeOther, "/orders/"+url.PathEscape(id))
 }

@@ -20,6 +20,7 @@ import (
 	"pscemu/problem"
 	"pscemu/provider/clients"
 	"pscemu/provider/faults"
+	"pscemu/web"
 )
 
 // Scenario is a situation to test in: what differs from a fresh emulator. It
@@ -149,13 +150,9 @@ func (s *Console) enterClock(at *ScenarioClock) error {
 	switch {
 	case at == nil:
 	case at.Now != nil:
-		s.Clock.Set(*at.Now, at.Frozen)
+		return s.Clock.Set(*at.Now, at.Frozen)
 	default:
-		d, err := offset(at.Offset)
-		if err != nil {
-			return err
-		}
-		s.Clock.Restore(clock.State{Offset: d.String()})
+		return s.Clock.Restore(clock.State{Offset: at.Offset})
 	}
 	return nil
 }
@@ -216,7 +213,8 @@ func (s *Console) enterCard(ctx context.Context, nationalID string, wanted Scena
 	if slices.ContainsFunc(all, func(c cards.Card) bool { return c.Type == wanted.Type && c.State == wanted.State }) {
 		return nil
 	}
-	return s.Cards.IssueAs(ctx, nationalID, wanted.Type, wanted.PIN, wanted.State)
+	_, err = s.Cards.Issue(ctx, cards.Request{NationalID: nationalID, Type: wanted.Type, PIN: wanted.PIN, State: wanted.State})
+	return err
 }
 
 func (s *Console) enterReader(ctx context.Context, nationalID string) error {
@@ -335,5 +333,5 @@ func (s *Console) enterScenario(c echo.Context) error {
 	if err != nil {
 		return s.formPage(c, "console_scenario", map[string]any{"Title": "Scénarios", "Load": c.FormValue("scenario")}, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/scenario?done=1")
+	return web.Redirect(c, http.StatusSeeOther, "/scenario?done=1")
 }

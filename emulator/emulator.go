@@ -92,7 +92,7 @@ func newWorld(version string, l *config.Loaded, c *clock.Adjustable, s store.Sto
 	e.pki = pki.New(e.store, e.clock, at.console+"/pki", anchors)
 	e.cards = cards.New(e.store, e.clock, e.people, e.pki, e.live)
 	e.orders = orders.New(e.store, e.clock, e.people, e.cards, e.pki, e.outbox, e.live)
-	e.clients = clients.New(e.store)
+	e.clients = clients.New(e.store, e.live)
 	e.auth = &clients.Authenticator{Registry: e.clients, PKI: e.pki, Settings: e.live}
 	e.faults = &faults.Set{Open: func() bool { return e.live.Policies(nil, nil).DoorFaults }}
 	e.journal = journal.New(e.clock, journal.Limits{Logins: l.JournalLogins, Bytes: l.JournalSize << 20})

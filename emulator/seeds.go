@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -9,7 +8,6 @@ import (
 
 	"pscemu/cards"
 	"pscemu/cards/pki"
-	"pscemu/console"
 	"pscemu/identities"
 	"pscemu/problem"
 	"pscemu/provider/clients"
@@ -36,6 +34,9 @@ func (e *Emulator) personas(ctx context.Context) error {
 	if err := e.once(ctx, "cards-index", func() error { return e.cards.Index(ctx) }); err != nil {
 		return err
 	}
+	if err := e.once(ctx, "structures-index", func() error { return e.orders.Index(ctx) }); err != nil {
+		return err
+	}
 	if err := e.once(ctx, "revoked-index", func() error { return e.pki.Index(ctx) }); err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (e *Emulator) personas(ctx context.Context) error {
 				if p.Card == "" {
 					return nil
 				}
-				_, err := e.cards.Issue(ctx, p.NationalID, p.Card, "")
+				_, err := e.cards.Issue(ctx, cards.Request{NationalID: p.NationalID, Type: p.Card})
 				return err
 			})
 		}
@@ -83,7 +84,7 @@ func (e *Emulator) renewCards(ctx context.Context) error {
 		if len(held) == 0 || slices.ContainsFunc(held, func(c cards.Card) bool { return c.State != cards.Expired }) {
 			continue
 		}
-		if _, err := e.cards.Issue(ctx, p.NationalID, p.Card, ""); err != nil && !problem.Is(err, "identity-unknown") {
+		if _, err := e.cards.Issue(ctx, cards.Request{NationalID: p.NationalID, Type: p.Card}); err != nil && !problem.Is(err, "identity-unknown") {
 			return err
 		}
 	}
@@ -93,14 +94,27 @@ func (e *Emulator) renewCards(ctx context.Context) error {
 // magic makes the people whose number decides the outcome.
 func (e *Emulator) magic(ctx context.Context) error {
 	var people []identities.Identity
-	var steps []func() error
 	for _, m := range identities.MagicPeople() {
-		i := m.Identity()
-		people = append(people, *i)
-		steps = append(steps, func() error { return e.cards.IssueIn(ctx, i, cards.State(cmp.Or(m.CardState, string(cards.Active)))) })
+		people = append(people, *m.Identity())
 	}
-	steps = append(steps, func() error { return e.people.PutAll(ctx, people) }, func() error { return e.ecps.ActivateAll(ctx, people, cards.DefaultPIN) })
-	return parallel(steps...)
+	return parallel(
+		func() error { return e.people.PutAll(ctx, people) },
+		func() error { return e.ecps.ActivateAll(ctx, people, cards.DefaultPIN) },
+		func() error { return e.magicCards(ctx) }, // the store commits them together
+	)
+}
+
+// magicCards gives each magic person a CPS in the state of their row.
+func (e *Emulator) magicCards(ctx context.Context) error {
+	return e.store.Update(ctx, func(tx store.Tx) error {
+		for _, m := range identities.MagicPeople() {
+			r := cards.Request{Type: "CPS", State: cards.State(m.CardState)}
+			if _, err := e.cards.IssueToIn(tx, m.Identity(), r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // demoClient registers the demo client once, and keeps its certificate valid.
@@ -118,7 +132,7 @@ func (e *Emulator) demoClient(ctx context.Context) error {
 var demoSerial = store.Collection[string]("demo-certificate")
 
 func (e *Emulator) demoCertificate(ctx context.Context) error {
-	subject := console.ClientSubject(DemoID)
+	subject := clients.OwnSubject(DemoID)
 	serial, err := demoSerial.Load(ctx, e.store, "serial")
 	var cert *pki.Certificate
 	switch {

@@ -57,7 +57,9 @@ func Start(ctx context.Context, o Options) (s *Server, err error) {
 		}
 	}()
 	if s.options.Clock == nil {
-		s.options.Clock = newClock(o.Settings)
+		if s.options.Clock, err = newClock(o.Settings); err != nil {
+			return s, err
+		}
 	}
 	in, err := s.folder()
 	if err != nil {
@@ -79,11 +81,13 @@ func Start(ctx context.Context, o Options) (s *Server, err error) {
 }
 
 // newClock is a clock as far from the machine's as the settings say.
-func newClock(l *config.Loaded) *clock.Adjustable {
+func newClock(l *config.Loaded) (*clock.Adjustable, error) {
 	c := &clock.Adjustable{}
-	offset, _ := time.ParseDuration(l.ClockOffset) // its form was checked
-	c.Start(offset)
-	return c
+	offset, err := clock.ParseOffset(l.ClockOffset)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Start(offset)
 }
 
 // folder takes the data folder and what is kept in it, unless the caller

@@ -78,14 +78,20 @@ func (e *Emulator) Restore(ctx context.Context, raw []byte) error {
 	if in.Format != stateFormat || len(in.Entries) == 0 {
 		return problem.New(problem.Invalid, "state-unreadable", "this is no state that can be restored").Want("format 1, with entries").Do("send what GET /api/v1/state answered")
 	}
+	if err := in.Clock.Check(); err != nil {
+		return err
+	}
 	if err := e.live.Replace(in.Settings); err != nil {
 		return err
 	}
 	if err := e.faults.Replace(in.Faults); err != nil {
 		return err
 	}
-	e.clock.Restore(in.Clock)
-	err := e.store.Update(ctx, func(tx store.Tx) error {
+	err := e.clock.Restore(in.Clock)
+	if err != nil {
+		return err
+	}
+	err = e.store.Update(ctx, func(tx store.Tx) error {
 		if err := everything(tx, func(entry store.Entry) error { return tx.Delete(entry.Key) }); err != nil {
 			return err
 		}
@@ -164,7 +170,7 @@ func (e *Emulator) reload(ctx context.Context) error {
 // the demo client. A name that ends with a slash is a whole collection.
 func (e *Emulator) keptByReset(ctx context.Context) ([]string, error) {
 	serial, err := demoSerial.Load(ctx, e.store, "serial")
-	return []string{"keys/", "signing-keys/", "authorities/", demoSerial.Prefix(), seeded.Key("demo-client"), seeded.Key("cards-index"), seeded.Key("revoked-index"), pki.CertificateKey(serial), "clients/" + DemoID}, err
+	return []string{"keys/", "signing-keys/", "authorities/", demoSerial.Prefix(), seeded.Key("demo-client"), seeded.Key("cards-index"), seeded.Key("structures-index"), seeded.Key("revoked-index"), pki.CertificateKey(serial), "clients/" + DemoID}, err
 }
 
 // Reset takes the world back to its personas: people, cards, clients, orders,

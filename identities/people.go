@@ -74,19 +74,24 @@ func (p *People) ReadIn(tx store.Tx, id string) (*Identity, error) {
 
 // Put validates and keeps a person.
 func (p *People) Put(ctx context.Context, i *Identity) error {
-	if err := i.Validate(); err != nil {
-		return err
-	}
-	return p.store.Update(ctx, func(tx store.Tx) error { return replace(tx, *i) })
+	return p.store.Update(ctx, func(tx store.Tx) error { return p.PutIn(tx, i) })
 }
 
-// Derive validates and keeps a person whom their card names. A configured
-// authority vouches for the number, which may be a real one.
-func (p *People) Derive(ctx context.Context, i *Identity) error {
+// PutIn validates and keeps a person.
+func (p *People) PutIn(tx store.Tx, i *Identity) error {
 	if err := i.Validate(); err != nil {
 		return err
 	}
-	return Collection.Save(ctx, p.store, i.NationalID, *i, store.Forever)
+	return replace(tx, *i)
+}
+
+// DeriveIn validates and keeps a person whom their card names. A configured
+// authority vouches for the number, which may be a real one.
+func (p *People) DeriveIn(tx store.Tx, i *Identity) error {
+	if err := i.Validate(); err != nil {
+		return err
+	}
+	return Collection.Put(tx, i.NationalID, *i, store.Forever)
 }
 
 // replace writes a person, unless a file holds them; who is new has a test
@@ -156,15 +161,31 @@ func (p *People) Follow(ctx context.Context, people []Identity) (added []Identit
 
 // Create keeps a new person, and refuses one who is there already.
 func (p *People) Create(ctx context.Context, i *Identity) error {
+	return p.store.Update(ctx, func(tx store.Tx) error { return p.CreateIn(tx, i) })
+}
+
+// CreateIn keeps a new person, and refuses one who is there already.
+func (p *People) CreateIn(tx store.Tx, i *Identity) error {
 	if err := i.Validate(); err != nil {
 		return err
 	}
-	return p.store.Update(ctx, func(tx store.Tx) error {
-		if _, err := Collection.Get(tx, i.NationalID); err == nil {
-			return problem.New(problem.Conflict, "identity-exists", "somebody has this national id already").Got(i.NationalID).Do("use PUT to change the person")
-		}
-		return replace(tx, *i)
-	})
+	switch there, err := known(tx, i.NationalID); {
+	case err != nil:
+		return err
+	case there:
+		return problem.New(problem.Conflict, "identity-exists", "somebody has this national id already").
+			Got(i.NationalID).Do("use PUT to change the person")
+	}
+	return replace(tx, *i)
+}
+
+// known tells whether somebody has this national id.
+func known(tx store.Tx, id string) (bool, error) {
+	_, err := tx.Get(Collection.Key(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // PutAll validates and keeps people in one transaction: all of them, or none.
@@ -208,39 +229,55 @@ func nth(n int, id string, err error) error {
 // returns them; the others stay as they are.
 func (p *People) AddAll(ctx context.Context, people []Identity) (added []Identity, err error) {
 	err = p.store.Update(ctx, func(tx store.Tx) error {
-		added = nil
-		for _, i := range people {
-			if _, err := Collection.Get(tx, i.NationalID); err == nil {
-				continue
-			}
-			if err := Collection.Put(tx, i.NationalID, i, store.Forever); err != nil {
-				return err
-			}
-			added = append(added, i)
-		}
-		return nil
+		added, err = p.AddIn(tx, people)
+		return err
 	})
 	return added, err
 }
 
-// Delete removes a person.
+// AddIn keeps the people who are not there yet, and returns them.
+func (p *People) AddIn(tx store.Tx, people []Identity) ([]Identity, error) {
+	var added []Identity
+	for _, i := range people {
+		switch there, err := known(tx, i.NationalID); {
+		case err != nil:
+			return nil, err
+		case there:
+			continue
+		}
+		if err := Collection.Put(tx, i.NationalID, i, store.Forever); err != nil {
+			return nil, err
+		}
+		added = append(added, i)
+	}
+	return added, nil
+}
+
+// FreeIn tells whether nobody has one of these people's national ids.
+func (p *People) FreeIn(tx store.Tx, people []Identity) (bool, error) {
+	for _, i := range people {
+		if there, err := known(tx, i.NationalID); err != nil || there {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// Delete removes a person, who can be brought back for a while.
 func (p *People) Delete(ctx context.Context, id string) error {
-	if _, err := p.Get(ctx, id); err != nil {
+	return p.store.Update(ctx, func(tx store.Tx) error { return p.DeleteIn(tx, id) })
+}
+
+// DeleteIn removes a person, who can be brought back for a while.
+func (p *People) DeleteIn(tx store.Tx, id string) error {
+	i, err := p.GetIn(tx, id)
+	if err == nil {
+		err = i.notFromFile()
+	}
+	if err != nil {
 		return err
 	}
-	return p.store.Update(ctx, func(tx store.Tx) error {
-		i, err := Collection.Get(tx, id)
-		if err == nil {
-			err = i.notFromFile()
-		}
-		if err == nil {
-			err = deleted.Put(tx, id, i, Undo)
-		}
-		if err != nil {
-			return err
-		}
-		return Collection.Delete(tx, id)
-	})
+	return errors.Join(deleted.Put(tx, id, *i, Undo), Collection.Delete(tx, id))
 }
 
 // deleted holds people for a while, so that a delete can be undone.
@@ -252,18 +289,29 @@ const Undo = 24 * time.Hour
 // Restore brings a deleted person back; their means were never taken away.
 func (p *People) Restore(ctx context.Context, id string) (i Identity, err error) {
 	err = p.store.Update(ctx, func(tx store.Tx) error {
-		if i, err = deleted.Get(tx, id); errors.Is(err, store.ErrNotFound) {
-			return problem.New(problem.NotFound, "identity-not-deleted", "nobody with this national id was deleted of late").Got(id).Want("a person deleted within " + Undo.String())
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := Collection.Get(tx, id); err == nil {
-			return problem.New(problem.Conflict, "identity-exists", "somebody has this national id again").Got(id)
-		}
-		return errors.Join(Collection.Put(tx, id, i, store.Forever), deleted.Delete(tx, id))
+		i, err = p.RestoreIn(tx, id)
+		return err
 	})
 	return i, err
+}
+
+// RestoreIn brings a deleted person back.
+func (p *People) RestoreIn(tx store.Tx, id string) (Identity, error) {
+	i, err := deleted.Get(tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return i, problem.New(problem.NotFound, "identity-not-deleted", "nobody with this national id was deleted recently").
+			Got(id).Want("a person deleted within " + Undo.String())
+	}
+	if err != nil {
+		return i, err
+	}
+	switch there, err := known(tx, id); {
+	case err != nil:
+		return i, err
+	case there:
+		return i, problem.New(problem.Conflict, "identity-exists", "somebody has this national id again").Got(id)
+	}
+	return i, errors.Join(Collection.Put(tx, id, i, store.Forever), deleted.Delete(tx, id))
 }
 
 // Deleted lists who can be brought back.
@@ -273,15 +321,25 @@ func (p *People) Deleted(ctx context.Context) ([]Identity, error) {
 
 // SetBehaviour changes how the person's phone answers.
 func (p *People) SetBehaviour(ctx context.Context, id string, b Behaviour) error {
-	return p.change(ctx, id, func(i *Identity) error { i.Behaviour = b; return nil })
+	return p.store.Update(ctx, func(tx store.Tx) error { return p.SetBehaviourIn(tx, id, b) })
+}
+
+// SetBehaviourIn changes how the person's phone answers.
+func (p *People) SetBehaviourIn(tx store.Tx, id string, b Behaviour) error {
+	return p.changeIn(tx, id, func(i *Identity) error { i.Behaviour = b; return nil })
 }
 
 // Tag adds a tag to a person, or takes it away.
 func (p *People) Tag(ctx context.Context, id, tag string, there bool) error {
+	return p.store.Update(ctx, func(tx store.Tx) error { return p.TagIn(tx, id, tag, there) })
+}
+
+// TagIn adds a tag to a person, or takes it away.
+func (p *People) TagIn(tx store.Tx, id, tag string, there bool) error {
 	if tag = strings.TrimSpace(tag); tag == "" || strings.ContainsAny(tag, " \t\n\r") {
 		return problem.New(problem.Invalid, "tag-invalid", "this is no tag").Got(tag).Want("one word")
 	}
-	return p.change(ctx, id, func(i *Identity) error {
+	return p.changeIn(tx, id, func(i *Identity) error {
 		if err := i.notFromFile(); err != nil {
 			return err
 		}
@@ -293,21 +351,16 @@ func (p *People) Tag(ctx context.Context, id, tag string, there bool) error {
 	})
 }
 
-// change reads, changes and writes a person in one transaction.
-func (p *People) change(ctx context.Context, id string, fn func(*Identity) error) error {
-	return p.store.Update(ctx, func(tx store.Tx) error {
-		i, err := Collection.Get(tx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			return unknown(id)
-		}
-		if err == nil {
-			err = fn(&i)
-		}
-		if err != nil {
-			return err
-		}
-		return Collection.Put(tx, id, i, store.Forever)
-	})
+// changeIn reads, changes and writes a person.
+func (p *People) changeIn(tx store.Tx, id string, fn func(*Identity) error) error {
+	i, err := p.GetIn(tx, id)
+	if err == nil {
+		err = fn(i)
+	}
+	if err != nil {
+		return err
+	}
+	return Collection.Put(tx, id, *i, store.Forever)
 }
 
 func unknown(id string) error {

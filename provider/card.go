@@ -9,6 +9,7 @@ import (
 	"pscemu/cards/pki"
 	"pscemu/problem"
 	"pscemu/provider/login"
+	"pscemu/web"
 )
 
 // toCardOrigin sends the browser to the origin that asks for a card's
@@ -19,7 +20,7 @@ func (s *Server) toCardOrigin(c echo.Context, p *login.Pending) error {
 		return err
 	}
 	q := url.Values{"login": {p.ID}, "ticket": {ticket}}
-	return c.Redirect(http.StatusSeeOther, s.cardURL(c)+"/card?"+q.Encode())
+	return web.Leave(c, http.StatusSeeOther, s.cardURL(c)+"/card?"+q.Encode())
 }
 
 // cardOrigin judges the certificate and notes its holder on the login. A card
@@ -45,7 +46,7 @@ func (s *Server) cardOrigin(c echo.Context) error {
 	if err != nil {
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
-	return c.Redirect(http.StatusSeeOther, p.Base+s.loginURL(p.ID, "/card-return")+"?ticket="+ticket)
+	return web.Leave(c, http.StatusSeeOther, p.Base+s.loginURL(p.ID, "/card-return")+"?ticket="+ticket)
 }
 
 func (s *Server) judgeCard(c echo.Context) (*pki.CardIdentity, error) {

@@ -9,6 +9,7 @@ import (
 
 	"pscemu/cards/pki"
 	"pscemu/problem"
+	"pscemu/store"
 )
 
 // The platform of software certificates: technical administrators alone, each
@@ -25,41 +26,58 @@ type CertificateOrder struct {
 }
 
 // Administers lists the structures somebody may order certificates for.
-func (d *Desk) Administers(ctx context.Context, id string) ([]Structure, error) {
-	return d.structuresWhere(ctx, func(s *Structure) bool {
-		_, ok := s.Administrators[id]
-		return ok && id != ""
+func (d *Desk) Administers(ctx context.Context, id string) (out []Structure, err error) {
+	err = d.store.View(ctx, func(tx store.Tx) error {
+		out, err = structuresWhere(tx, id, func(s *Structure) bool { _, ok := s.Administrators[id]; return ok })
+		return err
 	})
+	return out, err
 }
 
 // perimeter finds the administrator's rights on a structure.
-func (d *Desk) perimeter(ctx context.Context, by, structure string) (*Structure, []string, error) {
-	s, err := d.StructureNamed(ctx, structure)
+func (d *Desk) perimeter(tx store.Tx, by, structure string) (*Structure, []string, error) {
+	s, err := structureNamed(tx, structure)
 	if err != nil {
 		return nil, nil, err
 	}
 	a, ok := s.Administrators[by]
 	if !ok {
-		return nil, nil, problem.New(problem.Forbidden, "not-administrator", "cette personne n'est pas administrateur technique de la structure").Got(by).Want("un administrateur déclaré").Do("F413, ou F503 pour en ajouter un")
+		return nil, nil, problem.New(problem.Forbidden, "not-administrator", "cette personne n'est pas administrateur technique de la structure").
+			Got(by).Want("un administrateur déclaré").Do("F413, ou F503 pour en ajouter un")
 	}
-	has, err := d.hasCard(ctx, by)
+	has, err := d.hasCard(tx, by)
 	if err == nil && !has {
-		err = problem.New(problem.Forbidden, "administrator-without-card", "un administrateur technique a besoin d'une carte active").Got(by).Do("F501 pour une carte de remplacement")
+		err = problem.New(problem.Forbidden, "administrator-without-card", "un administrateur technique a besoin d'une carte active").
+			Got(by).Do("F501 pour une carte de remplacement")
 	}
 	return s, a.Kinds, err
 }
 
-// IssueCertificate makes a certificate for a structure.
+// allowed finds the structure of an order that is within the administrator's
+// perimeter.
+func (d *Desk) allowed(tx store.Tx, o *CertificateOrder) (*Structure, error) {
+	s, kinds, err := d.perimeter(tx, o.By, o.Structure)
+	if err == nil && !slices.Contains(kinds, o.Profile) {
+		err = problem.New(problem.Forbidden, "kind-outside-perimeter", "ce type de certificat n'est pas dans le périmètre de l'administrateur").
+			Got(o.Profile).Want(strings.Join(kinds, ", ")).Do("F503 pour l'élargir")
+	}
+	return s, err
+}
+
+// IssueCertificate makes a certificate for a structure. The right to it is
+// judged again when it is kept: the key was made in between.
 func (d *Desk) IssueCertificate(ctx context.Context, o CertificateOrder) (*pki.Certificate, error) {
-	s, allowed, err := d.perimeter(ctx, o.By, o.Structure)
+	var s *Structure
+	err := d.store.View(ctx, func(tx store.Tx) (err error) {
+		s, err = d.allowed(tx, &o)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(allowed, o.Profile) {
-		return nil, problem.New(problem.Forbidden, "kind-outside-perimeter", "ce type de certificat n'est pas dans le périmètre de l'administrateur").Got(o.Profile).Want(strings.Join(allowed, ", ")).Do("F503 pour l'élargir")
-	}
 	if o.Service = strings.TrimSpace(o.Service); o.Service == "" || len(o.Service) > 64 {
-		return nil, problem.New(problem.Invalid, "service-missing", "le nom du service applicatif (CN) manque ou est trop long").Got(o.Service).Want("1 à 64 caractères; pour Pro Santé Connect, le client_id")
+		return nil, problem.New(problem.Invalid, "service-missing", "le nom du service applicatif (CN) manque ou est trop long").
+			Got(o.Service).Want("1 à 64 caractères; pour Pro Santé Connect, le client_id")
 	}
 	var key crypto.PublicKey
 	if o.CSR != "" {
@@ -67,7 +85,16 @@ func (d *Desk) IssueCertificate(ctx context.Context, o CertificateOrder) (*pki.C
 			return nil, err
 		}
 	}
-	return d.pki.Issue(ctx, pki.Order{Profile: o.Profile, Subject: subject(s, o.Service), Structure: s.ID, KeyType: o.Key, PublicKey: key})
+	made, err := d.pki.Prepare(ctx, pki.Order{Profile: o.Profile, Subject: subject(s, o.Service), Structure: s.ID, KeyType: o.Key, PublicKey: key})
+	if err != nil {
+		return nil, err
+	}
+	return made, d.store.Update(ctx, func(tx store.Tx) error {
+		if _, err := d.allowed(tx, &o); err != nil {
+			return err
+		}
+		return d.pki.KeepIn(tx, made)
+	})
 }
 
 // subject is the structure's name in its certificates: its national id is 3 and
@@ -98,42 +125,33 @@ func (d *Desk) Certificates(ctx context.Context, by string) ([]pki.Certificate, 
 }
 
 // CertificateFor finds a certificate within an administrator's perimeter.
-func (d *Desk) CertificateFor(ctx context.Context, by, serial string) (*pki.Certificate, error) {
-	c, err := d.pki.Certificate(ctx, serial)
+func (d *Desk) CertificateFor(ctx context.Context, by, serial string) (c *pki.Certificate, err error) {
+	err = d.store.View(ctx, func(tx store.Tx) error {
+		c, err = d.CertificateForIn(tx, by, serial)
+		return err
+	})
+	return c, err
+}
+
+// CertificateForIn finds a certificate within an administrator's perimeter.
+func (d *Desk) CertificateForIn(tx store.Tx, by, serial string) (*pki.Certificate, error) {
+	c, err := d.pki.CertificateIn(tx, serial)
 	if err != nil {
 		return nil, err
 	}
 	if c.Structure == "" {
 		return nil, problem.New(problem.Forbidden, "not-administrator", "ce certificat n'a pas été commandé pour une structure").Got(serial)
 	}
-	_, _, err = d.perimeter(ctx, by, c.Structure)
+	_, _, err = d.perimeter(tx, by, c.Structure)
 	return c, err
 }
 
 // RevokeCertificate ends a certificate of the perimeter at once.
 func (d *Desk) RevokeCertificate(ctx context.Context, by, serial string) error {
-	if _, err := d.CertificateFor(ctx, by, serial); err != nil {
-		return err
-	}
-	return d.pki.Revoke(ctx, serial)
-}
-
-// EnterAs judges whether one of a person's cards opens an online service.
-func (d *Desk) EnterAs(ctx context.Context, service, id string) error {
-	serials, err := d.cards.Serials(ctx, id)
-	if err != nil {
-		return err
-	}
-	refusal := error(problem.New(problem.Forbidden, "service-refused", "aucune carte active").Got(id).Do("F101"))
-	for _, serial := range serials {
-		if refusal = d.Enter(ctx, service, serial); refusal == nil {
-			return nil
+	return d.store.Update(ctx, func(tx store.Tx) error {
+		if _, err := d.CertificateForIn(tx, by, serial); err != nil {
+			return err
 		}
-	}
-	return refusal
-}
-
-// ActsFor lists the structures somebody represents, or is mandataire of.
-func (d *Desk) ActsFor(ctx context.Context, id string) ([]Structure, error) {
-	return d.structuresWhere(ctx, func(s *Structure) bool { return s.actsFor(id) })
+		return d.pki.RevokeIn(tx, serial)
+	})
 }

@@ -2,7 +2,6 @@ package orders
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -18,29 +17,29 @@ import (
 
 // apply does the form's effects of this moment ("submit", or "" for the
 // acceptance), and keeps the structure as they leave it.
-func (f *dossier) apply(ctx context.Context, at string) error {
+func (f *dossier) apply(tx store.Tx, at string) error {
 	for _, e := range f.form.Effects {
 		if e.At != at {
 			continue
 		}
-		if err := effects[e.Do](ctx, f, e.Arg); err != nil {
+		if err := effects[e.Do](tx, f, e.Arg); err != nil {
 			return err
 		}
 	}
 	if f.order.Structure == "" || f.form.Anyone {
 		return nil
 	}
-	return structures.Save(ctx, f.desk.store, f.structure.ID, *f.structure, store.Forever)
+	return keepStructure(tx, f.structure)
 }
 
-type effect func(ctx context.Context, f *dossier, arg string) error
+type effect func(tx store.Tx, f *dossier, arg string) error
 
 // effects are what forms do, by name.
 var effects map[string]effect
 
 func init() { // not a literal: the effects call each other
 	effects = map[string]effect{
-		"contract": func(_ context.Context, f *dossier, _ string) error {
+		"contract": func(_ store.Tx, f *dossier, _ string) error {
 			if f.actor.Own && f.structure.Representative == "" {
 				f.structure.Representative = f.order.By // a practice of their own
 			}
@@ -48,25 +47,25 @@ func init() { // not a literal: the effects call each other
 			f.structure.Name = cmp.Or(f.structure.Name, f.order.Fields["denomination"])
 			return nil
 		},
-		"billing": func(_ context.Context, f *dossier, _ string) error {
+		"billing": func(_ store.Tx, f *dossier, _ string) error {
 			f.structure.Billing = f.structure.Billing || f.yes("facturation")
 			return nil
 		},
-		"represent": func(_ context.Context, f *dossier, _ string) error {
+		"represent": func(_ store.Tx, f *dossier, _ string) error {
 			f.structure.Representative = f.person.NationalID
 			return nil
 		},
 		"issue": issue, "test-cards": testCards, "incident": incident, "replacement": replacement, "mandate": mandate, "administrators": administrators,
-		"address": func(ctx context.Context, f *dossier, _ string) error {
-			return f.desk.cards.SetAddress(ctx, f.order.Fields["carte"], f.order.Fields["adresse"])
+		"address": func(tx store.Tx, f *dossier, _ string) error {
+			return f.desk.cards.SetAddressIn(tx, f.order.Fields["carte"], f.order.Fields["adresse"])
 		},
 	}
 }
 
 // issue makes the card of the person, who is made first when only named.
-func issue(ctx context.Context, f *dossier, which string) error {
+func issue(tx store.Tx, f *dossier, which string) error {
 	if f.yes("service") {
-		card, err := f.desk.cards.IssueService(ctx, cmp.Or(f.structure.Name, "STRUCTURE FICTIVE"), f.order.Structure, cards.Sent)
+		card, err := f.desk.cards.IssueIn(tx, cards.Request{Service: cmp.Or(f.structure.Name, "STRUCTURE FICTIVE"), Structure: f.order.Structure, State: cards.Sent})
 		if err == nil {
 			f.delivers(card.Serial)
 		}
@@ -80,16 +79,16 @@ func issue(ctx context.Context, f *dossier, which string) error {
 		family = "CDE"
 	}
 	if f.person == nil {
-		if err := f.makePerson(ctx, family); err != nil {
+		if err := f.makePerson(tx, family); err != nil {
 			return err
 		}
 	}
-	return f.produce(ctx, f.person.NationalID, family)
+	return f.produce(tx, f.person.NationalID, family)
 }
 
 // produce orders a card that is on its way until it is received.
-func (f *dossier) produce(ctx context.Context, id, family string) error {
-	card, err := f.desk.cards.Produce(ctx, id, family)
+func (f *dossier) produce(tx store.Tx, id, family string) error {
+	card, err := f.desk.cards.IssueIn(tx, cards.Request{NationalID: id, Type: family, State: cards.Sent})
 	if err != nil {
 		return err
 	}
@@ -105,7 +104,7 @@ func (f *dossier) delivers(serial string) {
 
 // makePerson registers somebody whom the structure alone knows: their national
 // id is the structure's number and an internal one.
-func (f *dossier) makePerson(ctx context.Context, family string) error {
+func (f *dossier) makePerson(tx store.Tx, family string) error {
 	prefix := "5"
 	if f.order.Fields["siret"] == "" {
 		prefix = "3"
@@ -117,7 +116,7 @@ func (f *dossier) makePerson(ctx context.Context, family string) error {
 		Exercises: []identities.Exercise{{Category: "C", FamilyName: fields["nom"], GivenName: fields["prenom"], Activities: []identities.Activity{activity}}}}
 	for range 100 {
 		person.NationalID = fmt.Sprintf("%s%s/%sT%05d", prefix, f.order.Structure, family, rand.IntN(100_000))
-		err := f.desk.people.Create(ctx, &person)
+		err := f.desk.people.CreateIn(tx, &person)
 		if problem.Is(err, "identity-exists") {
 			continue
 		}
@@ -127,9 +126,9 @@ func (f *dossier) makePerson(ctx context.Context, family string) error {
 	return problem.New(problem.Internal, "no-internal-id", "no free internal id was found")
 }
 
-func testCards(ctx context.Context, f *dossier, _ string) error {
+func testCards(tx store.Tx, f *dossier, _ string) error {
 	if kit := f.order.Fields["kit"]; kit != "" {
-		made, err := f.desk.cards.IssueKit(ctx, kit)
+		made, err := f.desk.cards.IssueKitIn(tx, kit)
 		if err != nil {
 			return err
 		}
@@ -145,7 +144,7 @@ func testCards(ctx context.Context, f *dossier, _ string) error {
 	if err != nil {
 		return err
 	}
-	made, err := f.desk.cards.IssueTest(ctx, profession, n)
+	made, err := f.desk.cards.IssueTestIn(tx, profession, n)
 	for _, c := range made {
 		f.order.Cards = append(f.order.Cards, c.Serial)
 	}
@@ -154,48 +153,47 @@ func testCards(ctx context.Context, f *dossier, _ string) error {
 
 // incident: loss and theft oppose the card at once, a lost code sends a new
 // one, a changed address is kept.
-func incident(ctx context.Context, f *dossier, _ string) error {
+func incident(tx store.Tx, f *dossier, _ string) error {
 	serial := f.order.Fields["carte"]
 	switch what := f.order.Fields["incident"]; what {
 	case "perte", "vol", "défaut":
-		return f.desk.cards.Oppose(ctx, serial, what)
+		return f.desk.cards.OpposeIn(tx, serial, what)
 	case "perte du code":
-		return f.newCode(ctx, serial)
+		return f.newCode(tx, serial)
 	}
-	return f.desk.cards.SetAddress(ctx, serial, f.order.Fields["adresse"])
+	return f.desk.cards.SetAddressIn(tx, serial, f.order.Fields["adresse"])
 }
 
-func (f *dossier) newCode(ctx context.Context, serial string) error {
-	card, err := f.desk.cards.NewCode(ctx, serial)
+func (f *dossier) newCode(tx store.Tx, serial string) error {
+	card, err := f.desk.cards.NewCodeIn(tx, serial)
 	if err != nil {
 		return err
 	}
-	person, err := f.desk.people.Get(ctx, card.NationalID)
+	person, err := f.desk.people.GetIn(tx, card.NationalID)
 	if err != nil {
 		return err
 	}
-	return f.desk.store.Update(ctx, func(tx store.Tx) error {
-		return f.desk.outbox.Put(tx, outbox.Message{NationalID: person.NationalID, Channel: outbox.Mail, To: cmp.Or(person.Email, "adresse de livraison de la carte"), Subject: "Votre nouveau code porteur", Code: card.PIN,
-			Text: "Carte " + card.Serial + " : votre nouveau code porteur est " + card.PIN + "."})
-	})
+	return f.desk.outbox.Put(tx, outbox.Message{NationalID: person.NationalID, Channel: outbox.Mail, Code: card.PIN,
+		To: cmp.Or(person.Email, "adresse de livraison de la carte"), Subject: "Votre nouveau code porteur",
+		Text: "Carte " + card.Serial + " : votre nouveau code porteur est " + card.PIN + "."})
 }
 
 // replacement issues the same card anew.
-func replacement(ctx context.Context, f *dossier, _ string) error {
+func replacement(tx store.Tx, f *dossier, _ string) error {
 	if !f.yes("remplacement") {
 		return nil
 	}
-	old, err := f.desk.cards.Get(ctx, f.order.Fields["carte"])
+	old, err := f.desk.cards.GetIn(tx, f.order.Fields["carte"])
 	if err != nil {
 		return err
 	}
 	if old.State != cards.Opposed {
 		return problem.New(problem.Conflict, "replacement-without-opposition", "une carte de remplacement demande une carte opposée").Got(string(old.State)).Do("déclarez la perte, le vol ou le défaut")
 	}
-	return f.produce(ctx, old.NationalID, old.Type)
+	return f.produce(tx, old.NationalID, old.Type)
 }
 
-func mandate(_ context.Context, f *dossier, _ string) error {
+func mandate(_ store.Tx, f *dossier, _ string) error {
 	for _, id := range strings.Fields(f.order.Fields["mandataires"]) {
 		f.structure.Mandataires = slices.DeleteFunc(f.structure.Mandataires, func(other string) bool { return other == id })
 		if f.order.Fields["action"] == "désigner" {
@@ -205,7 +203,7 @@ func mandate(_ context.Context, f *dossier, _ string) error {
 	return nil
 }
 
-func administrators(_ context.Context, f *dossier, how string) error {
+func administrators(_ store.Tx, f *dossier, how string) error {
 	if how == "action" && f.order.Fields["action"] == "supprimer" {
 		how = "remove"
 	}

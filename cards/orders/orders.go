@@ -69,30 +69,7 @@ type Order struct {
 	History   []Step            `json:"history"`
 }
 
-// Structure is what the desk knows of a structure: by SIRET, else FINESS.
-type Structure struct {
-	ID             string                   `json:"id"`
-	Name           string                   `json:"name"`
-	Actor          string                   `json:"actor"`
-	Contract       bool                     `json:"contract"`
-	Billing        bool                     `json:"billing"` // bills without delivering care
-	Representative string                   `json:"representative,omitempty"`
-	Mandataires    []string                 `json:"mandataires"`
-	Administrators map[string]Administrator `json:"administrators"`
-	Cards          []string                 `json:"cards"` // serials of those ordered here
-	Address        string                   `json:"address,omitempty"`
-}
-
-// Administrator may order software certificates for a structure.
-type Administrator struct {
-	Kinds     []string `json:"kinds"`
-	Perimeter string   `json:"perimeter,omitempty"`
-}
-
-var (
-	orders     = store.Collection[Order]("orders")
-	structures = store.Collection[Structure]("structures")
-)
+var orders = store.Collection[Order]("orders")
 
 // Desk runs the orders.
 type Desk struct {
@@ -110,8 +87,29 @@ func New(s store.Store, c clock.Clock, people *identities.People, k *cards.Desk,
 	return &Desk{store: s, clock: c, people: people, cards: k, pki: p, outbox: o, settings: settings}
 }
 
+// Place makes an order and submits it, as one command: a refusal leaves nothing.
+func (d *Desk) Place(ctx context.Context, o Order) (out *Order, err error) {
+	err = d.store.Update(ctx, func(tx store.Tx) error {
+		begun, err := d.BeginIn(tx, o)
+		if err == nil {
+			out, err = d.SubmitIn(tx, begun.ID)
+		}
+		return err
+	})
+	return out, err
+}
+
 // Begin makes a draft. Who does not see the form is told which forms there are.
-func (d *Desk) Begin(ctx context.Context, o Order) (*Order, error) {
+func (d *Desk) Begin(ctx context.Context, o Order) (out *Order, err error) {
+	err = d.store.Update(ctx, func(tx store.Tx) error {
+		out, err = d.BeginIn(tx, o)
+		return err
+	})
+	return out, err
+}
+
+// BeginIn makes a draft.
+func (d *Desk) BeginIn(tx store.Tx, o Order) (*Order, error) {
 	form, actor, err := o.parties()
 	if err != nil {
 		return nil, err
@@ -130,8 +128,10 @@ func (d *Desk) Begin(ctx context.Context, o Order) (*Order, error) {
 		return nil, err
 	}
 	d.step(&next, Draft, o.By, "")
-	return &next, orders.Save(ctx, d.store, next.ID, next, store.Forever)
+	return &next, keepOrder(tx, &next)
 }
+
+func keepOrder(tx store.Tx, o *Order) error { return orders.Put(tx, o.ID, *o, store.Forever) }
 
 // parties are the form and the actor that the order names.
 func (o *Order) parties() (*Form, *Actor, error) {
@@ -193,8 +193,16 @@ func (d *Desk) step(o *Order, to State, by, note string) {
 }
 
 // Get finds an order with its state of now.
-func (d *Desk) Get(ctx context.Context, id string) (*Order, error) {
-	o, err := orders.Load(ctx, d.store, id)
+func (d *Desk) Get(ctx context.Context, id string) (o *Order, err error) {
+	err = d.store.View(ctx, func(tx store.Tx) error {
+		o, err = d.getIn(tx, id)
+		return err
+	})
+	return o, err
+}
+
+func (d *Desk) getIn(tx store.Tx, id string) (*Order, error) {
+	o, err := orders.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, problem.New(problem.NotFound, "order-unknown", "no such order").Got(id)
 	}
@@ -218,18 +226,9 @@ func (d *Desk) List(ctx context.Context, after string, limit int) ([]Order, erro
 	return page, err
 }
 
-// StructureNamed finds what is known of a structure.
-func (d *Desk) StructureNamed(ctx context.Context, id string) (*Structure, error) {
-	s, err := structures.Load(ctx, d.store, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "structure-unknown", "the order desk knows no such structure").Got(id).Want("SIRET or FINESS of a structure that has ordered")
-	}
-	return &s, err
-}
-
 // Complete adds fields to an order that is a draft or incomplete.
 func (d *Desk) Complete(ctx context.Context, id string, fields map[string]string) (*Order, error) {
-	return d.change(ctx, id, []State{Draft, Incomplete}, func(o *Order) error {
+	return d.command(ctx, id, []State{Draft, Incomplete}, func(_ store.Tx, o *Order) error {
 		form, err := FormNamed(o.Form)
 		if err == nil {
 			err = fill(o, form, fields)
@@ -240,7 +239,7 @@ func (d *Desk) Complete(ctx context.Context, id string, fields map[string]string
 
 // Cancel takes back a draft, or what was submitted.
 func (d *Desk) Cancel(ctx context.Context, id string) (*Order, error) {
-	return d.change(ctx, id, []State{Draft, Submitted, Incomplete}, func(o *Order) error {
+	return d.command(ctx, id, []State{Draft, Submitted, Incomplete}, func(_ store.Tx, o *Order) error {
 		d.step(o, Cancelled, o.By, "")
 		return nil
 	})
@@ -249,37 +248,53 @@ func (d *Desk) Cancel(ctx context.Context, id string) (*Order, error) {
 // Submit judges the order. Missing fields make it incomplete, a rule refuses
 // it with the reason; else it waits for the ANS, or — order-delay instant — is
 // accepted, produced, sent and received at once.
-func (d *Desk) Submit(ctx context.Context, id string) (*Order, error) {
-	o, err := d.in(ctx, id, Draft, Incomplete, Submitted)
+func (d *Desk) Submit(ctx context.Context, id string) (out *Order, err error) {
+	err = d.store.Update(ctx, func(tx store.Tx) error {
+		out, err = d.SubmitIn(tx, id)
+		return err
+	})
+	return out, err
+}
+
+// SubmitIn judges the order.
+func (d *Desk) SubmitIn(tx store.Tx, id string) (*Order, error) {
+	o, err := d.in(tx, id, Draft, Incomplete)
+	if err == nil {
+		err = d.submit(tx, o)
+	}
 	if err != nil {
 		return nil, err
 	}
-	f, err := d.open(ctx, o)
+	return o, keepOrder(tx, o)
+}
+
+// submit moves the order on as far as it comes by itself.
+func (d *Desk) submit(tx store.Tx, o *Order) error {
+	f, err := d.open(tx, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if o.Missing = f.missing(); len(o.Missing) > 0 {
 		d.step(o, Incomplete, o.By, "manque : "+strings.Join(o.Missing, ", "))
-		return o, orders.Save(ctx, d.store, o.ID, *o, store.Forever)
+		return nil
 	}
-	if need, err := f.judge(ctx); err != nil {
-		return nil, err
-	} else if need != nil {
+	need, err := f.judge(tx)
+	if err != nil {
+		return err
+	}
+	if need != nil {
 		o.Code, o.Reason, o.Remedy, o.Source = "order-"+need.Check, need.Say, need.Remedy, need.Source
 		d.step(o, Refused, "ans", need.Say)
-		return o, orders.Save(ctx, d.store, o.ID, *o, store.Forever)
+		return nil
 	}
 	d.step(o, Submitted, o.By, "")
-	if err := f.apply(ctx, "submit"); err != nil {
-		return nil, err
+	if err := f.apply(tx, "submit"); err != nil || d.delay() > 0 {
+		return err
 	}
-	if err := orders.Save(ctx, d.store, o.ID, *o, store.Forever); err != nil || d.delay() > 0 {
-		return o, err
+	if err := d.validate(tx, o); err != nil {
+		return err
 	}
-	if _, err := d.Validate(ctx, id); err != nil {
-		return nil, err
-	}
-	return d.Deliver(ctx, id)
+	return d.deliver(tx, o)
 }
 
 // delay is how long an order is in production.
@@ -294,21 +309,22 @@ func (d *Desk) delay() time.Duration {
 // Validate is the ANS accepting an order: what it orders takes effect, cards
 // go into production.
 func (d *Desk) Validate(ctx context.Context, id string) (*Order, error) {
-	o, err := d.in(ctx, id, Submitted)
-	if err != nil {
-		return nil, err
-	}
-	f, err := d.open(ctx, o)
+	return d.command(ctx, id, []State{Submitted}, d.validate)
+}
+
+func (d *Desk) validate(tx store.Tx, o *Order) error {
+	f, err := d.open(tx, o)
 	if err == nil {
-		err = f.apply(ctx, "")
+		err = f.apply(tx, "")
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	o.ReadyAt = d.clock.Now().Add(d.delay())
-	o.History = append(o.History, Step{d.clock.Now(), "ans", "accepted", ""})
+	now := d.clock.Now()
+	o.ReadyAt = now.Add(d.delay())
+	o.History = append(o.History, Step{now, "ans", "accepted", ""})
 	d.step(o, InProduction, "ans", "")
-	return o, orders.Save(ctx, d.store, o.ID, *o, store.Forever)
+	return nil
 }
 
 // Reject is the ANS refusing an order, with the reason.
@@ -316,7 +332,7 @@ func (d *Desk) Reject(ctx context.Context, id, reason string) (*Order, error) {
 	if strings.TrimSpace(reason) == "" {
 		return nil, problem.New(problem.Invalid, "reason-missing", "a refusal needs its reason").Want("reason")
 	}
-	return d.change(ctx, id, []State{Submitted}, func(o *Order) error {
+	return d.command(ctx, id, []State{Submitted}, func(_ store.Tx, o *Order) error {
 		o.Code, o.Reason = "order-rejected", reason
 		d.step(o, Refused, "ans", reason)
 		return nil
@@ -325,39 +341,47 @@ func (d *Desk) Reject(ctx context.Context, id, reason string) (*Order, error) {
 
 // Deliver is the arrival of what was sent: its cards can be used from now on.
 func (d *Desk) Deliver(ctx context.Context, id string) (*Order, error) {
-	o, err := d.in(ctx, id, Sent)
-	if err != nil {
-		return nil, err
-	}
+	return d.command(ctx, id, []State{Sent}, d.deliver)
+}
+
+func (d *Desk) deliver(tx store.Tx, o *Order) error {
 	for _, serial := range o.Cards {
-		if err := d.cards.Receive(ctx, serial); err != nil {
-			return nil, err
+		if err := d.cards.ReceiveIn(tx, serial); err != nil {
+			return err
 		}
 	}
 	d.step(o, Sent, "ans", "")
 	d.step(o, Received, o.By, "")
-	return o, orders.Save(ctx, d.store, o.ID, *o, store.Forever)
+	return nil
+}
+
+// command does something to an order that is in one of these states: all of
+// it, or nothing.
+func (d *Desk) command(ctx context.Context, id string, states []State, do func(store.Tx, *Order) error) (out *Order, err error) {
+	err = d.store.Update(ctx, func(tx store.Tx) error {
+		o, err := d.in(tx, id, states...)
+		if err == nil {
+			err = do(tx, o)
+		}
+		if err != nil {
+			return err
+		}
+		out = o
+		return keepOrder(tx, o)
+	})
+	return out, err
 }
 
 // in finds an order that is in one of these states.
-func (d *Desk) in(ctx context.Context, id string, states ...State) (*Order, error) {
-	o, err := d.Get(ctx, id)
-	if err == nil && !slices.Contains(states, o.State) {
-		err = problem.New(problem.Conflict, "order-state", "the order is not in a state for this").Got(string(o.State)).Want(strings.Trim(fmt.Sprint(states), "[]"))
-		if o.State == InProduction {
-			err = problem.From(err).Do("it is sent at " + o.ReadyAt.Format(time.RFC3339) + " (the clock can be advanced)")
-		}
+func (d *Desk) in(tx store.Tx, id string, states ...State) (*Order, error) {
+	o, err := d.getIn(tx, id)
+	if err != nil || slices.Contains(states, o.State) {
+		return o, err
 	}
-	return o, err
-}
-
-func (d *Desk) change(ctx context.Context, id string, states []State, fn func(*Order) error) (*Order, error) {
-	o, err := d.in(ctx, id, states...)
-	if err == nil {
-		err = fn(o)
+	p := problem.New(problem.Conflict, "order-state", "the order is not in a state for this").Got(string(o.State)).
+		Want(strings.Trim(fmt.Sprint(states), "[]"))
+	if o.State == InProduction {
+		p.Do("it is sent at " + o.ReadyAt.Format(time.RFC3339) + " (the clock can be advanced)")
 	}
-	if err != nil {
-		return nil, err
-	}
-	return o, orders.Save(ctx, d.store, o.ID, *o, store.Forever)
+	return nil, p
 }

@@ -33,6 +33,11 @@ type attribute struct {
 // rdn is one relative name; more than one attribute makes it multi-valued.
 type rdn []attribute
 
+// EditorID is the structure in the subject of the certificates that the emulator
+// makes for a client. No structure of the order desk may bear it: the client is
+// bound to that subject.
+const EditorID = "300000000029751"
+
 // Name is a distinguished name in the order it is written in the certificate,
 // which crypto/x509's own type would not keep.
 type Name []rdn
@@ -117,9 +122,19 @@ func (n Name) String() string {
 	return strings.Join(parts, ", ")
 }
 
-var escaper = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `+`, `\+`, "\x00", `\00`, "\r", `\0D`, "\n", `\0A`)
+var escaper = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `+`, `\+`, `;`, `\;`, "\t", `\09`, "\x00", `\00`, "\r", `\0D`, "\n", `\0A`)
 
-func escape(s string) string { return escaper.Replace(s) }
+// escape makes a value one of RFC 4514, so that the text reads as the name again.
+func escape(s string) string {
+	out := escaper.Replace(s)
+	if strings.HasPrefix(s, "#") || strings.HasPrefix(s, " ") || strings.HasPrefix(s, `"`) {
+		out = `\` + out
+	}
+	if len(s) > 1 && strings.HasSuffix(s, " ") {
+		out = out[:len(out)-1] + `\ `
+	}
+	return out
+}
 
 // values returns every value of one attribute type.
 func (n Name) values(oid asn1.ObjectIdentifier) []string {

@@ -4,6 +4,7 @@
 package pki
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto"
@@ -22,6 +23,7 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -158,18 +160,11 @@ func (p *PKI) loadOrMake(ctx context.Context, id string) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := parseKey(rec.Key)
-	if err != nil {
-		return nil, err
+	a, err := rec.authority(id)
+	if err == nil && nearEnd(a.Cert, p.clock.Now()) {
+		return p.certify(ctx, id, a.Key) // same key: what it signed stays good
 	}
-	cert, err := x509.ParseCertificate(rec.Cert)
-	if err != nil {
-		return nil, err
-	}
-	if nearEnd(cert, p.clock.Now()) {
-		return p.certify(ctx, id, key) // same key: what it signed stays good
-	}
-	return &Authority{ID: id, Cert: cert, Key: key}, nil
+	return a, err
 }
 
 // nearEnd tells whether less than a sixth of the validity is left, or it has not
@@ -206,7 +201,37 @@ func (p *PKI) certify(ctx context.Context, id string, key crypto.Signer) (*Autho
 	if err != nil {
 		return nil, err
 	}
-	err = authorities.Save(ctx, p.store, id, authorityRecord{Key: pkcs8, Cert: der}, store.Forever)
+	return p.keepAuthority(ctx, &Authority{ID: id, Cert: cert, Key: key}, authorityRecord{Key: pkcs8, Cert: der})
+}
+
+// keepAuthority keeps a new authority, unless another process was faster and
+// its one is good: then that is the authority.
+func (p *PKI) keepAuthority(ctx context.Context, a *Authority, rec authorityRecord) (*Authority, error) {
+	kept := rec
+	err := p.store.Update(ctx, func(tx store.Tx) error {
+		there, err := authorities.Maybe(tx, a.ID)
+		if err != nil {
+			return err
+		}
+		if cert, err := x509.ParseCertificate(there.Cert); err == nil && !nearEnd(cert, p.clock.Now()) {
+			kept = there
+			return nil
+		}
+		kept = rec
+		return authorities.Put(tx, a.ID, rec, store.Forever)
+	})
+	if err != nil || bytes.Equal(kept.Cert, rec.Cert) {
+		return a, err
+	}
+	return kept.authority(a.ID)
+}
+
+func (r authorityRecord) authority(id string) (*Authority, error) {
+	key, err := parseKey(r.Key)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(r.Cert)
 	return &Authority{ID: id, Cert: cert, Key: key}, err
 }
 
@@ -237,21 +262,32 @@ type Order struct {
 
 // Issue makes a certificate, and its key unless one was given, and keeps both.
 func (p *PKI) Issue(ctx context.Context, o Order) (*Certificate, error) {
+	c, err := p.Prepare(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return c, p.store.Update(ctx, func(tx store.Tx) error { return p.KeepIn(tx, c) })
+}
+
+// KeepIn keeps a certificate that Prepare made.
+func (p *PKI) KeepIn(tx store.Tx, c *Certificate) error {
+	return certificates.Put(tx, c.Serial, *c, store.Forever)
+}
+
+// Prepare makes a certificate, and its key unless one was given. Nothing is
+// kept: that is KeepIn's part, since a transaction makes no keys.
+func (p *PKI) Prepare(ctx context.Context, o Order) (*Certificate, error) {
 	profile, ok := ProfileNamed(o.Profile)
 	if !ok {
-		return nil, problem.New(problem.Invalid, "profile-unknown", "no such certificate profile").Got(o.Profile).Want("AUTH_CLI, SIGN, CONF, SSL_SERV, CARD_AUTH or STAFF_AUTH")
+		return nil, problem.New(problem.Invalid, "profile-unknown", "no such certificate profile").Got(o.Profile).
+			Want("AUTH_CLI, SIGN, CONF, SSL_SERV, CARD_AUTH or STAFF_AUTH")
 	}
 	issuer, err := p.Authority(ctx, profile.Authority)
 	if err != nil {
 		return nil, err
 	}
-	if o.PublicKey == nil {
-		if o.Key == nil {
-			if o.Key, err = NewKey(o.KeyType); err != nil {
-				return nil, err
-			}
-		}
-		o.PublicKey = o.Key.Public()
+	if err := o.complete(); err != nil {
+		return nil, err
 	}
 	tmpl, err := p.template(profile, o)
 	if err != nil {
@@ -261,14 +297,27 @@ func (p *PKI) Issue(ctx context.Context, o Order) (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec := Certificate{Serial: hex.EncodeToString(tmpl.SerialNumber.Bytes()), Profile: profile.Name, State: "valid", Subject: o.Subject.String(),
-		Authority: profile.Authority, ClientID: o.ClientID, CardSerial: o.CardSerial, Structure: o.Structure, NotBefore: tmpl.NotBefore, NotAfter: tmpl.NotAfter, DER: der}
+	rec := &Certificate{Serial: hex.EncodeToString(tmpl.SerialNumber.Bytes()), Profile: profile.Name, State: "valid",
+		Subject: o.Subject.String(), Authority: profile.Authority, ClientID: o.ClientID, CardSerial: o.CardSerial,
+		Structure: o.Structure, NotBefore: tmpl.NotBefore, NotAfter: tmpl.NotAfter, DER: der}
 	if o.Key != nil {
-		if rec.Key, err = x509.MarshalPKCS8PrivateKey(o.Key); err != nil {
-			return nil, err
+		rec.Key, err = x509.MarshalPKCS8PrivateKey(o.Key)
+	}
+	return rec, err
+}
+
+// complete makes the key, unless the order brings one.
+func (o *Order) complete() (err error) {
+	if o.PublicKey != nil {
+		return nil
+	}
+	if o.Key == nil {
+		if o.Key, err = NewKey(o.KeyType); err != nil {
+			return err
 		}
 	}
-	return &rec, certificates.Save(ctx, p.store, rec.Serial, rec, store.Forever)
+	o.PublicKey = o.Key.Public()
+	return nil
 }
 
 // KeyTypes are the keys that can be made, by name; IGC-Santé's are RSA 2048.
@@ -381,11 +430,11 @@ func proprietaryExtensions(profile Profile, o Order, from, until time.Time) ([]p
 func parseOID(s string) (asn1.ObjectIdentifier, error) {
 	var oid asn1.ObjectIdentifier
 	for _, part := range strings.Split(s, ".") {
-		var n int
-		if _, err := fmt.Sscanf(part, "%d", &n); err != nil {
+		n, err := strconv.ParseUint(part, 10, 31)
+		if err != nil {
 			return nil, fmt.Errorf("OID %q: %w", s, err)
 		}
-		oid = append(oid, n)
+		oid = append(oid, int(n))
 	}
 	return oid, nil
 }
@@ -435,10 +484,20 @@ func (p *PKI) AuthorityDER(ctx context.Context, id string) ([]byte, error) {
 }
 
 // Certificate finds one by its serial (hexadecimal).
-func (p *PKI) Certificate(ctx context.Context, serial string) (*Certificate, error) {
-	c, err := certificates.Load(ctx, p.store, serial)
+func (p *PKI) Certificate(ctx context.Context, serial string) (c *Certificate, err error) {
+	err = p.store.View(ctx, func(tx store.Tx) error {
+		c, err = p.CertificateIn(tx, serial)
+		return err
+	})
+	return c, err
+}
+
+// CertificateIn finds one by its serial (hexadecimal).
+func (p *PKI) CertificateIn(tx store.Tx, serial string) (*Certificate, error) {
+	c, err := certificates.Get(tx, serial)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "certificate-unknown", "no certificate of this emulator has this serial").Got(serial).Want("a serial as `pscemu certificates list` prints it")
+		return nil, problem.New(problem.NotFound, "certificate-unknown", "no certificate of this emulator has this serial").
+			Got(serial).Want("a serial as `pscemu certificates list` prints it")
 	}
 	return &c, err
 }

@@ -63,18 +63,11 @@ func (p *PKI) serverCA(ctx context.Context) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := parseKey(rec.Key)
-	if err != nil {
-		return nil, err
+	a, err := rec.authority("server")
+	if err == nil && nearEnd(a.Cert, p.clock.Now()) {
+		return p.makeServerCA(ctx, a.Key.(*ecdsa.PrivateKey))
 	}
-	cert, err := x509.ParseCertificate(rec.Cert)
-	if err != nil {
-		return nil, err
-	}
-	if nearEnd(cert, p.clock.Now()) {
-		return p.makeServerCA(ctx, key.(*ecdsa.PrivateKey))
-	}
-	return &Authority{ID: "server", Cert: cert, Key: key}, nil
+	return a, err
 }
 
 func (p *PKI) makeServerCA(ctx context.Context, key *ecdsa.PrivateKey) (_ *Authority, err error) {
@@ -98,8 +91,7 @@ func (p *PKI) makeServerCA(ctx context.Context, key *ecdsa.PrivateKey) (_ *Autho
 	if err != nil {
 		return nil, err
 	}
-	err = authorities.Save(ctx, p.store, "server", authorityRecord{Key: pkcs8, Cert: der}, store.Forever)
-	return &Authority{ID: "server", Cert: cert, Key: key}, err
+	return p.keepAuthority(ctx, &Authority{ID: "server", Cert: cert, Key: key}, authorityRecord{Key: pkcs8, Cert: der})
 }
 
 // Renew returns the certificate, or a new one with the same key and subject

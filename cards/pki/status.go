@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
-	"pscemu/problem"
 	"pscemu/store"
 )
 
@@ -53,31 +52,28 @@ var (
 // Revoke ends a certificate at once: the next request with it is refused, and
 // the lists and OCSP say so.
 func (p *PKI) Revoke(ctx context.Context, serial string) error {
-	return p.store.Update(ctx, func(tx store.Tx) error {
-		c, err := certificates.Get(tx, serial)
-		if err != nil {
-			return problem.New(problem.NotFound, "certificate-unknown", "no certificate of this emulator has this serial").Got(serial)
-		}
-		if c.State == "revoked" {
-			return nil
-		}
-		now := p.clock.Now()
-		c.State, c.RevokedAt = "revoked", &now
-		return errors.Join(certificates.Put(tx, serial, c, store.Forever), revoked(c.Authority).Put(tx, serial, Revocation{serial, now}, store.Forever))
-	})
+	return p.store.Update(ctx, func(tx store.Tx) error { return p.RevokeIn(tx, serial) })
 }
 
-// Index lists what was revoked with its authority: data folders of before the
-// lists need it once.
-func (p *PKI) Index(ctx context.Context) error {
-	return p.store.Update(ctx, func(tx store.Tx) error {
-		all, err := certificates.List(tx, "", 1<<30)
-		for _, c := range all {
-			if err == nil && c.State == "revoked" {
-				err = revoked(c.Authority).Put(tx, c.Serial, Revocation{c.Serial, *c.RevokedAt}, store.Forever)
-			}
-		}
+// RevokeIn ends a certificate; one that was revoked stays so since then.
+func (p *PKI) RevokeIn(tx store.Tx, serial string) error {
+	c, err := p.CertificateIn(tx, serial)
+	if err != nil || c.State == "revoked" {
 		return err
+	}
+	now := p.clock.Now()
+	c.State, c.RevokedAt = "revoked", &now
+	return errors.Join(p.KeepIn(tx, c), revoked(c.Authority).Put(tx, serial, Revocation{serial, now}, store.Forever))
+}
+
+// Index lists what was revoked with its authority: data folders from before
+// the lists need it once.
+func (p *PKI) Index(ctx context.Context) error {
+	return certificates.Walk(ctx, p.store, "", func(serial string, c Certificate) error {
+		if c.State != "revoked" {
+			return nil
+		}
+		return revoked(c.Authority).Save(ctx, p.store, serial, Revocation{serial, *c.RevokedAt}, store.Forever)
 	})
 }
 

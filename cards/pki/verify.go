@@ -23,6 +23,7 @@ import (
 type OrgIdentity struct {
 	CN      string
 	DN      string
+	Name    Name
 	Serial  string // hexadecimal
 	Foreign bool   // of a configured trust anchor
 }
@@ -95,7 +96,7 @@ func (p *PKI) orgIdentity(leaf *x509.Certificate, foreign bool) (*OrgIdentity, e
 		return nil, refuse("other-authority", "the certificate was not issued by the authority for organisations", leaf, wantOrg)
 	}
 	name, err := ParseName(leaf.RawSubject)
-	return &OrgIdentity{CN: name.first(oidCN), DN: name.String(), Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), Foreign: foreign}, err
+	return &OrgIdentity{CN: name.first(oidCN), DN: name.String(), Name: name, Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), Foreign: foreign}, err
 }
 
 // chains checks the signatures up to an authority we accept, whatever the date.

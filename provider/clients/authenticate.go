@@ -53,7 +53,7 @@ func (a *Authenticator) Authenticate(r *http.Request, form url.Values) (*Client,
 	method := a.Settings.Policies(client.Policies, nil).ClientAuth
 	byCert := certErr
 	if certErr == nil {
-		byCert = bound(client, identity)
+		byCert = client.admits(identity)
 	}
 	bySecret := secretProblem(client, cred)
 	switch {
@@ -78,20 +78,6 @@ func (a *Authenticator) certificate(r *http.Request) (*pki.OrgIdentity, error) {
 		return a.PKI.VerifyOrg(r.Context(), nil)
 	}
 	return a.PKI.VerifyOrg(r.Context(), r.TLS.PeerCertificates)
-}
-
-// bound checks that the certificate is this client's: its CN is the client_id,
-// or its whole subject is registered.
-func bound(c *Client, id *pki.OrgIdentity) error {
-	if c.SubjectDN != "" && id.DN == c.SubjectDN || c.SubjectDN == "" && id.CN == c.ID {
-		return nil
-	}
-	want := "a subject with CN=" + c.ID
-	if c.SubjectDN != "" {
-		want = "the subject " + c.SubjectDN
-	}
-	return problem.New(problem.Forbidden, "certificate-other-client", "the certificate belongs to another client").Got(id.DN).Want(want).
-		Do("present this client's certificate, or register its subject DN")
 }
 
 func secretProblem(c *Client, cred credentials) error {

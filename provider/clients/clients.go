@@ -5,8 +5,6 @@ package clients
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,7 +13,6 @@ import (
 
 	"pscemu/config"
 	"pscemu/problem"
-	"pscemu/store"
 )
 
 // Client is one registration, in the words of OpenID Connect Dynamic Client
@@ -26,7 +23,8 @@ type Client struct {
 	Name string `json:"name"`
 	// Secret for client_secret_basic and client_secret_post, "" for none.
 	Secret string `json:"client_secret,omitempty"`
-	// SubjectDN binds a certificate whose CN is not the client_id.
+	// SubjectDN is the subject of the certificates that authenticate the client,
+	// in any spelling of RFC 4514. "" for the one the emulator makes for it.
 	SubjectDN              string   `json:"tls_client_auth_subject_dn,omitempty"`
 	RedirectURIs           []string `json:"redirect_uris"`
 	RedirectURIPolicy      string   `json:"redirect_uri_policy,omitempty"` // "" exact, "loopback"
@@ -85,58 +83,18 @@ func (c *Client) AllowsResponse(responseType string) bool {
 // http://localhost and http://127.0.0.1.
 const Loopback = "loopback"
 
-// Registry keeps the registrations.
-type Registry struct {
-	store store.Store
-	memo  store.Memo[Client]
-}
-
-var collection = store.Collection[Client]("clients")
-
-// New opens the registry.
-func New(s store.Store) *Registry {
-	return &Registry{store: s, memo: store.Memo[Client]{Of: collection}}
-}
-
-// Get finds a client. What it returns is shared and must not be changed.
-func (r *Registry) Get(ctx context.Context, id string) (*Client, error) {
-	c, err := r.memo.Load(ctx, r.store, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "client-unknown", "no client is registered under this client_id").Got(id).Want("a client_id as `pscemu clients list` prints it")
-	}
-	return c, err
-}
-
-// In finds a client within a transaction, else store.ErrNotFound.
-func (r *Registry) In(tx store.Tx, id string) (*Client, error) { return r.memo.Get(tx, id) }
-
-// List returns up to limit clients behind after.
-func (r *Registry) List(ctx context.Context, after string, limit int) ([]Client, error) {
-	return collection.Page(ctx, r.store, after, limit)
-}
-
-// Put checks and keeps a registration.
-func (r *Registry) Put(ctx context.Context, c *Client) error {
-	if err := c.Validate(); err != nil {
-		return err
-	}
-	return collection.Save(ctx, r.store, c.ID, *c, store.Forever)
-}
-
-// Delete removes a registration.
-func (r *Registry) Delete(ctx context.Context, id string) error {
-	if _, err := r.Get(ctx, id); err != nil {
-		return err
-	}
-	return r.store.Update(ctx, func(tx store.Tx) error { return collection.Delete(tx, id) })
-}
-
 // Validate names the first field that cannot be right.
 func (c *Client) Validate() error {
 	if c.ID == "" || len(c.ID) > 200 || strings.ContainsAny(c.ID, " \t\r\n:") {
 		return problem.New(problem.Invalid, "client-id-invalid", "the client_id cannot be used").Got(c.ID).Want("1 to 200 characters without spaces or colons")
 	}
 	if err := c.Policies.Check("client"); err != nil {
+		return err
+	}
+	if c.Secret != "" && c.Policies["client-auth"] == MTLS {
+		return SecretUseless(c.ID)
+	}
+	if err := c.checkSubject(); err != nil {
 		return err
 	}
 	if c.RedirectURIPolicy != "" && c.RedirectURIPolicy != Loopback {

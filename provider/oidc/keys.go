@@ -106,19 +106,35 @@ func header(alg, typ, kid string) string {
 }
 
 func (k *keys) loadSigning(ctx context.Context, s store.Store, now time.Time) error {
-	all, err := signingKeys.Page(ctx, s, "", 100)
+	all, err := signingKeys.Page(ctx, s, "", maxSigning)
 	if err == nil && len(all) == 0 {
-		var first keyRecord
-		// Data folders of before the rotation hold the one key elsewhere.
-		if first, err = loadKey(ctx, s, "signing", func() (keyRecord, error) { return newRSA(now) }); err == nil {
-			first.State = KeyActive
-			all, err = []keyRecord{first}, signingKeys.Save(ctx, s, first.KID, first, store.Forever)
-		}
+		all, err = firstSigning(ctx, s, now)
 	}
 	if err != nil {
 		return err
 	}
 	return k.set(all)
+}
+
+// maxSigning is how many signing keys are looked at.
+const maxSigning = 100
+
+// firstSigning makes the first signing key, unless another process was faster.
+// Data folders from before the rotation hold the one key elsewhere.
+func firstSigning(ctx context.Context, s store.Store, now time.Time) (all []keyRecord, err error) {
+	first, err := loadKey(ctx, s, "signing", func() (keyRecord, error) { return newRSA(now) })
+	if err != nil {
+		return nil, err
+	}
+	first.State = KeyActive
+	err = s.Update(ctx, func(tx store.Tx) error {
+		if all, err = signingKeys.List(tx, "", maxSigning); err != nil || len(all) > 0 {
+			return err
+		}
+		all = []keyRecord{first}
+		return signingKeys.Put(tx, first.KID, first, store.Forever)
+	})
+	return all, err
 }
 
 // set takes the records over, the active one first.
@@ -231,12 +247,12 @@ func known(all []keyRecord, kid string) error {
 func (p *Provider) changeKeys(ctx context.Context, fn func(store.Tx, []keyRecord) error) error {
 	var after []keyRecord
 	err := p.storage.store.Update(ctx, func(tx store.Tx) error {
-		all, err := signingKeys.List(tx, "", 100)
+		all, err := signingKeys.List(tx, "", maxSigning)
 		if err == nil {
 			err = fn(tx, all)
 		}
 		if err == nil {
-			after, err = signingKeys.List(tx, "", 100)
+			after, err = signingKeys.List(tx, "", maxSigning)
 		}
 		return err
 	})
@@ -246,15 +262,25 @@ func (p *Provider) changeKeys(ctx context.Context, fn func(store.Tx, []keyRecord
 	return p.keys.set(after)
 }
 
+// loadKey loads a key, or makes it; when two make it at once, the one that was
+// kept first is the key.
 func loadKey(ctx context.Context, s store.Store, id string, make func() (keyRecord, error)) (keyRecord, error) {
 	rec, err := keyRecords.Load(ctx, s, id)
 	if !errors.Is(err, store.ErrNotFound) {
 		return rec, err
 	}
-	if rec, err = make(); err != nil {
-		return rec, err
+	made, err := make()
+	if err != nil {
+		return made, err
 	}
-	return rec, keyRecords.Save(ctx, s, id, rec, store.Forever)
+	err = s.Update(ctx, func(tx store.Tx) error {
+		if rec, err = keyRecords.Get(tx, id); !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		rec = made
+		return keyRecords.Put(tx, id, made, store.Forever)
+	})
+	return rec, err
 }
 
 func newRSA(now time.Time) (keyRecord, error) {

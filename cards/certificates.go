@@ -1,0 +1,144 @@
+package cards
+
+import (
+	"context"
+	"strings"
+
+	"pscemu/cards/pki"
+	"pscemu/identities"
+	"pscemu/identities/nomenclature"
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// Uses of a card's certificates.
+const (
+	ForAuthentication = "auth"
+	ForSignature      = "sign"
+)
+
+// Certificate returns one of the card's two certificates, made at first use.
+func (d *Desk) Certificate(ctx context.Context, serial, use string) (*pki.Certificate, error) {
+	if use != ForAuthentication && use != ForSignature {
+		return nil, problem.New(problem.Invalid, "use-unknown", "no such certificate of a card").Got(use).Want("auth or sign")
+	}
+	d.making.Lock() // so that parallel first uses make one key, not many
+	defer d.making.Unlock()
+	there, order, err := d.certificateOf(ctx, serial, use)
+	if err != nil || there != nil {
+		return there, err
+	}
+	made, err := d.pki.Prepare(ctx, *order)
+	if err != nil {
+		return nil, err
+	}
+	err = d.store.Update(ctx, func(tx store.Tx) error {
+		there, err = d.keepCertificateIn(tx, serial, use, made)
+		return err
+	})
+	return there, err
+}
+
+// certificateOf is the certificate that was made, or the order for it.
+func (d *Desk) certificateOf(ctx context.Context, serial, use string) (there *pki.Certificate, order *pki.Order, err error) {
+	err = d.store.View(ctx, func(tx store.Tx) error {
+		c, err := d.GetIn(tx, serial)
+		if err != nil {
+			return err
+		}
+		if c.Foreign {
+			return problem.New(problem.Conflict, "card-foreign", "this card was not issued here, so its key is not here").Got(serial)
+		}
+		if made := *c.certificate(use); made != "" {
+			there, err = d.pki.CertificateIn(tx, made)
+			return err
+		}
+		order, err = d.orderIn(tx, c, use)
+		return err
+	})
+	return there, order, err
+}
+
+// keepCertificateIn keeps a new certificate with its card, unless the card has
+// one meanwhile. The certificate of an opposed card is revoked from the start.
+func (d *Desk) keepCertificateIn(tx store.Tx, serial, use string, made *pki.Certificate) (*pki.Certificate, error) {
+	c, err := Collection.Get(tx, serial)
+	if err != nil {
+		return nil, err
+	}
+	if other := *c.certificate(use); other != "" {
+		return d.pki.CertificateIn(tx, other)
+	}
+	*c.certificate(use) = made.Serial
+	if err := Collection.Put(tx, serial, c, store.Forever); err != nil {
+		return nil, err
+	}
+	if err := d.pki.KeepIn(tx, made); err != nil || c.State != Opposed {
+		return made, err
+	}
+	if err := d.pki.RevokeIn(tx, made.Serial); err != nil {
+		return nil, err
+	}
+	return d.pki.CertificateIn(tx, made.Serial)
+}
+
+// certificate is where the serial of the certificate for this use is kept.
+func (c *Card) certificate(use string) *string {
+	if use == ForSignature {
+		return &c.Signature
+	}
+	return &c.Certificate
+}
+
+// orderIn asks for the card's certificate.
+func (d *Desk) orderIn(tx store.Tx, c *Card, use string) (*pki.Order, error) {
+	t, err := TypeNamed(c.Type)
+	if err != nil {
+		return nil, err
+	}
+	profile := t.Profile
+	if use == ForSignature {
+		profile = t.Signs
+	}
+	name, extra, err := d.inside(tx, t, c)
+	return &pki.Order{Profile: profile, Subject: name, CardSerial: c.Serial, Extra: extra, Production: c.Production, NotAfter: c.ExpiresAt}, err
+}
+
+// inside is what a card's certificates say: their subject and extensions.
+func (d *Desk) inside(tx store.Tx, t Type, c *Card) (pki.Name, map[string]string, error) {
+	if c.Service != "" {
+		structure, _, _ := strings.Cut(c.NationalID, "/")
+		name := pki.ServiceName("Paris (75)", c.Service, structure, "Carte de service santé ou social", c.Holder, c.NationalID)
+		return name, extensions(t, c, &identities.Identity{}), nil
+	}
+	person, err := d.people.ReadIn(tx, c.NationalID)
+	if err != nil {
+		return nil, nil, err
+	}
+	return subject(t, person), extensions(t, c, person), nil
+}
+
+func subject(t Type, i *identities.Identity) pki.Name {
+	if !t.Staff {
+		return pki.PSName(nomenclature.ProfessionLabel(i.Profession()), i.NationalID, i.FamilyName, i.GivenName)
+	}
+	a := i.MainActivity()
+	structure, _, _ := strings.Cut(i.NationalID, "/")
+	department := strings.TrimPrefix(a.Cedex, a.PostalCode+" ") + " (" + a.Department + ")"
+	return pki.StaffName(a.CorporateName, department, structure, i.NationalID, i.FamilyName, i.GivenName)
+}
+
+func extensions(t Type, c *Card, i *identities.Identity) map[string]string {
+	x := map[string]string{pki.ExtProduct.String(): t.Product, pki.ExtCardSerial.String(): c.Serial}
+	profession := pki.ExtProfession
+	if t.Name == "CPF" {
+		profession = pki.ExtStudent
+	}
+	if i.Profession() != "" {
+		x[profession.String()] = i.Profession()
+	}
+	if t.Level != "" {
+		x[pki.ExtLevel.String()] = t.Level
+	}
+	return x
+}

@@ -1,0 +1,234 @@
+package cards
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"pscemu/identities"
+	"pscemu/identities/nomenclature"
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// DefaultPIN is the code porteur of a card issued without one.
+const DefaultPIN = "1234"
+
+// Request asks for one card: a person's, or a carte de service of a structure.
+type Request struct {
+	NationalID string `json:"national_id"`
+	Type       string `json:"type"` // family; "" is the one that goes with the person
+	PIN        string `json:"pin"`  // "" is DefaultPIN
+	State      State  `json:"-"`    // it is in from the start; "" is Active
+	Reason     string `json:"-"`    // of an opposed one
+	Production bool   `json:"production"`
+
+	// A carte de service is a CPE that names no person: Service is the
+	// structure's name, Structure its SIRET (14 digits) or FINESS (9).
+	Service   string `json:"service"`
+	Structure string `json:"structure"`
+}
+
+// Issue makes a card.
+func (d *Desk) Issue(ctx context.Context, r Request) (c *Card, err error) {
+	err = d.store.Update(ctx, func(tx store.Tx) error {
+		c, err = d.IssueIn(tx, r)
+		return err
+	})
+	return c, err
+}
+
+// IssueIn makes a card.
+func (d *Desk) IssueIn(tx store.Tx, r Request) (*Card, error) {
+	if r.Service != "" || r.Structure != "" {
+		return d.issueService(tx, r)
+	}
+	person, err := d.people.ReadIn(tx, r.NationalID)
+	if err != nil {
+		return nil, err
+	}
+	return d.IssueToIn(tx, person, r)
+}
+
+// IssueToIn makes a card for a person who is kept in the same transaction.
+func (d *Desk) IssueToIn(tx store.Tx, person *identities.Identity, r Request) (*Card, error) {
+	if r.Type == "" {
+		r.Type = TypeFor(person)
+	}
+	t, err := TypeNamed(r.Type)
+	if err != nil {
+		return nil, err
+	}
+	if r.Type == "CPF" && (!person.Student() || identities.OrderOf(person.Profession()) == "") {
+		return nil, problem.New(problem.Conflict, "card-cpf-not-student", "Une CPF est celle d'un étudiant d'une profession à ordre").
+			Got("profession " + person.Profession()).Do("les autres étudiants ont une CPE")
+	}
+	c := d.newCard(person, t)
+	if err := c.shape(r); err != nil {
+		return nil, err
+	}
+	return &c, place(tx, &c)
+}
+
+// issueService makes a carte de service.
+func (d *Desk) issueService(tx store.Tx, r Request) (*Card, error) {
+	prefix := map[int]string{14: "5", 9: "3"}[len(r.Structure)]
+	if prefix == "" || !nomenclature.Luhn(r.Structure) {
+		return nil, problem.New(problem.Invalid, "structure-number", "the structure's number cannot be used").
+			Got(r.Structure).Want("SIRET (14 digits) or FINESS (9 characters) with a right key")
+	}
+	if strings.TrimSpace(r.Service) == "" {
+		return nil, problem.New(problem.Invalid, "structure-name-missing", "a carte de service bears the structure's name").
+			Want("name")
+	}
+	t, err := TypeNamed("CPE")
+	if err != nil {
+		return nil, err
+	}
+	inner := digits("", 9)
+	holder := &identities.Identity{NationalID: prefix + r.Structure + "/" + inner, FamilyName: "EMPLOYE" + inner}
+	c := d.newCard(holder, t)
+	c.Service = r.Service
+	if err := c.shape(r); err != nil {
+		return nil, err
+	}
+	return &c, place(tx, &c)
+}
+
+// newCard makes a person's active card with DefaultPIN; nothing is kept yet.
+func (d *Desk) newCard(i *identities.Identity, t Type) Card {
+	now := d.clock.Now()
+	return Card{Serial: digits("9"+t.Product[1:], 8), Type: t.Name, State: Active, NationalID: i.NationalID, Holder: i.Name(),
+		PIN: DefaultPIN, PUK: digits("", 8), IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0)}
+}
+
+// shape gives a new card what was asked for.
+func (c *Card) shape(r Request) error {
+	c.Production = r.Production
+	if r.PIN != "" {
+		c.PIN = r.PIN
+	}
+	if err := checkPIN(c.PIN); err != nil {
+		return err
+	}
+	switch r.State {
+	case "", Active:
+	case Sent:
+		c.State = Sent
+	case Expired:
+		c.IssuedAt, c.ExpiresAt = c.IssuedAt.AddDate(-3, 0, -1), c.IssuedAt.AddDate(0, 0, -1)
+	case Blocked:
+		c.State, c.WrongPINs = Blocked, MaxWrongPINs
+	case Opposed:
+		c.State, c.Reason = Opposed, cmp.Or(r.Reason, defaultReason)
+	default:
+		return problem.New(problem.Invalid, "card-state", "a card cannot be issued in this state").
+			Got(string(r.State)).Want("active, blocked, opposed or expired")
+	}
+	return nil
+}
+
+func checkPIN(pin string) error {
+	if len(pin) != 4 || strings.Trim(pin, "0123456789") != "" {
+		return problem.New(problem.Invalid, "pin-form", "the code porteur has the wrong form").
+			Got(fmt.Sprintf("%d characters", len(pin))).Want("4 digits")
+	}
+	return nil
+}
+
+// IssueAll gives each person the card that goes with them, in one transaction.
+func (d *Desk) IssueAll(ctx context.Context, people []identities.Identity) error {
+	return d.store.Update(ctx, func(tx store.Tx) error { return d.IssueAllIn(tx, people) })
+}
+
+// IssueAllIn gives each person the card that goes with them.
+func (d *Desk) IssueAllIn(tx store.Tx, people []identities.Identity) error {
+	for n := range people {
+		if _, err := d.IssueToIn(tx, &people[n], Request{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Renew makes a card that takes this one's place: same holder and family, a
+// validity of its own. The old one is out of use from now on.
+func (d *Desk) Renew(ctx context.Context, serial string) (c *Card, err error) {
+	err = d.store.Update(ctx, func(tx store.Tx) error {
+		c, err = d.RenewIn(tx, serial)
+		return err
+	})
+	return c, err
+}
+
+// RenewIn makes a card that takes this one's place.
+func (d *Desk) RenewIn(tx store.Tx, serial string) (*Card, error) {
+	old, err := d.GetIn(tx, serial)
+	if err != nil {
+		return nil, err
+	}
+	if old.Foreign || old.State == Opposed {
+		return nil, problem.New(problem.Conflict, "card-not-renewable", "Cette carte ne se renouvelle pas").
+			Got(string(old.State)).Want("une carte émise ici, non opposée").Do("commandez une carte de remplacement (F501)")
+	}
+	now := d.clock.Now()
+	c := *old
+	c.Serial, c.State, c.Certificate, c.Signature = digits(serial[:2], 8), Active, "", ""
+	c.WrongPINs, c.WrongPUKs, c.PUK = 0, 0, digits("", 8)
+	c.IssuedAt, c.ExpiresAt, c.Replaces = now, now.AddDate(3, 0, 0), serial
+	if err := place(tx, &c); err != nil {
+		return nil, err
+	}
+	return &c, d.OpposeIn(tx, serial, "renouvelée par "+c.Serial)
+}
+
+// held lists the serials of each person's cards, oldest first.
+var held = store.Collection[[]string]("cards-held")
+
+// place keeps a new card under a number that is free.
+func place(tx store.Tx, c *Card) error {
+	for {
+		_, err := Collection.Get(tx, c.Serial)
+		if errors.Is(err, store.ErrNotFound) {
+			return keep(tx, *c)
+		}
+		if err != nil {
+			return err
+		}
+		c.Serial = digits(c.Serial[:2], 8)
+	}
+}
+
+// keep writes a card, and notes it with its holder.
+func keep(tx store.Tx, c Card) error {
+	serials, err := held.Maybe(tx, c.NationalID)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(serials, c.Serial) {
+		if err := held.Put(tx, c.NationalID, append(serials, c.Serial), store.Forever); err != nil {
+			return err
+		}
+	}
+	return Collection.Put(tx, c.Serial, c, store.Forever)
+}
+
+// Index notes every card with its holder: data folders from before the index
+// need it once.
+func (d *Desk) Index(ctx context.Context) error {
+	return Collection.Walk(ctx, d.store, "", func(serial string, _ Card) error {
+		return d.store.Update(ctx, func(tx store.Tx) error {
+			c, err := Collection.Get(tx, serial)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil // taken away meanwhile
+			}
+			if err != nil {
+				return err
+			}
+			return keep(tx, c)
+		})
+	})
+}

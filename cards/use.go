@@ -1,0 +1,247 @@
+package cards
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"strings"
+
+	"pscemu/cards/pki"
+	"pscemu/identities"
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// changeIn reads, changes and writes a card.
+func (d *Desk) changeIn(tx store.Tx, serial string, fn func(*Card) error) (*Card, error) {
+	c, err := Collection.Get(tx, serial)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, problem.New(problem.NotFound, "card-unknown", "no such card").Got(serial).
+			Want("a serial as `pscemu cards list` prints it")
+	}
+	if err == nil {
+		err = fn(&c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &c, Collection.Put(tx, serial, c, store.Forever)
+}
+
+// change is changeIn in a transaction of its own.
+func (d *Desk) change(ctx context.Context, serial string, fn func(*Card) error) (c *Card, err error) {
+	err = d.store.Update(ctx, func(tx store.Tx) error {
+		c, err = d.changeIn(tx, serial, fn)
+		return err
+	})
+	return c, err
+}
+
+// ReceiveIn is the arrival of a card; one that is in use already stays so.
+func (d *Desk) ReceiveIn(tx store.Tx, serial string) error {
+	_, err := d.changeIn(tx, serial, func(c *Card) error {
+		if c.State == Sent {
+			c.State = Active
+		}
+		return nil
+	})
+	return err
+}
+
+// NewCodeIn gives a card a new code porteur, which the holder is sent.
+func (d *Desk) NewCodeIn(tx store.Tx, serial string) (*Card, error) {
+	return d.changeIn(tx, serial, func(c *Card) error {
+		if c.State == Opposed {
+			return problem.New(problem.Conflict, "card-opposed", "Cette carte est en opposition").Got(c.Reason)
+		}
+		c.PIN, c.WrongPINs = digits("", 4), 0
+		if c.State == Blocked {
+			c.State = Active
+		}
+		return nil
+	})
+}
+
+// SetAddressIn keeps where a card's holder is written to.
+func (d *Desk) SetAddressIn(tx store.Tx, serial, address string) error {
+	_, err := d.changeIn(tx, serial, func(c *Card) error { c.Address = address; return nil })
+	return err
+}
+
+const defaultReason = "perte ou vol"
+
+// Oppose puts a card out of use for good and revokes its certificates.
+func (d *Desk) Oppose(ctx context.Context, serial, reason string) error {
+	return d.store.Update(ctx, func(tx store.Tx) error { return d.OpposeIn(tx, serial, reason) })
+}
+
+// OpposeIn puts a card out of use for good and revokes its certificates.
+func (d *Desk) OpposeIn(tx store.Tx, serial, reason string) error {
+	if reason == "" {
+		reason = defaultReason
+	}
+	c, err := d.changeIn(tx, serial, func(c *Card) error { c.State, c.Reason = Opposed, reason; return nil })
+	if err != nil {
+		return err
+	}
+	for _, certificate := range []string{c.Certificate, c.Signature} {
+		if certificate == "" {
+			continue
+		}
+		if err := d.pki.RevokeIn(tx, certificate); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Unblock lets a card that wrong codes blocked be used again, with authority.
+func (d *Desk) Unblock(ctx context.Context, serial string) error {
+	_, err := d.change(ctx, serial, func(c *Card) error { return c.unblock("") })
+	return err
+}
+
+// UnblockBy is the holder's way: the unblocking code, and a new code porteur.
+// Three wrong ones in a row leave the card blocked for good.
+func (d *Desk) UnblockBy(ctx context.Context, serial, puk, pin string) error {
+	if err := checkPIN(pin); err != nil {
+		return err
+	}
+	var verdict error
+	_, err := d.change(ctx, serial, func(c *Card) (err error) {
+		verdict, err = c.unblockBy(puk, pin)
+		return err
+	})
+	return errors.Join(err, verdict)
+}
+
+// unblockBy judges an unblocking code. verdict is the answer to a wrong one,
+// which is given once it was counted.
+func (c *Card) unblockBy(puk, pin string) (verdict, err error) {
+	switch {
+	case c.WrongPUKs >= MaxWrongPUKs:
+		return nil, problem.New(problem.Forbidden, "card-dead", "Trop de codes de déblocage erronés : cette carte ne sert plus").
+			Do("commandez une carte de remplacement")
+	case subtle.ConstantTimeCompare([]byte(c.PUK), []byte(puk)) == 1 && c.PUK != "":
+		return nil, c.unblock(pin)
+	}
+	c.WrongPUKs++
+	return problem.New(problem.Forbidden, "puk-wrong", "Code de déblocage erroné").
+		Do(fmt.Sprintf("il reste %d essai(s)", MaxWrongPUKs-c.WrongPUKs)), nil
+}
+
+func (c *Card) unblock(pin string) error {
+	if c.State != Blocked {
+		return problem.New(problem.Conflict, "card-not-blocked", "the card is not blocked").Got(string(c.State)).Want("blocked")
+	}
+	c.State, c.WrongPINs, c.WrongPUKs = Active, 0, 0
+	if pin != "" {
+		c.PIN = pin
+	}
+	return nil
+}
+
+// PresentPIN is the reader's way: the card and its code porteur. Wrong tries
+// are counted in the store before the answer is given.
+func (d *Desk) PresentPIN(ctx context.Context, serial, pin string) (*Card, error) {
+	var verdict error
+	c, err := d.change(ctx, serial, func(c *Card) error {
+		if err := d.Usable(c); err != nil {
+			return err
+		}
+		verdict = c.try(pin)
+		return nil
+	})
+	if err == nil {
+		err = verdict
+	}
+	return c, err
+}
+
+// try judges a code porteur and counts wrong ones.
+func (c *Card) try(pin string) error {
+	if subtle.ConstantTimeCompare([]byte(c.PIN), []byte(pin)) == 1 {
+		c.WrongPINs = 0
+		return nil
+	}
+	c.WrongPINs++
+	if left := MaxWrongPINs - c.WrongPINs; left > 0 {
+		return problem.New(problem.Forbidden, "pin-wrong", "Code porteur erroné").Do(fmt.Sprintf("il reste %d essai(s)", left))
+	}
+	c.State = Blocked
+	return problem.New(problem.Forbidden, "card-blocked", "Code porteur erroné pour la troisième fois : cette carte est bloquée").
+		Do("débloquez-la (pscemu cards unblock)")
+}
+
+// PresentCertificate is the browser's way: a certificate the TLS handshake
+// proved and the PKI accepted. The person is derived from it when unknown.
+func (d *Desk) PresentCertificate(ctx context.Context, id *pki.CardIdentity) (c *Card, err error) {
+	if !id.Foreign && id.CardSerial != "" {
+		if c, err = d.Get(ctx, id.CardSerial); err != nil {
+			return nil, err
+		}
+		if c.NationalID != id.NationalID {
+			return nil, problem.New(problem.Forbidden, "card-mismatch", "the certificate does not name this card's holder").
+				Got(id.NationalID).Want(c.NationalID)
+		}
+		return c, d.Usable(c)
+	}
+	err = d.store.Update(ctx, func(tx store.Tx) error {
+		c, err = d.seenIn(tx, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, d.Usable(c)
+}
+
+// seenIn keeps a card that was not issued here, with its holder, when it is
+// seen for the first time.
+func (d *Desk) seenIn(tx store.Tx, id *pki.CardIdentity) (*Card, error) {
+	if err := d.deriveIn(tx, id); err != nil {
+		return nil, err
+	}
+	known, err := d.GetIn(tx, id.Serial)
+	if !problem.Is(err, "card-unknown") {
+		return known, err
+	}
+	now := d.clock.Now()
+	c := Card{Serial: id.Serial, Type: derivedType(id), State: Active, NationalID: id.NationalID,
+		Holder: id.GivenName + " " + id.FamilyName, IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0), Foreign: true}
+	return &c, keep(tx, c)
+}
+
+func derivedType(id *pki.CardIdentity) string {
+	for _, t := range Types {
+		if t.Product == id.Product && t.Level == strings.Trim(id.Level, "\x00") {
+			return t.Name
+		}
+	}
+	if strings.Contains(id.NationalID, "/") {
+		return "CPE"
+	}
+	return "CPS"
+}
+
+// deriveIn makes the account of a person whom only their card names so far.
+func (d *Desk) deriveIn(tx store.Tx, id *pki.CardIdentity) error {
+	_, err := d.people.ReadIn(tx, id.NationalID)
+	if !problem.Is(err, "identity-unknown") {
+		return err
+	}
+	person := &identities.Identity{NationalID: id.NationalID, FamilyName: id.FamilyName, GivenName: id.GivenName,
+		Behaviour: identities.Behaviour{Action: identities.Ask}, Notes: "compte créé à partir de la carte", Tags: []string{"carte"}}
+	e := identities.Exercise{Profession: id.Profession, FamilyName: id.FamilyName, GivenName: id.GivenName}
+	if id.StructureID != "" {
+		e.Activities = []identities.Activity{{CorporateName: id.Structure, FormerStructureID: id.StructureID}}
+	}
+	if e.Profession != "" || len(e.Activities) > 0 {
+		person.Exercises = []identities.Exercise{e}
+	}
+	if err := person.CheckCodes(); err != nil {
+		person.AllowInvalid = "as the card says: " + problem.From(err).Reason
+	}
+	return d.people.DeriveIn(tx, person)
+}

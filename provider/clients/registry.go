@@ -1,0 +1,148 @@
+package clients
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+
+	"pscemu/config"
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// Registry keeps the registrations.
+type Registry struct {
+	store    store.Store
+	settings *config.Live
+	memo     store.Memo[Client]
+}
+
+var collection = store.Collection[Client]("clients")
+
+// New opens the registry. The settings tell how clients authenticate that have
+// no policy of their own.
+func New(s store.Store, settings *config.Live) *Registry {
+	return &Registry{store: s, settings: settings, memo: store.Memo[Client]{Of: collection}}
+}
+
+// Get finds a client. What it returns is shared and must not be changed.
+func (r *Registry) Get(ctx context.Context, id string) (*Client, error) {
+	c, err := r.memo.Load(ctx, r.store, id)
+	return c, unknown(err, id)
+}
+
+// In finds a client within a transaction, else store.ErrNotFound. What it
+// returns is shared and must not be changed.
+func (r *Registry) In(tx store.Tx, id string) (*Client, error) { return r.memo.Get(tx, id) }
+
+// GetIn finds a client within a transaction. It returns a copy that the caller
+// may change.
+func (r *Registry) GetIn(tx store.Tx, id string) (*Client, error) {
+	c, err := collection.Get(tx, id)
+	if err != nil {
+		return nil, unknown(err, id)
+	}
+	return &c, nil
+}
+
+func unknown(err error, id string) error {
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return problem.New(problem.NotFound, "client-unknown", "no client is registered under this client_id").
+		Got(id).Want("a client_id as `pscemu clients list` prints it")
+}
+
+// List returns up to limit clients behind after.
+func (r *Registry) List(ctx context.Context, after string, limit int) ([]Client, error) {
+	return collection.Page(ctx, r.store, after, limit)
+}
+
+// Put checks and keeps a registration, whether there was one or not.
+func (r *Registry) Put(ctx context.Context, c *Client) error {
+	return r.store.Update(ctx, func(tx store.Tx) error { return r.PutIn(tx, c) })
+}
+
+// PutIn checks and keeps a registration, whether there was one or not. A client
+// that needs a secret and has none gets one.
+func (r *Registry) PutIn(tx store.Tx, c *Client) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	if c.Secret == "" && r.method(c) != MTLS {
+		c.Secret = rand.Text()
+	}
+	return collection.Put(tx, c.ID, *c, store.Forever)
+}
+
+// method is how the client authenticates: its own policy, else the setting.
+func (r *Registry) method(c *Client) string { return r.settings.Policies(c.Policies, nil).ClientAuth }
+
+// Create registers a client under an id that is free.
+func (r *Registry) Create(ctx context.Context, c *Client) error {
+	return r.store.Update(ctx, func(tx store.Tx) error { return r.CreateIn(tx, c) })
+}
+
+// CreateIn registers a client under an id that is free.
+func (r *Registry) CreateIn(tx store.Tx, c *Client) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	switch known, err := collection.Get(tx, c.ID); {
+	case err == nil:
+		return problem.New(problem.Conflict, "client-exists", "a client is registered under this client_id").
+			Got(c.ID + " (" + known.Label() + ")").Want("a client_id that is free").
+			Do("change it with `pscemu clients update " + c.ID + "` or PATCH, or remove it first")
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	return r.PutIn(tx, c)
+}
+
+// Change reads a registration, lets fn change it, checks and keeps it, all in
+// one transaction. fn may run twice.
+func (r *Registry) Change(ctx context.Context, id string, fn func(*Client) error) (c *Client, err error) {
+	err = r.store.Update(ctx, func(tx store.Tx) error {
+		c, err = r.ChangeIn(tx, id, fn)
+		return err
+	})
+	return c, err
+}
+
+// ChangeIn reads a registration, lets fn change it, checks and keeps it. The
+// client_id stays what it is.
+func (r *Registry) ChangeIn(tx store.Tx, id string, fn func(*Client) error) (*Client, error) {
+	c, err := r.GetIn(tx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := fn(c); err != nil {
+		return nil, err
+	}
+	if c.ID != id {
+		return nil, problem.New(problem.Invalid, "id-differs", "a client keeps its client_id").
+			Got(c.ID).Want(id).Do("register another client, and remove this one")
+	}
+	return c, r.PutIn(tx, c)
+}
+
+// Delete removes a registration.
+func (r *Registry) Delete(ctx context.Context, id string) error {
+	return r.store.Update(ctx, func(tx store.Tx) error { return r.DeleteIn(tx, id) })
+}
+
+// DeleteIn removes a registration; one that is absent is refused.
+func (r *Registry) DeleteIn(tx store.Tx, id string) error {
+	if _, err := r.GetIn(tx, id); err != nil {
+		return err
+	}
+	return collection.Delete(tx, id)
+}
+
+// SecretUseless refuses a secret for a client that authenticates by its
+// certificate alone.
+func SecretUseless(id string) error {
+	return problem.New(problem.Invalid, "client-secret-useless", "this client authenticates by its certificate: a secret would never be asked for").
+		Got("a secret, and client-auth mtls").Want("a secret with client-auth secret or either, or mtls without a secret").
+		Do("add --client-auth secret (or either) for " + id + ", or leave the secret out (client_secret: null when it has one)")
+}
