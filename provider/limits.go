@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -120,6 +121,21 @@ func readBody(c echo.Context, most int64) ([]byte, error) {
 	return body, nil
 }
 
+// pageBody is the largest body of an endpoint that anybody may post to: an
+// authorize request (mostParameters, percent-encoded), a form of a page.
+const pageBody = 64 << 10
+
+// forAnybody tells the endpoints where no client shows who it is.
+func forAnybody(path string) bool {
+	return !strings.HasPrefix(path, RealmPath+"/") || path == RealmPath+"/protocol/openid-connect/auth"
+}
+
 func (s *Server) bodyLimit(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error { return BoundBody(c, "max-body", s.config.Limits.Body(), next) }
+	return func(c echo.Context) error {
+		setting, most := "max-body", s.config.Limits.Body()
+		if forAnybody(c.Path()) {
+			setting, most = "max-body, which pages take no more than 64 KiB of", min(most, pageBody)
+		}
+		return BoundBody(c, setting, most, next)
+	}
 }

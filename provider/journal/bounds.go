@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"pscemu/problem"
@@ -17,10 +18,11 @@ const (
 	maxValues = 100     // headers or parameters of an exchange
 )
 
-// cut shortens a text, between two characters.
+// cut shortens a text, between two characters. It is always a copy: what was
+// parsed from a request is a part of it, and would keep the whole in memory.
 func cut(s string, most int) string {
 	if len(s) <= most {
-		return s
+		return strings.Clone(s)
 	}
 	end := most
 	for end > 0 && !utf8.RuneStart(s[end]) {
@@ -35,7 +37,7 @@ func bounded(detail map[string]string) map[string]string {
 	}
 	out := make(map[string]string, len(detail))
 	for k, v := range detail {
-		out[k] = cut(v, maxDetail)
+		out[strings.Clone(k)] = cut(v, maxDetail)
 	}
 	return out
 }
@@ -59,13 +61,13 @@ func (e *Event) size() int {
 	return n
 }
 
-// boundedValues are headers or parameters as they are, unless they are too many
-// or too long.
+// boundedValues are a copy of headers or parameters, without those that are too
+// many and the ends of those that are too long.
 func boundedValues(values map[string][]string) map[string][]string {
-	if len(values) <= maxValues && !tooLong(values) {
-		return values
+	if values == nil {
+		return nil
 	}
-	out := map[string][]string{}
+	out := make(map[string][]string, min(len(values), maxValues))
 	for k, list := range values {
 		if len(out) == maxValues {
 			break
@@ -77,20 +79,6 @@ func boundedValues(values map[string][]string) map[string][]string {
 		out[cut(k, maxDetail)] = short
 	}
 	return out
-}
-
-func tooLong(values map[string][]string) bool {
-	for k, list := range values {
-		if len(k) > maxDetail || len(list) > maxValues {
-			return true
-		}
-		for _, v := range list {
-			if len(v) > maxValue {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // bound cuts what is long, and more when the login would take more than its

@@ -79,7 +79,7 @@ func (l *Logins) crowded(f figures) bool { return f.all() >= l.Max/2 || f.Bytes 
 
 // perLogin is how many bytes a login may take when all are open; one alone may
 // take more.
-const perLogin, leastBytes = 4 << 10, 1 << 20
+const perLogin, leastBytes = 2 << 10, 1 << 20
 
 func (l *Logins) bytes() int { return max(l.Max*perLogin, leastBytes) }
 
