@@ -84,6 +84,7 @@ func BoundBody(c echo.Context, setting string, most int64, next echo.HandlerFunc
 			return err
 		}
 		if int64(len(body)) > most {
+			_, _ = io.CopyN(io.Discard, r.Body, drained)
 			return tooLarge("more")
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
