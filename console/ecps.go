@@ -11,6 +11,7 @@ import (
 	"pscemu/identities/ecps"
 	"pscemu/identities/outbox"
 	"pscemu/problem"
+	"pscemu/provider"
 )
 
 // The e-CPS by the control API.
@@ -153,6 +154,9 @@ func (s *Console) listOutbox(c echo.Context) (any, error) {
 }
 
 func (s *Console) waitOutbox(c echo.Context) (any, error) {
+	if err := provider.Hold(c); err != nil {
+		return nil, err
+	}
 	timeout := patience(c)
 	waiting, stop := context.WithTimeout(ctx(c), timeout)
 	defer stop()

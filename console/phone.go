@@ -14,6 +14,7 @@ import (
 	"pscemu/identities/ecps"
 	"pscemu/identities/outbox"
 	"pscemu/problem"
+	"pscemu/provider"
 	"pscemu/static"
 	"pscemu/web"
 )
@@ -185,6 +186,9 @@ func (s *Console) phoneStream(c echo.Context) error {
 
 // events sends what now says whenever a request changes, and differs.
 func (s *Console) events(c echo.Context, now func() (any, error)) error {
+	if err := provider.Hold(c); err != nil {
+		return err
+	}
 	w := c.Response()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
@@ -224,6 +228,9 @@ func (s *Console) changes(changed <-chan string) bool {
 // phoneState is the stream's stand-in where there is none: a long poll that
 // answers when other requests wait than those seen.
 func (s *Console) phoneState(c echo.Context) error {
+	if err := provider.Hold(c); err != nil {
+		return err
+	}
 	ids := c.QueryParams()["id"]
 	changed := s.ECPS.Watch(ctx(c))
 	for {

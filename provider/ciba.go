@@ -155,6 +155,9 @@ func (s *Server) judgeBackchannel(client *clients.Client, form url.Values) *refu
 	scopes := strings.Fields(form.Get("scope"))
 	plain := s.settings.Policies(client.Policies, nil).BindingMessage == "plain"
 	channel := form.Get("channel")
+	if p := tooLongIn(form, "login_hint", "scope", "acr_values"); p != nil {
+		return refused("ciba-too-long", p.Received, p.Expected)
+	}
 	switch {
 	case !client.AllowsGrant(clients.CIBA):
 		return refused("ciba-forbidden", client.ID, "backchannel_token_delivery_mode poll or ping in the registration")
