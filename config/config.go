@@ -55,9 +55,13 @@ type Limits struct {
 	MaxBody        int `name:"max-body" default:"1" help:"largest body of a request, in MiB" form:"[1-9][0-9]{0,3}"`
 	MaxHeader      int `name:"max-header" default:"64" help:"largest header of a request, in KiB" form:"[1-9][0-9]{0,3}"`
 	MaxImport      int `name:"max-import" default:"64" help:"largest body of an import or a state, in MiB" form:"[1-9][0-9]{0,4}"`
-	MaxStore       int `name:"max-store" default:"8192" help:"how much the data file may hold, in MiB" form:"[1-9][0-9]{0,6}"`
+	MaxStore       int `name:"max-store" default:"8192" help:"how much the data file may hold, and all spaces together, in MiB" form:"[1-9][0-9]{0,6}"`
+	MemoryLimit    int `name:"memory-limit" default:"0" help:"memory that the program tries to stay below, in MiB; what is stored in memory may take half of it; 0 for no limit" form:"0|[1-9][0-9]{1,6}"`
 	MaxLogins      int `name:"max-logins" default:"10000" help:"how many login pages may be open at once" form:"[1-9][0-9]{0,6}"`
+	MaxStreams     int `name:"max-streams" default:"500" help:"how many streams and long polls each listener may have at once; a tenth of its connections stays free of them" form:"[1-9][0-9]{0,5}"`
 	MaxConnections int `name:"max-connections" default:"2000" help:"how many connections each listener may have at once" form:"[1-9][0-9]{0,5}"`
+
+	RequestTimeout time.Duration `name:"request-timeout" default:"30s" help:"how long a client may take to send a header, and each MiB of a body, and to read each MiB of an answer"`
 }
 
 // Body is MaxBody in bytes.
@@ -72,11 +76,23 @@ func (l Limits) Import() int64 { return int64(l.MaxImport) << 20 }
 // Store is MaxStore in bytes.
 func (l Limits) Store() int64 { return int64(l.MaxStore) << 20 }
 
+// Memory is MemoryLimit in bytes, 0 for no limit.
+func (l Limits) Memory() int64 { return int64(l.MemoryLimit) << 20 }
+
+// InMemory is how many bytes all that is stored in memory may take together. Half
+// of a limit is left to the work itself, and to what collecting garbage needs.
+func (l Limits) InMemory() int64 {
+	if l.MemoryLimit == 0 {
+		return l.Store()
+	}
+	return min(l.Store(), l.Memory()/2)
+}
+
 // Setting is one row of the table.
 type Setting struct {
 	Name    string `json:"name"`
 	Value   string `json:"value"`
-	Origin  string `json:"source"` // flag, environment, file, profile, default, api
+	Origin  string `json:"source"` // flag, environment, file, profile, default, api, strict
 	Default string `json:"default"`
 	Help    string `json:"help"`
 	// For tells where a policy can be overridden: client, identity.
@@ -89,6 +105,8 @@ type Setting struct {
 type Loaded struct {
 	Settings
 	Table []Setting
+	// Overruled are the settings that somebody set and strict holds otherwise.
+	Overruled []Setting
 }
 
 // fields are the settings in the table's order, those of Policies last.
@@ -142,7 +160,7 @@ func Load(flags map[string]string, env []string, file string) (*Loaded, error) {
 	}
 	sources := []source{{"file", fromFile}, {"environment", fromEnv}, {"flag", flags}}
 	sources = append([]source{{"profile", profiles[valueIn(sources, "profile")]}}, sources...)
-	l := &Loaded{}
+	l, strict := &Loaded{}, valueIn(sources, "strict") == "true"
 	for _, f := range fields() {
 		row := row(f)
 		for _, s := range sources {
@@ -153,7 +171,13 @@ func Load(flags map[string]string, env []string, file string) (*Loaded, error) {
 		if err := set(reflect.ValueOf(&l.Settings).Elem().FieldByIndex(f.Index), row, f.Tag); err != nil {
 			return nil, err
 		}
+		if held, ok := strictly(f); ok && strict {
+			l.overrule(&row, held)
+		}
 		l.Table = append(l.Table, row)
+	}
+	if strict {
+		l.hold()
 	}
 	return l, l.check()
 }
@@ -173,8 +197,17 @@ func valueIn(sources []source, name string) (value string) {
 	return value
 }
 
+// Longest is how long a setting may make anything last. Together with the latest
+// time of the clock it stays before 2262, where nanoseconds in 64 bits end.
+const (
+	Longest = 50 * 365 * 24 * time.Hour
+	longest = "438000h (50 years)"
+)
+
+// set gives a field the value of its row. The tags bound it: choices, form (a
+// regular expression), duration (a text that is one unless it is this word).
 func set(field reflect.Value, row Setting, tag reflect.StructTag) error {
-	choices, form := tag.Get("choices"), tag.Get("form")
+	choices, form, but := tag.Get("choices"), tag.Get("form"), tag.Get("duration")
 	bad := func(want string) error {
 		return problem.New(problem.Invalid, "setting-invalid", "the setting "+row.Name+" ("+row.Origin+") cannot be used").Got(row.Value).Want(want)
 	}
@@ -184,11 +217,16 @@ func set(field reflect.Value, row Setting, tag reflect.StructTag) error {
 	if form != "" && !regexp.MustCompile("^(?:"+form+")$").MatchString(row.Value) {
 		return bad(row.Help)
 	}
+	if but != "" && row.Value != but {
+		if d, err := time.ParseDuration(row.Value); err != nil || d > Longest {
+			return bad(but + ", or a duration of at most " + longest)
+		}
+	}
 	switch field.Interface().(type) {
 	case time.Duration:
 		d, err := time.ParseDuration(row.Value)
-		if err != nil || d <= 0 {
-			return bad("a duration such as 2m or 4h")
+		if err != nil || d <= 0 || d > Longest {
+			return bad("a duration such as 2m or 4h, of at most " + longest)
 		}
 		field.SetInt(int64(d))
 	case int:
@@ -232,9 +270,10 @@ func readFile(file string) (map[string]string, error) {
 	if file == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(file)
+	data, err := ReadNamed(file)
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "config-unreadable", "the configuration file cannot be read").Got(err.Error())
+		return nil, problem.New(problem.Invalid, "config-unreadable", "the configuration file cannot be read").Got(err.Error()).
+			Want("a YAML file, or a pipe that somebody writes one to").Do("name another with --config, or leave it out")
 	}
 	var raw map[string]any
 	if err := yaml.Unmarshal(data, &raw); err != nil {

@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -71,6 +70,8 @@ type Emulator struct {
 	sender   *delivery.Sender
 	provider *provider.Server
 
+	whole sync.Mutex // held while another content takes the place of everything
+
 	protocol, card, console http.Handler
 	demoPEM, demoKey        []byte
 	closing                 chan struct{} // streams and long polls end with it
@@ -112,7 +113,7 @@ func certificatesIn(file, setting string) ([]*x509.Certificate, error) {
 	if file == "" {
 		return nil, nil
 	}
-	pem, err := os.ReadFile(file)
+	pem, err := config.ReadNamed(file)
 	var out []*x509.Certificate
 	if err == nil {
 		out, err = pki.ParsePEM(pem)
@@ -173,9 +174,7 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 	c := console.New(console.Parts{Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, Orders: e.orders, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal, Faults: e.faults,
 		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces, Pprof: e.settings.Pprof, Limits: e.settings.Limits, Metrics: e.metrics, Tracer: e.tracer})
 	// Before anything new can begin: what is under way then is an earlier run's.
-	if err := e.provider.Resume(ctx); err != nil {
-		return err
-	}
+	e.provider.Resume(ctx)
 	e.protocol, e.card, e.console = e.provider.Handler(), e.provider.CardHandler(), c.Handler()
 	e.describe(ctx)
 	return nil
@@ -227,6 +226,10 @@ func (e *Emulator) warm(ctx context.Context) {
 
 // sweep removes what has expired, in steps that let others write between them.
 func (e *Emulator) sweep(ctx context.Context) {
+	if !e.whole.TryLock() {
+		return // what has expired may depend on a clock that is about to change
+	}
+	defer e.whole.Unlock()
 	for ctx.Err() == nil {
 		n, err := e.store.Sweep(ctx)
 		if err != nil {

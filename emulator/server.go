@@ -42,6 +42,7 @@ type Server struct {
 	options Options
 	world   *Emulator
 	spaces  *spaces
+	memory  *store.Budget // of all that is kept there, the spaces too
 	ca      *x509.Certificate
 
 	listen, card, console net.Listener
@@ -50,7 +51,7 @@ type Server struct {
 
 // Start opens everything; when it returns all listeners accept.
 func Start(ctx context.Context, o Options) (s *Server, err error) {
-	s = &Server{options: o}
+	s = &Server{options: o, memory: store.NewBudget(o.Settings.InMemory())}
 	defer func() {
 		if err != nil {
 			s.Close(ctx)
@@ -104,11 +105,14 @@ func (s *Server) folder() (folder, error) {
 	if err := in.make(); err != nil {
 		return "", err
 	}
+	if err := in.guard(s.options.Settings.Strict); err != nil {
+		return "", err
+	}
 	if s.options.Settings.Memory {
-		s.options.Store = store.NewMemory(s.options.Clock)
+		s.options.Store = store.NewMemory(s.options.Clock, store.Within(s.memory))
 		return in, in.unused()
 	}
-	bolt, err := store.OpenBolt(in.path("pscemu.db"), s.options.Clock, store.Limit(s.options.Settings.Store()))
+	bolt, err := store.OpenBolt(in.path(database), s.options.Clock, store.Limit(s.options.Settings.Store()))
 	if err == nil {
 		s.options.Store = bolt
 	}
@@ -150,6 +154,9 @@ func (s *Server) place(name string) place {
 
 // openWorld makes the server's own world and serves it, beside the spaces.
 func (s *Server) openWorld(ctx context.Context, in folder) error {
+	if err := store.Recover(ctx, s.options.Store); err != nil {
+		return err
+	}
 	at := s.place("")
 	at.folder = in
 	e, err := newWorld(s.options.Version, s.options.Settings, s.options.Clock, s.options.Store, at)
@@ -222,14 +229,21 @@ func (s *Server) cardTLS(base *tls.Config) func(*tls.ClientHelloInfo) (*tls.Conf
 
 // run serves a listener, over TLS unless t is nil.
 func (s *Server) run(name string, l net.Listener, t *tls.Config, h http.Handler) {
-	most := s.options.Settings.MaxConnections
-	open := &connections{most: int64(most)}
-	s.world.metrics.Gauge(`pscemu_connections_open{listener="`+name+`"}`, func() float64 { return float64(open.open.Load()) })
+	limits := s.options.Settings.Limits
+	most := limits.MaxConnections
+	bounds := newListener(most, limits.MaxStreams, limits.RequestTimeout)
+	s.world.metrics.Gauge(`pscemu_connections_open{listener="`+name+`"}`, func() float64 { return float64(bounds.count()) })
+	s.world.metrics.Gauge(`pscemu_streams_open{listener="`+name+`"}`, func() float64 { return float64(len(bounds.streams)) })
 	l = netutil.LimitListener(l, most+most/10+8) // beyond those that are told, others wait
 	if t != nil {
 		l = tls.NewListener(l, t)
 	}
-	server := &http.Server{Handler: open.guard(h), ConnState: open.count, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: s.options.Settings.Header(), ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug)}
+	server := &http.Server{
+		Handler: bounds.guard(h), ConnContext: bounds.enter, ConnState: bounds.follow,
+		ReadHeaderTimeout: limits.RequestTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: limits.Header(),
+		HTTP2:    &http.HTTP2Config{WriteByteTimeout: limits.RequestTimeout},
+		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+	}
 	s.servers = append(s.servers, server)
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

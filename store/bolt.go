@@ -6,11 +6,15 @@ import (
 	"sync/atomic"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"pscemu/clock"
 )
 
 const schemaVersion = "1"
+
+// errClosed is the answer of a store that was closed.
+var errClosed = bolterrors.ErrDatabaseNotOpen
 
 var (
 	dataBucket   = []byte("data")   // key → 8 bytes expiry (Unix ns, 0 = never) + value
@@ -37,14 +41,14 @@ type Bolt struct {
 	watchers
 }
 
-// OpenBolt opens or makes the file, which no other process may hold open.
+// OpenBolt opens or makes the file, which no other process may hold open. One that
+// is free for the most part is compacted first.
 func OpenBolt(path string, c clock.Clock, with ...Option) (*Bolt, error) {
 	db, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
 	s := &Bolt{path: path, most: newSetup(with).most, file: newFile(db), clock: c, jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{})}
-	s.forgetTemporary()
 	go s.write(nil)
 	return s, nil
 }
@@ -78,8 +82,7 @@ func (s *Bolt) Figures() (f Figures) {
 
 // usedOf is how many bytes of a file are in use.
 func usedOf(db *bbolt.DB, tx *bbolt.Tx) int64 {
-	stats := db.Stats()
-	return tx.Size() - int64(stats.FreePageN+stats.PendingPageN)*int64(db.Info().PageSize)
+	return tx.Size() - free(db)
 }
 
 // Close waits for the commit and the readers under way.
@@ -92,6 +95,7 @@ func (s *Bolt) Close() error {
 	if former == nil {
 		return nil
 	}
+	former.leave()
 	<-former.closed
 	return former.err
 }

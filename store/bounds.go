@@ -1,54 +1,63 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"pscemu/problem"
 )
 
-// What one entry may measure. It is judged where it enters a transaction, so
-// that no backend is handed what it cannot keep: bbolt takes keys of 32 KiB,
-// etcd requests of 1.5 MiB. Ids have some dozen characters, and the longest
-// record, a structure with ten thousand cards, takes 200 KiB.
+// What one entry may measure, in bytes. It is judged where it enters, so that no
+// backend is handed what it cannot keep: bbolt takes keys of 32 KiB, etcd
+// requests of 1.5 MiB. Ids have some dozen characters, and the longest record, a
+// structure with ten thousand cards, takes 200 KiB.
 const (
-	MaxKey   = 1 << 10 // bytes, with the ids as they are escaped
-	MaxValue = 1 << 20 // bytes
+	MaxKey   = 1 << 10 // with the collection's name, and the ids as they are escaped
+	MaxValue = 1 << 20
 )
 
-// fits refuses an entry that is too large.
+// What a command may write is a little less: a long command keeps the entry, with
+// its name, as one.
+const (
+	putKey   = MaxKey - undoExtra
+	putValue = MaxValue - undoFrame
+)
+
+// fits refuses an entry that is too large to be written.
 func fits(key string, value []byte) error {
-	maxKey, maxValue := MaxKey, MaxValue
-	if strings.HasPrefix(key, undoPrefix) { // a former entry, with its name
-		maxKey, maxValue = maxKey+undoExtra, maxValue+expiryLen
-	}
 	switch {
 	case key == "":
-		return problem.New(problem.Invalid, "key-empty", "an entry cannot be stored without a name").Want("an id")
-	case len(key) > maxKey:
-		return problem.New(problem.Invalid, "key-too-long", "an id is too long to be stored").
-			Got(fmt.Sprintf("%d bytes: %s…", len(key), printable(key))).
-			Want(fmt.Sprintf("at most %d bytes, with its collection's name", MaxKey)).Do("use a shorter id")
-	case len(value) > maxValue:
-		return problem.New(problem.TooLarge, "value-too-large", "a record is too large to be stored").
-			Got(fmt.Sprintf("%d bytes for %s", len(value), printable(key))).
-			Want(fmt.Sprintf("at most %d bytes", MaxValue)).Do("send less, or split it")
+		return problem.New(problem.Invalid, "store-key-empty", "an entry needs a name").Want("an id")
+	case len(key) > putKey:
+		return problem.New(problem.Invalid, "store-key-long", "this id is too long to be kept").
+			Got(fmt.Sprintf("%s… (%d bytes, written as a key)", beginning(key), len(key))).
+			Want(fmt.Sprintf("%d bytes at most", putKey)).Do("use a shorter id")
+	case len(value) > putValue:
+		return problem.New(problem.TooLarge, "store-value-large", "this is too large to be kept as one record").
+			Got(fmt.Sprintf("%d bytes for %s", len(value), beginning(key))).
+			Want(fmt.Sprintf("%d bytes at most", putValue)).Do("shorten its longest text or list")
 	}
 	return nil
 }
 
-// printable is the beginning of a key, for a refusal.
-func printable(key string) string {
-	const shown = 48
-	if len(key) > shown {
-		key = key[:shown]
+// stored refuses an entry that no store of this kind can have held.
+func stored(e Entry) error {
+	if e.Key == "" || len(e.Key) > MaxKey || len(e.Value) > MaxValue {
+		return errors.Join(fits(e.Key, e.Value))
 	}
-	return strings.ToValidUTF8(key, "?")
+	return nil
+}
+
+// beginning is the first part of a key, for a refusal.
+func beginning(key string) string {
+	const shown = 40
+	return strings.ToValidUTF8(key[:min(shown, len(key))], "?")
 }
 
 // fullProblem is the refusal of what would add to a store that is full.
 func fullProblem(used, most int64) error {
-	return problem.New(problem.TooLarge, "store-full", "as much is stored as may be").
+	return problem.New(problem.TooLarge, "store-full", "the store is as large as it may be").
 		Got(fmt.Sprintf("%d MiB in use", used>>20)).Want(fmt.Sprintf("at most %d MiB", most>>20)).
 		Do("delete people or orders, or raise the setting max-store")
 }

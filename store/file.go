@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -52,14 +50,12 @@ func (s *Bolt) enter() *file {
 	return s.file
 }
 
-// change puts another file, or none, in the place of the one in use.
+// change lets another file serve, or none; the one before is the caller's, who
+// must leave it.
 func (s *Bolt) change(to *file) (former *file) {
 	s.current.Lock()
 	defer s.current.Unlock()
 	former, s.file = s.file, to
-	if former != nil {
-		former.leave()
-	}
 	return former
 }
 
@@ -67,7 +63,7 @@ func (s *Bolt) change(to *file) (former *file) {
 func (s *Bolt) view(fn func(*file, *bbolt.Tx) error) error {
 	f := s.enter()
 	if f == nil {
-		return bolterrors.ErrDatabaseNotOpen
+		return errClosed
 	}
 	defer f.leave()
 	return f.View(func(tx *bbolt.Tx) error { return fn(f, tx) })
@@ -90,8 +86,15 @@ func boltOptions() *bbolt.Options {
 	return o
 }
 
+// openFile opens or makes a data file, and ends what an earlier run left of
+// others beside it. One that is free for the most part is compacted.
 func openFile(path string) (*bbolt.DB, error) {
+	bringBack(path)
 	db, err := openWhole(path)
+	if err == nil {
+		tidy(path)
+		db, err = compacted(path, db)
+	}
 	if err != nil {
 		return nil, openProblem(path, err)
 	}
@@ -175,20 +178,6 @@ func openProblem(path string, err error) error {
 	return p.Want("a pscemu data file").Do("move it away or choose another --data folder")
 }
 
-// check opens a file as a data file of this version and looks at every page.
-func check(path string) (err error) {
-	defer outOfMap(&err)()
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if err := whole(db); err != nil {
-		return err
-	}
-	return db.View(sound)
-}
-
 // sound looks at every page.
 func sound(tx *bbolt.Tx) error {
 	for _, name := range [][]byte{dataBucket, expiryBucket, metaBucket} {
@@ -206,53 +195,4 @@ func sound(tx *bbolt.Tx) error {
 		}
 	}
 	return first
-}
-
-// outOfMap makes an error of it when a torn file leads bbolt out of what is
-// mapped of it, which would end the process otherwise.
-func outOfMap(err *error) func() {
-	before := debug.SetPanicOnFault(true)
-	return func() {
-		debug.SetPanicOnFault(before)
-		if r := recover(); r != nil {
-			*err = fmt.Errorf("damaged: %v", r)
-		}
-	}
-}
-
-// whole tells a file that was cut off.
-func whole(db *bbolt.DB) error {
-	return db.View(func(tx *bbolt.Tx) error {
-		info, err := os.Stat(db.Path())
-		if err == nil && info.Size() < tx.Size() {
-			err = fmt.Errorf("cut off: it has %d bytes of %d", info.Size(), tx.Size())
-		}
-		return err
-	})
-}
-
-// fresh is what the private temporary files beside a data file end with.
-const fresh = ".new-*"
-
-// temporary makes a private file beside the data file.
-func (s *Bolt) temporary() (*os.File, error) {
-	return os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+fresh)
-}
-
-// forgetTemporary removes what a crash left of temporary files. Nobody else
-// makes any while the data file is held open.
-func (s *Bolt) forgetTemporary() {
-	left, _ := filepath.Glob(s.path + fresh)
-	for _, name := range left {
-		_ = os.Remove(name)
-	}
-}
-
-// syncFolder makes new names of files durable. Not every file system can, and
-// none loses more than the last change then.
-func syncFolder(path string) {
-	if d, err := os.Open(filepath.Dir(path)); err == nil {
-		_ = d.Sync()
-		_ = d.Close()
-	}
 }

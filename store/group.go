@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
+
+	"pscemu/problem"
 )
 
 // job is a transaction that waits for a commit.
@@ -31,7 +32,7 @@ func (s *Bolt) Update(ctx context.Context, fn func(Tx) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-s.stop:
-		return bolterrors.ErrDatabaseNotOpen
+		return errClosed
 	}
 }
 
@@ -142,7 +143,7 @@ func (s *Bolt) apart(group []*job) {
 // be.
 func (s *Bolt) attempt(group []*job) error {
 	err := s.update(func(tx *bbolt.Tx) error {
-		wrote, to := false, newTarget(s, tx)
+		wrote, to := false, newTarget(s, s.file.DB, tx)
 		for _, j := range group {
 			if j.spoilt {
 				continue
@@ -189,10 +190,10 @@ type target struct {
 	used         int64 // bytes, with what the jobs before have added
 }
 
-func newTarget(s *Bolt, tx *bbolt.Tx) *target {
+func newTarget(s *Bolt, db *bbolt.DB, tx *bbolt.Tx) *target {
 	t := &target{Bolt: s, data: tx.Bucket(dataBucket), expiry: tx.Bucket(expiryBucket)}
 	if s.most > 0 {
-		t.used = usedOf(s.file.DB, tx)
+		t.used = usedOf(db, tx)
 	}
 	return t
 }
@@ -275,4 +276,10 @@ func (b boltSource) ascend(from string, fn func(string, []byte) bool) {
 	c := b.Cursor()
 	for k, v := c.Seek([]byte(from)); k != nil && fn(string(k), v); k, v = c.Next() {
 	}
+}
+
+// unwritable is the refusal of a disk that takes no more.
+func unwritable(err error) error {
+	return problem.New(problem.Internal, "store-unwritable", "the data file cannot be written; nothing of this request was stored, all that was there before is").
+		Got(err.Error()).Do("make room on the disk, or repair it, and try again")
 }

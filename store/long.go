@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"iter"
 	"log/slog"
+	"strings"
+	"sync"
 	"time"
 
 	"pscemu/problem"
@@ -15,22 +18,28 @@ import (
 type Step func(fn func(Tx) error) error
 
 // Long runs a command that is too large for one transaction, all or nothing:
-// run calls step again and again, each with so little that others never wait
-// long, and what each step overwrites is kept beside its writes. When run fails
-// or panics, or ctx ends, everything is taken back in small steps; what a crash
-// leaves half-way, Recover takes back. name says what it is to whom it
-// disturbs.
+// run calls step again and again, each so short that others hardly wait, and
+// what a step overwrites is kept in the same transaction. When run fails or
+// panics, or ctx ends, everything is taken back in small steps; what a crash
+// leaves half-way, Recover takes back.
 //
 // Others see what is done so far, and write meanwhile, but not the entries that
-// a long command wrote: that is refused with the problem store-claimed, until
-// the command is done. The same goes for two long commands: whoever comes
-// second fails, and is taken back. What many write, such as a counter, is
-// therefore written by an Update of its own, before or after.
-func Long(ctx context.Context, s Store, name string, run func(Step) error) (err error) {
+// the command wrote: they are refused with the problem store-claimed until it is
+// done. The same goes for two long commands: whoever comes second at an entry
+// fails, and is taken back. What many write, such as a counter, is therefore
+// written by an Update of its own, before or after.
+func Long(ctx context.Context, s Store, run func(Step) error) error {
+	return LongAs(ctx, s, "a long command", run)
+}
+
+// LongAs is Long by a name that tells those whom it disturbs what it is.
+func LongAs(ctx context.Context, s Store, name string, run func(Step) error) (err error) {
 	if err := outermost("Long"); err != nil {
 		return err
 	}
 	l := &long{ctx: ctx, store: s, id: rand.Text()[:longID], name: name}
+	active.Store(l.id, true)
+	defer active.Delete(l.id)
 	done := false
 	defer func() {
 		if !done { // also when run panicked
@@ -47,6 +56,9 @@ func Long(ctx context.Context, s Store, name string, run func(Step) error) (err 
 	return nil
 }
 
+// active are the ids of the long commands that run in this process.
+var active sync.Map
+
 type long struct {
 	ctx      context.Context
 	store    Store
@@ -55,11 +67,12 @@ type long struct {
 }
 
 func (l *long) step(fn func(Tx) error) error {
-	err := l.update(l.ctx, func(t *overlay) error {
+	err := l.update(func(t *overlay) error {
 		if !l.begun {
-			t.set(longPrefix+l.id, encode([]byte(l.name), time.Time{}))
+			name, _ := json.Marshal(l.name) // cannot fail
+			t.set(longPrefix+l.id, encode(name, time.Time{}))
 		} else if t.raw(longPrefix+l.id) == nil {
-			return problem.New(problem.Conflict, "long-overtaken", "everything stored was replaced while this command was under way").Got(l.name).Do("start it again")
+			return overtaken(l.name)
 		}
 		t.long = l.id
 		return fn(t)
@@ -68,11 +81,16 @@ func (l *long) step(fn func(Tx) error) error {
 	return err
 }
 
-func (l *long) update(ctx context.Context, fn func(*overlay) error) error {
-	if err := ctx.Err(); err != nil {
+func overtaken(name string) error {
+	return problem.New(problem.Conflict, "store-replaced", "everything stored was replaced while this went on; nothing of it was done").
+		Got(name).Want("no restore and no reset meanwhile").Do("try again")
+}
+
+func (l *long) update(fn func(*overlay) error) error {
+	if err := l.ctx.Err(); err != nil {
 		return err
 	}
-	return l.store.Update(ctx, func(tx Tx) error { return fn(tx.(*overlay)) })
+	return l.store.Update(l.ctx, func(tx Tx) error { return fn(tx.(*overlay)) })
 }
 
 // finish is the moment from which the command is done: without a header its
@@ -81,14 +99,15 @@ func (l *long) finish() error {
 	if !l.begun {
 		return l.ctx.Err()
 	}
-	if err := l.step(func(tx Tx) error {
+	err := l.step(func(tx Tx) error {
 		tx.(*overlay).set(longPrefix+l.id, nil)
 		return nil
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
-	if err := drop(context.WithoutCancel(l.ctx), l.store, undoPrefix+l.id+"/"); err != nil {
-		slog.Warn("the undo log of a command that is done stays until the next start", "command", l.name, "error", err)
+	if err := drop(context.WithoutCancel(l.ctx), l.store, l.id); err != nil {
+		slog.Warn("what a command kept to be taken back stays until the next start", "command", l.name, "error", err)
 	}
 	return nil
 }
@@ -104,39 +123,69 @@ func (l *long) undo() error {
 	return err
 }
 
-// Recover takes back the long commands that a crash left half-way. It runs
-// before anything else writes.
-func Recover(ctx context.Context, s Store) error {
-	return recoverIn(ctx, s)
-}
+// Recover takes back the long commands that were cut off: by the end of the
+// program, or by another content that took the place of theirs.
+func Recover(ctx context.Context, s Store) error { return recoverIn(ctx, s, true) }
 
 // updater is as much of a store as undoing needs.
 type updater interface {
 	Update(ctx context.Context, fn func(Tx) error) error
 }
 
-func recoverIn(ctx context.Context, s updater) error {
-	for {
-		var left []string
-		var name string
+// recoverIn takes back what the store knows of long commands, but not those that
+// run in this process when they are spared.
+func recoverIn(ctx context.Context, s updater, spare bool) error {
+	for at := ""; ; {
+		var found leftover
 		err := s.Update(ctx, func(tx Tx) error {
-			t := tx.(*overlay)
-			if left = t.underWay(""); len(left) > 0 {
-				name = string(t.raw(longPrefix + left[0])[expiryLen:])
-			}
+			found = tx.(*overlay).leftover(at)
 			return nil
 		})
+		if err != nil || found.id == "" {
+			return err
+		}
+		at = found.id
+		if _, runs := active.Load(found.id); runs && spare {
+			continue
+		}
+		if !found.underWay {
+			err = drop(ctx, s, found.id)
+		} else {
+			slog.Warn("a command was cut off; it is taken back", "command", found.name)
+			err = undo(ctx, s, found.id)
+		}
 		if err != nil {
 			return err
 		}
-		if len(left) == 0 {
-			return drop(ctx, s, undoPrefix)
-		}
-		slog.Warn("taking back a command that was interrupted", "command", name)
-		if err := undo(ctx, s, left[0]); err != nil {
-			return err
-		}
 	}
+}
+
+// leftover is a long command that the store knows.
+type leftover struct {
+	id, name string
+	underWay bool // else it was done, and its undo records are remains
+}
+
+// leftover finds the first with an id behind after.
+func (t *overlay) leftover(after string) (l leftover) {
+	l.id = t.idFrom(longPrefix, after+"\x00")
+	// "0" follows the slash behind an id, and comes before every id.
+	if id := t.idFrom(undoPrefix, after+"0"); l.id == "" || id != "" && id < l.id {
+		l.id = id
+	}
+	l.underWay, l.name = t.raw(longPrefix+l.id) != nil, t.nameOf(l.id)
+	return l
+}
+
+// idFrom is the id of the first key below the prefix, from here on.
+func (t *overlay) idFrom(prefix, from string) (id string) {
+	t.ascend(prefix+from, func(key string, _ []byte) bool {
+		if rest, ok := strings.CutPrefix(key, prefix); ok {
+			id, _, _ = strings.Cut(rest, "/")
+		}
+		return false
+	})
+	return id
 }
 
 // What one transaction of undoing takes at most.
@@ -148,49 +197,61 @@ const (
 
 // undo puts back what was before the long command, then forgets that it was.
 func undo(ctx context.Context, s updater, id string) error {
-	return inBatches(ctx, s, undoPrefix+id+"/", func(t *overlay, key string, former []byte) {
-		if len(former) == 0 {
-			former = nil
+	return inBatches(ctx, s, undoPrefix+id+"/", func(t *overlay, key string, value []byte) error {
+		var u undone
+		if err := json.Unmarshal(value, &u); err != nil {
+			return err
 		}
-		t.set(key, former)
+		t.set(key, u.entry())
+		return nil
 	}, func(t *overlay) { t.set(longPrefix+id, nil) })
 }
 
-// drop forgets undo records.
-func drop(ctx context.Context, s updater, prefix string) error {
-	return inBatches(ctx, s, prefix, func(*overlay, string, []byte) {}, func(*overlay) {})
+// drop forgets what a long command that is done has kept.
+func drop(ctx context.Context, s updater, id string) error {
+	keep := func(*overlay, string, []byte) error { return nil }
+	return inBatches(ctx, s, undoPrefix+id+"/", keep, func(*overlay) {})
 }
 
-// inBatches removes the entries below the prefix and does each, in transactions
-// of bounded size, and last in the transaction of the last.
-func inBatches(ctx context.Context, s updater, prefix string, each func(t *overlay, key string, value []byte), last func(*overlay)) error {
+// inBatches does each entry below the prefix and removes it, in transactions of
+// bounded size, and last in the transaction of the last.
+func inBatches(ctx context.Context, s updater, prefix string, each func(t *overlay, key string, value []byte) error, last func(*overlay)) error {
 	for done := false; !done; {
-		err := s.Update(ctx, func(tx Tx) error {
+		err := s.Update(ctx, func(tx Tx) (err error) {
 			t := tx.(*overlay)
 			t.free = true
-			n, size, after := 0, 0, ""
-			for n < undoEntries && size < undoBytes {
-				page, err := t.List(prefix, after, undoPage)
-				if err != nil {
-					return err
-				}
-				for _, e := range page {
-					n, size, after = n+1, size+len(e.Key)+len(e.Value), e.Key
-					t.set(e.Key, nil)
-					each(t, e.Key[len(prefix):], e.Value)
-				}
-				if done = len(page) < undoPage; done {
-					last(t)
-					return nil
-				}
+			if done, err = t.batch(prefix, each); done {
+				last(t)
 			}
-			return nil
+			return err
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// batch is one transaction of inBatches; done tells that nothing is left.
+func (t *overlay) batch(prefix string, each func(t *overlay, key string, value []byte) error) (done bool, err error) {
+	n, size, after := 0, 0, ""
+	for n < undoEntries && size < undoBytes {
+		page, err := t.List(prefix, after, undoPage)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range page {
+			n, size, after = n+1, size+len(e.Key)+len(e.Value), e.Key
+			if err := each(t, e.Key[len(prefix):], e.Value); err != nil {
+				return false, err
+			}
+			t.set(e.Key, nil)
+		}
+		if len(page) < undoPage {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // A batch of Each is as large as takes about so long.
@@ -200,11 +261,11 @@ const (
 	batchMost  = 1000
 )
 
-// Each is Long over items, as many a step as others can wait for. fn writes one
+// Each is LongAs over items, as many a step as others can wait for. fn writes one
 // item, and may be called twice with it; done hears after each step how many
 // are written so far.
 func Each[T any](ctx context.Context, s Store, name string, items iter.Seq2[T, error], fn func(Tx, T) error, done func(n int)) error {
-	return Long(ctx, s, name, func(step Step) error {
+	return LongAs(ctx, s, name, func(step Step) error {
 		b := batches[T]{step: step, fn: fn, done: done, size: batchStart}
 		for item, err := range items {
 			if err != nil {

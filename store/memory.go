@@ -2,12 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/tidwall/btree"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"pscemu/clock"
 )
@@ -126,7 +125,7 @@ func (s *Memory) View(_ context.Context, fn func(Tx) error) error {
 	}
 	now := s.tree.Load()
 	if now == nil {
-		return bolterrors.ErrDatabaseNotOpen
+		return errClosed
 	}
 	return look(fn, reader(now, s.clock.Now()))
 }
@@ -152,7 +151,7 @@ func (s *Memory) update(fn func(Tx) error) ([]string, error) {
 	defer s.commit.Unlock()
 	now := s.tree.Load()
 	if now == nil {
-		return nil, bolterrors.ErrDatabaseNotOpen
+		return nil, errClosed
 	}
 	s.updates.Add(1)
 	after, keys, err := s.run(now, fn)
@@ -181,44 +180,48 @@ func (s *Memory) run(now *tree, fn func(Tx) error) (*tree, []string, error) {
 	return after, o.keys(), nil
 }
 
-// Replace makes what fill puts the whole content, or changes nothing.
-func (s *Memory) Replace(ctx context.Context, fill func(PutFunc) error, with ...Replacing) error {
+// Replace builds the new content beside the one that serves.
+func (s *Memory) Replace(ctx context.Context, r Replacement) (kept string, err error) {
 	if err := outermost("Replace"); err != nil {
-		return err
+		return "", err
 	}
 	if !s.replacing.TryLock() {
-		return errReplacing()
+		return "", ErrReplacing
 	}
 	defer s.replacing.Unlock()
-	u, r := &treeUpdater{s, &tree{}}, options(with)
-	err := fill(func(key string, value []byte, expires time.Time) error {
-		if err := fits(key, value); err != nil {
+	next, err := s.build(ctx, r.Fill)
+	if err != nil {
+		return "", err
+	}
+	former, err := s.swapIn(next, r.Last)
+	if err != nil {
+		return "", err
+	}
+	s.notifyAll()
+	if err := r.then(); err != nil {
+		back := s.swapBack(former)
+		s.notifyAll()
+		return "", errors.Join(putBack(err), back)
+	}
+	return "", nil
+}
+
+func (s *Memory) build(ctx context.Context, fill func(func(Entry) error) error) (*treeUpdater, error) {
+	u := &treeUpdater{s, &tree{}}
+	err := fill(func(e Entry) error {
+		if err := errors.Join(ctx.Err(), stored(e)); err != nil {
 			return err
 		}
-		u.set(key, encode(value, expires))
+		u.set(e.Key, encode(e.Value, e.Expires))
 		if most := s.budget.most; most > 0 && u.bytes > most {
 			return fullProblem(u.bytes, most)
 		}
-		return ctx.Err()
+		return nil
 	})
 	if err == nil {
-		err = ctx.Err()
+		err = recoverIn(ctx, u, false)
 	}
-	if err == nil {
-		err = recoverIn(ctx, u)
-	}
-	for _, judge := range r.judge {
-		if err == nil {
-			err = call(judge, reader(u.tree, s.clock.Now()))
-		}
-	}
-	if err == nil {
-		err = s.change(u, r)
-	}
-	if err == nil {
-		s.notifyAll()
-	}
-	return rethrow(err)
+	return u, errors.Join(err, ctx.Err())
 }
 
 // treeUpdater writes a tree that is not in use yet.
@@ -235,25 +238,38 @@ func (u *treeUpdater) Update(_ context.Context, fn func(Tx) error) error {
 	return err
 }
 
-// change is what others wait for.
-func (s *Memory) change(to *treeUpdater, r replacing) error {
+// swapIn lets a content serve, and returns the one before. This is what others
+// wait for.
+func (s *Memory) swapIn(next *treeUpdater, last func(was, now Tx) error) (former *tree, err error) {
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	former := s.tree.Load()
+	former = s.tree.Load()
 	if former == nil {
-		return bolterrors.ErrDatabaseNotOpen
+		return nil, errClosed
 	}
-	if r.carry != nil {
-		read := reader(former, s.clock.Now())
-		err := to.Update(context.Background(), func(now Tx) error { return r.carry(read, now) })
-		if err != nil {
-			return err
+	if last != nil {
+		was := reader(former, s.clock.Now())
+		if err := next.Update(context.Background(), func(now Tx) error { return last(was, now) }); err != nil {
+			return nil, err
 		}
 	}
-	if err := s.budget.take(to.bytes - former.bytes); err != nil {
-		return err
+	if err := s.budget.take(next.bytes - former.bytes); err != nil {
+		return nil, err
 	}
-	s.tree.Store(to.tree)
+	s.tree.Store(next.tree)
+	return former, nil
+}
+
+// swapBack lets the former content serve again.
+func (s *Memory) swapBack(former *tree) error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	failed := s.tree.Load()
+	if failed == nil {
+		return errClosed
+	}
+	s.budget.used.Add(former.bytes - failed.bytes) // it was there before
+	s.tree.Store(former)
 	return nil
 }
 
@@ -266,7 +282,7 @@ func (s *Memory) Sweep(context.Context) (n int, err error) {
 	defer s.commit.Unlock()
 	now := s.tree.Load()
 	if now == nil {
-		return 0, bolterrors.ErrDatabaseNotOpen
+		return 0, errClosed
 	}
 	due := now.due(nanos(s.clock.Now()))
 	if len(due) == 0 {

@@ -18,7 +18,10 @@ import (
 // runs a transaction function. Tests panic; a request is refused.
 
 // strict makes nesting panic, and also refuses a transaction within a View.
-var strict = testing.Testing()
+var strict = testing.Testing() || nesting == "panic"
+
+// nesting is set to panic, by a flag of the linker, in the program that tests run.
+var nesting string
 
 // running counts the functions of Update that run: while there is none, nobody
 // has to look at a stack.
@@ -62,10 +65,15 @@ func panicked(r any) error {
 	return fmt.Errorf("store: transaction panicked: %v", r)
 }
 
+// ErrNested is what a transaction that is opened within another is refused with.
+// A command opens one transaction and hands its Tx on.
+var ErrNested = errors.New("store: a transaction within another")
+
 // nested is the error, and in tests the panic, of a transaction within another.
 type nested struct{ error }
 
-func (n *nested) Unwrap() error { return n.error }
+// Unwrap is the problem, and what kind it is.
+func (n *nested) Unwrap() []error { return []error{n.error, ErrNested} }
 
 // outermost refuses to open a transaction, named by what opens it, within
 // another.

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"sync"
 	"testing"
-	"time"
 
 	"pscemu/clock"
 	"pscemu/problem"
@@ -54,187 +55,179 @@ func names(t *testing.T, path string) (out []string) {
 	return out
 }
 
-func replaceWith(s store.Store, v string, with ...store.Replacing) error {
-	return s.Replace(context.Background(), func(put store.PutFunc) error {
-		return put(things.Key("a"), []byte(`"`+v+`"`), time.Time{})
-	}, with...)
+func replaceWith(s store.Store, v string, keep bool) (string, error) {
+	return s.Replace(context.Background(), store.Replacement{Keep: keep, Fill: func(put func(store.Entry) error) error {
+		return put(store.Entry{Key: things.Key("a"), Value: []byte(`"` + v + `"`)})
+	}})
 }
 
-func TestAReplacedFileIsKeptUnderAFreeNameAndTheNewOneIsFoundAgain(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "db")
-	s := openBolt(t, path)
-	save(t, s, "a", "old")
-	if err := replaceWith(s, "new", store.KeepAs("db.kept")); err != nil {
+func replaceAll(t *testing.T, s store.Store, v string, keep bool) (kept string) {
+	t.Helper()
+	kept, err := replaceWith(s, v, keep)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := replaceWith(s, "newer", store.KeepAs("db.kept")); !problem.Is(err, "backup-kept-taken") {
-		t.Fatalf("the kept file's name was given away: %v", err)
+	return kept
+}
+
+func TestThreeReplacedFilesAreKeptUnderTheirDatesAndTheNewOneIsFoundAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	s := openBolt(t, path)
+	save(t, s, "a", "0")
+	var kept []string
+	for n := 1; n <= 5; n++ {
+		kept = append(kept, replaceAll(t, s, strconv.Itoa(n), true))
 	}
+	replaceAll(t, s, "new", false)
 	holds(t, s, "a", "new")
 	save(t, s, "b", "1")
-	if got := names(t, path); len(got) != 2 {
-		t.Errorf("temporary files stay: %v", got)
+	if got, want := names(t, path), append([]string{"db"}, kept[2:]...); !slices.Equal(got, want) {
+		t.Fatalf("the files are %v, want %v", got, want)
 	}
-	for name, mode := range map[string]os.FileMode{path: 0o600, path + ".kept": 0o600} {
-		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != mode {
+	for _, name := range names(t, path) {
+		if info, err := os.Stat(filepath.Join(filepath.Dir(path), name)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, kept := openBolt(t, path), openBolt(t, path+".kept")
+	again := openBolt(t, path)
 	holds(t, again, "a", "new")
 	holds(t, again, "b", "1")
-	holds(t, kept, "a", "old")
-	holds(t, kept, "b", "")
+	for n, name := range kept[2:] { // the second replacement after the first kept "1"
+		holds(t, openBolt(t, filepath.Join(filepath.Dir(path), name)), "a", strconv.Itoa(n+2))
+	}
 }
 
 func TestAFileThatIsInUseIsRefusedToAnotherAlsoAfterAReplacement(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	s := openBolt(t, path)
-	if err := replaceWith(s, "new"); err != nil {
-		t.Fatal(err)
-	}
+	replaceAll(t, s, "new", false)
 	if _, err := store.OpenBolt(path, &clock.Adjustable{}); !problem.Is(err, "store-unusable") {
 		t.Fatalf("a second store on the same file: %v", err)
 	}
+	holds(t, s, "a", "new")
 }
 
-func TestARestoreThatCannotBeChangesNothingAndLeavesNoFile(t *testing.T) {
+// Whoever waited for the lock of a file that was replaced meanwhile would write
+// where nobody reads.
+func TestAReplacedFileIsNotOpenedByWhoWaitedForIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	s := openBolt(t, path)
-	save(t, s, "a", "1")
-	var backup bytes.Buffer
-	if err := s.Backup(&backup); err != nil {
-		t.Fatal(err)
+	opened := make(chan error)
+	go func() {
+		other, err := store.OpenBolt(path, &clock.Adjustable{})
+		if err == nil {
+			err = errors.Join(errors.New("it was opened"), other.Close())
+		}
+		opened <- err
+	}()
+	for done := false; !done; {
+		replaceAll(t, s, "new", false)
+		select {
+		case err := <-opened:
+			done = true
+			if !problem.Is(err, "store-unusable") {
+				t.Fatal(err)
+			}
+		default:
+		}
 	}
-	save(t, s, "a", "2")
-	whole := backup.Bytes()
-	for name, bad := range map[string][]byte{
-		"empty":       {},
-		"cut off":     whole[:len(whole)/2],
-		"no database": bytes.Repeat([]byte("x"), 10_000),
+}
+
+func TestAReplacementThatFailsLeavesNoFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	s := openBolt(t, path)
+	save(t, s, "a", "old")
+	stop := errors.New("stop")
+	for name, r := range map[string]store.Replacement{
+		"fill": {Fill: func(func(store.Entry) error) error { return stop }, Keep: true},
+		"last": {Fill: func(func(store.Entry) error) error { return nil }, Keep: true, Last: func(store.Tx, store.Tx) error { return stop }},
+		"then": {Fill: func(func(store.Entry) error) error { return nil }, Keep: true, Then: func() error { return stop }},
 	} {
-		if err := s.Restore(bytes.NewReader(bad), store.KeepAs("db.kept")); !problem.Is(err, "backup-unreadable") {
+		if _, err := s.Replace(context.Background(), r); !errors.Is(err, stop) {
 			t.Errorf("%s: %v", name, err)
 		}
-		holds(t, s, "a", "2")
-		if got := names(t, path); len(got) != 1 {
-			t.Errorf("%s: %v", name, got)
+		if got := names(t, path); !slices.Equal(got, []string{"db"}) {
+			t.Errorf("%s leaves %v", name, got)
 		}
+		holds(t, s, "a", "old")
 	}
-	if err := s.Restore(bytes.NewReader(whole), store.Judge(func(store.Tx) error { return errors.New("no") })); err == nil {
-		t.Error("what was judged bad is in place")
-	}
-	holds(t, s, "a", "2")
-	if err := s.Restore(bytes.NewReader(whole), store.KeepAs("db.kept")); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	holds(t, s, "a", "1")
+	holds(t, openBolt(t, path), "a", "old")
 }
 
-// A slow upload holds the turn, and another restore is refused; a backup that
-// began before the change is still of the former content.
-func TestARestoreUnderWayRefusesAnotherAndABackupUnderWayStaysWhole(t *testing.T) {
+func TestWhatACrashLeftBesideTheDataFileIsPutRightAtOpen(t *testing.T) {
+	for name, leave := range map[string]func(path string) error{
+		"half a file":                    func(path string) error { return os.WriteFile(path+".new-123", []byte("half"), 0o600) },
+		"a second name, nothing swapped": func(path string) error { return os.Link(path, path+".before-20260102-030405.000") },
+		"a former file":                  func(path string) error { return os.WriteFile(path+".former-20260102-030405.000", nil, 0o600) },
+		"between two renames":            func(path string) error { return os.Rename(path, path+".former-20260102-030405.000") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "db")
+			s := openBolt(t, path)
+			save(t, s, "a", "1")
+			if err := errors.Join(s.Close(), leave(path)); err != nil {
+				t.Fatal(err)
+			}
+			again := openBolt(t, path)
+			holds(t, again, "a", "1")
+			if got := names(t, path); !slices.Equal(got, []string{"db"}) {
+				t.Errorf("%v", got)
+			}
+		})
+	}
+}
+
+// A store that is refused the file's lock leaves alone what its owner builds.
+func TestOpeningAFileInUseTouchesNothingBesideIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	s := openBolt(t, path)
-	save(t, s, "a", "1")
-	var first bytes.Buffer
-	if err := s.Backup(&first); err != nil {
-		t.Fatal(err)
-	}
-	save(t, s, "a", "2")
-	up := &gate{data: first.Bytes(), at: make(chan struct{}), open: make(chan struct{})}
-	down := &gate{at: make(chan struct{}), open: make(chan struct{})}
-	var both sync.WaitGroup
-	both.Go(func() {
-		if err := s.Backup(down); err != nil {
-			t.Error(err)
+	_, err := s.Replace(context.Background(), store.Replacement{Fill: func(put func(store.Entry) error) error {
+		before := names(t, path)
+		if _, err := store.OpenBolt(path, &clock.Adjustable{}); !problem.Is(err, "store-unusable") {
+			t.Errorf("it was opened: %v", err)
 		}
-	})
-	both.Go(func() {
-		if err := s.Restore(up); err != nil {
-			t.Error(err)
+		if after := names(t, path); !slices.Equal(before, after) || len(after) != 2 {
+			t.Errorf("the files were %v and are %v", before, after)
 		}
-	})
-	<-down.at
-	<-up.at
-	if err := s.Restore(bytes.NewReader(first.Bytes())); !problem.Is(err, "store-replacing") {
-		t.Errorf("beside a restore: %v", err)
-	}
-	if err := replaceWith(s, "x"); !problem.Is(err, "store-replacing") {
-		t.Errorf("beside a restore: %v", err)
-	}
-	save(t, s, "a", "3")
-	close(up.open)
-	for v := ""; v != "1"; { // the restore is done while the backup is not
-		v, _ = things.LoadMaybe(context.Background(), s, "a")
-	}
-	save(t, s, "a", "4")
-	close(down.open)
-	both.Wait()
-	if err := s.Restore(bytes.NewReader(down.data)); err != nil {
+		return nil
+	}})
+	if err != nil {
 		t.Fatal(err)
 	}
-	holds(t, s, "a", "2")
 }
 
-// gate is a slow connection: it stops once, until it is opened.
-type gate struct {
-	data     []byte
-	once     sync.Once
-	at, open chan struct{}
-}
-
-func (g *gate) stop() { g.once.Do(func() { close(g.at); <-g.open }) }
-
-func (g *gate) Read(p []byte) (int, error) {
-	g.stop()
-	r := bytes.NewReader(g.data)
-	n, err := r.Read(p)
-	g.data = g.data[n:]
-	return n, err
-}
-
-func (g *gate) Write(p []byte) (int, error) {
-	g.stop()
-	g.data = append(g.data, p...)
-	return len(p), nil
-}
-
-func TestWhatACrashLeftOfTemporaryFilesIsRemovedAtOpen(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "db")
-	if err := os.WriteFile(path+".new-123", []byte("half"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	openBolt(t, path)
-	if got := names(t, path); len(got) != 1 {
-		t.Errorf("%v", got)
-	}
-}
-
-// The file grows far beyond what a reader began with, and nobody waits for it.
+// The file grows far beyond what a reader began with, and is replaced, and nobody
+// waits for the reader.
 func TestASlowReaderStopsNobody(t *testing.T) {
 	s := openBolt(t, filepath.Join(t.TempDir(), "db"))
 	save(t, s, "a", "1")
-	err := s.View(context.Background(), func(store.Tx) error {
+	err := s.View(context.Background(), func(tx store.Tx) error {
 		var writer sync.WaitGroup
 		writer.Go(func() {
-			for n := range 20 {
+			for n := range 40 {
 				err := s.Update(context.Background(), func(tx store.Tx) error {
-					return tx.Put(things.Key(string(rune('b'+n))), bytes.Repeat([]byte("x"), 1<<19), store.Forever)
+					return tx.Put(things.Key("big"+strconv.Itoa(n)), bytes.Repeat([]byte("x"), 1<<19), store.Forever)
 				})
 				if err != nil {
 					t.Error(err)
 				}
 				holds(t, s, "a", "1")
 			}
-			if err := replaceWith(s, "2"); err != nil {
+			if _, err := replaceWith(s, "2", false); err != nil {
 				t.Error(err)
 			}
+			holds(t, s, "a", "2")
 		})
 		writer.Wait()
+		if v, err := things.Get(tx, "a"); v != "1" {
+			t.Errorf("the reader reads %q, %v", v, err)
+		}
 		return nil
 	})
 	if err != nil {

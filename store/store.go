@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"pscemu/problem"
 )
 
 // ErrNotFound is returned for a key that is absent or whose time has passed.
@@ -35,26 +37,58 @@ type Tx interface {
 	// List returns up to limit live entries with the prefix, in key order,
 	// behind the key after ("" = from the start).
 	List(prefix, after string, limit int) ([]Entry, error)
+	// Now is the moment of the transaction, on the emulator's clock.
+	Now() time.Time
 }
 
+// Replacement is a whole content that takes the place of the one there. It is
+// built beside it, while others read and write; what they write meanwhile is
+// gone with the former content. A long command that is under way in what is
+// handed over is taken back.
+type Replacement struct {
+	// Fill hands over the entries, in any order; the last with a key stays. What
+	// has expired is kept until the next sweep. put is for the goroutine of Fill.
+	Fill func(put func(Entry) error) error
+	// Last, unless nil, may change the new content by what the former holds. It
+	// runs when nothing can change the former any more, so it is short.
+	Last func(was, now Tx) error
+	// Then, unless nil, runs when the new content serves. When it fails, the
+	// former is put back and the error is an ErrPutBack.
+	Then func() error
+	// Keep keeps the former content under a name with a date, where there are
+	// files; the oldest of more than KeptFormer goes.
+	Keep bool
+}
+
+// KeptFormer is how many former contents are kept.
+const KeptFormer = 3
+
+// ErrPutBack tells that a Replacement's Then failed and the former content
+// serves again. ErrReplacing that another Replacement is under way.
+var (
+	ErrPutBack   = errors.New("store: the former content was put back")
+	ErrReplacing = error(problem.New(problem.Conflict, "store-replacing", "everything stored is being replaced already; nothing was changed").
+			Want("one restore, state or reset at a time").Do("try again when the other is done"))
+)
+
 // Store is what every backend implements; package storetest checks it.
+//
+// A function of View or Update may not open another transaction: ErrNested.
 type Store interface {
 	View(ctx context.Context, fn func(Tx) error) error
 	// Update commits all of fn's writes, durably, or none when fn fails.
 	Update(ctx context.Context, fn func(Tx) error) error
-	// Replace makes what fill puts the whole content, durably, or changes
-	// nothing when fill fails or ctx ends. Others read and write the former
-	// content while fill runs; updates that come during the change itself see
-	// the new one. One Replace runs at a time: another is refused with the
-	// problem store-replacing. It may not run within a transaction.
-	Replace(ctx context.Context, fill func(put PutFunc) error, with ...Replacing) error
 	// Watch delivers the keys below prefix that change after the call, until
 	// ctx ends. It is a hint to read again: bursts may be merged. The prefix
 	// itself says that everything may have changed.
 	Watch(ctx context.Context, prefix string) <-chan string
-	// Sweep removes expired entries, so many that others need not wait long, and
-	// tells how many; 0 when there is none left.
+	// Sweep removes expired entries, some thousand at most, and tells how many;
+	// 0 when none is left.
 	Sweep(ctx context.Context) (int, error)
+	// Replace puts a whole new content in the place of everything, durably, or
+	// changes nothing. Updates that come during the exchange itself see the new
+	// content. It returns the name under which the former content was kept.
+	Replace(ctx context.Context, r Replacement) (kept string, err error)
 	Close() error
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 
 	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // sweepMost is how many entries one commit of Sweep removes.
@@ -27,7 +26,7 @@ func (s *Bolt) Sweep(context.Context) (n int, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if s.file == nil {
-		return 0, bolterrors.ErrDatabaseNotOpen
+		return 0, errClosed
 	}
 	err = s.file.Update(func(tx *bbolt.Tx) (err error) {
 		n, err = sweep(tx, at)

@@ -63,6 +63,9 @@ func (t *overlay) Get(key string) ([]byte, error) {
 	return raw[expiryLen:], nil
 }
 
+// Now is the moment of the transaction.
+func (t *overlay) Now() time.Time { return t.now }
+
 func (t *overlay) Put(key string, value []byte, ttl time.Duration) error {
 	if t.changes == nil {
 		return errReadOnly
@@ -169,11 +172,13 @@ const expiryLen = 8
 func encode(value []byte, expires time.Time) []byte {
 	raw := make([]byte, expiryLen+len(value))
 	if !expires.IsZero() {
-		binary.BigEndian.PutUint64(raw, uint64(nanos(expires)))
+		putExpiry(raw, nanos(expires))
 	}
 	copy(raw[expiryLen:], value)
 	return raw
 }
+
+func putExpiry(raw []byte, at int64) { binary.BigEndian.PutUint64(raw, uint64(at)) }
 
 func expiryOf(raw []byte) int64 { return int64(binary.BigEndian.Uint64(raw)) }
 

@@ -48,7 +48,7 @@ func (s *watchers) notify(keys []string) {
 	}
 }
 
-// notifyAll tells every watcher that everything may have changed.
+// notifyAll tells every watcher that whatever it watches may have changed.
 func (s *watchers) notifyAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pscemu/config"
 	"pscemu/emulator"
 	"pscemu/provider/journal"
 	"pscemu/telemetry"
@@ -33,6 +34,9 @@ func serve(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	slog.SetDefault(telemetry.Logger(os.Stderr, l.LogFormat, levels[l.LogLevel], journal.LoginOf))
+	for _, o := range l.Overruled {
+		slog.Warn("strict overrules this setting", "setting", o.Name, "value", o.Value, "from", o.Origin, "in effect", config.HeldByStrict()[o.Name])
+	}
 	tracer, err := telemetry.NewTracer(os.Getenv, "pscemu", version)
 	if err != nil {
 		return err
@@ -40,6 +44,9 @@ func serve(cmd *cobra.Command, _ []string) error {
 	defer tracer.Close(context.Background())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if limit := l.Memory(); limit > 0 {
+		debug.SetMemoryLimit(limit) // beside what follows: whichever asks for less garbage wins
+	}
 	debug.SetGCPercent(50) // keys are made now, and their garbage would stay
 	e, err := emulator.Start(ctx, emulator.Options{Settings: l, Version: version, Tracer: tracer})
 	if err != nil {

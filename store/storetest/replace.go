@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,35 +36,44 @@ func everything(t *testing.T, s store.Store) (keys []string) {
 	return keys
 }
 
+// with is a content of one thing.
+func with(id, v string) func(func(store.Entry) error) error {
+	return func(put func(store.Entry) error) error { return put(store.Entry{Key: things.Key(id), Value: value(v)}) }
+}
+
+func replace(t *testing.T, s store.Store, r store.Replacement) {
+	t.Helper()
+	if _, err := s.Replace(background, r); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func replaced(t *testing.T, s store.Store, c *clock.Adjustable) {
-	for i := range 100 {
+	for i := range 20 {
 		put(t, s, fmt.Sprint("old", i), "old", store.Forever)
 	}
 	put(t, s, "both", "old", time.Minute)
 	ctx, stop := context.WithCancel(background)
 	defer stop()
 	keys := s.Watch(ctx, things.Prefix())
-	long := bytes.Repeat([]byte("x"), 30_000)
-	err := s.Replace(background, func(put store.PutFunc) error {
-		for i := range 1000 { // several commits
-			if err := put(fmt.Sprintf("bulk/%05d", i), long, time.Time{}); err != nil {
+	long := bytes.Repeat([]byte("x"), 300_000)
+	replace(t, s, store.Replacement{Fill: func(put func(store.Entry) error) error {
+		for i := range 50 { // several commits
+			if err := put(store.Entry{Key: fmt.Sprintf("bulk/%05d", i), Value: long}); err != nil {
 				return err
 			}
 		}
 		return errors.Join(
-			put(things.Key("both"), value("first"), time.Time{}),
-			put(things.Key("both"), value("new"), time.Time{}),
-			put(things.Key("short"), value("1"), c.Now().Add(time.Minute)),
-			put(things.Key("past"), value("1"), c.Now().Add(-time.Minute)))
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+			put(store.Entry{Key: things.Key("both"), Value: value("first")}),
+			put(store.Entry{Key: things.Key("both"), Value: value("new")}),
+			put(store.Entry{Key: things.Key("short"), Value: value("1"), Expires: c.Now().Add(time.Minute)}),
+			put(store.Entry{Key: things.Key("past"), Value: value("1"), Expires: c.Now().Add(-time.Minute)}))
+	}})
 	if k := <-keys; k != things.Prefix() {
 		t.Errorf("the watcher hears of %q, want its prefix", k)
 	}
-	if n := len(everything(t, s)); n != 1002 {
-		t.Errorf("%d entries, want 1002", n)
+	if n := len(everything(t, s)); n != 52 {
+		t.Errorf("%d entries, want 52", n)
 	}
 	want(t, s, "both", "new")
 	want(t, s, "short", "1")
@@ -80,86 +90,79 @@ func replaced(t *testing.T, s store.Store, c *clock.Adjustable) {
 func notReplaced(t *testing.T, s store.Store, _ *clock.Adjustable) {
 	put(t, s, "a", "old", store.Forever)
 	stop := errors.New("stop")
-	fill := func(put store.PutFunc) error { return put(things.Key("a"), value("new"), time.Time{}) }
-	ended, end := context.WithCancel(background)
-	for name, replace := range map[string]func() error{
-		"fill fails": func() error {
-			return s.Replace(background, func(put store.PutFunc) error { return errors.Join(fill(put), stop) })
-		},
-		"the context ends": func() error {
-			return s.Replace(ended, func(put store.PutFunc) error { err := fill(put); end(); return err })
-		},
-		"it is judged": func() error {
-			return s.Replace(background, fill, store.Judge(func(store.Tx) error { return stop }))
-		},
-		"a judge would write": func() error {
-			return s.Replace(background, fill, store.Judge(func(tx store.Tx) error { return tx.Delete("a") }))
-		},
-		"carrying fails": func() error {
-			return s.Replace(background, fill, store.Carry(func(_, _ store.Tx) error { return stop }))
-		},
-		"a judge panics": func() error {
-			return s.Replace(background, fill, store.Judge(func(store.Tx) error { panic("judge") }))
-		},
+	fails := func(store.Tx, store.Tx) error { return stop }
+	for name, r := range map[string]store.Replacement{
+		"fill fails": {Fill: func(put func(store.Entry) error) error { return errors.Join(with("a", "new")(put), stop) }},
+		"an entry is too large": {Fill: func(put func(store.Entry) error) error {
+			return errors.Join(with("a", "new")(put), put(store.Entry{Key: strings.Repeat("k", 40_000), Value: []byte("1")}))
+		}},
+		"an entry has no name": {Fill: func(put func(store.Entry) error) error { return put(store.Entry{Value: []byte("1")}) }},
+		"the end fails":        {Fill: with("a", "new"), Last: fails},
+		"the end panics":       {Fill: with("a", "new"), Last: func(store.Tx, store.Tx) error { panic("last") }},
+		"what follows fails":   {Fill: with("a", "new"), Then: func() error { return stop }},
+		"what follows panics":  {Fill: with("a", "new"), Then: func() error { panic("then") }},
 	} {
-		if err := replace(); err == nil {
-			t.Errorf("%s: no error", name)
+		if _, err := s.Replace(background, r); err == nil || errors.Is(err, store.ErrPutBack) != (r.Then != nil) {
+			t.Errorf("%s: %v", name, err)
 		}
 		want(t, s, "a", "old")
 	}
-	put(t, s, "b", "1", store.Forever)
-	if err := s.Replace(background, fill); err != nil {
-		t.Fatal(err)
+	ctx, end := context.WithCancel(background)
+	fill := func(put func(store.Entry) error) error { err := with("a", "new")(put); end(); return err }
+	if _, err := s.Replace(ctx, store.Replacement{Fill: fill}); err == nil {
+		t.Error("the context ended, and it was replaced")
 	}
+	put(t, s, "b", "1", store.Forever)
+	want(t, s, "a", "old")
+	replace(t, s, store.Replacement{Fill: with("a", "new")})
 	want(t, s, "a", "new")
 	want(t, s, "b", "")
 }
 
-func judgedAndCarried(t *testing.T, s store.Store, _ *clock.Adjustable) {
+// lastOfReplaced takes along what must not be lost, and then the new content
+// serves.
+func lastOfReplaced(t *testing.T, s store.Store, _ *clock.Adjustable) {
 	put(t, s, "secret", "kept", time.Hour)
 	put(t, s, "a", "old", store.Forever)
-	err := s.Replace(background, func(put store.PutFunc) error {
-		return put(things.Key("a"), value("new"), time.Time{})
-	}, store.Judge(func(tx store.Tx) error {
-		if v, err := things.Get(tx, "a"); v != "new" || err != nil {
-			return fmt.Errorf("the judge sees %q, %v", v, err)
-		}
-		return nil
-	}), store.Carry(func(former, now store.Tx) error {
-		v, err := things.Get(former, "secret")
+	then := false
+	replace(t, s, store.Replacement{Fill: with("a", "new"), Last: func(was, now store.Tx) error {
+		v, err := things.Get(was, "secret")
 		if err != nil {
 			return err
 		}
 		if w, err := things.Get(now, "a"); w != "new" || err != nil {
 			return fmt.Errorf("the new content holds %q, %v", w, err)
 		}
-		if err := things.Put(former, "x", "x", store.Forever); err == nil {
+		if err := things.Put(was, "x", "x", store.Forever); err == nil {
 			return errors.New("the former content could be written")
 		}
 		return things.Put(now, "secret", v, store.Forever)
-	}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, Then: func() error {
+		then = true
+		put(t, s, "then", "1", store.Forever)
+		return nil
+	}})
 	want(t, s, "secret", "kept")
 	want(t, s, "a", "new")
+	want(t, s, "then", "1")
+	if !then {
+		t.Error("what follows did not run")
+	}
 }
 
 func oneReplacement(t *testing.T, s store.Store, _ *clock.Adjustable) {
-	err := s.Replace(background, func(put store.PutFunc) error {
-		if err := s.Replace(background, func(store.PutFunc) error { return nil }); !problem.Is(err, "store-replacing") {
+	replace(t, s, store.Replacement{Fill: func(put func(store.Entry) error) error {
+		_, err := s.Replace(background, store.Replacement{Fill: with("a", "second")})
+		if !errors.Is(err, store.ErrReplacing) || !problem.Is(err, "store-replacing") {
 			t.Errorf("the second is answered %v", err)
 		}
-		return put(things.Key("a"), value("first"), time.Time{})
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+		return with("a", "first")(put)
+	}})
 	want(t, s, "a", "first")
 }
 
-// replacedUnderLoad has readers that stay for the whole of it, and writers that
-// never wait for them.
+// replacedUnderLoad has a reader that stays for the whole of it, and writers that
+// never wait for it.
 func replacedUnderLoad(t *testing.T, s store.Store, _ *clock.Adjustable) {
 	put(t, s, "generation", "0", store.Forever)
 	reading, release := make(chan struct{}), make(chan struct{})
@@ -192,12 +195,7 @@ func replacedUnderLoad(t *testing.T, s store.Store, _ *clock.Adjustable) {
 		})
 	}
 	for n := 1; n <= 5; n++ {
-		err := s.Replace(background, func(put store.PutFunc) error {
-			return put(things.Key("generation"), value(fmt.Sprint(n)), time.Time{})
-		})
-		if err != nil {
-			t.Error(err)
-		}
+		replace(t, s, store.Replacement{Fill: with("generation", fmt.Sprint(n))})
 		want(t, s, "generation", fmt.Sprint(n))
 	}
 	stop()

@@ -32,7 +32,7 @@ func Run(t *testing.T, open Open) {
 		"ids with slashes do not clash":             slashes,
 		"a replacement is the whole content":        replaced,
 		"a replacement that fails changes nothing":  notReplaced,
-		"what is judged or carried comes along":     judgedAndCarried,
+		"the end of a replacement sees both":        lastOfReplaced,
 		"one replacement runs at a time":            oneReplacement,
 		"everybody goes on during a replacement":    replacedUnderLoad,
 	} {
