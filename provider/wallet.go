@@ -255,7 +255,8 @@ func (s *Server) sessionsPage(c echo.Context, b *oidc.Browser) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "wallet_sessions", map[string]any{"Title": "Mes sessions", "NationalID": b.NationalID, "Sessions": all, "Next": next, "Own": b.SID})
+	return s.page(c, http.StatusOK, "wallet_sessions", map[string]any{"Title": "Mes sessions", "NationalID": b.NationalID,
+		"Sessions": all, "Next": next, "Own": b.SID})
 }
 
 // endSessions ends every session of the person, in whatever browser, and tells
