@@ -129,7 +129,8 @@ func (s *Console) bind(c context.Context, client string, replace bool, of func(s
 }
 
 // clientInUse tells whether somebody holds a certificate that was made for the
-// client.
+// client. It goes through every certificate, so it is found before the binding's
+// transaction: one made in between is of somebody who saw the client free.
 func (s *Console) clientInUse(c context.Context, client string) (bool, error) {
 	own, err := s.PKI.Certificates(c, pki.Query{ClientID: client, State: "valid"}, "", 1)
 	return len(own) > 0, err

@@ -164,9 +164,9 @@ func (f folder) writable() error {
 	return nil
 }
 
-func (f folder) unusable(err error) error {
+func (f folder) unusable(err error) *problem.Error {
 	return problem.New(problem.Invalid, "data-folder-unusable", "the data folder cannot be used").Got(err.Error()).
-		Want("a folder that this user may write to, on a disk with room").
+		Want("a folder that this user may read and write, on a disk with room").
 		Do("mend its owner, mode or disk, or choose another with --data")
 }
 
