@@ -57,7 +57,10 @@ type Limits struct {
 	MaxImport      int `name:"max-import" default:"64" help:"largest body of an import or a state, in MiB" form:"[1-9][0-9]{0,4}"`
 	MaxStore       int `name:"max-store" default:"8192" help:"how much the data file may hold, in MiB" form:"[1-9][0-9]{0,6}"`
 	MaxLogins      int `name:"max-logins" default:"10000" help:"how many login pages may be open at once" form:"[1-9][0-9]{0,6}"`
+	MaxStreams     int `name:"max-streams" default:"500" help:"how many streams and long polls each listener may have at once; a tenth of its connections stays free of them" form:"[1-9][0-9]{0,5}"`
 	MaxConnections int `name:"max-connections" default:"2000" help:"how many connections each listener may have at once" form:"[1-9][0-9]{0,5}"`
+
+	RequestTimeout time.Duration `name:"request-timeout" default:"30s" help:"how long a client may take to send a header, and each MiB of a body, and to read each MiB of an answer"`
 }
 
 // Body is MaxBody in bytes.
