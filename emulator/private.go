@@ -150,7 +150,8 @@ func refuseLax(found []lax) error {
 // writable refuses a folder that cannot be written, and a database that is none.
 func (f folder) writable() error {
 	if info, err := os.Stat(f.path(database)); err == nil && !info.Mode().IsRegular() {
-		return problem.New(problem.Invalid, "data-file-irregular", "the database is no file").Got(f.path(database) + ": " + info.Mode().String()).
+		return problem.New(problem.Invalid, "data-file-irregular", "the database is no file").
+			Got(f.path(database) + ": " + info.Mode().String()).
 			Want("a file, or nothing").Do("move it away, or choose another folder with --data")
 	}
 	probe, err := os.CreateTemp(string(f), temporary)
