@@ -126,7 +126,9 @@ func (f folder) keep(name string, data []byte, mode os.FileMode) error {
 // make makes the folder.
 func (f folder) make() error {
 	if err := os.MkdirAll(string(f), 0o700); err != nil {
-		return f.unusable(err)
+		p := f.unusable(err)
+		p.Reason = "the data folder cannot be made"
+		return p
 	}
 	return nil
 }
