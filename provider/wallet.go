@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"pscemu/provider/login"
 	"pscemu/provider/oidc"
 	"pscemu/static"
+	"pscemu/store"
 	"pscemu/web"
 )
 
@@ -24,9 +26,9 @@ import (
 // walletTask is something a person does on the portal after a login.
 type walletTask struct {
 	title string
-	tabs  []string // of the login page
-	modes []string // authModes it takes
-	done  func(*Server, echo.Context, *login.Pending, oidc.Authentication) error
+	tabs  []string                                                               // of the login page
+	modes []string                                                               // authModes it takes
+	done  func(*Server, echo.Context, *login.Pending, oidc.Authentication) error // ends the login
 }
 
 var walletTasks = map[string]walletTask{
@@ -97,9 +99,6 @@ func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, au
 		err = problem.New(problem.Forbidden, "wallet-other-means", "Ce moyen de connexion ne sert pas ici").Got(authMode).Want(strings.Join(task.modes, " ou "))
 	}
 	if err == nil {
-		err = s.logins.End(ctx, p.ID)
-	}
-	if err == nil {
 		err = task.done(s, c, p, oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()})
 	}
 	s.journal.Add(ctx, p.ID, "wallet", map[string]string{"task": p.Wallet, "national_id": nationalID}, err)
@@ -109,23 +108,37 @@ func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, au
 	return nil
 }
 
-// activateByCard begins the activation, whose page is this browser's alone.
+// activateByCard begins the activation as the login ends; its page is this
+// browser's alone.
 func (s *Server) activateByCard(c echo.Context, p *login.Pending, who oidc.Authentication) error {
-	a, err := s.ecps.StartActivation(c.Request().Context(), who.Person.NationalID, ecps.ByCard)
-	if err == nil {
-		err = s.logins.Bind(c.Request().Context(), a.ID, p.Browser, a.ExpiresAt.Sub(s.clock.Now())+pageKept)
-	}
-	if err != nil {
+	var a *ecps.Activation
+	var verdict error
+	err := s.store.Update(c.Request().Context(), func(tx store.Tx) (err error) {
+		if _, err = s.logins.EndIn(tx, p.ID); err != nil {
+			return err
+		}
+		if a, verdict, err = s.ecps.StartActivationIn(tx, who.Person.NationalID, ecps.ByCard); a == nil {
+			return err
+		}
+		return s.logins.BindIn(tx, a.ID, p.Browser, a.ExpiresAt.Sub(s.clock.Now())+pageKept)
+	})
+	if err = cmp.Or(err, verdict); err != nil {
 		return err
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/wallet/activation/"+a.ID)
 }
 
-func (s *Server) bravo(c echo.Context, _ *login.Pending, who oidc.Authentication) error {
+func (s *Server) bravo(c echo.Context, p *login.Pending, who oidc.Authentication) error {
+	if err := s.logins.End(c.Request().Context(), p.ID); err != nil {
+		return err
+	}
 	return s.page(c, http.StatusOK, "wallet_bravo", map[string]any{"Title": "Bravo", "Person": who.Person})
 }
 
 func (s *Server) openWalletSession(c echo.Context, p *login.Pending, who oidc.Authentication) error {
+	if err := s.logins.End(c.Request().Context(), p.ID); err != nil {
+		return err
+	}
 	sid, secret, err := s.oidc.OpenSession(c.Request().Context(), who)
 	if err != nil {
 		return err
