@@ -140,7 +140,8 @@ func (s *Console) cardPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Title": card.Type + " " + card.Serial, "Card": card, "Type": kind, "Inserted": inside != nil && inside.Serial == card.Serial}
+	data := map[string]any{"Title": card.Type + " " + card.Serial, "Card": card, "Type": kind, "Inserted": inside != nil && inside.Serial == card.Serial,
+		"Activities": []string{}}
 	if person, err := s.People.Get(ctx(c), card.NationalID); err == nil {
 		data["Profession"], data["Activities"] = nomenclature.ProfessionLabel(person.Profession()), onCard(person)
 	}
