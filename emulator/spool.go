@@ -55,9 +55,10 @@ func (s *spool) take(r io.Reader) error {
 		err = buffered.Flush()
 	}
 	var tooLarge *http.MaxBytesError
+	var told *problem.Error
 	var disk *os.PathError
 	switch {
-	case errors.As(err, &tooLarge):
+	case errors.As(err, &tooLarge), errors.As(err, &told):
 		return err
 	case errors.As(err, &disk):
 		return spoolUnwritable(err)
