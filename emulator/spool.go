@@ -35,7 +35,7 @@ func spoolUnwritable(err error) error {
 
 // syncEach is after how many bytes what was written goes to the disk: left to
 // the system, the next commit of the data file would wait for all of it.
-const syncEach = 4 << 20
+const syncEach = 1 << 20
 
 // Write adds to the end.
 func (s *spool) Write(b []byte) (int, error) {

@@ -154,7 +154,7 @@ type filler struct {
 }
 
 // fillBatch is how many bytes of entries one transaction of a filler takes.
-const fillBatch = 4 << 20
+const fillBatch = 1 << 20
 
 func (f *filler) put(e Entry) error {
 	raw, err := Replacement{}.raw(e)
