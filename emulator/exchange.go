@@ -85,6 +85,9 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 func (x *exchange) timed(n int, write func() error) error {
 	x.written += int64(n)
 	left := allowed(x.listener.timeout, x.written) - x.waited
+	if x.held {
+		left = allowed(x.listener.timeout, int64(n))
+	}
 	if left <= 0 {
 		return os.ErrDeadlineExceeded
 	}
