@@ -28,6 +28,7 @@ type Settings struct {
 	Listen        string `name:"listen" default:"127.0.0.1:9443" help:"address of the protocol listener (TLS)"`
 	CardListen    string `name:"card-listen" default:"127.0.0.1:9444" help:"address of the card origin (TLS, asks for a card certificate)"`
 	ConsoleListen string `name:"console-listen" default:"127.0.0.1:9440" help:"address of the console and control API (HTTP, loopback only)"`
+	ConsoleAccess string `name:"console-access" default:"open" help:"who may use the console: open (whoever reaches its loopback port) or link (who has the one-time link or the API token)" choices:"open,link"`
 	Data          string `name:"data" default:"" help:"data folder ($XDG_DATA_HOME/pscemu when empty)"`
 	Memory        bool   `name:"memory" default:"false" help:"keep everything in memory; the data folder holds ready.json and the certificates only"`
 	JournalLogins int    `name:"journal-logins" default:"500" help:"how many logins the journal keeps" form:"[1-9][0-9]{0,6}"`

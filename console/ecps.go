@@ -104,8 +104,8 @@ func (s *Console) listRequests(c echo.Context) (any, error) { return s.waitingFo
 func (s *Console) readerRequests(c echo.Context) (any, error) { return s.waitingFor(c, ecps.Card) }
 
 func (s *Console) waitingFor(c echo.Context, means string) (any, error) {
-	rs, next, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means, PendingOnly: c.QueryParam("all") != "true",
-		After: c.QueryParam("after"), Limit: limit(c)})
+	rs, next, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means,
+		PendingOnly: c.QueryParam("all") != "true", After: c.QueryParam("after"), Limit: limit(c)})
 	return items{rs, next}, err
 }
 

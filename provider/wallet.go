@@ -63,13 +63,25 @@ func (s *Server) ownForms(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// fromHere tells whether a form was sent by a page of this host.
+// fromHere tells whether a form was sent by a page of this host and port. What
+// a browser says counts: Origin, and Sec-Fetch-Site. A page without an origin
+// (null) is not ours: layout.html has our pages name theirs. A program that
+// says neither has no person's cookies to abuse.
 func fromHere(r *http.Request) error {
-	origin := r.Header.Get("Origin")
-	if r.Method != http.MethodPost || origin == "" || origin == "null" || strings.EqualFold(strings.TrimPrefix(origin, "https://"), r.Host) {
+	if r.Method == http.MethodGet {
 		return nil
 	}
-	return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").Got(origin).Want("https://" + r.Host)
+	for _, origin := range r.Header.Values("Origin") {
+		if !strings.EqualFold(origin, "https://"+r.Host) {
+			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").Got(origin).Want("https://" + r.Host)
+		}
+	}
+	for _, site := range r.Header.Values("Sec-Fetch-Site") {
+		if site != "same-origin" && site != "none" {
+			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").Got("Sec-Fetch-Site: " + site).Want("same-origin")
+		}
+	}
+	return nil
 }
 
 func (s *Server) walletHome(c echo.Context) error {
@@ -268,7 +280,8 @@ func (s *Server) sessionsPage(c echo.Context, b *oidc.Browser) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "wallet_sessions", map[string]any{"Title": "Mes sessions", "NationalID": b.NationalID, "Sessions": all, "Next": next, "Own": b.SID})
+	return s.page(c, http.StatusOK, "wallet_sessions", map[string]any{"Title": "Mes sessions", "NationalID": b.NationalID,
+		"Sessions": all, "Next": next, "Own": b.SID})
 }
 
 // endSessions ends every session of the person, in whatever browser, and tells
