@@ -64,7 +64,10 @@ func (s *Service) oneMore(times []time.Time) ([]time.Time, error) {
 		}
 	}
 	if len(recent) >= MaxActivations {
-		return nil, problem.New(problem.TooMany, "ecps-activation-too-many", "Trop d'activations ont été commencées").Got(fmt.Sprintf("%d en une heure", len(recent))).Want(fmt.Sprintf("%d au plus", MaxActivations)).Do("attendez une heure")
+		return nil, problem.New(problem.TooMany, "ecps-activation-too-many", "Trop d'activations ont été commencées").
+			Got(fmt.Sprintf("%d en une heure", len(recent))).
+			Want(fmt.Sprintf("%d au plus", MaxActivations)).
+			Do("attendez une heure")
 	}
 	return append(recent, now), nil
 }
