@@ -32,7 +32,7 @@ func serve(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	slog.SetDefault(telemetry.Logger(os.Stderr, l.LogFormat, levels[l.LogLevel], journal.LoginOf))
+	slog.SetDefault(telemetry.Logger(os.Stderr, l.LogFormat, levels[l.LogLevel], journal.LoginOf, journal.MaskText))
 	tracer, err := telemetry.NewTracer(os.Getenv, "pscemu", version)
 	if err != nil {
 		return err
