@@ -15,7 +15,7 @@ import (
 	"pscemu/identities"
 	"pscemu/identities/ecps"
 	"pscemu/problem"
-	"pscemu/provider/clients"
+	"pscemu/store"
 )
 
 // route is one operation of the control API; the table is also what the
@@ -55,7 +55,7 @@ type file struct {
 }
 
 func (s *Console) routes() []route {
-	return slices.Concat(s.orderRoutes(), s.journalRoutes(), s.stateRoutes(), s.spaceRoutes(), s.scenarioRoutes(), s.doctorRoutes(), []route{
+	return slices.Concat(s.orderRoutes(), s.journalRoutes(), s.stateRoutes(), s.spaceRoutes(), s.scenarioRoutes(), s.doctorRoutes(), s.clientRoutes(), []route{
 		{"GET", "/identities", "List people; ?q searches, ?profession&tag filter, ?limit&after pages", s.listIdentities},
 		{"POST", "/identities", "Create a person", s.createIdentity},
 		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means, quiet}; the same seed gives the same people", s.generate},
@@ -74,12 +74,12 @@ func (s *Console) routes() []route {
 			return nil, s.ECPS.Remove(ctx(c), param(c, "id"), c.QueryParam("why"))
 		}},
 		{"PUT", "/identities/:id/ecps/behaviour", "How the phone answers: {action, after}; with next: true the next request only", s.behaviour},
-		{"GET", "/identities/:id/ecps/totp", "The one-time password of this moment", s.totp},
+		{"GET", "/identities/:id/ecps/totp", "The one-time password of this moment, whether it has served, and when the next one comes", s.totp},
 		{"POST", "/ecps/activations", "The phone's part of an activation: {qr, code, sms, key}", s.complete},
 		{"GET", "/outbox", "Mails and SMS, oldest first; ?national_id&channel=mail|sms&after filter", s.listOutbox},
 		{"GET", "/outbox/wait", "Wait for a mail or SMS: ?national_id&channel&after&timeout=10s", s.waitOutbox},
 		{"GET", "/outbox/:id", "One mail or SMS", func(c echo.Context) (any, error) { return s.Outbox.Get(ctx(c), param(c, "id")) }},
-		{"GET", "/ecps/requests", "Requests waiting on phones; ?all=true for settled ones too", s.listRequests},
+		{"GET", "/ecps/requests", "Requests waiting on phones, oldest first; ?all=true for settled ones too, ?national_id filters, ?limit&after pages", s.listRequests},
 		{"GET", "/ecps/requests/:id", "One request", func(c echo.Context) (any, error) { return s.ECPS.Request(ctx(c), param(c, "id")) }},
 		{"POST", "/ecps/requests/:id/approve", "Approve; with {code, number, signature} as the phone would, with {totp}, or with authority", s.approve},
 		{"POST", "/ecps/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
@@ -104,13 +104,7 @@ func (s *Console) routes() []route {
 		{"GET", "/certificates/broken", "Certificates with something odd about them, for ?client_id", s.brokenCertificates},
 		{"GET", "/certificates/:serial", "One certificate", func(c echo.Context) (any, error) { return s.PKI.Certificate(ctx(c), param(c, "serial")) }},
 		{"GET", "/certificates/:serial/:format", "The certificate as pem, der, chain, key or p12 (?password, ?legacy=true)", s.certificateAs},
-		{"POST", "/certificates/:serial/bind", "Bind it to a client: {client_id}", s.bindCertificate},
 		{"POST", "/certificates/:serial/revoke", "Revoke", func(c echo.Context) (any, error) { return nil, s.PKI.Revoke(ctx(c), param(c, "serial")) }},
-		{"GET", "/clients", "List clients", s.listClients},
-		{"POST", "/clients", "Register a client", s.putClient},
-		{"GET", "/clients/:id", "One client", func(c echo.Context) (any, error) { return s.Clients.Get(ctx(c), param(c, "id")) }},
-		{"PUT", "/clients/:id", "Replace a client", s.putClient},
-		{"DELETE", "/clients/:id", "Remove a client", func(c echo.Context) (any, error) { return nil, s.Clients.Delete(ctx(c), param(c, "id")) }},
 		{"GET", "/clock", "The emulator's clock", func(echo.Context) (any, error) { return s.Clock.State(), nil }},
 		{"PUT", "/clock", "Move it: one of {offset} against the machine, {advance} from where it is, {now}; beside it or alone {frozen: true or false}", s.setClock},
 		{"DELETE", "/clock", "Follow the machine's clock", func(echo.Context) (any, error) { s.Clock.Reset(); return nil, nil }},
@@ -122,8 +116,8 @@ func (s *Console) routes() []route {
 		{"POST", "/keys", "Rotation 1: publish a new signing key", func(c echo.Context) (any, error) { return s.OIDC.PublishKey(ctx(c)) }},
 		{"POST", "/keys/:kid/use", "Rotation 2: sign with it; the former stays in the key set", func(c echo.Context) (any, error) { return nil, s.OIDC.UseKey(ctx(c), param(c, "kid")) }},
 		{"POST", "/keys/:kid/retire", "Rotation 3: take it out of the key set", func(c echo.Context) (any, error) { return nil, s.OIDC.RetireKey(ctx(c), param(c, "kid")) }},
-		{"GET", "/deliveries", "What clients' servers were told, and how they answered; ?client= filters", s.deliveries},
-		{"GET", "/reader/requests", "Logins that wait for a card in the reader; ?national_id filters", s.readerRequests},
+		{"GET", "/deliveries", "What clients' servers were told, and how they answered, newest first; ?client= filters, ?limit&after pages", s.deliveries},
+		{"GET", "/reader/requests", "Logins that wait for a card in the reader, oldest first; ?national_id filters, ?limit&after pages", s.readerRequests},
 		{"POST", "/reader/requests/:id", "Present a card: {card, pin}", s.presentCard},
 		{"POST", "/reader/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
 	})
@@ -152,7 +146,7 @@ func body(c echo.Context, into any) error {
 	d := json.NewDecoder(c.Request().Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return problem.New(problem.Invalid, "body-invalid", "the body cannot be read").Got(err.Error()).Want("the JSON that GET /api/v1/openapi.json describes")
+		return bodyProblem(err, into)
 	}
 	return nil
 }
@@ -245,19 +239,15 @@ func (s *Console) presentCard(c echo.Context) (any, error) {
 	return s.readCard(c, param(c, "id"), in.Card, in.PIN)
 }
 
+// readCard presents a card to a request that waits for it.
 func (s *Console) readCard(c echo.Context, request, serial, pin string) (any, error) {
-	r, err := s.ECPS.Request(ctx(c), request)
-	if err != nil {
-		return nil, err
-	}
-	if r.State != ecps.Pending {
-		return nil, problem.New(problem.Conflict, "ecps-request-settled", "this request waits for no answer any more").Got(string(r.State)).Want("a pending request")
-	}
-	card, err := s.Cards.PresentPIN(ctx(c), serial, pin)
-	if err != nil {
-		return nil, err
-	}
-	return s.ECPS.ApproveCard(ctx(c), r.ID, card.NationalID)
+	return s.ECPS.ApproveCard(ctx(c), request, func(tx store.Tx) (holder string, verdict, err error) {
+		card, verdict, err := s.Cards.PresentPINIn(tx, serial, pin)
+		if err == nil && verdict == nil {
+			holder = card.NationalID
+		}
+		return holder, verdict, err
+	})
 }
 
 func (s *Console) patchSettings(c echo.Context) (any, error) {
@@ -271,9 +261,6 @@ func (s *Console) patchSettings(c echo.Context) (any, error) {
 // patchDoors is patchSettings for the policies that are doors.
 func (s *Console) patchDoors(c echo.Context) (any, error) {
 	values, err := patch(c, "door-")
-	if err == nil && s.Settings.Strict() {
-		err = problem.New(problem.Conflict, "doors-strict", "strict keeps every door closed").Do("restart without --strict")
-	}
 	if err == nil {
 		err = s.Settings.Patch(values)
 	}
@@ -299,8 +286,8 @@ func texts(in map[string]any, prefix string) map[string]string {
 }
 
 func (s *Console) deliveries(c echo.Context) (any, error) {
-	list, err := s.Sender.List(ctx(c), c.QueryParam("client"))
-	return items{list, ""}, err
+	list, next, err := s.Sender.List(ctx(c), c.QueryParam("client"), c.QueryParam("after"), limit(c))
+	return items{list, next}, err
 }
 
 func (s *Console) listCards(c echo.Context) (any, error) {
@@ -375,22 +362,6 @@ func (s *Console) oppose(c echo.Context) (any, error) {
 		}
 	}
 	return nil, s.Cards.Oppose(ctx(c), param(c, "serial"), in.Reason)
-}
-
-func (s *Console) listClients(c echo.Context) (any, error) {
-	list, err := s.Clients.List(ctx(c), c.QueryParam("after"), limit(c))
-	return items{list, ""}, err
-}
-
-func (s *Console) putClient(c echo.Context) (any, error) {
-	var in clients.Client
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	if id := param(c, "id"); id != "" && id != in.ID {
-		return nil, problem.New(problem.Invalid, "id-differs", "path and body name different clients").Got(in.ID).Want(id)
-	}
-	return in, s.Clients.Put(ctx(c), &in)
 }
 
 func (s *Console) perform(c echo.Context) (any, error) {

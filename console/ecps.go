@@ -11,6 +11,7 @@ import (
 	"pscemu/identities/ecps"
 	"pscemu/identities/outbox"
 	"pscemu/problem"
+	"pscemu/provider"
 )
 
 // The e-CPS by the control API.
@@ -75,8 +76,7 @@ func (s *Console) complete(c echo.Context) (any, error) {
 }
 
 func (s *Console) totp(c echo.Context) (any, error) {
-	password, err := s.ECPS.CurrentTOTP(ctx(c), param(c, "id"))
-	return map[string]string{"totp": password}, err
+	return s.ECPS.CurrentTOTP(ctx(c), param(c, "id"))
 }
 
 // behaviour sets how the phone answers, always or — with next — one request.
@@ -104,8 +104,9 @@ func (s *Console) listRequests(c echo.Context) (any, error) { return s.waitingFo
 func (s *Console) readerRequests(c echo.Context) (any, error) { return s.waitingFor(c, ecps.Card) }
 
 func (s *Console) waitingFor(c echo.Context, means string) (any, error) {
-	rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means, PendingOnly: c.QueryParam("all") != "true"})
-	return items{rs, ""}, err
+	rs, next, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means,
+		PendingOnly: c.QueryParam("all") != "true", After: c.QueryParam("after"), Limit: limit(c)})
+	return items{rs, next}, err
 }
 
 func (s *Console) approve(c echo.Context) (any, error) {
@@ -125,15 +126,16 @@ func (s *Console) approve(c echo.Context) (any, error) {
 	return s.ECPS.Answer(ctx(c), id, ecps.Approved)
 }
 
-// streamed is how many waiting requests an event holds at the most.
+// streamed is how many waiting requests an event holds at the most, the oldest
+// first; the list has the others.
 const streamed = 1000
 
 // stream tells of every change of what waits as a server-sent event.
 func (s *Console) stream(c echo.Context) error {
-	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: ecps.Phone, PendingOnly: true}
+	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: ecps.Phone, PendingOnly: true, Limit: streamed}
 	return s.events(c, func() (any, error) {
-		rs, err := s.ECPS.Requests(ctx(c), f)
-		return rs[:min(len(rs), streamed)], err
+		rs, _, err := s.ECPS.Requests(ctx(c), f)
+		return rs, err
 	})
 }
 
@@ -152,6 +154,9 @@ func (s *Console) listOutbox(c echo.Context) (any, error) {
 }
 
 func (s *Console) waitOutbox(c echo.Context) (any, error) {
+	if err := provider.Hold(c); err != nil {
+		return nil, err
+	}
 	timeout := patience(c)
 	waiting, stop := context.WithTimeout(ctx(c), timeout)
 	defer stop()

@@ -45,6 +45,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/clients/:id", s.clientPage)
 	e.POST("/certificates/:serial/revoke", s.revokePage)
 	e.POST("/clients/:id/certificate", s.issueForClient)
+	e.POST("/clients/:id/bind", s.bindSubject)
 	e.POST("/cards/kit", s.kitAction)
 	e.POST("/cards/:serial/:action", s.cardAction)
 	e.POST("/identities/new", s.savePerson)
@@ -197,7 +198,7 @@ type waitingCard struct {
 }
 
 func (s *Console) reader(c echo.Context, refusal error) error {
-	rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{Means: ecps.Card, PendingOnly: true})
+	rs, next, err := s.ECPS.Requests(ctx(c), ecps.Filter{Means: ecps.Card, PendingOnly: true, After: c.QueryParam("after"), Limit: 50})
 	if err != nil {
 		return err
 	}
@@ -209,7 +210,7 @@ func (s *Console) reader(c echo.Context, refusal error) error {
 		}
 		rows = append(rows, waitingCard{r, all})
 	}
-	data := map[string]any{"Title": "Lecteur de cartes", "Requests": rows}
+	data := map[string]any{"Title": "Lecteur de cartes", "Requests": rows, "Next": next}
 	if refusal != nil {
 		data["Problem"] = problem.From(refusal)
 	}
@@ -231,11 +232,11 @@ func (s *Console) readerAnswer(c echo.Context) error {
 }
 
 func (s *Console) deliveriesPage(c echo.Context) error {
-	list, err := s.Sender.List(ctx(c), "")
+	list, next, err := s.Sender.List(ctx(c), c.QueryParam("client"), c.QueryParam("after"), 200)
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_deliveries", map[string]any{"Title": "Envois", "Deliveries": list})
+	return s.page(c, http.StatusOK, "console_deliveries", map[string]any{"Title": "Envois", "Deliveries": list, "Client": c.QueryParam("client"), "Next": next})
 }
 
 func (s *Console) fidelityPage(c echo.Context) error {

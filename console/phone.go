@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -13,6 +14,7 @@ import (
 	"pscemu/identities/ecps"
 	"pscemu/identities/outbox"
 	"pscemu/problem"
+	"pscemu/provider"
 	"pscemu/static"
 	"pscemu/web"
 )
@@ -110,7 +112,7 @@ func (s *Console) phoneView(c echo.Context, id string) (*phoneView, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone})
+	all, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone})
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +169,7 @@ func (s *Console) sidePage(c echo.Context) error {
 func (s *Console) waitingOn(c echo.Context, ids []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, id := range ids {
-		rs, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone, PendingOnly: true})
+		rs, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone, PendingOnly: true})
 		if err != nil {
 			return nil, err
 		}
@@ -184,6 +186,9 @@ func (s *Console) phoneStream(c echo.Context) error {
 
 // events sends what now says whenever a request changes, and differs.
 func (s *Console) events(c echo.Context, now func() (any, error)) error {
+	if err := provider.Hold(c); err != nil {
+		return err
+	}
 	w := c.Response()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
@@ -223,6 +228,9 @@ func (s *Console) changes(changed <-chan string) bool {
 // phoneState is the stream's stand-in where there is none: a long poll that
 // answers when other requests wait than those seen.
 func (s *Console) phoneState(c echo.Context) error {
+	if err := provider.Hold(c); err != nil {
+		return err
+	}
 	ids := c.QueryParams()["id"]
 	changed := s.ECPS.Watch(ctx(c))
 	for {
@@ -272,13 +280,13 @@ type mailView struct {
 
 // outboxPage shows the mails and SMS, the newest first.
 func (s *Console) outboxPage(c echo.Context) error {
-	list, err := s.Outbox.List(ctx(c), outbox.Filter{NationalID: c.QueryParam("national_id")}, 1000)
+	list, next, err := s.newestMails(c)
 	if err != nil {
 		return err
 	}
 	rows := make([]mailView, len(list))
 	for n, m := range list {
-		rows[len(list)-1-n] = mailView{Message: m}
+		rows[n] = mailView{Message: m}
 	}
 	for n := range rows[:min(len(rows), 20)] { // older ones have their link
 		if rows[n].Link != "" {
@@ -287,5 +295,17 @@ func (s *Console) outboxPage(c echo.Context) error {
 			}
 		}
 	}
-	return s.page(c, http.StatusOK, "console_outbox", map[string]any{"Title": "Courriels et SMS", "Messages": rows})
+	return s.page(c, http.StatusOK, "console_outbox", map[string]any{
+		"Title": "Courriels et SMS", "Messages": rows, "Next": next})
+}
+
+// newestMails are everybody's, by pages, or a person's, of whom few are kept.
+func (s *Console) newestMails(c echo.Context) (list []outbox.Message, next string, err error) {
+	id := c.QueryParam("national_id")
+	if id == "" {
+		return s.Outbox.Latest(ctx(c), c.QueryParam("after"), limit(c))
+	}
+	list, err = s.Outbox.List(ctx(c), outbox.Filter{NationalID: id}, 1000)
+	slices.Reverse(list)
+	return list, "", err
 }

@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -121,7 +120,7 @@ func certificatesIn(file, setting string) ([]*x509.Certificate, error) {
 	if file == "" {
 		return nil, nil
 	}
-	pem, err := os.ReadFile(file)
+	pem, err := config.ReadNamed(file)
 	var out []*x509.Certificate
 	if err == nil {
 		out, err = pki.ParsePEM(pem)
@@ -183,9 +182,7 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces, Pprof: e.settings.Pprof, Limits: e.settings.Limits, Metrics: e.metrics, Tracer: e.tracer, Link: e.settings.ConsoleAccess == "link", NewLink: e.linked})
 	e.ready.OpenURL = c.OpenURL()
 	// Before anything new can begin: what is under way then is an earlier run's.
-	if err := e.provider.Resume(ctx); err != nil {
-		return err
-	}
+	e.provider.Resume(ctx)
 	e.protocol, e.card, e.console = e.provider.Handler(), e.provider.CardHandler(), c.Handler()
 	e.describe(ctx)
 	return nil

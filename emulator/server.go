@@ -107,11 +107,14 @@ func (s *Server) folder() (folder, error) {
 	if err := in.make(); err != nil {
 		return "", err
 	}
+	if err := in.guard(s.options.Settings.Strict); err != nil {
+		return "", err
+	}
 	if s.options.Settings.Memory {
 		s.options.Store = store.NewMemory(s.options.Clock)
 		return in, in.unused()
 	}
-	bolt, err := store.OpenBolt(in.path("pscemu.db"), s.options.Clock)
+	bolt, err := store.OpenBolt(in.path(database), s.options.Clock)
 	if err == nil {
 		bolt.Limit(s.options.Settings.Store())
 		s.options.Store = bolt
@@ -226,14 +229,23 @@ func (s *Server) cardTLS(base *tls.Config) func(*tls.ClientHelloInfo) (*tls.Conf
 
 // run serves a listener, over TLS unless t is nil.
 func (s *Server) run(name string, l net.Listener, t *tls.Config, h http.Handler) {
-	most := s.options.Settings.MaxConnections
-	open := &connections{most: int64(most)}
-	s.world.metrics.Gauge(`pscemu_connections_open{listener="`+name+`"}`, func() float64 { return float64(open.open.Load()) })
+	limits := s.options.Settings.Limits
+	most := limits.MaxConnections
+	bounds := newListener(most, limits.MaxStreams, limits.RequestTimeout)
+	s.world.metrics.Gauge(`pscemu_connections_open{listener="`+name+`"}`, func() float64 { return float64(bounds.count()) })
+	s.world.metrics.Gauge(`pscemu_streams_open{listener="`+name+`"}`, func() float64 { return float64(len(bounds.streams)) })
 	l = netutil.LimitListener(l, most+most/10+8) // beyond those that are told, others wait
 	if t != nil {
 		l = tls.NewListener(l, t)
 	}
-	server := &http.Server{Handler: open.guard(h), ConnContext: console.ConnContext, ConnState: open.count, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: s.options.Settings.Header(), ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug)}
+	server := &http.Server{
+		Handler: bounds.guard(h), ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return bounds.enter(console.ConnContext(ctx, conn), conn)
+		}, ConnState: bounds.follow,
+		ReadHeaderTimeout: limits.RequestTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: limits.Header(),
+		HTTP2:    &http.HTTP2Config{WriteByteTimeout: limits.RequestTimeout},
+		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+	}
 	s.servers = append(s.servers, server)
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -3,6 +3,7 @@ package provider
 import (
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -93,6 +94,46 @@ func ofThisMachine(name string) bool {
 }
 
 func (s *Server) site(c echo.Context) site { return s.siteOf(c.Request().Host) }
+
+// here is the base URL under the name by which the browser came, when that is
+// one of ours: a login stays under it, since its cookie does.
+func (s *Server) here(c echo.Context) string {
+	host := strings.ToLower(c.Request().Host)
+	if s.ours(hostName(host)) {
+		return "https://" + host + s.config.Root
+	}
+	return s.site(c).Wallet
+}
+
+// cardURL is the card origin under that same name, so that the cookie of the
+// login goes there too: a host's ports share its cookies. Behind every name of
+// ours are the same listeners, so this holds for the real names too.
+func (s *Server) cardURL(c echo.Context) string {
+	u, err := url.Parse(s.config.CardURL)
+	name := hostName(c.Request().Host)
+	if err != nil || !s.ours(name) {
+		return s.config.CardURL
+	}
+	u.Host = net.JoinHostPort(name, u.Port())
+	return u.String()
+}
+
+// ours tells a name that the emulator's certificate holds.
+func (s *Server) ours(name string) bool {
+	base, err := url.Parse(s.config.BaseURL)
+	if err == nil && strings.EqualFold(base.Hostname(), name) {
+		return true
+	}
+	return name == "localhost" || name == "127.0.0.1" || name == "::1" || slices.Contains(s.config.Hosts, name) || slices.Contains(RealHosts(), name)
+}
+
+// hostName is a Host header's name in lower case, without port and brackets.
+func hostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.Trim(host, "[]"))
+}
 
 // underItsName tells the token service which issuer a request was made to.
 func (s *Server) underItsName(next http.Handler) http.Handler {

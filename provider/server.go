@@ -90,7 +90,9 @@ type Parts struct {
 
 // New makes the provider.
 func New(c Config, p Parts) *Server {
-	return &Server{config: c, settings: p.Settings, store: p.Store, sender: p.Sender, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal, faults: p.Faults, metrics: p.Metrics, tracer: p.Tracer, closing: p.Closing}
+	s := &Server{config: c, settings: p.Settings, store: p.Store, sender: p.Sender, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal, faults: p.Faults, metrics: p.Metrics, tracer: p.Tracer, closing: p.Closing}
+	s.logins.Dropped = s.dropped
+	return s
 }
 
 // Handler serves the protocol listener.
@@ -249,8 +251,8 @@ func (s *Server) why(c echo.Context, reason error) string {
 	h := c.Response().Header()
 	if h.Get(journal.HeaderWhy) == "" {
 		login := ""
-		if strings.HasPrefix(c.Path(), "/login/:id") {
-			login = c.Param("id")
+		if id := c.Param("id"); strings.HasPrefix(c.Path(), "/login/:id") && len(id) <= mostField {
+			login = id
 		}
 		if to := s.journal.Why(problem.From(reason).Code, login); to != "" {
 			h.Set(journal.HeaderWhy, to)

@@ -47,7 +47,7 @@ func connect(cmd *cobra.Command) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := os.ReadFile(filepath.Join(dir, "ready.json"))
+	raw, err := config.ReadRegular(filepath.Join(dir, "ready.json"), config.Largest)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s holds no ready.json; start one with: pscemu serve --data %s", errNoServer, dir, dir)
 	}

@@ -300,7 +300,11 @@ func TestEveryBehaviourOfAPhone(t *testing.T) {
 func TestAOneTimePasswordApprovesByAPICommandAndPage(t *testing.T) {
 	s := boot(t)
 	var now struct{ TOTP string }
-	password := func() string { s.api("GET", "/identities/"+asked+"/ecps/totp", "", &now); return now.TOTP }
+	password := func() string { // a fresh one: each serves once
+		s.api("PUT", "/clock", `{"advance":"30s"}`, nil)
+		s.api("GET", "/identities/"+asked+"/ecps/totp", "", &now)
+		return now.TOTP
+	}
 	s.atPhone(asked)
 	if got := s.codeOf("POST", "/ecps/requests/"+s.latest(asked).ID+"/approve", `{"totp":"`+password()+`"}`); got != "" || s.latest(asked).State != "approved" {
 		t.Errorf("by API: %s", got)

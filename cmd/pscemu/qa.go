@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -60,12 +61,31 @@ func newScenario() *cobra.Command {
 	return group("scenario", "Situations as short files: people, cards, behaviours, faults, clock, settings", load, save, link)
 }
 
-// readInput reads a file, or standard input for -.
+// readInput reads a file or a pipe, or standard input for -.
 func readInput(file string) ([]byte, error) {
-	if file == "-" {
-		return io.ReadAll(os.Stdin)
+	f, err := openInput(file)
+	if err != nil {
+		return nil, err
 	}
-	return os.ReadFile(file)
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+// openInput opens a file or a pipe, or standard input for -. A device may never
+// end, so only those that do, or that a person ends, are taken.
+func openInput(file string) (*os.File, error) {
+	if file == "-" {
+		return os.Stdin, nil
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	ends := slices.Contains([]string{os.DevNull, "/dev/stdin", "/dev/fd/0"}, file)
+	if info.Mode()&os.ModeDevice != 0 && !ends {
+		return nil, usageError{fmt.Errorf("%s is a device; give a file, a pipe, or - for standard input", file)}
+	}
+	return os.Open(file)
 }
 
 // newDoctor examines the running emulator and, with --app, an application.

@@ -53,35 +53,55 @@ var (
 
 // StartActivation begins an activation. By card the caller has judged the card;
 // by contact details a mail and an SMS go to the outbox.
-func (s *Service) StartActivation(ctx context.Context, nationalID, by string) (*Activation, error) {
-	life, known := lifetimes[by]
-	if !known {
-		return nil, problem.New(problem.Invalid, "ecps-way-unknown", "no such way to an e-CPS").Got(by).Want("card or contact")
+func (s *Service) StartActivation(ctx context.Context, nationalID, by string) (a *Activation, err error) {
+	err = s.commit(ctx, func(tx store.Tx) (verdict, err error) {
+		a, verdict, err = s.StartActivationIn(tx, nationalID, by)
+		return verdict, err
+	})
+	return a, err
+}
+
+// StartActivationIn is StartActivation within a transaction. Who may not have an
+// e-CPS is told so after as much work as for somebody who may, the counting
+// included: neither the time nor the number of tries tells who exists.
+func (s *Service) StartActivationIn(tx store.Tx, nationalID, by string) (a *Activation, verdict, err error) {
+	if _, known := lifetimes[by]; !known {
+		return nil, nil, problem.New(problem.Invalid, "ecps-way-unknown", "no such way to an e-CPS").
+			Got(by).Want("card or contact")
 	}
-	person, err := s.people.Get(ctx, nationalID)
+	if identities.CheckNationalID(nationalID) == nil { // else it is nobody's, and no key of the store
+		if err := s.notTooOften(tx, nationalID); err != nil {
+			return nil, nil, err
+		}
+	}
+	person, err := s.people.ReadIn(tx, nationalID)
 	if err == nil && by == ByContact {
 		err = mayByContact(person)
 	}
-	if err != nil {
-		// As much work as for somebody who may: the time tells nothing.
-		return nil, errors.Join(err, s.store.Update(ctx, func(tx store.Tx) error { return s.notTooOften(tx, nationalID) }))
+	var refusal *problem.Error
+	switch {
+	case errors.As(err, &refusal):
+		return nil, refusal, nil
+	case err != nil:
+		return nil, nil, err
 	}
-	a := Activation{ID: rand.Text(), Secret: rand.Text(), NationalID: nationalID, By: by, ExpiresAt: s.clock.Now().Add(life)}
+	a = s.newActivation(nationalID, by)
+	if by == ByContact {
+		if err := s.send(tx, person, a); err != nil {
+			return nil, nil, err
+		}
+	}
+	return a, nil, activations.Put(tx, a.ID, *a, lifetimes[by]+historyKept)
+}
+
+func (s *Service) newActivation(nationalID, by string) *Activation {
+	a := &Activation{ID: rand.Text(), Secret: rand.Text(), NationalID: nationalID, By: by,
+		ExpiresAt: s.clock.Now().Add(lifetimes[by])}
 	a.QR = s.phone + "/activate?" + url.Values{"qr": {a.ID + "." + a.Secret}}.Encode()
 	if by == ByContact {
 		a.SMS = fmt.Sprintf("%06d", random(1_000_000))
 	}
-	return &a, s.store.Update(ctx, func(tx store.Tx) error {
-		if err := s.notTooOften(tx, nationalID); err != nil {
-			return err
-		}
-		if by == ByContact {
-			if err := s.send(tx, person, &a); err != nil {
-				return err
-			}
-		}
-		return activations.Put(tx, a.ID, a, life+historyKept)
-	})
+	return a
 }
 
 // mayByContact: people with an ADELI number activate by card only (2022–2025),
@@ -129,8 +149,16 @@ func (s *Service) send(tx store.Tx, i *identities.Identity, a *Activation) error
 }
 
 // Activation finds one by the id that the portal's page knows.
-func (s *Service) Activation(ctx context.Context, id string) (*Activation, error) {
-	a, err := activations.Load(ctx, s.store, id)
+func (s *Service) Activation(ctx context.Context, id string) (a *Activation, err error) {
+	err = s.store.View(ctx, func(tx store.Tx) error {
+		a, err = activationIn(tx, id)
+		return err
+	})
+	return a, err
+}
+
+func activationIn(tx store.Tx, id string) (*Activation, error) {
+	a, err := activations.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, noActivation()
 	}
@@ -143,12 +171,20 @@ func noActivation() error {
 
 // Scanned finds the activation that a QR code is of: the code itself, or the
 // address it holds.
-func (s *Service) Scanned(ctx context.Context, qr string) (*Activation, error) {
+func (s *Service) Scanned(ctx context.Context, qr string) (a *Activation, err error) {
+	err = s.store.View(ctx, func(tx store.Tx) error {
+		a, err = s.scannedIn(tx, qr)
+		return err
+	})
+	return a, err
+}
+
+func (s *Service) scannedIn(tx store.Tx, qr string) (*Activation, error) {
 	if u, err := url.Parse(qr); err == nil && u.Query().Has("qr") {
 		qr = u.Query().Get("qr")
 	}
 	id, secret, _ := strings.Cut(strings.TrimSpace(qr), ".")
-	a, err := s.Activation(ctx, id)
+	a, err := activationIn(tx, id)
 	if err == nil && subtle.ConstantTimeCompare([]byte(a.Secret), []byte(secret)) != 1 {
 		err = noActivation()
 	}
@@ -182,37 +218,48 @@ type Completion struct {
 
 // Complete makes the phone the person's device; the one before is replaced.
 // An activation serves once; wrong SMS codes are counted in the store.
-func (s *Service) Complete(ctx context.Context, c Completion) (*Device, error) {
-	if err := checkForm(c.Code); err != nil {
-		return nil, err
-	}
-	scanned, err := s.Scanned(ctx, c.QR)
+func (s *Service) Complete(ctx context.Context, c Completion) (d *Device, err error) {
+	err = s.commit(ctx, func(tx store.Tx) (verdict, err error) {
+		d, verdict, err = s.CompleteIn(tx, c)
+		return verdict, err
+	})
+	return d, err
+}
+
+// CompleteIn is Complete within a transaction; the verdict is a wrong SMS code,
+// which was counted.
+func (s *Service) CompleteIn(tx store.Tx, c Completion) (made *Device, verdict, err error) {
+	a, d, err := s.completing(tx, c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	d, err := s.newDevice(scanned.NationalID, c.Code, scanned.By)
+	if verdict = a.judge(c.SMS); verdict == nil {
+		a.Done, made = true, d
+		if err := s.put(tx, *d); err != nil {
+			return nil, nil, err
+		}
+	}
+	return made, verdict, activations.Put(tx, a.ID, *a, a.ExpiresAt.Sub(s.clock.Now())+historyKept)
+}
+
+// completing finds the activation, which can be used, and makes the device that
+// it leads to; nothing is kept yet.
+func (s *Service) completing(tx store.Tx, c Completion) (*Activation, *Device, error) {
+	if err := checkForm(c.Code); err != nil {
+		return nil, nil, err
+	}
+	a, err := s.scannedIn(tx, c.QR)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := s.people.ReadIn(tx, a.NationalID); err != nil {
+		return nil, nil, err
+	}
+	d, err := s.newDevice(a.NationalID, c.Code, a.By)
 	if err == nil && c.Key != "" {
 		d.Key, err = ParseKey(c.Key)
 	}
-	if err != nil {
-		return nil, err
-	}
-	var verdict error
-	err = s.store.Update(ctx, func(tx store.Tx) error {
-		a, err := activations.Get(tx, scanned.ID)
-		if err == nil {
-			err = s.usable(&a)
-		}
-		if err != nil {
-			return err
-		}
-		if verdict = a.judge(c.SMS); verdict == nil {
-			a.Done = true
-			err = s.put(tx, d)
-		}
-		return errors.Join(err, activations.Put(tx, a.ID, a, a.ExpiresAt.Sub(s.clock.Now())+historyKept))
-	})
-	return &d, errors.Join(err, verdict)
+	return a, &d, err
 }
 
 // judge compares the SMS code and counts wrong ones.

@@ -19,19 +19,23 @@ const maxNext = 100
 // Prepare says how the person's phone answers the next request but those that
 // were prepared before.
 func (s *Service) Prepare(ctx context.Context, nationalID string, b identities.Behaviour) error {
-	if _, err := s.people.Get(ctx, nationalID); err != nil {
+	return s.store.Update(ctx, func(tx store.Tx) error { return s.PrepareIn(tx, nationalID, b) })
+}
+
+// PrepareIn is Prepare within a transaction.
+func (s *Service) PrepareIn(tx store.Tx, nationalID string, b identities.Behaviour) error {
+	if _, err := s.people.ReadIn(tx, nationalID); err != nil {
 		return err
 	}
-	return s.store.Update(ctx, func(tx store.Tx) error {
-		list, err := next.Maybe(tx, nationalID)
-		if err != nil {
-			return err
-		}
-		if len(list) == maxNext {
-			return problem.New(problem.Conflict, "ecps-next-too-many", "too many requests are prepared already").Want("100 at most")
-		}
-		return next.Put(tx, nationalID, append(list, b), store.Forever)
-	})
+	list, err := next.Maybe(tx, nationalID)
+	if err != nil {
+		return err
+	}
+	if len(list) >= maxNext {
+		return problem.New(problem.Conflict, "ecps-next-too-many", "too many requests are prepared already").
+			Want("100 at most")
+	}
+	return next.Put(tx, nationalID, append(list, b), store.Forever)
 }
 
 // Prepared lists how the coming requests will be answered.
@@ -40,31 +44,49 @@ func (s *Service) Prepared(ctx context.Context, nationalID string) ([]identities
 	return append([]identities.Behaviour{}, list...), err
 }
 
-// Behaves tells how the person answers this request, and uses up what was
-// prepared for it. Where the door is closed everybody is asked.
-func (s *Service) Behaves(ctx context.Context, person *identities.Identity) (identities.Behaviour, error) {
+// behaves tells how the person answers a request without what was prepared, and
+// whether that counts. Where the door is closed everybody is asked.
+func (s *Service) behaves(person *identities.Identity) (b identities.Behaviour, prepared bool) {
 	policies := s.settings.Policies(nil, nil)
 	if !policies.DoorBehaviours {
-		return identities.Behaviour{Action: identities.Ask}, nil
+		return identities.Behaviour{Action: identities.Ask}, false
 	}
-	b := person.Behaviour
 	if person.Has(identities.PhoneUnreachable) && policies.DoorQuirks {
-		b = identities.Behaviour{Action: identities.Unreachable}
+		return identities.Behaviour{Action: identities.Unreachable}, true
 	}
-	list, err := next.LoadMaybe(ctx, s.store, person.NationalID)
-	if err != nil || len(list) == 0 {
+	return person.Behaviour, true
+}
+
+// behavesIn tells how the person answers this request, and uses up what was
+// prepared for it.
+func (s *Service) behavesIn(tx store.Tx, person *identities.Identity) (identities.Behaviour, error) {
+	b, prepared := s.behaves(person)
+	if !prepared {
+		return b, nil
+	}
+	list, err := next.Maybe(tx, person.NationalID)
+	switch {
+	case err != nil || len(list) == 0:
+		return b, err
+	case len(list) == 1:
+		return list[0], next.Delete(tx, person.NationalID)
+	}
+	return list[0], next.Put(tx, person.NationalID, list[1:], store.Forever)
+}
+
+// Behaves is behavesIn in a transaction of its own, which writes only what was
+// prepared.
+func (s *Service) Behaves(ctx context.Context, person *identities.Identity) (b identities.Behaviour, err error) {
+	b, prepared := s.behaves(person)
+	if !prepared {
+		return b, nil
+	}
+	if list, err := next.LoadMaybe(ctx, s.store, person.NationalID); err != nil || len(list) == 0 {
 		return b, err
 	}
-	err = s.store.Update(ctx, func(tx store.Tx) error {
-		list, err := next.Maybe(tx, person.NationalID)
-		if err != nil || len(list) == 0 {
-			return err // another request used it up
-		}
-		b = list[0]
-		if len(list) == 1 {
-			return next.Delete(tx, person.NationalID)
-		}
-		return next.Put(tx, person.NationalID, list[1:], store.Forever)
+	err = s.store.Update(ctx, func(tx store.Tx) (err error) {
+		b, err = s.behavesIn(tx, person)
+		return err
 	})
 	return b, err
 }

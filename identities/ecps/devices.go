@@ -1,6 +1,7 @@
 package ecps
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"math/big"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +35,8 @@ type Device struct {
 	By           string    `json:"by"`                    // how it was activated: console, card, contact
 	WrongCodes   int       `json:"wrong_codes"`           // in a row; three block the device
 	WrongNumbers int       `json:"wrong_numbers"`         // in a row; three block the device
+	WrongTOTPs   int       `json:"wrong_totps"`           // in a row; three block the device
+	LastTOTP     int64     `json:"last_totp,omitempty"`   // time step of the one-time password that served last
 	ActivatedAt  time.Time `json:"activated_at"`
 	Ended        string    `json:"ended,omitempty"` // why it is no longer: replaced, lost, deleted
 	EndedAt      time.Time `json:"ended_at,omitzero"`
@@ -42,11 +46,13 @@ type Device struct {
 const (
 	MaxWrongCodes   = 3
 	MaxWrongNumbers = 3
+	MaxWrongTOTPs   = 3
 )
 
-// Blocked tells whether wrong codes or numbers have blocked the device.
+// Blocked tells whether wrong codes, numbers or one-time passwords have blocked
+// the device.
 func (d *Device) Blocked() bool {
-	return d.WrongCodes >= MaxWrongCodes || d.WrongNumbers >= MaxWrongNumbers
+	return d.WrongCodes >= MaxWrongCodes || d.WrongNumbers >= MaxWrongNumbers || d.WrongTOTPs >= MaxWrongTOTPs
 }
 
 func blocked(id string) error {
@@ -59,7 +65,7 @@ var (
 )
 
 // pastKept is how many former devices of a person are remembered.
-const pastKept = 10
+const pastKept = 50
 
 var fourDigits = regexp.MustCompile(`^\d{4}$`)
 
@@ -72,18 +78,27 @@ func checkForm(code string) error {
 
 // Activate gives the person a new device with this code at once, held by the
 // console; it replaces the old.
-func (s *Service) Activate(ctx context.Context, nationalID, code string) (*Device, error) {
+func (s *Service) Activate(ctx context.Context, nationalID, code string) (d *Device, err error) {
+	err = s.store.Update(ctx, func(tx store.Tx) (err error) {
+		d, err = s.ActivateIn(tx, nationalID, code)
+		return err
+	})
+	return d, err
+}
+
+// ActivateIn is Activate within a transaction.
+func (s *Service) ActivateIn(tx store.Tx, nationalID, code string) (*Device, error) {
 	if err := checkForm(code); err != nil {
 		return nil, err
 	}
-	if _, err := s.people.Get(ctx, nationalID); err != nil {
+	if _, err := s.people.ReadIn(tx, nationalID); err != nil {
 		return nil, err
 	}
 	d, err := s.newDevice(nationalID, code, "console")
 	if err != nil {
 		return nil, err
 	}
-	return &d, s.store.Update(ctx, func(tx store.Tx) error { return s.put(tx, d) })
+	return &d, s.put(tx, d)
 }
 
 func (s *Service) newDevice(nationalID, code, by string) (Device, error) {
@@ -96,18 +111,24 @@ func (s *Service) newDevice(nationalID, code, by string) (Device, error) {
 
 // ActivateAll gives each person a device with this code in one transaction.
 func (s *Service) ActivateAll(ctx context.Context, people []identities.Identity, code string) error {
-	return s.store.Update(ctx, func(tx store.Tx) error {
-		for _, i := range people {
-			d, err := s.newDevice(i.NationalID, code, "console")
-			if err == nil {
-				err = s.put(tx, d)
-			}
-			if err != nil {
-				return err
-			}
+	return s.store.Update(ctx, func(tx store.Tx) error { return s.ActivateAllIn(tx, people, code) })
+}
+
+// ActivateAllIn is ActivateAll within a transaction; the people are there.
+func (s *Service) ActivateAllIn(tx store.Tx, people []identities.Identity, code string) error {
+	if err := checkForm(code); err != nil {
+		return err
+	}
+	for n := range people {
+		d, err := s.newDevice(people[n].NationalID, code, "console")
+		if err == nil {
+			err = s.put(tx, d)
 		}
-		return nil
-	})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // put makes a device the person's; the former one becomes history.
@@ -118,7 +139,8 @@ func (s *Service) put(tx store.Tx, d Device) error {
 	return devices.Put(tx, d.NationalID, d, store.Forever)
 }
 
-// end takes the person's device away and remembers why.
+// end takes the person's device away and remembers why. It answers nothing any
+// more by itself.
 func (s *Service) end(tx store.Tx, nationalID, why string) error {
 	d, err := devices.Get(tx, nationalID)
 	if err != nil {
@@ -130,12 +152,23 @@ func (s *Service) end(tx store.Tx, nationalID, why string) error {
 	}
 	d.Code, d.TOTPSecret, d.Ended, d.EndedAt = "", "", why, s.clock.Now()
 	former = append([]Device{d}, former...)
-	return errors.Join(past.Put(tx, nationalID, former[:min(len(former), pastKept)], store.Forever), devices.Delete(tx, nationalID))
+	former = former[:min(len(former), pastKept)]
+	return errors.Join(s.silence(tx, nationalID), past.Put(tx, nationalID, former, store.Forever),
+		devices.Delete(tx, nationalID))
 }
 
 // Device finds the person's device.
-func (s *Service) Device(ctx context.Context, nationalID string) (*Device, error) {
-	d, err := devices.Load(ctx, s.store, nationalID)
+func (s *Service) Device(ctx context.Context, nationalID string) (d *Device, err error) {
+	err = s.store.View(ctx, func(tx store.Tx) error {
+		d, err = s.DeviceIn(tx, nationalID)
+		return err
+	})
+	return d, err
+}
+
+// DeviceIn finds the person's device within a transaction.
+func (s *Service) DeviceIn(tx store.Tx, nationalID string) (*Device, error) {
+	d, err := devices.Get(tx, nationalID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, unknown(nationalID)
 	}
@@ -153,73 +186,52 @@ var reasons = []string{"deleted", "lost"}
 
 // Remove ends the person's device: why is deleted or lost.
 func (s *Service) Remove(ctx context.Context, nationalID, why string) error {
-	if why == "" {
-		why = reasons[0]
+	return s.store.Update(ctx, func(tx store.Tx) error { return s.RemoveIn(tx, nationalID, why) })
+}
+
+// RemoveIn is Remove within a transaction.
+func (s *Service) RemoveIn(tx store.Tx, nationalID, why string) error {
+	why = cmp.Or(why, reasons[0])
+	if !slices.Contains(reasons, why) {
+		return problem.New(problem.Invalid, "ecps-reason-unknown", "no such reason").
+			Got(why).Want(strings.Join(reasons, " or "))
 	}
-	if why != reasons[0] && why != reasons[1] {
-		return problem.New(problem.Invalid, "ecps-reason-unknown", "no such reason").Got(why).Want(strings.Join(reasons, " or "))
+	err := s.end(tx, nationalID, why)
+	if errors.Is(err, store.ErrNotFound) {
+		return unknown(nationalID)
 	}
-	return s.store.Update(ctx, func(tx store.Tx) error {
-		err := s.end(tx, nationalID, why)
-		if errors.Is(err, store.ErrNotFound) {
-			return unknown(nationalID)
-		}
-		return err
-	})
+	return err
 }
 
-// CurrentTOTP is the one-time password of this moment.
-func (s *Service) CurrentTOTP(ctx context.Context, nationalID string) (string, error) {
-	d, err := s.Device(ctx, nationalID)
-	if err != nil {
-		return "", err
+// judgeCode compares the e-CPS code and counts wrong ones, in a row; the caller
+// keeps the device.
+func (d *Device) judgeCode(code string) error {
+	if subtle.ConstantTimeCompare([]byte(d.Code), []byte(code)) == 1 {
+		d.WrongCodes = 0
+		return nil
 	}
-	return totp.GenerateCode(d.TOTPSecret, s.clock.Now())
+	d.WrongCodes++
+	return problem.New(problem.Forbidden, "ecps-code-wrong", "Code e-CPS erroné").
+		Do(fmt.Sprintf("il reste %d essai(s)", MaxWrongCodes-d.WrongCodes))
 }
 
-// changeDevice reads, changes and writes a device. verdict is an answer that is
-// given after the change was kept.
-func (s *Service) changeDevice(ctx context.Context, nationalID string, fn func(*Device) (verdict, err error)) error {
-	var verdict error
-	err := s.store.Update(ctx, func(tx store.Tx) error {
-		d, err := devices.Get(tx, nationalID)
-		if err != nil {
-			return unknown(nationalID)
-		}
-		before := d
-		if verdict, err = fn(&d); err != nil || before.WrongCodes == d.WrongCodes && before.WrongNumbers == d.WrongNumbers {
-			return err
-		}
-		return devices.Put(tx, nationalID, d, store.Forever)
-	})
-	return errors.Join(err, verdict)
+// judgeNumber compares the number picked and counts wrong ones, likewise.
+func (d *Device) judgeNumber(picked, shown string) State {
+	if picked == shown {
+		d.WrongNumbers = 0
+		return Approved
+	}
+	d.WrongNumbers++
+	return WrongNumber
 }
 
-// checkCode counts wrong codes in the store, so that neither a restart nor a
-// parallel try resets them.
-func (s *Service) checkCode(ctx context.Context, nationalID, code string) error {
-	return s.changeDevice(ctx, nationalID, func(d *Device) (error, error) {
-		if d.Blocked() {
-			return nil, blocked(nationalID)
-		}
-		if subtle.ConstantTimeCompare([]byte(d.Code), []byte(code)) == 1 {
-			d.WrongCodes = 0
-			return nil, nil
-		}
-		d.WrongCodes++
-		return problem.New(problem.Forbidden, "ecps-code-wrong", "Code e-CPS erroné").Do(fmt.Sprintf("il reste %d essai(s)", MaxWrongCodes-d.WrongCodes)), nil
-	})
-}
-
-// pickedNumber counts wrong numbers likewise.
-func (s *Service) pickedNumber(ctx context.Context, nationalID string, right bool) error {
-	return s.changeDevice(ctx, nationalID, func(d *Device) (error, error) {
-		d.WrongNumbers++
-		if right {
-			d.WrongNumbers = 0
-		}
-		return nil, nil
-	})
+// keep writes a device whose counters were judged, if they have changed.
+func (d *Device) keep(tx store.Tx, before Device) error {
+	if d.WrongCodes == before.WrongCodes && d.WrongNumbers == before.WrongNumbers &&
+		d.WrongTOTPs == before.WrongTOTPs && d.LastTOTP == before.LastTOTP {
+		return nil
+	}
+	return devices.Put(tx, d.NationalID, *d, store.Forever)
 }
 
 // ParseKey reads a device's public key: SPKI in base64, ECDSA P-256, as

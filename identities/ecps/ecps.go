@@ -4,6 +4,7 @@
 package ecps
 
 import (
+	"context"
 	"crypto/rand"
 	"math/big"
 	"time"
@@ -24,12 +25,33 @@ type Service struct {
 	outbox   *outbox.Outbox
 	settings *config.Live
 	phone    string // address of the phone's pages, which QR codes lead to
+	settled  func(store.Tx, Request) error
 }
 
 // New opens the service; phone is the address of the phone's pages. Where the
 // door is closed no phone answers by itself.
 func New(s store.Store, c clock.Clock, people *identities.People, o *outbox.Outbox, settings *config.Live, phone string) *Service {
-	return &Service{store: s, clock: c, people: people, outbox: o, settings: settings, phone: phone}
+	return &Service{store: s, clock: c, people: people, outbox: o, settings: settings, phone: phone,
+		settled: func(store.Tx, Request) error { return nil }}
+}
+
+// OnSettled has fn called within the transaction that gives a request its final
+// state, once for each request. It is set before the service is used.
+func (s *Service) OnSettled(fn func(store.Tx, Request) error) { s.settled = fn }
+
+// commit runs a core in one transaction. The core's verdict is a refusal that
+// is given after its writes were kept, such as a wrong code that was counted;
+// its err keeps nothing.
+func (s *Service) commit(ctx context.Context, core func(store.Tx) (verdict, err error)) error {
+	var verdict error
+	err := s.store.Update(ctx, func(tx store.Tx) (err error) {
+		verdict, err = core(tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return verdict
 }
 
 // unknown is the same for an unknown person and one without e-CPS, so that

@@ -85,7 +85,7 @@ func TestTenThousandPendingRequestsDoNoHarm(t *testing.T) {
 		}
 		return nil
 	})
-	all, err := p.Requests(ctx, ecps.Filter{PendingOnly: true})
+	all, _, err := p.Requests(ctx, ecps.Filter{PendingOnly: true})
 	if err != nil || len(all) != 10_000 {
 		t.Fatalf("%d wait: %v", len(all), err)
 	}
@@ -95,7 +95,7 @@ func TestTenThousandPendingRequestsDoNoHarm(t *testing.T) {
 		if err := ask(id); !problem.Is(err, "ecps-too-many") {
 			return fmt.Errorf("the sixth: %v", err)
 		}
-		own, err := p.Requests(ctx, ecps.Filter{NationalID: id, PendingOnly: true})
+		own, _, err := p.Requests(ctx, ecps.Filter{NationalID: id, PendingOnly: true})
 		if err != nil || len(own) != maxPending {
 			return fmt.Errorf("%d of their own: %w", len(own), err)
 		}
@@ -106,7 +106,7 @@ func TestTenThousandPendingRequestsDoNoHarm(t *testing.T) {
 		return ask(id)
 	})
 	p.clock.Offset(ecps.RequestLifetime + time.Second)
-	if all, err = p.Requests(ctx, ecps.Filter{PendingOnly: true}); err != nil || len(all) != 0 {
+	if all, _, err = p.Requests(ctx, ecps.Filter{PendingOnly: true}); err != nil || len(all) != 0 {
 		t.Errorf("%d wait when their time is over: %v", len(all), err)
 	}
 	p.all(t, ask)
@@ -125,7 +125,7 @@ func BenchmarkRequestAmongTenThousand(b *testing.B) {
 		return nil
 	})
 	for b.Loop() {
-		if own, err := p.Requests(ctx, ecps.Filter{NationalID: p.people[7].NationalID, PendingOnly: true}); err != nil || len(own) != maxPending {
+		if own, _, err := p.Requests(ctx, ecps.Filter{NationalID: p.people[7].NationalID, PendingOnly: true}); err != nil || len(own) != maxPending {
 			b.Fatal(len(own), err)
 		}
 	}

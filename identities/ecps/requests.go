@@ -9,9 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pquerna/otp/totp"
-
-	"pscemu/config"
 	"pscemu/identities"
 	"pscemu/problem"
 	"pscemu/store"
@@ -50,12 +47,13 @@ type Request struct {
 	WrongTOTPs int       `json:"wrong_totps,omitempty"`
 	CreatedAt  time.Time `json:"created_at"`
 	ExpiresAt  time.Time `json:"expires_at"`
+	Answer     State     `json:"answer,omitempty"`   // that the phone gives by itself …
+	AnswerAt   time.Time `json:"answer_at,omitzero"` // … at this time, unless something settles it before
 }
 
 // Limits of a request.
 const (
 	RequestLifetime = 2 * time.Minute
-	maxWrongTOTPs   = 3 // per request, which they end
 	maxRecent       = 30
 )
 
@@ -75,57 +73,77 @@ type Ask struct {
 
 // Start sends a request to the person's phone, or card reader, and applies
 // their behaviour.
-func (s *Service) Start(ctx context.Context, a Ask) (*Request, error) {
-	person, err := s.addressee(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	b, err := s.Behaves(ctx, person)
-	if err == nil && b.Action == identities.Unreachable && a.Means != Card {
-		err = unreachable(a.NationalID)
-	}
-	if err != nil {
-		return nil, err
-	}
-	r, to := s.newRequest(a), outcomes[b.Action]
-	if to != "" && b.After == 0 && b.Action != identities.Late {
-		r.State = to
-	}
-	err = s.store.Update(ctx, func(tx store.Tx) error {
-		if err := s.room(tx, r, person.Policies); err != nil {
-			return err
-		}
-		return requests.Put(tx, r.ID, r, r.kept())
+func (s *Service) Start(ctx context.Context, a Ask) (r *Request, err error) {
+	err = s.commit(ctx, func(tx store.Tx) (verdict, err error) {
+		r, verdict, err = s.StartIn(tx, a)
+		return verdict, err
 	})
-	switch {
-	case err != nil || to == "":
-	case b.Action == identities.Late:
-		go s.answerLate(r.ID)
-	case b.After > 0:
-		time.AfterFunc(b.After, func() { _, _ = s.settle(context.Background(), r.ID, to) })
-	}
-	return &r, err
+	return r, err
 }
 
-// answerLate approves when the request's time is over: nothing comes of it.
-func (s *Service) answerLate(id string) {
-	ctx, stop := context.WithTimeout(context.Background(), time.Hour)
-	defer stop()
-	if _, err := s.Wait(ctx, id); err == nil {
-		_, _ = s.settle(ctx, id, Approved)
+// StartIn is Start within a transaction. The verdict is that the phone cannot be
+// reached, for which what was prepared is used up too.
+func (s *Service) StartIn(tx store.Tx, a Ask) (r *Request, verdict, err error) {
+	person, err := s.addressee(tx, a)
+	if err != nil {
+		return nil, nil, err
+	}
+	others, err := s.room(tx, person)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := s.behavesIn(tx, person)
+	if err != nil {
+		return nil, nil, err
+	}
+	if b.Action == identities.Unreachable && a.Means != Card {
+		return nil, unreachable(a.NationalID), nil
+	}
+	r = s.newRequest(a)
+	r.answeredBy(b)
+	return r, nil, s.begin(tx, r, others)
+}
+
+// begin keeps a new request beside the person's others that wait.
+func (s *Service) begin(tx store.Tx, r *Request, others []string) error {
+	latest, err := recent.Maybe(tx, r.NationalID)
+	if err != nil {
+		return err
+	}
+	latest = append(latest, r.ID)
+	latest = latest[max(0, len(latest)-maxRecent):]
+	err = errors.Join(recent.Put(tx, r.NationalID, latest, r.kept()), requests.Put(tx, r.ID, *r, r.kept()))
+	if r.State != Pending {
+		return err
+	}
+	return errors.Join(err, waiting.Put(tx, r.NationalID, append(others, r.ID), r.kept()), r.index(tx))
+}
+
+// answeredBy applies how the person's phone answers. One that is late answers
+// when the request's time is over: nothing comes of it.
+func (r *Request) answeredBy(b identities.Behaviour) {
+	to, acts := outcomes[b.Action]
+	switch {
+	case !acts:
+	case b.Action == identities.Late:
+		r.Answer, r.AnswerAt = to, r.ExpiresAt
+	case b.After > 0:
+		r.Answer, r.AnswerAt = to, r.CreatedAt.Add(b.After)
+	default:
+		r.State = to
 	}
 }
 
 // addressee is the person, when there is a phone that can be asked.
-func (s *Service) addressee(ctx context.Context, a Ask) (*identities.Identity, error) {
-	person, err := s.people.Read(ctx, a.NationalID)
+func (s *Service) addressee(tx store.Tx, a Ask) (*identities.Identity, error) {
+	person, err := s.people.ReadIn(tx, a.NationalID)
 	if problem.Is(err, "identity-unknown") && s.settings.Policies(nil, nil).HideUnknownIDs {
 		return nil, unknown(a.NationalID)
 	}
 	if err != nil || a.Means == Card {
 		return person, err
 	}
-	device, err := s.Device(ctx, a.NationalID)
+	device, err := s.DeviceIn(tx, a.NationalID)
 	if err == nil && device.Blocked() {
 		err = blocked(a.NationalID)
 	}
@@ -135,31 +153,27 @@ func (s *Service) addressee(ctx context.Context, a Ask) (*identities.Identity, e
 // kept is how long a request can be read back after it was made.
 func (r *Request) kept() time.Duration { return r.ExpiresAt.Sub(r.CreatedAt) + historyKept }
 
-// room counts the person's pending requests and notes the new one.
-func (s *Service) room(tx store.Tx, r Request, policies config.Overrides) error {
-	ids, err := waiting.Maybe(tx, r.NationalID)
+// room returns the person's requests that wait, and refuses one more than may.
+func (s *Service) room(tx store.Tx, person *identities.Identity) ([]string, error) {
+	ids, err := waiting.Maybe(tx, person.NationalID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ids = slices.DeleteFunc(ids, func(id string) bool {
 		other, err := requests.Get(tx, id)
 		return err != nil || s.stateOf(other) != Pending
 	})
-	if most := s.settings.Policies(nil, policies).MaxRequests; len(ids) >= most {
-		return problem.New(problem.TooMany, "ecps-too-many", "Trop de demandes attendent déjà sur ce téléphone").Got(fmt.Sprint(len(ids))).Want(fmt.Sprintf("moins de %d", most)).
-			Do("répondez-y ou attendez deux minutes")
+	if most := s.settings.Policies(nil, person.Policies).MaxRequests; len(ids) >= most {
+		return nil, problem.New(problem.TooMany, "ecps-too-many", "Trop de demandes attendent déjà sur ce téléphone").
+			Got(fmt.Sprint(len(ids))).Want(fmt.Sprintf("moins de %d", most)).Do("répondez-y ou attendez deux minutes")
 	}
-	latest, err := recent.Maybe(tx, r.NationalID)
-	if err != nil {
-		return err
-	}
-	latest = append(latest, r.ID)
-	return errors.Join(waiting.Put(tx, r.NationalID, append(ids, r.ID), r.kept()), recent.Put(tx, r.NationalID, latest[max(0, len(latest)-maxRecent):], r.kept()))
+	return ids, nil
 }
 
-func (s *Service) newRequest(a Ask) Request {
+func (s *Service) newRequest(a Ask) *Request {
 	now := s.clock.Now()
-	r := Request{ID: rand.Text(), NationalID: a.NationalID, Means: cmp.Or(a.Means, Phone), Client: a.Client, Message: a.Message, Choices: []string{}, State: Pending, CreatedAt: now,
+	r := &Request{ID: rand.Text(), NationalID: a.NationalID, Means: cmp.Or(a.Means, Phone), Client: a.Client, Message: a.Message,
+		Choices: []string{}, State: Pending, CreatedAt: now,
 		ExpiresAt: now.Add(cmp.Or(a.Lifetime, RequestLifetime))}
 	if !a.NoNumber {
 		r.Choices = distinctNumbers(3)
@@ -179,16 +193,38 @@ func distinctNumbers(n int) []string {
 	return out
 }
 
+// stateOf is where a request stands at this moment: what its phone answers by
+// itself is settled when its time comes, whether or not anybody noted it.
 func (s *Service) stateOf(r Request) State {
-	if r.State == Pending && !s.clock.Now().Before(r.ExpiresAt) {
+	now := s.clock.Now()
+	switch {
+	case r.State != Pending:
+		return r.State
+	case r.answers(now):
+		return r.Answer
+	case !now.Before(r.ExpiresAt):
 		return Expired
 	}
-	return r.State
+	return Pending
+}
+
+// answers tells whether the phone has answered by itself, in time.
+func (r *Request) answers(now time.Time) bool {
+	return r.Answer != "" && r.AnswerAt.Before(r.ExpiresAt) && !now.Before(r.AnswerAt)
 }
 
 // Request finds one request with its state of now.
-func (s *Service) Request(ctx context.Context, id string) (*Request, error) {
-	r, err := requests.Load(ctx, s.store, id)
+func (s *Service) Request(ctx context.Context, id string) (r *Request, err error) {
+	err = s.store.View(ctx, func(tx store.Tx) error {
+		r, err = s.RequestIn(tx, id)
+		return err
+	})
+	return r, err
+}
+
+// RequestIn is Request within a transaction.
+func (s *Service) RequestIn(tx store.Tx, id string) (*Request, error) {
+	r, err := requests.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, noRequest(id)
 	}
@@ -200,170 +236,27 @@ func noRequest(id string) error {
 	return problem.New(problem.NotFound, "ecps-request-unknown", "no such e-CPS request").Got(id).Want("an id as `pscemu ecps pending` prints it")
 }
 
-// Filter chooses requests; its zero value chooses all.
-type Filter struct {
-	NationalID, Means string
-	PendingOnly       bool
-}
-
-// Requests lists requests: a person's latest, oldest first, however many
-// others there are; or everybody's, in no particular order.
-func (s *Service) Requests(ctx context.Context, f Filter) ([]Request, error) {
-	var all []Request
-	err := s.store.View(ctx, func(tx store.Tx) (err error) {
-		if f.NationalID == "" {
-			all, err = requests.List(tx, "", 20_000)
-			return err
-		}
-		all, err = ofPerson(tx, f.NationalID)
-		return err
-	})
-	out := []Request{}
-	for _, r := range all {
-		r.State = s.stateOf(r)
-		if (f.Means == "" || r.Means == f.Means) && (!f.PendingOnly || r.State == Pending) {
-			out = append(out, r)
-		}
-	}
-	return out, err
-}
-
-func ofPerson(tx store.Tx, nationalID string) ([]Request, error) {
-	ids, err := recent.Maybe(tx, nationalID)
-	if err != nil {
-		return nil, err
-	}
-	return requests.Those(tx, ids)
-}
-
-// Response is what the person does on their phone: the code and the number
-// picked among three to approve, and the device's signature.
-type Response struct {
-	Code, Number, Signature string
-}
-
-// Approve answers on the phone.
-func (s *Service) Approve(ctx context.Context, id string, a Response) (*Request, error) {
-	r, d, err := s.onPhone(ctx, id)
-	if err == nil {
-		err = s.proves(d, id, "approve", a.Number, a.Signature)
-	}
-	if err == nil {
-		err = s.checkCode(ctx, r.NationalID, a.Code)
+// pendingIn finds a request that waits for an answer.
+func (s *Service) pendingIn(tx store.Tx, id string) (*Request, error) {
+	r, err := requests.Get(tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, noRequest(id)
 	}
 	if err != nil {
 		return nil, err
 	}
-	to := Approved
-	if a.Number != r.Number {
-		to = WrongNumber
+	if now := s.stateOf(r); now != Pending {
+		return nil, settledAlready(now)
 	}
-	settled, err := s.settle(ctx, id, to)
-	if err == nil && (to == WrongNumber || d.WrongNumbers > 0) {
-		err = s.pickedNumber(ctx, r.NationalID, to == Approved)
-	}
-	return settled, err
+	return &r, nil
 }
 
-// Refuse answers on the phone; no code is asked.
-func (s *Service) Refuse(ctx context.Context, id, signature string) (*Request, error) {
-	_, d, err := s.onPhone(ctx, id)
-	if err == nil {
-		err = s.proves(d, id, "refuse", "", signature)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s.settle(ctx, id, Refused)
-}
-
-// onPhone finds a request that waits for the phone, not for the card, and the
-// phone.
-func (s *Service) onPhone(ctx context.Context, id string) (*Request, *Device, error) {
-	r, err := s.Request(ctx, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	if r.Means == Card {
-		return nil, nil, problem.New(problem.Conflict, "request-wants-card", "this request waits for the card in the reader, not for the phone").Got(id).Do("answer it on the console's reader page, or with POST /api/v1/reader/requests/{id}")
-	}
-	if r.State != Pending {
-		return nil, nil, settledAlready(r.State)
-	}
-	d, err := s.Device(ctx, r.NationalID)
-	return r, d, err
-}
-
-// ApproveCard settles a request that waits for this person's card, whose code
-// porteur was judged before.
-func (s *Service) ApproveCard(ctx context.Context, id, nationalID string) (*Request, error) {
-	r, err := s.Request(ctx, id)
-	switch {
-	case err != nil:
-		return nil, err
-	case r.Means != Card:
-		return nil, problem.New(problem.Conflict, "request-wants-phone", "this request waits for the phone, not for the card").Got(id)
-	case r.NationalID != nationalID:
-		return nil, problem.New(problem.Forbidden, "card-other-person", "Cette carte n'est pas celle de la personne demandée").Got(nationalID).Want(r.NationalID)
-	}
-	return s.settle(ctx, id, Approved)
-}
-
-// ApproveTOTP answers with the device's one-time password instead. Three wrong
-// ones end the request.
-func (s *Service) ApproveTOTP(ctx context.Context, id, password string) (*Request, error) {
-	if !s.settings.Policies(nil, nil).DoorTOTP {
-		return nil, problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée").Got("--strict or door-totp=false")
-	}
-	r, d, err := s.onPhone(ctx, id)
-	if err == nil && d.Blocked() {
-		err = blocked(r.NationalID)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if ok, err := totp.ValidateCustom(password, d.TOTPSecret, s.clock.Now(), totp.ValidateOpts{Period: 30, Skew: 1, Digits: 6}); err == nil && ok {
-		return s.settle(ctx, id, Approved)
-	}
-	left := 0
-	_, err = s.changeRequest(ctx, id, func(r *Request) {
-		r.WrongTOTPs++
-		if left = maxWrongTOTPs - r.WrongTOTPs; left <= 0 {
-			r.State = WrongTOTP
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return nil, problem.New(problem.Forbidden, "ecps-totp-wrong", "Le mot de passe à usage unique est erroné").Want("les 6 chiffres du moment du secret TOTP de l'e-CPS").Do(fmt.Sprintf("il reste %d essai(s)", left))
-}
-
-// Answer settles a request with authority (console, API): no code is asked.
-func (s *Service) Answer(ctx context.Context, id string, state State) (*Request, error) {
-	return s.settle(ctx, id, state)
-}
-
-// settle moves a pending request to its final state, once.
-func (s *Service) settle(ctx context.Context, id string, to State) (*Request, error) {
-	return s.changeRequest(ctx, id, func(r *Request) { r.State = to })
-}
-
-// changeRequest changes a request that is pending.
-func (s *Service) changeRequest(ctx context.Context, id string, fn func(*Request)) (*Request, error) {
-	var out Request
-	err := s.store.Update(ctx, func(tx store.Tx) error {
-		r, err := requests.Get(tx, id)
-		if err != nil {
-			return noRequest(id)
-		}
-		if now := s.stateOf(r); now != Pending {
-			return settledAlready(now)
-		}
-		fn(&r)
-		out = r
-		return requests.Put(tx, id, r, r.kept())
-	})
-	return &out, err
+// settleIn gives a request that waits its final state; whoever is to hear of it
+// does so in the same transaction.
+func (s *Service) settleIn(tx store.Tx, r *Request, to State) error {
+	unlisted := r.unlist(tx)
+	r.State = to
+	return errors.Join(unlisted, requests.Put(tx, r.ID, *r, r.kept()), s.settled(tx, *r))
 }
 
 func settledAlready(now State) error {
