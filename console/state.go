@@ -21,7 +21,7 @@ type State interface {
 
 func (s *Console) stateRoutes() []route {
 	return []route{
-		{"GET", "/ready", "What ready.json holds: addresses, the demo client, personas", func(echo.Context) (any, error) { return s.State.Announcement(), nil }},
+		{"GET", "/ready", "What ready.json holds: addresses, the demo client, personas", func(c echo.Context) (any, error) { return s.keysFor(c, s.State.Announcement()), nil }},
 		{"GET", "/state", "The whole state, with its secrets", func(c echo.Context) (any, error) { return s.State.Dump(ctx(c)) }},
 		{"PUT", "/state", "Go back to a state that GET answered", s.restoreState},
 		{"GET", "/backup", "A copy of the data file, with its secrets, while the emulator goes on", s.backup},

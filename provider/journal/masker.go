@@ -53,7 +53,7 @@ func (m *masker) knows(v string) bool { return m != nil && m.whole[strings.TrimS
 
 // text masks within a text.
 func (m *masker) text(s string) string {
-	s = forms.ReplaceAllStringFunc(s, Mask)
+	s = secretPath.ReplaceAllString(forms.ReplaceAllStringFunc(s, Mask), "${1}…")
 	if m == nil {
 		return s
 	}
@@ -135,7 +135,7 @@ var (
 func (m *masker) url(raw string, depth int) string {
 	rest, fragment, hasFragment := strings.Cut(raw, "#")
 	base, query, hasQuery := strings.Cut(rest, "?")
-	out := secretPath.ReplaceAllString(m.text(userInfo.ReplaceAllString(base, "$1:…@")), "${1}…")
+	out := m.text(userInfo.ReplaceAllString(base, "$1:…@"))
 	if hasQuery {
 		out += "?" + m.query(query, depth)
 	}
