@@ -36,7 +36,7 @@ func (r route) serve(c echo.Context) error {
 	case sent:
 		return nil
 	case file:
-		c.Response().Header().Set("Content-Disposition", `attachment; filename="`+v.name+`"`)
+		attachment(c, v.name, v.kind)
 		return c.Blob(http.StatusOK, v.kind, v.data)
 	}
 	status := http.StatusOK

@@ -56,6 +56,8 @@ type Journal struct {
 	limits Limits
 	// Why is the address that explains a refusal, "" for none (strict).
 	Why func(code, loginID string) string
+	// Secret is a client's, to be masked wherever it turns up.
+	Secret func(clientID string) string
 	// Count hears of each event; code is the refusal's.
 	Count func(kind, code string)
 
@@ -69,7 +71,7 @@ type Journal struct {
 
 // New makes an empty journal.
 func New(c clock.Clock, l Limits) *Journal {
-	return &Journal{clock: c, limits: l, Why: func(string, string) string { return "" }, Count: func(string, string) {}, logins: map[string]*Login{}, changed: make(chan struct{})}
+	return &Journal{clock: c, limits: l, Why: func(string, string) string { return "" }, Secret: func(string) string { return "" }, Count: func(string, string) {}, logins: map[string]*Login{}, changed: make(chan struct{})}
 }
 
 // NewID makes a login id.
@@ -82,9 +84,10 @@ func (j *Journal) Add(ctx context.Context, loginID, kind string, detail map[stri
 	if loginID == "" {
 		loginID = NewID()
 	}
-	e := Event{Time: j.clock.Now(), Kind: kind, Detail: bounded(detail)}
+	r := recordingOf(ctx)
+	e := Event{Time: j.clock.Now(), Kind: kind, Detail: bounded(r.maskDetail(detail))}
 	if err != nil {
-		e.Problem = boundedProblem(problem.From(err))
+		e.Problem = boundedProblem(r.maskProblem(problem.From(err)))
 		e.Code, e.Reason = e.Problem.Code, e.Problem.Error()
 		slog.InfoContext(ctx, "refused", "login", loginID, "step", kind, "code", e.Code, "why", j.Why(e.Code, loginID))
 	} else {
@@ -95,7 +98,6 @@ func (j *Journal) Add(ctx context.Context, loginID, kind string, detail map[stri
 		span.SetAttributes(attribute.String("pscemu.login", loginID))
 		span.AddEvent(kind, trace.WithAttributes(attribute.String("pscemu.code", e.Code)))
 	}
-	r := recordingOf(ctx)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if r != nil && !r.done {
@@ -190,9 +192,31 @@ func (j *Journal) Get(id string) *Login {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if l := j.logins[id]; l != nil {
-		return l.copy(true)
+		return j.shown(l)
 	}
 	return nil
+}
+
+// shown is a copy with its exchanges, which mask what any of them shows to be
+// secret.
+func (j *Journal) shown(l *Login) *Login {
+	c := l.copy(true)
+	known := sync.OnceValue(func() *masker {
+		m := &masker{}
+		m.learn(j.Secret(c.ClientID))
+		for _, e := range c.Events {
+			if e.Exchange != nil {
+				m.learnFrom(e.Exchange)
+			}
+		}
+		return m
+	})
+	for _, e := range c.Events {
+		if e.Exchange != nil {
+			e.Exchange.secrets = known
+		}
+	}
+	return c
 }
 
 // copy leaves the exchanges out unless they are wanted.
@@ -262,7 +286,7 @@ func (j *Journal) Find(q Query) (*Login, <-chan struct{}) {
 	defer j.mu.Unlock()
 	for i := len(j.order) - 1; i >= 0; i-- {
 		if l := j.logins[j.order[i]]; q.fits(l) {
-			return l.copy(true), j.changed
+			return j.shown(l), j.changed
 		}
 	}
 	return nil, j.changed
