@@ -251,7 +251,7 @@ func (p *PKI) notRevoked(ctx context.Context, c *x509.Certificate, want string) 
 	if err != nil {
 		return err
 	}
-	if rec.State == "revoked" {
+	if rec.State == Revoked {
 		return refuse("revoked", "the certificate was revoked on "+rec.RevokedAt.Format(time.RFC3339), c, want)
 	}
 	return nil

@@ -58,6 +58,11 @@ func (r *Registry) List(ctx context.Context, after string, limit int) ([]Client,
 	return collection.Page(ctx, r.store, after, limit)
 }
 
+// Count tells how many clients there are, and counts no further than to most.
+func (r *Registry) Count(ctx context.Context, most int) (int, error) {
+	return collection.Count(ctx, r.store, most)
+}
+
 // Put checks and keeps a registration, whether there was one or not.
 func (r *Registry) Put(ctx context.Context, c *Client) error {
 	return r.store.Update(ctx, func(tx store.Tx) error { return r.PutIn(tx, c) })
