@@ -36,10 +36,10 @@ type Message struct {
 	Link       string    `json:"link,omitempty"` // what the QR code of a mail holds
 }
 
-// Kept is how long a message can be read, maxOf how many of one person's.
+// Kept is how long a message can be read, MaxOf how many of one person's.
 const (
 	Kept  = 7 * 24 * time.Hour
-	maxOf = 50
+	MaxOf = 50
 )
 
 var (
@@ -88,7 +88,7 @@ func (o *Outbox) Put(tx store.Tx, m Message) error {
 		return err
 	}
 	ids = append(ids, m.ID)
-	if len(ids) > maxOf {
+	if len(ids) > MaxOf {
 		if err := drop(tx, ids[0]); err != nil {
 			return err
 		}
