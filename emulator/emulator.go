@@ -73,7 +73,7 @@ type Emulator struct {
 	whole sync.Mutex // held while another content takes the place of everything
 
 	protocol, card, console http.Handler
-	demoPEM, demoKey        []byte
+	demoKeys                tls.Certificate // the demo client's, under announced
 	closing                 chan struct{} // streams and long polls end with it
 	stop                    context.CancelFunc
 	announced               sync.RWMutex
@@ -99,6 +99,13 @@ func newWorld(version string, l *config.Loaded, c *clock.Adjustable, s store.Sto
 	e.auth = &clients.Authenticator{Registry: e.clients, PKI: e.pki, Settings: e.live}
 	e.faults = &faults.Set{Open: func() bool { return e.live.Policies(nil, nil).DoorFaults }}
 	e.journal = journal.New(e.clock, journal.Limits{Logins: l.JournalLogins, Bytes: l.JournalSize << 20})
+	e.journal.Secret = func(clientID string) string {
+		client, err := e.clients.Get(context.Background(), clientID)
+		if err != nil {
+			return "" // unknown, or removed meanwhile
+		}
+		return client.Secret
+	}
 	e.metrics = telemetry.NewMetrics()
 	e.journal.Count = e.metrics.Event
 	e.journal.Why = func(code, loginID string) string {
@@ -206,15 +213,15 @@ func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*console.Dem
 	if err != nil {
 		return nil, err
 	}
-	cert, err := tls.X509KeyPair(e.demoPEM, e.demoKey)
-	if err != nil {
-		return nil, err
-	}
 	pool := x509.NewCertPool()
 	pool.AddCert(ca)
 	e.ready.DemoClient.ClientID, e.ready.DemoClient.ClientSecret, e.ready.DemoClient.RedirectURIs = DemoID, client.Secret, client.RedirectURIs
-	return &console.Demo{ClientID: DemoID, Secret: client.Secret, Issuer: e.at.base + provider.RealmPath, AuthorizeURL: e.at.base + "/auth",
-		TLS: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}}, nil
+	return &console.Demo{ClientID: DemoID, Issuer: e.at.base + provider.RealmPath, AuthorizeURL: e.at.base + "/auth", Roots: pool,
+		Keys: func() (string, tls.Certificate) {
+			e.announced.RLock()
+			defer e.announced.RUnlock()
+			return e.ready.DemoClient.ClientSecret, e.demoKeys
+		}}, nil
 }
 
 // warm makes what is not needed at once.

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,13 @@ type Ready struct {
 	CA         string       `json:"ca,omitempty"` // PEM; where no file holds it
 	DemoClient DemoClient   `json:"demo_client"`
 	Personas   []PersonaRow `json:"personas"`
+}
+
+// WithoutKeys is what a browser may see that was let in without the API token:
+// not the token, nor the link that lets another browser in.
+func (r Ready) WithoutKeys() any {
+	r.APIToken, r.OpenURL = "", ""
+	return r
 }
 
 // DemoClient is all a client library needs to log in: files, or the PEM texts
@@ -210,7 +218,13 @@ func (e *Emulator) demoFiles(ctx context.Context, cert *pki.Certificate) error {
 	if err != nil {
 		return err
 	}
-	e.demoPEM, e.demoKey = pem, key
+	pair, err := tls.X509KeyPair(pem, key)
+	if err != nil {
+		return err
+	}
+	e.announced.Lock()
+	defer e.announced.Unlock()
+	e.demoKeys = pair
 	d := &e.ready.DemoClient
 	if e.at.folder == "" {
 		d.Certificate, d.Key = string(pem), string(key)
