@@ -151,7 +151,16 @@ func (s *Console) exportFHIR(c echo.Context, q identities.Query) error {
 	return json.NewEncoder(c.Response()).Encode(fhir.Export(s.fhirBase(), people))
 }
 
+// attachment makes the answer a file to keep. Its name is letters, digits and
+// .-_ alone, whatever it was made of: a name is no place for markup, paths or
+// header parameters.
 func attachment(c echo.Context, name, kind string) {
+	name = strings.Map(func(r rune) rune {
+		if r > '~' || !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_", r) {
+			return '_'
+		}
+		return r
+	}, name)
 	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+name+`"`)
 	c.Response().Header().Set(echo.HeaderContentType, kind)
 }

@@ -221,7 +221,7 @@ func validateAll(people []Identity, also func(id string) error) error {
 // nth says which of many people an error is about.
 func nth(n int, id string, err error) error {
 	bad := *problem.From(err)
-	bad.Reason = fmt.Sprintf("person %d (%s): %s", n+1, id, bad.Reason)
+	bad.Reason = fmt.Sprintf("person %d (%.60s): %s", n+1, id, bad.Reason)
 	return &bad
 }
 
@@ -314,9 +314,14 @@ func (p *People) RestoreIn(tx store.Tx, id string) (Identity, error) {
 	return i, errors.Join(Collection.Put(tx, id, i, store.Forever), deleted.Delete(tx, id))
 }
 
-// Deleted lists who can be brought back.
-func (p *People) Deleted(ctx context.Context) ([]Identity, error) {
-	return deleted.Page(ctx, p.store, "", 100)
+// Deleted lists up to limit of those who can be brought back.
+func (p *People) Deleted(ctx context.Context, limit int) ([]Identity, error) {
+	return deleted.Page(ctx, p.store, "", limit)
+}
+
+// Count tells how many people there are, and counts no further than to most.
+func (p *People) Count(ctx context.Context, most int) (int, error) {
+	return Collection.Count(ctx, p.store, most)
 }
 
 // SetBehaviour changes how the person's phone answers.
