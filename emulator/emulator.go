@@ -74,7 +74,7 @@ type Emulator struct {
 
 	protocol, card, console http.Handler
 	demoKeys                tls.Certificate // the demo client's, under announced
-	closing                 chan struct{} // streams and long polls end with it
+	closing                 chan struct{}   // streams and long polls end with it
 	stop                    context.CancelFunc
 	announced               sync.RWMutex
 	ready                   Ready // under announced, once the world is open

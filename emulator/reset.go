@@ -3,6 +3,7 @@ package emulator
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"pscemu/provider/clients"
@@ -59,12 +60,17 @@ func (e *Emulator) carryOver(ctx context.Context, to *store.Memory, now time.Tim
 		return err
 	}
 	err = e.store.View(ctx, func(tx store.Tx) error {
-		for _, prefix := range []string{"keys/", "signing-keys/", demoSerial.Prefix(), seeded.Key("demo-client"), clients.Key(DemoID)} {
+		demo := []string{demoSerial.Prefix(), seeded.Key("demo-client"), clients.Key(DemoID)}
+		for _, prefix := range append(demo, "keys/", "signing-keys/") {
 			list, err := tx.List(prefix, "", 1000)
 			if err != nil {
 				return err
 			}
-			kept = append(kept, list...)
+			for _, entry := range list {
+				if strings.HasSuffix(prefix, "/") || entry.Key == prefix { // else of a client whose id begins so
+					kept = append(kept, entry)
+				}
+			}
 		}
 		return nil
 	})
