@@ -37,6 +37,7 @@ type Policies struct {
 	PhoneKey         string        `name:"phone-key" default:"either" help:"whose phones may approve: either, or required: those only that made a key when they were activated" choices:"either,required"`
 	MaxRequests      int           `name:"max-requests" default:"5" help:"how many e-CPS requests may wait for one person" form:"[1-9][0-9]{0,4}" for:"identity"`
 	HideUnknownIDs   bool          `name:"hide-unknown-ids" default:"true" help:"answer the same for an unknown id and one without e-CPS" strict:"true"`
+	HSTS             string        `name:"hsts" default:"real" help:"which names are told to be reached by TLS alone: real (PSC's own hosts), configured (those of public-url and hosts too; never localhost) or off" choices:"real,configured,off"`
 	DoorLoginHint    bool          `name:"door-login-hint" default:"true" help:"test door: login_hint=auto:… logs in without a page" for:"client" strict:"false"`
 	DoorAPILogins    bool          `name:"door-api-logins" default:"true" help:"test door: POST /api/v1/logins does the user's part" strict:"false"`
 	DoorTestIdentity bool          `name:"door-test-identity" default:"true" help:"test door: the tab « Identité de test » logs anybody in" strict:"false"`
@@ -86,6 +87,9 @@ func (l *Live) Changed() map[string]string {
 	}
 	return out
 }
+
+// Check refuses what Replace would.
+func (l *Live) Check(values map[string]string) error { return NewLive(l.began).Patch(values) }
 
 // Replace takes back what was changed, and changes these instead.
 func (l *Live) Replace(values map[string]string) error {

@@ -32,7 +32,7 @@ func (s *Console) examine(c echo.Context) []doctor.Finding {
 }
 
 func (s *Console) doctorPage(c echo.Context) error {
-	if c.QueryParam("app") != "" && !s.hasCookie(c) { // another site's link calls nothing
+	if c.QueryParam("app") != "" && originOf(c.Request()) != fromOwn { // nobody's link calls anything
 		return web.Redirect(c, http.StatusSeeOther, "/doctor")
 	}
 	return s.page(c, http.StatusOK, "console_doctor", map[string]any{"Title": "Diagnostic", "Findings": s.examine(c), "App": c.QueryParam("app")})

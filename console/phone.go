@@ -21,7 +21,7 @@ import (
 )
 
 // phoneRoutes are the phone's pages: made for its screen, installable, live.
-func (s *Console) phoneRoutes(e, ours *echo.Group) {
+func (s *Console) phoneRoutes(e *echo.Echo) {
 	e.GET("/phone", s.phoneHome)
 	e.GET("/phone/activate", s.activatePage)
 	e.GET("/phone/side", s.sidePage)
@@ -29,9 +29,9 @@ func (s *Console) phoneRoutes(e, ours *echo.Group) {
 	e.GET("/phone/state", s.phoneState)
 	e.GET("/phone/sw.js", worker)
 	e.GET("/phone/:id", s.phonePage)
-	ours.POST("/phone/activate", s.completeActivation)
-	ours.POST("/phone/:id/remove", s.removePhone)
-	ours.POST("/phone/:id/:request", s.phoneAnswer)
+	e.POST("/phone/activate", s.completeActivation)
+	e.POST("/phone/:id/remove", s.removePhone)
+	e.POST("/phone/:id/:request", s.phoneAnswer)
 	e.GET("/outbox", s.outboxPage)
 }
 
@@ -298,7 +298,8 @@ func (s *Console) outboxPage(c echo.Context) error {
 			}
 		}
 	}
-	return s.page(c, http.StatusOK, "console_outbox", map[string]any{"Title": "Courriels et SMS", "Messages": rows, "Part": part})
+	return s.page(c, http.StatusOK, "console_outbox", map[string]any{
+		"Title": "Courriels et SMS", "Messages": rows, "Part": part})
 }
 
 // newestMails are everybody's, by pages, or a person's, of whom few are kept.

@@ -70,12 +70,16 @@ type Emulator struct {
 	sender   *delivery.Sender
 	provider *provider.Server
 
+	whole sync.Mutex // held while another content takes the place of everything
+
 	protocol, card, console http.Handler
 	demoPEM, demoKey        []byte
 	closing                 chan struct{} // streams and long polls end with it
 	stop                    context.CancelFunc
 	announced               sync.RWMutex
 	ready                   Ready // under announced, once the world is open
+	published               bool  // ready.json holds it; under announced
+	opened                  func(openURL string)
 }
 
 // newWorld makes the domain services; nothing is generated yet.
@@ -170,7 +174,8 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 		return err
 	}
 	c := console.New(console.Parts{Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, Orders: e.orders, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal, Faults: e.faults,
-		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces, Pprof: e.settings.Pprof, Limits: e.settings.Limits, Metrics: e.metrics, Tracer: e.tracer})
+		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces, Pprof: e.settings.Pprof, Limits: e.settings.Limits, Metrics: e.metrics, Tracer: e.tracer, Link: e.settings.ConsoleAccess == "link", NewLink: e.linked})
+	e.ready.OpenURL = c.OpenURL()
 	// Before anything new can begin: what is under way then is an earlier run's.
 	e.provider.Resume(ctx)
 	e.protocol, e.card, e.console = e.provider.Handler(), e.provider.CardHandler(), c.Handler()
@@ -224,6 +229,10 @@ func (e *Emulator) warm(ctx context.Context) {
 
 // sweep removes what has expired, in steps that let others write between them.
 func (e *Emulator) sweep(ctx context.Context) {
+	if !e.whole.TryLock() {
+		return // what has expired may depend on a clock that is about to change
+	}
+	defer e.whole.Unlock()
 	for ctx.Err() == nil {
 		n, err := e.store.Sweep(ctx)
 		if err != nil {

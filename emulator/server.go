@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"pscemu/cards/pki"
 	"pscemu/clock"
 	"pscemu/config"
+	"pscemu/console"
 	"pscemu/problem"
 	"pscemu/provider"
 	"pscemu/store"
@@ -35,6 +35,9 @@ type Options struct {
 	Clock *clock.Adjustable
 	// Tracer, unless nil, gets a span of each request.
 	Tracer *telemetry.Tracer
+	// Opened, unless nil, hears of each new link to the console once the former
+	// was used.
+	Opened func(openURL string)
 }
 
 // Server is the process: the listeners, its own world, and the spaces.
@@ -42,6 +45,7 @@ type Server struct {
 	options Options
 	world   *Emulator
 	spaces  *spaces
+	memory  *store.Budget // of all that is kept there, the spaces too
 	ca      *x509.Certificate
 
 	listen, card, console net.Listener
@@ -50,7 +54,7 @@ type Server struct {
 
 // Start opens everything; when it returns all listeners accept.
 func Start(ctx context.Context, o Options) (s *Server, err error) {
-	s = &Server{options: o}
+	s = &Server{options: o, memory: store.NewBudget(o.Settings.InMemory())}
 	defer func() {
 		if err != nil {
 			s.Close(ctx)
@@ -77,7 +81,7 @@ func Start(ctx context.Context, o Options) (s *Server, err error) {
 	if err := in.keep("server-ca.pem", pki.EncodePEM("CERTIFICATE", s.ca.Raw), 0o644); err != nil {
 		return s, err
 	}
-	return s, in.announce(&s.world.ready)
+	return s, s.world.announce()
 }
 
 // newClock is a clock as far from the machine's as the settings say.
@@ -108,12 +112,11 @@ func (s *Server) folder() (folder, error) {
 		return "", err
 	}
 	if s.options.Settings.Memory {
-		s.options.Store = store.NewMemory(s.options.Clock)
+		s.options.Store = store.NewMemory(s.options.Clock, store.Within(s.memory))
 		return in, in.unused()
 	}
-	bolt, err := store.OpenBolt(in.path(database), s.options.Clock)
+	bolt, err := store.OpenBolt(in.path(database), s.options.Clock, store.Limit(s.options.Settings.Store()))
 	if err == nil {
-		bolt.Limit(s.options.Settings.Store())
 		s.options.Store = bolt
 	}
 	return in, err
@@ -154,13 +157,16 @@ func (s *Server) place(name string) place {
 
 // openWorld makes the server's own world and serves it, beside the spaces.
 func (s *Server) openWorld(ctx context.Context, in folder) error {
+	if err := store.Recover(ctx, s.options.Store); err != nil {
+		return err
+	}
 	at := s.place("")
 	at.folder = in
 	e, err := newWorld(s.options.Version, s.options.Settings, s.options.Clock, s.options.Store, at)
 	if err != nil {
 		return err
 	}
-	s.world, e.tracer = e, s.options.Tracer
+	s.world, e.tracer, e.opened = e, s.options.Tracer, s.options.Opened
 	names := slices.Concat([]string{"localhost", "127.0.0.1", "::1", hostOf(at.base)}, s.options.Settings.HostNames(), provider.RealHosts())
 	var certificate tls.Certificate
 	err = e.prepare(ctx, func() (err error) {
@@ -236,7 +242,9 @@ func (s *Server) run(name string, l net.Listener, t *tls.Config, h http.Handler)
 		l = tls.NewListener(l, t)
 	}
 	server := &http.Server{
-		Handler: bounds.guard(h), ConnContext: bounds.enter, ConnState: bounds.follow,
+		Handler: bounds.guard(h), ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return bounds.enter(console.ConnContext(ctx, conn), conn)
+		}, ConnState: bounds.follow,
 		ReadHeaderTimeout: limits.RequestTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: limits.Header(),
 		HTTP2:    &http.HTTP2Config{WriteByteTimeout: limits.RequestTimeout},
 		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
@@ -299,9 +307,7 @@ func (s *Server) Close(ctx context.Context) {
 	}
 	switch {
 	case s.world != nil:
-		if s.world.ready.PID != 0 && s.world.at.folder != "" {
-			_ = os.Remove(s.world.at.folder.path("ready.json"))
-		}
+		s.world.withdraw()
 		s.world.close()
 	case s.options.Store != nil:
 		_ = s.options.Store.Close()

@@ -75,9 +75,10 @@ func (s *Server) startBackchannel(ctx context.Context, client *clients.Client, f
 	if r != nil {
 		return nil, r, nil
 	}
-	b := &oidc.Backchannel{Client: client.ID, LoginID: loginID, NationalID: form.Get("login_hint"), AuthMode: authModes[form.Get("channel")],
-		Scope: form.Get("scope"), Notify: form.Get("client_notification_token")}
-	ask := ecps.Ask{NationalID: b.NationalID, Client: client.Label(), Message: form.Get("binding_message"), Means: channels[form.Get("channel")], Lifetime: lifetime, NoNumber: true}
+	b := &oidc.Backchannel{Client: client.ID, LoginID: loginID, NationalID: form.Get("login_hint"),
+		AuthMode: authModes[form.Get("channel")], Scope: form.Get("scope"), Notify: form.Get("client_notification_token")}
+	ask := ecps.Ask{NationalID: b.NationalID, Client: client.Label(), Message: form.Get("binding_message"),
+		Means: channels[form.Get("channel")], Lifetime: lifetime, NoNumber: true}
 	var unable error
 	err := s.store.Update(ctx, func(tx store.Tx) (err error) {
 		kept := *b
@@ -112,7 +113,7 @@ func (s *Server) begun(b *oidc.Backchannel, unable, err error) (*oidc.Backchanne
 
 // askIn asks the person, by phone or at the reader. unable is a refusal that is
 // given after the commit.
-func (s *Server) askIn(tx store.Tx, a ecps.Ask, b *oidc.Backchannel, client *clients.Client, acrValues string) (unable, err error) {
+func (s *Server) askIn(tx store.Tx, a ecps.Ask, b *oidc.Backchannel, c *clients.Client, acr string) (unable, err error) {
 	person, err := s.people.ReadIn(tx, a.NationalID)
 	if err == nil && a.Means == ecps.Card {
 		err = s.hasCard(tx, person)
@@ -124,7 +125,7 @@ func (s *Server) askIn(tx store.Tx, a ecps.Ask, b *oidc.Backchannel, client *cli
 	if err != nil || unable != nil {
 		return unable, err
 	}
-	b.Request, b.ExpiresAt, b.ACR = asked.ID, asked.ExpiresAt, s.acr(client, person, acrValues, b.AuthMode)
+	b.Request, b.ExpiresAt, b.ACR = asked.ID, asked.ExpiresAt, s.acr(c, person, acr, b.AuthMode)
 	return nil, nil
 }
 

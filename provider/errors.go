@@ -173,7 +173,7 @@ func (s *Server) description(a Answer, reason error) string {
 	if reason != nil && !s.settings.Strict() {
 		text = strings.TrimPrefix(text+": "+reason.Error(), ": ")
 	}
-	return printable(text)
+	return text
 }
 
 // oauthError answers a client of the back channel.
@@ -184,29 +184,7 @@ func (s *Server) oauthError(c echo.Context, a Answer, reason error) error {
 	} else {
 		s.why(c, a.problem("", ""))
 	}
-	return c.JSON(a.Status, struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}{a.Error, s.description(a, reason)})
-}
-
-// printable keeps to the characters RFC 6749 §5.2 allows, and a bounded length.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '"':
-			return '\''
-		case r == '\\':
-			return '/'
-		case r < 0x20 || r == 0x7f:
-			return ' '
-		}
-		return r
-	}, s)
-	if r := []rune(s); len(r) > 600 {
-		s = string(r[:600]) + "…"
-	}
-	return s
+	return oauthJSON(c, a.Status, a.Error, s.description(a, reason))
 }
 
 // tokenError finds the answer for whatever the token endpoint refused.

@@ -59,6 +59,40 @@ func (s *Server) siteOf(host string) site {
 	return site{s.config.BaseURL, s.config.BaseURL}
 }
 
+// pin is the Strict-Transport-Security header for a request's host, "" for
+// none. A browser that hears it speaks TLS alone with that name for a year, on
+// every port: on localhost that breaks each http://localhost callback of the
+// machine, on a vendor's name their other services. The real hosts are served
+// by TLS alone everywhere, and pinned by PSC itself, so that their pin harms
+// nobody; it is what PSC answers.
+func (s *Server) pin(host string) string {
+	name := strings.ToLower(host)
+	if h, _, err := net.SplitHostPort(name); err == nil {
+		name = h
+	}
+	switch policy := s.settings.Policies(nil, nil).HSTS; {
+	case policy == "off":
+		return ""
+	case slices.Contains(RealHosts(), name):
+		return "max-age=31536000; includeSubDomains"
+	case policy == "configured" && s.configured(name) && !ofThisMachine(name):
+		return "max-age=31536000"
+	}
+	return ""
+}
+
+// configured tells whether the settings name this host.
+func (s *Server) configured(name string) bool {
+	return slices.Contains(s.config.Hosts, name) || name == hostname(s.config.BaseURL)
+}
+
+// ofThisMachine tells of names that every machine has for itself, and of
+// addresses, which browsers do not pin.
+func ofThisMachine(name string) bool {
+	name = strings.TrimSuffix(name, ".")
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || strings.HasSuffix(name, ".localdomain") || net.ParseIP(strings.Trim(name, "[]")) != nil
+}
+
 func (s *Server) site(c echo.Context) site { return s.siteOf(c.Request().Host) }
 
 // here is the base URL under the name by which the browser came, when that is

@@ -155,10 +155,7 @@ func (s *Server) submitECPS(c echo.Context, p *login.Pending) error {
 	if id == "" {
 		return s.showLogin(c, p, "ecps", problem.New(problem.Invalid, "national-id-missing", "Indiquez votre identifiant").Want("l'identifiant national complet, imprimé au-dessus du nom sur la carte"))
 	}
-	if err := s.dropRequest(ctx, p); err != nil {
-		return err
-	}
-	r, err := s.ecps.Start(ctx, ecps.Ask{NationalID: id, Client: p.ClientName})
+	err = s.ask(ctx, p, id)
 	s.journal.Add(ctx, p.ID, "ecps-request", map[string]string{"national_id": id}, err)
 	if err != nil {
 		return s.showLogin(c, p, "ecps", err)
@@ -168,35 +165,53 @@ func (s *Server) submitECPS(c echo.Context, p *login.Pending) error {
 	} else {
 		s.logins.Remember(c.Response(), "")
 	}
-	if err := s.waitFor(ctx, p.ID, r.ID); err != nil {
-		return err
-	}
 	return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "/wait"))
 }
 
-// waitFor makes this the request that the login waits for, and takes back the
-// one before. "" is none.
-func (s *Server) waitFor(ctx context.Context, id, request string) error {
-	before := ""
-	_, err := s.logins.Change(ctx, id, func(p *login.Pending) error {
-		before, p.Request = p.Request, request
-		return nil
+// ask sends a request to the phone and makes the login wait for it. One that it
+// waited for before is taken back first, also when the new one is refused.
+func (s *Server) ask(ctx context.Context, p *login.Pending, nationalID string) error {
+	takeBack := func(tx store.Tx) error {
+		_, err := s.logins.ChangeIn(tx, p.ID, func(p *login.Pending) error { return s.takeBackIn(tx, p) })
+		return err
+	}
+	if p.Request != "" {
+		if err := s.store.Update(ctx, takeBack); err != nil {
+			return err
+		}
+	}
+	var verdict error
+	err := s.store.Update(ctx, func(tx store.Tx) (err error) {
+		_, err = s.logins.ChangeIn(tx, p.ID, func(p *login.Pending) (err error) {
+			if err = s.takeBackIn(tx, p); err != nil {
+				return err
+			}
+			var r *ecps.Request
+			if r, verdict, err = s.ecps.StartIn(tx, ecps.Ask{NationalID: nationalID, Client: p.ClientName}); r != nil {
+				p.Request = r.ID
+			}
+			return err
+		})
+		return err
 	})
 	if err != nil {
-		before = request // nobody waits for it
+		return err
 	}
-	if before != "" {
-		_, _ = s.ecps.Answer(ctx, before, ecps.Cancelled) // settled ones stay as they are
-	}
-	return err
+	return verdict
 }
 
-// dropRequest takes back a request that still waits.
-func (s *Server) dropRequest(ctx context.Context, p *login.Pending) error {
+// takeBackIn cancels the request that the login waits for; a settled one stays
+// as it is.
+func (s *Server) takeBackIn(tx store.Tx, p *login.Pending) error {
 	if p.Request == "" {
 		return nil
 	}
-	return s.waitFor(ctx, p.ID, "")
+	_, err := s.ecps.AnswerIn(tx, p.Request, ecps.Cancelled)
+	if refusal := (*problem.Error)(nil); errors.As(err, &refusal) {
+		err = nil
+	}
+	p.Request = ""
+	return err
 }
 
 // waitPage shows the number to compare; a refreshed page without JavaScript
@@ -329,10 +344,13 @@ func (s *Server) submitTest(c echo.Context, p *login.Pending) error {
 // cancel tells the service that the person gave up.
 func (s *Server) cancel(c echo.Context, p *login.Pending) error {
 	ctx := c.Request().Context()
-	err := s.dropRequest(ctx, p)
-	if err == nil {
-		err = s.logins.End(ctx, p.ID)
-	}
+	err := s.store.Update(ctx, func(tx store.Tx) error {
+		ended, err := s.logins.EndIn(tx, p.ID)
+		if err != nil {
+			return err
+		}
+		return s.takeBackIn(tx, ended)
+	})
 	if err != nil {
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -92,15 +93,19 @@ func withQuery(target string, params pairs) string {
 	return target + separator + params.encode()
 }
 
-// logoutWithoutHint asks the person first; the browser's cookie, which no
-// other site can make it send with a POST, is the proof of the answer. The
-// cookie is the wallet host's.
+// logoutWithoutHint asks the person first, on a page of this host: another
+// port of it could make the browser send its cookie too. The cookie is the
+// wallet host's.
 func (s *Server) logoutWithoutHint(c echo.Context) error {
 	if at := s.site(c); at.Wallet != at.Auth && c.Request().Host == strings.TrimPrefix(at.Auth, "https://") {
 		return web.Leave(c, http.StatusSeeOther, at.Wallet+c.Request().URL.Path)
 	}
 	if c.Request().Method != http.MethodPost || c.FormValue("confirm") != "yes" {
 		return s.page(c, http.StatusOK, "logout", map[string]any{"Title": "Déconnexion"})
+	}
+	if err := fromHere(c.Request()); err != nil {
+		s.journal.Add(c.Request().Context(), "", "logout", nil, err)
+		return s.errorPage(c, http.StatusForbidden, "Requête refusée", err)
 	}
 	var out *ended
 	if b := s.browserSession(c); b != nil {
@@ -129,7 +134,9 @@ func (s *Server) leaveBy(c echo.Context, frames []string, target string) error {
 	case len(frames) > 0:
 		var origins []string
 		for _, f := range frames {
-			origins = append(origins, clients.Origin(f))
+			if origin := clients.Origin(f); plainOrigin.MatchString(origin) {
+				origins = append(origins, origin)
+			}
 		}
 		slices.Sort(origins)
 		origins = slices.Compact(origins)
@@ -142,3 +149,6 @@ func (s *Server) leaveBy(c echo.Context, frames []string, target string) error {
 	}
 	return web.Leave(c, http.StatusFound, target)
 }
+
+// plainOrigin keeps a registered address from adding directives to a policy.
+var plainOrigin = regexp.MustCompile(`^https?://[A-Za-z0-9.:\[\]-]+$`)

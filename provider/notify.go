@@ -92,7 +92,8 @@ func (s *Server) ping(tx store.Tx, r ecps.Request) error {
 	if err := errors.Join(err, bad); err != nil {
 		return err
 	}
-	return s.sender.SendIn(tx, delivery.Delivery{Kind: cibaPing, Client: p.Client, LoginID: p.LoginID, URI: client.NotificationEndpoint},
+	d := delivery.Delivery{Kind: cibaPing, Client: p.Client, LoginID: p.LoginID, URI: client.NotificationEndpoint}
+	return s.sender.SendIn(tx, d,
 		delivery.Message{ContentType: "application/json", Authorization: "Bearer " + p.Token, Body: string(body), Tries: 1})
 }
 
@@ -156,7 +157,8 @@ func (s *Server) tellIn(tx store.Tx, e *ended, client *clients.Client) error {
 		return err
 	}
 	e.told = append(e.told, client.ID)
-	return s.sender.SendIn(tx, delivery.Delivery{Kind: logoutCall, Client: client.ID, LoginID: e.LoginID, URI: client.BackchannelLogoutURI},
+	d := delivery.Delivery{Kind: logoutCall, Client: client.ID, LoginID: e.LoginID, URI: client.BackchannelLogoutURI}
+	return s.sender.SendIn(tx, d,
 		delivery.Message{ContentType: "application/x-www-form-urlencoded", Intent: intent, Tries: delivery.MaxTries})
 }
 
@@ -218,7 +220,8 @@ func (s *Server) writeLogout(_ context.Context, d delivery.Delivery, raw json.Ra
 		return "", err
 	}
 	now := s.clock.Now()
-	token, err := s.oidc.SignJWT("logout+jwt", pairs{{"exp", itoa(int(now.Add(2 * time.Minute).Unix()))}, {"iat", itoa(int(now.Unix()))}, {"jti", d.ID},
+	token, err := s.oidc.SignJWT("logout+jwt", pairs{
+		{"exp", itoa(int(now.Add(2 * time.Minute).Unix()))}, {"iat", itoa(int(now.Unix()))}, {"jti", d.ID},
 		{"iss", in.Issuer}, {"aud", d.Client}, {"sub", in.Sub}, {"typ", "Logout"}, {"sid", in.SID}, {"events", logoutEvent}})
 	return url.Values{"logout_token": {token}}.Encode(), err
 }

@@ -135,7 +135,7 @@ func (s *Server) echo(listener string) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.httpError
-	e.Use(s.tracer.Requests(listener), s.metrics.Requests(listener), middleware.Recover(), securityHeaders, s.bodyLimit)
+	e.Use(s.tracer.Requests(listener), s.metrics.Requests(listener), middleware.Recover(), s.securityHeaders, s.bodyLimit)
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
 	e.GET("/", func(c echo.Context) error { return web.Redirect(c, http.StatusSeeOther, "/home") })
 	return e
@@ -158,11 +158,13 @@ func normalise(next http.Handler) http.Handler {
 
 const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+func (s *Server) securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		if pin := s.pin(c.Request().Host); pin != "" {
+			h.Set("Strict-Transport-Security", pin)
+		}
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "SAMEORIGIN")
 		return next(c)
@@ -190,7 +192,7 @@ func (s *Server) httpError(err error, c echo.Context) {
 	if strings.HasPrefix(c.Request().URL.Path, RealmPath+"/") {
 		answer := map[string]string{"error": "HTTP " + itoa(status) + " " + text}
 		if p != nil && !s.settings.Strict() {
-			answer["error_description"] = p.Error()
+			answer["error_description"] = wireText(p.Error())
 		}
 		_ = c.JSON(status, answer)
 		return

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"pscemu/provider/login"
 	"pscemu/provider/oidc"
 	"pscemu/static"
+	"pscemu/store"
 	"pscemu/web"
 )
 
@@ -24,9 +26,9 @@ import (
 // walletTask is something a person does on the portal after a login.
 type walletTask struct {
 	title string
-	tabs  []string // of the login page
-	modes []string // authModes it takes
-	done  func(*Server, echo.Context, *login.Pending, oidc.Authentication) error
+	tabs  []string                                                               // of the login page
+	modes []string                                                               // authModes it takes
+	done  func(*Server, echo.Context, *login.Pending, oidc.Authentication) error // ends the login
 }
 
 var walletTasks = map[string]walletTask{
@@ -61,13 +63,25 @@ func (s *Server) ownForms(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// fromHere tells whether a form was sent by a page of this host.
+// fromHere tells whether a form was sent by a page of this host and port. What
+// a browser says counts: Origin, and Sec-Fetch-Site. A page without an origin
+// (null) is not ours: layout.html has our pages name theirs. A program that
+// says neither has no person's cookies to abuse.
 func fromHere(r *http.Request) error {
-	origin := r.Header.Get("Origin")
-	if r.Method != http.MethodPost || origin == "" || origin == "null" || strings.EqualFold(strings.TrimPrefix(origin, "https://"), r.Host) {
+	if r.Method == http.MethodGet {
 		return nil
 	}
-	return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").Got(origin).Want("https://" + r.Host)
+	for _, origin := range r.Header.Values("Origin") {
+		if !strings.EqualFold(origin, "https://"+r.Host) {
+			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").Got(origin).Want("https://" + r.Host)
+		}
+	}
+	for _, site := range r.Header.Values("Sec-Fetch-Site") {
+		if site != "same-origin" && site != "none" {
+			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").Got("Sec-Fetch-Site: " + site).Want("same-origin")
+		}
+	}
+	return nil
 }
 
 func (s *Server) walletHome(c echo.Context) error {
@@ -97,9 +111,6 @@ func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, au
 		err = problem.New(problem.Forbidden, "wallet-other-means", "Ce moyen de connexion ne sert pas ici").Got(authMode).Want(strings.Join(task.modes, " ou "))
 	}
 	if err == nil {
-		err = s.logins.End(ctx, p.ID)
-	}
-	if err == nil {
 		err = task.done(s, c, p, oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()})
 	}
 	s.journal.Add(ctx, p.ID, "wallet", map[string]string{"task": p.Wallet, "national_id": nationalID}, err)
@@ -109,23 +120,37 @@ func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, au
 	return nil
 }
 
-// activateByCard begins the activation, whose page is this browser's alone.
+// activateByCard begins the activation as the login ends; its page is this
+// browser's alone.
 func (s *Server) activateByCard(c echo.Context, p *login.Pending, who oidc.Authentication) error {
-	a, err := s.ecps.StartActivation(c.Request().Context(), who.Person.NationalID, ecps.ByCard)
-	if err == nil {
-		err = s.logins.Bind(c.Request().Context(), a.ID, p.Browser, a.ExpiresAt.Sub(s.clock.Now())+pageKept)
-	}
-	if err != nil {
+	var a *ecps.Activation
+	var verdict error
+	err := s.store.Update(c.Request().Context(), func(tx store.Tx) (err error) {
+		if _, err = s.logins.EndIn(tx, p.ID); err != nil {
+			return err
+		}
+		if a, verdict, err = s.ecps.StartActivationIn(tx, who.Person.NationalID, ecps.ByCard); a == nil {
+			return err
+		}
+		return s.logins.BindIn(tx, a.ID, p.Browser, a.ExpiresAt.Sub(s.clock.Now())+pageKept)
+	})
+	if err = cmp.Or(err, verdict); err != nil {
 		return err
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/wallet/activation/"+a.ID)
 }
 
-func (s *Server) bravo(c echo.Context, _ *login.Pending, who oidc.Authentication) error {
+func (s *Server) bravo(c echo.Context, p *login.Pending, who oidc.Authentication) error {
+	if err := s.logins.End(c.Request().Context(), p.ID); err != nil {
+		return err
+	}
 	return s.page(c, http.StatusOK, "wallet_bravo", map[string]any{"Title": "Bravo", "Person": who.Person})
 }
 
 func (s *Server) openWalletSession(c echo.Context, p *login.Pending, who oidc.Authentication) error {
+	if err := s.logins.End(c.Request().Context(), p.ID); err != nil {
+		return err
+	}
 	sid, secret, err := s.oidc.OpenSession(c.Request().Context(), who)
 	if err != nil {
 		return err
@@ -255,7 +280,8 @@ func (s *Server) sessionsPage(c echo.Context, b *oidc.Browser) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "wallet_sessions", map[string]any{"Title": "Mes sessions", "NationalID": b.NationalID, "Sessions": all, "Next": next, "Own": b.SID})
+	return s.page(c, http.StatusOK, "wallet_sessions", map[string]any{"Title": "Mes sessions", "NationalID": b.NationalID,
+		"Sessions": all, "Next": next, "Own": b.SID})
 }
 
 // endSessions ends every session of the person, in whatever browser, and tells

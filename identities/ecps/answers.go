@@ -20,7 +20,7 @@ func (s *Service) Approve(ctx context.Context, id string, a Response) (*Request,
 
 // answer runs the core of an answer in one transaction: of two answers at once
 // the second finds the request settled.
-func (s *Service) answer(ctx context.Context, core func(store.Tx) (r *Request, verdict, err error)) (r *Request, err error) {
+func (s *Service) answer(ctx context.Context, core func(store.Tx) (*Request, error, error)) (r *Request, err error) {
 	err = s.commit(ctx, func(tx store.Tx) (verdict, err error) {
 		r, verdict, err = core(tx)
 		return verdict, err
@@ -73,7 +73,8 @@ func (s *Service) Refuse(ctx context.Context, id, signature string) (*Request, e
 func (s *Service) onPhone(tx store.Tx, id string) (*Request, *Device, error) {
 	r, err := requests.Maybe(tx, id)
 	if err == nil && r.Means == Card {
-		return nil, nil, problem.New(problem.Conflict, "request-wants-card", "this request waits for the card in the reader, not for the phone").Got(id).Do("answer it on the console's reader page, or with POST /api/v1/reader/requests/{id}")
+		return nil, nil, problem.New(problem.Conflict, "request-wants-card", "this request waits for the card in the reader, not for the phone").
+			Got(id).Do("answer it on the console's reader page, or with POST /api/v1/reader/requests/{id}")
 	}
 	waits, err := s.pendingIn(tx, id)
 	if err != nil {
@@ -99,7 +100,8 @@ func (s *Service) ApproveCard(ctx context.Context, id string, present Present) (
 func (s *Service) approveCardIn(tx store.Tx, id string, present Present) (*Request, error, error) {
 	r, err := s.pendingIn(tx, id)
 	if err == nil && r.Means != Card {
-		err = problem.New(problem.Conflict, "request-wants-phone", "this request waits for the phone, not for the card").Got(id)
+		err = problem.New(problem.Conflict, "request-wants-phone", "this request waits for the phone, not for the card").
+			Got(id)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -109,7 +111,8 @@ func (s *Service) approveCardIn(tx store.Tx, id string, present Present) (*Reque
 		return nil, verdict, err
 	}
 	if holder != r.NationalID {
-		return nil, nil, problem.New(problem.Forbidden, "card-other-person", "Cette carte n'est pas celle de la personne demandée").Got(holder).Want(r.NationalID)
+		return nil, nil, problem.New(problem.Forbidden, "card-other-person", "Cette carte n'est pas celle de la personne demandée").
+			Got(holder).Want(r.NationalID)
 	}
 	return r, nil, s.settleIn(tx, r, Approved)
 }

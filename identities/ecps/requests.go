@@ -111,7 +111,8 @@ func (s *Service) begin(tx store.Tx, r *Request, others []string) error {
 		return err
 	}
 	latest = append(latest, r.ID)
-	err = errors.Join(recent.Put(tx, r.NationalID, latest[max(0, len(latest)-maxRecent):], r.kept()), requests.Put(tx, r.ID, *r, r.kept()))
+	latest = latest[max(0, len(latest)-maxRecent):]
+	err = errors.Join(recent.Put(tx, r.NationalID, latest, r.kept()), requests.Put(tx, r.ID, *r, r.kept()))
 	if r.State != Pending {
 		return err
 	}
@@ -163,15 +164,16 @@ func (s *Service) room(tx store.Tx, person *identities.Identity) ([]string, erro
 		return err != nil || s.stateOf(other) != Pending
 	})
 	if most := s.settings.Policies(nil, person.Policies).MaxRequests; len(ids) >= most {
-		return nil, problem.New(problem.TooMany, "ecps-too-many", "Trop de demandes attendent déjà sur ce téléphone").Got(fmt.Sprint(len(ids))).Want(fmt.Sprintf("moins de %d", most)).
-			Do("répondez-y ou attendez deux minutes")
+		return nil, problem.New(problem.TooMany, "ecps-too-many", "Trop de demandes attendent déjà sur ce téléphone").
+			Got(fmt.Sprint(len(ids))).Want(fmt.Sprintf("moins de %d", most)).Do("répondez-y ou attendez deux minutes")
 	}
 	return ids, nil
 }
 
 func (s *Service) newRequest(a Ask) *Request {
 	now := s.clock.Now()
-	r := &Request{ID: rand.Text(), NationalID: a.NationalID, Means: cmp.Or(a.Means, Phone), Client: a.Client, Message: a.Message, Choices: []string{}, State: Pending, CreatedAt: now,
+	r := &Request{ID: rand.Text(), NationalID: a.NationalID, Means: cmp.Or(a.Means, Phone), Client: a.Client, Message: a.Message,
+		Choices: []string{}, State: Pending, CreatedAt: now,
 		ExpiresAt: now.Add(cmp.Or(a.Lifetime, RequestLifetime))}
 	if !a.NoNumber {
 		r.Choices = distinctNumbers(3)

@@ -101,7 +101,8 @@ func (s *Sender) SendIn(tx store.Tx, d Delivery, m Message) error {
 
 // begin keeps a new entry with its places in the log and among what is due.
 func begin(tx store.Tx, e entry, ttl time.Duration) error {
-	err := errors.Join(entries.Put(tx, e.Delivery.ID, e, ttl), ofClient.Of(e.Delivery.Client).Put(tx, e.Delivery.ID, e.Delivery.ID, ttl))
+	id := e.Delivery.ID
+	err := errors.Join(entries.Put(tx, id, e, ttl), ofClient.Of(e.Delivery.Client).Put(tx, id, id, ttl))
 	if e.Delivery.State == Pending {
 		err = errors.Join(err, due.Put(tx, e.place(), e.Delivery.Client, ttl))
 	}

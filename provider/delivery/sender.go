@@ -49,7 +49,8 @@ func New(ctx context.Context, s store.Store, c clock.Clock, roots *x509.CertPool
 	return &Sender{store: s, clock: c, ctx: ctx, writers: map[string]Writer{}, done: func(context.Context, Delivery) {},
 		free: make(chan struct{}, 1), busy: map[string]string{},
 		client: &http.Client{Timeout: 5 * time.Second,
-			Transport:     &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10},
+			Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10,
+				TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 

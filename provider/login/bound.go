@@ -1,7 +1,6 @@
 package login
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -14,9 +13,9 @@ import (
 // an address is no proof, since it can be passed on.
 var bound = store.Collection[string]("page-browsers")
 
-// Bind keeps a page for one browser.
-func (l *Logins) Bind(ctx context.Context, page, browser string, life time.Duration) error {
-	return bound.Save(ctx, l.Store, page, browser, life)
+// BindIn keeps a page for one browser.
+func (l *Logins) BindIn(tx store.Tx, page, browser string, life time.Duration) error {
+	return bound.Put(tx, page, browser, life)
 }
 
 // Bound refuses a page to every other browser than its own.

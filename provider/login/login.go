@@ -140,14 +140,17 @@ func (l *Logins) unknown(id string) error {
 
 // End forgets a login; of two ends the second fails.
 func (l *Logins) End(ctx context.Context, id string) error {
-	return l.Store.Update(ctx, func(tx store.Tx) error { return l.EndIn(tx, id) })
+	return l.Store.Update(ctx, func(tx store.Tx) error {
+		_, err := l.EndIn(tx, id)
+		return err
+	})
 }
 
-// EndIn is End within the caller's transaction.
-func (l *Logins) EndIn(tx store.Tx, id string) error {
+// EndIn is End within the caller's transaction; it returns the login as it was.
+func (l *Logins) EndIn(tx store.Tx, id string) (*Pending, error) {
 	p, err := l.find(tx, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(removePlace(tx, p.Place), pending.Delete(tx, id))
+	return p, errors.Join(removePlace(tx, p.Place), pending.Delete(tx, id))
 }
