@@ -134,7 +134,7 @@ func (e *Emulator) reload(ctx context.Context) error {
 		e.ready.DemoClient.ClientSecret = client.Secret
 	}
 	e.describe(ctx)
-	if e.at.folder == "" {
+	if !e.published {
 		return nil
 	}
 	return e.at.folder.announce(&e.ready)

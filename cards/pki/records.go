@@ -47,7 +47,8 @@ func (c *Content) Records() []store.Kind {
 	for _, id := range AuthorityIDs() {
 		out = append(out, revoked(id).Kind(revocation))
 	}
-	return out
+	return append(out, latest.Kind(), inState.PartKind(), ofClient.PartKind(), ofCard.PartKind(), ofStructure.PartKind(),
+		ofClientIn(Valid).PartKind(), ofClientIn(Revoked).PartKind())
 }
 
 const serverID = "server"
