@@ -33,6 +33,7 @@ import (
 	"pscemu/provider/oidc"
 	"pscemu/static"
 	"pscemu/telemetry"
+	"pscemu/web"
 )
 
 // Parts are what the console drives.
@@ -190,15 +191,15 @@ func (s *Console) httpError(err error, c echo.Context) {
 	switch {
 	case errors.As(err, &he):
 		status = he.Code
-		p = problem.New(problem.Invalid, "http-"+strings.ToLower(strings.ReplaceAll(http.StatusText(he.Code), " ", "-")), http.StatusText(he.Code)).Got(c.Request().Method + " " + c.Request().URL.Path)
+		p = problem.New(problem.Invalid, "http-"+strings.ToLower(strings.ReplaceAll(http.StatusText(he.Code), " ", "-")), http.StatusText(he.Code)).Got(c.Request().Method + " " + web.Path(ctx(c), c.Request().URL.Path))
 	case errors.As(err, &un):
 		status = http.StatusUnauthorized
 		p = problem.From(un.error)
 	case status == 500:
-		slog.ErrorContext(c.Request().Context(), "request failed", "path", c.Request().URL.Path, "error", err)
+		slog.ErrorContext(ctx(c), "request failed", "path", web.Path(ctx(c), c.Request().URL.Path), "error", err)
 	}
 	if !strings.HasPrefix(c.Request().URL.Path, "/api/") && strings.Contains(c.Request().Header.Get("Accept"), "text/html") {
-		_ = s.page(c, status, "message", map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": explained(p)})
+		_ = s.page(c, status, "message", map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": explained(c, p)})
 		return
 	}
 	writeProblem(c.Response(), status, p)
@@ -230,7 +231,7 @@ func (s *Console) page(c echo.Context, status int, name string, data map[string]
 	if data["Bare"] == true {
 		data["Lang"] = s.language(c)
 	}
-	body, err := static.Render(name, data)
+	body, err := static.Render(ctx(c), name, data)
 	if err != nil {
 		return err
 	}
@@ -241,7 +242,7 @@ func (s *Console) page(c echo.Context, status int, name string, data map[string]
 func (s *Console) formPage(c echo.Context, name string, data map[string]any, refusal error) error {
 	status := http.StatusOK
 	if refusal != nil {
-		status, data["Problem"] = http.StatusUnprocessableEntity, explained(refusal)
+		status, data["Problem"] = http.StatusUnprocessableEntity, explained(c, refusal)
 	}
 	return s.page(c, status, name, data)
 }

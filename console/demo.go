@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu/problem"
+	"pscemu/web"
 )
 
 // Demo is a small relying party: a vendor's server as it should be, talking
@@ -67,10 +68,10 @@ type relyingLogin struct {
 func (s *Console) begin(c echo.Context, at string) error {
 	state, nonce, verifier := rand.Text(), rand.Text(), rand.Text()+rand.Text()
 	challenge := sha256.Sum256([]byte(verifier))
-	c.SetCookie(&http.Cookie{Name: demoCookie, Value: state + "." + nonce + "." + verifier, Path: at, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: 1800})
+	c.SetCookie(&http.Cookie{Name: demoCookie, Value: state + "." + nonce + "." + verifier, Path: web.Path(ctx(c), at), HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: 1800})
 	q := url.Values{"response_type": {"code"}, "client_id": {s.Demo.ClientID}, "redirect_uri": {s.redirectAt(at)}, "scope": {"openid scope_all"}, "acr_values": {"eidas1"},
 		"state": {state}, "nonce": {nonce}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
-	return c.Redirect(http.StatusFound, s.Demo.AuthorizeURL+"?"+q.Encode())
+	return web.Leave(c, http.StatusFound, s.Demo.AuthorizeURL+"?"+q.Encode())
 }
 
 func (s *Console) redirectAt(at string) string { return s.URL + at + "/callback" }
@@ -79,12 +80,12 @@ func (s *Console) redirectAt(at string) string { return s.URL + at + "/callback"
 func (s *Console) loggedIn(c echo.Context, at string) (*relyingLogin, error) {
 	kept, err := c.Cookie(demoCookie)
 	if err != nil {
-		return nil, problem.New(problem.Forbidden, "demo-not-started", "this browser began no login here").Do("start again on " + at)
+		return nil, problem.New(problem.Forbidden, "demo-not-started", "this browser began no login here").Do("start again on " + s.URL + at)
 	}
-	c.SetCookie(&http.Cookie{Name: demoCookie, Path: at, MaxAge: -1})
+	c.SetCookie(&http.Cookie{Name: demoCookie, Path: web.Path(ctx(c), at), MaxAge: -1})
 	parts := strings.SplitN(kept.Value, ".", 3)
 	if len(parts) != 3 || c.QueryParam("state") != parts[0] || c.QueryParam("iss") != s.Demo.Issuer {
-		return nil, problem.New(problem.Forbidden, "demo-state-wrong", "state or iss is not what was sent").Do("start again on " + at)
+		return nil, problem.New(problem.Forbidden, "demo-state-wrong", "state or iss is not what was sent").Do("start again on " + s.URL + at)
 	}
 	if e := c.QueryParam("error"); e != "" {
 		return &relyingLogin{Error: e, Description: c.QueryParam("error_description")}, nil

@@ -16,6 +16,7 @@ import (
 	"pscemu/cards/pki"
 	"pscemu/problem"
 	"pscemu/provider/clients"
+	"pscemu/web"
 )
 
 // The online services TOPS and TOM, and the platform of software certificates:
@@ -96,7 +97,7 @@ func (s *Console) atDesk(next func(c echo.Context, by string) error) echo.Handle
 	return func(c echo.Context) error {
 		by := s.visitor(c)
 		if by == "" {
-			return c.Redirect(http.StatusSeeOther, "/desk")
+			return web.Redirect(c, http.StatusSeeOther, "/desk")
 		}
 		return next(c, by)
 	}
@@ -115,13 +116,13 @@ func (s *Console) deskCallback(c echo.Context) error {
 		return problem.New(problem.Forbidden, "desk-wants-card", "l'espace des porteurs de carte s'ouvre avec une carte").Got("e-CPS").Want("carte CPx").Do("déconnectez-vous, puis connectez-vous avec la carte")
 	}
 	id, _ := in.Claims["preferred_username"].(string)
-	c.SetCookie(&http.Cookie{Name: deskCookie, Value: s.visitors.enter(id, s.Clock.Now()), Path: "/desk", HttpOnly: true, SameSite: http.SameSiteLaxMode}) // the way back comes from the login page's site
-	return c.Redirect(http.StatusSeeOther, "/desk")
+	c.SetCookie(&http.Cookie{Name: deskCookie, Value: s.visitors.enter(id, s.Clock.Now()), Path: web.Path(ctx(c), "/desk"), HttpOnly: true, SameSite: http.SameSiteLaxMode}) // the way back comes from the login page's site
+	return web.Redirect(c, http.StatusSeeOther, "/desk")
 }
 
 func (s *Console) leaveDesk(c echo.Context, _ string) error {
-	c.SetCookie(&http.Cookie{Name: deskCookie, Path: "/desk", MaxAge: -1})
-	return c.Redirect(http.StatusSeeOther, "/desk")
+	c.SetCookie(&http.Cookie{Name: deskCookie, Path: web.Path(ctx(c), "/desk"), MaxAge: -1})
+	return web.Redirect(c, http.StatusSeeOther, "/desk")
 }
 
 // deskView is what somebody sees: TOM and the fleet when a card opens it, the
@@ -184,7 +185,7 @@ func (s *Console) backToDesk(c echo.Context, refusal error) error {
 	if refusal != nil {
 		return s.showDesk(c, refusal)
 	}
-	return c.Redirect(http.StatusSeeOther, "/desk")
+	return web.Redirect(c, http.StatusSeeOther, "/desk")
 }
 
 // deskOrder is TOM's: a card for somebody of the staff, or an incident of a
@@ -234,7 +235,7 @@ func (s *Console) deskBind(c echo.Context, by string) error {
 	if err != nil {
 		return s.showDesk(c, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/clients/"+url.PathEscape(c.FormValue("client")))
+	return web.Redirect(c, http.StatusSeeOther, "/clients/"+url.PathEscape(c.FormValue("client")))
 }
 
 // bind registers the certificate's subject with a client.
@@ -321,7 +322,7 @@ func (s *Console) issueForClient(c echo.Context) error {
 	if _, err := s.PKI.Issue(ctx(c), pki.Order{Profile: "AUTH_CLI", Subject: clients.OwnSubject(id), ClientID: id}); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/clients/"+url.PathEscape(id))
+	return web.Redirect(c, http.StatusSeeOther, "/clients/"+url.PathEscape(id))
 }
 
 // certificatesPage lists, searches and downloads.
@@ -337,5 +338,5 @@ func (s *Console) revokePage(c echo.Context) error {
 	if err := s.PKI.Revoke(ctx(c), param(c, "serial")); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/certificates")
+	return web.Redirect(c, http.StatusSeeOther, "/certificates")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu/doctor"
+	"pscemu/web"
 )
 
 func (s *Console) doctorRoutes() []route {
@@ -38,7 +39,7 @@ func (s *Console) examine(c echo.Context) ([]doctor.Finding, error) {
 
 func (s *Console) doctorPage(c echo.Context) error {
 	if c.QueryParam("app") != "" && !s.hasCookie(c) { // another site's link calls nothing
-		return c.Redirect(http.StatusSeeOther, "/doctor")
+		return web.Redirect(c, http.StatusSeeOther, "/doctor")
 	}
 	found, err := s.examine(c)
 	if err != nil {

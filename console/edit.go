@@ -16,6 +16,7 @@ import (
 	"pscemu/identities"
 	"pscemu/identities/nomenclature"
 	"pscemu/problem"
+	"pscemu/web"
 )
 
 // The form for a person. Its fields bear the claims' own names: e0.codeProfession
@@ -192,7 +193,7 @@ func (s *Console) savePerson(c echo.Context) error {
 	if err != nil {
 		return s.editPage(c, i, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/identities/"+url.PathEscape(i.NationalID))
+	return web.Redirect(c, http.StatusSeeOther, "/identities/"+url.PathEscape(i.NationalID))
 }
 
 // reshape adds or takes away an exercise or activity: add-exercise, add-e0,

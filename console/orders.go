@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu/cards/orders"
+	"pscemu/web"
 )
 
 // The order desk, by the control API and on pages made of its data.
@@ -176,7 +177,7 @@ func (s *Console) placeOrder(c echo.Context, o orders.Order, refused func(echo.C
 	if err != nil {
 		return refused(c, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(placed.ID))
+	return web.Redirect(c, http.StatusSeeOther, "/orders/"+url.PathEscape(placed.ID))
 }
 
 func (s *Console) orderPage(c echo.Context) error {
@@ -210,5 +211,5 @@ func (s *Console) orderAction(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/orders/"+url.PathEscape(id))
+	return web.Redirect(c, http.StatusSeeOther, "/orders/"+url.PathEscape(id))
 }

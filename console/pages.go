@@ -13,6 +13,7 @@ import (
 	"pscemu/identities/nomenclature"
 	"pscemu/problem"
 	"pscemu/provider"
+	"pscemu/web"
 )
 
 func (s *Console) pages(e *echo.Echo) {
@@ -164,7 +165,7 @@ func (s *Console) kitAction(c echo.Context) error {
 	if _, err := s.Cards.IssueKit(ctx(c), c.FormValue("kit")); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/identities?tag="+url.QueryEscape(c.FormValue("kit")))
+	return web.Redirect(c, http.StatusSeeOther, "/identities?tag="+url.QueryEscape(c.FormValue("kit")))
 }
 
 func (s *Console) cardAction(c echo.Context) error {
@@ -185,7 +186,7 @@ func (s *Console) cardAction(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/cards/"+url.PathEscape(serial))
+	return web.Redirect(c, http.StatusSeeOther, "/cards/"+url.PathEscape(serial))
 }
 
 func (s *Console) clientsPage(c echo.Context) error {
@@ -237,7 +238,7 @@ func (s *Console) readerAnswer(c echo.Context) error {
 	if err != nil {
 		return s.reader(c, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/reader")
+	return web.Redirect(c, http.StatusSeeOther, "/reader")
 }
 
 func (s *Console) deliveriesPage(c echo.Context) error {

@@ -12,6 +12,7 @@ import (
 	"pscemu/cards"
 	"pscemu/identities"
 	"pscemu/problem"
+	"pscemu/web"
 )
 
 // personAction gives the person a means, deletes them or brings them back.
@@ -21,9 +22,9 @@ func (s *Console) personAction(c echo.Context) error {
 		return err
 	}
 	if c.Param("action") == "delete" {
-		return c.Redirect(http.StatusSeeOther, "/identities?deleted="+url.QueryEscape(id))
+		return web.Redirect(c, http.StatusSeeOther, "/identities?deleted="+url.QueryEscape(id))
 	}
-	return c.Redirect(http.StatusSeeOther, "/identities/"+url.PathEscape(id))
+	return web.Redirect(c, http.StatusSeeOther, "/identities/"+url.PathEscape(id))
 }
 
 // act does one thing to one person.
@@ -83,7 +84,7 @@ func (s *Console) bulk(c echo.Context) error {
 		said += " — " + problem.From(why).Error()
 	}
 	back := url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}, "done": {said}}
-	return c.Redirect(http.StatusSeeOther, "/identities?"+back.Encode())
+	return web.Redirect(c, http.StatusSeeOther, "/identities?"+back.Encode())
 }
 
 // actOnAll does it to many at once: the store commits them together.

@@ -14,6 +14,7 @@ import (
 	"pscemu/identities/outbox"
 	"pscemu/problem"
 	"pscemu/static"
+	"pscemu/web"
 )
 
 // phoneRoutes are the phone's pages: made for its screen, installable, live.
@@ -33,7 +34,7 @@ func (s *Console) phoneRoutes(e, ours *echo.Group) {
 
 // worker is the pages' service worker, for all of /phone.
 func worker(c echo.Context) error {
-	c.Response().Header().Set("Service-Worker-Allowed", "/phone")
+	c.Response().Header().Set("Service-Worker-Allowed", web.Path(ctx(c), "/phone"))
 	static.File("phone-worker.js").ServeHTTP(c.Response(), c.Request())
 	return nil
 }
@@ -42,7 +43,7 @@ func worker(c echo.Context) error {
 // reads QR codes.
 func (s *Console) phoneHome(c echo.Context) error {
 	if id := strings.TrimSpace(c.QueryParam("id")); id != "" {
-		return c.Redirect(http.StatusSeeOther, "/phone/"+url.PathEscape(id))
+		return web.Redirect(c, http.StatusSeeOther, "/phone/"+url.PathEscape(id))
 	}
 	return s.page(c, http.StatusOK, "phone_home", map[string]any{"Title": "e-CPS", "Bare": true})
 }
@@ -88,7 +89,7 @@ func (s *Console) completeActivation(c echo.Context) error {
 	if err != nil {
 		return s.showActivate(c, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/phone/"+url.PathEscape(d.NationalID))
+	return web.Redirect(c, http.StatusSeeOther, "/phone/"+url.PathEscape(d.NationalID))
 }
 
 // phoneView is what one phone shows.
@@ -253,14 +254,14 @@ func (s *Console) phoneAnswer(c echo.Context) error {
 	if err != nil {
 		return s.phone(c, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/phone/"+url.PathEscape(r.NationalID))
+	return web.Redirect(c, http.StatusSeeOther, "/phone/"+url.PathEscape(r.NationalID))
 }
 
 func (s *Console) removePhone(c echo.Context) error {
 	if err := s.ECPS.Remove(ctx(c), param(c, "id"), c.FormValue("why")); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/phone")
+	return web.Redirect(c, http.StatusSeeOther, "/phone")
 }
 
 // mailView is a message with the QR code it holds.

@@ -20,6 +20,7 @@ import (
 	"pscemu/problem"
 	"pscemu/provider/clients"
 	"pscemu/provider/faults"
+	"pscemu/web"
 )
 
 // Scenario is a situation to test in: what differs from a fresh emulator. It
@@ -332,5 +333,5 @@ func (s *Console) enterScenario(c echo.Context) error {
 	if err != nil {
 		return s.formPage(c, "console_scenario", map[string]any{"Title": "Scénarios", "Load": c.FormValue("scenario")}, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/scenario?done=1")
+	return web.Redirect(c, http.StatusSeeOther, "/scenario?done=1")
 }

@@ -9,6 +9,7 @@ import (
 	"pscemu/problem"
 	"pscemu/provider"
 	"pscemu/provider/journal"
+	"pscemu/web"
 )
 
 // WhyURL is the page of a console that explains a refusal.
@@ -21,12 +22,12 @@ func WhyURL(base, code, loginID string) string {
 }
 
 // explained is a refusal with the link to its page, for the console's own.
-func explained(err error) *problem.Error {
+func explained(c echo.Context, err error) *problem.Error {
 	p := problem.From(err)
 	if _, known := problem.WhyOf(p.Code); !known {
 		return p // http-…: its text says it all
 	}
-	return p.Linked(WhyURL("", p.Code, ""))
+	return p.Linked(WhyURL(web.Root(ctx(c)), p.Code, ""))
 }
 
 // explanation is a code with what PSC would answer, and what came in one login.

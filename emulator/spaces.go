@@ -15,7 +15,11 @@ import (
 	"pscemu/console"
 	"pscemu/problem"
 	"pscemu/store"
+	"pscemu/web"
 )
+
+// spacePath is what the paths of a space begin with: /s/NAME/…
+const spacePath = "/s/"
 
 // spaces are isolated worlds in memory on the same listeners, each below a path
 // of its own, so that parallel suites never meet. One that nobody used for a
@@ -208,7 +212,7 @@ func (s *spaces) beside(own http.Handler, of func(*Emulator) http.Handler) http.
 			return
 		}
 		defer sp.busy.Done()
-		under(spacePath+name, of(sp.world)).ServeHTTP(w, r)
+		web.Under(spacePath+name, of(sp.world)).ServeHTTP(w, r)
 	})
 }
 

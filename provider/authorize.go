@@ -20,6 +20,7 @@ import (
 	"pscemu/provider/journal"
 	"pscemu/provider/oidc"
 	"pscemu/static"
+	"pscemu/web"
 )
 
 // asking is an authorize request that names a client and a redirect URI of
@@ -280,7 +281,7 @@ func (s *Server) sessionOrPage(c echo.Context, a *asking) error {
 	if lang, _, _ := strings.Cut(a.form.Get("ui_locales"), " "); static.Speaks(lang) {
 		s.logins.SetLanguage(c.Response(), lang)
 	}
-	return c.Redirect(http.StatusFound, s.loginURL(p.ID, ""))
+	return web.Redirect(c, http.StatusFound, s.loginURL(p.ID, ""))
 }
 
 func (s *Server) browserSession(c echo.Context) *oidc.Browser {

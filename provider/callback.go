@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu/provider/login"
+	"pscemu/web"
 )
 
 // callback is an authorize response under way: where it goes and how.
@@ -136,7 +137,7 @@ func (s *Server) sendBack(c echo.Context, a answerTo) error {
 	if c.Request().Method == http.MethodPost {
 		status = http.StatusSeeOther
 	}
-	return c.Redirect(status, a.url())
+	return web.Leave(c, status, a.url())
 }
 
 // errorAnswer is an error for a redirect URI that was judged good.

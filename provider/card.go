@@ -9,6 +9,7 @@ import (
 
 	"pscemu/problem"
 	"pscemu/provider/login"
+	"pscemu/web"
 )
 
 // toCardOrigin sends the browser to the origin that asks for a card's
@@ -19,7 +20,7 @@ func (s *Server) toCardOrigin(c echo.Context, p *login.Pending) error {
 		return err
 	}
 	q := url.Values{"login": {p.ID}, "ticket": {p.CardTicket}}
-	return c.Redirect(http.StatusSeeOther, s.config.CardURL+"/card?"+q.Encode())
+	return web.Leave(c, http.StatusSeeOther, s.config.CardURL+"/card?"+q.Encode())
 }
 
 // cardOrigin judges the certificate and notes its holder on the login; only
@@ -42,7 +43,7 @@ func (s *Server) cardOrigin(c echo.Context) error {
 	if err := s.logins.Save(ctx, p); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, p.Base+s.loginURL(p.ID, "/card-return")+"?ticket="+p.CardTicket)
+	return web.Leave(c, http.StatusSeeOther, p.Base+s.loginURL(p.ID, "/card-return")+"?ticket="+p.CardTicket)
 }
 
 // fromCardOrigin ends the login of the card's holder. The second ticket never

@@ -18,6 +18,7 @@ import (
 	"pscemu/provider/clients"
 	"pscemu/provider/login"
 	"pscemu/provider/oidc"
+	"pscemu/web"
 )
 
 func (s *Server) loginRoutes(e *echo.Echo) {
@@ -130,7 +131,7 @@ func (s *Server) submitECPS(c echo.Context, p *login.Pending) error {
 	if err := s.logins.Save(ctx, p); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "/wait"))
+	return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "/wait"))
 }
 
 // dropRequest takes back a request that still waits.
@@ -147,10 +148,10 @@ func (s *Server) waitPage(c echo.Context, p *login.Pending) error { return s.sho
 func (s *Server) showWait(c echo.Context, p *login.Pending, refusal error) error {
 	r, err := s.ecps.Request(c.Request().Context(), p.Request)
 	if err != nil {
-		return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, ""))
+		return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, ""))
 	}
 	if r.State != ecps.Pending {
-		return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "/continue"))
+		return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "/continue"))
 	}
 	data := map[string]any{"Title": "Validez sur votre téléphone", "Path": s.loginURL(p.ID, ""), "Request": r, "Client": p.ClientName, "TOTP": s.settings.Policies(nil, nil).DoorTOTP}
 	status := http.StatusOK
@@ -200,11 +201,11 @@ func (s *Server) continueECPS(c echo.Context, p *login.Pending) error {
 	ctx := c.Request().Context()
 	r, err := s.ecps.Request(ctx, p.Request)
 	if err != nil {
-		return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, ""))
+		return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, ""))
 	}
 	switch r.State {
 	case ecps.Pending:
-		return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "/wait"))
+		return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "/wait"))
 	case ecps.Approved:
 		return s.complete(c, p, r.NationalID, "MOBILE")
 	}
@@ -219,7 +220,7 @@ func (s *Server) submitTOTP(c echo.Context, p *login.Pending) error {
 		s.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": "totp"}, err)
 		return s.showWait(c, p, err)
 	}
-	return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "/continue"))
+	return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "/continue"))
 }
 
 // submitCard is the virtual reader: a card and its code porteur.
@@ -265,7 +266,7 @@ func (s *Server) cancel(c echo.Context, p *login.Pending) error {
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
 	if p.Wallet != "" {
-		return c.Redirect(http.StatusSeeOther, "/wallet")
+		return web.Redirect(c, http.StatusSeeOther, "/wallet")
 	}
 	s.journal.Add(ctx, p.ID, "cancel", nil, problem.New(problem.Forbidden, "login-cancelled", "the person cancelled on the login page"))
 	return s.sendBack(c, s.errorAnswer(s.backOf(p), answer("login-refused"), nil))

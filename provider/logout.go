@@ -15,6 +15,7 @@ import (
 	"pscemu/provider/delivery"
 	"pscemu/provider/journal"
 	"pscemu/provider/oidc"
+	"pscemu/web"
 )
 
 // logout ends the session (OIDC RP-Initiated Logout 1.0): by an id_token_hint,
@@ -100,7 +101,7 @@ func withQuery(target string, params pairs) string {
 // cookie is the wallet host's.
 func (s *Server) logoutWithoutHint(c echo.Context) error {
 	if at := s.site(c); at.Wallet != at.Auth && c.Request().Host == strings.TrimPrefix(at.Auth, "https://") {
-		return c.Redirect(http.StatusSeeOther, at.Wallet+c.Request().URL.Path)
+		return web.Leave(c, http.StatusSeeOther, at.Wallet+c.Request().URL.Path)
 	}
 	if c.Request().Method != http.MethodPost || c.FormValue("confirm") != "yes" {
 		return s.page(c, http.StatusOK, "logout", map[string]any{"Title": "Déconnexion"})
@@ -140,9 +141,9 @@ func (s *Server) leaveBy(c echo.Context, frames []string, target string) error {
 	case target == "":
 		return s.page(c, http.StatusOK, "message", map[string]any{"Title": "Vous êtes déconnecté", "Text": "Votre session Pro Santé Connect est terminée.", "Kind": "info"})
 	case c.Request().Method == http.MethodPost:
-		return c.Redirect(http.StatusSeeOther, target)
+		return web.Leave(c, http.StatusSeeOther, target)
 	}
-	return c.Redirect(http.StatusFound, target)
+	return web.Leave(c, http.StatusFound, target)
 }
 
 // tellClients sends logout tokens (OIDC Back-Channel Logout 1.0 §2.4) and

@@ -30,6 +30,7 @@ import (
 	"pscemu/static"
 	"pscemu/store"
 	"pscemu/telemetry"
+	"pscemu/web"
 )
 
 // RealmPath is the path of the realm below the base URL; the issuer is both.
@@ -134,7 +135,7 @@ func (s *Server) echo(listener string) *echo.Echo {
 	e.HTTPErrorHandler = s.httpError
 	e.Use(s.tracer.Requests(listener), s.metrics.Requests(listener), middleware.Recover(), securityHeaders, s.bodyLimit)
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
-	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/home") })
+	e.GET("/", func(c echo.Context) error { return web.Redirect(c, http.StatusSeeOther, "/home") })
 	return e
 }
 
@@ -181,7 +182,7 @@ func (s *Server) httpError(err error, c echo.Context) {
 		status = p.Kind.Status()
 		s.journal.Add(c.Request().Context(), "", "refused", nil, p)
 	default:
-		slog.ErrorContext(c.Request().Context(), "request failed", "path", c.Request().URL.Path, "error", err)
+		slog.ErrorContext(c.Request().Context(), "request failed", "path", web.Path(c.Request().Context(), c.Request().URL.Path), "error", err)
 	}
 	text := http.StatusText(status)
 	if strings.HasPrefix(c.Request().URL.Path, RealmPath+"/") {
@@ -210,7 +211,7 @@ func (s *Server) page(c echo.Context, status int, name string, data map[string]a
 	if strings.HasPrefix(c.Path(), "/login/:id") {
 		s.journal.Page(c.Request().Context(), c.Param("id"), name)
 	}
-	body, err := static.Render(name, data)
+	body, err := static.Render(c.Request().Context(), name, data)
 	if err != nil {
 		return err
 	}

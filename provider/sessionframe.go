@@ -51,7 +51,7 @@ func (s *Server) sessionFrame(c echo.Context) error {
 	h.Del("X-Frame-Options")
 	h.Set("Content-Security-Policy", frameCSP)
 	h.Set("Cache-Control", "no-cache, must-revalidate")
-	body, err := static.Fragment("session_frame", map[string]any{"Cookie": s.stateCookie(), "Init": s.site(c).realm("/login-status-iframe.html/init")})
+	body, err := static.Fragment(c.Request().Context(), "session_frame", map[string]any{"Cookie": s.stateCookie(), "Init": s.site(c).realm("/login-status-iframe.html/init")})
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"pscemu/provider/login"
 	"pscemu/provider/oidc"
 	"pscemu/static"
+	"pscemu/web"
 )
 
 // The wallet's portal: activate an e-CPS, test it, see one's devices, end all
@@ -90,7 +91,7 @@ func (s *Server) startWalletTask(c echo.Context) error {
 		return err
 	}
 	s.journal.Add(c.Request().Context(), p.ID, "wallet", map[string]string{"task": name}, nil)
-	return c.Redirect(http.StatusSeeOther, s.loginURL(p.ID, "")+"?tab="+task.tabs[0])
+	return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "")+"?tab="+task.tabs[0])
 }
 
 // completeWallet ends a login of the portal's with its task.
@@ -118,7 +119,7 @@ func (s *Server) activateByCard(c echo.Context, _ *login.Pending, who oidc.Authe
 	if err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/wallet/activation/"+a.ID)
+	return web.Redirect(c, http.StatusSeeOther, "/wallet/activation/"+a.ID)
 }
 
 func (s *Server) bravo(c echo.Context, _ *login.Pending, who oidc.Authentication) error {
@@ -132,7 +133,7 @@ func (s *Server) openWalletSession(c echo.Context, p *login.Pending, who oidc.Au
 	}
 	s.logins.SetSession(c.Response(), sid, secret)
 	s.setSessionState(c, sid)
-	return c.Redirect(http.StatusSeeOther, "/wallet/"+p.Wallet)
+	return web.Redirect(c, http.StatusSeeOther, "/wallet/"+p.Wallet)
 }
 
 func (s *Server) contactPage(c echo.Context) error { return s.showContact(c, nil) }
@@ -202,7 +203,7 @@ func (s *Server) withSession(task string, next func(echo.Context, *oidc.Browser)
 	return func(c echo.Context) error {
 		b := s.browserSession(c)
 		if b == nil {
-			return c.Redirect(http.StatusSeeOther, "/wallet/start/"+task)
+			return web.Redirect(c, http.StatusSeeOther, "/wallet/start/"+task)
 		}
 		return next(c, b)
 	}
@@ -228,7 +229,7 @@ func (s *Server) endDevice(c echo.Context, b *oidc.Browser) error {
 	if err != nil {
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/wallet/devices")
+	return web.Redirect(c, http.StatusSeeOther, "/wallet/devices")
 }
 
 func (s *Server) sessionsPage(c echo.Context, b *oidc.Browser) error {

@@ -3,6 +3,7 @@ package static
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"fmt"
 	"html/template"
@@ -12,6 +13,8 @@ import (
 	"net/url"
 	"reflect"
 	"sync"
+
+	"pscemu/web"
 )
 
 //go:embed templates/*.html
@@ -87,8 +90,10 @@ func listed(value string, choices any) bool {
 	return false
 }
 
-// Render makes a page from its template.
-func Render(name string, data map[string]any) ([]byte, error) {
+// Render makes a page from its template. Addresses in it begin with $.Root, which
+// the request carries.
+func Render(ctx context.Context, name string, data map[string]any) ([]byte, error) {
+	data["Root"] = web.Root(ctx)
 	lang, _ := data["Lang"].(string)
 	if !Speaks(lang) {
 		lang = French
@@ -124,7 +129,8 @@ func load(name, layout, lang string) (*template.Template, error) {
 }
 
 // Fragment renders a template that stands alone, without the layout.
-func Fragment(name string, data map[string]any) ([]byte, error) {
+func Fragment(ctx context.Context, name string, data map[string]any) ([]byte, error) {
+	data["Root"] = web.Root(ctx)
 	t, err := load(name, "", French)
 	if err != nil {
 		return nil, err

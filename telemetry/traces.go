@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"pscemu/problem"
+	"pscemu/web"
 )
 
 // Tracer makes a span of each request, under the caller's own (traceparent);
@@ -112,7 +113,7 @@ func (t *Tracer) Requests(listener string) echo.MiddlewareFunc {
 			r := c.Request()
 			route := c.Path()
 			ctx, span := t.tracer.Start(w3c.Extract(r.Context(), propagation.HeaderCarrier(r.Header)), strings.TrimSpace(r.Method+" "+route), trace.WithSpanKind(trace.SpanKindServer),
-				trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", route), attribute.String("url.path", r.URL.Path), attribute.String("url.scheme", c.Scheme()),
+				trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", route), attribute.String("url.path", web.Path(r.Context(), r.URL.Path)), attribute.String("url.scheme", c.Scheme()),
 					attribute.String("server.address", r.Host), attribute.String("pscemu.listener", listener)))
 			defer span.End()
 			c.SetRequest(r.WithContext(ctx))

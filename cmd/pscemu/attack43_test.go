@@ -7,11 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
@@ -20,7 +17,6 @@ import (
 	"pscemu/cards/pki"
 	"pscemu/config"
 	"pscemu/emulator"
-	"pscemu/identities/ecps"
 	"pscemu/identities/nomenclature"
 )
 
@@ -428,99 +424,12 @@ func (p *inProcess) holds(id string, done, want int) func(outcome) string {
 	}
 }
 
-// wholeStore looks at everything that is kept: cards made are those of people,
-// of orders and of fleets; nobody has two devices; serials are unique.
+// wholeStore looks at everything that is kept.
 func (p *inProcess) wholeStore() {
 	p.t.Helper()
-	var state struct {
-		Entries []struct {
-			Key   string
-			Value json.RawMessage
-		}
+	status, raw := p.call("GET", "/state", nil)
+	if status != http.StatusOK {
+		p.t.Fatalf("GET /state: %d %s", status, raw)
 	}
-	p.must("GET", "/state", nil, &state)
-	all := map[string]map[string]json.RawMessage{}
-	for _, e := range state.Entries {
-		collection, id, _ := strings.Cut(e.Key, "/")
-		if all[collection] == nil {
-			all[collection] = map[string]json.RawMessage{}
-		}
-		id, _ = url.PathUnescape(id)
-		all[collection][id] = e.Value
-	}
-	made, held := room[cards.Card](p.t, all["cards"]), map[string]int{}
-	for person, list := range room[[]string](p.t, all["cards-held"]) {
-		for _, serial := range list {
-			held[serial]++
-			if made[serial].Serial == "" {
-				p.t.Errorf("%s holds the card %s that is not there", person, serial)
-			}
-		}
-	}
-	inOrders, inFleets := map[string]int{}, map[string]int{}
-	for _, o := range room[orders.Order](p.t, all["orders"]) {
-		for _, serial := range o.Cards {
-			inOrders[serial]++
-		}
-	}
-	for _, s := range room[orders.Structure](p.t, all["structures"]) {
-		for _, serial := range s.Cards {
-			inFleets[serial]++
-		}
-	}
-	certificates := room[pki.Certificate](p.t, all["certificates"])
-	ofCards := map[string]int{}
-	for _, c := range certificates {
-		ofCards[c.CardSerial+" "+c.Profile]++
-	}
-	for serial, c := range made {
-		if held[serial] != 1 || inOrders[serial] > 1 || inFleets[serial] > 1 || inFleets[serial] > inOrders[serial] {
-			p.t.Errorf("the card %s is held %d times, in %d orders and %d fleets", serial, held[serial], inOrders[serial], inFleets[serial])
-		}
-		for _, certificate := range []string{c.Certificate, c.Signature} {
-			if certificate == "" {
-				continue
-			}
-			kept := certificates[certificate]
-			if kept.Serial == "" || ofCards[serial+" "+kept.Profile] != 1 {
-				p.t.Errorf("the card %s has the certificate %q, of %d", serial, certificate, ofCards[serial+" "+kept.Profile])
-			}
-		}
-	}
-	for serial := range inOrders {
-		if held[serial] != 1 || inFleets[serial] != 1 {
-			p.t.Errorf("the card %s of an order is held %d times and in %d fleets", serial, held[serial], inFleets[serial])
-		}
-	}
-	p.devices(all)
-}
-
-// devices wants one device in force a person, and none in two places.
-func (p *inProcess) devices(all map[string]map[string]json.RawMessage) {
-	p.t.Helper()
-	seen := map[string]bool{}
-	for person, d := range room[ecps.Device](p.t, all["ecps-devices"]) {
-		if d.NationalID != person || seen[d.ID] || d.Ended != "" {
-			p.t.Errorf("the device of %s: %+v", person, d)
-		}
-		seen[d.ID] = true
-	}
-	for person, list := range room[[]ecps.Device](p.t, all["ecps-devices-past"]) {
-		if slices.ContainsFunc(list, func(d ecps.Device) bool { return seen[d.ID] || d.Ended == "" }) {
-			p.t.Errorf("a former device of %s is in force", person)
-		}
-	}
-}
-
-func room[T any](t *testing.T, entries map[string]json.RawMessage) map[string]T {
-	t.Helper()
-	out := map[string]T{}
-	for id, raw := range entries {
-		var v T
-		if err := json.Unmarshal(raw, &v); err != nil {
-			t.Fatalf("%s: %v", id, err)
-		}
-		out[id] = v
-	}
-	return out
+	checkWholeStore(p.t, raw)
 }

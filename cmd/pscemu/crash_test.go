@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -37,6 +39,8 @@ type ledger struct {
 	refresh     []string // used
 	activations []string // bodies of completed activations
 	tries       []tries  // one a worker
+	orders      []string // validated
+	doubled     []string // validated twice
 	checks      int
 	wrong       int
 }
@@ -62,7 +66,7 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 	data, kills := t.TempDir(), crashes(t)
 	total := &ledger{}
 	for n := range kills {
-		s := bootIn(t, data)
+		s := bootIn(t, data, "--order-delay", "240h")
 		cert := s.demoCertificate()
 		l := &ledger{tries: s.activeCards(4)}
 		ctx, stop := context.WithCancel(context.Background())
@@ -73,11 +77,12 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 		for w := range l.tries {
 			work.Go(func() { l.guess(ctx, s, &l.tries[w]) })
 		}
+		work.Go(func() { l.command(ctx, s, n) })
 		time.Sleep(time.Duration(50+rand.IntN(400)) * time.Millisecond) // the random moment
 		s.stop(syscall.SIGKILL)
 		stop()
 		work.Wait()
-		s = bootIn(t, data)
+		s = bootIn(t, data, "--order-delay", "240h")
 		for _, id := range l.people {
 			var p struct {
 				FamilyName string `json:"family_name"`
@@ -106,6 +111,7 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 			}
 			l.checks++
 		}
+		l.commanded(t, s, n)
 		for _, c := range l.tries {
 			l.checks++
 			var card struct {
@@ -119,12 +125,12 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 			total.wrong += c.wrong
 		}
 		s.stop(os.Interrupt)
-		total.activations = append(total.activations, l.activations...)
+		total.activations, total.orders = append(total.activations, l.activations...), append(total.orders, l.orders...)
 		total.people, total.codes, total.refresh = append(total.people, l.people...), append(total.codes, l.codes...), append(total.refresh, l.refresh...)
 		total.checks += l.checks
 	}
-	t.Logf("%d kills, %d checks: %d people, %d codes, %d refresh tokens, %d activations, %d wrong codes porteur", kills, total.checks, len(total.people), len(total.codes), len(total.refresh), len(total.activations), total.wrong)
-	if len(total.people) < kills || len(total.codes) < kills/2 || len(total.activations) < kills/2 || total.wrong == 0 {
+	t.Logf("%d kills, %d checks: %d people, %d codes, %d refresh tokens, %d activations, %d orders, %d wrong codes porteur", kills, total.checks, len(total.people), len(total.codes), len(total.refresh), len(total.activations), len(total.orders), total.wrong)
+	if len(total.people) < kills || len(total.codes) < kills/2 || len(total.activations) < kills/2 || len(total.orders) < kills/2 || total.wrong == 0 {
 		t.Error("hardly anything was under way when the server was killed")
 	}
 }
@@ -193,6 +199,60 @@ func (l *ledger) guess(ctx context.Context, s *server, c *tries) {
 		default:
 			return
 		}
+	}
+}
+
+// command orders cards and has each order validated four times at once until
+// the server is gone, and notes what was acknowledged.
+func (l *ledger) command(ctx context.Context, s *server, kill int) {
+	for k := 0; ctx.Err() == nil; k++ {
+		head := map[string]any{"form": "F101", "actor": "etablissement", "fields": map[string]string{"siret": siret(kill*1000%90000 + k), "nom": "DIRECTEUR", "prenom": "P", "denomination": "CABINET FICTIF", "contrat": "oui"}}
+		body, _ := json.Marshal(head)
+		var o struct{ ID string }
+		if s.attempt("POST", "/orders", string(body), &o) != 201 || s.attempt("POST", "/orders/"+o.ID+"/submit", "", nil) != 201 {
+			return
+		}
+		var accepted atomic.Int32
+		var work sync.WaitGroup
+		for range 4 {
+			work.Go(func() {
+				if l.acknowledged(s, "POST", "/orders/"+o.ID+"/validate", "") {
+					accepted.Add(1)
+				}
+			})
+		}
+		work.Wait()
+		if accepted.Load() > 0 {
+			l.note(&l.orders, o.ID)
+		}
+		if accepted.Load() > 1 {
+			l.note(&l.doubled, o.ID)
+		}
+	}
+}
+
+// commanded looks whether each order that was acknowledged is there with its
+// one card, and at the whole store.
+func (l *ledger) commanded(t *testing.T, s *server, kill int) {
+	t.Helper()
+	for _, id := range l.doubled {
+		t.Errorf("kill %d: the order %s was accepted twice", kill, id)
+	}
+	for _, id := range l.orders {
+		var o struct {
+			State string
+			Cards []string
+		}
+		if s.api("GET", "/orders/"+id, "", &o); len(o.Cards) != 1 {
+			t.Errorf("kill %d: the order %s was accepted and is %s with %d cards", kill, id, o.State, len(o.Cards))
+		}
+		l.checks++
+	}
+	if kill%10 == 0 {
+		var state json.RawMessage
+		s.api("GET", "/state", "", &state)
+		checkWholeStore(t, state)
+		l.checks++
 	}
 }
 

@@ -164,7 +164,7 @@ func (rp *relyingParty) travel(resp *http.Response, person bool) ended {
 		to, err := resp.Location()
 		if err != nil {
 			at := resp.Request.URL
-			login := strings.HasPrefix(at.Path, "/login/")
+			login := strings.Contains(at.Path, "/login/") // the provider may lie below a path
 			if !login || !person || logged {
 				return ended{status: resp.StatusCode, page: true, login: login, url: at.String()}
 			}
