@@ -12,6 +12,7 @@ import (
 	"net/http/pprof"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -32,12 +33,14 @@ import (
 	"pscemu/provider/journal"
 	"pscemu/provider/oidc"
 	"pscemu/static"
+	"pscemu/store"
 	"pscemu/telemetry"
 	"pscemu/web"
 )
 
 // Parts are what the console drives.
 type Parts struct {
+	Store    store.Store
 	Clock    *clock.Adjustable
 	People   *identities.People
 	ECPS     *ecps.Service
@@ -71,6 +74,8 @@ type Console struct {
 	Parts
 	cookie string // name of the pages' cookie, which holds the token
 	visitors
+	jobs     jobs
+	entering sync.Mutex // one scenario at a time
 }
 
 // New makes the console.
@@ -114,7 +119,7 @@ func (s *Console) bodyLimit(next echo.HandlerFunc) echo.HandlerFunc {
 		switch path := c.Request().URL.Path; {
 		case path == "/api/v1/backup":
 			setting, most = "max-store", s.Limits.Store()
-		case strings.HasSuffix(path, "/identities/import") || path == "/api/v1/state":
+		case strings.HasSuffix(path, "/identities/import") || path == "/api/v1/state" || path == "/api/v1/scenarios":
 			setting, most = "max-import", s.Limits.Import()
 		}
 		return provider.BoundBody(c, setting, most, next)

@@ -1,8 +1,8 @@
 package emulator
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +13,7 @@ import (
 	"pscemu/cards"
 	"pscemu/identities"
 	"pscemu/problem"
+	"pscemu/store"
 )
 
 // follow loads the folder of identity files, and goes on watching it. What
@@ -59,25 +60,37 @@ func (e *Emulator) loadFolder(ctx context.Context, dir, seen string) (string, er
 	if err != nil || now == seen {
 		return now, err
 	}
-	var people []identities.Identity
+	var people identities.Files
+	defer people.Close()
 	for _, f := range files {
-		in, err := readPeople(f)
+		raw, err := os.ReadFile(f)
 		if err != nil {
 			return now, err
 		}
-		for _, i := range in.People {
-			i.Source = filepath.Base(f)
-			people = append(people, i)
-		}
-		for _, w := range in.Warnings {
-			slog.Warn("identity file", "file", f, "warning", w)
+		if err := readPeople(&people, f, raw); err != nil {
+			return now, err
 		}
 	}
-	added, err := e.people.Follow(ctx, people)
+	return now, e.people.Follow(ctx, &people, func(tx store.Tx, added []identities.Identity) error {
+		if err := e.ecps.ActivateAllIn(tx, added, cards.DefaultPIN); err != nil {
+			return err
+		}
+		return e.cards.IssueAllIn(tx, added)
+	})
+}
+
+// readPeople adds the people of a file.
+func readPeople(to *identities.Files, file string, raw []byte) error {
+	warnings, err := identities.ReadImport(bytes.NewReader(raw), func(i *identities.Identity) error {
+		return to.Put(i, filepath.Base(file))
+	})
 	if err != nil {
-		return now, err
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	return now, errors.Join(e.ecps.ActivateAll(ctx, added, cards.DefaultPIN), e.cards.IssueAll(ctx, added))
+	for _, w := range warnings {
+		slog.Warn("identity file", "file", file, "warning", w)
+	}
+	return nil
 }
 
 // identityFiles lists the folder's files, and a text that changes with them.
@@ -95,16 +108,4 @@ func identityFiles(dir string) (files []string, look string, err error) {
 		look += fmt.Sprintln(entry.Name(), info.Size(), info.ModTime().UnixNano())
 	}
 	return files, look + ".", nil
-}
-
-func readPeople(file string) (*identities.Imported, error) {
-	raw, err := os.ReadFile(file)
-	var in *identities.Imported
-	if err == nil {
-		in, err = identities.ParseImport(raw)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return in, nil
 }
