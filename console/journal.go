@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu/cards/pki"
+	"pscemu/config"
 	"pscemu/problem"
 	"pscemu/provider/faults"
 	"pscemu/provider/journal"

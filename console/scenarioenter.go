@@ -107,7 +107,7 @@ func (s *Console) enter(ctx context.Context, sc *readingScenario, reset bool, j 
 			if err != nil {
 				return nil, err
 			}
-			err = st.enter(ctx, sc, func(_ int, fn func(store.Do) error) error {
+			err = st.enter(ctx, sc, func(_ int, fn func(store.Step) error) error {
 				return fn(func(one func(store.Tx) error) error { return st.Store.Update(ctx, one) })
 			}, j)
 			return func() error { return s.take(st) }, err
@@ -117,7 +117,7 @@ func (s *Console) enter(ctx context.Context, sc *readingScenario, reset bool, j 
 	if err != nil {
 		return err
 	}
-	err = st.enter(ctx, sc, func(n int, fn func(store.Do) error) error { return identities.InBatches(ctx, s.Store, n, fn) }, j)
+	err = st.enter(ctx, sc, func(n int, fn func(store.Step) error) error { return identities.InBatches(ctx, s.Store, n, fn) }, j)
 	if err != nil {
 		return err
 	}
@@ -163,14 +163,14 @@ func (p *ScenarioPerson) check() error {
 
 // enter writes what the scenario stores. It plans before it writes, and plans
 // again when others took a number meanwhile.
-func (st *stage) enter(ctx context.Context, sc *readingScenario, batches func(int, func(store.Do) error) error, j *job) error {
+func (st *stage) enter(ctx context.Context, sc *readingScenario, batches func(int, func(store.Step) error) error, j *job) error {
 	for {
 		made, n, err := st.plan(ctx, sc.Generate)
 		if err != nil {
 			return err
 		}
 		n += len(sc.Clients) + sc.people.Len() + 1
-		err = batches(n, func(do store.Do) error { return st.write(do, sc, made, n, j) })
+		err = batches(n, func(do store.Step) error { return st.write(do, sc, made, n, j) })
 		if !identities.Again(err) {
 			return err
 		}
@@ -198,7 +198,7 @@ func (st *stage) plan(ctx context.Context, orders []generation) (made [][]identi
 }
 
 // write is the command: clients, generated people, people, the reader.
-func (st *stage) write(do store.Do, sc *readingScenario, made [][]identities.Identity, total int, j *job) error {
+func (st *stage) write(do store.Step, sc *readingScenario, made [][]identities.Identity, total int, j *job) error {
 	done := 0
 	count := func(n int) { done += n; j.progress(done, total) }
 	for page := range slices.Chunk(sc.Clients, identities.Batch) {

@@ -12,7 +12,10 @@ import (
 type State interface {
 	Dump(ctx context.Context) (any, error)
 	Restore(ctx context.Context, raw []byte) error
-	Reset(ctx context.Context) error
+	// Reset begins anew. more, unless nil, writes further into the fresh world,
+	// and tells what to set beside it once it has taken its place; when it fails
+	// nothing is changed.
+	Reset(ctx context.Context, more func(Fresh) (then func() error, err error)) error
 	Backup(w io.Writer) error
 	RestoreBackup(ctx context.Context, r io.Reader) error
 	// Announcement is all that ready.json holds.
@@ -28,7 +31,7 @@ func (s *Console) stateRoutes() []route {
 		{"PUT", "/backup", "Put such a copy in the place of everything stored; the file of before is kept beside it", func(c echo.Context) (any, error) {
 			return nil, s.State.RestoreBackup(ctx(c), c.Request().Body)
 		}},
-		{"DELETE", "/state", "Begin anew with the personas; keys and the demo client stay, so that applications need no new settings", func(c echo.Context) (any, error) { return nil, s.State.Reset(ctx(c)) }},
+		{"DELETE", "/state", "Begin anew with the personas; keys and the demo client stay, so that applications need no new settings", func(c echo.Context) (any, error) { return nil, s.State.Reset(ctx(c), nil) }},
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"pscemu/cards/pki"
 	"pscemu/clock"
+	"pscemu/console"
 	"pscemu/problem"
 	"pscemu/provider/faults"
 	"pscemu/store"
@@ -175,7 +176,7 @@ func (e *Emulator) keptByReset(ctx context.Context) ([]string, error) {
 
 // Reset takes the world back to its personas: people, cards, clients, orders,
 // logins, clock, settings, faults and journal begin anew.
-func (e *Emulator) Reset(ctx context.Context) error {
+func (e *Emulator) Reset(ctx context.Context, more func(console.Fresh) (func() error, error)) error {
 	kept, err := e.keptByReset(ctx)
 	if err != nil {
 		return err
@@ -199,5 +200,12 @@ func (e *Emulator) Reset(ctx context.Context) error {
 	if err := e.reload(ctx); err != nil {
 		return err
 	}
-	return e.reloadFolder(ctx)
+	if err := e.reloadFolder(ctx); err != nil || more == nil {
+		return err
+	}
+	then, err := more(console.Fresh{Store: e.store, Clock: e.clock, Settings: e.live})
+	if err != nil {
+		return err
+	}
+	return then()
 }

@@ -82,7 +82,7 @@ func (p *People) judge(ctx context.Context, people *Spool) error {
 
 // Keep writes the people of an import by the transactions of a command, and
 // tells how many are done.
-func (p *People) Keep(in *Import, do store.Do, done func(int)) error {
+func (p *People) Keep(in *Import, do store.Step, done func(int)) error {
 	n := 0
 	return in.Pages(Batch, func(page []Kept) error {
 		err := do(func(tx store.Tx) error {
@@ -147,7 +147,7 @@ func (p *People) Follow(ctx context.Context, files *Files, equip func(store.Tx, 
 	if err := p.changed(ctx, files, &changed); err != nil {
 		return err
 	}
-	return InBatches(ctx, p.store, len(gone)+changed.Len(), func(do store.Do) error {
+	return InBatches(ctx, p.store, len(gone)+changed.Len(), func(do store.Step) error {
 		for page := range slices.Chunk(gone, Batch) {
 			if err := do(func(tx store.Tx) error { return p.removeIn(tx, page) }); err != nil {
 				return err
@@ -238,7 +238,7 @@ func (p *People) followIn(tx store.Tx, page []Kept, equip func(store.Tx, []Ident
 // InBatches runs a command about n people: in one transaction while they are
 // few, else in several that are undone together when one fails. fn may run
 // twice.
-func InBatches(ctx context.Context, s store.Store, n int, fn func(store.Do) error) error {
+func InBatches(ctx context.Context, s store.Store, n int, fn func(store.Step) error) error {
 	switch {
 	case n == 0:
 		return nil
@@ -270,7 +270,7 @@ func (p *People) Generate(ctx context.Context, g *Generator, from, count int, eq
 		if err != nil {
 			return nil, err
 		}
-		err = InBatches(ctx, p.store, count, func(do store.Do) error {
+		err = InBatches(ctx, p.store, count, func(do store.Step) error {
 			return p.Admit(do, out.People, equip)
 		})
 		if !Again(err) {
@@ -340,7 +340,7 @@ func (p *People) NextIn(tx store.Tx, g *Generator, n int, fits func(*Identity) b
 
 // Admit keeps people whose numbers are free by the transactions of a command,
 // and gives them means.
-func (p *People) Admit(do store.Do, people []Identity, equip func(store.Tx, []Identity) error) error {
+func (p *People) Admit(do store.Step, people []Identity, equip func(store.Tx, []Identity) error) error {
 	for page := range slices.Chunk(people, Batch) {
 		err := do(func(tx store.Tx) error {
 			added, err := p.AddIn(tx, page)

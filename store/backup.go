@@ -1,10 +1,13 @@
 package store
 
 import (
+	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -22,14 +25,11 @@ type Backup interface {
 	Restore(r io.Reader) error
 }
 
-// KeptBefore is what the file of before a restore is called.
-const KeptBefore = ".before-restore"
-
 // Backup writes the file as of now; readers and writers go on meanwhile.
 func (s *Bolt) Backup(w io.Writer) error {
-	s.swap.RLock()
-	defer s.swap.RUnlock()
-	return s.db.View(func(tx *bbolt.Tx) error {
+	file, release := s.use()
+	defer release()
+	return file.db.View(func(tx *bbolt.Tx) error {
 		_, err := tx.WriteTo(w)
 		return err
 	})
@@ -37,46 +37,43 @@ func (s *Bolt) Backup(w io.Writer) error {
 
 // Restore checks the copy as a whole before anything is touched.
 func (s *Bolt) Restore(r io.Reader) error {
-	path := s.db.Path()
-	fresh := path + ".restore"
-	defer os.Remove(fresh)
-	if err := write0600(fresh, r); err != nil {
-		return problem.New(problem.Internal, "backup-unwritable", "the backup cannot be written beside the data file; nothing was changed").Got(err.Error()).Do("make room on the disk and try again")
+	f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+suffixNew+"*")
+	if err != nil {
+		return unwritableBackup(err)
 	}
-	if err := check(fresh); err != nil {
+	copied := f.Name()
+	defer os.Remove(copied)
+	_, err = io.Copy(f, r)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return unwritableBackup(err)
+	}
+	if err := check(copied); err != nil {
 		return problem.New(problem.Invalid, "backup-unreadable", "this is no good backup; nothing was changed").Got(err.Error()).Want("what pscemu backup wrote")
 	}
-	s.swap.Lock()
-	defer s.swap.Unlock()
-	return s.replace(path, fresh)
+	_, err = s.Replace(context.Background(), Replacement{Keep: true, Fill: func(put func(Entry) error) error { return eachOf(copied, put) }})
+	return err
 }
 
-// replace puts the fresh file in the place of the one in use, which goes on
-// serving when that fails.
-func (s *Bolt) replace(path, fresh string) error {
-	if err := s.db.Close(); err != nil {
-		return err
-	}
-	err := os.Rename(path, path+KeptBefore)
-	if err == nil {
-		if err = os.Rename(fresh, path); err != nil {
-			err = errors.Join(err, os.Rename(path+KeptBefore, path))
-		}
-	}
-	db, openErr := openFile(path)
-	if openErr == nil {
-		s.db = db
-	}
-	return errors.Join(err, openErr)
+func unwritableBackup(err error) error {
+	return problem.New(problem.Internal, "backup-unwritable", "the backup cannot be written beside the data file; nothing was changed").Got(err.Error()).Do("make room on the disk and try again")
 }
 
-func write0600(path string, r io.Reader) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+// eachOf calls fn for each entry of a data file.
+func eachOf(path string, fn func(Entry) error) error {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, r)
-	return errors.Join(err, f.Sync(), f.Close())
+	defer db.Close()
+	return db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(dataBucket).ForEach(func(k, v []byte) error {
+			e := Entry{Key: string(k), Value: v[8:]}
+			if at := int64(binary.BigEndian.Uint64(v)); at != 0 {
+				e.Expires = time.Unix(0, at)
+			}
+			return fn(e)
+		})
+	})
 }
 
 // check opens a file as a data file of this version and looks at every page.

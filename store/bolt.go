@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,10 +28,10 @@ var (
 )
 
 // Bolt keeps a Store in one bbolt file. Writes that arrive while another is
-// being synced to disk are committed together, each still all or nothing.
+// being synced to disk are committed together, each still all or nothing, and
+// one that fails is alone in that.
 type Bolt struct {
-	swap             sync.RWMutex // a restore replaces db
-	db               *bbolt.DB
+	path             string
 	clock            clock.Clock
 	commits, updates atomic.Uint64
 	most             int64 // bytes that may be in use, 0 for any
@@ -38,24 +39,70 @@ type Bolt struct {
 	stop             chan struct{}
 	done             chan struct{}
 	once             sync.Once
+	replacing        sync.Mutex
+
+	serving sync.Mutex // of file
+	file    *openFile
 
 	watchers
+	nesting
 }
 
+// openFile is a data file with those who read it: the last to leave closes one
+// that no longer serves.
+type openFile struct {
+	db      *bbolt.DB
+	users   int // under Bolt.serving
+	retired bool
+}
+
+// use takes the file that serves until release is called.
+func (s *Bolt) use() (f *openFile, release func()) {
+	s.serving.Lock()
+	defer s.serving.Unlock()
+	f = s.file
+	f.users++
+	return f, func() { s.leave(f) }
+}
+
+func (s *Bolt) leave(f *openFile) {
+	s.serving.Lock()
+	f.users--
+	last := f.retired && f.users == 0
+	s.serving.Unlock()
+	if last {
+		_ = f.db.Close()
+	}
+}
+
+// retire closes a file when its last reader has left.
+func (s *Bolt) retire(f *openFile) {
+	s.serving.Lock()
+	f.retired = true
+	idle := f.users == 0
+	s.serving.Unlock()
+	if idle {
+		_ = f.db.Close()
+	}
+}
+
+// job is one Update that waits for the writer.
 type job struct {
 	fn     func(Tx) error
 	err    error
 	result chan error
 	keys   []string
+	swap   func() error // instead of fn: runs between two commits
 }
 
-// OpenBolt opens or makes the file, which no other process may hold open.
+// OpenBolt opens or makes the file, which no other process may hold open. One
+// that is free for the most part is compacted first.
 func OpenBolt(path string, c clock.Clock) (*Bolt, error) {
-	db, err := openFile(path)
+	db, err := openData(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &Bolt{db: db, clock: c, jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{})}
+	s := &Bolt{path: path, file: &openFile{db: db}, clock: c, jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{})}
 	go s.write()
 	return s, nil
 }
@@ -63,8 +110,12 @@ func OpenBolt(path string, c clock.Clock) (*Bolt, error) {
 // Limit bounds the bytes in use: what would add to more is refused.
 func (s *Bolt) Limit(bytes int64) { s.most = bytes }
 
-func openFile(path string) (*bbolt.DB, error) {
+func openData(path string) (*bbolt.DB, error) {
+	tidy(path)
 	db, err := openWhole(path)
+	if err == nil {
+		db, err = compacted(path, db)
+	}
 	if err != nil {
 		return nil, openProblem(path, err)
 	}
@@ -73,7 +124,7 @@ func openFile(path string) (*bbolt.DB, error) {
 
 func openWhole(path string) (db *bbolt.DB, err error) {
 	defer outOfMap(&err)()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
+	db, err = bbolt.Open(path, 0o600, boltOptions())
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +135,10 @@ func openWhole(path string) (db *bbolt.DB, err error) {
 		_ = db.Close()
 	}
 	return db, err
+}
+
+func boltOptions() *bbolt.Options {
+	return &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType}
 }
 
 func prepare(tx *bbolt.Tx) error {
@@ -115,16 +170,25 @@ func openProblem(path string, err error) error {
 
 // View runs fn on a consistent snapshot.
 func (s *Bolt) View(_ context.Context, fn func(Tx) error) error {
-	s.swap.RLock()
-	defer s.swap.RUnlock()
-	return s.db.View(func(tx *bbolt.Tx) error {
+	if err := s.nesting.refuse(); err != nil {
+		return err
+	}
+	f, release := s.use()
+	defer release()
+	return f.db.View(func(tx *bbolt.Tx) error {
 		return fn(&overlay{source: boltSource{tx.Bucket(dataBucket)}, now: s.clock.Now()})
 	})
 }
 
 // Update queues fn for the next commit and waits until it is on disk.
 func (s *Bolt) Update(ctx context.Context, fn func(Tx) error) error {
-	j := &job{fn: fn, result: make(chan error, 1)}
+	if err := s.nesting.refuse(); err != nil {
+		return err
+	}
+	return s.queue(ctx, &job{fn: fn, result: make(chan error, 1)})
+}
+
+func (s *Bolt) queue(ctx context.Context, j *job) error {
 	select {
 	case s.jobs <- j:
 		return <-j.result
@@ -154,8 +218,11 @@ func (s *Bolt) write() {
 			if time.Since(last) < closeUpon {
 				time.Sleep(company)
 			}
-			group := s.gather(first)
+			group, swap := s.gather(first)
 			s.commit(group)
+			if swap != nil {
+				swap.result <- swap.swap()
+			}
 			last = time.Time{}
 			if len(group) > 1 {
 				last = time.Now()
@@ -166,36 +233,55 @@ func (s *Bolt) write() {
 	}
 }
 
-// gather takes what waits beside the first.
-func (s *Bolt) gather(first *job) []*job {
-	group := []*job{first}
-	for len(group) < maxGroup {
+// gather takes what waits beside the first, up to a swap.
+func (s *Bolt) gather(first *job) (group []*job, swap *job) {
+	for next := first; ; {
+		if next.swap != nil {
+			return group, next
+		}
+		if group = append(group, next); len(group) == maxGroup {
+			return group, nil
+		}
 		select {
-		case j := <-s.jobs:
-			group = append(group, j)
+		case next = <-s.jobs:
 		default:
-			return group
+			return group, nil
 		}
 	}
-	return group
 }
 
+// commit runs a group of jobs and answers each. One that breaks the commit is
+// left out, and the others are run again without it.
 func (s *Bolt) commit(group []*job) {
-	s.swap.RLock()
-	defer s.swap.RUnlock()
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		wrote, data, full := false, tx.Bucket(dataBucket), s.full(tx)
+	for left := group; len(left) > 0; {
+		broke, err := s.attempt(left)
+		if broke == nil {
+			s.answer(left, err)
+			break
+		}
+		broke.result <- broke.err
+		left = slices.DeleteFunc(slices.Clone(left), func(j *job) bool { return j == broke })
+	}
+	s.commits.Add(1)
+	s.updates.Add(uint64(len(group)))
+}
+
+// attempt runs the jobs in one transaction of the file. It returns the job
+// that broke it, or the error of the commit itself.
+func (s *Bolt) attempt(group []*job) (broke *job, err error) {
+	err = s.file.db.Update(func(tx *bbolt.Tx) error {
+		wrote, full := false, s.full(tx)
 		for _, j := range group {
-			o := &overlay{source: boltSource{data}, now: s.clock.Now(), writes: map[string]*write{}}
-			if j.err = call(j.fn, o); j.err != nil {
-				continue
-			}
-			if full != nil && o.adds() {
+			o := &overlay{source: boltSource{tx.Bucket(dataBucket)}, now: s.clock.Now(), writes: map[string]*write{}}
+			if j.err = s.run(j.fn, o); j.err == nil && full != nil && o.adds() {
 				j.err = full
+			}
+			if j.err != nil {
 				continue
 			}
-			if err := o.apply(data, tx.Bucket(expiryBucket)); err != nil {
-				return err
+			if j.err = o.applied(tx); j.err != nil {
+				broke = j
+				return j.err
 			}
 			j.keys = o.order
 			wrote = wrote || len(o.order) > 0
@@ -208,11 +294,31 @@ func (s *Bolt) commit(group []*job) {
 	if errors.Is(err, errNothing) {
 		err = nil
 	}
+	return broke, err
+}
+
+// run runs a transaction function on the writer's goroutine.
+func (s *Bolt) run(fn func(Tx) error, tx Tx) error {
+	defer s.nesting.enter()()
+	return call(fn, tx)
+}
+
+// applied writes a transaction's changes; a panic is a failure.
+func (t *overlay) applied(tx *bbolt.Tx) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("store: %v", r)
+		}
+	}()
+	return t.apply(tx.Bucket(dataBucket), tx.Bucket(expiryBucket))
+}
+
+// answer tells each job what became of it.
+func (s *Bolt) answer(group []*job, err error) {
 	if err != nil {
-		err = problem.New(problem.Internal, "store-unwritable", "the data file cannot be written; nothing of this request was stored, all that was there before is").Got(err.Error()).Do("make room on the disk, or repair it, and try again")
+		err = problem.New(problem.Internal, "store-unwritable", "the data file cannot be written; nothing of this request was stored, all that was there before is").
+			Got(err.Error()).Do("make room on the disk, or repair it, and try again")
 	}
-	s.commits.Add(1)
-	s.updates.Add(uint64(len(group)))
 	for _, j := range group {
 		if j.err == nil {
 			j.err = err
@@ -234,7 +340,7 @@ func (s *Bolt) full(tx *bbolt.Tx) error {
 	if used < s.most {
 		return nil
 	}
-	return problem.New(problem.TooLarge, "store-full", "the data file is as large as it may be").Got(fmt.Sprintf("%d MiB in use", used>>20)).Want(fmt.Sprintf("at most %d MiB", s.most>>20)).Do("delete people or orders, or raise the setting max-store")
+	return storeFull(used, s.most)
 }
 
 // adds tells whether the transaction does more than delete.
@@ -247,9 +353,12 @@ func (t *overlay) adds() bool {
 	return false
 }
 
-func (s *Bolt) used(tx *bbolt.Tx) int64 {
-	stats := s.db.Stats()
-	return tx.Size() - int64(stats.FreePageN+stats.PendingPageN)*int64(s.db.Info().PageSize)
+func (s *Bolt) used(tx *bbolt.Tx) int64 { return tx.Size() - free(tx.DB()) }
+
+// free is how many bytes of a file are free to be written again.
+func free(db *bbolt.DB) int64 {
+	stats := db.Stats()
+	return int64(stats.FreePageN+stats.PendingPageN) * int64(db.Info().PageSize)
 }
 
 // Figures are how large the file is and what was done to it.
@@ -260,9 +369,9 @@ type Figures struct {
 
 // Figures of this moment.
 func (s *Bolt) Figures() (f Figures) {
-	s.swap.RLock()
-	defer s.swap.RUnlock()
-	_ = s.db.View(func(tx *bbolt.Tx) error {
+	file, release := s.use()
+	defer release()
+	_ = file.db.View(func(tx *bbolt.Tx) error {
 		f = Figures{Used: s.used(tx), File: tx.Size(), Commits: s.commits.Load(), Updates: s.updates.Load()}
 		return nil
 	})
@@ -272,51 +381,69 @@ func (s *Bolt) Figures() (f Figures) {
 var errNothing = errors.New("nothing written")
 
 // Sweep removes at most some thousand expired entries in one commit.
-func (s *Bolt) Sweep(context.Context) (n int, err error) {
+func (s *Bolt) Sweep(ctx context.Context) (n int, err error) {
 	now := expiryBytes(s.clock.Now())
-	due := func(c *bbolt.Cursor) []byte {
-		if k, _ := c.First(); k != nil && bytes.Compare(k[:8], now) <= 0 {
-			return k
-		}
-		return nil
-	}
-	s.swap.RLock()
-	defer s.swap.RUnlock()
+	file, release := s.use()
 	idle := false
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		idle = due(tx.Bucket(expiryBucket).Cursor()) == nil
+	err = file.db.View(func(tx *bbolt.Tx) error {
+		idle = dueKey(tx.Bucket(expiryBucket).Cursor(), now) == nil
 		return nil
 	})
+	release()
 	if err != nil || idle {
 		return 0, err
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		data, expiry := tx.Bucket(dataBucket), tx.Bucket(expiryBucket)
-		c := expiry.Cursor()
-		for k := due(c); k != nil && n < 5000; k = due(c) {
-			k = bytes.Clone(k)
-			if v := data.Get(k[8:]); v != nil && bytes.Equal(v[:8], k[:8]) {
-				if err := data.Delete(k[8:]); err != nil {
-					return err
-				}
-				n++
-			}
-			if err := expiry.Delete(k); err != nil {
-				return err
-			}
-		}
-		return nil
+	err = s.between(ctx, func() error {
+		return s.file.db.Update(func(tx *bbolt.Tx) (err error) {
+			n, err = sweepOut(tx, now)
+			return err
+		})
 	})
 	return n, err
+}
+
+// between runs something that no commit runs beside.
+func (s *Bolt) between(ctx context.Context, fn func() error) error {
+	return s.queue(ctx, &job{swap: fn, result: make(chan error, 1)})
+}
+
+// dueKey is the first key of the expiry bucket whose time has passed.
+func dueKey(c *bbolt.Cursor, now []byte) []byte {
+	if k, _ := c.First(); k != nil && bytes.Compare(k[:8], now) <= 0 {
+		return k
+	}
+	return nil
+}
+
+func sweepOut(tx *bbolt.Tx, now []byte) (n int, err error) {
+	data, expiry := tx.Bucket(dataBucket), tx.Bucket(expiryBucket)
+	c := expiry.Cursor()
+	for k := dueKey(c, now); k != nil && n < sweepMost; k = dueKey(c, now) {
+		k = bytes.Clone(k)
+		if v := data.Get(k[8:]); v != nil && bytes.Equal(v[:8], k[:8]) {
+			if err := data.Delete(k[8:]); err != nil {
+				return n, err
+			}
+			n++
+		}
+		if err := expiry.Delete(k); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // Close waits for the commit under way.
 func (s *Bolt) Close() error {
 	s.once.Do(func() { close(s.stop) })
 	<-s.done
-	s.swap.Lock()
-	defer s.swap.Unlock()
-	return s.db.Close()
+	s.serving.Lock()
+	defer s.serving.Unlock()
+	if s.file.retired {
+		return nil
+	}
+	s.file.retired = true
+	return s.file.db.Close()
 }
 
 // boltSource reads what is committed.

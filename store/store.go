@@ -35,7 +35,36 @@ type Tx interface {
 	// List returns up to limit live entries with the prefix, in key order,
 	// behind the key after ("" = from the start).
 	List(prefix, after string, limit int) ([]Entry, error)
+	// Now is the moment of the transaction, on the emulator's clock.
+	Now() time.Time
 }
+
+// Replacement is a whole content that takes the place of the one there. It is
+// built beside it, while others read and write; what they write meanwhile is
+// gone with the former content.
+type Replacement struct {
+	// Fill hands over the entries, in any order, each key once.
+	Fill func(put func(Entry) error) error
+	// Last, unless nil, may change the new content by what the former holds. It
+	// runs when nothing can change the former any more, so it is short.
+	Last func(was, now Tx) error
+	// Then, unless nil, runs when the new content serves. When it fails, the
+	// former is put back and the error is an ErrPutBack.
+	Then func() error
+	// Keep keeps the former content under a name with a date, where there are
+	// files; the oldest of more than KeptFormer goes.
+	Keep bool
+}
+
+// KeptFormer is how many former contents are kept.
+const KeptFormer = 3
+
+// ErrPutBack tells that a Replacement's Then failed and the former content
+// serves again. ErrReplacing that another Replacement is under way.
+var (
+	ErrPutBack   = errors.New("store: the former content was put back")
+	ErrReplacing = errors.New("store: another content is taking the place of this one")
+)
 
 // Store is what every backend implements; package storetest checks it.
 type Store interface {
@@ -45,8 +74,11 @@ type Store interface {
 	// Watch delivers the keys below prefix that change after the call, until
 	// ctx ends. It is a hint to read again: bursts may be merged.
 	Watch(ctx context.Context, prefix string) <-chan string
-	// Sweep removes expired entries and tells how many.
+	// Sweep removes expired entries, some thousand at most, and tells how many.
 	Sweep(ctx context.Context) (int, error)
+	// Replace puts a whole new content in the place of everything, or changes
+	// nothing. It returns the name under which the former content was kept.
+	Replace(ctx context.Context, r Replacement) (kept string, err error)
 	Close() error
 }
 

@@ -47,6 +47,9 @@ func (t *overlay) Get(key string) ([]byte, error) {
 	return raw[8:], nil
 }
 
+// Now is the moment of the transaction.
+func (t *overlay) Now() time.Time { return t.now }
+
 func (t *overlay) live(raw []byte) bool {
 	if len(raw) < 8 {
 		return false
@@ -56,6 +59,9 @@ func (t *overlay) live(raw []byte) bool {
 }
 
 func (t *overlay) Put(key string, value []byte, ttl time.Duration) error {
+	if err := bounded(key, value); err != nil {
+		return err
+	}
 	w := &write{value: make([]byte, 8+len(value))}
 	if ttl != Forever {
 		w.expires = t.now.Add(ttl).UnixNano()
@@ -134,6 +140,9 @@ func (t *overlay) appendLive(out []Entry, key string, raw []byte) []Entry {
 func call(fn func(Tx) error, tx Tx) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
+			if _, mistake := r.(nested); mistake {
+				panic(r)
+			}
 			err = fmt.Errorf("store: transaction panicked: %v", r)
 		}
 	}()

@@ -50,3 +50,15 @@ func (s *watchers) notify(keys []string) {
 		}
 	}
 }
+
+// notifyAll tells every watcher that whatever it watches may have changed.
+func (s *watchers) notifyAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.all {
+		select {
+		case w.keys <- w.prefix:
+		default: // the reader has hints enough to read again
+		}
+	}
+}
