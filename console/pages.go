@@ -29,6 +29,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/logins/stream", s.loginsStream, s.ownPagesOnly)
 	e.GET("/logins/:id", s.loginPage)
 	e.GET("/scenario", s.scenarioPage)
+	e.GET("/scenario.yaml", func(c echo.Context) error { _, err := s.saveScenario(c); return err }, s.ownPagesOnly)
 	e.GET("/jobs/:id", s.jobPage)
 	e.GET("/doctor", s.doctorPage)
 	e.GET("/why", s.whyListPage)
