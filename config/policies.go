@@ -14,7 +14,8 @@ import (
 
 // Policies are the settings about which nobody outside ANS is certain, or that
 // changed over the years: each can be set for the emulator, while it runs, and
-// where the tag says so for one client or one identity.
+// where the tag says so for one client or one identity. One that makes things
+// easier than PSC does names the value that strict holds it to.
 type Policies struct {
 	ClientAuth       string        `name:"client-auth" default:"mtls" help:"how clients authenticate: mtls, secret or either" choices:"mtls,secret,either" for:"client"`
 	ACR              string        `name:"acr" default:"requested" help:"acr policy: requested, a value such as eidas2, or one per means: card=eidas2,mobile=requested" form:"[A-Za-z0-9_.:/-]{1,80}|((card|mobile)=[A-Za-z0-9_.:/-]{1,80})(,(card|mobile)=[A-Za-z0-9_.:/-]{1,80})?" for:"client,identity"`
@@ -30,19 +31,19 @@ type Policies struct {
 	UserInfoFormat   string        `name:"userinfo-format" default:"json" help:"UserInfo as json or as a signed jwt" choices:"json,jwt" for:"client"`
 	IntrospectAny    bool          `name:"introspect-any" default:"false" help:"a client may introspect tokens of other clients, as a resource server does" for:"client"`
 	Discovery        string        `name:"discovery" default:"fidelity" help:"discovery document: fidelity (the sandbox's) or truth (what is served here)" choices:"fidelity,truth"`
-	BindingMessage   string        `name:"binding-message" default:"text" help:"what a CIBA binding_message may hold: text (50 printable characters) or plain (Keycloak's rule: no spaces)" choices:"text,plain" for:"client"`
-	OrderDelay       string        `name:"order-delay" default:"instant" help:"how long ordered cards are in production: instant, or a duration of the emulator's clock such as 240h (the mean is 10 days)" form:"instant|([0-9]+(ms|s|m|h))+"`
+	BindingMessage   string        `name:"binding-message" default:"text" help:"what a CIBA binding_message may hold: text (50 printable characters) or plain (Keycloak's rule: no spaces)" choices:"text,plain" for:"client" strict:"plain"`
+	OrderDelay       string        `name:"order-delay" default:"instant" help:"how long ordered cards are in production: instant, or a duration of the emulator's clock such as 240h (the mean is 10 days)" form:"instant|([0-9]+(ms|s|m|h))+" duration:"instant"`
 	CardsAccepted    string        `name:"cards-accepted" default:"test" help:"cards that log in: test, production (cards issued like production's) or both" choices:"test,production,both"`
 	PhoneKey         string        `name:"phone-key" default:"either" help:"whose phones may approve: either, or required: those only that made a key when they were activated" choices:"either,required"`
 	MaxRequests      int           `name:"max-requests" default:"5" help:"how many e-CPS requests may wait for one person" form:"[1-9][0-9]{0,4}" for:"identity"`
-	HideUnknownIDs   bool          `name:"hide-unknown-ids" default:"true" help:"answer the same for an unknown id and one without e-CPS"`
-	DoorLoginHint    bool          `name:"door-login-hint" default:"true" help:"test door: login_hint=auto:… logs in without a page" for:"client"`
-	DoorAPILogins    bool          `name:"door-api-logins" default:"true" help:"test door: POST /api/v1/logins does the user's part"`
-	DoorTestIdentity bool          `name:"door-test-identity" default:"true" help:"test door: the tab « Identité de test » logs anybody in"`
-	DoorBehaviours   bool          `name:"door-behaviours" default:"true" help:"test door: phones and cards may answer by themselves"`
-	DoorTOTP         bool          `name:"door-totp" default:"true" help:"test door: a one-time password approves an e-CPS request"`
-	DoorQuirks       bool          `name:"door-quirks" default:"true" help:"test door: people with quirks (magic identities) make things go wrong"`
-	DoorFaults       bool          `name:"door-faults" default:"true" help:"test door: faults that were ordered strike"`
+	HideUnknownIDs   bool          `name:"hide-unknown-ids" default:"true" help:"answer the same for an unknown id and one without e-CPS" strict:"true"`
+	DoorLoginHint    bool          `name:"door-login-hint" default:"true" help:"test door: login_hint=auto:… logs in without a page" for:"client" strict:"false"`
+	DoorAPILogins    bool          `name:"door-api-logins" default:"true" help:"test door: POST /api/v1/logins does the user's part" strict:"false"`
+	DoorTestIdentity bool          `name:"door-test-identity" default:"true" help:"test door: the tab « Identité de test » logs anybody in" strict:"false"`
+	DoorBehaviours   bool          `name:"door-behaviours" default:"true" help:"test door: phones and cards may answer by themselves" strict:"false"`
+	DoorTOTP         bool          `name:"door-totp" default:"true" help:"test door: a one-time password approves an e-CPS request" strict:"false"`
+	DoorQuirks       bool          `name:"door-quirks" default:"true" help:"test door: people with quirks (magic identities) make things go wrong" strict:"false"`
+	DoorFaults       bool          `name:"door-faults" default:"true" help:"test door: faults that were ordered strike" strict:"false"`
 }
 
 // profiles are named sets of defaults. bas-2026 is the table's own defaults.
@@ -116,6 +117,12 @@ func (l *Live) Patch(values map[string]string) error {
 			return err
 		}
 		i := slices.IndexFunc(next.Table, func(s Setting) bool { return s.Name == name })
+		if held, ok := strictly(f); ok && next.Strict {
+			if values[name] != held {
+				return heldByStrict(name, values[name], held)
+			}
+			continue // it is so
+		}
 		next.Table[i].Value, next.Table[i].Origin = values[name], "api"
 		if err := set(reflect.ValueOf(&next.Settings).Elem().FieldByIndex(f.Index), next.Table[i], f.Tag); err != nil {
 			return err
@@ -183,7 +190,7 @@ func (l *Live) Policies(client, identity Overrides) Policies {
 	_ = client.apply(&p, "client") // what does not fit was refused when it was registered
 	_ = identity.apply(&p, "identity")
 	if loaded.Strict {
-		p.DoorLoginHint, p.DoorAPILogins, p.DoorTestIdentity, p.DoorBehaviours, p.DoorTOTP, p.DoorQuirks, p.DoorFaults, p.BindingMessage = false, false, false, false, false, false, false, "plain"
+		p.hold()
 	}
 	return p
 }

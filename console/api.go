@@ -15,7 +15,6 @@ import (
 	"pscemu/identities"
 	"pscemu/identities/ecps"
 	"pscemu/problem"
-	"pscemu/provider/clients"
 )
 
 // route is one operation of the control API; the table is also what the
@@ -55,7 +54,7 @@ type file struct {
 }
 
 func (s *Console) routes() []route {
-	return slices.Concat(s.orderRoutes(), s.journalRoutes(), s.stateRoutes(), s.spaceRoutes(), s.scenarioRoutes(), s.doctorRoutes(), s.jobRoutes(), []route{
+	return slices.Concat(s.orderRoutes(), s.journalRoutes(), s.stateRoutes(), s.spaceRoutes(), s.scenarioRoutes(), s.doctorRoutes(), s.clientRoutes(), s.jobRoutes(), []route{
 		{"GET", "/identities", "List people; ?q searches, ?profession&tag filter, ?limit&after pages", s.listIdentities},
 		{"POST", "/identities", "Create a person", s.createIdentity},
 		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means, quiet}; the same seed gives the same people in an empty world; numbers that are taken are left out, and next is where to go on from", s.generate},
@@ -104,13 +103,7 @@ func (s *Console) routes() []route {
 		{"GET", "/certificates/broken", "Certificates with something odd about them, for ?client_id", s.brokenCertificates},
 		{"GET", "/certificates/:serial", "One certificate", func(c echo.Context) (any, error) { return s.PKI.Certificate(ctx(c), param(c, "serial")) }},
 		{"GET", "/certificates/:serial/:format", "The certificate as pem, der, chain, key or p12 (?password, ?legacy=true)", s.certificateAs},
-		{"POST", "/certificates/:serial/bind", "Bind it to a client: {client_id}", s.bindCertificate},
 		{"POST", "/certificates/:serial/revoke", "Revoke", func(c echo.Context) (any, error) { return nil, s.PKI.Revoke(ctx(c), param(c, "serial")) }},
-		{"GET", "/clients", "List clients", s.listClients},
-		{"POST", "/clients", "Register a client", s.putClient},
-		{"GET", "/clients/:id", "One client", func(c echo.Context) (any, error) { return s.Clients.Get(ctx(c), param(c, "id")) }},
-		{"PUT", "/clients/:id", "Replace a client", s.putClient},
-		{"DELETE", "/clients/:id", "Remove a client", func(c echo.Context) (any, error) { return nil, s.Clients.Delete(ctx(c), param(c, "id")) }},
 		{"GET", "/clock", "The emulator's clock", func(echo.Context) (any, error) { return s.Clock.State(), nil }},
 		{"PUT", "/clock", "Move it: one of {offset} against the machine, {advance} from where it is, {now}; beside it or alone {frozen: true or false}", s.setClock},
 		{"DELETE", "/clock", "Follow the machine's clock", func(echo.Context) (any, error) { s.Clock.Reset(); return nil, nil }},
@@ -152,7 +145,7 @@ func body(c echo.Context, into any) error {
 	d := json.NewDecoder(c.Request().Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return problem.New(problem.Invalid, "body-invalid", "the body cannot be read").Got(err.Error()).Want("the JSON that GET /api/v1/openapi.json describes")
+		return bodyProblem(err, into)
 	}
 	return nil
 }
@@ -271,9 +264,6 @@ func (s *Console) patchSettings(c echo.Context) (any, error) {
 // patchDoors is patchSettings for the policies that are doors.
 func (s *Console) patchDoors(c echo.Context) (any, error) {
 	values, err := patch(c, "door-")
-	if err == nil && s.Settings.Strict() {
-		err = problem.New(problem.Conflict, "doors-strict", "strict keeps every door closed").Do("restart without --strict")
-	}
 	if err == nil {
 		err = s.Settings.Patch(values)
 	}
@@ -375,22 +365,6 @@ func (s *Console) oppose(c echo.Context) (any, error) {
 		}
 	}
 	return nil, s.Cards.Oppose(ctx(c), param(c, "serial"), in.Reason)
-}
-
-func (s *Console) listClients(c echo.Context) (any, error) {
-	list, err := s.Clients.List(ctx(c), c.QueryParam("after"), limit(c))
-	return items{list, ""}, err
-}
-
-func (s *Console) putClient(c echo.Context) (any, error) {
-	var in clients.Client
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	if id := param(c, "id"); id != "" && id != in.ID {
-		return nil, problem.New(problem.Invalid, "id-differs", "path and body name different clients").Got(in.ID).Want(id)
-	}
-	return in, s.Clients.Put(ctx(c), &in)
 }
 
 func (s *Console) perform(c echo.Context) (any, error) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"pscemu/cards/orders"
 	"pscemu/cards/pki"
 	"pscemu/problem"
-	"pscemu/provider/clients"
 	"pscemu/web"
 )
 
@@ -138,10 +136,11 @@ type deskView struct {
 	Certificates []pki.Certificate
 }
 
-func (s *Console) deskPage(c echo.Context) error { return s.showDesk(c, nil) }
+func (s *Console) deskPage(c echo.Context) error { return s.showDesk(c, nil, nil) }
 
-func (s *Console) showDesk(c echo.Context, refusal error) error {
-	data := map[string]any{"Title": "Espace des porteurs de carte", "Demo": s.Demo != nil}
+// showDesk shows the desk, with what was refused and the binding to ask about.
+func (s *Console) showDesk(c echo.Context, refusal error, ask map[string]string) error {
+	data := map[string]any{"Title": "Espace des porteurs de carte", "Demo": s.Demo != nil, "Ask": ask}
 	if by := s.visitor(c); by != "" {
 		v, err := s.deskView(ctx(c), by)
 		if err != nil {
@@ -183,7 +182,7 @@ func (s *Console) deskView(ctx context.Context, by string) (v *deskView, err err
 // backToDesk shows the desk again, with what was refused.
 func (s *Console) backToDesk(c echo.Context, refusal error) error {
 	if refusal != nil {
-		return s.showDesk(c, refusal)
+		return s.showDesk(c, refusal, nil)
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/desk")
 }
@@ -194,7 +193,7 @@ func (s *Console) deskOrder(c echo.Context, by string) error {
 	service := c.FormValue("service")
 	if service != "" {
 		if err := s.Orders.EnterAs(ctx(c), service, by); err != nil {
-			return s.showDesk(c, err)
+			return s.showDesk(c, err, nil)
 		}
 	}
 	form, err := orders.FormNamed(c.FormValue("form"))
@@ -218,52 +217,12 @@ func (s *Console) deskOrder(c echo.Context, by string) error {
 			fields["finess"] = known.ID
 		}
 	}
-	return s.placeOrder(c, orders.Order{Form: form.No, Actor: actor, Channel: service, By: by, Fields: fields}, s.showDesk)
+	return s.placeOrder(c, orders.Order{Form: form.No, Actor: actor, Channel: service, By: by, Fields: fields}, s.backToDesk)
 }
 
 func (s *Console) deskCertificate(c echo.Context, by string) error {
 	_, err := s.Orders.IssueCertificate(ctx(c), orders.CertificateOrder{By: by, Structure: c.FormValue("structure"), Profile: c.FormValue("profile"), Service: c.FormValue("service"), Key: c.FormValue("key"), CSR: c.FormValue("csr")})
 	return s.backToDesk(c, err)
-}
-
-// deskBind binds a certificate of the perimeter to a client.
-func (s *Console) deskBind(c echo.Context, by string) error {
-	cert, err := s.Orders.CertificateFor(ctx(c), by, c.FormValue("serial"))
-	if err == nil {
-		err = s.bind(ctx(c), cert, c.FormValue("client"))
-	}
-	if err != nil {
-		return s.showDesk(c, err)
-	}
-	return web.Redirect(c, http.StatusSeeOther, "/clients/"+url.PathEscape(c.FormValue("client")))
-}
-
-// bind registers the certificate's subject with a client.
-func (s *Console) bind(ctx context.Context, cert *pki.Certificate, clientID string) error {
-	if cert.Profile != "AUTH_CLI" {
-		return problem.New(problem.Conflict, "certificate-wrong-profile", "a client authenticates with a certificate of type ORG AUTH_CLI").Got(cert.Profile).Want("AUTH_CLI")
-	}
-	client, err := s.Clients.Get(ctx, clientID)
-	if err != nil {
-		return err
-	}
-	bound := *client
-	bound.SubjectDN = cert.Subject
-	return s.Clients.Put(ctx, &bound)
-}
-
-func (s *Console) bindCertificate(c echo.Context) (any, error) {
-	var in struct {
-		ClientID string `json:"client_id"`
-	}
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	cert, err := s.PKI.Certificate(ctx(c), param(c, "serial"))
-	if err != nil {
-		return nil, err
-	}
-	return nil, s.bind(ctx(c), cert, in.ClientID)
 }
 
 func (s *Console) orderCertificate(c echo.Context) (any, error) {
@@ -293,36 +252,6 @@ func (s *Console) revokeOrdered(c echo.Context) (any, error) {
 		return nil, err
 	}
 	return nil, s.Orders.RevokeCertificate(ctx(c), in.By, param(c, "serial"))
-}
-
-// clientPage shows a registration, its certificates, and how servers in many
-// languages use them.
-func (s *Console) clientPage(c echo.Context) error {
-	client, err := s.Clients.Get(ctx(c), param(c, "id"))
-	if err != nil {
-		return err
-	}
-	list, err := s.PKI.Certificates(ctx(c), pki.Query{ClientID: client.ID}, "", 50)
-	if err != nil {
-		return err
-	}
-	data := map[string]any{"Title": client.ID, "Client": client, "Certificates": list, "API": s.URL + "/api/v1"}
-	if s.Demo != nil {
-		data["Token"] = s.Demo.Issuer + "/protocol/openid-connect/token"
-	}
-	return s.page(c, http.StatusOK, "console_client", data)
-}
-
-// issueForClient makes a certificate whose CN is the client_id.
-func (s *Console) issueForClient(c echo.Context) error {
-	id := param(c, "id")
-	if _, err := s.Clients.Get(ctx(c), id); err != nil {
-		return err
-	}
-	if _, err := s.PKI.Issue(ctx(c), pki.Order{Profile: "AUTH_CLI", Subject: clients.OwnSubject(id), ClientID: id}); err != nil {
-		return err
-	}
-	return web.Redirect(c, http.StatusSeeOther, "/clients/"+url.PathEscape(id))
 }
 
 // certificatesPage lists, searches and downloads.

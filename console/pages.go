@@ -49,6 +49,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/clients/:id", s.clientPage)
 	ours.POST("/certificates/:serial/revoke", s.revokePage)
 	ours.POST("/clients/:id/certificate", s.issueForClient)
+	ours.POST("/clients/:id/bind", s.bindSubject)
 	ours.POST("/cards/kit", s.kitAction)
 	ours.POST("/cards/:serial/:action", s.cardAction)
 	ours.POST("/identities/new", s.savePerson)
@@ -143,7 +144,8 @@ func (s *Console) cardPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Title": card.Type + " " + card.Serial, "Card": card, "Type": kind, "Inserted": inside != nil && inside.Serial == card.Serial}
+	data := map[string]any{"Title": card.Type + " " + card.Serial, "Card": card, "Type": kind, "Inserted": inside != nil && inside.Serial == card.Serial,
+		"Activities": []string{}}
 	if person, err := s.People.Get(ctx(c), card.NationalID); err == nil {
 		data["Profession"], data["Activities"] = nomenclature.ProfessionLabel(person.Profession()), onCard(person)
 	}

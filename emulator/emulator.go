@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -112,7 +111,7 @@ func certificatesIn(file, setting string) ([]*x509.Certificate, error) {
 	if file == "" {
 		return nil, nil
 	}
-	pem, err := os.ReadFile(file)
+	pem, err := config.ReadNamed(file)
 	var out []*x509.Certificate
 	if err == nil {
 		out, err = pki.ParsePEM(pem)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pscemu/cards"
+	"pscemu/config"
 	"pscemu/identities"
 	"pscemu/problem"
 	"pscemu/store"
@@ -63,9 +64,10 @@ func (e *Emulator) loadFolder(ctx context.Context, dir, seen string) (string, er
 	var people identities.Files
 	defer people.Close()
 	for _, f := range files {
-		raw, err := os.ReadFile(f)
+		raw, err := config.ReadRegular(f, e.settings.Import())
 		if err != nil {
-			return now, err
+			slog.Warn("identity file skipped", "file", f, "reason", err)
+			continue
 		}
 		if err := readPeople(&people, f, raw); err != nil {
 			return now, err
@@ -93,19 +95,33 @@ func readPeople(to *identities.Files, file string, raw []byte) error {
 	return nil
 }
 
-// identityFiles lists the folder's files, and a text that changes with them.
+// identityFiles lists what is called like an identity file, and a text that
+// changes with them. Nothing is opened: a pipe would wait for its writer.
 func identityFiles(dir string) (files []string, look string, err error) {
+	unusable := problem.New(problem.Invalid, "identities-unusable", "the folder of identity files cannot be read").Want("a folder, with --identities")
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, "", unusable.Got(err.Error())
+	}
+	if !info.IsDir() {
+		return nil, "", unusable.Got(dir + " is no folder")
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, "", problem.New(problem.Invalid, "identities-unusable", "the folder of identity files cannot be read").Got(err.Error()).Want("a folder, with --identities")
+		return nil, "", unusable.Got(err.Error())
 	}
 	for _, entry := range entries {
-		info, err := entry.Info()
-		if err != nil || entry.IsDir() || !slices.Contains([]string{".json", ".yaml", ".yml", ".csv"}, filepath.Ext(entry.Name())) {
+		if !slices.Contains([]string{".json", ".yaml", ".yml", ".csv"}, filepath.Ext(entry.Name())) {
 			continue
 		}
-		files = append(files, filepath.Join(dir, entry.Name()))
-		look += fmt.Sprintln(entry.Name(), info.Size(), info.ModTime().UnixNano())
+		file := filepath.Join(dir, entry.Name())
+		files = append(files, file)
+		info, err := os.Stat(file)
+		if err != nil {
+			look += fmt.Sprintln(entry.Name(), err)
+			continue
+		}
+		look += fmt.Sprintln(entry.Name(), info.Mode(), info.Size(), info.ModTime().UnixNano())
 	}
 	return files, look + ".", nil
 }

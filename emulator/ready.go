@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"pscemu/cards/pki"
+	"pscemu/config"
 	"pscemu/identities"
 	"pscemu/problem"
 	"pscemu/provider"
@@ -116,16 +117,16 @@ func (f folder) path(name string) string { return filepath.Join(string(f), name)
 
 // keep writes a file unless it holds that already.
 func (f folder) keep(name string, data []byte, mode os.FileMode) error {
-	if old, err := os.ReadFile(f.path(name)); err == nil && string(old) == string(data) {
+	if f.holds(name, data, mode) {
 		return nil
 	}
-	return os.WriteFile(f.path(name), data, mode)
+	return f.put(name, data, mode)
 }
 
 // make makes the folder.
 func (f folder) make() error {
 	if err := os.MkdirAll(string(f), 0o700); err != nil {
-		return problem.New(problem.Invalid, "data-folder-unusable", "the data folder cannot be made").Got(err.Error()).Do("choose another with --data")
+		return f.unusable(err)
 	}
 	return nil
 }
@@ -133,7 +134,7 @@ func (f folder) make() error {
 // unused refuses a folder where another emulator runs: without a database file
 // nothing else keeps two apart.
 func (f folder) unused() error {
-	raw, err := os.ReadFile(f.path("ready.json"))
+	raw, err := config.ReadRegular(f.path("ready.json"), config.Largest)
 	if err != nil {
 		return nil
 	}
@@ -155,14 +156,7 @@ func (f folder) announce(r *Ready) error {
 	if err != nil {
 		return err
 	}
-	temp := f.path("ready.json.new")
-	if err := os.WriteFile(temp, append(line, '\n'), 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, f.path("ready.json")); err != nil {
-		return fmt.Errorf("ready.json: %w", err)
-	}
-	return nil
+	return f.put("ready.json", append(line, '\n'), 0o600)
 }
 
 // demoFiles writes the demo client's certificate for its users, or puts the
@@ -180,10 +174,8 @@ func (e *Emulator) demoFiles(ctx context.Context, cert *pki.Certificate) error {
 	}
 	f := e.at.folder
 	d.CertificateFile, d.KeyFile, d.P12File = f.path("demo.pem"), f.path("demo.key"), f.path("demo.p12")
-	if old, err := os.ReadFile(d.CertificateFile); err == nil && string(old) == string(pem) {
-		if _, err := os.Stat(d.P12File); err == nil {
-			return f.keep("demo.key", key, 0o600)
-		}
+	if info, err := os.Stat(d.P12File); err == nil && info.Mode().IsRegular() && f.holds("demo.pem", pem, 0o644) {
+		return f.keep("demo.key", key, 0o600)
 	}
 	p12, err := e.pki.PKCS12(ctx, cert, "pscemu")
 	if err != nil {

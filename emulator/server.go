@@ -104,11 +104,14 @@ func (s *Server) folder() (folder, error) {
 	if err := in.make(); err != nil {
 		return "", err
 	}
+	if err := in.guard(s.options.Settings.Strict); err != nil {
+		return "", err
+	}
 	if s.options.Settings.Memory {
 		s.options.Store = store.NewMemory(s.options.Clock)
 		return in, in.unused()
 	}
-	bolt, err := store.OpenBolt(in.path("pscemu.db"), s.options.Clock)
+	bolt, err := store.OpenBolt(in.path(database), s.options.Clock)
 	if err == nil {
 		bolt.Limit(s.options.Settings.Store())
 		s.options.Store = bolt

@@ -300,8 +300,8 @@ func tooOld(b *oidc.Browser, maxAge string, now time.Time) bool {
 	if maxAge == "" {
 		return false
 	}
-	n, _ := strconv.Atoi(maxAge) // judged before
-	return now.Sub(b.AuthTime) > time.Duration(n)*time.Second
+	n, _ := strconv.Atoi(maxAge)                                          // judged before
+	return now.Sub(b.AuthTime) > time.Duration(min(n, 1<<31))*time.Second // no product overflows
 }
 
 // otherSubject tells whether an id_token_hint names somebody else, or nobody.

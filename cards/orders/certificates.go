@@ -61,6 +61,10 @@ func (d *Desk) allowed(tx store.Tx, o *CertificateOrder) (*Structure, error) {
 		err = problem.New(problem.Forbidden, "kind-outside-perimeter", "ce type de certificat n'est pas dans le périmètre de l'administrateur").
 			Got(o.Profile).Want(strings.Join(kinds, ", ")).Do("F503 pour l'élargir")
 	}
+	if err == nil && s.certificateID() == pki.EditorID {
+		err = problem.New(problem.Forbidden, "structure-reserved", "cette structure fictive est celle des certificats que l'émulateur fait pour ses clients").
+			Got(s.ID).Do("utilisez un autre SIRET")
+	}
 	return s, err
 }
 
@@ -97,14 +101,18 @@ func (d *Desk) IssueCertificate(ctx context.Context, o CertificateOrder) (*pki.C
 	})
 }
 
-// subject is the structure's name in its certificates: its national id is 3 and
-// the SIRET, or 1 and the FINESS.
-func subject(s *Structure, service string) pki.Name {
-	id := "1" + s.ID
+// certificateID is the structure in the subject of its certificates: 3 and the
+// SIRET, or 1 and the FINESS.
+func (s *Structure) certificateID() string {
 	if len(s.ID) == 14 {
-		id = "3" + s.ID
+		return "3" + s.ID
 	}
-	return pki.ORGName("Paris (75)", cmp.Or(s.Name, "STRUCTURE FICTIVE"), id, service)
+	return "1" + s.ID
+}
+
+// subject is the structure's name in its certificates.
+func subject(s *Structure, service string) pki.Name {
+	return pki.ORGName("Paris (75)", cmp.Or(s.Name, "STRUCTURE FICTIVE"), s.certificateID(), service)
 }
 
 // Certificates lists those of the structures somebody administers.

@@ -59,7 +59,7 @@ func runRestore(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(args[0])
+	f, err := openInput(args[0])
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -113,7 +114,25 @@ func toLoginPage(s *server) chromedp.Action { return chromedp.Navigate(s.Console
 
 func TestBrowserECPSLoginWithThePhoneInASecondWindow(t *testing.T) {
 	s := boot(t)
-	ctx := chrome(t, s, "")
+	loginWithPhone(t, chrome(t, s, ""), s)
+}
+
+// The same in a space, whose phone can be installed too.
+func TestBrowserECPSLoginWithThePhoneInASpace(t *testing.T) {
+	a := boot(t).space("browser")
+	ctx := chrome(t, a, "")
+	loginWithPhone(t, ctx, a)
+	var scope string
+	do(t, ctx, chromedp.Navigate(a.ConsoleURL+"/phone/"+asked), visible("phone"), chromedp.Evaluate(`navigator.serviceWorker.ready.then((r) => r.scope)`, &scope, awaited))
+	if scope != a.ConsoleURL+"/phone" {
+		t.Errorf("the worker serves %s", scope)
+	}
+}
+
+func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+
+func loginWithPhone(t *testing.T, ctx context.Context, s *server) {
+	t.Helper()
 	var number string
 	do(t, ctx, toLoginPage(s), visible("login-page"), visible("emulator-band"), shot("login"), typed("national-id", asked), click("remember-id"), click("submit-ecps"),
 		visible("ecps-wait"), shot("ecps-wait"), chromedp.Text(hook("ecps-number"), &number, chromedp.ByQuery))

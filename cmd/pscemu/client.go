@@ -47,7 +47,7 @@ func connect(cmd *cobra.Command) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := os.ReadFile(filepath.Join(dir, "ready.json"))
+	raw, err := config.ReadRegular(filepath.Join(dir, "ready.json"), config.Largest)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s holds no ready.json; start one with: pscemu serve --data %s", errNoServer, dir, dir)
 	}
@@ -101,33 +101,6 @@ func (r *remote) send(method, path string, body []byte) ([]byte, error) {
 		return nil, refused(resp, data)
 	}
 	return data, nil
-}
-
-// stream sends a body, unless nil, as it is read, and hands the answer over as
-// it comes, however long both take. size is the body's, -1 when not known.
-func (r *remote) stream(method, path string, body io.Reader, size int64, fn func(io.Reader) error) error {
-	req, err := http.NewRequest(method, r.ready.APIURL+path, body)
-	if err != nil {
-		return err
-	}
-	req.ContentLength = size
-	req.Header.Set("Authorization", "Bearer "+r.ready.APIToken)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("%w at %s: %w", errNoServer, r.ready.APIURL, err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= 400 {
-		data, err := io.ReadAll(resp.Body)
-		if err != nil {
-			return err
-		}
-		return refused(resp, data)
-	}
-	return fn(resp.Body)
 }
 
 // refused is the control API's reason, from the body of its answer.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,10 +14,8 @@ import (
 
 	"pscemu/cards"
 	"pscemu/cards/pki"
-	"pscemu/config"
 	"pscemu/console"
 	"pscemu/emulator"
-	"pscemu/provider/clients"
 )
 
 // group makes a command that only holds others.
@@ -195,7 +192,7 @@ func issueCertificate(cmd *cobra.Command, _ []string) error {
 	in := map[string]string{"client_id": client, "profile": profile}
 	in["key"], _ = cmd.Flags().GetString("key")
 	if csr, _ := cmd.Flags().GetString("csr"); csr != "" {
-		raw, err := os.ReadFile(csr)
+		raw, err := readInput(csr)
 		if err != nil {
 			return err
 		}
@@ -257,43 +254,6 @@ func writeBroken(cmd *cobra.Command, a []string) error {
 		return printJSON(cmd, map[string]any{"items": index})
 	}
 	return printTable(cmd, []string{"NAME", "A CORRECT PEER MUST", "WHAT IS ODD"}, rows)
-}
-
-func newClients() *cobra.Command {
-	add := command("add ID", "Register a client", 1, func(cmd *cobra.Command, a []string) error {
-		c := clients.Client{ID: a[0]}
-		c.Name, _ = cmd.Flags().GetString("name")
-		c.DeliveryMode, _ = cmd.Flags().GetString("ciba")
-		c.NotificationEndpoint, _ = cmd.Flags().GetString("notification-endpoint")
-		policies, _ := cmd.Flags().GetStringToString("policy")
-		if c.Policies = policies; cmd.Flags().Changed("client-auth") {
-			c.Policies = config.Overrides{}
-			maps.Copy(c.Policies, policies)
-			c.Policies["client-auth"], _ = cmd.Flags().GetString("client-auth")
-		}
-		c.Secret, _ = cmd.Flags().GetString("secret")
-		c.RedirectURIs, _ = cmd.Flags().GetStringArray("redirect-uri")
-		c.PostLogoutRedirectURIs, _ = cmd.Flags().GetStringArray("post-logout-redirect-uri")
-		return show(cmd, http.MethodPost, "/clients", c)
-	})
-	add.Flags().String("name", "", "name people see")
-	add.Flags().String("client-auth", "", "mtls, secret or either; the emulator's setting when not given")
-	add.Flags().StringToString("policy", nil, "policies of this client, such as acr=eidas2 (repeatable)")
-	add.Flags().String("ciba", "", "poll or ping: allow CIBA")
-	add.Flags().String("notification-endpoint", "", "URL to notify, with --ciba ping")
-	add.Flags().String("secret", "", "client secret")
-	add.Flags().StringArray("redirect-uri", nil, "redirect URI (repeatable)")
-	add.Flags().StringArray("post-logout-redirect-uri", nil, "post-logout redirect URI (repeatable)")
-	return group("clients", "The registered clients", add,
-		command("list", "List the clients", 0, func(cmd *cobra.Command, _ []string) error {
-			return listing(cmd, "/clients", "client_id", "name", "policies", "redirect_uris")
-		}),
-		command("show ID", "Show one client", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodGet, "/clients"+segment(a[0]), nil)
-		}),
-		command("remove ID", "Remove a client", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodDelete, "/clients"+segment(a[0]), nil)
-		}))
 }
 
 func newOpenAPI() *cobra.Command {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -136,7 +137,7 @@ func newImport() *cobra.Command {
 
 func runImport(cmd *cobra.Command, a []string) error {
 	fictitious, _ := cmd.Flags().GetBool("fictitious")
-	in, size, err := openInput(a[0])
+	in, err := openInput(a[0])
 	if err != nil {
 		return err
 	}
@@ -147,16 +148,13 @@ func runImport(cmd *cobra.Command, a []string) error {
 	}
 	path := fmt.Sprintf("/identities/import?fictitious=%t", fictitious)
 	if wantsJSON(cmd) {
-		return r.stream(http.MethodPost, path, in, size, func(answer io.Reader) error {
-			_, err := io.Copy(cmd.OutOrStdout(), answer)
-			return err
-		})
+		return r.print(cmd, http.MethodPost, path, in)
 	}
 	var out struct {
 		Count    int      `json:"count"`
 		Warnings []string `json:"warnings"`
 	}
-	if err := r.work(cmd, path+"&async=true", in, size, &out); err != nil {
+	if err := r.work(cmd, path+"&async=true", in, &out); err != nil {
 		return err
 	}
 	for _, w := range out.Warnings {
@@ -174,14 +172,22 @@ func newExport() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return r.stream(http.MethodGet, "/identities/export?"+url.Values{"format": {format}, "q": {search}}.Encode(), nil, 0, func(answer io.Reader) error {
-			_, err := io.Copy(cmd.OutOrStdout(), answer)
-			return err
-		})
+		return r.print(cmd, http.MethodGet, "/identities/export?"+url.Values{"format": {format}, "q": {search}}.Encode(), nil)
 	})
 	cmd.Flags().String("format", "json", "json, yaml, csv, annuaire, userinfo or fhir")
 	cmd.Flags().String("search", "", "those only whose name or national id holds this")
 	return cmd
+}
+
+// print prints an answer as it comes, however long it is.
+func (r *remote) print(cmd *cobra.Command, method, path string, in *os.File) error {
+	answer, err := r.stream(method, path, in)
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	_, err = io.Copy(cmd.OutOrStdout(), answer)
+	return err
 }
 
 // newCodes prints the code tables; it needs no running server.

@@ -2,8 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -36,14 +36,18 @@ func progress(cmd *cobra.Command, from, done, all int) {
 
 // work sends a body to a path that answers with a job, shows how far it is, and
 // decodes its result into out, unless nil.
-func (r *remote) work(cmd *cobra.Command, path string, body io.Reader, size int64, out any) error {
+func (r *remote) work(cmd *cobra.Command, path string, in *os.File, out any) error {
 	var job struct {
 		ID, State   string
 		Done, Total int
 		Result      json.RawMessage
 		Problem     *problem.Error
 	}
-	err := r.stream(http.MethodPost, path, body, size, func(answer io.Reader) error { return json.NewDecoder(answer).Decode(&job) })
+	answer, err := r.stream(http.MethodPost, path, in)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(json.NewDecoder(answer).Decode(&job), answer.Close())
 	for before := 0; err == nil; before = job.Done {
 		if job.Total > shownFrom && job.Done != before {
 			progress(cmd, before, job.Done, job.Total)

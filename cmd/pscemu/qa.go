@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,7 @@ func newScenario() *cobra.Command {
 }
 
 func loadScenario(cmd *cobra.Command, a []string) error {
-	in, size, err := openInput(a[0])
+	in, err := openInput(a[0])
 	if err != nil {
 		return err
 	}
@@ -35,7 +36,7 @@ func loadScenario(cmd *cobra.Command, a []string) error {
 		return err
 	}
 	reset, _ := cmd.Flags().GetBool("reset")
-	return r.work(cmd, fmt.Sprintf("/scenarios?reset=%v&async=true", reset), in, size, nil)
+	return r.work(cmd, fmt.Sprintf("/scenarios?reset=%v&async=true", reset), in, nil)
 }
 
 // saveScenario writes beside the file first: one that is there stays whole when
@@ -45,25 +46,27 @@ func saveScenario(cmd *cobra.Command, a []string) error {
 	if err != nil {
 		return err
 	}
-	return r.stream(http.MethodGet, "/scenarios/current", nil, 0, func(answer io.Reader) error {
-		if a[0] == "-" {
-			_, err := io.Copy(cmd.OutOrStdout(), answer)
-			return err
-		}
-		part, err := os.CreateTemp(filepath.Dir(a[0]), ".scenario-*") // 0600
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(part, answer)
-		err = errors.Join(err, part.Close())
-		if err == nil {
-			err = os.Rename(part.Name(), a[0])
-		}
-		if err != nil {
-			_ = os.Remove(part.Name())
-		}
+	answer, err := r.stream(http.MethodGet, "/scenarios/current", nil)
+	if err != nil {
 		return err
-	})
+	}
+	defer answer.Close()
+	if a[0] == "-" {
+		_, err := io.Copy(cmd.OutOrStdout(), answer)
+		return err
+	}
+	part, err := os.CreateTemp(filepath.Dir(a[0]), ".scenario-*") // 0600
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(part, answer)
+	if err = errors.Join(err, part.Close()); err == nil {
+		err = os.Rename(part.Name(), a[0])
+	}
+	if err != nil {
+		_ = os.Remove(part.Name())
+	}
+	return err
 }
 
 // maxLink is how long an address may be for every browser and proxy to take it.
@@ -86,29 +89,31 @@ func linkScenario(cmd *cobra.Command, a []string) error {
 	return nil
 }
 
-// openInput opens a file with its size, or standard input for -, whose size is
-// not known.
-func openInput(file string) (io.ReadCloser, int64, error) {
-	if file == "-" {
-		return io.NopCloser(os.Stdin), -1, nil
-	}
-	f, err := os.Open(file)
+// readInput reads a file or a pipe, or standard input for -.
+func readInput(file string) ([]byte, error) {
+	f, err := openInput(file)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return f, -1, err
-	}
-	return f, info.Size(), nil
+	defer f.Close()
+	return io.ReadAll(f)
 }
 
-// readInput reads a file, or standard input for -.
-func readInput(file string) ([]byte, error) {
+// openInput opens a file or a pipe, or standard input for -. A device may never
+// end, so only those that do, or that a person ends, are taken.
+func openInput(file string) (*os.File, error) {
 	if file == "-" {
-		return io.ReadAll(os.Stdin)
+		return os.Stdin, nil
 	}
-	return os.ReadFile(file)
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	ends := slices.Contains([]string{os.DevNull, "/dev/stdin", "/dev/fd/0"}, file)
+	if info.Mode()&os.ModeDevice != 0 && !ends {
+		return nil, usageError{fmt.Errorf("%s is a device; give a file, a pipe, or - for standard input", file)}
+	}
+	return os.Open(file)
 }
 
 // newDoctor examines the running emulator and, with --app, an application.

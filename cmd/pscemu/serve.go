@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pscemu/config"
 	"pscemu/emulator"
 	"pscemu/provider/journal"
 	"pscemu/telemetry"
@@ -33,6 +34,9 @@ func serve(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	slog.SetDefault(telemetry.Logger(os.Stderr, l.LogFormat, levels[l.LogLevel], journal.LoginOf))
+	for _, o := range l.Overruled {
+		slog.Warn("strict overrules this setting", "setting", o.Name, "value", o.Value, "from", o.Origin, "in effect", config.HeldByStrict()[o.Name])
+	}
 	tracer, err := telemetry.NewTracer(os.Getenv, "pscemu", version)
 	if err != nil {
 		return err

@@ -118,6 +118,21 @@ func TestTheLoginPagesOfASpaceStayInIt(t *testing.T) {
 			t.Errorf("%s: %s", path, resp.Status)
 		}
 	}
+	// The journal shows whole addresses; metrics have the same routes in every world.
+	var list struct{ Items []struct{ ID string } }
+	a.api("GET", "/logins", "", &list)
+	var story any
+	a.api("GET", "/logins/"+list.Items[len(list.Items)-1].ID, "", &story)
+	if shown := encoded(t, story); !strings.Contains(shown, a.BaseURL+"/auth?") {
+		t.Errorf("the journal lacks the address of the authorize request: %s", shown)
+	}
+	resp, err = c.Get(a.ConsoleURL + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if metrics := text(t, resp); !strings.Contains(metrics, `route="/login/:id"`) || strings.Contains(metrics, "/s/pages") {
+		t.Errorf("routes of the metrics: %s", metrics)
+	}
 	// The demo application of a space goes on with the session.
 	resp, err = c.Get(a.ConsoleURL + "/demo/start")
 	if err != nil {

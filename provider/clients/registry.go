@@ -69,6 +69,9 @@ func (r *Registry) PutIn(tx store.Tx, c *Client) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
+	if err := r.settings.Permits(c.Policies); err != nil {
+		return err
+	}
 	if c.Secret == "" && r.method(c) != MTLS {
 		c.Secret = rand.Text()
 	}
@@ -144,5 +147,5 @@ func (r *Registry) DeleteIn(tx store.Tx, id string) error {
 func SecretUseless(id string) error {
 	return problem.New(problem.Invalid, "client-secret-useless", "this client authenticates by its certificate: a secret would never be asked for").
 		Got("a secret, and client-auth mtls").Want("a secret with client-auth secret or either, or mtls without a secret").
-		Do("add --client-auth secret (or either) for " + id + ", or leave the secret out (client_secret: null when it has one)")
+		Do("add --client-auth secret (or either) for " + id + ", or leave the secret out (--secret '' or client_secret: null takes one away)")
 }

@@ -1,8 +1,12 @@
 package clients
 
 import (
+	"context"
+	"fmt"
+
 	"pscemu/cards/pki"
 	"pscemu/problem"
+	"pscemu/store"
 )
 
 // OwnSubject is the subject of the certificates that the emulator makes for a
@@ -43,21 +47,64 @@ func (c *Client) checkSubject() error {
 	return nil
 }
 
-// Bind registers the subject of a certificate that is to authenticate the
-// client. A client that is bound to another subject is bound anew only when
-// replace says so: whoever holds the former certificate is locked out then.
-func (c *Client) Bind(subject string, replace bool) error {
+// Binding asks that a certificate authenticate a client from now on.
+type Binding struct {
+	Client string
+	// Certificate finds the certificate, within what whoever asks may bind.
+	Certificate func(store.Tx) (*pki.Certificate, error)
+	// InUse tells that there are certificates the emulator made for the client.
+	InUse bool
+	// Replace binds a client anew that is bound to another subject: whoever
+	// holds the former certificate is locked out then.
+	Replace bool
+}
+
+// Bound is what came of a Binding.
+type Bound struct {
+	Client string `json:"client_id"`
+	To     string `json:"bound_to"`
+	Was    string `json:"was_bound_to"`
+}
+
+// Bind binds a client to the subject of a certificate.
+func (r *Registry) Bind(ctx context.Context, b Binding) (out *Bound, err error) {
+	err = r.store.Update(ctx, func(tx store.Tx) error {
+		out, err = r.BindIn(tx, b)
+		return err
+	})
+	return out, err
+}
+
+// BindIn binds a client to the subject of a certificate.
+func (r *Registry) BindIn(tx store.Tx, b Binding) (*Bound, error) {
+	cert, err := b.Certificate(tx)
+	if err != nil {
+		return nil, err
+	}
+	if cert.Profile != "AUTH_CLI" {
+		return nil, problem.New(problem.Conflict, "certificate-wrong-profile", "a client authenticates with a certificate of type ORG AUTH_CLI").
+			Got(cert.Profile).Want("AUTH_CLI")
+	}
+	out := &Bound{Client: b.Client, To: cert.Subject}
+	_, err = r.ChangeIn(tx, b.Client, func(c *Client) error {
+		out.Was = c.BoundTo()
+		return c.bind(cert.Subject, b)
+	})
+	return out, err
+}
+
+func (c *Client) bind(subject string, b Binding) error {
 	name, err := pki.ParseDN(subject)
 	if err != nil {
-		return problem.New(problem.Internal, "subject-dn-invalid", "the certificate's subject cannot be read: "+err.Error()).Got(subject)
+		return fmt.Errorf("the subject %q of a certificate of ours cannot be read: %w", subject, err)
 	}
 	if c.Admits(name) {
-		return nil
+		return nil // in whatever spelling
 	}
-	if c.SubjectDN != "" && !replace {
-		return problem.New(problem.Conflict, "client-bound", "this client is bound to another certificate").
-			Got(c.ID + " is bound to " + c.SubjectDN).Want("a client that is bound to no other subject").
-			Do("to bind it to " + subject + " instead, say so: replace: true, or confirm on the page")
+	if (c.SubjectDN != "" || b.InUse) && !b.Replace {
+		return problem.New(problem.Conflict, "client-bound", "this client is bound to another certificate, whose holder would be locked out").
+			Got(c.ID + " is bound to " + c.BoundTo()).Want(c.ID + " bound to nothing else, or a yes to binding it anew").
+			Do("to bind it to " + subject + " instead, say so: replace: true, --replace, or the button on the page")
 	}
 	c.SubjectDN = subject
 	return nil

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestOfFiftyClientsRegisteredAtOnceUnderOneIDOneIs(t *testing.T) {
+	s := boot(t)
+	const many = 50
+	statuses := make([]int, many)
+	var wg sync.WaitGroup
+	for i := range many {
+		wg.Go(func() {
+			statuses[i] = s.api("POST", "/clients", fmt.Sprintf(`{"client_id":"one","name":"n%d","redirect_uris":[%q]}`, i, callbackURL), nil)
+		})
+	}
+	wg.Wait()
+	winner := -1
+	for i, status := range statuses {
+		switch {
+		case status == 201 && winner < 0:
+			winner = i
+		case status != 409:
+			t.Errorf("call %d: %d", i, status)
+		}
+	}
+	var kept struct{ Name string }
+	if s.api("GET", "/clients/one", "", &kept); winner < 0 || kept.Name != fmt.Sprintf("n%d", winner) {
+		t.Errorf("call %d made it, %q is kept", winner, kept.Name)
+	}
+}
+
+// registered is what a client looks like in the API and on the command line.
+type registered struct {
+	ID       string `json:"client_id"`
+	Name     string
+	Secret   string            `json:"client_secret"`
+	URIs     []string          `json:"redirect_uris"`
+	Policies map[string]string `json:"policies"`
+}
+
+func TestClientsAreAddedOnceThenChanged(t *testing.T) {
+	s := boot(t)
+	add := []string{"clients", "add", "app", "--redirect-uri", callbackURL, "--client-auth", "secret", "--policy", "acr=eidas2"}
+	read := func(out string) (c registered) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(out), &c); err != nil {
+			t.Fatalf("%v in %s", err, out)
+		}
+		return c
+	}
+	made := read(s.cli(add...))
+	if len(made.Secret) < 20 || read(s.cli("clients", "show", "app")).Secret != made.Secret {
+		t.Fatalf("no secret was made, or another is shown: %+v", made)
+	}
+	if out, code := s.fails(append(add, "--name", "x")...); code != 1 || !strings.Contains(out, "client-exists") || !strings.Contains(out, "clients update app") {
+		t.Errorf("added twice: exit %d, %s", code, out)
+	}
+	changed := read(s.cli("clients", "update", "app", "--name", "Mon application", "--policy", "code-lifetime=30s", "--output", "json"))
+	if changed.Name != "Mon application" || changed.Secret != made.Secret || len(changed.URIs) != 1 ||
+		changed.Policies["acr"] != "eidas2" || changed.Policies["code-lifetime"] != "30s" || changed.Policies["client-auth"] != "secret" {
+		t.Errorf("changed: %+v", changed)
+	}
+	if gone := read(s.cli("clients", "update", "app", "--policy", "acr=", "--secret", "")); gone.Policies["acr"] != "" || gone.Secret == made.Secret || gone.Secret == "" {
+		t.Errorf("a policy taken away, a secret made anew: %+v", gone)
+	}
+	for name, c := range map[string]struct {
+		exit int
+		says string
+		args []string
+	}{
+		"a secret beside mTLS":           {1, "client-auth", []string{"clients", "add", "m1", "--redirect-uri", callbackURL, "--client-auth", "mtls", "--secret", "s"}},
+		"a secret where mTLS is the way": {1, "client-auth", []string{"clients", "add", "m2", "--redirect-uri", callbackURL, "--secret", "s"}},
+		"mTLS for one with a secret":     {1, "--secret ''", []string{"clients", "update", "app", "--client-auth", "mtls"}},
+		"nobody":                         {1, "client-unknown", []string{"clients", "update", "nobody", "--name", "x"}},
+		"nothing":                        {2, "nothing is to change", []string{"clients", "update", "app"}},
+	} {
+		if out, code := s.fails(c.args...); code != c.exit || !strings.Contains(out, c.says) {
+			t.Errorf("%s: exit %d, %s", name, code, out)
+		}
+	}
+	for _, id := range []string{"m1", "m2"} {
+		if status := s.api("GET", "/clients/"+id, "", nil); status != 404 {
+			t.Errorf("%s is there after all: %d", id, status)
+		}
+	}
+}
+
+func TestPutReplacesAClientAndPatchChangesIt(t *testing.T) {
+	s := boot(t)
+	var c registered
+	if status := s.api("PUT", "/clients/app", `{"client_id":"app","name":"a","client_secret":"s","redirect_uris":["https://a.example/"]}`, &c); status != 200 {
+		t.Fatalf("PUT makes one: %d", status)
+	}
+	if status := s.api("PATCH", "/clients/app", `{"name":"b","policies":{"acr":"eidas2"}}`, &c); status != 200 || c.Name != "b" || c.Secret != "s" || len(c.URIs) != 1 {
+		t.Errorf("PATCH: %d %+v", status, c)
+	}
+	c = registered{}
+	if status := s.api("PATCH", "/clients/app", `{"name":null,"policies":{"acr":null},"client_secret":null}`, &c); status != 200 || c.Name != "" || c.Secret != "" || len(c.Policies) != 0 {
+		t.Errorf("PATCH with null: %d %+v", status, c)
+	}
+	for name, call := range map[string]struct{ method, body, code, says string }{
+		"a slip":           {"PATCH", `{"redirect_uri":["https://a.example/"]}`, "client-member-unknown", "redirect_uris"},
+		"another case":     {"PATCH", `{"Name":"x"}`, "client-member-unknown", "name"},
+		"what is derived":  {"PATCH", `{"bound_to":"CN=x"}`, "client-member-unknown", ""},
+		"another id":       {"PATCH", `{"client_id":"b"}`, "id-differs", "app"},
+		"no id":            {"PATCH", `{"client_id":null}`, "id-differs", "app"},
+		"a wrong type":     {"PATCH", `{"redirect_uris":"https://a.example/"}`, "body-invalid", "redirect_uris"},
+		"no object":        {"PATCH", `[]`, "body-invalid", "object"},
+		"null":             {"PATCH", `null`, "body-invalid", "object"},
+		"two values":       {"PATCH", `{"name":"x"} {}`, "body-invalid", ""},
+		"a bad URI":        {"PATCH", `{"redirect_uris":["app"]}`, "redirect-uri-invalid", "app"},
+		"an unknown one":   {"PATCH", `{"policies":{"acrs":"x"}}`, "policy-unknown", "acr"},
+		"a useless secret": {"PATCH", `{"client_secret":"s","policies":{"client-auth":"mtls"}}`, "client-secret-useless", "mtls"},
+		"PUT, a slip":      {"PUT", `{"client_id":"app","redirect_uri":[]}`, "body-invalid", "redirect_uris"},
+		"PUT, another id":  {"PUT", `{"client_id":"b","redirect_uris":["https://a.example/"]}`, "id-differs", "app"},
+		"PUT, derived":     {"PUT", `{"client_id":"app","redirect_uris":["https://a.example/"],"bound_to":"CN=x"}`, "client-bound-to-derived", "tls_client_auth_subject_dn"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var p map[string]any
+			if status := s.api(call.method, "/clients/app", call.body, &p); status != 400 || p["code"] != call.code || !strings.Contains(encoded(t, p), call.says) {
+				t.Errorf("got %d %+v, want %s naming %q", status, p, call.code, call.says)
+			}
+		})
+	}
+	var whole json.RawMessage
+	s.api("GET", "/clients/app", "", &whole)
+	if status := s.api("PUT", "/clients/app", string(whole), nil); status != 200 {
+		t.Errorf("what was read cannot be sent back: %d", status)
+	}
+	if status := s.api("PATCH", "/clients/nobody", `{"name":"x"}`, nil); status != 404 {
+		t.Errorf("PATCH of nobody: %d", status)
+	}
+}

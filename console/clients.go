@@ -1,0 +1,221 @@
+package console
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/cards/pki"
+	"pscemu/problem"
+	"pscemu/provider/clients"
+	"pscemu/store"
+	"pscemu/web"
+)
+
+func (s *Console) clientRoutes() []route {
+	return []route{
+		{"GET", "/clients", "List clients", s.listClients},
+		{"POST", "/clients", "Register a client under an id that is free; where client-auth wants a secret and none is given, one is made", s.createClient},
+		{"GET", "/clients/:id", "One client, with bound_to: the subject of the certificates that authenticate it", s.getClient},
+		{"PUT", "/clients/:id", "Replace the whole registration, or register the client: what the body does not say is gone", s.putClient},
+		{"PATCH", "/clients/:id", "Change what the body says and nothing else (JSON merge patch, RFC 7396): null takes a member away", s.patchClient},
+		{"DELETE", "/clients/:id", "Remove a client", func(c echo.Context) (any, error) { return nil, s.Clients.Delete(ctx(c), param(c, "id")) }},
+		{"POST", "/certificates/:serial/bind", "Bind a client to the certificate's subject: {client_id}; with replace: true also one that is bound to another", s.bindCertificate},
+	}
+}
+
+// clientView is a registration as the API shows and takes it. What it is bound
+// to is derived, so that what was read can be sent back.
+type clientView struct {
+	clients.Client
+	BoundTo string `json:"bound_to"`
+}
+
+func viewed(c *clients.Client) clientView { return clientView{*c, c.BoundTo()} }
+
+func (s *Console) listClients(c echo.Context) (any, error) {
+	n := limit(c)
+	list, err := s.Clients.List(ctx(c), c.QueryParam("after"), n)
+	rows := []clientView{}
+	for i := range list {
+		rows = append(rows, viewed(&list[i]))
+	}
+	out := items{Items: rows}
+	if len(list) == n {
+		out.Next = list[n-1].ID
+	}
+	return out, err
+}
+
+func (s *Console) getClient(c echo.Context) (any, error) {
+	client, err := s.Clients.Get(ctx(c), param(c, "id"))
+	if err != nil {
+		return nil, err
+	}
+	return viewed(client), nil
+}
+
+// clientBody reads a registration. A bound_to that is not what the rest of the
+// body leads to would be lost without a word, so it is refused.
+func clientBody(c echo.Context) (*clients.Client, error) {
+	var in clientView
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	if in.BoundTo != "" && in.BoundTo != in.Client.BoundTo() {
+		return nil, problem.New(problem.Invalid, "client-bound-to-derived", "bound_to only shows what the client is bound to").
+			Got(in.BoundTo).Want(in.Client.BoundTo()).Do("to bind it to another subject set tls_client_auth_subject_dn")
+	}
+	return &in.Client, nil
+}
+
+func (s *Console) createClient(c echo.Context) (any, error) {
+	in, err := clientBody(c)
+	if err == nil {
+		err = s.Clients.Create(ctx(c), in)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return viewed(in), nil
+}
+
+func (s *Console) putClient(c echo.Context) (any, error) {
+	in, err := clientBody(c)
+	if err != nil {
+		return nil, err
+	}
+	if id := param(c, "id"); id != in.ID {
+		return nil, problem.New(problem.Invalid, "id-differs", "path and body name different clients").Got(in.ID).Want(id)
+	}
+	if err := s.Clients.Put(ctx(c), in); err != nil {
+		return nil, err
+	}
+	return viewed(in), nil
+}
+
+func (s *Console) patchClient(c echo.Context) (any, error) {
+	kind := c.Request().Header.Get("Content-Type")
+	if !strings.HasPrefix(kind, "application/json") && !strings.HasPrefix(kind, "application/merge-patch+json") {
+		return nil, problem.New(problem.Invalid, "content-type-wrong", "the body is not declared as a merge patch").Got(kind).
+			Want("Content-Type: application/merge-patch+json, or application/json")
+	}
+	raw, err := io.ReadAll(c.Request().Body) // bounded by bodyLimit
+	if err != nil {
+		return nil, err
+	}
+	patch, err := clients.ParsePatch(raw)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := s.Clients.Change(ctx(c), param(c, "id"), patch.Apply)
+	if err != nil {
+		return nil, err
+	}
+	return viewed(changed), nil
+}
+
+// bind binds a client to a certificate that of finds.
+func (s *Console) bind(c context.Context, client string, replace bool, of func(store.Tx) (*pki.Certificate, error)) (*clients.Bound, error) {
+	inUse, err := s.clientInUse(c, client)
+	if err != nil {
+		return nil, err
+	}
+	return s.Clients.Bind(c, clients.Binding{Client: client, Certificate: of, InUse: inUse, Replace: replace})
+}
+
+// clientInUse tells whether somebody holds a certificate that was made for the
+// client.
+func (s *Console) clientInUse(c context.Context, client string) (bool, error) {
+	own, err := s.PKI.Certificates(c, pki.Query{ClientID: client, State: "valid"}, "", 1)
+	return len(own) > 0, err
+}
+
+func (s *Console) bindCertificate(c echo.Context) (any, error) {
+	var in struct {
+		ClientID string `json:"client_id"`
+		Replace  bool   `json:"replace"`
+	}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return s.bind(ctx(c), in.ClientID, in.Replace, func(tx store.Tx) (*pki.Certificate, error) {
+		return s.PKI.CertificateIn(tx, param(c, "serial"))
+	})
+}
+
+// deskBind binds a client to a certificate of the perimeter. A client that is
+// bound already is bound anew only after the page has said to what, and asked.
+func (s *Console) deskBind(c echo.Context, by string) error {
+	serial, client := c.FormValue("serial"), c.FormValue("client")
+	_, err := s.bind(ctx(c), client, c.FormValue("replace") != "", func(tx store.Tx) (*pki.Certificate, error) {
+		return s.Orders.CertificateForIn(tx, by, serial)
+	})
+	if err != nil {
+		var ask map[string]string
+		if problem.Is(err, "client-bound") {
+			ask = map[string]string{"Serial": serial, "Client": client}
+		}
+		return s.showDesk(c, err, ask)
+	}
+	return web.Redirect(c, http.StatusSeeOther, "/clients/"+url.PathEscape(client))
+}
+
+// clientPage shows a registration, what it is bound to, its certificates, and
+// how servers in many languages use them.
+func (s *Console) clientPage(c echo.Context) error { return s.showClient(c, nil, "") }
+
+func (s *Console) showClient(c echo.Context, refusal error, asked string) error {
+	client, err := s.Clients.Get(ctx(c), param(c, "id"))
+	if err != nil {
+		return err
+	}
+	list, err := s.PKI.Certificates(ctx(c), pki.Query{ClientID: client.ID}, "", 50)
+	if err != nil {
+		return err
+	}
+	data := map[string]any{"Title": client.ID, "Client": client, "Certificates": list, "API": s.URL + "/api/v1", "Asked": asked}
+	if s.Demo != nil {
+		data["Token"] = s.Demo.Issuer + "/protocol/openid-connect/token"
+	}
+	return s.formPage(c, "console_client", data, refusal)
+}
+
+// bindSubject binds a client to a subject that somebody typed; nothing is the
+// subject of the certificates that the emulator makes for it. The page says
+// first what the client is bound to, and asks.
+func (s *Console) bindSubject(c echo.Context) error {
+	id, subject := param(c, "id"), strings.TrimSpace(c.FormValue("subject_dn"))
+	_, err := s.Clients.Change(ctx(c), id, func(client *clients.Client) error {
+		was := client.BoundTo()
+		client.SubjectDN = subject
+		if err := client.Validate(); err != nil {
+			return err
+		}
+		if client.BoundTo() == was || c.FormValue("was") == was {
+			return nil
+		}
+		return problem.New(problem.Conflict, "client-bound", "this client is bound to another certificate, whose holder would be locked out").
+			Got(id + " is bound to " + was).Want("a yes to binding it to " + client.BoundTo()).Do("press the button below the reason")
+	})
+	if err != nil {
+		return s.showClient(c, err, subject)
+	}
+	return web.Redirect(c, http.StatusSeeOther, "/clients/"+url.PathEscape(id))
+}
+
+// issueForClient makes a certificate whose CN is the client_id.
+func (s *Console) issueForClient(c echo.Context) error {
+	id := param(c, "id")
+	if _, err := s.Clients.Get(ctx(c), id); err != nil {
+		return err
+	}
+	if _, err := s.PKI.Issue(ctx(c), pki.Order{Profile: "AUTH_CLI", Subject: clients.OwnSubject(id), ClientID: id}); err != nil {
+		return err
+	}
+	return web.Redirect(c, http.StatusSeeOther, "/clients/"+url.PathEscape(id))
+}
