@@ -141,6 +141,13 @@ func (c *Adjustable) Reset() {
 	c.offset, c.frozen = c.start, nil
 }
 
+// AsStarted is another clock that shows what this one does after a Reset.
+func (c *Adjustable) AsStarted() *Adjustable {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return &Adjustable{start: c.start, offset: c.start}
+}
+
 // State describes the clock for the control API.
 type State struct {
 	Now    time.Time `json:"now"`

@@ -93,6 +93,9 @@ func (l *Live) With(values map[string]string) (*Live, error) {
 	return next, next.Patch(values)
 }
 
+// Check refuses what Replace would.
+func (l *Live) Check(values map[string]string) error { return NewLive(l.began).Patch(values) }
+
 // Replace takes back what was changed, and changes these instead.
 func (l *Live) Replace(values map[string]string) error {
 	fresh := NewLive(l.began)

@@ -70,6 +70,8 @@ type Emulator struct {
 	sender   *delivery.Sender
 	provider *provider.Server
 
+	whole sync.Mutex // held while another content takes the place of everything
+
 	protocol, card, console http.Handler
 	demoPEM, demoKey        []byte
 	closing                 chan struct{} // streams and long polls end with it
@@ -226,6 +228,10 @@ func (e *Emulator) warm(ctx context.Context) {
 
 // sweep removes what has expired, in steps that let others write between them.
 func (e *Emulator) sweep(ctx context.Context) {
+	if !e.whole.TryLock() {
+		return // what has expired may depend on a clock that is about to change
+	}
+	defer e.whole.Unlock()
 	for ctx.Err() == nil {
 		n, err := e.store.Sweep(ctx)
 		if err != nil {

@@ -222,9 +222,11 @@ func (s *Bolt) Replace(ctx context.Context, r Replacement) (kept string, err err
 	}
 	s.retire(former)
 	if !r.Keep {
-		return "", os.Remove(name)
+		_ = os.Remove(name) // else the next start does
+		return "", nil
 	}
-	return filepath.Base(name), prune(s.path)
+	prune(s.path)
+	return filepath.Base(name), nil
 }
 
 // build fills and seals a fresh file; nothing is left of one that fails.
@@ -336,12 +338,12 @@ func keptName(path string, now time.Time) string {
 	}
 }
 
-// prune removes the oldest of more than KeptFormer kept files.
-func prune(path string) (err error) {
-	all := named(path, suffixKept)
-	slices.Sort(all) // by date
+// prune removes the oldest of more than KeptFormer kept files. One that cannot
+// be removed is tried again the next time.
+func prune(path string) {
+	all := named(path, suffixKept+"[0-9]") // not what earlier versions kept as .before-restore
+	slices.Sort(all)                       // by date
 	for _, name := range all[:max(0, len(all)-KeptFormer)] {
-		err = errors.Join(err, os.Remove(name))
+		_ = os.Remove(name)
 	}
-	return err
 }

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"pscemu/problem"
 )
 
 // Step is a part of a long command: a transaction of its own, so short that
@@ -63,6 +65,9 @@ func undoID(id string, n int) string { return fmt.Sprintf("%s.%010d", id, n) }
 func (l *long) step(ctx context.Context, s Store, fn func(Tx) error) error {
 	n := 0
 	err := s.Update(ctx, func(tx Tx) error {
+		if err := l.goesOn(tx); err != nil {
+			return err
+		}
 		r := &recorder{Tx: tx, before: map[string]*undone{}}
 		if err := fn(r); err != nil {
 			return err
@@ -87,10 +92,42 @@ func (l *long) end(ctx context.Context, s Store) error {
 	if l.n == 0 {
 		return nil
 	}
-	if err := undoDone.Save(ctx, s, l.id, true, Forever); err != nil {
+	err := s.Update(ctx, func(tx Tx) error {
+		if err := l.goesOn(tx); err != nil {
+			return err
+		}
+		return undoDone.Put(tx, l.id, true, Forever)
+	})
+	if err != nil {
 		return err
 	}
 	return drop(ctx, s, l.id)
+}
+
+// goesOn refuses a step when the log of the one before is gone: another content
+// took the place of everything meanwhile, and what was done is not in it.
+func (l *long) goesOn(tx Tx) error {
+	if l.n == 0 {
+		return nil
+	}
+	_, err := undoLog.Get(tx, undoID(l.id, l.n-1))
+	if errors.Is(err, ErrNotFound) {
+		return problem.New(problem.Conflict, "store-replaced", "everything stored was replaced while this went on; nothing of it was done").
+			Want("no restore and no reset meanwhile").Do("try again")
+	}
+	return err
+}
+
+// LongRecords are the kinds of record that long commands keep while they run.
+// what judges the entries that a command overwrote: undoing it puts them back.
+func LongRecords(what Kinds) []Kind {
+	judged := func(_ string, u *undone) error {
+		if !u.There {
+			return nil
+		}
+		return what.Check(Entry{Key: u.Key, Value: u.Value, Expires: u.Expires})
+	}
+	return []Kind{undoLog.Kind(judged), undoDone.Kind()}
 }
 
 // recorder is a transaction that notes what it overwrites.

@@ -37,6 +37,60 @@ func revoked(authority string) store.Collection[Revocation] {
 	return store.Collection[Revocation]("revoked-" + authority)
 }
 
+// revokedAtIn tells when a certificate was revoked, also one whose record is
+// gone: the list of its authority outlives it.
+func revokedAtIn(tx store.Tx, serial string) (time.Time, error) {
+	for _, id := range AuthorityIDs() {
+		r, err := revoked(id).Get(tx, serial)
+		if !errors.Is(err, store.ErrNotFound) {
+			return r.RevokedAt, err
+		}
+	}
+	return time.Time{}, store.ErrNotFound
+}
+
+// KeepRevokedIn keeps revoked, in a content that takes the place of another,
+// what is revoked in that one.
+func KeepRevokedIn(was, now store.Tx) error {
+	for _, id := range AuthorityIDs() {
+		for after := ""; ; {
+			const page = 500
+			list, err := revoked(id).List(was, after, page)
+			if err != nil {
+				return err
+			}
+			for _, r := range list {
+				if err := r.keepIn(now, id); err != nil {
+					return err
+				}
+				after = r.Serial
+			}
+			if len(list) < page {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (r Revocation) keepIn(tx store.Tx, authority string) error {
+	if there, err := revoked(authority).Maybe(tx, r.Serial); err != nil || there.Serial != "" {
+		return err
+	}
+	if err := revoked(authority).Put(tx, r.Serial, r, store.Forever); err != nil {
+		return err
+	}
+	c, err := certificates.Get(tx, r.Serial)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil || c.State == "revoked" {
+		return err
+	}
+	c.State, c.RevokedAt = "revoked", &r.RevokedAt
+	return certificates.Put(tx, r.Serial, c, store.Forever)
+}
+
 // Lifetimes of what the PKI says about certificates.
 const (
 	crlLifetime  = 7 * 24 * time.Hour
@@ -172,13 +226,22 @@ func issued(ca *x509.Certificate, asked *ocsp.Request) bool {
 func (p *PKI) status(ctx context.Context, a *Authority, asked *ocsp.Request) ([]byte, error) {
 	now := p.clock.Now()
 	answer := ocsp.Response{Status: ocsp.Good, SerialNumber: asked.SerialNumber, ThisUpdate: now, NextUpdate: now.Add(ocspLifetime), IssuerHash: asked.HashAlgorithm}
-	c, err := certificates.Load(ctx, p.store, hex.EncodeToString(asked.SerialNumber.Bytes()))
-	switch {
-	case errors.Is(err, store.ErrNotFound) && !p.isAuthority(asked.SerialNumber, a), err == nil && c.Authority != a.ID:
-		answer.Status = ocsp.Unknown
-	case err == nil && c.State == "revoked":
-		answer.Status, answer.RevokedAt = ocsp.Revoked, *c.RevokedAt
-	case err != nil && !errors.Is(err, store.ErrNotFound):
+	err := p.store.View(ctx, func(tx store.Tx) error {
+		serial := hex.EncodeToString(asked.SerialNumber.Bytes())
+		r, err := revoked(a.ID).Get(tx, serial)
+		if err == nil {
+			answer.Status, answer.RevokedAt = ocsp.Revoked, r.RevokedAt
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		c, err := certificates.Maybe(tx, serial)
+		if c.Authority != a.ID && !p.isAuthority(asked.SerialNumber, a) {
+			answer.Status = ocsp.Unknown
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	return ocsp.CreateResponse(a.Cert, a.Cert, answer, a.Key)

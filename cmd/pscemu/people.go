@@ -181,13 +181,31 @@ func newExport() *cobra.Command {
 
 // print prints an answer as it comes, however long it is.
 func (r *remote) print(cmd *cobra.Command, method, path string, in *os.File) error {
-	answer, err := r.stream(method, path, in)
+	answer, err := r.exchange(method, path, in)
 	if err != nil {
 		return err
 	}
 	defer answer.Close()
 	_, err = io.Copy(cmd.OutOrStdout(), answer)
 	return err
+}
+
+// exchange sends a file, unless nil, and returns the answer to be read as it
+// comes.
+func (r *remote) exchange(method, path string, in *os.File) (io.ReadCloser, error) {
+	var body io.Reader
+	size := int64(-1) // not known, as of a pipe
+	if in != nil {
+		body = in
+		if info, err := in.Stat(); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+	}
+	resp, err := r.stream(method, path, body, size)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
 }
 
 // newCodes prints the code tables; it needs no running server.

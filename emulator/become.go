@@ -1,0 +1,152 @@
+package emulator
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"pscemu/cards/pki"
+	"pscemu/console"
+	"pscemu/problem"
+	"pscemu/store"
+)
+
+// becoming is a whole content that takes the place of the one there.
+type becoming struct {
+	what   string // backup, state or reset
+	by     string // who asked for it
+	size   int64  // of what came, in bytes
+	madeAt time.Time
+	// each goes through the entries, as often as it is called.
+	each func(fn func(store.Entry) error) error
+	// bad is the refusal of entries that are no good; nil when they are our own.
+	bad func(error) error
+	// set sets what lies beside the entries, once they are in their place.
+	set func() error
+	// keep keeps a copy of what was there before.
+	keep bool
+}
+
+// become puts a content in the place of everything, or changes nothing. It is
+// built and judged beside the one that serves; others read and write meanwhile.
+// What they wrote then is gone, as is all that was there before, but what was
+// revoked stays revoked.
+func (e *Emulator) become(ctx context.Context, b becoming) (*console.Restored, error) {
+	before := e.setting()
+	out := &console.Restored{Bytes: b.size, MadeAt: b.madeAt}
+	r := store.Replacement{
+		Fill: func(put func(store.Entry) error) (err error) {
+			out.Entries, err = e.fill(ctx, b, put)
+			return err
+		},
+		Last: pki.KeepRevokedIn,
+		Then: func() error { return errors.Join(b.set(), e.reload(context.WithoutCancel(ctx))) },
+		Keep: b.keep,
+	}
+	kept, err := e.store.Replace(ctx, r)
+	if errors.Is(err, store.ErrReplacing) {
+		err = busy()
+	}
+	if errors.Is(err, store.ErrPutBack) {
+		slog.Error("the former content serves again", "what", b.what, "error", err)
+		err = errors.Join(err, e.set(before), e.reload(context.WithoutCancel(ctx)))
+	}
+	if err != nil {
+		return nil, err
+	}
+	out.Kept = kept
+	e.tell(ctx, b, out)
+	return out, nil
+}
+
+// alone is become, unless another content is on its way.
+func (e *Emulator) alone(ctx context.Context, b becoming) (*console.Restored, error) {
+	if !e.whole.TryLock() {
+		return nil, busy()
+	}
+	defer e.whole.Unlock()
+	return e.become(ctx, b)
+}
+
+// fill judges the entries and puts them into the content to be.
+func (e *Emulator) fill(ctx context.Context, b becoming, put func(store.Entry) error) (n int, err error) {
+	var judge review
+	check := func(store.Entry) error { return nil }
+	if b.bad != nil {
+		if err := b.each(func(entry store.Entry) error { judge.note(entry); return ctx.Err() }); err != nil {
+			return 0, b.refusal(ctx, err)
+		}
+		check = judge.check
+	}
+	err = b.each(func(entry store.Entry) error {
+		if err := errors.Join(ctx.Err(), check(entry)); err != nil {
+			return b.refusal(ctx, err)
+		}
+		n++
+		return put(entry)
+	})
+	if err == nil && b.bad != nil {
+		if err = judge.finish(); err != nil {
+			err = b.bad(err)
+		}
+	}
+	return n, err
+}
+
+// refusal says why the entries are no good, unless that is not what is wrong.
+func (b *becoming) refusal(ctx context.Context, err error) error {
+	if b.bad == nil || ctx.Err() != nil {
+		return err
+	}
+	return b.bad(err)
+}
+
+// tell writes into log and journal who put what in the place of everything. A
+// reset leaves the journal empty.
+func (e *Emulator) tell(ctx context.Context, b becoming, r *console.Restored) {
+	detail := map[string]string{"what": b.what, "by": b.by, "bytes": strconv.FormatInt(b.size, 10), "entries": strconv.Itoa(r.Entries)}
+	if !b.madeAt.IsZero() {
+		detail["made_at"] = b.madeAt.Format(time.RFC3339)
+	}
+	if r.Kept != "" {
+		detail["kept"] = r.Kept
+	}
+	slog.InfoContext(ctx, "everything was replaced", "what", b.what, "by", b.by, "bytes", b.size, "entries", r.Entries, "made_at", b.madeAt, "kept", r.Kept)
+	if b.what != "reset" {
+		e.journal.Add(ctx, "", "restore", detail, nil)
+	}
+}
+
+// reload makes the services forget what they hold of the content before, and
+// read again. Whatever a service keeps beside the store is forgotten here.
+func (e *Emulator) reload(ctx context.Context) error {
+	e.pki.Forget()
+	e.journal.Clear()
+	if err := store.Recover(ctx, e.store); err != nil { // a long command may have been under way
+		return err
+	}
+	if err := e.oidc.Reload(ctx); err != nil {
+		return err
+	}
+	if err := parallel(func() error { return e.demoClient(ctx) }, func() error { return e.personas(ctx) }); err != nil {
+		return err
+	}
+	e.announced.Lock()
+	defer e.announced.Unlock()
+	if client, err := e.clients.Get(ctx, DemoID); err == nil {
+		e.ready.DemoClient.ClientSecret = client.Secret
+	}
+	e.describe(ctx)
+	if e.at.folder == "" {
+		return nil
+	}
+	return e.at.folder.announce(&e.ready)
+}
+
+// busy is the answer while another content is on its way.
+func busy() error {
+	return problem.New(problem.Conflict, "restore-running", "another restore is under way; nothing was changed").
+		Got("a second one").Want("one at a time").Do("wait until it is done and try again")
+}

@@ -1,0 +1,8 @@
+package login
+
+import "pscemu/store"
+
+// Records are the kinds of record that this package keeps.
+func Records() []store.Kind {
+	return []store.Kind{pending.Kind(store.Named(func(p *Pending) string { return p.ID }))}
+}
