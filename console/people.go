@@ -152,7 +152,7 @@ func (s *Console) keepImport(ctx context.Context, scratch *identities.Scratch, f
 	if err != nil {
 		return nil, err
 	}
-	err = identities.InBatches(ctx, s.Store, in.Len(), func(do store.Step) error {
+	err = identities.InBatches(ctx, s.Store, "import", in.Len(), func(do store.Step) error {
 		return s.People.Keep(in, do, func(n int) { j.progress(n, in.Len()) })
 	})
 	if err != nil {

@@ -27,6 +27,15 @@ type Fresh struct {
 	Settings *config.Live
 }
 
+// Beginning is what a reset writes beside what is there at the start. Many says
+// that it is too much for the memory.
+type Beginning struct {
+	Many bool
+	// Write writes into the fresh world, and tells what to set beside it once it
+	// has taken its place. When it fails nothing is changed.
+	Write func(Fresh) (then func() error, err error)
+}
+
 // stage is where a scenario is carried out: the services over a store, with the
 // clock and the settings of the scenario, which the world takes once it is done.
 type stage struct {
@@ -98,30 +107,43 @@ func (s *Console) take(st *stage) error {
 func (s *Console) enter(ctx context.Context, sc *readingScenario, reset bool, j *job) error {
 	s.entering.Lock()
 	defer s.entering.Unlock()
-	if err := sc.check(); err != nil {
-		return err
-	}
 	if reset {
-		return s.State.Reset(ctx, func(fresh Fresh) (func() error, error) {
-			st, err := s.stageFor(fresh, &sc.Scenario)
-			if err != nil {
-				return nil, err
-			}
-			err = st.enter(ctx, sc, func(_ int, fn func(store.Step) error) error {
-				return fn(func(one func(store.Tx) error) error { return st.Store.Update(ctx, one) })
-			}, j)
-			return func() error { return s.take(st) }, err
-		})
+		return s.State.Reset(ctx, &Beginning{Many: sc.large(), Write: func(fresh Fresh) (func() error, error) {
+			return s.enterFresh(ctx, fresh, sc, j)
+		}})
 	}
 	st, err := s.stageFor(Fresh{s.Store, s.Clock, s.Settings}, &sc.Scenario)
 	if err != nil {
 		return err
 	}
-	err = st.enter(ctx, sc, func(n int, fn func(store.Step) error) error { return identities.InBatches(ctx, s.Store, n, fn) }, j)
+	err = st.enter(ctx, sc, func(n int, fn func(store.Step) error) error {
+		return identities.InBatches(ctx, s.Store, "scenario", n, fn)
+	}, j)
 	if err != nil {
 		return err
 	}
 	return s.take(st)
+}
+
+// large tells whether so much is written that it would fill the memory.
+func (sc *readingScenario) large() bool {
+	n := sc.people.Len() + len(sc.Clients)
+	for _, g := range sc.Generate {
+		n += g.Count
+	}
+	return n > 2000
+}
+
+// enterFresh writes into the world that a reset makes, which nobody else sees.
+func (s *Console) enterFresh(ctx context.Context, fresh Fresh, sc *readingScenario, j *job) (then func() error, err error) {
+	st, err := s.stageFor(fresh, &sc.Scenario)
+	if err != nil {
+		return nil, err
+	}
+	err = st.enter(ctx, sc, func(_ int, fn func(store.Step) error) error {
+		return fn(func(one func(store.Tx) error) error { return st.Store.Update(ctx, one) })
+	}, j)
+	return func() error { return s.take(st) }, err
 }
 
 // enterText is enter for a short text.

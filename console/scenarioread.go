@@ -22,8 +22,8 @@ type readingScenario struct {
 
 func (sc *readingScenario) close() { sc.people.Close() }
 
-// readScenario reads YAML or JSON and names what it does not know. The caller
-// closes it.
+// readScenario reads YAML or JSON, and refuses what it does not know and what
+// cannot be right, whatever is stored. The caller closes it.
 func readScenario(r io.ReadSeeker) (*readingScenario, error) {
 	sc := &readingScenario{head: map[string]json.RawMessage{}}
 	err := sc.read(r)
@@ -161,7 +161,7 @@ func (sc *readingScenario) readPeople(d *json.Decoder) error {
 	return err
 }
 
-// settle reads the members, and looks at each person.
+// settle reads the members, and looks at each.
 func (sc *readingScenario) settle() error {
 	raw, err := json.Marshal(sc.head)
 	if err != nil {
@@ -170,7 +170,7 @@ func (sc *readingScenario) settle() error {
 	if err := strictly(raw, &sc.Scenario); err != nil {
 		return err
 	}
-	return sc.eachPerson(1, func([]ScenarioPerson) error { return nil })
+	return sc.check()
 }
 
 func strictly(raw []byte, into any) error {

@@ -16,10 +16,8 @@ import (
 type State interface {
 	Dump(ctx context.Context) (*Whole, error)
 	Restore(ctx context.Context, by string, r io.Reader) error
-	// Reset begins anew. more, unless nil, writes further into the fresh world,
-	// and tells what to set beside it once it has taken its place; when it fails
-	// nothing is changed.
-	Reset(ctx context.Context, more func(Fresh) (then func() error, err error)) error
+	// Reset begins anew; more may be nil.
+	Reset(ctx context.Context, more *Beginning) error
 	Backup(ctx context.Context) (*Whole, error)
 	RestoreBackup(ctx context.Context, by string, r io.Reader) (*Restored, error)
 	// Announcement is all that ready.json holds.

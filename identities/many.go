@@ -147,7 +147,7 @@ func (p *People) Follow(ctx context.Context, files *Files, equip func(store.Tx, 
 	if err := p.changed(ctx, files, &changed); err != nil {
 		return err
 	}
-	return InBatches(ctx, p.store, len(gone)+changed.Len(), func(do store.Step) error {
+	return InBatches(ctx, p.store, "identity files", len(gone)+changed.Len(), func(do store.Step) error {
 		for page := range slices.Chunk(gone, Batch) {
 			if err := do(func(tx store.Tx) error { return p.removeIn(tx, page) }); err != nil {
 				return err
@@ -236,9 +236,9 @@ func (p *People) followIn(tx store.Tx, page []Kept, equip func(store.Tx, []Ident
 }
 
 // InBatches runs a command about n people: in one transaction while they are
-// few, else in several that are undone together when one fails. fn may run
-// twice.
-func InBatches(ctx context.Context, s store.Store, n int, fn func(store.Step) error) error {
+// few, else in several that are undone together when one fails. name says what
+// it is to whom it disturbs. fn may run twice.
+func InBatches(ctx context.Context, s store.Store, name string, n int, fn func(store.Step) error) error {
 	switch {
 	case n == 0:
 		return nil
@@ -270,7 +270,7 @@ func (p *People) Generate(ctx context.Context, g *Generator, from, count int, eq
 		if err != nil {
 			return nil, err
 		}
-		err = InBatches(ctx, p.store, count, func(do store.Step) error {
+		err = InBatches(ctx, p.store, "generate people", count, func(do store.Step) error {
 			return p.Admit(do, out.People, equip)
 		})
 		if !Again(err) {

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,8 +13,9 @@ import (
 )
 
 // readAhead is up to which limit a body of unknown length is read before
-// anybody looks at it, so that one that is too large is refused as a whole.
-const readAhead = 1 << 30
+// anybody looks at it, so that one that is too large is refused as a whole. What
+// may be larger is put aside by who takes it.
+const readAhead = 4 << 20
 
 // drained is how much of a body that is too large is still taken off the
 // connection.
@@ -41,9 +43,24 @@ func BoundBody(c echo.Context, setting string, most int64, next echo.HandlerFunc
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	case r.ContentLength < 0:
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, most)
+		r.Body = &bounded{http.MaxBytesReader(c.Response(), r.Body, most), tooLarge("more")}
 	}
 	return next(c)
+}
+
+// bounded is a body whose end comes too late: reading fails with the refusal.
+type bounded struct {
+	io.ReadCloser
+	refusal error
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		err = errors.Join(b.refusal, err)
+	}
+	return n, err
 }
 
 func (s *Server) bodyLimit(next echo.HandlerFunc) echo.HandlerFunc {

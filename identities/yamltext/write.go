@@ -135,12 +135,42 @@ func spaces(dst []byte, n int) []byte {
 // it would not, and line by line where it has several.
 func appendText(dst []byte, s string, indent int) []byte {
 	switch {
-	case token.IsNeedQuoted(s) || s == "?" || strings.HasPrefix(s, "? ") || strings.ContainsFunc(s, odd):
+	case clear(s):
+		return append(dst, s...)
+	case s == "" || number(s) || token.IsNeedQuoted(s) || s == "?" || strings.HasPrefix(s, "? ") || strings.ContainsFunc(s, odd):
 		return strconv.AppendQuote(dst, s)
 	case strings.Contains(s, "\n"):
 		return appendLines(dst, s, indent)
 	}
 	return append(dst, s...)
+}
+
+// clear tells, for what most text is, that it needs no quotes: to ask the library
+// costs a hundred times as much, since it tries to read a time.
+func clear(s string) bool {
+	if len(s) < 6 || s[0] < 'A' || s[0] > 'z' || s[0] > 'Z' && s[0] < 'a' {
+		return false // a keyword, perhaps, or a number
+	}
+	for n := range len(s) {
+		if c := s[n]; c < ' ' || c == ':' || c == '#' || c == '\\' || c == '-' || c >= 0x7f {
+			return false
+		}
+	}
+	return s[len(s)-1] != ' '
+}
+
+// number tells that text is digits, which are quoted: YAML would take it for a
+// number.
+func number(s string) bool {
+	if len(s) == 0 || len(s) > 18 || s[0] == '0' {
+		return false
+	}
+	for n := range len(s) {
+		if s[n] < '0' || s[n] > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // odd characters are written with an escape.

@@ -17,7 +17,7 @@ func TestItemsAreWrittenAsTheLibraryWritesThem(t *testing.T) {
 		`{"a":[{"b":"c","d":[{"e":"f"},{"g":"h"}]},{"i":"j"}]}`,
 		`{"a":"two\nlines","b":[{"notes":"two\nlines\n"}],"c":"- x","d":"a: b","e":"#","f":"it's","g":"\"q\"","h":"{x}","i":"true","j":"2026-01-01","k":"~"}`,
 		`["a",["b",["c"]],{"d":"e"}]`,
-		`"x"`, `"007"`, `"no"`, `"yes"`, `"é"`,
+		`"x"`, `"007"`, `"01000"`, `"75000"`, `"9.9"`, `"CABINET DU PARC"`, `"Solène"`, `"899700366240"`, `"12345678901234567890"`, `"SM54"`, `"RUE-DU BAC"`, `"octave.barochard@exemple.invalid"`, `"+33639980001"`, `"abcdef "`, `"abcdef:"`, `"ab#cdef"`, `"true"`, `"FALSE"`, `"no"`, `"yes"`, `"é"`,
 	} {
 		want, err := yaml.JSONToYAML([]byte("[" + raw + "]"))
 		if err != nil {
