@@ -41,8 +41,10 @@ security: ## write docs/security.md anew: each attack with its tests
 crash: ## kill the server three hundred times under load
 	CRASHES=300 go test -count=1 -v -timeout 30m -run TestAttack34 ./cmd/pscemu
 
-soak: ## a hundred thousand logins: flat memory, no goroutine left behind
-	SOAK=100000 go test -count=1 -v -timeout 40m -run TestASoak ./cmd/pscemu
+SOAK_MINUTES ?= 20
+soak: ## a hundred thousand logins, and SOAK_MINUTES of anonymous requests: flat memory, no goroutine left behind
+	SOAK=100000 go test -count=1 -v -timeout 40m -run TestASoakLeaksNothing ./cmd/pscemu
+	SOAK_MINUTES=$(SOAK_MINUTES) go test -count=1 -v -timeout 60m -run TestASoakOfAnonymous ./cmd/pscemu
 
 screens: deps ## keep screenshots of the pages in screens/
 	SCREENS=$(CURDIR)/screens TEST_BROWSER=required go test -count=1 -run Browser ./cmd/pscemu

@@ -144,19 +144,29 @@ func (c *Card) unblock(pin string) error {
 
 // PresentPIN is the reader's way: the card and its code porteur. Wrong tries
 // are counted in the store before the answer is given.
-func (d *Desk) PresentPIN(ctx context.Context, serial, pin string) (*Card, error) {
+func (d *Desk) PresentPIN(ctx context.Context, serial, pin string) (c *Card, err error) {
 	var verdict error
-	c, err := d.change(ctx, serial, func(c *Card) error {
+	err = d.store.Update(ctx, func(tx store.Tx) (err error) {
+		c, verdict, err = d.PresentPINIn(tx, serial, pin)
+		return err
+	})
+	if err == nil {
+		err = verdict
+	}
+	return c, err
+}
+
+// PresentPINIn is PresentPIN within a transaction. The verdict is a wrong code,
+// which was counted; it is given after the commit.
+func (d *Desk) PresentPINIn(tx store.Tx, serial, pin string) (c *Card, verdict, err error) {
+	c, err = d.changeIn(tx, serial, func(c *Card) error {
 		if err := d.Usable(c); err != nil {
 			return err
 		}
 		verdict = c.try(pin)
 		return nil
 	})
-	if err == nil {
-		err = verdict
-	}
-	return c, err
+	return c, verdict, err
 }
 
 // try judges a code porteur and counts wrong ones.

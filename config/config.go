@@ -28,6 +28,7 @@ type Settings struct {
 	Listen        string `name:"listen" default:"127.0.0.1:9443" help:"address of the protocol listener (TLS)"`
 	CardListen    string `name:"card-listen" default:"127.0.0.1:9444" help:"address of the card origin (TLS, asks for a card certificate)"`
 	ConsoleListen string `name:"console-listen" default:"127.0.0.1:9440" help:"address of the console and control API (HTTP, loopback only)"`
+	ConsoleAccess string `name:"console-access" default:"open" help:"who may use the console: open (whoever reaches its loopback port) or link (who has the one-time link or the API token)" choices:"open,link"`
 	Data          string `name:"data" default:"" help:"data folder ($XDG_DATA_HOME/pscemu when empty)"`
 	Memory        bool   `name:"memory" default:"false" help:"keep everything in memory; the data folder holds ready.json and the certificates only"`
 	JournalLogins int    `name:"journal-logins" default:"500" help:"how many logins the journal keeps" form:"[1-9][0-9]{0,6}"`
@@ -57,7 +58,10 @@ type Limits struct {
 	MaxImport      int `name:"max-import" default:"64" help:"largest body of an import or a state, in MiB" form:"[1-9][0-9]{0,4}"`
 	MaxStore       int `name:"max-store" default:"8192" help:"how much the data file may hold, in MiB" form:"[1-9][0-9]{0,6}"`
 	MaxLogins      int `name:"max-logins" default:"10000" help:"how many login pages may be open at once" form:"[1-9][0-9]{0,6}"`
+	MaxStreams     int `name:"max-streams" default:"500" help:"how many streams and long polls each listener may have at once; a tenth of its connections stays free of them" form:"[1-9][0-9]{0,5}"`
 	MaxConnections int `name:"max-connections" default:"2000" help:"how many connections each listener may have at once" form:"[1-9][0-9]{0,5}"`
+
+	RequestTimeout time.Duration `name:"request-timeout" default:"30s" help:"how long a client may take to send a header, and each MiB of a body, and to read each MiB of an answer"`
 }
 
 // Body is MaxBody in bytes.

@@ -37,9 +37,11 @@ type Policies struct {
 	PhoneKey         string        `name:"phone-key" default:"either" help:"whose phones may approve: either, or required: those only that made a key when they were activated" choices:"either,required"`
 	MaxRequests      int           `name:"max-requests" default:"5" help:"how many e-CPS requests may wait for one person" form:"[1-9][0-9]{0,4}" for:"identity"`
 	HideUnknownIDs   bool          `name:"hide-unknown-ids" default:"true" help:"answer the same for an unknown id and one without e-CPS" strict:"true"`
+	HSTS             string        `name:"hsts" default:"real" help:"which names are told to be reached by TLS alone: real (PSC's own hosts), configured (those of public-url and hosts too; never localhost) or off" choices:"real,configured,off"`
 	DoorLoginHint    bool          `name:"door-login-hint" default:"true" help:"test door: login_hint=auto:… logs in without a page" for:"client" strict:"false"`
 	DoorAPILogins    bool          `name:"door-api-logins" default:"true" help:"test door: POST /api/v1/logins does the user's part" strict:"false"`
 	DoorTestIdentity bool          `name:"door-test-identity" default:"true" help:"test door: the tab « Identité de test » logs anybody in" strict:"false"`
+	DoorCardList     bool          `name:"door-card-list" default:"true" help:"test door: the card tab lists the cards that can be put into the virtual reader" strict:"false"`
 	DoorBehaviours   bool          `name:"door-behaviours" default:"true" help:"test door: phones and cards may answer by themselves" strict:"false"`
 	DoorTOTP         bool          `name:"door-totp" default:"true" help:"test door: a one-time password approves an e-CPS request" strict:"false"`
 	DoorQuirks       bool          `name:"door-quirks" default:"true" help:"test door: people with quirks (magic identities) make things go wrong" strict:"false"`

@@ -55,7 +55,8 @@ func heldByStrict(name, value, held string) error {
 	if strings.HasPrefix(name, "door-") {
 		code, reason = "doors-strict", "strict keeps every door closed"
 	}
-	return problem.New(problem.Conflict, code, reason).Got(name + "=" + value).Want(name + "=" + held).Do("leave it out, or restart without --strict")
+	return problem.New(problem.Conflict, code, reason).Got(name + "=" + value).Want(name + "=" + held).
+		Do("leave it out, or restart without --strict")
 }
 
 // Permits refuses policies of a client or an identity that strict overrules.

@@ -15,6 +15,7 @@ import (
 	"pscemu/identities"
 	"pscemu/identities/ecps"
 	"pscemu/problem"
+	"pscemu/store"
 )
 
 // route is one operation of the control API; the table is also what the
@@ -115,7 +116,7 @@ func (s *Console) routes() []route {
 		{"POST", "/keys", "Rotation 1: publish a new signing key", func(c echo.Context) (any, error) { return s.OIDC.PublishKey(ctx(c)) }},
 		{"POST", "/keys/:kid/use", "Rotation 2: sign with it; the former stays in the key set", func(c echo.Context) (any, error) { return nil, s.OIDC.UseKey(ctx(c), param(c, "kid")) }},
 		{"POST", "/keys/:kid/retire", "Rotation 3: take it out of the key set", func(c echo.Context) (any, error) { return nil, s.OIDC.RetireKey(ctx(c), param(c, "kid")) }},
-		{"GET", "/deliveries", "What clients' servers were told, and how they answered; ?client= filters", s.deliveries},
+		{"GET", "/deliveries", "What clients' servers were told, and how they answered, newest first; ?client= filters, ?limit&after pages", s.deliveries},
 		{"GET", "/reader/requests", "Logins that wait for a card in the reader, oldest first; ?national_id filters, ?limit&after pages", s.readerRequests},
 		{"POST", "/reader/requests/:id", "Present a card: {card, pin}", s.presentCard},
 		{"POST", "/reader/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
@@ -238,19 +239,15 @@ func (s *Console) presentCard(c echo.Context) (any, error) {
 	return s.readCard(c, param(c, "id"), in.Card, in.PIN)
 }
 
+// readCard presents a card to a request that waits for it.
 func (s *Console) readCard(c echo.Context, request, serial, pin string) (any, error) {
-	r, err := s.ECPS.Request(ctx(c), request)
-	if err != nil {
-		return nil, err
-	}
-	if r.State != ecps.Pending {
-		return nil, problem.New(problem.Conflict, "ecps-request-settled", "this request waits for no answer any more").Got(string(r.State)).Want("a pending request")
-	}
-	card, err := s.Cards.PresentPIN(ctx(c), serial, pin)
-	if err != nil {
-		return nil, err
-	}
-	return s.ECPS.ApproveCard(ctx(c), r.ID, card.NationalID)
+	return s.ECPS.ApproveCard(ctx(c), request, func(tx store.Tx) (holder string, verdict, err error) {
+		card, verdict, err := s.Cards.PresentPINIn(tx, serial, pin)
+		if err == nil && verdict == nil {
+			holder = card.NationalID
+		}
+		return holder, verdict, err
+	})
 }
 
 func (s *Console) patchSettings(c echo.Context) (any, error) {
@@ -289,8 +286,8 @@ func texts(in map[string]any, prefix string) map[string]string {
 }
 
 func (s *Console) deliveries(c echo.Context) (any, error) {
-	list, err := s.Sender.List(ctx(c), c.QueryParam("client"))
-	return items{list, ""}, err
+	list, next, err := s.Sender.List(ctx(c), c.QueryParam("client"), c.QueryParam("after"), limit(c))
+	return items{list, next}, err
 }
 
 func (s *Console) listCards(c echo.Context) (any, error) {

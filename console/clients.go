@@ -90,7 +90,8 @@ func (s *Console) putClient(c echo.Context) (any, error) {
 		return nil, err
 	}
 	if id := param(c, "id"); id != in.ID {
-		return nil, problem.New(problem.Invalid, "id-differs", "path and body name different clients").Got(in.ID).Want(id)
+		return nil, problem.New(problem.Invalid, "id-differs", "path and body name different clients").Got(in.ID).
+			Want(id)
 	}
 	if err := s.Clients.Put(ctx(c), in); err != nil {
 		return nil, err
@@ -101,7 +102,8 @@ func (s *Console) putClient(c echo.Context) (any, error) {
 func (s *Console) patchClient(c echo.Context) (any, error) {
 	kind := c.Request().Header.Get("Content-Type")
 	if !strings.HasPrefix(kind, "application/json") && !strings.HasPrefix(kind, "application/merge-patch+json") {
-		return nil, problem.New(problem.Invalid, "content-type-wrong", "the body is not declared as a merge patch").Got(kind).
+		return nil, problem.New(problem.Invalid, "content-type-wrong", "the body is not declared as a merge patch").
+			Got(kind).
 			Want("Content-Type: application/merge-patch+json, or application/json")
 	}
 	raw, err := io.ReadAll(c.Request().Body) // bounded by bodyLimit
@@ -129,7 +131,8 @@ func (s *Console) bind(c context.Context, client string, replace bool, of func(s
 }
 
 // clientInUse tells whether somebody holds a certificate that was made for the
-// client.
+// client. It goes through every certificate, so it is found before the binding's
+// transaction: one made in between is of somebody who saw the client free.
 func (s *Console) clientInUse(c context.Context, client string) (bool, error) {
 	own, err := s.PKI.Certificates(c, pki.Query{ClientID: client, State: "valid"}, "", 1)
 	return len(own) > 0, err
@@ -200,7 +203,8 @@ func (s *Console) bindSubject(c echo.Context) error {
 			return nil
 		}
 		return problem.New(problem.Conflict, "client-bound", "this client is bound to another certificate, whose holder would be locked out").
-			Got(id + " is bound to " + was).Want("a yes to binding it to " + client.BoundTo()).Do("press the button below the reason")
+			Got(id + " is bound to " + was).Want("a yes to binding it to " + client.BoundTo()).
+			Do("press the button below the reason")
 	})
 	if err != nil {
 		return s.showClient(c, err, subject)

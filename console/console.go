@@ -3,16 +3,15 @@
 package console
 
 import (
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/pprof"
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -67,12 +66,16 @@ type Parts struct {
 	Limits   config.Limits
 	Metrics  *telemetry.Metrics
 	Tracer   *telemetry.Tracer // nil for no traces
+	Link     bool              // the console wants the one-time link, or the token
+	// NewLink, unless nil, hears of each link that takes a used one's place.
+	NewLink func(openURL string)
 }
 
 // Console serves the workshop.
 type Console struct {
 	Parts
-	cookie string // name of the pages' cookie, which holds the token
+	sessions *sessions
+	routed   map[string]bool // method and pattern of every route
 	visitors
 	jobs     jobs
 	entering sync.Mutex // one scenario at a time
@@ -80,7 +83,7 @@ type Console struct {
 
 // New makes the console.
 func New(p Parts) *Console {
-	return &Console{Parts: p, cookie: "pscemu-console-" + p.Instance}
+	return &Console{Parts: p, sessions: newSessions(time.Now), routed: map[string]bool{}}
 }
 
 // Handler serves pages, API and demo.
@@ -88,7 +91,7 @@ func (s *Console) Handler() http.Handler {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.httpError
-	e.Use(s.Tracer.Requests("console"), s.Metrics.Requests("console"), middleware.Recover(), s.headers, s.ownHostOnly, s.bodyLimit)
+	e.Use(s.Tracer.Requests("console"), s.Metrics.Requests("console"), middleware.Recover(), s.headers, s.ownHostOnly, s.access, s.bodyLimit)
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
 	s.pkiRoutes(e)
 	e.GET("/fhir/Practitioner", s.fhirPractitioner)
@@ -97,18 +100,21 @@ func (s *Console) Handler() http.Handler {
 	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
 	e.GET("/readyz", func(c echo.Context) error { return c.String(http.StatusOK, "ready\n") })
 	e.GET("/metrics", s.metrics)
-	api := e.Group("/api/v1", s.authorised)
 	for _, r := range s.routes() {
-		api.Add(r.Method, r.Path, r.serve)
+		e.Add(r.Method, "/api/v1"+r.Path, r.serve)
 	}
-	api.GET("/ecps/requests/stream", s.stream)
+	e.GET("/api/v1/ecps/requests/stream", s.stream)
 	e.GET("/api/v1/openapi.json", func(c echo.Context) error { return c.JSON(http.StatusOK, s.OpenAPI()) })
 	if s.Pprof {
 		e.GET("/debug/pprof/*", echo.WrapHandler(http.HandlerFunc(pprof.Index)))
 		e.GET("/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)))
 		e.GET("/debug/pprof/trace", echo.WrapHandler(http.HandlerFunc(pprof.Trace)))
 	}
+	s.openRoutes(e)
 	s.pages(e)
+	for _, r := range e.Routes() {
+		s.routed[r.Method+" "+r.Path] = true
+	}
 	return e
 }
 
@@ -139,51 +145,6 @@ func (s *Console) headers(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// ownHostOnly refuses requests that reached us under a foreign name (DNS
-// rebinding) or that another site's page made.
-func (s *Console) ownHostOnly(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		if ip := net.ParseIP(strings.Trim(host, "[]")); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return problem.New(problem.Forbidden, "host-foreign", "the console answers under a loopback name only").Got(r.Host).Want(s.URL)
-		}
-		if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host {
-			return problem.New(problem.Forbidden, "origin-foreign", "the request came from another site").Got(origin).Want("http://" + r.Host)
-		}
-		if site := r.Header.Get("Sec-Fetch-Site"); r.Method != http.MethodGet && site != "" && site != "same-origin" && site != "none" {
-			return problem.New(problem.Forbidden, "origin-foreign", "the request came from another site").Got(site).Want("same-origin")
-		}
-		return next(c)
-	}
-}
-
-// authorised wants the bearer token, or the cookie that our own pages set.
-func (s *Console) authorised(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		token, _ := strings.CutPrefix(c.Request().Header.Get("Authorization"), "Bearer ")
-		if s.tokenIs(token) || s.hasCookie(c) {
-			return next(c)
-		}
-		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="pscemu"`)
-		return &unauthorised{problem.New(problem.Forbidden, "api-token-wrong", "the control API wants its token").Want("Authorization: Bearer … with api_token of DATA/ready.json")}
-	}
-}
-
-type unauthorised struct{ error }
-
-func (s *Console) tokenIs(t string) bool {
-	return subtle.ConstantTimeCompare([]byte(t), []byte(s.Token)) == 1
-}
-
-func (s *Console) hasCookie(c echo.Context) bool {
-	cookie, err := c.Cookie(s.cookie)
-	return err == nil && s.tokenIs(cookie.Value)
-}
-
 // httpError writes problem details (RFC 9457), or a page to a browser.
 func (s *Console) httpError(err error, c echo.Context) {
 	if c.Response().Committed {
@@ -203,7 +164,7 @@ func (s *Console) httpError(err error, c echo.Context) {
 	case status == 500:
 		slog.ErrorContext(ctx(c), "request failed", "path", web.Path(ctx(c), c.Request().URL.Path), "error", err)
 	}
-	if !strings.HasPrefix(c.Request().URL.Path, "/api/") && strings.Contains(c.Request().Header.Get("Accept"), "text/html") {
+	if !strings.HasPrefix(c.Request().URL.Path, "/api/") && wantsPage(c.Request()) {
 		_ = s.page(c, status, "message", map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": explained(c, p)})
 		return
 	}
@@ -229,8 +190,8 @@ func writeProblem(w http.ResponseWriter, status int, p *problem.Error) {
 }
 
 func (s *Console) page(c echo.Context, status int, name string, data map[string]any) error {
-	if !s.hasCookie(c) {
-		c.SetCookie(&http.Cookie{Name: s.cookie, Value: s.Token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	if status < http.StatusBadRequest {
+		s.welcome(c)
 	}
 	data["Console"], data["Strict"] = true, s.Settings.Strict()
 	if data["Bare"] == true {
@@ -255,13 +216,16 @@ func (s *Console) formPage(c echo.Context, name string, data map[string]any, ref
 // language is that of the phone's pages: the person's choice (?lang=, kept in
 // a cookie), else French.
 func (s *Console) language(c echo.Context) string {
-	name := s.cookie + "-lang"
 	if lang := c.QueryParam("lang"); static.Speaks(lang) {
-		c.SetCookie(&http.Cookie{Name: name, Value: lang, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		if originOf(c.Request()) != fromForeign {
+			s.setCookie(c, "lang", "/", lang, http.SameSiteStrictMode, 0)
+		}
 		return lang
 	}
-	if kept, err := c.Cookie(name); err == nil {
-		return kept.Value
+	for _, kept := range s.cookies(c, "lang") {
+		if static.Speaks(kept) {
+			return kept
+		}
 	}
 	return static.French
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
@@ -29,7 +30,9 @@ type Demo struct {
 	TLS          *tls.Config // the demo client's certificate, the server CA
 }
 
-const demoCookie = "pscemu-demo"
+// loginCookie is the name of what one of our relying parties keeps of a login
+// under way: each has its own, so that logins of both do not disturb another.
+func loginCookie(at string) string { return strings.TrimPrefix(at, "/") + "-login" }
 
 func (s *Console) demoPage(c echo.Context) error {
 	return s.page(c, http.StatusOK, "demo", map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer})
@@ -68,7 +71,8 @@ type relyingLogin struct {
 func (s *Console) begin(c echo.Context, at string) error {
 	state, nonce, verifier := rand.Text(), rand.Text(), rand.Text()+rand.Text()
 	challenge := sha256.Sum256([]byte(verifier))
-	c.SetCookie(&http.Cookie{Name: demoCookie, Value: state + "." + nonce + "." + verifier, Path: web.Path(ctx(c), at), HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: 1800})
+	// Lax: the way back comes from the login page's site.
+	s.setCookie(c, loginCookie(at), at, state+"."+nonce+"."+verifier, http.SameSiteLaxMode, 30*time.Minute)
 	q := url.Values{"response_type": {"code"}, "client_id": {s.Demo.ClientID}, "redirect_uri": {s.redirectAt(at)}, "scope": {"openid scope_all"}, "acr_values": {"eidas1"},
 		"state": {state}, "nonce": {nonce}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
 	return web.Leave(c, http.StatusFound, s.Demo.AuthorizeURL+"?"+q.Encode())
@@ -78,15 +82,15 @@ func (s *Console) redirectAt(at string) string { return s.URL + at + "/callback"
 
 // loggedIn checks what came back and exchanges the code.
 func (s *Console) loggedIn(c echo.Context, at string) (*relyingLogin, error) {
-	kept, err := c.Cookie(demoCookie)
-	if err != nil {
+	kept := s.cookies(c, loginCookie(at))
+	if len(kept) == 0 {
 		return nil, problem.New(problem.Forbidden, "demo-not-started", "this browser began no login here").Do("start again on " + s.URL + at)
 	}
-	c.SetCookie(&http.Cookie{Name: demoCookie, Path: web.Path(ctx(c), at), MaxAge: -1})
-	parts := strings.SplitN(kept.Value, ".", 3)
-	if len(parts) != 3 || c.QueryParam("state") != parts[0] || c.QueryParam("iss") != s.Demo.Issuer {
+	parts := begunWith(kept, c.QueryParam("state"))
+	if parts == nil || c.QueryParam("iss") != s.Demo.Issuer {
 		return nil, problem.New(problem.Forbidden, "demo-state-wrong", "state or iss is not what was sent").Do("start again on " + s.URL + at)
 	}
+	s.setCookie(c, loginCookie(at), at, "", http.SameSiteLaxMode, 0)
 	if e := c.QueryParam("error"); e != "" {
 		return &relyingLogin{Error: e, Description: c.QueryParam("error_description")}, nil
 	}
@@ -99,6 +103,17 @@ func (s *Console) loggedIn(c echo.Context, at string) (*relyingLogin, error) {
 		return nil, problem.New(problem.Forbidden, "demo-nonce-wrong", "the id token's nonce is not the one sent")
 	}
 	return in, nil
+}
+
+// begunWith is the state, nonce and verifier of the login with this state, nil
+// for none.
+func begunWith(kept []string, state string) []string {
+	for _, value := range kept {
+		if parts := strings.Split(value, "."); len(parts) == 3 && subtle.ConstantTimeCompare([]byte(parts[0]), []byte(state)) == 1 {
+			return parts
+		}
+	}
+	return nil
 }
 
 func (s *Console) demoClient() *http.Client {

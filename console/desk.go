@@ -20,8 +20,6 @@ import (
 // The online services TOPS and TOM, and the platform of software certificates:
 // a relying party of our own, where people log in with their card.
 
-const deskCookie = "pscemu-desk"
-
 // deskSession lasts as long as somebody works there.
 const deskSession = 30 * time.Minute
 
@@ -53,6 +51,12 @@ func (v *visitors) enter(id string, now time.Time) string {
 	return token
 }
 
+func (v *visitors) leave(token string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.here, token)
+}
+
 // who is the national id behind a cookie, "" for nobody.
 func (v *visitors) who(token string, now time.Time) string {
 	v.mu.Lock()
@@ -66,28 +70,29 @@ func (v *visitors) who(token string, now time.Time) string {
 	return at.id
 }
 
-func (s *Console) deskPages(e, ours *echo.Group) {
+func (s *Console) deskPages(e *echo.Echo) {
 	e.GET("/desk", s.deskPage)
 	e.GET("/desk/start", func(c echo.Context) error { return s.begin(c, "/desk") })
 	e.GET("/desk/callback", s.deskCallback)
-	ours.POST("/desk/leave", s.atDesk(s.leaveDesk))
-	ours.POST("/desk/take-back", s.atDesk(func(c echo.Context, by string) error {
+	e.POST("/desk/leave", s.atDesk(s.leaveDesk))
+	e.POST("/desk/take-back", s.atDesk(func(c echo.Context, by string) error {
 		return s.backToDesk(c, s.Orders.TakeBack(ctx(c), by, c.FormValue("card")))
 	}))
-	ours.POST("/desk/order", s.atDesk(s.deskOrder))
-	ours.POST("/desk/certificate", s.atDesk(s.deskCertificate))
-	ours.POST("/desk/revoke", s.atDesk(func(c echo.Context, by string) error {
+	e.POST("/desk/order", s.atDesk(s.deskOrder))
+	e.POST("/desk/certificate", s.atDesk(s.deskCertificate))
+	e.POST("/desk/revoke", s.atDesk(func(c echo.Context, by string) error {
 		return s.backToDesk(c, s.Orders.RevokeCertificate(ctx(c), by, c.FormValue("serial")))
 	}))
-	ours.POST("/desk/bind", s.atDesk(s.deskBind))
+	e.POST("/desk/bind", s.atDesk(s.deskBind))
 }
 
 func (s *Console) visitor(c echo.Context) string {
-	cookie, err := c.Cookie(deskCookie)
-	if err != nil {
-		return ""
+	for _, kept := range s.cookies(c, "desk") {
+		if who := s.visitors.who(kept, s.Clock.Now()); who != "" {
+			return who
+		}
 	}
-	return s.visitors.who(cookie.Value, s.Clock.Now())
+	return ""
 }
 
 // atDesk wants somebody who is logged in.
@@ -114,12 +119,16 @@ func (s *Console) deskCallback(c echo.Context) error {
 		return problem.New(problem.Forbidden, "desk-wants-card", "l'espace des porteurs de carte s'ouvre avec une carte").Got("e-CPS").Want("carte CPx").Do("déconnectez-vous, puis connectez-vous avec la carte")
 	}
 	id, _ := in.Claims["preferred_username"].(string)
-	c.SetCookie(&http.Cookie{Name: deskCookie, Value: s.visitors.enter(id, s.Clock.Now()), Path: web.Path(ctx(c), "/desk"), HttpOnly: true, SameSite: http.SameSiteLaxMode}) // the way back comes from the login page's site
+	// Lax: the way back comes from the login page's site.
+	s.setCookie(c, "desk", "/desk", s.visitors.enter(id, s.Clock.Now()), http.SameSiteLaxMode, 0)
 	return web.Redirect(c, http.StatusSeeOther, "/desk")
 }
 
 func (s *Console) leaveDesk(c echo.Context, _ string) error {
-	c.SetCookie(&http.Cookie{Name: deskCookie, Path: web.Path(ctx(c), "/desk"), MaxAge: -1})
+	for _, kept := range s.cookies(c, "desk") {
+		s.visitors.leave(kept)
+	}
+	s.setCookie(c, "desk", "/desk", "", http.SameSiteLaxMode, 0)
 	return web.Redirect(c, http.StatusSeeOther, "/desk")
 }
 

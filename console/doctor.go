@@ -38,7 +38,7 @@ func (s *Console) examine(c echo.Context) ([]doctor.Finding, error) {
 }
 
 func (s *Console) doctorPage(c echo.Context) error {
-	if c.QueryParam("app") != "" && !s.hasCookie(c) { // another site's link calls nothing
+	if c.QueryParam("app") != "" && originOf(c.Request()) != fromOwn { // nobody's link calls anything
 		return web.Redirect(c, http.StatusSeeOther, "/doctor")
 	}
 	found, err := s.examine(c)

@@ -11,6 +11,7 @@ import (
 	"pscemu/identities/ecps"
 	"pscemu/identities/outbox"
 	"pscemu/problem"
+	"pscemu/provider"
 )
 
 // The e-CPS by the control API.
@@ -103,8 +104,8 @@ func (s *Console) listRequests(c echo.Context) (any, error) { return s.waitingFo
 func (s *Console) readerRequests(c echo.Context) (any, error) { return s.waitingFor(c, ecps.Card) }
 
 func (s *Console) waitingFor(c echo.Context, means string) (any, error) {
-	rs, next, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means, PendingOnly: c.QueryParam("all") != "true",
-		After: c.QueryParam("after"), Limit: limit(c)})
+	rs, next, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means,
+		PendingOnly: c.QueryParam("all") != "true", After: c.QueryParam("after"), Limit: limit(c)})
 	return items{rs, next}, err
 }
 
@@ -153,6 +154,9 @@ func (s *Console) listOutbox(c echo.Context) (any, error) {
 }
 
 func (s *Console) waitOutbox(c echo.Context) (any, error) {
+	if err := provider.Hold(c); err != nil {
+		return nil, err
+	}
 	timeout := patience(c)
 	waiting, stop := context.WithTimeout(ctx(c), timeout)
 	defer stop()

@@ -14,6 +14,7 @@ import (
 	"pscemu/cards/pki"
 	"pscemu/config"
 	"pscemu/problem"
+	"pscemu/provider"
 	"pscemu/provider/faults"
 	"pscemu/provider/journal"
 )
@@ -67,6 +68,9 @@ func (s *Console) waitLogin(c echo.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := provider.Hold(c); err != nil {
+		return nil, err
+	}
 	timeout := patience(c)
 	waiting, stop := context.WithTimeout(ctx(c), timeout)
 	defer stop()
@@ -112,6 +116,9 @@ func (s *Console) verify(c echo.Context) (any, error) {
 		patience = d
 	} else if in.Timeout != "" {
 		return nil, problem.New(problem.Invalid, "timeout-invalid", "this is no time to wait").Got(in.Timeout).Want("a duration up to 1m, such as 5s")
+	}
+	if err := provider.Hold(c); err != nil {
+		return nil, err
 	}
 	waiting, stop := context.WithTimeout(ctx(c), patience)
 	defer stop()
@@ -178,6 +185,9 @@ func (s *Console) loginsPage(c echo.Context) error {
 
 // loginsStream tells the page of each new event.
 func (s *Console) loginsStream(c echo.Context) error {
+	if err := provider.Hold(c); err != nil {
+		return err
+	}
 	w := c.Response()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)

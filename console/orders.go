@@ -118,12 +118,12 @@ func (s *Console) registerAtOrder(c echo.Context) (any, error) {
 	return s.Orders.Register(ctx(c), in.Identity)
 }
 
-func (s *Console) orderPages(e, ours *echo.Group) {
+func (s *Console) orderPages(e *echo.Echo) {
 	e.GET("/orders", s.ordersPage)
 	e.GET("/orders/new", s.orderForm)
 	e.GET("/orders/:id", s.orderPage)
-	ours.POST("/orders/new", s.fillOrder)
-	ours.POST("/orders/:id/:action", s.orderAction)
+	e.POST("/orders/new", s.fillOrder)
+	e.POST("/orders/:id/:action", s.orderAction)
 }
 
 // ordersPage chooses an actor, shows the forms it sees and what was ordered.

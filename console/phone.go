@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -13,12 +14,13 @@ import (
 	"pscemu/identities/ecps"
 	"pscemu/identities/outbox"
 	"pscemu/problem"
+	"pscemu/provider"
 	"pscemu/static"
 	"pscemu/web"
 )
 
 // phoneRoutes are the phone's pages: made for its screen, installable, live.
-func (s *Console) phoneRoutes(e, ours *echo.Group) {
+func (s *Console) phoneRoutes(e *echo.Echo) {
 	e.GET("/phone", s.phoneHome)
 	e.GET("/phone/activate", s.activatePage)
 	e.GET("/phone/side", s.sidePage)
@@ -26,9 +28,9 @@ func (s *Console) phoneRoutes(e, ours *echo.Group) {
 	e.GET("/phone/state", s.phoneState)
 	e.GET("/phone/sw.js", worker)
 	e.GET("/phone/:id", s.phonePage)
-	ours.POST("/phone/activate", s.completeActivation)
-	ours.POST("/phone/:id/remove", s.removePhone)
-	ours.POST("/phone/:id/:request", s.phoneAnswer)
+	e.POST("/phone/activate", s.completeActivation)
+	e.POST("/phone/:id/remove", s.removePhone)
+	e.POST("/phone/:id/:request", s.phoneAnswer)
 	e.GET("/outbox", s.outboxPage)
 }
 
@@ -184,6 +186,9 @@ func (s *Console) phoneStream(c echo.Context) error {
 
 // events sends what now says whenever a request changes, and differs.
 func (s *Console) events(c echo.Context, now func() (any, error)) error {
+	if err := provider.Hold(c); err != nil {
+		return err
+	}
 	w := c.Response()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
@@ -223,6 +228,9 @@ func (s *Console) changes(changed <-chan string) bool {
 // phoneState is the stream's stand-in where there is none: a long poll that
 // answers when other requests wait than those seen.
 func (s *Console) phoneState(c echo.Context) error {
+	if err := provider.Hold(c); err != nil {
+		return err
+	}
 	ids := c.QueryParams()["id"]
 	changed := s.ECPS.Watch(ctx(c))
 	for {
@@ -272,13 +280,13 @@ type mailView struct {
 
 // outboxPage shows the mails and SMS, the newest first.
 func (s *Console) outboxPage(c echo.Context) error {
-	list, err := s.Outbox.List(ctx(c), outbox.Filter{NationalID: c.QueryParam("national_id")}, 1000)
+	list, next, err := s.newestMails(c)
 	if err != nil {
 		return err
 	}
 	rows := make([]mailView, len(list))
 	for n, m := range list {
-		rows[len(list)-1-n] = mailView{Message: m}
+		rows[n] = mailView{Message: m}
 	}
 	for n := range rows[:min(len(rows), 20)] { // older ones have their link
 		if rows[n].Link != "" {
@@ -287,5 +295,17 @@ func (s *Console) outboxPage(c echo.Context) error {
 			}
 		}
 	}
-	return s.page(c, http.StatusOK, "console_outbox", map[string]any{"Title": "Courriels et SMS", "Messages": rows})
+	return s.page(c, http.StatusOK, "console_outbox", map[string]any{
+		"Title": "Courriels et SMS", "Messages": rows, "Next": next})
+}
+
+// newestMails are everybody's, by pages, or a person's, of whom few are kept.
+func (s *Console) newestMails(c echo.Context) (list []outbox.Message, next string, err error) {
+	id := c.QueryParam("national_id")
+	if id == "" {
+		return s.Outbox.Latest(ctx(c), c.QueryParam("after"), limit(c))
+	}
+	list, err = s.Outbox.List(ctx(c), outbox.Filter{NationalID: id}, 1000)
+	slices.Reverse(list)
+	return list, "", err
 }

@@ -65,11 +65,15 @@ func (s *Console) explain(code, loginID string) (*explanation, error) {
 }
 
 func (s *Console) whyPage(c echo.Context) error {
-	e, err := s.explain(param(c, "code"), c.QueryParam("login"))
+	login, hidden := c.QueryParam("login"), ""
+	if login != "" && !s.sees(c) {
+		login, hidden = "", c.Request().URL.RequestURI() // shown behind the console's door
+	}
+	e, err := s.explain(param(c, "code"), login)
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_why", map[string]any{"Title": e.Code, "Why": e})
+	return s.page(c, http.StatusOK, "console_why", map[string]any{"Title": e.Code, "Why": e, "Hidden": hidden})
 }
 
 func (s *Console) whyListPage(c echo.Context) error {

@@ -78,6 +78,8 @@ type Emulator struct {
 	stop                    context.CancelFunc
 	announced               sync.RWMutex
 	ready                   Ready // under announced, once the world is open
+	published               bool  // ready.json holds it; under announced
+	opened                  func(openURL string)
 }
 
 // newWorld makes the domain services; nothing is generated yet.
@@ -172,11 +174,10 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 		return err
 	}
 	c := console.New(console.Parts{Store: e.store, Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, Orders: e.orders, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal, Faults: e.faults,
-		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces, Pprof: e.settings.Pprof, Limits: e.settings.Limits, Metrics: e.metrics, Tracer: e.tracer})
+		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces, Pprof: e.settings.Pprof, Limits: e.settings.Limits, Metrics: e.metrics, Tracer: e.tracer, Link: e.settings.ConsoleAccess == "link", NewLink: e.linked})
+	e.ready.OpenURL = c.OpenURL()
 	// Before anything new can begin: what is under way then is an earlier run's.
-	if err := e.provider.Resume(ctx); err != nil {
-		return err
-	}
+	e.provider.Resume(ctx)
 	e.protocol, e.card, e.console = e.provider.Handler(), e.provider.CardHandler(), c.Handler()
 	e.describe(ctx)
 	return nil

@@ -150,7 +150,8 @@ func refuseLax(found []lax) error {
 // writable refuses a folder that cannot be written, and a database that is none.
 func (f folder) writable() error {
 	if info, err := os.Stat(f.path(database)); err == nil && !info.Mode().IsRegular() {
-		return problem.New(problem.Invalid, "data-file-irregular", "the database is no file").Got(f.path(database) + ": " + info.Mode().String()).
+		return problem.New(problem.Invalid, "data-file-irregular", "the database is no file").
+			Got(f.path(database) + ": " + info.Mode().String()).
 			Want("a file, or nothing").Do("move it away, or choose another folder with --data")
 	}
 	probe, err := os.CreateTemp(string(f), temporary)
@@ -164,9 +165,9 @@ func (f folder) writable() error {
 	return nil
 }
 
-func (f folder) unusable(err error) error {
+func (f folder) unusable(err error) *problem.Error {
 	return problem.New(problem.Invalid, "data-folder-unusable", "the data folder cannot be used").Got(err.Error()).
-		Want("a folder that this user may write to, on a disk with room").
+		Want("a folder that this user may read and write, on a disk with room").
 		Do("mend its owner, mode or disk, or choose another with --data")
 }
 

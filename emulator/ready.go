@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +28,7 @@ type Ready struct {
 	Discovery  string       `json:"discovery"`
 	CardURL    string       `json:"card_url"`
 	ConsoleURL string       `json:"console_url"`
+	OpenURL    string       `json:"open_url"` // opens the console, once; then ready.json holds the next
 	APIURL     string       `json:"api_url"`
 	APIToken   string       `json:"api_token"`
 	CAFile     string       `json:"ca_file,omitempty"`
@@ -82,6 +84,8 @@ func (r *Ready) Text() string {
 	}
 	p("")
 	p("  Console           %s", r.ConsoleURL)
+	p("  Open it           %s", r.OpenURL)
+	p("                    (once; the next link is open_url of ready.json)")
 	p("  Try it            %s/demo", r.ConsoleURL)
 	return b.String()
 }
@@ -126,7 +130,9 @@ func (f folder) keep(name string, data []byte, mode os.FileMode) error {
 // make makes the folder.
 func (f folder) make() error {
 	if err := os.MkdirAll(string(f), 0o700); err != nil {
-		return f.unusable(err)
+		p := f.unusable(err)
+		p.Reason = "the data folder cannot be made"
+		return p
 	}
 	return nil
 }
@@ -150,7 +156,45 @@ func alive(pid int) bool {
 	return err == nil && p.Signal(syscall.Signal(0)) == nil
 }
 
-// announce writes ready.json: from here on the emulator can be found.
+// announce makes the emulator known: from here on it can be found.
+func (e *Emulator) announce() error {
+	e.announced.Lock()
+	defer e.announced.Unlock()
+	e.published = true
+	return e.at.folder.announce(&e.ready)
+}
+
+// withdraw removes ready.json: the emulator is not to be found any more.
+func (e *Emulator) withdraw() {
+	e.announced.Lock()
+	defer e.announced.Unlock()
+	if e.published {
+		e.published = false
+		_ = os.Remove(e.at.folder.path("ready.json"))
+	}
+}
+
+// linked makes a new link known, since the former was used.
+func (e *Emulator) linked(openURL string) {
+	if err := e.relink(openURL); err != nil {
+		slog.Error("ready.json could not be written: it holds a used link to the console", "error", err)
+	}
+	if e.opened != nil {
+		e.opened(openURL)
+	}
+}
+
+func (e *Emulator) relink(openURL string) error {
+	e.announced.Lock()
+	defer e.announced.Unlock()
+	e.ready.OpenURL = openURL
+	if !e.published {
+		return nil
+	}
+	return e.at.folder.announce(&e.ready)
+}
+
+// announce writes ready.json.
 func (f folder) announce(r *Ready) error {
 	line, err := json.Marshal(r)
 	if err != nil {

@@ -9,8 +9,11 @@ import (
 	"pscemu/cards"
 	"pscemu/cards/pki"
 	"pscemu/identities"
+	"pscemu/identities/outbox"
 	"pscemu/problem"
 	"pscemu/provider/clients"
+	"pscemu/provider/delivery"
+	"pscemu/provider/oidc"
 	"pscemu/store"
 )
 
@@ -38,6 +41,9 @@ func (e *Emulator) personas(ctx context.Context) error {
 		return err
 	}
 	if err := e.once(ctx, "revoked-index", func() error { return e.pki.Index(ctx) }); err != nil {
+		return err
+	}
+	if err := e.once(ctx, "pending-index", func() error { return e.indexPending(ctx) }); err != nil {
 		return err
 	}
 	if err := e.once(ctx, "magic", func() error { return e.magic(ctx) }); err != nil {
@@ -68,6 +74,26 @@ func (e *Emulator) personas(ctx context.Context) error {
 		return err
 	}
 	return e.renewCards(ctx)
+}
+
+// indexPending notes requests, sessions, deliveries and messages where they are looked for.
+func (e *Emulator) indexPending(ctx context.Context) error {
+	return first(
+		func() error { return e.ecps.Index(ctx) },
+		func() error { return oidc.IndexSessions(ctx, e.store, e.clock) },
+		func() error { return delivery.Index(ctx, e.store, e.clock) },
+		func() error { return outbox.Index(ctx, e.store) },
+	)
+}
+
+// first runs steps one after the other until one fails.
+func first(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // renewCards gives each persona a new card whose own has ended, so that a data

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"pscemu/cards/pki"
 	"pscemu/clock"
 	"pscemu/config"
+	"pscemu/console"
 	"pscemu/problem"
 	"pscemu/provider"
 	"pscemu/store"
@@ -35,6 +35,9 @@ type Options struct {
 	Clock *clock.Adjustable
 	// Tracer, unless nil, gets a span of each request.
 	Tracer *telemetry.Tracer
+	// Opened, unless nil, hears of each new link to the console once the former
+	// was used.
+	Opened func(openURL string)
 }
 
 // Server is the process: the listeners, its own world, and the spaces.
@@ -77,7 +80,7 @@ func Start(ctx context.Context, o Options) (s *Server, err error) {
 	if err := in.keep("server-ca.pem", pki.EncodePEM("CERTIFICATE", s.ca.Raw), 0o644); err != nil {
 		return s, err
 	}
-	return s, in.announce(&s.world.ready)
+	return s, s.world.announce()
 }
 
 // newClock is a clock as far from the machine's as the settings say.
@@ -160,7 +163,7 @@ func (s *Server) openWorld(ctx context.Context, in folder) error {
 	if err != nil {
 		return err
 	}
-	s.world, e.tracer = e, s.options.Tracer
+	s.world, e.tracer, e.opened = e, s.options.Tracer, s.options.Opened
 	names := slices.Concat([]string{"localhost", "127.0.0.1", "::1", hostOf(at.base)}, s.options.Settings.HostNames(), provider.RealHosts())
 	var certificate tls.Certificate
 	err = e.prepare(ctx, func() (err error) {
@@ -226,14 +229,23 @@ func (s *Server) cardTLS(base *tls.Config) func(*tls.ClientHelloInfo) (*tls.Conf
 
 // run serves a listener, over TLS unless t is nil.
 func (s *Server) run(name string, l net.Listener, t *tls.Config, h http.Handler) {
-	most := s.options.Settings.MaxConnections
-	open := &connections{most: int64(most)}
-	s.world.metrics.Gauge(`pscemu_connections_open{listener="`+name+`"}`, func() float64 { return float64(open.open.Load()) })
+	limits := s.options.Settings.Limits
+	most := limits.MaxConnections
+	bounds := newListener(most, limits.MaxStreams, limits.RequestTimeout)
+	s.world.metrics.Gauge(`pscemu_connections_open{listener="`+name+`"}`, func() float64 { return float64(bounds.count()) })
+	s.world.metrics.Gauge(`pscemu_streams_open{listener="`+name+`"}`, func() float64 { return float64(len(bounds.streams)) })
 	l = netutil.LimitListener(l, most+most/10+8) // beyond those that are told, others wait
 	if t != nil {
 		l = tls.NewListener(l, t)
 	}
-	server := &http.Server{Handler: open.guard(h), ConnState: open.count, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: s.options.Settings.Header(), ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug)}
+	server := &http.Server{
+		Handler: bounds.guard(h), ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return bounds.enter(console.ConnContext(ctx, conn), conn)
+		}, ConnState: bounds.follow,
+		ReadHeaderTimeout: limits.RequestTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: limits.Header(),
+		HTTP2:    &http.HTTP2Config{WriteByteTimeout: limits.RequestTimeout},
+		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+	}
 	s.servers = append(s.servers, server)
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -292,9 +304,7 @@ func (s *Server) Close(ctx context.Context) {
 	}
 	switch {
 	case s.world != nil:
-		if s.world.ready.PID != 0 && s.world.at.folder != "" {
-			_ = os.Remove(s.world.at.folder.path("ready.json"))
-		}
+		s.world.withdraw()
 		s.world.close()
 	case s.options.Store != nil:
 		_ = s.options.Store.Close()

@@ -20,11 +20,12 @@ const (
 	Internal              // ours: 500
 	TooMany               // a limit in number: 429
 	TooLarge              // a limit in size: 413
+	TooSlow               // a limit in time: 408
 )
 
 // Status is the HTTP status of a kind.
 func (k Kind) Status() int {
-	return [...]int{Invalid: 400, NotFound: 404, Conflict: 409, Forbidden: 403, Internal: 500, TooMany: 429, TooLarge: 413}[k]
+	return [...]int{Invalid: 400, NotFound: 404, Conflict: 409, Forbidden: 403, Internal: 500, TooMany: 429, TooLarge: 413, TooSlow: 408}[k]
 }
 
 // Error is one refusal, explained.

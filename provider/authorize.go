@@ -18,6 +18,7 @@ import (
 	"pscemu/problem"
 	"pscemu/provider/clients"
 	"pscemu/provider/journal"
+	"pscemu/provider/login"
 	"pscemu/provider/oidc"
 	"pscemu/static"
 	"pscemu/web"
@@ -62,6 +63,9 @@ func (s *Server) asked(ctx context.Context, at site, form url.Values) (*asking, 
 		return nil, "authorize-client", err
 	}
 	if form, err = s.unpack(ctx, client, form, at.Issuer()); err != nil {
+		return nil, "authorize-unreadable", err
+	}
+	if form, err = keptParameters(form); err != nil {
 		return nil, "authorize-unreadable", err
 	}
 	if err := redirectProblem(client, form.Get("redirect_uri")); err != nil {
@@ -273,7 +277,7 @@ func (s *Server) sessionOrPage(c echo.Context, a *asking) error {
 		s.journal.Add(ctx, "", "authorize", detail(a), problem.New(problem.Forbidden, "login-required", "prompt=none came without a session that fits"))
 		return s.sendBack(c, s.errorAnswer(a.back, answer("login-required"), nil))
 	}
-	p, err := s.logins.New(c.Response(), c.Request(), a.client.ID, a.client.Label(), s.site(c).Wallet, a.form)
+	p, err := s.logins.New(c.Response(), c.Request(), login.Pending{ClientID: a.client.ID, ClientName: a.client.Label(), Base: s.here(c), Form: a.form})
 	if err != nil {
 		return err
 	}

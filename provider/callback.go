@@ -98,6 +98,7 @@ type answerTo struct {
 // answerTo gives the parameters the form that the response mode asks for: as
 // they are, or as one signed JWT (JARM §4.1).
 func (s *Server) answerTo(back callback, params pairs) answerTo {
+	params = params.spelt()
 	plain, signed := strings.CutSuffix(back.mode, ".jwt")
 	back.mode = plain
 	if !signed {
@@ -159,5 +160,5 @@ func (s *Server) callbackText(a Answer, reason error) string {
 	if a.Key == "login-refused" {
 		return s.description(a, reason)
 	}
-	return printable(a.Text)
+	return a.Text
 }

@@ -1,12 +1,12 @@
 package provider
 
 import (
-	"crypto/rand"
 	"net/http"
 	"net/url"
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu/cards/pki"
 	"pscemu/problem"
 	"pscemu/provider/login"
 	"pscemu/web"
@@ -15,42 +15,55 @@ import (
 // toCardOrigin sends the browser to the origin that asks for a card's
 // certificate, with a ticket that leads back to this login.
 func (s *Server) toCardOrigin(c echo.Context, p *login.Pending) error {
-	p.CardTicket = rand.Text()
-	if err := s.logins.Save(c.Request().Context(), p); err != nil {
+	ticket, err := s.logins.ToCard(c.Request().Context(), p.ID)
+	if err != nil {
 		return err
 	}
-	q := url.Values{"login": {p.ID}, "ticket": {p.CardTicket}}
-	return web.Leave(c, http.StatusSeeOther, s.config.CardURL+"/card?"+q.Encode())
+	q := url.Values{"login": {p.ID}, "ticket": {ticket}}
+	return web.Leave(c, http.StatusSeeOther, s.cardURL(c)+"/card?"+q.Encode())
 }
 
-// cardOrigin judges the certificate and notes its holder on the login; only
-// the browser that began the login can go on with it.
+// cardOrigin judges the certificate and notes its holder on the login. A card
+// is not even read for a login that another browser began: who was sent a link
+// presents nothing.
 func (s *Server) cardOrigin(c echo.Context) error {
 	ctx, r := c.Request().Context(), c.Request()
-	p, err := s.logins.ByTicket(ctx, c.QueryParam("login"), c.QueryParam("ticket"))
+	p, err := s.logins.AtCard(r, c.QueryParam("login"), c.QueryParam("ticket"))
 	if err != nil {
+		id := ""
+		if p != nil {
+			id = p.ID
+		}
+		s.journal.Add(ctx, id, "card-certificate", nil, err)
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
-	identity, err := s.pki.VerifyCard(ctx, r.TLS.PeerCertificates)
-	if err == nil {
-		_, err = s.cards.PresentCertificate(ctx, identity)
-	}
+	identity, err := s.judgeCard(c)
 	s.journal.Add(ctx, p.ID, "card-certificate", map[string]string{"certificate": presented(r)}, err)
 	if err != nil {
 		return s.errorPage(c, http.StatusForbidden, "Carte refusée", err)
 	}
-	p.CardHolder, p.CardTicket = identity.NationalID, rand.Text()
-	if err := s.logins.Save(ctx, p); err != nil {
-		return err
+	ticket, err := s.logins.Presented(ctx, p.ID, c.QueryParam("ticket"), identity.NationalID)
+	if err != nil {
+		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
-	return web.Leave(c, http.StatusSeeOther, p.Base+s.loginURL(p.ID, "/card-return")+"?ticket="+p.CardTicket)
+	return web.Leave(c, http.StatusSeeOther, p.Base+s.loginURL(p.ID, "/card-return")+"?ticket="+ticket)
 }
 
-// fromCardOrigin ends the login of the card's holder. The second ticket never
-// left this browser's hands, and Get has checked the browser.
+func (s *Server) judgeCard(c echo.Context) (*pki.CardIdentity, error) {
+	identity, err := s.pki.VerifyCard(c.Request().Context(), c.Request().TLS.PeerCertificates)
+	if err == nil {
+		_, err = s.cards.PresentCertificate(c.Request().Context(), identity)
+	}
+	return identity, err
+}
+
+// fromCardOrigin ends the login of the card's holder: the browser is the one
+// that began the login, and it holds the ticket that was made for this holder.
 func (s *Server) fromCardOrigin(c echo.Context, p *login.Pending) error {
-	if _, err := s.logins.ByTicket(c.Request().Context(), p.ID, c.QueryParam("ticket")); err != nil || p.CardHolder == "" {
+	holder, err := s.logins.Returned(c.Request().Context(), p.ID, c.QueryParam("ticket"))
+	if err != nil {
+		s.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": MeansCard}, err)
 		return s.errorPage(c, http.StatusBadRequest, "Carte refusée", err)
 	}
-	return s.complete(c, p, p.CardHolder, "CARD")
+	return s.complete(c, p, holder, "CARD")
 }

@@ -2,12 +2,9 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,13 +16,16 @@ import (
 	"pscemu/identities/ecps"
 	"pscemu/problem"
 	"pscemu/provider/clients"
-	"pscemu/provider/delivery"
 	"pscemu/provider/journal"
 	"pscemu/provider/oidc"
+	"pscemu/store"
 )
 
 // channels are PSC's own parameter: where the person answers.
 var channels = map[string]string{"": ecps.Phone, "MOBILE": ecps.Phone, "CARD": ecps.Card}
+
+// authModes are the same, as tokens name them.
+var authModes = map[string]string{"": "MOBILE", "MOBILE": "MOBILE", "CARD": "CARD"}
 
 // Lifetimes of a CIBA login: PSC's default [?], and the longest a client may
 // ask for.
@@ -58,9 +58,6 @@ func (s *Server) ciba(c echo.Context) error {
 	case err != nil:
 		return s.oauthError(c, answer("server-error"), err)
 	}
-	if b.Notify != "" {
-		go s.notify(*b)
-	}
 	noStore(c)
 	return c.JSON(http.StatusOK, struct {
 		AuthReqID string `json:"auth_req_id"`
@@ -78,25 +75,58 @@ func (s *Server) startBackchannel(ctx context.Context, client *clients.Client, f
 	if r != nil {
 		return nil, r, nil
 	}
-	means, id := channels[form.Get("channel")], form.Get("login_hint")
-	person, err := s.people.Read(ctx, id)
-	if err == nil && means == ecps.Card {
-		err = s.hasCard(ctx, person)
+	b := &oidc.Backchannel{Client: client.ID, LoginID: loginID, NationalID: form.Get("login_hint"),
+		AuthMode: authModes[form.Get("channel")], Scope: form.Get("scope"), Notify: form.Get("client_notification_token")}
+	ask := ecps.Ask{NationalID: b.NationalID, Client: client.Label(), Message: form.Get("binding_message"),
+		Means: channels[form.Get("channel")], Lifetime: lifetime, NoNumber: true}
+	var unable error
+	err := s.store.Update(ctx, func(tx store.Tx) (err error) {
+		kept := *b
+		if unable, err = s.askIn(tx, ask, &kept, client, form.Get("acr_values")); err != nil || unable != nil {
+			return err
+		}
+		if err = s.oidc.StartBackchannelIn(ctx, tx, &kept); err == nil {
+			err = s.promisePing(tx, &kept)
+		}
+		*b = kept
+		return err
+	})
+	return s.begun(b, unable, err)
+}
+
+// begun tells a login that began from one that is refused and one that failed.
+func (s *Server) begun(b *oidc.Backchannel, unable, err error) (*oidc.Backchannel, *refusal, error) {
+	if err != nil {
+		if p := problem.From(err); p.Kind == problem.Internal || p.Kind == problem.TooLarge {
+			return nil, nil, err // the store's, not the person's
+		}
+		unable = err
+	}
+	switch {
+	case problem.Is(unable, "ecps-too-many"):
+		return nil, because("ciba-busy", unable), nil
+	case unable != nil:
+		return nil, because("ciba-user", unable), nil
+	}
+	return b, nil, nil
+}
+
+// askIn asks the person, by phone or at the reader. unable is a refusal that is
+// given after the commit.
+func (s *Server) askIn(tx store.Tx, a ecps.Ask, b *oidc.Backchannel, c *clients.Client, acr string) (unable, err error) {
+	person, err := s.people.ReadIn(tx, a.NationalID)
+	if err == nil && a.Means == ecps.Card {
+		err = s.hasCard(tx, person)
 	}
 	if err != nil {
-		return nil, because("ciba-user", err), nil
+		return nil, err
 	}
-	asked, err := s.ecps.Start(ctx, ecps.Ask{NationalID: id, Client: client.Label(), Message: form.Get("binding_message"), Means: means, Lifetime: lifetime, NoNumber: true})
-	if problem.Is(err, "ecps-too-many") {
-		return nil, because("ciba-busy", err), nil
+	asked, unable, err := s.ecps.StartIn(tx, a)
+	if err != nil || unable != nil {
+		return unable, err
 	}
-	if err != nil {
-		return nil, because("ciba-user", err), nil
-	}
-	mode := map[string]string{ecps.Phone: "MOBILE", ecps.Card: "CARD"}[means]
-	b := &oidc.Backchannel{Client: client.ID, LoginID: loginID, NationalID: id, AuthMode: mode, Request: asked.ID, Scope: form.Get("scope"),
-		ACR: s.acr(client, person, form.Get("acr_values"), mode), ExpiresAt: asked.ExpiresAt, Notify: form.Get("client_notification_token")}
-	return b, nil, s.oidc.StartBackchannel(ctx, b)
+	b.Request, b.ExpiresAt, b.ACR = asked.ID, asked.ExpiresAt, s.acr(c, person, acr, b.AuthMode)
+	return nil, nil
 }
 
 // because is a refusal for a reason that was found elsewhere.
@@ -105,8 +135,8 @@ func because(key string, err error) *refusal {
 	return refused(key, strings.TrimSpace(p.Code+" "+p.Received), p.Expected)
 }
 
-func (s *Server) hasCard(ctx context.Context, person *identities.Identity) error {
-	serials, err := s.cards.Serials(ctx, person.NationalID)
+func (s *Server) hasCard(tx store.Tx, person *identities.Identity) error {
+	serials, err := s.cards.SerialsIn(tx, person.NationalID)
 	if err == nil && len(serials) == 0 {
 		err = problem.New(problem.Conflict, "card-none", "this person has no card that can be used").Got(person.NationalID).Do("issue one: pscemu cards issue")
 	}
@@ -126,6 +156,9 @@ func (s *Server) judgeBackchannel(client *clients.Client, form url.Values) *refu
 	scopes := strings.Fields(form.Get("scope"))
 	plain := s.settings.Policies(client.Policies, nil).BindingMessage == "plain"
 	channel := form.Get("channel")
+	if p := tooLongIn(form, "login_hint", "scope", "acr_values"); p != nil {
+		return refused("ciba-too-long", p.Received, p.Expected)
+	}
 	switch {
 	case !client.AllowsGrant(clients.CIBA):
 		return refused("ciba-forbidden", client.ID, "backchannel_token_delivery_mode poll or ping in the registration")
@@ -182,44 +215,4 @@ func requestedExpiry(v string) (time.Duration, *refusal) {
 		return 0, refused("ciba-expiry", v, "seconds, at least 1")
 	}
 	return min(time.Duration(min(n, 3600))*time.Second, cibaMaxLifetime), nil
-}
-
-// notify waits for the person's answer and pings the client once (CIBA Core
-// §10.2): no redirect is followed, nothing is tried again.
-func (s *Server) notify(b oidc.Backchannel) {
-	ctx := context.Background()
-	r, err := s.ecps.Wait(ctx, b.Request)
-	if err != nil || r.State == ecps.Expired {
-		return
-	}
-	client, err := s.clients.Get(ctx, b.Client)
-	if err != nil || client.DeliveryMode != clients.Ping {
-		return // removed, or registered otherwise meanwhile
-	}
-	body, err := json.Marshal(map[string]string{"auth_req_id": b.ID})
-	if err == nil {
-		err = s.sender.Send(ctx, delivery.Delivery{Kind: "ciba-ping", Client: b.Client, LoginID: b.LoginID, URI: client.NotificationEndpoint},
-			delivery.Message{ContentType: "application/json", Authorization: "Bearer " + b.Notify, Body: string(body), Tries: 1})
-	}
-	s.journal.Add(ctx, b.LoginID, "ciba-ping", map[string]string{"state": string(r.State)}, err)
-}
-
-// Resume goes on with what an earlier run left: pings and logout deliveries.
-func (s *Server) Resume(ctx context.Context) error {
-	all, err := s.oidc.Backchannels(ctx)
-	if err != nil {
-		return err
-	}
-	sent, err := s.sender.List(ctx, "")
-	if err != nil {
-		return err
-	}
-	for _, b := range all {
-		done := slices.ContainsFunc(sent, func(d delivery.Delivery) bool { return d.Kind == "ciba-ping" && d.LoginID == b.LoginID })
-		if b.Notify != "" && !done {
-			slog.DebugContext(ctx, "waiting again for an answer", "login", b.LoginID)
-			go s.notify(b)
-		}
-	}
-	return s.sender.Resume()
 }

@@ -85,6 +85,7 @@ var Answers = []Answer{
 	{"ciba-user-code", "ciba", "user_code", 400, "invalid_request", "User code not supported", Source},
 	{"ciba-token-unasked", "ciba", "client_notification_token with poll mode", 400, "invalid_request", "Client Notification token supported only for the ping mode", Source},
 	{"ciba-token-long", "ciba", "client_notification_token over 1024 characters", 400, "invalid_request", "Client Notification token length is limited to 1024 characters", Source},
+	{"ciba-too-long", "ciba", "a parameter that is longer than is kept", 400, "invalid_request", "Invalid Request", Ours},
 	{"ciba-token-missing", "ciba", "no client_notification_token with ping mode", 400, "invalid_request", "Client Notification token needs to be provided with the ping mode", Source},
 	{"ciba-busy", "ciba", "too many requests wait for this person", 503, "server_error", "Failed to send authentication request", Source},
 
@@ -92,6 +93,7 @@ var Answers = []Answer{
 	{"par-redirect-uri", "par", "missing or unregistered redirect_uri", 400, "invalid_request", "Invalid parameter: redirect_uri", Source},
 	{"par-response-type", "par", "unknown response_type", 400, "invalid_request", "Unsupported response type", Source},
 	{"par-object", "par", "unreadable request object", 400, "invalid_request_object", "Invalid Request", Source},
+	{"par-too-long", "par", "a parameter that is longer than is kept", 400, "invalid_request", "Invalid Request", Ours},
 	{"device-forbidden", "device", "client not allowed", 400, "unauthorized_client", "Client is not allowed to initiate OAuth 2.0 Device Authorization Grant. The flow is disabled for the client.", Measured},
 	{"registration-forbidden", "registration", "dynamic registration", 403, "insufficient_scope", "Policy 'Trusted Hosts' rejected request to client-registration service. Details: Host not trusted.", Source},
 
@@ -171,7 +173,7 @@ func (s *Server) description(a Answer, reason error) string {
 	if reason != nil && !s.settings.Strict() {
 		text = strings.TrimPrefix(text+": "+reason.Error(), ": ")
 	}
-	return printable(text)
+	return text
 }
 
 // oauthError answers a client of the back channel.
@@ -182,29 +184,7 @@ func (s *Server) oauthError(c echo.Context, a Answer, reason error) error {
 	} else {
 		s.why(c, a.problem("", ""))
 	}
-	return c.JSON(a.Status, struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}{a.Error, s.description(a, reason)})
-}
-
-// printable keeps to the characters RFC 6749 §5.2 allows, and a bounded length.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '"':
-			return '\''
-		case r == '\\':
-			return '/'
-		case r < 0x20 || r == 0x7f:
-			return ' '
-		}
-		return r
-	}, s)
-	if r := []rune(s); len(r) > 600 {
-		s = string(r[:600]) + "…"
-	}
-	return s
+	return oauthJSON(c, a.Status, a.Error, s.description(a, reason))
 }
 
 // tokenError finds the answer for whatever the token endpoint refused.

@@ -126,7 +126,7 @@ func (s *Server) spoiledCallback(ctx context.Context, params pairs, who oidc.Aut
 	case "callback-error":
 		out = append(pairs{{"error", "access_denied"}, {"error_description", "fault of the emulator"}}, out...)
 	case "callback-server-error":
-		out = append(pairs{{"error", "server_error"}, {"error_description", `<img src=x onerror="document.title='pscemu-xss'"><b>pscemu-xss</b>`}}, out...)
+		out = append(pairs{{"error", "server_error"}, {"error_description", `<img src=x onerror='document.title=/pscemu-xss/.source'><b>pscemu-xss</b>`}}, out...)
 	}
 	return out
 }

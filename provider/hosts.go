@@ -3,6 +3,7 @@ package provider
 import (
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -58,7 +59,81 @@ func (s *Server) siteOf(host string) site {
 	return site{s.config.BaseURL, s.config.BaseURL}
 }
 
+// pin is the Strict-Transport-Security header for a request's host, "" for
+// none. A browser that hears it speaks TLS alone with that name for a year, on
+// every port: on localhost that breaks each http://localhost callback of the
+// machine, on a vendor's name their other services. The real hosts are served
+// by TLS alone everywhere, and pinned by PSC itself, so that their pin harms
+// nobody; it is what PSC answers.
+func (s *Server) pin(host string) string {
+	name := strings.ToLower(host)
+	if h, _, err := net.SplitHostPort(name); err == nil {
+		name = h
+	}
+	switch policy := s.settings.Policies(nil, nil).HSTS; {
+	case policy == "off":
+		return ""
+	case slices.Contains(RealHosts(), name):
+		return "max-age=31536000; includeSubDomains"
+	case policy == "configured" && s.configured(name) && !ofThisMachine(name):
+		return "max-age=31536000"
+	}
+	return ""
+}
+
+// configured tells whether the settings name this host.
+func (s *Server) configured(name string) bool {
+	return slices.Contains(s.config.Hosts, name) || name == hostname(s.config.BaseURL)
+}
+
+// ofThisMachine tells of names that every machine has for itself, and of
+// addresses, which browsers do not pin.
+func ofThisMachine(name string) bool {
+	name = strings.TrimSuffix(name, ".")
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || strings.HasSuffix(name, ".localdomain") || net.ParseIP(strings.Trim(name, "[]")) != nil
+}
+
 func (s *Server) site(c echo.Context) site { return s.siteOf(c.Request().Host) }
+
+// here is the base URL under the name by which the browser came, when that is
+// one of ours: a login stays under it, since its cookie does.
+func (s *Server) here(c echo.Context) string {
+	host := strings.ToLower(c.Request().Host)
+	if s.ours(hostName(host)) {
+		return "https://" + host + s.config.Root
+	}
+	return s.site(c).Wallet
+}
+
+// cardURL is the card origin under that same name, so that the cookie of the
+// login goes there too: a host's ports share its cookies. Behind every name of
+// ours are the same listeners, so this holds for the real names too.
+func (s *Server) cardURL(c echo.Context) string {
+	u, err := url.Parse(s.config.CardURL)
+	name := hostName(c.Request().Host)
+	if err != nil || !s.ours(name) {
+		return s.config.CardURL
+	}
+	u.Host = net.JoinHostPort(name, u.Port())
+	return u.String()
+}
+
+// ours tells a name that the emulator's certificate holds.
+func (s *Server) ours(name string) bool {
+	base, err := url.Parse(s.config.BaseURL)
+	if err == nil && strings.EqualFold(base.Hostname(), name) {
+		return true
+	}
+	return name == "localhost" || name == "127.0.0.1" || name == "::1" || slices.Contains(s.config.Hosts, name) || slices.Contains(RealHosts(), name)
+}
+
+// hostName is a Host header's name in lower case, without port and brackets.
+func hostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.Trim(host, "[]"))
+}
 
 // underItsName tells the token service which issuer a request was made to.
 func (s *Server) underItsName(next http.Handler) http.Handler {

@@ -18,6 +18,7 @@ import (
 	"pscemu/provider/clients"
 	"pscemu/provider/login"
 	"pscemu/provider/oidc"
+	"pscemu/store"
 	"pscemu/web"
 )
 
@@ -73,6 +74,7 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 	var err error
 	switch tab {
 	case "card":
+		data["Listed"] = s.settings.Policies(nil, nil).DoorCardList
 		data["Cards"], data["Inserted"], err = s.atReader(ctx, p, q)
 	case "test":
 		data["People"], err = s.findPeople(ctx, q)
@@ -83,19 +85,24 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 	return s.formPage(c, "login", data, refusal)
 }
 
-// atReader are the cards that can be used: the one in the reader, or any. The
-// login remembers which one was in it.
+// atReader are the cards that can be used: the one in the reader, or any that
+// the door card-list shows. The login remembers which one was in it.
 func (s *Server) atReader(ctx context.Context, p *login.Pending, q string) ([]cards.Card, bool, error) {
 	card, err := s.cards.Inserted(ctx)
 	if err != nil {
 		return nil, false, err
 	}
+	if card == nil && !s.settings.Policies(nil, nil).DoorCardList {
+		return nil, false, nil // nobody is listed to a visitor
+	}
 	if card == nil {
 		all, err := s.cards.List(ctx, q, "", 50)
 		return all, false, err
 	}
-	p.Reader = card.Serial
-	return []cards.Card{*card}, true, s.logins.Save(ctx, p)
+	if p.Reader != card.Serial {
+		_, err = s.logins.Change(ctx, p.ID, func(p *login.Pending) error { p.Reader = card.Serial; return nil })
+	}
+	return []cards.Card{*card}, true, err
 }
 
 // findPeople is the test tab's search: what two seconds find, since anybody
@@ -112,12 +119,15 @@ func (s *Server) findPeople(ctx context.Context, q string) ([]identities.Identit
 
 // submitECPS sends the request to the phone.
 func (s *Server) submitECPS(c echo.Context, p *login.Pending) error {
-	ctx, id := c.Request().Context(), strings.TrimSpace(c.FormValue("login"))
+	ctx := c.Request().Context()
+	id, err := field(c.FormValue("login"), "login")
+	if err != nil {
+		return s.showLogin(c, p, "ecps", err)
+	}
 	if id == "" {
 		return s.showLogin(c, p, "ecps", problem.New(problem.Invalid, "national-id-missing", "Indiquez votre identifiant").Want("l'identifiant national complet, imprimé au-dessus du nom sur la carte"))
 	}
-	s.dropRequest(ctx, p)
-	r, err := s.ecps.Start(ctx, ecps.Ask{NationalID: id, Client: p.ClientName})
+	err = s.ask(ctx, p, id)
 	s.journal.Add(ctx, p.ID, "ecps-request", map[string]string{"national_id": id}, err)
 	if err != nil {
 		return s.showLogin(c, p, "ecps", err)
@@ -127,18 +137,53 @@ func (s *Server) submitECPS(c echo.Context, p *login.Pending) error {
 	} else {
 		s.logins.Remember(c.Response(), "")
 	}
-	p.Request = r.ID
-	if err := s.logins.Save(ctx, p); err != nil {
-		return err
-	}
 	return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "/wait"))
 }
 
-// dropRequest takes back a request that still waits.
-func (s *Server) dropRequest(ctx context.Context, p *login.Pending) {
-	if p.Request != "" {
-		_, _ = s.ecps.Answer(ctx, p.Request, ecps.Cancelled) // settled ones stay as they are
+// ask sends a request to the phone and makes the login wait for it. One that it
+// waited for before is taken back first, also when the new one is refused.
+func (s *Server) ask(ctx context.Context, p *login.Pending, nationalID string) error {
+	takeBack := func(tx store.Tx) error {
+		_, err := s.logins.ChangeIn(tx, p.ID, func(p *login.Pending) error { return s.takeBackIn(tx, p) })
+		return err
 	}
+	if p.Request != "" {
+		if err := s.store.Update(ctx, takeBack); err != nil {
+			return err
+		}
+	}
+	var verdict error
+	err := s.store.Update(ctx, func(tx store.Tx) (err error) {
+		_, err = s.logins.ChangeIn(tx, p.ID, func(p *login.Pending) (err error) {
+			if err = s.takeBackIn(tx, p); err != nil {
+				return err
+			}
+			var r *ecps.Request
+			if r, verdict, err = s.ecps.StartIn(tx, ecps.Ask{NationalID: nationalID, Client: p.ClientName}); r != nil {
+				p.Request = r.ID
+			}
+			return err
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return verdict
+}
+
+// takeBackIn cancels the request that the login waits for; a settled one stays
+// as it is.
+func (s *Server) takeBackIn(tx store.Tx, p *login.Pending) error {
+	if p.Request == "" {
+		return nil
+	}
+	_, err := s.ecps.AnswerIn(tx, p.Request, ecps.Cancelled)
+	if refusal := (*problem.Error)(nil); errors.As(err, &refusal) {
+		err = nil
+	}
+	p.Request = ""
+	return err
 }
 
 // waitPage shows the number to compare; a refreshed page without JavaScript
@@ -178,6 +223,9 @@ func (s *Server) patience(c echo.Context) (context.Context, context.CancelFunc) 
 
 // waitState answers as soon as the request is settled.
 func (s *Server) waitState(c echo.Context, p *login.Pending) error {
+	if err := Hold(c); err != nil {
+		return err
+	}
 	ctx, stop := s.patience(c)
 	defer stop()
 	r, err := s.ecps.Wait(ctx, p.Request)
@@ -225,18 +273,22 @@ func (s *Server) submitTOTP(c echo.Context, p *login.Pending) error {
 
 // submitCard is the virtual reader: a card and its code porteur.
 func (s *Server) submitCard(c echo.Context, p *login.Pending) error {
-	serial := c.FormValue("card")
-	if serial == "" {
-		return s.showLogin(c, p, "card", problem.New(problem.Invalid, "card-missing", "Choisissez une carte"))
+	serial, err := field(c.FormValue("card"), "card")
+	if err == nil && serial == "" {
+		err = problem.New(problem.Invalid, "card-missing", "Choisissez une carte")
+	}
+	if err != nil {
+		return s.showLogin(c, p, "card", err)
 	}
 	ctx := c.Request().Context()
-	err := s.cards.InReader(ctx, serial, p.Reader)
+	err = s.cards.InReader(ctx, serial, p.Reader)
 	var card *cards.Card
 	if err == nil {
 		card, err = s.cards.PresentPIN(ctx, serial, c.FormValue("pin"))
 	} else if p.Reader != "" {
-		p.Reader = "" // the next try begins with what is in the reader then
-		err = errors.Join(err, s.logins.Save(ctx, p))
+		// The next try begins with what is in the reader then.
+		_, changed := s.logins.Change(ctx, p.ID, func(p *login.Pending) error { p.Reader = ""; return nil })
+		err = errors.Join(err, changed)
 	}
 	s.journal.Add(ctx, p.ID, "means", map[string]string{"means": MeansCard, "card": serial}, err)
 	if err != nil {
@@ -250,8 +302,11 @@ func (s *Server) submitTest(c echo.Context, p *login.Pending) error {
 	if !s.settings.Policies(nil, nil).DoorTestIdentity || p.Wallet != "" {
 		return s.showLogin(c, p, "ecps", problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée"))
 	}
-	id := c.FormValue("identity")
-	if _, err := s.people.Read(c.Request().Context(), id); err != nil {
+	id, err := field(c.FormValue("identity"), "identity")
+	if err == nil {
+		_, err = s.people.Read(c.Request().Context(), id)
+	}
+	if err != nil {
 		return s.showLogin(c, p, "test", err)
 	}
 	s.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": "test", "national_id": id}, nil)
@@ -261,8 +316,14 @@ func (s *Server) submitTest(c echo.Context, p *login.Pending) error {
 // cancel tells the service that the person gave up.
 func (s *Server) cancel(c echo.Context, p *login.Pending) error {
 	ctx := c.Request().Context()
-	s.dropRequest(ctx, p)
-	if err := s.logins.End(ctx, p); err != nil {
+	err := s.store.Update(ctx, func(tx store.Tx) error {
+		ended, err := s.logins.EndIn(tx, p.ID)
+		if err != nil {
+			return err
+		}
+		return s.takeBackIn(tx, ended)
+	})
+	if err != nil {
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
 	if p.Wallet != "" {
@@ -280,7 +341,7 @@ func (s *Server) complete(c echo.Context, p *login.Pending, nationalID, authMode
 	ctx := c.Request().Context()
 	client, person, err := s.parties(ctx, p.ClientID, nationalID)
 	if err == nil {
-		err = s.logins.End(ctx, p)
+		err = s.logins.End(ctx, p.ID)
 	}
 	if err != nil {
 		s.journal.Add(ctx, p.ID, "means", nil, err)

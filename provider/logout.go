@@ -3,17 +3,14 @@ package provider
 import (
 	"context"
 	"net/http"
-	"net/url"
+	"regexp"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/identities"
 	"pscemu/problem"
 	"pscemu/provider/clients"
-	"pscemu/provider/delivery"
-	"pscemu/provider/journal"
 	"pscemu/provider/oidc"
 	"pscemu/web"
 )
@@ -38,13 +35,13 @@ func (s *Server) logout(c echo.Context) error {
 	if err := s.logoutTarget(ctx, hint, target, form.Get("client_id")); err != nil {
 		return s.logoutRefused(c, "logout-redirect", hint.ClientID, err)
 	}
-	ended, err := s.oidc.EndSession(ctx, hint.SID)
+	out, err := s.endSession(ctx, hint.SID)
 	if err != nil {
 		return err
 	}
 	loginID := ""
-	if ended != nil {
-		loginID = ended.LoginID
+	if out != nil {
+		loginID = out.LoginID
 	}
 	s.journal.Add(ctx, loginID, "logout", map[string]string{"client_id": hint.ClientID}, nil)
 	if sid, _ := s.logins.Session(c.Request()); sid == hint.SID {
@@ -54,7 +51,7 @@ func (s *Server) logout(c echo.Context) error {
 	if target != "" {
 		target = withState(target, form.Get("state"))
 	}
-	return s.leave(c, ended, target)
+	return s.leave(c, out, target)
 }
 
 func (s *Server) logoutRefused(c echo.Context, key, clientID string, err error) error {
@@ -96,9 +93,9 @@ func withQuery(target string, params pairs) string {
 	return target + separator + params.encode()
 }
 
-// logoutWithoutHint asks the person first; the browser's cookie, which no
-// other site can make it send with a POST, is the proof of the answer. The
-// cookie is the wallet host's.
+// logoutWithoutHint asks the person first, on a page of this host: another
+// port of it could make the browser send its cookie too. The cookie is the
+// wallet host's.
 func (s *Server) logoutWithoutHint(c echo.Context) error {
 	if at := s.site(c); at.Wallet != at.Auth && c.Request().Host == strings.TrimPrefix(at.Auth, "https://") {
 		return web.Leave(c, http.StatusSeeOther, at.Wallet+c.Request().URL.Path)
@@ -106,27 +103,30 @@ func (s *Server) logoutWithoutHint(c echo.Context) error {
 	if c.Request().Method != http.MethodPost || c.FormValue("confirm") != "yes" {
 		return s.page(c, http.StatusOK, "logout", map[string]any{"Title": "Déconnexion"})
 	}
-	var ended *oidc.Browser
+	if err := fromHere(c.Request()); err != nil {
+		s.journal.Add(c.Request().Context(), "", "logout", nil, err)
+		return s.errorPage(c, http.StatusForbidden, "Requête refusée", err)
+	}
+	var out *ended
 	if b := s.browserSession(c); b != nil {
 		var err error
-		if ended, err = s.oidc.EndSession(c.Request().Context(), b.SID); err != nil {
+		if out, err = s.endSession(c.Request().Context(), b.SID); err != nil {
 			return err
 		}
 		s.journal.Add(c.Request().Context(), b.LoginID, "logout", map[string]string{"national_id": b.NationalID}, nil)
 	}
 	s.logins.ClearSession(c.Response())
 	s.setSessionState(c, "")
-	return s.leave(c, ended, "")
+	return s.leave(c, out, "")
 }
 
-// leave tells the session's clients and sends the browser on: their servers by
-// the back channel, their pages in frames, if they registered for it.
-func (s *Server) leave(c echo.Context, ended *oidc.Browser, target string) error {
-	frames := []string{}
-	if ended != nil {
-		frames = s.tellClients(c.Request().Context(), ended)
+// leave sends the browser on, through frames of the clients that registered for
+// them.
+func (s *Server) leave(c echo.Context, out *ended, target string) error {
+	if out == nil {
+		return s.leaveBy(c, nil, target)
 	}
-	return s.leaveBy(c, frames, target)
+	return s.leaveBy(c, out.frames, target)
 }
 
 func (s *Server) leaveBy(c echo.Context, frames []string, target string) error {
@@ -134,8 +134,12 @@ func (s *Server) leaveBy(c echo.Context, frames []string, target string) error {
 	case len(frames) > 0:
 		var origins []string
 		for _, f := range frames {
-			origins = append(origins, clients.Origin(f))
+			if origin := clients.Origin(f); plainOrigin.MatchString(origin) {
+				origins = append(origins, origin)
+			}
 		}
+		slices.Sort(origins)
+		origins = slices.Compact(origins)
 		c.Response().Header().Set("Content-Security-Policy", csp+"; frame-src "+strings.Join(origins, " "))
 		return s.page(c, http.StatusOK, "leaving", map[string]any{"Title": "Déconnexion", "Frames": frames, "Target": target})
 	case target == "":
@@ -146,34 +150,5 @@ func (s *Server) leaveBy(c echo.Context, frames []string, target string) error {
 	return web.Leave(c, http.StatusFound, target)
 }
 
-// tellClients sends logout tokens (OIDC Back-Channel Logout 1.0 §2.4) and
-// returns the frames of the front channel.
-func (s *Server) tellClients(ctx context.Context, ended *oidc.Browser) (frames []string) {
-	for _, id := range ended.Clients {
-		client, err := s.clients.Get(ctx, id)
-		if err != nil {
-			continue // removed meanwhile
-		}
-		if client.FrontchannelLogoutURI != "" {
-			frames = append(frames, withQuery(client.FrontchannelLogoutURI, pairs{{"iss", ended.Issuer}, {"sid", ended.SID}}))
-		}
-		if client.BackchannelLogoutURI == "" {
-			continue
-		}
-		token, err := s.logoutToken(ended, id)
-		if err == nil {
-			err = s.sender.Send(ctx, delivery.Delivery{Kind: "backchannel-logout", Client: id, URI: client.BackchannelLogoutURI},
-				delivery.Message{ContentType: "application/x-www-form-urlencoded", Body: url.Values{"logout_token": {token}}.Encode(), Tries: delivery.MaxTries})
-		}
-		s.journal.Add(ctx, ended.LoginID, "backchannel-logout", map[string]string{"client_id": id}, err)
-	}
-	return frames
-}
-
-const logoutEvent = `{"http://schemas.openid.net/event/backchannel-logout":{}}`
-
-func (s *Server) logoutToken(ended *oidc.Browser, clientID string) (string, error) {
-	now := s.clock.Now()
-	return s.oidc.SignJWT("logout+jwt", pairs{{"exp", itoa(int(now.Add(2 * time.Minute).Unix()))}, {"iat", itoa(int(now.Unix()))}, {"jti", journal.NewID()},
-		{"iss", ended.Issuer}, {"aud", clientID}, {"sub", identities.Sub(ended.NationalID)}, {"typ", "Logout"}, {"sid", ended.SID}, {"events", logoutEvent}})
-}
+// plainOrigin keeps a registered address from adding directives to a policy.
+var plainOrigin = regexp.MustCompile(`^https?://[A-Za-z0-9.:\[\]-]+$`)

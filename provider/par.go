@@ -81,6 +81,10 @@ func (s *Server) pushable(ctx context.Context, client *clients.Client, sent url.
 	if err != nil {
 		return nil, refused("par-object", problem.From(err).Error(), "a JWS signed by a key of the client's jwks")
 	}
+	if form, err = keptParameters(form); err != nil {
+		p := problem.From(err)
+		return nil, refused("par-too-long", p.Received, p.Expected)
+	}
 	if err := redirectProblem(client, form.Get("redirect_uri")); err != nil {
 		return nil, refused("par-redirect-uri", form.Get("redirect_uri"), "one of the client's registered redirect URIs")
 	}

@@ -127,13 +127,11 @@ func (s *Server) bearerRefused(c echo.Context, err error) error {
 // unauthorized writes the challenge of RFC 6750 §3 as Keycloak does.
 func (s *Server) unauthorized(c echo.Context, key string) error {
 	a := answer(key)
-	challenge, body := `Bearer realm="esante-wallet"`, map[string]string{}
-	if a.Error != "" {
-		challenge += fmt.Sprintf(`, error="%s", error_description="%s"`, a.Error, a.Text)
-		body = map[string]string{"error": a.Error, "error_description": a.Text}
+	c.Response().Header().Set("WWW-Authenticate", bearerChallenge(a.Error, a.Text))
+	if a.Error == "" {
+		return c.JSON(a.Status, struct{}{})
 	}
-	c.Response().Header().Set("WWW-Authenticate", challenge)
-	return c.JSON(a.Status, body)
+	return oauthJSON(c, a.Status, a.Error, a.Text)
 }
 
 // bearer reads the token from the header, or from the body of a POST

@@ -90,7 +90,9 @@ type Parts struct {
 
 // New makes the provider.
 func New(c Config, p Parts) *Server {
-	return &Server{config: c, settings: p.Settings, store: p.Store, sender: p.Sender, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal, faults: p.Faults, metrics: p.Metrics, tracer: p.Tracer, closing: p.Closing}
+	s := &Server{config: c, settings: p.Settings, store: p.Store, sender: p.Sender, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal, faults: p.Faults, metrics: p.Metrics, tracer: p.Tracer, closing: p.Closing}
+	s.logins.Dropped = s.dropped
+	return s
 }
 
 // Handler serves the protocol listener.
@@ -133,7 +135,7 @@ func (s *Server) echo(listener string) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.httpError
-	e.Use(s.tracer.Requests(listener), s.metrics.Requests(listener), middleware.Recover(), securityHeaders, s.bodyLimit)
+	e.Use(s.tracer.Requests(listener), s.metrics.Requests(listener), middleware.Recover(), s.securityHeaders, s.bodyLimit)
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
 	e.GET("/", func(c echo.Context) error { return web.Redirect(c, http.StatusSeeOther, "/home") })
 	return e
@@ -156,11 +158,13 @@ func normalise(next http.Handler) http.Handler {
 
 const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+func (s *Server) securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		if pin := s.pin(c.Request().Host); pin != "" {
+			h.Set("Strict-Transport-Security", pin)
+		}
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "SAMEORIGIN")
 		return next(c)
@@ -188,7 +192,7 @@ func (s *Server) httpError(err error, c echo.Context) {
 	if strings.HasPrefix(c.Request().URL.Path, RealmPath+"/") {
 		answer := map[string]string{"error": "HTTP " + itoa(status) + " " + text}
 		if p != nil && !s.settings.Strict() {
-			answer["error_description"] = p.Error()
+			answer["error_description"] = wireText(p.Error())
 		}
 		_ = c.JSON(status, answer)
 		return
@@ -247,8 +251,8 @@ func (s *Server) why(c echo.Context, reason error) string {
 	h := c.Response().Header()
 	if h.Get(journal.HeaderWhy) == "" {
 		login := ""
-		if strings.HasPrefix(c.Path(), "/login/:id") {
-			login = c.Param("id")
+		if id := c.Param("id"); strings.HasPrefix(c.Path(), "/login/:id") && len(id) <= mostField {
+			login = id
 		}
 		if to := s.journal.Why(problem.From(reason).Code, login); to != "" {
 			h.Set(journal.HeaderWhy, to)

@@ -1,8 +1,8 @@
 package provider
 
 import (
+	"cmp"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +15,7 @@ import (
 	"pscemu/provider/login"
 	"pscemu/provider/oidc"
 	"pscemu/static"
+	"pscemu/store"
 	"pscemu/web"
 )
 
@@ -25,9 +26,9 @@ import (
 // walletTask is something a person does on the portal after a login.
 type walletTask struct {
 	title string
-	tabs  []string // of the login page
-	modes []string // authModes it takes
-	done  func(*Server, echo.Context, *login.Pending, oidc.Authentication) error
+	tabs  []string                                                               // of the login page
+	modes []string                                                               // authModes it takes
+	done  func(*Server, echo.Context, *login.Pending, oidc.Authentication) error // ends the login
 }
 
 var walletTasks = map[string]walletTask{
@@ -62,13 +63,25 @@ func (s *Server) ownForms(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// fromHere tells whether a form was sent by a page of this host.
+// fromHere tells whether a form was sent by a page of this host and port. What
+// a browser says counts: Origin, and Sec-Fetch-Site. A page without an origin
+// (null) is not ours: layout.html has our pages name theirs. A program that
+// says neither has no person's cookies to abuse.
 func fromHere(r *http.Request) error {
-	origin := r.Header.Get("Origin")
-	if r.Method != http.MethodPost || origin == "" || origin == "null" || strings.EqualFold(strings.TrimPrefix(origin, "https://"), r.Host) {
+	if r.Method == http.MethodGet {
 		return nil
 	}
-	return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").Got(origin).Want("https://" + r.Host)
+	for _, origin := range r.Header.Values("Origin") {
+		if !strings.EqualFold(origin, "https://"+r.Host) {
+			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").Got(origin).Want("https://" + r.Host)
+		}
+	}
+	for _, site := range r.Header.Values("Sec-Fetch-Site") {
+		if site != "same-origin" && site != "none" {
+			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").Got("Sec-Fetch-Site: " + site).Want("same-origin")
+		}
+	}
+	return nil
 }
 
 func (s *Server) walletHome(c echo.Context) error {
@@ -82,11 +95,7 @@ func (s *Server) startWalletTask(c echo.Context) error {
 	if !known {
 		return echo.ErrNotFound
 	}
-	p, err := s.logins.New(c.Response(), c.Request(), "", static.Translate(s.language(c), task.title), s.site(c).Wallet, url.Values{})
-	if err == nil {
-		p.Wallet = name
-		err = s.logins.Save(c.Request().Context(), p)
-	}
+	p, err := s.logins.New(c.Response(), c.Request(), login.Pending{ClientName: static.Translate(s.language(c), task.title), Base: s.here(c), Wallet: name})
 	if err != nil {
 		return err
 	}
@@ -102,9 +111,6 @@ func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, au
 		err = problem.New(problem.Forbidden, "wallet-other-means", "Ce moyen de connexion ne sert pas ici").Got(authMode).Want(strings.Join(task.modes, " ou "))
 	}
 	if err == nil {
-		err = s.logins.End(ctx, p)
-	}
-	if err == nil {
 		err = task.done(s, c, p, oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()})
 	}
 	s.journal.Add(ctx, p.ID, "wallet", map[string]string{"task": p.Wallet, "national_id": nationalID}, err)
@@ -114,19 +120,37 @@ func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, au
 	return nil
 }
 
-func (s *Server) activateByCard(c echo.Context, _ *login.Pending, who oidc.Authentication) error {
-	a, err := s.ecps.StartActivation(c.Request().Context(), who.Person.NationalID, ecps.ByCard)
-	if err != nil {
+// activateByCard begins the activation as the login ends; its page is this
+// browser's alone.
+func (s *Server) activateByCard(c echo.Context, p *login.Pending, who oidc.Authentication) error {
+	var a *ecps.Activation
+	var verdict error
+	err := s.store.Update(c.Request().Context(), func(tx store.Tx) (err error) {
+		if _, err = s.logins.EndIn(tx, p.ID); err != nil {
+			return err
+		}
+		if a, verdict, err = s.ecps.StartActivationIn(tx, who.Person.NationalID, ecps.ByCard); a == nil {
+			return err
+		}
+		return s.logins.BindIn(tx, a.ID, p.Browser, a.ExpiresAt.Sub(s.clock.Now())+pageKept)
+	})
+	if err = cmp.Or(err, verdict); err != nil {
 		return err
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/wallet/activation/"+a.ID)
 }
 
-func (s *Server) bravo(c echo.Context, _ *login.Pending, who oidc.Authentication) error {
+func (s *Server) bravo(c echo.Context, p *login.Pending, who oidc.Authentication) error {
+	if err := s.logins.End(c.Request().Context(), p.ID); err != nil {
+		return err
+	}
 	return s.page(c, http.StatusOK, "wallet_bravo", map[string]any{"Title": "Bravo", "Person": who.Person})
 }
 
 func (s *Server) openWalletSession(c echo.Context, p *login.Pending, who oidc.Authentication) error {
+	if err := s.logins.End(c.Request().Context(), p.ID); err != nil {
+		return err
+	}
 	sid, secret, err := s.oidc.OpenSession(c.Request().Context(), who)
 	if err != nil {
 		return err
@@ -149,8 +173,11 @@ var hidden = []string{"identity-unknown", "ecps-contacts-missing"}
 // activateByContact sends the mail and the SMS. With policy hide-unknown-ids
 // whoever cannot have them sees the same page.
 func (s *Server) activateByContact(c echo.Context) error {
-	id := strings.TrimSpace(c.FormValue("login"))
-	_, err := s.ecps.StartActivation(c.Request().Context(), id, ecps.ByContact)
+	id, err := field(c.FormValue("login"), "login")
+	if err != nil {
+		return s.showContact(c, err)
+	}
+	_, err = s.ecps.StartActivation(c.Request().Context(), id, ecps.ByContact)
 	s.journal.Add(c.Request().Context(), journal.NewID(), "wallet", map[string]string{"task": "activate-contact", "national_id": id}, err)
 	if err != nil && !(s.settings.Policies(nil, nil).HideUnknownIDs && slices.Contains(hidden, problem.From(err).Code)) {
 		return s.showContact(c, err)
@@ -158,9 +185,16 @@ func (s *Server) activateByContact(c echo.Context) error {
 	return s.page(c, http.StatusOK, "wallet_sent", map[string]any{"Title": "Courriel et SMS envoyés", "Login": id})
 }
 
-// activationPage shows the QR code while it is valid. Its address is the
-// secret of the browser that presented the card.
+// pageKept is how long the page of an activation that has ended still says so.
+const pageKept = time.Hour
+
+// activationPage shows the QR code while it is valid, to the browser that
+// presented the card.
 func (s *Server) activationPage(c echo.Context) error {
+	if err := s.logins.Bound(c.Request(), c.Param("id")); err != nil {
+		s.journal.Add(c.Request().Context(), "", "wallet", map[string]string{"task": "activation-page"}, err)
+		return s.errorPage(c, http.StatusForbidden, problem.From(err).Reason, err)
+	}
 	a, err := s.ecps.Activation(c.Request().Context(), c.Param("id"))
 	if err != nil || a.By != ecps.ByCard {
 		return s.errorPage(c, http.StatusNotFound, "Cette activation n'existe pas", err)
@@ -188,6 +222,12 @@ func activationStateOf(a *ecps.Activation, left int) string {
 // activationState answers as soon as the phone has read the code, or its time
 // is over.
 func (s *Server) activationState(c echo.Context) error {
+	if err := s.logins.Bound(c.Request(), c.Param("id")); err != nil {
+		return c.JSON(http.StatusForbidden, map[string]string{"state": "gone"})
+	}
+	if err := Hold(c); err != nil {
+		return err
+	}
 	ctx, stop := s.patience(c)
 	defer stop()
 	a, err := s.ecps.WaitActivation(ctx, c.Param("id"))
@@ -232,31 +272,29 @@ func (s *Server) endDevice(c echo.Context, b *oidc.Browser) error {
 	return web.Redirect(c, http.StatusSeeOther, "/wallet/devices")
 }
 
+// sessionsShown is how many sessions a page lists.
+const sessionsShown = 100
+
 func (s *Server) sessionsPage(c echo.Context, b *oidc.Browser) error {
-	all, err := s.oidc.Sessions(c.Request().Context(), b.NationalID)
+	all, next, err := s.oidc.Sessions(c.Request().Context(), b.NationalID, c.QueryParam("after"), sessionsShown)
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "wallet_sessions", map[string]any{"Title": "Mes sessions", "NationalID": b.NationalID, "Sessions": all, "Own": b.SID})
+	return s.page(c, http.StatusOK, "wallet_sessions", map[string]any{"Title": "Mes sessions", "NationalID": b.NationalID,
+		"Sessions": all, "Next": next, "Own": b.SID})
 }
 
 // endSessions ends every session of the person, in whatever browser, and tells
 // the clients of each.
 func (s *Server) endSessions(c echo.Context, b *oidc.Browser) error {
 	ctx := c.Request().Context()
-	all, err := s.oidc.Sessions(ctx, b.NationalID)
+	all, err := s.endSessionsOf(ctx, b.NationalID)
 	if err != nil {
 		return err
 	}
 	frames := []string{}
-	for _, other := range all {
-		ended, err := s.oidc.EndSession(ctx, other.SID)
-		if err != nil {
-			return err
-		}
-		if ended != nil {
-			frames = append(frames, s.tellClients(ctx, ended)...)
-		}
+	for _, e := range all {
+		frames = append(frames, e.frames...)
 	}
 	s.journal.Add(ctx, "", "logout", map[string]string{"national_id": b.NationalID, "sessions": itoa(len(all))}, nil)
 	s.logins.ClearSession(c.Response())

@@ -294,7 +294,7 @@ func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := tool("openssl", "s_client", "-quiet", "-connect", to.Host, "-CAfile", s.CAFile, "-cert", pem, "-engine", "pkcs11", "-keyform", "engine", "-key", made.KeyURI+";pin-value="+card.PIN)
-	c.Stdin = strings.NewReader("GET " + to.RequestURI() + " HTTP/1.1\r\nHost: " + to.Host + "\r\nConnection: close\r\n\r\n")
+	c.Stdin = strings.NewReader("GET " + to.RequestURI() + " HTTP/1.1\r\nHost: " + to.Host + "\r\nCookie: " + cookies(browser, to) + "\r\nConnection: close\r\n\r\n")
 	answer, err := c.CombinedOutput()
 	_, location, found := strings.Cut(string(answer), "Location: ")
 	if err != nil && !found || !found {
@@ -309,6 +309,15 @@ func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 	if back := resp.Header.Get("Location"); !strings.HasPrefix(back, callbackURL) || !strings.Contains(back, "code=") {
 		t.Errorf("%s %s", resp.Status, back)
 	}
+}
+
+// cookies are what a browser sends to an address.
+func cookies(browser *http.Client, to *url.URL) string {
+	var all []string
+	for _, c := range browser.Jar.Cookies(to) {
+		all = append(all, c.Name+"="+c.Value)
+	}
+	return strings.Join(all, "; ")
 }
 
 func (s *server) cardPEM(serial string) []byte {

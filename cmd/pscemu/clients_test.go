@@ -136,3 +136,36 @@ func TestPutReplacesAClientAndPatchChangesIt(t *testing.T) {
 		t.Errorf("PATCH of nobody: %d", status)
 	}
 }
+
+// Changes at once of one client are all kept; the listing tells where it goes on.
+func TestChangesOfAClientAtOnceAreAllKept(t *testing.T) {
+	s := boot(t)
+	s.cli("clients", "add", "app", "--redirect-uri", callbackURL)
+	want := map[string]string{"acr": "eidas2", "code-lifetime": "30s", "access-token-lifetime": "1m", "refresh-token-lifetime": "10m",
+		"refresh-rotation": "false", "bind-access-tokens": "true", "require-pkce": "true", "userinfo-format": "jwt", "introspect-any": "true"}
+	var wg sync.WaitGroup
+	for range 5 {
+		for name, value := range want {
+			wg.Go(func() {
+				if status := s.api("PATCH", "/clients/app", fmt.Sprintf(`{"policies":{%q:%q}}`, name, value), nil); status != 200 {
+					t.Errorf("%s: %d", name, status)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	var c registered
+	if s.api("GET", "/clients/app", "", &c); encoded(t, c.Policies) != encoded(t, want) {
+		t.Errorf("%v is kept of %v", c.Policies, want)
+	}
+	var page struct {
+		Items []registered
+		Next  string
+	}
+	if s.api("GET", "/clients?limit=1", "", &page); page.Next != "app" || len(page.Items) != 1 {
+		t.Errorf("the first page: %+v", page)
+	}
+	if s.api("GET", "/clients?limit=2&after=app", "", &page); page.Next != "" || len(page.Items) != 1 {
+		t.Errorf("the last page: %+v", page)
+	}
+}

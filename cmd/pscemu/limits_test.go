@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,64 +60,135 @@ func TestABodyOverTheLimitIs413WithTheReason(t *testing.T) {
 	}
 }
 
-func TestLoginPagesAreBounded(t *testing.T) {
-	s := boot(t, "--max-logins", "3")
-	authorize := s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL)
-	open := func() (*http.Response, string) {
-		t.Helper()
-		resp, err := s.browser().Get(authorize)
-		if err != nil {
-			t.Fatal(err)
+// dialled is a connection with one request on it, and what came back.
+func (s *server) dialled(request string) (net.Conn, string) {
+	s.t.Helper()
+	c, err := tls.Dial("tcp", s.Listen, &tls.Config{RootCAs: s.roots(), Time: now, ServerName: "localhost"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = c.Close() })
+	fmt.Fprint(c, request)
+	b := make([]byte, 4096)
+	n, _ := c.Read(b)
+	return c, string(b[:n])
+}
+
+const plainRequest = "GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+func TestTheOldestIdleConnectionGivesWayToANewOne(t *testing.T) {
+	s := boot(t, "--max-connections", "3")
+	var held []net.Conn
+	for n := range 8 {
+		c, got := s.dialled(plainRequest)
+		if !strings.HasPrefix(got, "HTTP/1.1 200") {
+			t.Fatalf("connection %d: %q", n+1, got)
 		}
-		return resp, text(t, resp)
+		held = append(held, c)
 	}
-	for range 3 {
-		if resp, body := open(); resp.StatusCode != 200 {
-			t.Fatalf("%d %s", resp.StatusCode, body)
-		}
+	_ = held[0].SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.Copy(io.Discard, held[0]); err != nil {
+		t.Errorf("the first one was not closed: %v", err)
 	}
-	if resp, body := open(); resp.StatusCode != http.StatusTooManyRequests || !strings.Contains(body, "max-logins") || !strings.Contains(resp.Header.Get("Pscemu-Why"), "logins-too-many") {
-		t.Errorf("the fourth: %d %v %s", resp.StatusCode, resp.Header, body)
-	}
-	if status := s.api("PUT", "/clock", `{"advance":"31m"}`, nil); status >= 300 {
-		t.Fatal(status)
-	}
-	if resp, body := open(); resp.StatusCode != 200 {
-		t.Errorf("after those have ended: %d %s", resp.StatusCode, body)
+	c := held[len(held)-1]
+	fmt.Fprint(c, "GET /static/style.css HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if b, err := io.ReadAll(c); err != nil || !strings.Contains(string(b), "HTTP/1.1 200") {
+		t.Errorf("the last one does not serve: %v", err)
 	}
 }
 
-func TestConnectionsAreBoundedAndTheReasonIsTold(t *testing.T) {
+func TestHTTP2ConnectionsGiveWayToo(t *testing.T) {
 	s := boot(t, "--max-connections", "3")
-	cfg := &tls.Config{RootCAs: s.roots(), Time: now, ServerName: "localhost"}
+	for n := range 8 {
+		c := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots(), Time: now}, ForceAttemptHTTP2: true}}
+		t.Cleanup(c.CloseIdleConnections)
+		resp, err := c.Get(s.BaseURL + "/static/style.css")
+		if err != nil {
+			t.Fatalf("connection %d: %v", n+1, err)
+		}
+		if text(t, resp); resp.ProtoMajor != 2 || resp.StatusCode != http.StatusOK {
+			t.Fatalf("connection %d: %s %s", n+1, resp.Proto, resp.Status)
+		}
+	}
+}
+
+func TestConnectionsThatAllWorkAreBoundedAndTheReasonIsTold(t *testing.T) {
+	s := boot(t, "--max-connections", "3")
 	var held []net.Conn
-	ask := func() string {
-		t.Helper()
-		c, err := tls.Dial("tcp", s.Listen, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for range 3 { // each waits for the rest of its body
+		c, _ := s.dialled("POST /auth HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n")
 		held = append(held, c)
-		fmt.Fprintf(c, "GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n\r\n")
-		b := make([]byte, 4096)
-		n, err := c.Read(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b[:n])
 	}
-	for range 3 {
-		if got := ask(); !strings.HasPrefix(got, "HTTP/1.1 200") {
-			t.Fatal(got)
-		}
-	}
-	if got := ask(); !strings.HasPrefix(got, "HTTP/1.1 429") || !strings.Contains(got, "max-connections") {
+	if _, got := s.dialled(plainRequest); !strings.HasPrefix(got, "HTTP/1.1 429") || !strings.Contains(got, "max-connections") {
 		t.Errorf("the fourth: %s", got)
 	}
 	for _, c := range held {
 		c.Close()
 	}
-	eventually(t, "a connection is free again", func() bool { return strings.HasPrefix(ask(), "HTTP/1.1 200") })
+	eventually(t, "a connection is free again", func() bool {
+		_, got := s.dialled(plainRequest)
+		return strings.HasPrefix(got, "HTTP/1.1 200")
+	})
+}
+
+// The streams of a console that shows many phones leave the control API free.
+func TestStreamsAreBoundedApartSoThatTheAPIStaysReachable(t *testing.T) {
+	s := boot(t, "--max-connections", "20", "--max-streams", "5")
+	stream := func() *http.Response {
+		t.Helper()
+		req, _ := http.NewRequest(http.MethodGet, s.APIURL+"/ecps/requests/stream", nil)
+		req.Header.Set("Authorization", "Bearer "+s.APIToken)
+		resp, err := (&http.Client{Transport: &http.Transport{}}).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { resp.Body.Close() })
+		return resp
+	}
+	var held []*http.Response
+	for range 5 {
+		resp := stream()
+		if resp.StatusCode != http.StatusOK {
+			t.Fatal(resp.Status)
+		}
+		held = append(held, resp)
+	}
+	if resp := stream(); resp.StatusCode != http.StatusTooManyRequests || !strings.Contains(text(t, resp), "streams-too-many") {
+		t.Errorf("the sixth: %s", resp.Status)
+	}
+	if got := s.codeOf("GET", "/logins/wait?event=none&timeout=1s", ""); got != "streams-too-many" {
+		t.Errorf("a long poll: %q", got)
+	}
+	if status := s.api("GET", "/settings", "", nil); status != http.StatusOK {
+		t.Errorf("the API: %d", status)
+	}
+	held[0].Body.Close()
+	eventually(t, "a stream is free again", func() bool { return s.codeOf("GET", "/logins/wait?event=none&timeout=1ms", "") == "event-not-seen" })
+}
+
+func TestEveryStreamFillsUpAndTheAPIHasATenthOfTheConnections(t *testing.T) {
+	s := boot(t, "--max-connections", "10", "--max-streams", "1000")
+	refused := 0
+	for range 12 {
+		req, _ := http.NewRequest(http.MethodGet, s.APIURL+"/ecps/requests/stream", nil)
+		req.Header.Set("Authorization", "Bearer "+s.APIToken)
+		resp, err := (&http.Client{Transport: &http.Transport{}}).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { resp.Body.Close() })
+		if resp.StatusCode == http.StatusTooManyRequests {
+			refused++
+			text(t, resp)
+		}
+	}
+	if refused != 3 {
+		t.Errorf("%d of twelve were refused, nine connections may be streams", refused)
+	}
+	if status := s.api("GET", "/settings", "", nil); status != http.StatusOK {
+		t.Errorf("the API: %d", status)
+	}
 }
 
 func TestTheDataFileIsBoundedAndWhatIsThereStays(t *testing.T) {

@@ -45,7 +45,11 @@ func serve(cmd *cobra.Command, _ []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	debug.SetGCPercent(50) // keys are made now, and their garbage would stay
-	e, err := emulator.Start(ctx, emulator.Options{Settings: l, Version: version, Tracer: tracer})
+	e, err := emulator.Start(ctx, emulator.Options{Settings: l, Version: version, Tracer: tracer, Opened: func(next string) {
+		if l.Output == "text" { // json is one line, and no more
+			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "  Console opened; the next link: %s\n", next)
+		}
+	}})
 	if err != nil {
 		return err
 	}

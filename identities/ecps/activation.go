@@ -66,7 +66,8 @@ func (s *Service) StartActivation(ctx context.Context, nationalID, by string) (a
 // included: neither the time nor the number of tries tells who exists.
 func (s *Service) StartActivationIn(tx store.Tx, nationalID, by string) (a *Activation, verdict, err error) {
 	if _, known := lifetimes[by]; !known {
-		return nil, nil, problem.New(problem.Invalid, "ecps-way-unknown", "no such way to an e-CPS").Got(by).Want("card or contact")
+		return nil, nil, problem.New(problem.Invalid, "ecps-way-unknown", "no such way to an e-CPS").
+			Got(by).Want("card or contact")
 	}
 	if identities.CheckNationalID(nationalID) == nil { // else it is nobody's, and no key of the store
 		if err := s.notTooOften(tx, nationalID); err != nil {
@@ -94,7 +95,8 @@ func (s *Service) StartActivationIn(tx store.Tx, nationalID, by string) (a *Acti
 }
 
 func (s *Service) newActivation(nationalID, by string) *Activation {
-	a := &Activation{ID: rand.Text(), Secret: rand.Text(), NationalID: nationalID, By: by, ExpiresAt: s.clock.Now().Add(lifetimes[by])}
+	a := &Activation{ID: rand.Text(), Secret: rand.Text(), NationalID: nationalID, By: by,
+		ExpiresAt: s.clock.Now().Add(lifetimes[by])}
 	a.QR = s.phone + "/activate?" + url.Values{"qr": {a.ID + "." + a.Secret}}.Encode()
 	if by == ByContact {
 		a.SMS = fmt.Sprintf("%06d", random(1_000_000))

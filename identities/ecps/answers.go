@@ -20,7 +20,7 @@ func (s *Service) Approve(ctx context.Context, id string, a Response) (*Request,
 
 // answer runs the core of an answer in one transaction: of two answers at once
 // the second finds the request settled.
-func (s *Service) answer(ctx context.Context, core func(store.Tx) (r *Request, verdict, err error)) (r *Request, err error) {
+func (s *Service) answer(ctx context.Context, core func(store.Tx) (*Request, error, error)) (r *Request, err error) {
 	err = s.commit(ctx, func(tx store.Tx) (verdict, err error) {
 		r, verdict, err = core(tx)
 		return verdict, err
@@ -73,7 +73,8 @@ func (s *Service) Refuse(ctx context.Context, id, signature string) (*Request, e
 func (s *Service) onPhone(tx store.Tx, id string) (*Request, *Device, error) {
 	r, err := requests.Maybe(tx, id)
 	if err == nil && r.Means == Card {
-		return nil, nil, problem.New(problem.Conflict, "request-wants-card", "this request waits for the card in the reader, not for the phone").Got(id).Do("answer it on the console's reader page, or with POST /api/v1/reader/requests/{id}")
+		return nil, nil, problem.New(problem.Conflict, "request-wants-card", "this request waits for the card in the reader, not for the phone").
+			Got(id).Do("answer it on the console's reader page, or with POST /api/v1/reader/requests/{id}")
 	}
 	waits, err := s.pendingIn(tx, id)
 	if err != nil {
@@ -86,28 +87,34 @@ func (s *Service) onPhone(tx store.Tx, id string) (*Request, *Device, error) {
 	return waits, d, err
 }
 
-// ApproveCard settles a request that waits for this person's card, whose code
-// porteur was judged before.
-func (s *Service) ApproveCard(ctx context.Context, id, nationalID string) (r *Request, err error) {
-	err = s.store.Update(ctx, func(tx store.Tx) (err error) {
-		r, err = s.ApproveCardIn(tx, id, nationalID)
-		return err
-	})
-	return r, err
+// Present presents a card within a transaction and tells whose it is. The
+// verdict is a wrong code porteur, which was counted.
+type Present func(tx store.Tx) (holder string, verdict, err error)
+
+// ApproveCard settles a request that waits for the person's card, which is
+// presented in the same transaction.
+func (s *Service) ApproveCard(ctx context.Context, id string, present Present) (*Request, error) {
+	return s.answer(ctx, func(tx store.Tx) (r *Request, verdict, err error) { return s.approveCardIn(tx, id, present) })
 }
 
-// ApproveCardIn is ApproveCard within a transaction.
-func (s *Service) ApproveCardIn(tx store.Tx, id, nationalID string) (*Request, error) {
-	r, err := requests.Maybe(tx, id)
-	switch {
-	case err != nil:
-		return nil, err
-	case r.Means == Phone:
-		return nil, problem.New(problem.Conflict, "request-wants-phone", "this request waits for the phone, not for the card").Got(id)
-	case r.Means == Card && r.NationalID != nationalID:
-		return nil, problem.New(problem.Forbidden, "card-other-person", "Cette carte n'est pas celle de la personne demandée").Got(nationalID).Want(r.NationalID)
+func (s *Service) approveCardIn(tx store.Tx, id string, present Present) (*Request, error, error) {
+	r, err := s.pendingIn(tx, id)
+	if err == nil && r.Means != Card {
+		err = problem.New(problem.Conflict, "request-wants-phone", "this request waits for the phone, not for the card").
+			Got(id)
 	}
-	return s.AnswerIn(tx, id, Approved)
+	if err != nil {
+		return nil, nil, err
+	}
+	holder, verdict, err := present(tx)
+	if err != nil || verdict != nil {
+		return nil, verdict, err
+	}
+	if holder != r.NationalID {
+		return nil, nil, problem.New(problem.Forbidden, "card-other-person", "Cette carte n'est pas celle de la personne demandée").
+			Got(holder).Want(r.NationalID)
+	}
+	return r, nil, s.settleIn(tx, r, Approved)
 }
 
 // Answer settles a request with authority (console, API): no code is asked.

@@ -32,7 +32,8 @@ func (s *Service) PrepareIn(tx store.Tx, nationalID string, b identities.Behavio
 		return err
 	}
 	if len(list) >= maxNext {
-		return problem.New(problem.Conflict, "ecps-next-too-many", "too many requests are prepared already").Want("100 at most")
+		return problem.New(problem.Conflict, "ecps-next-too-many", "too many requests are prepared already").
+			Want("100 at most")
 	}
 	return next.Put(tx, nationalID, append(list, b), store.Forever)
 }

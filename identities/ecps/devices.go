@@ -152,7 +152,9 @@ func (s *Service) end(tx store.Tx, nationalID, why string) error {
 	}
 	d.Code, d.TOTPSecret, d.Ended, d.EndedAt = "", "", why, s.clock.Now()
 	former = append([]Device{d}, former...)
-	return errors.Join(s.silence(tx, nationalID), past.Put(tx, nationalID, former[:min(len(former), pastKept)], store.Forever), devices.Delete(tx, nationalID))
+	former = former[:min(len(former), pastKept)]
+	return errors.Join(s.silence(tx, nationalID), past.Put(tx, nationalID, former, store.Forever),
+		devices.Delete(tx, nationalID))
 }
 
 // Device finds the person's device.
@@ -191,7 +193,8 @@ func (s *Service) Remove(ctx context.Context, nationalID, why string) error {
 func (s *Service) RemoveIn(tx store.Tx, nationalID, why string) error {
 	why = cmp.Or(why, reasons[0])
 	if !slices.Contains(reasons, why) {
-		return problem.New(problem.Invalid, "ecps-reason-unknown", "no such reason").Got(why).Want(strings.Join(reasons, " or "))
+		return problem.New(problem.Invalid, "ecps-reason-unknown", "no such reason").
+			Got(why).Want(strings.Join(reasons, " or "))
 	}
 	err := s.end(tx, nationalID, why)
 	if errors.Is(err, store.ErrNotFound) {
@@ -208,7 +211,8 @@ func (d *Device) judgeCode(code string) error {
 		return nil
 	}
 	d.WrongCodes++
-	return problem.New(problem.Forbidden, "ecps-code-wrong", "Code e-CPS erroné").Do(fmt.Sprintf("il reste %d essai(s)", MaxWrongCodes-d.WrongCodes))
+	return problem.New(problem.Forbidden, "ecps-code-wrong", "Code e-CPS erroné").
+		Do(fmt.Sprintf("il reste %d essai(s)", MaxWrongCodes-d.WrongCodes))
 }
 
 // judgeNumber compares the number picked and counts wrong ones, likewise.
@@ -223,7 +227,8 @@ func (d *Device) judgeNumber(picked, shown string) State {
 
 // keep writes a device whose counters were judged, if they have changed.
 func (d *Device) keep(tx store.Tx, before Device) error {
-	if d.WrongCodes == before.WrongCodes && d.WrongNumbers == before.WrongNumbers && d.WrongTOTPs == before.WrongTOTPs && d.LastTOTP == before.LastTOTP {
+	if d.WrongCodes == before.WrongCodes && d.WrongNumbers == before.WrongNumbers &&
+		d.WrongTOTPs == before.WrongTOTPs && d.LastTOTP == before.LastTOTP {
 		return nil
 	}
 	return devices.Put(tx, d.NationalID, *d, store.Forever)

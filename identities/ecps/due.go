@@ -25,7 +25,7 @@ func (s *Service) Serve(ctx context.Context) {
 	changed := s.store.Watch(ctx, due.Prefix())
 	for ctx.Err() == nil {
 		wait, err := s.answerDue(ctx)
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "answers of phones", "error", err)
 			wait = dueTick
 		}
@@ -55,7 +55,7 @@ func (s *Service) untilDue(tx store.Tx) (time.Duration, error) {
 	if err != nil || len(first) == 0 {
 		return dueIdle, err
 	}
-	at, err := time.Parse(moment, due.ID(first[0].Key)[:len(moment)])
+	at, err := store.ParseMoment(due.ID(first[0].Key))
 	return min(max(at.Sub(s.clock.Now()), 0), dueTick), err
 }
 
@@ -69,7 +69,7 @@ func (s *Service) settleDue(tx store.Tx) error {
 	now := s.clock.Now()
 	for _, e := range entries {
 		at := due.ID(e.Key)
-		if at > now.Format(moment)+"~" {
+		if at > store.Moment(now)+"~" {
 			return nil
 		}
 		r, err := requests.Get(tx, idOf(at))

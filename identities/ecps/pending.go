@@ -17,16 +17,13 @@ var (
 	due     = store.Collection[string]("ecps-due")     // by Request.dueAt: its id
 )
 
-// moment writes times so that they sort as they follow.
-const moment = "20060102150405.000000000"
-
 // place is where a request stands among all that wait: by means, oldest first.
 func (r *Request) place() string {
-	return r.Means + "." + r.CreatedAt.UTC().Format(moment) + "." + r.ID
+	return r.Means + "." + store.Moment(r.CreatedAt) + "." + r.ID
 }
 
 // dueAt is where its phone's own answer stands among all that are to come.
-func (r *Request) dueAt() string { return r.AnswerAt.UTC().Format(moment) + "." + r.ID }
+func (r *Request) dueAt() string { return store.Moment(r.AnswerAt) + "." + r.ID }
 
 // index notes a request that waits, as long as it may.
 func (r *Request) index(tx store.Tx) error {
@@ -196,26 +193,10 @@ func (f Filter) chooses(r Request) bool {
 
 // Index notes what waits: data folders of earlier versions need it once.
 func (s *Service) Index(ctx context.Context) error {
-	for after := ""; ; {
-		page, err := requests.Page(ctx, s.store, after, listed)
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		after = page[len(page)-1].ID
-		waits := slices.DeleteFunc(page, func(r Request) bool { return s.stateOf(r) != Pending })
-		if len(waits) == 0 {
-			continue
-		}
-		err = s.store.Update(ctx, func(tx store.Tx) error {
-			for _, r := range waits {
-				if err := pending.Put(tx, r.place(), r.ID, r.ExpiresAt.Sub(s.clock.Now())); err != nil {
-					return err
-				}
-			}
+	return requests.Batches(ctx, s.store, func(tx store.Tx, _ string, r Request, _ time.Time) error {
+		if s.stateOf(r) != Pending {
 			return nil
-		})
-		if err != nil {
-			return err
 		}
-	}
+		return pending.Put(tx, r.place(), r.ID, r.ExpiresAt.Sub(s.clock.Now()))
+	})
 }

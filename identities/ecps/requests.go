@@ -111,7 +111,8 @@ func (s *Service) begin(tx store.Tx, r *Request, others []string) error {
 		return err
 	}
 	latest = append(latest, r.ID)
-	err = errors.Join(recent.Put(tx, r.NationalID, latest[max(0, len(latest)-maxRecent):], r.kept()), requests.Put(tx, r.ID, *r, r.kept()))
+	latest = latest[max(0, len(latest)-maxRecent):]
+	err = errors.Join(recent.Put(tx, r.NationalID, latest, r.kept()), requests.Put(tx, r.ID, *r, r.kept()))
 	if r.State != Pending {
 		return err
 	}
@@ -163,15 +164,16 @@ func (s *Service) room(tx store.Tx, person *identities.Identity) ([]string, erro
 		return err != nil || s.stateOf(other) != Pending
 	})
 	if most := s.settings.Policies(nil, person.Policies).MaxRequests; len(ids) >= most {
-		return nil, problem.New(problem.TooMany, "ecps-too-many", "Trop de demandes attendent déjà sur ce téléphone").Got(fmt.Sprint(len(ids))).Want(fmt.Sprintf("moins de %d", most)).
-			Do("répondez-y ou attendez deux minutes")
+		return nil, problem.New(problem.TooMany, "ecps-too-many", "Trop de demandes attendent déjà sur ce téléphone").
+			Got(fmt.Sprint(len(ids))).Want(fmt.Sprintf("moins de %d", most)).Do("répondez-y ou attendez deux minutes")
 	}
 	return ids, nil
 }
 
 func (s *Service) newRequest(a Ask) *Request {
 	now := s.clock.Now()
-	r := &Request{ID: rand.Text(), NationalID: a.NationalID, Means: cmp.Or(a.Means, Phone), Client: a.Client, Message: a.Message, Choices: []string{}, State: Pending, CreatedAt: now,
+	r := &Request{ID: rand.Text(), NationalID: a.NationalID, Means: cmp.Or(a.Means, Phone), Client: a.Client, Message: a.Message,
+		Choices: []string{}, State: Pending, CreatedAt: now,
 		ExpiresAt: now.Add(cmp.Or(a.Lifetime, RequestLifetime))}
 	if !a.NoNumber {
 		r.Choices = distinctNumbers(3)
@@ -212,8 +214,17 @@ func (r *Request) answers(now time.Time) bool {
 }
 
 // Request finds one request with its state of now.
-func (s *Service) Request(ctx context.Context, id string) (*Request, error) {
-	r, err := requests.Load(ctx, s.store, id)
+func (s *Service) Request(ctx context.Context, id string) (r *Request, err error) {
+	err = s.store.View(ctx, func(tx store.Tx) error {
+		r, err = s.RequestIn(tx, id)
+		return err
+	})
+	return r, err
+}
+
+// RequestIn is Request within a transaction.
+func (s *Service) RequestIn(tx store.Tx, id string) (*Request, error) {
+	r, err := requests.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, noRequest(id)
 	}

@@ -46,7 +46,8 @@ func stepTime(step int64) time.Time {
 
 // password is the one of a time step.
 func (d *Device) password(step int64) (string, error) {
-	return totp.GenerateCodeCustom(d.TOTPSecret, stepTime(step), totp.ValidateOpts{Period: uint(totpPeriod / time.Second), Digits: otp.DigitsSix})
+	form := totp.ValidateOpts{Period: uint(totpPeriod / time.Second), Digits: otp.DigitsSix}
+	return totp.GenerateCodeCustom(d.TOTPSecret, stepTime(step), form)
 }
 
 // judgeTOTP compares a one-time password and counts wrong ones, in a row; the
@@ -57,11 +58,13 @@ func (d *Device) judgeTOTP(password string, now time.Time) error {
 	switch {
 	case step == 0:
 		d.WrongTOTPs++
-		return problem.New(problem.Forbidden, "ecps-totp-wrong", "Le mot de passe à usage unique est erroné").Want("les 6 chiffres du moment du secret TOTP de l'e-CPS").
+		return problem.New(problem.Forbidden, "ecps-totp-wrong", "Le mot de passe à usage unique est erroné").
+			Want("les 6 chiffres du moment du secret TOTP de l'e-CPS").
 			Do(fmt.Sprintf("il reste %d essai(s)", max(0, MaxWrongTOTPs-d.WrongTOTPs)))
 	case step <= d.LastTOTP:
 		return problem.New(problem.Forbidden, "ecps-totp-used", "Ce mot de passe à usage unique a déjà servi, ou un plus récent").
-			Want("un mot de passe d'après " + stepTime(d.LastTOTP+1).Format(time.RFC3339)).Do("attendez le suivant ; après un retour de l'horloge en arrière, réactivez l'e-CPS")
+			Want("le mot de passe suivant").
+			Do("attendez-le, trente secondes au plus ; si l'horloge a reculé, réactivez l'e-CPS")
 	}
 	d.WrongTOTPs, d.LastTOTP = 0, step
 	return nil
@@ -82,7 +85,8 @@ func (d *Device) stepOf(password string, present int64) (found int64) {
 // ones in a row, for whatever requests, block the device.
 func (s *Service) ApproveTOTP(ctx context.Context, id, password string) (*Request, error) {
 	if !s.settings.Policies(nil, nil).DoorTOTP {
-		return nil, problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée").Got("--strict or door-totp=false")
+		return nil, problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée").
+			Got("--strict or door-totp=false")
 	}
 	return s.answer(ctx, func(tx store.Tx) (r *Request, verdict, err error) { return s.approveTOTPIn(tx, id, password) })
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -45,7 +44,9 @@ const (
 
 var (
 	messages = store.Collection[Message]("outbox")
-	of       = store.Collection[[]string]("outbox-of") // by person: ids, oldest first
+	of       = store.Collection[[]string]("outbox-of")    // by person: ids, oldest first
+	last     = store.Collection[time.Time]("outbox-last") // the time in the newest id
+	newest   = store.Collection[string]("outbox-newest")  // ids, the newest first
 )
 
 // Outbox is where the messages lie.
@@ -57,22 +58,81 @@ type Outbox struct {
 // New opens the outbox.
 func New(s store.Store, c clock.Clock) *Outbox { return &Outbox{s, c} }
 
+// moment is the time that a new id begins with: later than that of all others,
+// also when the clock stands still or went back, so that who waits for what
+// comes behind a message misses none.
+func (o *Outbox) moment(tx store.Tx) (time.Time, error) {
+	before, err := last.Maybe(tx, "last")
+	if err != nil {
+		return before, err
+	}
+	at := o.clock.Now()
+	if !at.After(before) {
+		at = before.Add(1)
+	}
+	return at, last.Put(tx, "last", at, Kept)
+}
+
 // Put lays a message into the outbox, within tx.
 func (o *Outbox) Put(tx store.Tx, m Message) error {
-	m.Time = o.clock.Now()
-	m.ID = fmt.Sprintf("%s-%s", m.Time.Format("20060102150405.000000000"), rand.Text()[:8])
+	at, err := o.moment(tx)
+	if err != nil {
+		return err
+	}
+	m.Time, m.ID = o.clock.Now(), store.Moment(at)+"-"+rand.Text()[:8]
+	if err := newest.Put(tx, store.NewestFirst(at), m.ID, Kept); err != nil {
+		return err
+	}
 	ids, err := of.Maybe(tx, m.NationalID)
 	if err != nil {
 		return err
 	}
 	ids = append(ids, m.ID)
 	if len(ids) > maxOf {
-		if err := messages.Delete(tx, ids[0]); err != nil {
+		if err := drop(tx, ids[0]); err != nil {
 			return err
 		}
 		ids = ids[1:]
 	}
 	return errors.Join(of.Put(tx, m.NationalID, ids, Kept), messages.Put(tx, m.ID, m, Kept))
+}
+
+func drop(tx store.Tx, id string) error {
+	at, err := store.ParseMoment(id)
+	if err == nil {
+		err = newest.Delete(tx, store.NewestFirst(at))
+	}
+	return errors.Join(err, messages.Delete(tx, id))
+}
+
+// Latest returns up to limit messages of everybody, newest first, behind the
+// place after, and says where the list goes on ("" at its end).
+func (o *Outbox) Latest(ctx context.Context, after string, limit int) (out []Message, next string, err error) {
+	err = o.store.View(ctx, func(tx store.Tx) error {
+		ids, err := newest.List(tx, after, limit)
+		if err == nil {
+			out, err = messages.Those(tx, ids)
+		}
+		if err != nil || len(ids) < limit {
+			return err
+		}
+		at, err := store.ParseMoment(ids[limit-1])
+		next = store.NewestFirst(at)
+		return err
+	})
+	return out, next, err
+}
+
+// Index notes the messages newest first: data folders of earlier versions need
+// it once.
+func Index(ctx context.Context, s store.Store) error {
+	return messages.Batches(ctx, s, func(tx store.Tx, id string, _ Message, _ time.Time) error {
+		at, err := store.ParseMoment(id)
+		if err != nil {
+			return err
+		}
+		return newest.Put(tx, store.NewestFirst(at), id, Kept)
+	})
 }
 
 // Filter chooses messages; its zero value chooses all.
@@ -87,28 +147,50 @@ func (f Filter) matches(m Message) bool {
 }
 
 // List returns up to limit messages, oldest first.
-func (o *Outbox) List(ctx context.Context, f Filter, limit int) ([]Message, error) {
-	var out []Message
-	err := o.store.View(ctx, func(tx store.Tx) error {
-		all, err := o.read(tx, f)
-		out = slices.DeleteFunc(all, func(m Message) bool { return !f.matches(m) })
+func (o *Outbox) List(ctx context.Context, f Filter, limit int) (out []Message, err error) {
+	err = o.store.View(ctx, func(tx store.Tx) (err error) {
+		if f.NationalID != "" {
+			out, err = ofPerson(tx, f, limit)
+		} else {
+			out, err = all(tx, f, limit)
+		}
 		return err
 	})
-	if len(out) > limit {
-		out = out[:limit]
-	}
 	return append([]Message{}, out...), err
 }
 
-func (o *Outbox) read(tx store.Tx, f Filter) (out []Message, err error) {
-	if f.NationalID == "" {
-		return messages.List(tx, f.After, 10_000)
-	}
+func ofPerson(tx store.Tx, f Filter, limit int) ([]Message, error) {
 	ids, err := of.Maybe(tx, f.NationalID)
 	if err != nil {
 		return nil, err
 	}
-	return messages.Those(tx, ids)
+	out, err := messages.Those(tx, ids)
+	out = slices.DeleteFunc(out, func(m Message) bool { return !f.matches(m) })
+	return out[:min(len(out), limit)], err
+}
+
+// listed is how many messages a list reads at once.
+const listed = 500
+
+func all(tx store.Tx, f Filter, limit int) (out []Message, err error) {
+	for after := f.After; ; {
+		page, err := messages.List(tx, after, listed)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range page {
+			after = m.ID
+			if !f.matches(m) {
+				continue
+			}
+			if out = append(out, m); len(out) >= limit {
+				return out, nil
+			}
+		}
+		if len(page) < listed {
+			return out, nil
+		}
+	}
 }
 
 // Get finds a message.

@@ -50,7 +50,8 @@ func UnknownMember(name string) error {
 	if want == "" {
 		want = strings.Join(known, ", ")
 	}
-	return problem.New(problem.Invalid, "client-member-unknown", "a registration has no such member").Got(name).Want(want)
+	return problem.New(problem.Invalid, "client-member-unknown", "a registration has no such member").Got(name).
+		Want(want)
 }
 
 // Apply changes the registration as the patch says.

@@ -146,6 +146,7 @@ func (r *Registry) DeleteIn(tx store.Tx, id string) error {
 // certificate alone.
 func SecretUseless(id string) error {
 	return problem.New(problem.Invalid, "client-secret-useless", "this client authenticates by its certificate: a secret would never be asked for").
-		Got("a secret, and client-auth mtls").Want("a secret with client-auth secret or either, or mtls without a secret").
+		Got("a secret, and client-auth mtls").
+		Want("a secret with client-auth secret or either, or mtls without a secret").
 		Do("add --client-auth secret (or either) for " + id + ", or leave the secret out (--secret '' or client_secret: null takes one away)")
 }

@@ -103,7 +103,8 @@ func (c *Client) bind(subject string, b Binding) error {
 	}
 	if (c.SubjectDN != "" || b.InUse) && !b.Replace {
 		return problem.New(problem.Conflict, "client-bound", "this client is bound to another certificate, whose holder would be locked out").
-			Got(c.ID + " is bound to " + c.BoundTo()).Want(c.ID + " bound to nothing else, or a yes to binding it anew").
+			Got(c.ID + " is bound to " + c.BoundTo()).
+			Want(c.ID + " bound to nothing else, or a yes to binding it anew").
 			Do("to bind it to " + subject + " instead, say so: replace: true, --replace, or the button on the page")
 	}
 	c.SubjectDN = subject

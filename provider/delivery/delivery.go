@@ -1,23 +1,14 @@
 // Package delivery tells clients' servers what happened — a CIBA login that was
 // answered, a logout — at the addresses they registered, and keeps a log of it.
+// A delivery is written down by whoever causes it, in the same transaction, and
+// made after: what was not made when the program ended is made by the next run.
 package delivery
 
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
+	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
-	"net"
-	"net/http"
-	"net/url"
-	"slices"
-	"strings"
-	"sync"
-	"syscall"
 	"time"
 
 	"pscemu/clock"
@@ -57,17 +48,28 @@ type Delivery struct {
 type Message struct {
 	ContentType   string `json:"content_type"`
 	Authorization string `json:"authorization,omitempty"`
-	Body          string `json:"body"`
-	Tries         int    `json:"tries"`
+	Body          string `json:"body,omitempty"`
+	// Intent is what the kind's Writer makes the body of, anew at each try, where
+	// it cannot be made within a transaction or would grow old.
+	Intent json.RawMessage `json:"intent,omitempty"`
+	Tries  int             `json:"tries"` // until a 2xx answer, at most MaxTries
 }
 
-// entry is a delivery as it is stored.
+// Writer makes the body of a delivery from its intent, just before it is sent.
+type Writer func(ctx context.Context, d Delivery, intent json.RawMessage) (body string, err error)
+
+// entry is what the store keeps.
 type entry struct {
-	Delivery Delivery `json:"delivery"`
-	Message  Message  `json:"message"`
+	Delivery Delivery  `json:"delivery"`
+	Message  Message   `json:"message"`
+	Due      time.Time `json:"due"` // the next try
 }
 
-var entries = store.Collection[entry]("deliveries")
+var (
+	entries  = store.Collection[entry]("deliveries")      // by id, the newest first
+	ofClient = store.Collection[string]("deliveries-of")  // ids, by client, the newest first
+	due      = store.Collection[string]("deliveries-due") // clients of what is pending, by entry.place
+)
 
 // kept is how long the log remembers a delivery.
 const kept = 24 * time.Hour
@@ -78,125 +80,100 @@ var pauses = []time.Duration{time.Second, 5 * time.Second, 20 * time.Second}
 // MaxTries is the most a message may be tried.
 const MaxTries = 4
 
-// Sender delivers.
-type Sender struct {
-	store  store.Store
-	clock  clock.Clock
-	client *http.Client
+// place is where a pending delivery stands among all that are.
+func (e *entry) place() string { return store.Moment(e.Due) + "." + e.Delivery.ID }
 
-	ctx  context.Context
-	work sync.WaitGroup
-}
+// newID makes an id by which the log lists the newest first.
+func newID(t time.Time) string { return store.NewestFirst(t) + "-" + rand.Text() }
 
-// New makes a sender that stops when ctx ends. roots are trusted for https.
-func New(ctx context.Context, s store.Store, c clock.Clock, roots *x509.CertPool) *Sender {
-	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: noLinkLocal}
-	return &Sender{store: s, clock: c, ctx: ctx, client: &http.Client{Timeout: 5 * time.Second,
-		Transport:     &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-}
-
-// noLinkLocal keeps registered names from leading to a machine's metadata
-// services, whatever they resolve to.
-func noLinkLocal(_, address string, _ syscall.RawConn) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return err
-	}
-	if ip := net.ParseIP(strings.SplitN(host, "%", 2)[0]); ip == nil || ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || ip.IsMulticast() || ip.IsUnspecified() {
-		return fmt.Errorf("address %s is not called", host)
-	}
-	return nil
-}
-
-// Send notes the delivery and begins with it; it goes on by itself.
+// Send writes a delivery down; it goes on by itself.
 func (s *Sender) Send(ctx context.Context, d Delivery, m Message) error {
-	d.ID, d.State, d.CreatedAt, d.Attempts = rand.Text(), Pending, s.clock.Now(), []Attempt{}
-	e := entry{d, m}
-	if err := entries.Save(ctx, s.store, d.ID, e, kept); err != nil {
-		return err
-	}
-	s.work.Go(func() { s.deliver(e) })
-	return nil
+	return s.store.Update(ctx, func(tx store.Tx) error { return s.SendIn(tx, d, m) })
 }
 
-// Resume goes on with what an earlier run left.
-func (s *Sender) Resume() error {
-	all, err := entries.Page(s.ctx, s.store, "", 10_000)
-	for _, e := range all {
-		if e.Delivery.State == Pending {
-			s.work.Go(func() { s.deliver(e) })
-		}
+// SendIn is Send within a transaction: what is committed is delivered, also when
+// the program ends before.
+func (s *Sender) SendIn(tx store.Tx, d Delivery, m Message) error {
+	now := s.clock.Now()
+	d.ID, d.State, d.CreatedAt, d.Attempts = newID(now), Pending, now, []Attempt{}
+	return begin(tx, entry{d, m, now}, kept)
+}
+
+// begin keeps a new entry with its places in the log and among what is due.
+func begin(tx store.Tx, e entry, ttl time.Duration) error {
+	id := e.Delivery.ID
+	err := errors.Join(entries.Put(tx, id, e, ttl), ofClient.Of(e.Delivery.Client).Put(tx, id, id, ttl))
+	if e.Delivery.State == Pending {
+		err = errors.Join(err, due.Put(tx, e.place(), e.Delivery.Client, ttl))
 	}
 	return err
 }
 
-// Wait returns when nothing is under way any more.
-func (s *Sender) Wait() { s.work.Wait() }
-
-// List returns the log, newest first; client "" means all.
-func (s *Sender) List(ctx context.Context, client string) ([]Delivery, error) {
-	all, err := entries.Page(ctx, s.store, "", 10_000)
-	out := []Delivery{}
-	for _, e := range all {
-		if client == "" || e.Delivery.Client == client {
+// List returns up to limit deliveries of the log, newest first, behind the one
+// with the id after, and says where it goes on ("" at the end); client "" means
+// all.
+func (s *Sender) List(ctx context.Context, client, after string, limit int) (out []Delivery, next string, err error) {
+	out = []Delivery{}
+	err = s.store.View(ctx, func(tx store.Tx) error {
+		page, err := list(tx, client, after, limit)
+		for _, e := range page {
 			out = append(out, e.Delivery)
 		}
+		return err
+	})
+	if len(out) == limit {
+		next = out[limit-1].ID
 	}
-	slices.SortFunc(out, func(a, b Delivery) int { return b.CreatedAt.Compare(a.CreatedAt) })
-	return out, err
+	return out, next, err
 }
 
-func (s *Sender) deliver(e entry) {
-	for {
-		if n := len(e.Delivery.Attempts); n > 0 {
-			select {
-			case <-time.After(pauses[min(n, len(pauses))-1]):
-			case <-s.ctx.Done():
-				return // stays pending: Resume goes on
-			}
-		}
-		a := s.try(e)
-		e.Delivery.Attempts = append(e.Delivery.Attempts, a)
-		switch {
-		case a.Status/100 == 2:
-			e.Delivery.State = Delivered
-		case len(e.Delivery.Attempts) >= min(max(e.Message.Tries, 1), MaxTries):
-			e.Delivery.State = Failed
-		}
-		if err := entries.Save(context.WithoutCancel(s.ctx), s.store, e.Delivery.ID, e, kept); err != nil {
-			slog.Error("delivery log", "error", err)
-			return
-		}
-		if e.Delivery.State != Pending {
-			return
-		}
+func list(tx store.Tx, client, after string, limit int) ([]entry, error) {
+	if client == "" {
+		return entries.List(tx, after, limit)
 	}
+	ids, err := ofClient.Of(client).List(tx, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return entries.Those(tx, ids)
 }
 
-// try calls once: redirects are not followed, and no more of the answer is
-// read than its beginning.
-func (s *Sender) try(e entry) Attempt {
-	a := Attempt{Time: s.clock.Now()}
-	req, err := http.NewRequestWithContext(s.ctx, http.MethodPost, e.Delivery.URI, strings.NewReader(e.Message.Body))
-	if err == nil {
-		req.Header.Set("Content-Type", e.Message.ContentType)
-		if e.Message.Authorization != "" {
-			req.Header.Set("Authorization", e.Message.Authorization)
-		}
-		var resp *http.Response
-		if resp, err = s.client.Do(req); err == nil {
-			a.Status = resp.StatusCode
-			_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
-			_ = resp.Body.Close()
-		}
+// record notes an attempt and what follows from it, unless the delivery is gone
+// or was settled meanwhile. It returns the delivery when this was its end.
+func (s *Sender) record(tx store.Tx, place, id string, a Attempt) (*Delivery, error) {
+	if err := due.Delete(tx, place); err != nil {
+		return nil, err
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err // without the URL, which the entry names
+	e, err := entries.Get(tx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && e.Delivery.State != Pending {
+		return nil, nil
 	}
 	if err != nil {
-		a.Error = err.Error()
+		return nil, err
 	}
-	return a
+	e.Delivery.Attempts = append(e.Delivery.Attempts, a)
+	n := len(e.Delivery.Attempts)
+	switch {
+	case a.Status/100 == 2:
+		e.Delivery.State = Delivered
+	case n >= min(max(e.Message.Tries, 1), MaxTries):
+		e.Delivery.State = Failed
+	default:
+		e.Due = s.clock.Now().Add(pauses[min(n, len(pauses))-1])
+		return nil, errors.Join(entries.Put(tx, id, e, kept), due.Put(tx, e.place(), e.Delivery.Client, kept))
+	}
+	return &e.Delivery, entries.Put(tx, id, e, kept)
+}
+
+// Index gives the deliveries of data folders of earlier versions the ids and
+// places that they have now; it is needed once.
+func Index(ctx context.Context, s store.Store, c clock.Clock) error {
+	return entries.Batches(ctx, s, func(tx store.Tx, id string, e entry, _ time.Time) error {
+		if len(id) > store.MomentLen && id[store.MomentLen] == '-' {
+			return nil
+		}
+		left := kept - c.Now().Sub(e.Delivery.CreatedAt)
+		e.Delivery.ID, e.Due = newID(e.Delivery.CreatedAt), e.Delivery.CreatedAt
+		return errors.Join(entries.Delete(tx, id), begin(tx, e, min(max(left, time.Minute), kept)))
+	})
 }

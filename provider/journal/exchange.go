@@ -76,8 +76,14 @@ func (j *Journal) finish(rec *recording, r *http.Request, began time.Time) {
 	x.Time = x.Time.Add(-x.Duration)
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	l := j.logins[rec.loginID]
+	room := j.limits.Bytes / 4 // of the whole journal
+	if l != nil {
+		room -= l.size
+	}
+	x.bound(room)
 	*rec.exchange, rec.done = x, true
-	if l := j.logins[rec.loginID]; l != nil {
+	if l != nil {
 		j.grow(l, x.size())
 	}
 }

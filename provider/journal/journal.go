@@ -82,9 +82,9 @@ func (j *Journal) Add(ctx context.Context, loginID, kind string, detail map[stri
 	if loginID == "" {
 		loginID = NewID()
 	}
-	e := Event{Time: j.clock.Now(), Kind: kind, Detail: detail}
+	e := Event{Time: j.clock.Now(), Kind: kind, Detail: bounded(detail)}
 	if err != nil {
-		e.Problem = problem.From(err)
+		e.Problem = boundedProblem(problem.From(err))
 		e.Code, e.Reason = e.Problem.Code, e.Problem.Error()
 		slog.InfoContext(ctx, "refused", "login", loginID, "step", kind, "code", e.Code, "why", j.Why(e.Code, loginID))
 	} else {
@@ -112,6 +112,19 @@ func (j *Journal) Add(ctx context.Context, loginID, kind string, detail map[stri
 	return loginID
 }
 
+// AddKept writes an event that no request of the login's own made, if the
+// journal still keeps the login.
+func (j *Journal) AddKept(loginID, kind string, err error) {
+	j.mu.Lock()
+	kept := j.logins[loginID] != nil
+	j.mu.Unlock()
+	if kept {
+		j.Add(context.Background(), loginID, kind, nil, err)
+	} else {
+		j.Count(kind, problem.From(err).Code)
+	}
+}
+
 func (j *Journal) append(loginID string, e Event) {
 	l := j.logins[loginID]
 	if l == nil {
@@ -129,7 +142,7 @@ func (j *Journal) append(loginID string, e Event) {
 	e.Seq = j.seq
 	if len(l.Events) < maxEvents {
 		l.Events = append(l.Events, e)
-		j.grow(l, 300)
+		j.grow(l, e.size())
 	}
 	close(j.changed)
 	j.changed = make(chan struct{})

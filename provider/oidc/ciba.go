@@ -41,16 +41,16 @@ var backchannels = store.Collection[Backchannel]("ciba")
 // backchannelKept is how long after its end a login still answers why.
 const backchannelKept = time.Hour
 
-// StartBackchannel keeps a CIBA login and gives it its auth_req_id, a secret
-// of 244 bits.
-func (p *Provider) StartBackchannel(ctx context.Context, b *Backchannel) error {
+// StartBackchannelIn keeps a CIBA login and gives it its auth_req_id, a secret
+// of 244 bits. ctx names the issuer.
+func (p *Provider) StartBackchannelIn(ctx context.Context, tx store.Tx, b *Backchannel) error {
 	b.ID, b.Issuer, b.Interval = uuid()+"."+uuid(), issuer(ctx, p.config), PollInterval
-	return backchannels.Save(ctx, p.storage.store, b.ID, *b, b.ExpiresAt.Sub(p.config.Clock.Now())+backchannelKept)
+	return backchannels.Put(tx, b.ID, *b, b.Kept(p.config.Clock.Now()))
 }
 
-// Backchannels lists the CIBA logins that were not collected yet.
-func (p *Provider) Backchannels(ctx context.Context) ([]Backchannel, error) {
-	return backchannels.Page(ctx, p.storage.store, "", 10_000)
+// Kept is how long from now on the login, and what goes with it, is kept.
+func (b *Backchannel) Kept(now time.Time) time.Duration {
+	return b.ExpiresAt.Sub(now) + backchannelKept
 }
 
 // cibaGrant is the grant urn:openid:params:grant-type:ciba.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -185,8 +184,8 @@ func (p *Provider) joinSession(ctx context.Context, clientID string, a Authentic
 				return nil
 			}
 		}
-		b.Clients = append(b.Clients, clientID)
-		return browsers.Put(tx, b.SID, b, left)
+		b.Clients = append(slices.Clone(b.Clients), clientID)
+		return putBrowser(tx, b, left)
 	})
 }
 
@@ -257,50 +256,6 @@ func authorizeRequest(ctx context.Context, form url.Values) *http.Request {
 	}
 	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/auth", RawQuery: shown.Encode()}, Form: shown, PostForm: url.Values{}, Header: http.Header{}}
 	return r.WithContext(ctx)
-}
-
-// OpenSession starts a browser session without any client: the portal's.
-func (p *Provider) OpenSession(ctx context.Context, a Authentication) (sid, secret string, err error) {
-	b := Browser{SID: uuid(), Secret: rand.Text(), NationalID: a.Person.NationalID, AuthMode: a.AuthMode, AuthTime: a.Time, Issuer: issuer(ctx, p.config), Clients: []string{}}
-	return b.SID, b.Secret, browsers.Save(ctx, p.storage.store, b.SID, b, p.config.Settings.Policies(nil, a.Person.Policies).SessionLifetime)
-}
-
-// Sessions lists the browser sessions of a person.
-func (p *Provider) Sessions(ctx context.Context, nationalID string) ([]Browser, error) {
-	out, after := []Browser{}, ""
-	for {
-		page, err := browsers.Page(ctx, p.storage.store, after, 500)
-		if err != nil {
-			return nil, err
-		}
-		for _, b := range page {
-			if b.NationalID == nationalID {
-				out = append(out, b)
-			}
-			after = b.SID
-		}
-		if len(page) < 500 {
-			return out, nil
-		}
-	}
-}
-
-// Browser finds a browser session that still lives; what it returns is shared.
-func (p *Provider) Browser(ctx context.Context, sid string) (*Browser, error) {
-	b, err := p.storage.browsers.Load(ctx, p.storage.store, sid)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "session-unknown", "no such session, or it has ended")
-	}
-	return b, err
-}
-
-// CookieSession finds the session of a browser by its cookie's two parts.
-func (p *Provider) CookieSession(ctx context.Context, sid, secret string) (*Browser, error) {
-	b, err := p.Browser(ctx, sid)
-	if err == nil && (secret == "" || subtle.ConstantTimeCompare([]byte(secret), []byte(b.Secret)) != 1) {
-		err = problem.New(problem.NotFound, "session-unknown", "no such session, or it has ended")
-	}
-	return b, err
 }
 
 // TokenResponse is the answer of the token endpoint, in Keycloak's order.
@@ -538,23 +493,6 @@ func (p *Provider) Revoke(ctx context.Context, clientID, token string) (*Browser
 		return nil, err
 	}
 	return p.EndSession(ctx, session.SID)
-}
-
-// EndSession logs a browser session out: every token of it dies. It returns
-// the session that ended, nil when there was none.
-func (p *Provider) EndSession(ctx context.Context, sid string) (ended *Browser, err error) {
-	err = p.storage.store.Update(ctx, func(tx store.Tx) error {
-		b, err := browsers.Get(tx, sid)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err == nil {
-			ended = &b
-			err = browsers.Delete(tx, sid)
-		}
-		return err
-	})
-	return ended, err
 }
 
 // Hint is what an id_token_hint says.

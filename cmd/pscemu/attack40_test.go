@@ -1,0 +1,268 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// flood posts one body n times, eight at once, and wants this status.
+func (s *server) flood(n int, path, body string, want int) {
+	s.t.Helper()
+	c := s.http(nil)
+	c.Transport.(*http.Transport).DisableKeepAlives = false
+	c.Transport.(*http.Transport).MaxIdleConnsPerHost = 8
+	defer c.CloseIdleConnections()
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			for i := range n / 8 {
+				resp, err := c.Post(s.BaseURL+path, "application/x-www-form-urlencoded", strings.NewReader(strings.ReplaceAll(body, "{n}", fmt.Sprintf("%d-%d", worker, i))))
+				if err != nil {
+					s.t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+				if resp.StatusCode != want {
+					s.t.Errorf("%s: %s", path, resp.Status)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// memory is what the process holds, in MiB.
+func (s *server) memory() float64 { return s.figure("process_resident_memory_anon_bytes") / (1 << 20) }
+
+// Two thousand requests that anybody may send, each of a megabyte: what stays
+// of them is bounded, wherever the world lies.
+func TestAttack40AnonymousRequestsLeaveLittleBehind(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two gigabytes go through TLS")
+	}
+	memory := boot(t, "--memory")
+	state := "response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL) + "&state="
+	for _, w := range []struct {
+		name     string
+		s        *server
+		requests int
+	}{{"in memory", memory, 2000}, {"in a space", memory.space("attack-40"), 400}, {"on disk", boot(t), 400}} {
+		t.Run(w.name, func(t *testing.T) {
+			s, process := w.s, w.s
+			s.t = t
+			if w.name == "in a space" {
+				process = memory // whose figures the memory is
+				process.t = t
+			}
+			before := process.memory()
+			s.flood(w.requests, "/auth", state+strings.Repeat("s", 1_000_000), http.StatusRequestEntityTooLarge)
+			s.flood(w.requests, "/auth", state+strings.Repeat("s", 60_000), http.StatusBadRequest)
+			s.flood(w.requests/10, "/wallet/contact", "login="+strings.Repeat("8", 60_000), http.StatusUnprocessableEntity)
+			s.flood(w.requests/10, "/auth", "client_id="+strings.Repeat("c", 60_000), http.StatusBadRequest)
+			s.flood(w.requests/10, "/auth", "client_id=demo&x="+strings.Repeat("c", 60_000), http.StatusBadRequest)
+			s.flood(w.requests*5, "/auth", state+strings.Repeat("s", 8000), http.StatusFound)
+			after := process.memory()
+			t.Logf("%.0f MiB before, %.0f MiB after", before, after)
+			if after > before+200 {
+				t.Errorf("memory grew from %.0f to %.0f MiB", before, after)
+			}
+		})
+	}
+}
+
+func TestAttack40ALongParameterIsRefusedWithTheReason(t *testing.T) {
+	s := boot(t)
+	long := strings.Repeat("s", 20_000)
+	resp, err := s.http(nil).Get(s.BaseURL + authorizePath + "&state=" + long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := text(t, resp); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "parameter-too-long") || !strings.Contains(body, "state of 20000 bytes") {
+		t.Errorf("authorize: %d %.600s", resp.StatusCode, body)
+	}
+	secret := url.Values{"client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}}
+	for path, form := range map[string]url.Values{
+		"/ext/par/request": {"response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {callbackURL}, "nonce": {long}},
+		"/ext/ciba/auth":   {"scope": {"openid scope_all"}, "login_hint": {doctor}, "acr_values": {long}},
+	} {
+		for k, v := range secret {
+			form[k] = v
+		}
+		resp, err := s.http(s.demoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect"+path, form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body := text(t, resp); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "at most") {
+			t.Errorf("%s: %d %.300s", path, resp.StatusCode, body)
+		}
+	}
+	// What clients really send goes through: a state of some KiB comes back.
+	state := strings.Repeat("s", 4096)
+	if resp, err = s.browser().Get(s.BaseURL + authorizePath + "&login_hint=auto:" + doctor + "&state=" + state); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if back, _ := resp.Location(); back == nil || back.Query().Get("state") != state {
+		t.Errorf("a state of 4 KiB: %s", resp.Status)
+	}
+}
+
+// plainTo is a connection to a listener of the server.
+func (s *server) plainTo(address string, over bool) net.Conn {
+	s.t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err == nil && over {
+		c = tls.Client(c, &tls.Config{RootCAs: s.roots(), Time: now, ServerName: "localhost"})
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestAttack40ABodyThatTricklesIsCutWithTheReason(t *testing.T) {
+	s := boot(t, "--request-timeout", "1s")
+	sp := s.space("slow")
+	hostOf := func(base string) string {
+		u, err := url.Parse(base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Host
+	}
+	for name, to := range map[string]struct{ base, path string }{
+		"the protocol":    {s.BaseURL, "/auth"},
+		"the card origin": {s.CardURL, "/card"},
+		"the console":     {s.ConsoleURL, "/api/v1/identities"},
+		"an import":       {s.ConsoleURL, "/api/v1/identities/import"},
+		"a space":         {sp.BaseURL, "/auth"},
+	} {
+		for how, header := range map[string]string{"": "Content-Length: 60000", " in chunks": "Transfer-Encoding: chunked"} {
+			t.Run(name+how, func(t *testing.T) {
+				t.Parallel()
+				u, _ := url.Parse(to.base + to.path)
+				c := s.plainTo(hostOf(to.base), u.Scheme == "https")
+				fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-www-form-urlencoded\r\n%s\r\n\r\n", u.Path, u.Host, s.APIToken, header)
+				stop := make(chan struct{})
+				defer close(stop)
+				go func() {
+					tick := time.NewTicker(50 * time.Millisecond)
+					defer tick.Stop()
+					for {
+						select {
+						case <-stop:
+							return
+						case <-tick.C:
+							if how == "" {
+								fmt.Fprint(c, "x")
+							} else {
+								fmt.Fprint(c, "1\r\nx\r\n")
+							}
+						}
+					}
+				}()
+				_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+				resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, _ := io.ReadAll(resp.Body)
+				if resp.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(body), "request-too-slow") {
+					t.Errorf("%s %.400s", resp.Status, body)
+				}
+			})
+		}
+	}
+}
+
+func TestAttack40ABodyThatTricklesOverHTTP2IsCutToo(t *testing.T) {
+	s := boot(t, "--request-timeout", "1s")
+	c := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots(), Time: now}, ForceAttemptHTTP2: true}}
+	defer c.CloseIdleConnections()
+	body, trickle := io.Pipe()
+	defer trickle.Close()
+	resp, err := c.Post(s.BaseURL+"/auth", "application/x-www-form-urlencoded", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := text(t, resp); resp.ProtoMajor != 2 || resp.StatusCode != http.StatusRequestTimeout || !strings.Contains(got, "request-too-slow") {
+		t.Errorf("%s %s %.300s", resp.Proto, resp.Status, got)
+	}
+	if resp, err = c.Get(s.BaseURL + "/static/style.css"); err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("the connection afterwards: %v", err)
+	} else {
+		text(t, resp)
+	}
+}
+
+// A large body has the timeout for each MiB of it.
+func TestALargeBodyThatProgressesIsTaken(t *testing.T) {
+	s := boot(t, "--request-timeout", "1s")
+	body, in := io.Pipe()
+	go func() {
+		part := strings.Repeat(" ", 1<<18)
+		for range 12 { // three MiB in 1.8 seconds
+			time.Sleep(150 * time.Millisecond)
+			if _, err := io.WriteString(in, part); err != nil {
+				return
+			}
+		}
+		in.Close()
+	}()
+	req, _ := http.NewRequest(http.MethodPost, s.APIURL+"/identities/import", body)
+	req.ContentLength = 3 << 20
+	req.Header.Set("Authorization", "Bearer "+s.APIToken)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := text(t, resp); resp.StatusCode == http.StatusRequestTimeout || strings.Contains(got, "too-slow") {
+		t.Errorf("%s %.300s", resp.Status, got)
+	}
+}
+
+func TestAttack40WhoNeitherShakesHandsNorSendsAHeaderNorReadsIsClosed(t *testing.T) {
+	s := boot(t, "--request-timeout", "1s")
+	silent := s.plainTo(s.Listen, false)
+	begun := s.plainTo(s.Listen, true)
+	fmt.Fprint(begun, "GET /auth HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+	for what, c := range map[string]net.Conn{"no handshake": silent, "half a header": begun} {
+		_ = c.SetReadDeadline(time.Now().Add(15 * time.Second))
+		if _, err := io.Copy(io.Discard, c); err != nil && !strings.Contains(err.Error(), "reset") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	console, _ := url.Parse(s.ConsoleURL)
+	deaf := s.plainTo(console.Host, false)
+	request := "GET /api/v1/openapi.json HTTP/1.1\r\nHost: " + console.Host + "\r\n\r\n"
+	// It asks without end, and reads none of the answers.
+	if _, err := io.Copy(deaf, &endless{text: request}); err == nil {
+		t.Error("the deaf one is still served")
+	}
+}
+
+// endless repeats a text.
+type endless struct {
+	text string
+	at   int
+}
+
+func (e *endless) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		k := copy(p[n:], e.text[e.at:])
+		n, e.at = n+k, (e.at+k)%len(e.text)
+	}
+	return n, nil
+}

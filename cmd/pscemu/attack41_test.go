@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// abandon opens login pages that nobody comes back to.
+func (s *server) abandon(n int) {
+	s.t.Helper()
+	c := s.http(nil)
+	c.Transport.(*http.Transport).DisableKeepAlives = false
+	c.Transport.(*http.Transport).MaxIdleConnsPerHost = 8
+	defer c.CloseIdleConnections()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range n / 8 {
+				resp, err := c.Get(s.BaseURL + authorizePath)
+				if err != nil {
+					s.t.Error(err)
+					return
+				}
+				resp.Body.Close()
+				if resp.StatusCode != http.StatusFound {
+					s.t.Errorf("a login page more: %s", resp.Status)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+const authorizePath = "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=http%3A%2F%2Flocalhost%3A5555%2Fcallback"
+
+// open is how many login pages the emulator holds.
+func (s *server) open() int { return int(s.figure("pscemu_login_pages_open")) }
+
+func attack41Worlds(t *testing.T, args ...string) map[string]*server {
+	memory := boot(t, append(args, "--memory")...)
+	return map[string]*server{"on disk": boot(t, args...), "in memory": memory, "in a space": memory.space("attack-41")}
+}
+
+func TestAttack41AbandonedLoginPagesGoOldestFirstAndNewOnesAreServed(t *testing.T) {
+	for name, s := range attack41Worlds(t, "--max-logins", "40") {
+		t.Run(name, func(t *testing.T) {
+			s.t = t
+			first, firstPage := s.loginPage()
+			used, usedPage, _ := s.atPhone(asked) // somebody who is in the middle of it
+			s.abandon(400)
+			_, _, card := s.atCard()
+			if !strings.Contains(card, "login-page") {
+				t.Errorf("a new login: %.300s", card)
+			}
+			if got := s.open(); got != 40 {
+				t.Errorf("%d pages are open, 40 may be", got)
+			}
+			if got := read(s, used, usedPage+"/wait"); !strings.Contains(got, "ecps-wait") {
+				t.Errorf("the one with a step: %.300s", got)
+			}
+			// More people come than may be open at once: the first had its time.
+			for range 40 {
+				s.loginPage()
+			}
+			if got := read(s, first, firstPage); !strings.Contains(got, "login-dropped") {
+				t.Errorf("the first page tells: %.600s", got)
+			}
+			l := s.story(firstPage[strings.LastIndex(firstPage, "/")+1:])
+			if !strings.Contains(l, "login-dropped") {
+				t.Errorf("the journal says: %s", l)
+			}
+		})
+	}
+}
+
+// story is a login's journal, as text.
+func (s *server) story(id string) string {
+	s.t.Helper()
+	var l any
+	s.api("GET", "/logins/"+id, "", &l)
+	return encoded(s.t, l)
+}
+
+func TestAttack41WhoUsesTheirPageOutlastsAFloodOfPages(t *testing.T) {
+	s := boot(t, "--memory", "--max-logins", "40")
+	s.abandon(80)
+	browser, page, _ := s.atCard() // it came, and did no more than that
+	s.abandon(400)
+	if got := present(s, browser, page, s.cardOf(doctor).Serial, "1234"); !strings.Contains(got, "code=") {
+		t.Errorf("%.300s", got)
+	}
+}
+
+func TestAttack41AResetARestoreAndTheClockForgetThePages(t *testing.T) {
+	for name, s := range attack41Worlds(t, "--max-logins", "8") {
+		t.Run(name, func(t *testing.T) {
+			s.t = t
+			var before any
+			s.api("GET", "/state", "", &before)
+			s.abandon(16)
+			if got := s.open(); got != 8 {
+				t.Fatalf("%d are open", got)
+			}
+			if status := s.api("DELETE", "/state", "", nil); status != http.StatusNoContent {
+				t.Fatal(status)
+			}
+			if got := s.open(); got != 0 {
+				t.Errorf("after a reset %d are open", got)
+			}
+			s.abandon(16)
+			if status := s.api("PUT", "/state", encoded(t, before), nil); status >= 300 {
+				t.Fatal(status)
+			}
+			if got := s.open(); got != 0 {
+				t.Errorf("after a restore %d are open", got)
+			}
+			s.abandon(8)
+			for _, to := range []string{"31m", "-48h", "96h"} { // forth and back
+				s.api("PUT", "/clock", fmt.Sprintf(`{"advance":%q}`, to), nil)
+				browser, page := s.loginPage()
+				s.abandon(16)
+				if got := s.open(); got != 8 {
+					t.Errorf("after %s %d are open", to, got)
+				}
+				if got := read(s, browser, page); !strings.Contains(got, "login-page") {
+					t.Errorf("after %s the one that was used: %.300s", to, got)
+				}
+			}
+		})
+	}
+}
+
+func TestAttack41ThePagesAreCountedAcrossARestart(t *testing.T) {
+	data := t.TempDir()
+	s := bootIn(t, data, "--max-logins", "8")
+	s.abandon(16)
+	s.stop(os.Interrupt)
+	s = bootIn(t, data, "--max-logins", "4")
+	if got := s.open(); got != 8 {
+		t.Errorf("after a restart %d are open", got)
+	}
+	s.loginPage()
+	if got := s.open(); got != 4 {
+		t.Errorf("with a lower bound %d are open", got)
+	}
+}
