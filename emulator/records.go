@@ -2,10 +2,13 @@ package emulator
 
 import (
 	"errors"
+	"fmt"
+	"time"
 
 	"pscemu/cards"
 	"pscemu/cards/orders"
 	"pscemu/cards/pki"
+	"pscemu/clock"
 	"pscemu/identities"
 	"pscemu/identities/ecps"
 	"pscemu/identities/outbox"
@@ -42,8 +45,14 @@ func (r *review) check(e store.Entry) error {
 		r.all = allRecords(&r.pki)
 	}
 	r.met = r.met || e.Key == r.demo
+	if at := e.Expires; !at.IsZero() && (at.Before(earliestEnd) || at.After(latestEnd)) {
+		return fmt.Errorf("the entry %q ends at %s, which is no time of this program", e.Key, at.Format(time.RFC3339))
+	}
 	return r.all.Check(e)
 }
+
+// What lives for some time ends between these.
+var earliestEnd, latestEnd = clock.Earliest, clock.Latest.AddDate(50, 0, 0)
 
 // finish refuses the whole, once every entry was checked.
 func (r *review) finish() error {

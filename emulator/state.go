@@ -173,18 +173,14 @@ func (d *document) each(fn func(store.Entry) error) error {
 		}
 		entry := store.Entry{Key: s.Key, Value: s.Value}
 		if s.Expires != nil {
-			entry.Expires = s.Expires.UTC()
-			if entry.Expires.Before(earliestEnd) || entry.Expires.After(latestEnd) {
-				return fmt.Errorf("the entry %q ends at %s, which is no time of this program", s.Key, s.Expires.Format(time.RFC3339))
+			if entry.Expires = s.Expires.UTC(); entry.Expires.IsZero() {
+				return fmt.Errorf("the entry %q ends at no time; one that stays has no expires", s.Key)
 			}
 		}
 		return fn(entry)
 	})
 	return err
 }
-
-// What lives for some time ends between these.
-var earliestEnd, latestEnd = clock.Earliest, clock.Latest.AddDate(50, 0, 0)
 
 // scanState reads a state member by member, and its entries one by one.
 func scanState(r io.Reader, fn func(Stored) error) (*State, error) {

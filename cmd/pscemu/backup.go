@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,7 +39,7 @@ func runBackup(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := r.stream(http.MethodGet, "/backup", nil, 0)
+	resp, err := r.stream(cmd.Name(), http.MethodGet, "/backup", nil, 0)
 	if err != nil {
 		return err
 	}
@@ -81,7 +80,7 @@ func runRestore(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := r.stream(http.MethodPut, "/backup", watched(cmd, f, info.Size()), info.Size())
+	resp, err := r.stream(cmd.Name(), http.MethodPut, "/backup", watched(cmd, f, info.Size()), info.Size())
 	if err != nil {
 		return err
 	}
@@ -128,7 +127,7 @@ func (w *watchedReader) Read(b []byte) (int, error) {
 }
 
 // stream is a call of the control API whose body or answer may be of any size.
-func (r *remote) stream(method, path string, in io.Reader, size int64) (*http.Response, error) {
+func (r *remote) stream(command, method, path string, in io.Reader, size int64) (*http.Response, error) {
 	req, err := http.NewRequest(method, r.ready.APIURL+path, in)
 	if err != nil {
 		return nil, err
@@ -137,7 +136,7 @@ func (r *remote) stream(method, path string, in io.Reader, size int64) (*http.Re
 		req.ContentLength = size
 	}
 	req.Header.Set("Authorization", "Bearer "+r.ready.APIToken)
-	req.Header.Set("User-Agent", "pscemu "+strings.TrimPrefix(path, "/")) // the journal says which command it was
+	req.Header.Set("User-Agent", "pscemu "+command) // the journal says who it was
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("%w at %s: %w", errNoServer, r.ready.APIURL, err)
