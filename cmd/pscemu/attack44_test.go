@@ -165,7 +165,7 @@ func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
 	add()
 	cert, revoked, demo := s.issued("other"), s.issued("other"), s.issued("demo")
 	s.cli("certificates", "revoke", serialOf(t, revoked))
-	card := s.cardCertificate(nurse)
+	card := s.certificateOfCardOf(nurse)
 	state := fetched(t, s.Ready, "/state")
 	if got := s.refusalOf("other", cert); got != "" {
 		t.Fatal(got)
@@ -195,7 +195,7 @@ func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
 	if got := s.refusalOf("demo", demo); got != "" {
 		t.Errorf("one of the demo client's: %q", got)
 	}
-	if got := cardLogin(t, s, s.cardCertificate(nurse)); !strings.HasPrefix(got, callbackURL) {
+	if got := cardLogin(t, s, s.certificateOfCardOf(nurse)); !strings.HasPrefix(got, callbackURL) {
 		t.Errorf("a card of now: %.300s", got)
 	}
 	if status, code := send(t, s.Ready, "PUT", "/state", state); status != 204 {
@@ -206,9 +206,9 @@ func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
 	}
 }
 
-// cardCertificate is the authentication certificate of a person's card, with
+// certificateOfCardOf is the authentication certificate of a person's card, with
 // its key.
-func (s *server) cardCertificate(id string) *tls.Certificate {
+func (s *server) certificateOfCardOf(id string) *tls.Certificate {
 	s.t.Helper()
 	file := filepath.Join(s.t.TempDir(), "card.p12")
 	s.cli("cards", "export", s.cardOf(id).Serial, "--p12", file)

@@ -181,7 +181,7 @@ func newExport() *cobra.Command {
 
 // print prints an answer as it comes, however long it is.
 func (r *remote) print(cmd *cobra.Command, method, path string, in *os.File) error {
-	answer, err := r.exchange(method, path, in)
+	answer, err := r.exchange(cmd.CommandPath(), method, path, in)
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (r *remote) print(cmd *cobra.Command, method, path string, in *os.File) err
 
 // exchange sends a file, unless nil, and returns the answer to be read as it
 // comes.
-func (r *remote) exchange(method, path string, in *os.File) (io.ReadCloser, error) {
+func (r *remote) exchange(command, method, path string, in *os.File) (io.ReadCloser, error) {
 	var body io.Reader
 	size := int64(-1) // not known, as of a pipe
 	if in != nil {
@@ -201,7 +201,7 @@ func (r *remote) exchange(method, path string, in *os.File) (io.ReadCloser, erro
 			size = info.Size()
 		}
 	}
-	resp, err := r.stream(method, path, body, size)
+	resp, err := r.stream(command, method, path, body, size)
 	if err != nil {
 		return nil, err
 	}
