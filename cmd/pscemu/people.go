@@ -181,7 +181,7 @@ func newExport() *cobra.Command {
 
 // print prints an answer as it comes, however long it is.
 func (r *remote) print(cmd *cobra.Command, method, path string, in *os.File) error {
-	answer, err := r.exchange(cmd.CommandPath(), method, path, in)
+	answer, err := r.exchange(cmd.Name(), method, path, in)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (r *remote) work(cmd *cobra.Command, path string, in *os.File, out any) err
 		Result      json.RawMessage
 		Problem     *problem.Error
 	}
-	answer, err := r.exchange(cmd.CommandPath(), http.MethodPost, path, in)
+	answer, err := r.exchange(cmd.Name(), http.MethodPost, path, in)
 	if err != nil {
 		return err
 	}

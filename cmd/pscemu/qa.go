@@ -46,7 +46,7 @@ func saveScenario(cmd *cobra.Command, a []string) error {
 	if err != nil {
 		return err
 	}
-	answer, err := r.exchange(cmd.CommandPath(), http.MethodGet, "/scenarios/current", nil)
+	answer, err := r.exchange(cmd.Name(), http.MethodGet, "/scenarios/current", nil)
 	if err != nil {
 		return err
 	}
