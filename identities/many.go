@@ -243,7 +243,7 @@ func InBatches(ctx context.Context, s store.Store, name string, n int, fn func(s
 	case n == 0:
 		return nil
 	case n > Batch:
-		return store.Long(ctx, s, fn)
+		return store.LongAs(ctx, s, name, fn)
 	}
 	return s.Update(ctx, func(tx store.Tx) error {
 		return fn(func(one func(store.Tx) error) error { return one(tx) })

@@ -3,4 +3,4 @@ package provider
 import "pscemu/store"
 
 // Records are the kinds of record that this package keeps.
-func Records() []store.Kind { return []store.Kind{pushedRequests.Kind()} }
+func Records() []store.Kind { return []store.Kind{pushedRequests.Kind(), pings.Kind()} }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -27,22 +28,37 @@ type Kind struct {
 // into T without a field left over, its key is the one that its id has, and it
 // passes the checks.
 func (c Collection[T]) Kind(checks ...func(id string, v *T) error) Kind {
+	return Kind{Prefix: c.Prefix(), Check: func(e Entry) error { return c.judge(e, checks) }}
+}
+
+// PartKind describes the records of a collection that lie in the parts of
+// their owners (Of).
+func (c Collection[T]) PartKind(checks ...func(id string, v *T) error) Kind {
 	return Kind{Prefix: c.Prefix(), Check: func(e Entry) error {
-		id := c.ID(e.Key)
-		if id == "" || c.Key(id) != e.Key {
-			return errors.New("the id in the key is not written as this program writes it")
-		}
-		v, err := c.Decode(e.Value)
+		escaped, _, _ := strings.Cut(strings.TrimPrefix(e.Key, c.Prefix()), "/")
+		owner, err := url.PathUnescape(escaped)
 		if err != nil {
 			return err
 		}
-		for _, check := range checks {
-			if err := check(id, &v); err != nil {
-				return err
-			}
-		}
-		return nil
+		return c.Of(owner).judge(e, checks)
 	}}
+}
+
+func (c Collection[T]) judge(e Entry, checks []func(id string, v *T) error) error {
+	id := c.ID(e.Key)
+	if id == "" || c.Key(id) != e.Key {
+		return errors.New("the id in the key is not written as this program writes it")
+	}
+	v, err := c.Decode(e.Value)
+	if err != nil {
+		return err
+	}
+	for _, check := range checks {
+		if err := check(id, &v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Decode reads a record as it lies in the store, and refuses a field that this

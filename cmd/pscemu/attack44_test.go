@@ -10,16 +10,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"golang.org/x/crypto/ocsp"
-
-	"pscemu/cards/pki"
 )
 
 // serialOf is a certificate's serial, as commands take it.
@@ -165,7 +161,7 @@ func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
 	add()
 	cert, revoked, demo := s.issued("other"), s.issued("other"), s.issued("demo")
 	s.cli("certificates", "revoke", serialOf(t, revoked))
-	card := s.certificateOfCardOf(nurse)
+	card := s.cardCertificate(s.cardOf(nurse).Serial)
 	state := fetched(t, s.Ready, "/state")
 	if got := s.refusalOf("other", cert); got != "" {
 		t.Fatal(got)
@@ -195,7 +191,7 @@ func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
 	if got := s.refusalOf("demo", demo); got != "" {
 		t.Errorf("one of the demo client's: %q", got)
 	}
-	if got := cardLogin(t, s, s.certificateOfCardOf(nurse)); !strings.HasPrefix(got, callbackURL) {
+	if got := cardLogin(t, s, s.cardCertificate(s.cardOf(nurse).Serial)); !strings.HasPrefix(got, callbackURL) {
 		t.Errorf("a card of now: %.300s", got)
 	}
 	if status, code := send(t, s.Ready, "PUT", "/state", state); status != 204 {
@@ -204,27 +200,6 @@ func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
 	if got := s.refusalOf("other", cert); got != "" {
 		t.Errorf("in the state that holds it: %q", got)
 	}
-}
-
-// certificateOfCardOf is the authentication certificate of a person's card, with
-// its key.
-func (s *server) certificateOfCardOf(id string) *tls.Certificate {
-	s.t.Helper()
-	file := filepath.Join(s.t.TempDir(), "card.p12")
-	s.cli("cards", "export", s.cardOf(id).Serial, "--p12", file)
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	key, der, err := pki.Unpack(raw, "pscemu")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	cert, err := tls.X509KeyPair(pki.EncodePEM("CERTIFICATE", der), key)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return &cert
 }
 
 // Another folder's backup brings its own authorities: what this one issued is

@@ -13,5 +13,7 @@ func Records() []store.Kind {
 		requests.Kind(store.Named(func(r *Request) string { return r.ID })),
 		waiting.Kind(),
 		recent.Kind(),
+		pending.Kind(),
+		due.Kind(),
 	}
 }

@@ -4,5 +4,5 @@ import "pscemu/store"
 
 // Records are the kinds of record that this package keeps.
 func Records() []store.Kind {
-	return []store.Kind{messages.Kind(store.Named(func(m *Message) string { return m.ID })), of.Kind()}
+	return []store.Kind{messages.Kind(store.Named(func(m *Message) string { return m.ID })), of.Kind(), last.Kind(), newest.Kind()}
 }

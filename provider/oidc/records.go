@@ -18,6 +18,7 @@ func Records() []store.Kind {
 		keys,
 		signingKeysKind(),
 		browsers.Kind(store.Named(func(b *Browser) string { return b.SID })),
+		sessionsOf.PartKind(),
 		codes.Kind(),
 		grants.Kind(),
 		backchannels.Kind(),

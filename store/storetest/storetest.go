@@ -30,6 +30,11 @@ func Run(t *testing.T, open Open) {
 		"concurrent updates lose nothing":           concurrent,
 		"a watcher hears of its prefix only":        watch,
 		"ids with slashes do not clash":             slashes,
+		"a replacement is the whole content":        replaced,
+		"a replacement that fails changes nothing":  notReplaced,
+		"the end of a replacement sees both":        lastOfReplaced,
+		"one replacement runs at a time":            oneReplacement,
+		"everybody goes on during a replacement":    replacedUnderLoad,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &clock.Adjustable{}
