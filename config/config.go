@@ -77,8 +77,8 @@ func (l Limits) Import() int64 { return int64(l.MaxImport) << 20 }
 // Store is MaxStore in bytes.
 func (l Limits) Store() int64 { return int64(l.MaxStore) << 20 }
 
-// Memory is MemoryLimit in bytes, 0 for no limit.
-func (l Limits) Memory() int64 { return int64(l.MemoryLimit) << 20 }
+// SoftMemory is MemoryLimit in bytes, 0 for no limit.
+func (l Limits) SoftMemory() int64 { return int64(l.MemoryLimit) << 20 }
 
 // InMemory is how many bytes all that is stored in memory may take together. Half
 // of a limit is left to the work itself, and to what collecting garbage needs.
@@ -86,7 +86,7 @@ func (l Limits) InMemory() int64 {
 	if l.MemoryLimit == 0 {
 		return l.Store()
 	}
-	return min(l.Store(), l.Memory()/2)
+	return min(l.Store(), l.SoftMemory()/2)
 }
 
 // Setting is one row of the table.

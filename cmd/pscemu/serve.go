@@ -44,7 +44,7 @@ func serve(cmd *cobra.Command, _ []string) error {
 	defer tracer.Close(context.Background())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if limit := l.Memory(); limit > 0 {
+	if limit := l.SoftMemory(); limit > 0 {
 		debug.SetMemoryLimit(limit) // beside what follows: whichever asks for less garbage wins
 	}
 	debug.SetGCPercent(50) // keys are made now, and their garbage would stay
