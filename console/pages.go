@@ -74,7 +74,7 @@ func (s *Console) identitiesPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	gone, err := s.People.Deleted(ctx(c))
+	gone, moreGone, err := s.People.Deleted(ctx(c))
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (s *Console) identitiesPage(c echo.Context) error {
 	for _, code := range identities.Professions() {
 		professions = append(professions, choice{code, nomenclature.ProfessionLabel(code)})
 	}
-	return s.page(c, http.StatusOK, "console_identities", map[string]any{"Title": "Identités", "People": rows, "Query": q, "More": more, "Deleted": c.QueryParam("deleted"), "Gone": gone,
+	return s.page(c, http.StatusOK, "console_identities", map[string]any{"Title": "Identités", "People": rows, "Query": q, "More": more, "Deleted": c.QueryParam("deleted"), "Gone": gone, "MoreGone": moreGone,
 		"Done": c.QueryParam("done"), "Professions": professions, "Actions": identities.Actions})
 }
 

@@ -73,12 +73,16 @@ func (e *Emulator) loadFolder(ctx context.Context, dir, seen string) (string, er
 			return now, err
 		}
 	}
-	return now, e.people.Follow(ctx, &people, func(tx store.Tx, added []identities.Identity) error {
+	err = e.people.Follow(ctx, &people, func(tx store.Tx, added []identities.Identity) error {
 		if err := e.ecps.ActivateAllIn(tx, added, cards.DefaultPIN); err != nil {
 			return err
 		}
 		return e.cards.IssueAllIn(tx, added)
 	})
+	if problem.Is(err, "store-claimed") || problem.Is(err, "store-replaced") {
+		return seen, err // another long command was in the way: again in a moment
+	}
+	return now, err
 }
 
 // readPeople adds the people of a file.

@@ -121,7 +121,7 @@ func readAnnuaire(s *source, fn func(*Identity) error) (warnings []string, err e
 	var ids together
 	if _, err := eachLine(s, func(fields, row []string) error {
 		if at := slices.Index(fields, idWhole); at < len(row) {
-			ids.row(row[at])
+			return ids.row(unguard(row[at]))
 		}
 		return nil
 	}); err != nil {

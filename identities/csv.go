@@ -235,14 +235,19 @@ type together struct {
 	not  bool
 }
 
-func (t *together) row(id string) {
+func (t *together) row(id string) error {
 	if t.seen == nil {
 		t.seen = map[string]bool{}
 	}
-	if id != t.last || len(t.seen) == 0 {
-		t.not = t.not || t.seen[id]
-		t.seen[id], t.last = true, id
+	if id == t.last && len(t.seen) > 0 {
+		return nil
 	}
+	if t.not = t.not || t.seen[id]; len(t.seen) > MaxImport {
+		return tooMany()
+	}
+	t.last = strings.Clone(id) // not the whole row
+	t.seen[t.last] = true
+	return nil
 }
 
 // join adds an activity to the exercise that has the same fields, or begins
@@ -263,18 +268,32 @@ func (i *Identity) join(e Exercise, a Activity) {
 
 func readCSV(s *source, fn func(*Identity) error) error {
 	var ids together
-	if err := eachRow(s, func(cells map[string]string) error { ids.row(cells["national_id"]); return nil }); err != nil {
+	at := -1
+	err := eachRow(s, func(header, row []string) error {
+		if at < 0 {
+			at = slices.Index(header, "national_id")
+		}
+		return ids.row(unguard(row[at]))
+	})
+	if err != nil {
 		return err
 	}
 	t := table{scattered: ids.not, emit: fn}
-	if err := eachRow(s, t.take); err != nil {
+	cells := map[string]string{}
+	err = eachRow(s, func(header, row []string) error {
+		for n, name := range header {
+			cells[name] = unguard(row[n])
+		}
+		return t.take(cells)
+	})
+	if err != nil {
 		return err
 	}
 	return t.flush()
 }
 
-// eachRow calls fn for each row of the CSV, with its cells by their columns.
-func eachRow(s *source, fn func(cells map[string]string) error) error {
+// eachRow calls fn for each row of the CSV, with the columns' names.
+func eachRow(s *source, fn func(header, row []string) error) error {
 	buffered, err := s.open()
 	if err != nil {
 		return err
@@ -292,8 +311,7 @@ func eachRow(s *source, fn func(cells map[string]string) error) error {
 		return problem.New(problem.Invalid, "import-columns", "the columns are not those of an export").Got(err.Error()).
 			Want(strings.Join(csvColumns(), ",")).Do("begin from `pscemu identities export --format csv`")
 	}
-	cells := map[string]string{}
-	for {
+	for in.ReuseRecord = true; ; {
 		row, err := in.Read()
 		if err == io.EOF {
 			return nil
@@ -301,10 +319,7 @@ func eachRow(s *source, fn func(cells map[string]string) error) error {
 		if err != nil {
 			return problem.New(problem.Invalid, "import-invalid", "the CSV cannot be read").Got(err.Error())
 		}
-		for n, name := range header {
-			cells[name] = unguard(row[n])
-		}
-		if err := fn(cells); err != nil {
+		if err := fn(header, row); err != nil {
 			return err
 		}
 	}

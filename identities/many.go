@@ -15,7 +15,7 @@ import (
 
 // Batch is how many people one transaction of a command about many is about, so
 // that no other write waits for long.
-const Batch = 100
+const Batch = 50
 
 // viewed is how many people one look at the store is about.
 const viewed = 500

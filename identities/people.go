@@ -251,9 +251,11 @@ func (p *People) RestoreIn(tx store.Tx, id string) (Identity, error) {
 	return i, errors.Join(Collection.Put(tx, id, i, store.Forever), deleted.Delete(tx, id))
 }
 
-// Deleted lists who can be brought back.
-func (p *People) Deleted(ctx context.Context) ([]Identity, error) {
-	return deleted.Page(ctx, p.store, "", 100)
+// Deleted lists the first who can be brought back, and whether there are more.
+func (p *People) Deleted(ctx context.Context) (first []Identity, more bool, err error) {
+	const most = 100
+	first, err = deleted.Page(ctx, p.store, "", most+1)
+	return first[:min(len(first), most)], len(first) > most, err
 }
 
 // SetBehaviour changes how the person's phone answers.
