@@ -35,6 +35,17 @@ func Run(t *testing.T, open Open) {
 		"the end of a replacement sees both":        lastOfReplaced,
 		"one replacement runs at a time":            oneReplacement,
 		"everybody goes on during a replacement":    replacedUnderLoad,
+		"a transaction fails alone":                 failsAlone,
+		"keys and values have bounds":               bounded,
+		"a transaction within another is refused":   nested,
+		"far years are kept":                        farAway,
+		"much that expired is swept in steps":       sweptInSteps,
+		"own writes are listed among the others":    ownListing,
+		"a long command is all or nothing":          long,
+		"a long command claims what it wrote":       claims,
+		"long commands at once are each whole":      longTogether,
+		"a long command may be overtaken":           longAndReplaced,
+		"items are written in steps":                each,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &clock.Adjustable{}
