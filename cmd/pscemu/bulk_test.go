@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -515,6 +516,27 @@ func TestBulkActionsReachEverybodyOnce(t *testing.T) {
 	}
 	if got := s.counted("lot"); got != 0 {
 		t.Errorf("%d are left", got)
+	}
+}
+
+// A command that takes a while says how far it is: in plain lines where there is
+// no terminal.
+func TestALongImportTellsHowFarItIs(t *testing.T) {
+	s := boot(t)
+	const n = 3000
+	file := written(t, "["+strings.Join(peopleOf(t, 12, n), ",")+"]")
+	cmd := exec.Command(binary, "identities", "import", file, "--data", s.data)
+	var out, told bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &told
+	if err := cmd.Run(); err != nil || out.String() != fmt.Sprintf("%d people imported\n", n) {
+		t.Fatalf("%v %s %s", err, out.String(), told.String())
+	}
+	if lines := strings.Split(strings.TrimSpace(told.String()), "\n"); len(lines) > 11 || lines[len(lines)-1] != fmt.Sprintf("%d of %d", n, n) {
+		t.Errorf("told: %q", told.String())
+	}
+	var list struct{ Items []jobNow }
+	if s.api("GET", "/jobs", "", &list); len(list.Items) != 1 || list.Items[0].State != "done" || list.Items[0].Done != n {
+		t.Errorf("%+v", list)
 	}
 }
 

@@ -48,9 +48,10 @@ func (r *remote) work(cmd *cobra.Command, path string, in *os.File, out any) err
 		return err
 	}
 	err = errors.Join(json.NewDecoder(answer).Decode(&job), answer.Close())
-	for before := 0; err == nil; before = job.Done {
+	for before := 0; err == nil; {
 		if job.Total > shownFrom && job.Done != before {
 			progress(cmd, before, job.Done, job.Total)
+			before = job.Done
 		}
 		if job.State != "running" {
 			break
