@@ -123,9 +123,9 @@ func (s *Console) bodyLimit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		setting, most := "max-body", s.Limits.Body()
 		switch path := c.Request().URL.Path; {
-		case path == "/api/v1/backup":
+		case path == "/api/v1/backup" || path == "/api/v1/state":
 			setting, most = "max-store", s.Limits.Store()
-		case strings.HasSuffix(path, "/identities/import") || path == "/api/v1/state" || path == "/api/v1/scenarios":
+		case strings.HasSuffix(path, "/identities/import") || path == "/api/v1/scenarios":
 			setting, most = "max-import", s.Limits.Import()
 		}
 		return provider.BoundBody(c, setting, most, next)

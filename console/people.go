@@ -268,10 +268,24 @@ func (s *Console) exportFHIR(c echo.Context, q identities.Query) error {
 }
 
 func (s *Console) export(c echo.Context, q identities.Query, name, kind string, write func(io.Writer, identities.Each) error) error {
-	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+name+`"`)
+	attachment(c, name, kind)
 	return answerStream(c, http.StatusOK, kind, func(w *bufio.Writer) error {
 		return write(w, func(fn func(*identities.Identity) error) error { return s.People.Each(ctx(c), q, "", fn) })
 	})
+}
+
+// attachment makes the answer a file to keep. Its name is letters, digits and
+// .-_ alone, whatever it was made of: a name is no place for markup, paths or
+// header parameters.
+func attachment(c echo.Context, name, kind string) {
+	name = strings.Map(func(r rune) rune {
+		if r > '~' || !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_", r) {
+			return '_'
+		}
+		return r
+	}, name)
+	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+name+`"`)
+	c.Response().Header().Set(echo.HeaderContentType, kind)
 }
 
 // query is what a listing or an export is asked for.

@@ -107,7 +107,7 @@ func (s *Console) saveScenario(c echo.Context) (any, error) {
 	if c.QueryParam("format") == "json" {
 		return sent{}, answerScenario(c, http.StatusOK, "json", sc, people)
 	}
-	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="scenario.yaml"`)
+	attachment(c, "scenario.yaml", "application/yaml")
 	return sent{}, answerScenario(c, http.StatusOK, "yaml", sc, people)
 }
 

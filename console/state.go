@@ -41,7 +41,7 @@ type Restored struct {
 
 func (s *Console) stateRoutes() []route {
 	return []route{
-		{"GET", "/ready", "What ready.json holds: addresses, the demo client, personas", func(echo.Context) (any, error) { return s.State.Announcement(), nil }},
+		{"GET", "/ready", "What ready.json holds: addresses, the demo client, personas", func(c echo.Context) (any, error) { return s.keysFor(c, s.State.Announcement()), nil }},
 		{"GET", "/state", "The whole state, with its secrets", s.dumpState},
 		{"PUT", "/state", "Go back to a state that GET answered: all of it, or nothing changes; what was revoked stays revoked", s.restoreState},
 		{"GET", "/backup", "A copy of everything stored, with its secrets, while the emulator goes on", s.backup},

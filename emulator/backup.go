@@ -39,6 +39,11 @@ func (e *Emulator) RestoreBackup(ctx context.Context, by string, in io.Reader) (
 	if err != nil {
 		return nil, err
 	}
+	unreadable := func(err error) error { return store.BackupUnreadable(err) }
+	judge := &review{}
+	if err := b.Each(func(entry store.Entry) error { judge.note(entry); return ctx.Err() }); err != nil {
+		return nil, unreadable(err)
+	}
 	return e.alone(ctx, becoming{what: "backup", by: by, size: file.size, madeAt: b.MadeAt, each: b.Each, keep: true,
-		bad: func(err error) error { return store.BackupUnreadable(err) }, set: func() error { return nil }})
+		judge: judge, bad: unreadable, set: func() error { return nil }})
 }

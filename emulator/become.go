@@ -21,7 +21,9 @@ type becoming struct {
 	madeAt time.Time
 	// each goes through the entries, as often as it is called.
 	each func(fn func(store.Entry) error) error
-	// bad is the refusal of entries that are no good; nil when they are our own.
+	// judge has noted the entries and judges them; nil when they are our own.
+	judge *review
+	// bad is the refusal of what it refuses.
 	bad func(error) error
 	// set sets what lies beside the entries, once they are in their place.
 	set func() error
@@ -51,7 +53,11 @@ func (e *Emulator) become(ctx context.Context, b becoming) (*console.Restored, e
 	}
 	if errors.Is(err, store.ErrPutBack) {
 		slog.Error("the former content serves again", "what", b.what, "error", err)
-		err = errors.Join(err, e.set(before), e.reload(context.WithoutCancel(ctx)))
+		if again := errors.Join(e.set(before), e.reload(context.WithoutCancel(ctx))); again != nil {
+			slog.Error("the former content", "error", again)
+		}
+		err = problem.New(problem.Internal, "restore-put-back", "the new content cannot serve; the former was put back and serves").
+			Got(err.Error()).Do("mend that and try again")
 	}
 	if err != nil {
 		return nil, err
@@ -72,35 +78,24 @@ func (e *Emulator) alone(ctx context.Context, b becoming) (*console.Restored, er
 
 // fill judges the entries and puts them into the content to be.
 func (e *Emulator) fill(ctx context.Context, b becoming, put func(store.Entry) error) (n int, err error) {
-	var judge review
-	check := func(store.Entry) error { return nil }
-	if b.bad != nil {
-		if err := b.each(func(entry store.Entry) error { judge.note(entry); return ctx.Err() }); err != nil {
-			return 0, b.refusal(ctx, err)
-		}
-		check = judge.check
-	}
 	err = b.each(func(entry store.Entry) error {
-		if err := errors.Join(ctx.Err(), check(entry)); err != nil {
-			return b.refusal(ctx, err)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if b.judge != nil {
+			if err := b.judge.check(entry); err != nil {
+				return b.bad(err)
+			}
 		}
 		n++
 		return put(entry)
 	})
-	if err == nil && b.bad != nil {
-		if err = judge.finish(); err != nil {
+	if err == nil && b.judge != nil {
+		if err = b.judge.finish(); err != nil {
 			err = b.bad(err)
 		}
 	}
 	return n, err
-}
-
-// refusal says why the entries are no good, unless that is not what is wrong.
-func (b *becoming) refusal(ctx context.Context, err error) error {
-	if b.bad == nil || ctx.Err() != nil {
-		return err
-	}
-	return b.bad(err)
 }
 
 // tell writes into log and journal who put what in the place of everything. A

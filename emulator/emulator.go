@@ -99,6 +99,13 @@ func newWorld(version string, l *config.Loaded, c *clock.Adjustable, s store.Sto
 	e.auth = &clients.Authenticator{Registry: e.clients, PKI: e.pki, Settings: e.live}
 	e.faults = &faults.Set{Open: func() bool { return e.live.Policies(nil, nil).DoorFaults }}
 	e.journal = journal.New(e.clock, journal.Limits{Logins: l.JournalLogins, Bytes: l.JournalSize << 20})
+	e.journal.Secret = func(clientID string) string {
+		client, err := e.clients.Get(context.Background(), clientID)
+		if err != nil {
+			return "" // unknown, or removed meanwhile
+		}
+		return client.Secret
+	}
 	e.metrics = telemetry.NewMetrics()
 	e.journal.Count = e.metrics.Event
 	e.journal.Why = func(code, loginID string) string {

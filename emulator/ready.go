@@ -37,6 +37,13 @@ type Ready struct {
 	Personas   []PersonaRow `json:"personas"`
 }
 
+// WithoutKeys is what a browser may see that was let in without the API token:
+// not the token, nor the link that lets another browser in.
+func (r Ready) WithoutKeys() any {
+	r.APIToken, r.OpenURL = "", ""
+	return r
+}
+
 // DemoClient is all a client library needs to log in: files, or the PEM texts
 // where there are none.
 type DemoClient struct {

@@ -120,13 +120,31 @@ func (sp *space) describe() described {
 	return described{sp.name, sp.made.UTC(), time.Unix(sp.used.Load(), 0).UTC(), sp.world.Ready()}
 }
 
+// WithoutKeys is Ready's, with the name.
+func (d described) WithoutKeys() any {
+	d.Ready = d.Ready.WithoutKeys().(Ready)
+	return d
+}
+
+// spaceList are spaces by name.
+type spaceList []described
+
+// WithoutKeys is that of each.
+func (l spaceList) WithoutKeys() any {
+	out := make(spaceList, len(l))
+	for i, d := range l {
+		out[i] = d.WithoutKeys().(described)
+	}
+	return out
+}
+
 func (sp *space) touch() { sp.used.Store(time.Now().Unix()) }
 
 // List describes the spaces by name.
 func (s *spaces) List() any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := []described{}
+	out := spaceList{}
 	for _, sp := range s.all {
 		if sp.world != nil {
 			out = append(out, sp.describe())

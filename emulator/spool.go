@@ -35,7 +35,7 @@ func spoolUnwritable(err error) error {
 
 // syncEach is after how many bytes what was written goes to the disk: left to
 // the system, the next commit of the data file would wait for all of it.
-const syncEach = 4 << 20
+const syncEach = 1 << 20
 
 // Write adds to the end.
 func (s *spool) Write(b []byte) (int, error) {
@@ -55,9 +55,10 @@ func (s *spool) take(r io.Reader) error {
 		err = buffered.Flush()
 	}
 	var tooLarge *http.MaxBytesError
+	var told *problem.Error
 	var disk *os.PathError
 	switch {
-	case errors.As(err, &tooLarge):
+	case errors.As(err, &tooLarge), errors.As(err, &told):
 		return err
 	case errors.As(err, &disk):
 		return spoolUnwritable(err)

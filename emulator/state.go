@@ -68,14 +68,16 @@ func writeState(w io.Writer, head State, tx store.Tx) error {
 	}
 	comma := ""
 	err = store.Everything(tx, func(entry store.Entry) error {
-		s := Stored{Key: entry.Key, Value: entry.Value}
+		key, err := json.Marshal(entry.Key)
+		if err != nil {
+			return err
+		}
+		until := ""
 		if !entry.Expires.IsZero() {
-			s.Expires = &entry.Expires
+			until = `,"expires":"` + entry.Expires.Format(time.RFC3339Nano) + `"`
 		}
-		raw, err := json.Marshal(s)
-		if err == nil {
-			_, err = fmt.Fprintf(w, "%s%s", comma, raw)
-		}
+		// The value is JSON as it is: it was written, or judged, as such.
+		_, err = fmt.Fprintf(w, `%s{"key":%s,"value":%s%s}`, comma, key, entry.Value, until)
 		comma = ",\n"
 		return err
 	})
@@ -109,14 +111,15 @@ func (e *Emulator) Restore(ctx context.Context, by string, in io.Reader) error {
 	if err := file.take(in); err != nil {
 		return err
 	}
-	doc, err := readState(file)
+	judge := &review{}
+	doc, err := readState(file, judge)
 	if err == nil {
 		err = e.check(doc.State)
 	}
 	if err != nil {
 		return err
 	}
-	_, err = e.alone(ctx, becoming{what: "state", by: by, size: file.size, each: doc.each, bad: stateUnreadable,
+	_, err = e.alone(ctx, becoming{what: "state", by: by, size: file.size, each: doc.each, judge: judge, bad: stateUnreadable,
 		set: func() error { return e.set(doc.State) }})
 	return err
 }
@@ -133,13 +136,18 @@ type document struct {
 	sorted bool // its keys ascend
 }
 
-// readState reads what is set, and looks at every entry's form.
-func readState(in *spool) (*document, error) {
+// readState reads what is set, looks at every entry's form, and has the judge
+// note the entries.
+func readState(in *spool, judge *review) (*document, error) {
 	d := &document{in: in, sorted: true}
 	last, some := "", false
 	head, err := scanState(in.reader(), func(s Stored) error {
 		d.sorted = d.sorted && (!some || s.Key > last)
 		last, some = s.Key, true
+		if s.Expires != nil && s.Expires.IsZero() {
+			return fmt.Errorf("%q ends at no time; one that stays has no expires", s.Key)
+		}
+		judge.note(s.entry())
 		return nil
 	})
 	switch {
@@ -156,28 +164,28 @@ func readState(in *spool) (*document, error) {
 	return d, nil
 }
 
-// each calls fn for each entry.
-func (d *document) each(fn func(store.Entry) error) error {
-	var seen map[uint64]bool
-	seed := maphash.MakeSeed()
-	if !d.sorted {
-		seen = map[uint64]bool{}
+// entry is the store's.
+func (s *Stored) entry() store.Entry {
+	out := store.Entry{Key: s.Key, Value: s.Value}
+	if s.Expires != nil {
+		out.Expires = s.Expires.UTC()
 	}
+	return out
+}
+
+// each calls fn for each entry. Where keys do not ascend, it remembers all of
+// them, to tell one that comes twice.
+func (d *document) each(fn func(store.Entry) error) error {
+	seen, seed := map[uint64]bool{}, maphash.MakeSeed()
 	_, err := scanState(d.in.reader(), func(s Stored) error {
-		if seen != nil {
+		if !d.sorted {
 			id := maphash.String(seed, s.Key)
 			if seen[id] {
-				return fmt.Errorf("the entry %q comes twice", s.Key)
+				return stateUnreadable(fmt.Errorf("the entry %q comes twice", s.Key))
 			}
 			seen[id] = true
 		}
-		entry := store.Entry{Key: s.Key, Value: s.Value}
-		if s.Expires != nil {
-			if entry.Expires = s.Expires.UTC(); entry.Expires.IsZero() {
-				return fmt.Errorf("the entry %q ends at no time; one that stays has no expires", s.Key)
-			}
-		}
-		return fn(entry)
+		return fn(s.entry())
 	})
 	return err
 }

@@ -251,11 +251,14 @@ func (p *People) RestoreIn(tx store.Tx, id string) (Identity, error) {
 	return i, errors.Join(Collection.Put(tx, id, i, store.Forever), deleted.Delete(tx, id))
 }
 
-// Deleted lists the first who can be brought back, and whether there are more.
-func (p *People) Deleted(ctx context.Context) (first []Identity, more bool, err error) {
-	const most = 100
-	first, err = deleted.Page(ctx, p.store, "", most+1)
-	return first[:min(len(first), most)], len(first) > most, err
+// Deleted lists up to limit of those who can be brought back.
+func (p *People) Deleted(ctx context.Context, limit int) ([]Identity, error) {
+	return deleted.Page(ctx, p.store, "", limit)
+}
+
+// Count tells how many people there are, and counts no further than to most.
+func (p *People) Count(ctx context.Context, most int) (int, error) {
+	return Collection.Count(ctx, p.store, most)
 }
 
 // SetBehaviour changes how the person's phone answers.

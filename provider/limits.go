@@ -33,7 +33,8 @@ const drained = 16 << 20
 // dropped tells the story of a login that had to make room, when it is still
 // kept. The request that pushed it out is not its own.
 func (s *Server) dropped(id string) {
-	reason := problem.New(problem.TooMany, "login-dropped", "the login was left alone while others came").Want(fmt.Sprintf("%d open at most (max-logins)", s.config.Limits.MaxLogins))
+	reason := problem.New(problem.TooMany, "login-dropped", "the login was left alone while others came").
+		Want(fmt.Sprintf("%d open at most (max-logins)", s.config.Limits.MaxLogins))
 	s.journal.AddKept(id, "dropped", reason)
 }
 
@@ -72,7 +73,10 @@ func Hold(c echo.Context) error { return boundsOf(c).Hold() }
 func BoundBody(c echo.Context, setting string, most int64, next echo.HandlerFunc) error {
 	r := c.Request()
 	tooLarge := func(got string) error {
-		return problem.New(problem.TooLarge, "body-too-large", "the body of the request is too large").Got(got).Want(fmt.Sprintf("%d bytes at most", most)).Do("send less, or raise the setting " + setting)
+		return problem.New(problem.TooLarge, "body-too-large", "the body of the request is too large").
+			Got(got).
+			Want(fmt.Sprintf("%d bytes at most", most)).
+			Do("send less, or raise the setting " + setting)
 	}
 	switch {
 	case r.ContentLength > most:

@@ -129,8 +129,9 @@ type builder struct {
 	size int   // of the commit under way
 }
 
-// buildSize is how many bytes a builder commits at once.
-const buildSize = 4 << 20
+// buildSize is how many bytes a builder commits at once: a commit of the file in
+// use waits for the disk no longer than one of these takes.
+const buildSize = 1 << 20
 
 func (b *builder) put(e Entry) (err error) {
 	if err := errors.Join(b.ctx.Err(), stored(e)); err != nil {

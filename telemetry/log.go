@@ -9,9 +9,17 @@ import (
 )
 
 // Logger writes lines, as text or as json, that name the login and the trace
-// their context belongs to.
-func Logger(w io.Writer, format string, level slog.Level, login func(context.Context) string) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
+// their context belongs to. Texts go through mask, which keeps secrets out.
+func Logger(w io.Writer, format string, level slog.Level, login func(context.Context) string, mask func(string) string) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		switch v := a.Value.Any().(type) {
+		case string:
+			a.Value = slog.StringValue(mask(v))
+		case error:
+			a.Value = slog.StringValue(mask(v.Error()))
+		}
+		return a
+	}}
 	var h slog.Handler = slog.NewTextHandler(w, options)
 	if format == "json" {
 		h = slog.NewJSONHandler(w, options)

@@ -3,7 +3,6 @@ package pki
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	_ "crypto/sha1" // OCSP requests name their issuer by it
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -84,12 +83,16 @@ func (r Revocation) keepIn(tx store.Tx, authority string) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
-	if err != nil || c.State == "revoked" {
+	if err != nil || c.State == Revoked {
 		return err
 	}
-	c.State, c.RevokedAt = "revoked", &r.RevokedAt
+	c.State, c.RevokedAt = Revoked, &r.RevokedAt
 	return certificates.Put(tx, r.Serial, c, store.Forever)
 }
+
+// latest is the newest revocation of each authority: while it stays, so do the
+// lists that were signed.
+var latest = store.Collection[Revocation]("revoked-latest")
 
 // Lifetimes of what the PKI says about certificates.
 const (
@@ -112,63 +115,24 @@ func (p *PKI) Revoke(ctx context.Context, serial string) error {
 // RevokeIn ends a certificate; one that was revoked stays so since then.
 func (p *PKI) RevokeIn(tx store.Tx, serial string) error {
 	c, err := p.CertificateIn(tx, serial)
-	if err != nil || c.State == "revoked" {
+	if err != nil || c.State == Revoked {
 		return err
 	}
 	now := p.clock.Now()
-	c.State, c.RevokedAt = "revoked", &now
-	return errors.Join(p.KeepIn(tx, c), revoked(c.Authority).Put(tx, serial, Revocation{serial, now}, store.Forever))
+	c.State, c.RevokedAt = Revoked, &now
+	r := Revocation{serial, now}
+	return errors.Join(keepIn(tx, c), revoked(c.Authority).Put(tx, serial, r, store.Forever), latest.Put(tx, c.Authority, r, store.Forever))
 }
 
-// Index lists what was revoked with its authority: data folders from before
-// the lists need it once.
+// Index lists what was revoked with its authority: data folders from
+// before the lists need it once.
 func (p *PKI) Index(ctx context.Context) error {
 	return certificates.Walk(ctx, p.store, "", func(serial string, c Certificate) error {
-		if c.State != "revoked" {
+		if c.State != Revoked {
 			return nil
 		}
 		return revoked(c.Authority).Save(ctx, p.store, serial, Revocation{serial, *c.RevokedAt}, store.Forever)
 	})
-}
-
-// CRL signs the authority's revocation list as of now.
-func (p *PKI) CRL(ctx context.Context, authority string) ([]byte, error) {
-	return p.list(ctx, authority, time.Time{})
-}
-
-// DeltaCRL signs what was revoked within a day: it completes any full list of
-// that day (RFC 5280 §5.2.4).
-func (p *PKI) DeltaCRL(ctx context.Context, authority string) ([]byte, error) {
-	return p.list(ctx, authority, p.clock.Now().Add(-deltaCovers))
-}
-
-func (p *PKI) list(ctx context.Context, authority string, since time.Time) ([]byte, error) {
-	a, err := p.Authority(ctx, authority)
-	if err != nil {
-		return nil, err
-	}
-	all, err := revoked(authority).Page(ctx, p.store, "", 1<<30)
-	if err != nil {
-		return nil, err
-	}
-	now := p.clock.Now()
-	list := &x509.RevocationList{Number: big.NewInt(now.Unix()), ThisUpdate: now, NextUpdate: now.Add(crlLifetime)}
-	if !since.IsZero() {
-		base, err := asn1.Marshal(big.NewInt(since.Unix()))
-		if err != nil {
-			return nil, err
-		}
-		list.ExtraExtensions = []pkix.Extension{{Id: oidDeltaCRL, Critical: true, Value: base}}
-	} else if list.ExtraExtensions, err = p.freshest(authority); err != nil {
-		return nil, err
-	}
-	for _, r := range all {
-		if r.RevokedAt.After(since) {
-			n, _ := new(big.Int).SetString(r.Serial, 16)
-			list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: n, RevocationTime: r.RevokedAt})
-		}
-	}
-	return x509.CreateRevocationList(rand.Reader, list, a.Cert, a.Key)
 }
 
 // freshest is the extension that says where the delta list is.

@@ -258,7 +258,7 @@ func (p *PKI) knownIn(tx store.Tx, c *x509.Certificate, want string) error {
 	rec, err := p.memo.Get(tx, serial)
 	switch {
 	case err == nil && bytes.Equal(rec.DER, c.Raw):
-		if rec.State == "revoked" {
+		if rec.State == Revoked {
 			return refuseRevoked(c, *rec.RevokedAt, want)
 		}
 		return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -194,7 +195,7 @@ func spoiled(t *testing.T, good []byte) map[string][]byte {
 		"a person who is no JSON":               changed("identities/", func(e *store.Entry) { e.Value = e.Value[:len(e.Value)-1] }),
 		"a person of another number":            changed("identities/", text(`"national_id":"`, `"national_id":"9`)),
 		"a field that is none":                  changed("identities/", text(`"national_id"`, `"nationaI_id"`)),
-		"a card of another type":                changed("cards/", text(`"wrong_pins":0`, `"wrong_pins":"0"`)),
+		"a card of another type":                changed("cards/", text(`"wrong_pins":`, `"wrong_pins":"0","more":`)),
 		"a text that is a number":               changed("demo-certificate/", func(e *store.Entry) { e.Value = []byte(`7`) }),
 		"a certificate that is gone":            changed("demo-certificate/", func(e *store.Entry) { e.Value = []byte(`"00ff"`) }),
 		"the client under another id":           changed("clients/", text(`"client_id":"demo"`, `"client_id":"dem0"`)),
@@ -598,8 +599,8 @@ func TestAttack39TheFormerContentServesWhenTheNewOneCannot(t *testing.T) {
 	s.cli("clients", "add", "there", "--redirect-uri", "https://there.example/")
 	s.api("PUT", "/clock", `{"offset":"3h"}`, nil)
 	beside := s.beside()
-	wall := filepath.Join(s.data, "ready.json.new") // in the way of what is written last
-	if err := os.Mkdir(wall, 0o700); err != nil {
+	wall := filepath.Join(s.data, "ready.json") // in the way of what is written last
+	if err := errors.Join(os.Remove(wall), os.MkdirAll(filepath.Join(wall, "x"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	for _, try := range []struct {
@@ -618,7 +619,7 @@ func TestAttack39TheFormerContentServesWhenTheNewOneCannot(t *testing.T) {
 		}
 		newRelyingParty(s, s.demoCertificate()).tokens(nurse, "")
 	}
-	if err := os.Remove(wall); err != nil {
+	if err := os.RemoveAll(wall); err != nil {
 		t.Fatal(err)
 	}
 	if status, code := send(t, s.Ready, "PUT", "/backup", good); status != 200 {

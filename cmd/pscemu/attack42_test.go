@@ -325,6 +325,34 @@ func TestAttack42TheTokenOpensTheConsoleOnAPageWithBoundedTries(t *testing.T) {
 	}
 }
 
+// Whoever is let in without the API token never sees one.
+func TestAttack42ASessionNeverSeesAnAPIToken(t *testing.T) {
+	s := boot(t)
+	space := s.space("seen")
+	got, _ := visit{method: "GET", at: s.ConsoleURL + "/"}.send(t)
+	for _, path := range []string{"/", "/clients/demo", "/api/v1/ready", "/api/v1/spaces", "/api/v1/spaces/seen", "/api/v1/state", "/api/v1/settings", "/api/v1/clients/demo", "/scenario", "/doctor", "/demo", "/api/v1/openapi.json", "/metrics"} {
+		resp, body := visit{method: "GET", at: s.ConsoleURL + path, cookies: got.Cookies()}.send(t)
+		if resp.StatusCode != 200 {
+			t.Errorf("%s: %s", path, resp.Status)
+		}
+		for name, secret := range map[string]string{"the API token": s.APIToken, "the space's API token": space.APIToken, "the link": s.OpenURL, "the space's link": space.OpenURL} {
+			if strings.Contains(body, secret) || secret == "" {
+				t.Errorf("%s shows %s", path, name)
+			}
+		}
+	}
+	made, _ := http.NewRequest("POST", s.APIURL+"/spaces", strings.NewReader(`{"name":"by-session"}`))
+	made.Header.Set("Content-Type", "application/json")
+	made.AddCookie(got.Cookies()[0])
+	resp, err := http.DefaultClient.Do(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := text(t, resp); resp.StatusCode != 201 || !strings.Contains(body, `"api_token":""`) {
+		t.Errorf("making a space: %s %s", resp.Status, body)
+	}
+}
+
 // A page of another local port in the same browser, which has the console open.
 func TestAttack42BrowserOtherLocalPort(t *testing.T) {
 	s := boot(t, "--console-access", "link")

@@ -20,8 +20,8 @@ import (
 	"pscemu/identities/yamltext"
 )
 
-// many is somewhat more people than one transaction is about.
-const many = 3*identities.Batch + 7
+// batches is somewhat more people than one transaction is about.
+const batches = 3*identities.Batch + 7
 
 // whole is everything stored and set, line by line, but what the running clock
 // shows, and authorities and keys, which are made beside the first requests.
@@ -84,7 +84,7 @@ func TestAScenarioThatIsRefusedLeavesNothing(t *testing.T) {
 	good := `"settings":{"acr":"eidas3","client-auth":"secret"},"clock":{"offset":"36h"},"faults":[{"kind":"cut","times":2}],
 		"clients":[{"client_id":"made","redirect_uris":["https://app.example/cb"]}],"generate":[{"count":40,"seed":7}],"reader":"899700366240",`
 	first := `{"national_id":"899700366240","family_name":"DOC","given_name":"KIT","ecps":"4321","cards":[{"type":"CPS"}]}`
-	few, lots := first, first+","+strings.Join(peopleOf(t, 99, many), ",")
+	few, lots := first, first+","+strings.Join(peopleOf(t, 99, batches), ",")
 	ends := map[string]struct{ last, code string }{
 		"an unknown person":     {`{"national_id":"899700000000","behaviour":"refuse"}`, "identity-unknown"},
 		"a person with no name": {`{"national_id":"899700237045","family_name":"A"}`, "name-missing"},
@@ -141,7 +141,7 @@ func TestAScenarioThatIsRefusedLeavesNothing(t *testing.T) {
 				t.Errorf("reset=%s: no %s", reset, want)
 			}
 		}
-		if got := s.counted("generated"); got != many+40+map[string]int{"false": 5, "true": 0}[reset] {
+		if got := s.counted("generated"); got != batches+40+map[string]int{"false": 5, "true": 0}[reset] {
 			t.Errorf("reset=%s: %d generated people", reset, got)
 		}
 		s.api("DELETE", "/state", "", nil)
@@ -159,7 +159,7 @@ func written(t *testing.T, text string) string {
 	return file
 }
 
-// counted is how many people bear a tag.
+// counted is how batches people bear a tag.
 func (s *server) counted(tag string) int {
 	s.t.Helper()
 	n := 0
@@ -377,7 +377,7 @@ func (s *server) ended(id string) (j jobNow) {
 	}
 }
 
-// people is how many the heavy tests are about: PEOPLE sets it.
+// people is how batches the heavy tests are about: PEOPLE sets it.
 func people(otherwise int) int {
 	n := otherwise
 	if v := os.Getenv("PEOPLE"); v != "" {
@@ -434,7 +434,7 @@ func TestAttack32ALargeImportIsAllOrNothing(t *testing.T) {
 	s := boot(t, "--identities", dir)
 	before := s.whole()
 	same := func(what string) { t.Helper(); differ(t, what, before, s.whole()) }
-	lots := strings.Join(peopleOf(t, 21, many), ",")
+	lots := strings.Join(peopleOf(t, 21, batches), ",")
 	for name, c := range map[string]struct{ last, code string }{
 		"a person of a file": {`{"national_id":"899700366240","family_name":"A","given_name":"B"}`, "identity-from-file"},
 		"a real number":      {`{"national_id":"810000000017","family_name":"A","given_name":"B"}`, "national-id-real"},
@@ -459,7 +459,7 @@ func TestAttack32ALargeImportIsAllOrNothing(t *testing.T) {
 		t.Errorf("%+v", end)
 	}
 	same("cancelled")
-	if out := s.cli("identities", "import", written(t, "["+lots+"]")); !strings.Contains(out, fmt.Sprintf("%d people imported", many)) {
+	if out := s.cli("identities", "import", written(t, "["+lots+"]")); !strings.Contains(out, fmt.Sprintf("%d people imported", batches)) {
 		t.Error(out)
 	}
 	if got := s.codeOf("GET", "/jobs/none", ""); got != "job-unknown" {
@@ -475,7 +475,7 @@ func TestBulkActionsReachEverybodyOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := boot(t, "--identities", dir)
-	s.cli("identities", "generate", "--count", fmt.Sprint(many), "--seed", "5", "--means", "ecps")
+	s.cli("identities", "generate", "--count", fmt.Sprint(batches), "--seed", "5", "--means", "ecps")
 	c := s.consoleBrowser()
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	bulk := func(form url.Values) string {
@@ -492,16 +492,16 @@ func TestBulkActionsReachEverybodyOnce(t *testing.T) {
 	if !ok {
 		t.Fatalf("no job: %q", to)
 	}
-	if end := s.ended(id); end.State != "done" || end.Done != many+1 || end.Total != many+1 {
+	if end := s.ended(id); end.State != "done" || end.Done != batches+1 || end.Total != batches+1 {
 		t.Errorf("%+v", end)
 	}
 	page := text1(t, c, s.ConsoleURL+"/jobs/"+id)
-	for _, want := range []string{fmt.Sprintf("%d sur %d", many, many+1), "file.json", "job-back"} {
+	for _, want := range []string{fmt.Sprintf("%d sur %d", batches, batches+1), "file.json", "job-back"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q: %s", want, page)
 		}
 	}
-	if got := s.counted("lot"); got != many {
+	if got := s.counted("lot"); got != batches {
 		t.Errorf("%d have the tag", got)
 	}
 	to = bulk(url.Values{"id": {"899700366240", doctor, nurse}, "action": {"tag"}, "tag": {"three"}})
@@ -510,7 +510,7 @@ func TestBulkActionsReachEverybodyOnce(t *testing.T) {
 	}
 	for _, action := range []string{"card", "delete"} {
 		to = bulk(url.Values{"all": {"1"}, "with": {"lot"}, "action": {action}})
-		if end := s.ended(to[strings.Index(to, "/jobs/")+6:]); end.State != "done" || end.Done != many {
+		if end := s.ended(to[strings.Index(to, "/jobs/")+6:]); end.State != "done" || end.Done != batches {
 			t.Errorf("%s: %+v", action, end)
 		}
 	}

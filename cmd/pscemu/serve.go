@@ -33,7 +33,7 @@ func serve(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	slog.SetDefault(telemetry.Logger(os.Stderr, l.LogFormat, levels[l.LogLevel], journal.LoginOf))
+	slog.SetDefault(telemetry.Logger(os.Stderr, l.LogFormat, levels[l.LogLevel], journal.LoginOf, journal.MaskText))
 	for _, o := range l.Overruled {
 		slog.Warn("strict overrules this setting", "setting", o.Name, "value", o.Value, "from", o.Origin, "in effect", config.HeldByStrict()[o.Name])
 	}

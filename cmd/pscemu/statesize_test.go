@@ -35,6 +35,7 @@ func BenchmarkTheWholeContent(b *testing.B) {
 	for _, step := range []struct {
 		name, method, path, in, out string
 	}{
+		{"nothing", "", "", "", ""}, // what a write waits for by itself
 		{"GET state", "GET", "/state", "", state},
 		{"GET backup", "GET", "/backup", "", backup},
 		{"PUT state", "PUT", "/state", state, ""},
@@ -59,8 +60,18 @@ func startFor(b *testing.B, args ...string) *server {
 // measure calls once, while another client writes again and again.
 func (s *server) measure(b *testing.B, method, path, in, out string) {
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.PID), []byte("5"), 0o600) // the highest mark begins anew
-	var longest atomic.Int64
+	var longest, memory atomic.Int64
 	stop, done := make(chan struct{}), make(chan int)
+	go func() {
+		for range time.Tick(10 * time.Millisecond) {
+			memory.Store(max(memory.Load(), int64(s.figureOf("RssAnon"))))
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
 	go func() {
 		n := 0
 		for ; ; n++ {
@@ -93,22 +104,31 @@ func (s *server) measure(b *testing.B, method, path, in, out string) {
 		defer f.Close()
 		to = f
 	}
-	s.must(b, method, path, body, to)
+	if method == "" {
+		time.Sleep(5 * time.Second)
+	} else {
+		s.must(b, method, path, body, to)
+	}
 	close(stop)
 	writes := <-done
 	b.ReportMetric(float64(longest.Load())/1e6, "ms/longest-wait")
 	b.ReportMetric(float64(writes), "writes")
-	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID)); err == nil {
-		for line := range bytes.Lines(status) {
-			var kib float64
-			if n, _ := fmt.Sscanf(string(line), "VmHWM: %f kB", &kib); n == 1 {
-				b.ReportMetric(kib/1024, "MiB-peak")
-			}
-		}
-	}
+	b.ReportMetric(s.figureOf("VmHWM")/1024, "MiB-peak") // pages of the data file among them
+	b.ReportMetric(float64(memory.Load())/1024, "MiB-own")
 	if info, err := os.Stat(out); err == nil {
 		b.ReportMetric(float64(info.Size())/(1<<20), "MiB-sent")
 	}
+}
+
+// figureOf is a line of what the system says of the process, in KiB.
+func (s *server) figureOf(name string) (kib float64) {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID))
+	for line := range bytes.Lines(status) {
+		if n, _ := fmt.Sscanf(string(line), name+": %f kB", &kib); n == 1 {
+			return kib
+		}
+	}
+	return 0
 }
 
 // must calls the control API and wants it done.

@@ -24,6 +24,8 @@ type Exchange struct {
 	Status      int
 	Answer      http.Header
 	Body        []byte // of the answer, maxBody at most
+
+	secrets func() *masker // what its login shows to be secret
 }
 
 const maxBody = 64 << 10
@@ -35,6 +37,7 @@ type recording struct {
 	loginID  string
 	keep     bool // an event belongs to it
 	done     bool
+	request  *http.Request
 	status   int
 	body     []byte
 }
@@ -61,6 +64,7 @@ func (j *Journal) Record(next http.Handler) http.Handler {
 		rec := &recording{ResponseWriter: w}
 		began := time.Now()
 		r = r.WithContext(context.WithValue(r.Context(), recordingKey{}, rec))
+		rec.request = r
 		defer func() { j.finish(rec, r, began) }()
 		next.ServeHTTP(rec, r)
 	})

@@ -38,6 +38,7 @@ type Login struct {
 	NationalID string    `json:"national_id,omitempty"`
 	Started    time.Time `json:"started"`
 	Events     []Event   `json:"events"`
+	Dropped    int       `json:"dropped_events,omitempty"` // how many more there were
 
 	size int
 }
@@ -56,6 +57,8 @@ type Journal struct {
 	limits Limits
 	// Why is the address that explains a refusal, "" for none (strict).
 	Why func(code, loginID string) string
+	// Secret is a client's, to be masked wherever it turns up.
+	Secret func(clientID string) string
 	// Count hears of each event; code is the refusal's.
 	Count func(kind, code string)
 
@@ -69,7 +72,7 @@ type Journal struct {
 
 // New makes an empty journal.
 func New(c clock.Clock, l Limits) *Journal {
-	return &Journal{clock: c, limits: l, Why: func(string, string) string { return "" }, Count: func(string, string) {}, logins: map[string]*Login{}, changed: make(chan struct{})}
+	return &Journal{clock: c, limits: l, Why: func(string, string) string { return "" }, Secret: func(string) string { return "" }, Count: func(string, string) {}, logins: map[string]*Login{}, changed: make(chan struct{})}
 }
 
 // NewID makes a login id.
@@ -82,9 +85,10 @@ func (j *Journal) Add(ctx context.Context, loginID, kind string, detail map[stri
 	if loginID == "" {
 		loginID = NewID()
 	}
-	e := Event{Time: j.clock.Now(), Kind: kind, Detail: bounded(detail)}
+	r := recordingOf(ctx)
+	e := Event{Time: j.clock.Now(), Kind: kind, Detail: bounded(r.maskDetail(detail))}
 	if err != nil {
-		e.Problem = boundedProblem(problem.From(err))
+		e.Problem = boundedProblem(r.maskProblem(problem.From(err)))
 		e.Code, e.Reason = e.Problem.Code, e.Problem.Error()
 		slog.InfoContext(ctx, "refused", "login", loginID, "step", kind, "code", e.Code, "why", j.Why(e.Code, loginID))
 	} else {
@@ -95,7 +99,6 @@ func (j *Journal) Add(ctx context.Context, loginID, kind string, detail map[stri
 		span.SetAttributes(attribute.String("pscemu.login", loginID))
 		span.AddEvent(kind, trace.WithAttributes(attribute.String("pscemu.code", e.Code)))
 	}
-	r := recordingOf(ctx)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if r != nil && !r.done {
@@ -143,6 +146,8 @@ func (j *Journal) append(loginID string, e Event) {
 	if len(l.Events) < maxEvents {
 		l.Events = append(l.Events, e)
 		j.grow(l, e.size())
+	} else {
+		l.Dropped++
 	}
 	close(j.changed)
 	j.changed = make(chan struct{})
@@ -190,9 +195,31 @@ func (j *Journal) Get(id string) *Login {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if l := j.logins[id]; l != nil {
-		return l.copy(true)
+		return j.shown(l)
 	}
 	return nil
+}
+
+// shown is a copy with its exchanges, which mask what any of them shows to be
+// secret.
+func (j *Journal) shown(l *Login) *Login {
+	c := l.copy(true)
+	known := sync.OnceValue(func() *masker {
+		m := &masker{}
+		m.learn(j.Secret(c.ClientID))
+		for _, e := range c.Events {
+			if e.Exchange != nil {
+				m.learnFrom(e.Exchange)
+			}
+		}
+		return m
+	})
+	for _, e := range c.Events {
+		if e.Exchange != nil {
+			e.Exchange.secrets = known
+		}
+	}
+	return c
 }
 
 // copy leaves the exchanges out unless they are wanted.
@@ -242,17 +269,39 @@ func (q Query) fits(l *Login) bool {
 	return false
 }
 
-// List returns the latest logins that fit, newest first, without exchanges.
-func (j *Journal) List(q Query, limit int) []*Login {
+// List returns the latest logins that fit, newest first, without exchanges: those
+// that began before the event with this number, 0 for all. It says where the
+// list goes on, 0 at its end.
+func (j *Journal) List(q Query, before int64, limit int) (out []*Login, next int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	out := []*Login{}
-	for i := len(j.order) - 1; i >= 0 && len(out) < limit; i-- {
-		if l := j.logins[j.order[i]]; q.fits(l) {
-			out = append(out, l.copy(false))
+	out = []*Login{}
+	for i := len(j.order) - 1; i >= 0; i-- {
+		l := j.logins[j.order[i]]
+		if before != 0 && l.began() >= before || !q.fits(l) {
+			continue
+		}
+		if len(out) == limit {
+			return out, out[limit-1].began()
+		}
+		out = append(out, l.copy(false))
+	}
+	return out, 0
+}
+
+// began is the number of the login's first event.
+func (l *Login) began() int64 { return l.Events[0].Seq }
+
+// Fitting tells how many logins fit.
+func (j *Journal) Fitting(q Query) (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, l := range j.logins {
+		if q.fits(l) {
+			n++
 		}
 	}
-	return out
+	return n
 }
 
 // Find returns the newest login that fits, nil for none, and a channel that is
@@ -262,7 +311,7 @@ func (j *Journal) Find(q Query) (*Login, <-chan struct{}) {
 	defer j.mu.Unlock()
 	for i := len(j.order) - 1; i >= 0; i-- {
 		if l := j.logins[j.order[i]]; q.fits(l) {
-			return l.copy(true), j.changed
+			return j.shown(l), j.changed
 		}
 	}
 	return nil, j.changed

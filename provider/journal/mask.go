@@ -1,118 +1,75 @@
 package journal
 
 import (
-	"encoding/json"
-	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
-// secret are the parameters, members and headers whose values are masked.
-var secret = []string{"client_secret", "code", "code_verifier", "refresh_token", "access_token", "id_token", "id_token_hint", "token", "logout_token", "auth_req_id", "client_notification_token", "client_assertion", "assertion", "request", "response", "pin", "password", "totp", "ticket", "sms", "puk",
-	"authorization", "cookie", "set-cookie", "proxy-authorization"}
+// A secret is known by what it is: by its form (a JWT, a code, a key), by its
+// value, when the same login shows elsewhere that it is one, and by the name of
+// what holds it. No one of these is enough: people misspell names, and a client
+// secret may look like any word.
 
-func isSecret(name string) bool { return slices.Contains(secret, strings.ToLower(name)) }
+// secretNames are whole names of secrets, secretWords are parts of names.
+// plainEnds make a name tell about a secret without holding it.
+var (
+	secretNames = []string{"code", "authcode", "pin", "codepin", "codeporteur", "puk", "totp", "otp", "sms", "pwd", "pass", "request", "response", "jwt", "jws", "jwe", "bearer", "jeton", "secret", "authreqid", "sessionid", "link"}
+	secretWords = []string{"token", "secret", "password", "passwd", "passphrase", "motdepasse", "assertion", "authorization", "verifier", "cookie", "ticket", "credential", "privatekey", "apikey", "idtokenhint"}
+	plainEnds   = []string{"type", "typehint", "lifetime", "expiresin", "expiresat", "authmethod", "authmethods", "alg", "enc", "supported", "endpoint", "uri", "url"}
+)
+
+// isSecret tells by a name, however it is spelt: Refresh_Token, "token ",
+// access-token, accessToken.
+func isSecret(name string) bool {
+	if plain, err := url.QueryUnescape(name); err == nil {
+		name = plain
+	}
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
+	if slices.Contains(secretNames, name) {
+		return true
+	}
+	in := func(word string) bool { return strings.Contains(name, word) }
+	ends := func(word string) bool { return strings.HasSuffix(name, word) }
+	return slices.ContainsFunc(secretWords, in) && !slices.ContainsFunc(plainEnds, ends)
+}
 
 // Mask shows what a secret was without giving it away: a JWT without its
-// signature, of anything else a few characters.
+// signature, of anything else a few characters, and the scheme before it.
 func Mask(value string) string {
 	prefix := ""
-	for _, scheme := range []string{"Bearer ", "Basic "} {
-		if rest, ok := strings.CutPrefix(value, scheme); ok {
-			prefix, value = scheme, rest
-		}
+	if m := schemeBefore.FindString(value); m != "" {
+		prefix, value = m, value[len(m):]
 	}
 	parts := strings.Split(value, ".")
 	switch {
 	case value == "":
-		return ""
-	case len(parts) == 3 && strings.HasPrefix(value, "eyJ"):
+		return prefix
+	case strings.HasPrefix(value, "eyJ") && len(parts) == 3:
 		return prefix + parts[0] + "." + parts[1] + ".…"
-	case len(value) > 20 && prefix != "Basic ":
-		return prefix + value[:6] + "…"
+	case strings.HasPrefix(value, "eyJ") && len(parts) == 5:
+		return prefix + parts[0] + ".…"
+	case len(value) > 20 && !strings.EqualFold(prefix, "Basic "):
+		return prefix + firsts(value, 6) + "…"
 	}
 	return prefix + "…"
 }
 
-func maskValues(in map[string][]string) map[string][]string {
-	out := map[string][]string{}
-	for name, values := range in {
-		for _, v := range values {
-			switch {
-			case strings.EqualFold(name, "set-cookie"), strings.EqualFold(name, "cookie"):
-				v = cookieValue.ReplaceAllString(v, "$1=…")
-			case strings.EqualFold(name, "location"):
-				v = maskURL(v)
-			case isSecret(name):
-				v = Mask(v)
-			}
-			out[name] = append(out[name], v)
+// firsts are the first n characters.
+func firsts(s string, n int) string {
+	for i := range s {
+		if n--; n < 0 {
+			return s[:i]
 		}
 	}
-	return out
+	return s
 }
 
-var cookieValue = regexp.MustCompile(`(__Host-[\w-]+|pscemu-[\w-]+|[\w-]*(?:session|token|secret)[\w-]*)=[^;]*`)
-
-// maskURL masks the secret parameters of a URL's query and fragment.
-func maskURL(raw string) string {
-	head, query, _ := strings.Cut(raw, "?")
-	base, fragment, hasFragment := strings.Cut(head, "#")
-	out := base
-	if strings.Contains(raw, "?") {
-		q, f, hasF := strings.Cut(query, "#")
-		out = head + "?" + maskQuery(q)
-		if hasF {
-			out += "#" + maskQuery(f)
-		}
-		return out
-	}
-	if hasFragment {
-		out += "#" + maskQuery(fragment)
-	}
-	return out
-}
-
-func maskQuery(q string) string {
-	parts := strings.Split(q, "&")
-	for i, p := range parts {
-		name, value, _ := strings.Cut(p, "=")
-		if isSecret(name) && value != "" {
-			plain, err := url.QueryUnescape(value)
-			if err != nil {
-				plain = value
-			}
-			parts[i] = name + "=" + Mask(plain)
-		}
-	}
-	return strings.Join(parts, "&")
-}
-
-// maskBody masks the members of a JSON answer, and the fields of a page that
-// brings the callback's parameters; other bodies are left out.
-func maskBody(h http.Header, body []byte) string {
-	kind := h.Get("Content-Type")
-	switch {
-	case strings.HasPrefix(kind, "application/json"):
-		var members map[string]json.RawMessage
-		if json.Unmarshal(body, &members) != nil {
-			return string(body) // broken on purpose: it holds what a fault left of it
-		}
-		return memberValue.ReplaceAllStringFunc(string(body), func(m string) string {
-			name, value, _ := strings.Cut(m, ":")
-			if !isSecret(strings.Trim(name, `" `)) {
-				return m
-			}
-			return name + `:"` + Mask(strings.Trim(value, `" `)) + `"`
-		})
-	case strings.HasPrefix(kind, "application/jwt"):
-		return Mask(string(body))
-	case kind == "" && len(body) == 0:
-		return ""
-	}
-	return "(" + kind + ")"
-}
-
-var memberValue = regexp.MustCompile(`"[A-Za-z_]+":"[^"\\]*"`)
+// MaskText masks the secrets within a text that can be known by their form.
+func MaskText(s string) string { return (*masker)(nil).text(s) }

@@ -3,6 +3,8 @@ package journal
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -32,12 +34,23 @@ type Token struct {
 
 // View masks and decodes.
 func (x *Exchange) View() View {
-	v := View{Time: x.Time, Millis: float64(x.Duration.Microseconds()) / 1000, Method: x.Method, URL: maskURL(x.URL), Headers: maskValues(x.Header), Form: maskValues(x.Form), Status: x.Status, Answer: maskValues(x.Answer), Body: maskBody(x.Answer, x.Body)}
+	m := x.masker()
+	v := View{Time: x.Time, Millis: float64(x.Duration.Microseconds()) / 1000, Method: x.Method, URL: m.url(x.URL, 0), Headers: m.values(x.Header), Form: m.values(x.Form), Status: x.Status, Answer: m.values(x.Answer), Body: m.body(x.Answer, x.Body)}
 	if len(x.Certificate) > 0 {
 		v.ClientCert = base64.StdEncoding.EncodeToString(x.Certificate)
 	}
 	v.Tokens = x.tokens()
 	return v
+}
+
+// masker knows the secrets of the login it belongs to, or else its own.
+func (x *Exchange) masker() *masker {
+	if x.secrets != nil {
+		return x.secrets()
+	}
+	m := &masker{}
+	m.learnFrom(x)
+	return m
 }
 
 // MarshalJSON writes the view.
@@ -76,40 +89,64 @@ func (x *Exchange) tokens() (out []Token) {
 // forCurl are the request headers that matter to repeat a request.
 var forCurl = []string{"Authorization", "Content-Type", "Accept"}
 
-// Curl is the request as a command line; secrets are shell variables.
+// Curl is the request as a command line; secrets are shell variables. Nothing
+// that came stands outside of quotes.
 func (x *Exchange) Curl() string {
-	parts := []string{"curl -i", "--cacert server-ca.pem"}
+	m, parts := x.masker(), []string{"curl -i", "--cacert server-ca.pem"}
 	if len(x.Certificate) > 0 {
 		parts = append(parts, "--cert client.pem", "--key client.key")
 	}
 	for _, name := range forCurl {
-		if v := x.Header.Get(name); v != "" && (name != "Content-Type" || len(x.Form) == 0) {
-			if name == "Authorization" {
-				scheme, _, _ := strings.Cut(v, " ")
-				parts = append(parts, `-H "Authorization: `+scheme+` $`+map[string]string{"Bearer": "ACCESS_TOKEN"}[scheme]+`"`)
-				continue
-			}
-			parts = append(parts, "-H "+quote(name+": "+v))
+		v := x.Header.Get(name)
+		switch {
+		case v == "" || name == "Content-Type" && len(x.Form) > 0:
+		case name == "Authorization":
+			parts = append(parts, `-H "Authorization: `+authorization(v)+`"`)
+		default:
+			parts = append(parts, "-H "+quote(name+": "+m.value(name, v, 0)))
 		}
 	}
 	if x.Method != "GET" && len(x.Form) == 0 {
-		parts = append(parts, "-X "+x.Method)
+		parts = append(parts, "-X "+quote(x.Method))
 	}
-	names := []string{}
-	for name := range x.Form {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(x.Form)) {
 		for _, v := range x.Form[name] {
-			if isSecret(name) {
-				parts = append(parts, `--data-urlencode "`+name+"=$"+strings.ToUpper(name)+`"`)
-			} else {
-				parts = append(parts, "--data-urlencode "+quote(name+"="+v))
-			}
+			parts = append(parts, "--data-urlencode "+m.parameter(name, v))
 		}
 	}
-	return strings.Join(append(parts, quote(maskURL(x.URL))), " \\\n  ")
+	return strings.Join(append(parts, quote(m.url(x.URL, 0))), " \\\n  ")
+}
+
+// authorization is the header with its secret as a variable.
+func authorization(header string) string {
+	switch scheme := strings.TrimSpace(schemeBefore.FindString(header)); scheme {
+	case "":
+		return "$CREDENTIALS"
+	case "Bearer":
+		return "Bearer $ACCESS_TOKEN"
+	default:
+		return scheme + " $CREDENTIALS"
+	}
+}
+
+var (
+	shellName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	notShell  = regexp.MustCompile(`[^A-Z0-9_]+`)
+)
+
+// parameter is one of a form, for a shell.
+func (m *masker) parameter(name, value string) string {
+	if !m.hides(name, value) {
+		return quote(name + "=" + m.value(name, value, 0))
+	}
+	if shellName.MatchString(name) {
+		return `"` + name + "=$" + strings.ToUpper(name) + `"`
+	}
+	variable := strings.Trim(notShell.ReplaceAllString(strings.ToUpper(name), "_"), "_")
+	if !shellName.MatchString(variable) {
+		variable = "SECRET"
+	}
+	return quote(name+"=") + `"$` + variable + `"`
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
