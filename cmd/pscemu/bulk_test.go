@@ -159,7 +159,7 @@ func written(t *testing.T, text string) string {
 	return file
 }
 
-// counted is how batches people bear a tag.
+// counted is how many people bear a tag.
 func (s *server) counted(tag string) int {
 	s.t.Helper()
 	n := 0
@@ -377,7 +377,7 @@ func (s *server) ended(id string) (j jobNow) {
 	}
 }
 
-// people is how batches the heavy tests are about: PEOPLE sets it.
+// people is how many the heavy tests are about: PEOPLE sets it.
 func people(otherwise int) int {
 	n := otherwise
 	if v := os.Getenv("PEOPLE"); v != "" {
