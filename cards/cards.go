@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 	"strings"
@@ -187,6 +188,19 @@ func (d *Desk) List(ctx context.Context, nationalID, after string, limit int) ([
 	return page, err
 }
 
+// All is a limit for a person's cards: every one of them.
+const All = math.MaxInt
+
+// Count tells how many cards there are, a person's or ("") everybody's, and
+// counts no further than to most.
+func (d *Desk) Count(ctx context.Context, nationalID string, most int) (int, error) {
+	if nationalID == "" {
+		return Collection.Count(ctx, d.store, most)
+	}
+	serials, err := held.LoadMaybe(ctx, d.store, nationalID)
+	return len(serials), err
+}
+
 // of finds a person's cards, however many others there are.
 func (d *Desk) of(ctx context.Context, nationalID, after string, limit int) (out []Card, err error) {
 	err = d.store.View(ctx, func(tx store.Tx) error {
@@ -241,12 +255,9 @@ func (d *Desk) Serials(ctx context.Context, nationalID string) (out []string, er
 	return out, err
 }
 
-// maxOf is how many cards of one person are looked at.
-const maxOf = 100
-
 // SerialsIn lists the serials of a person's usable cards, oldest first.
 func (d *Desk) SerialsIn(tx store.Tx, nationalID string) ([]string, error) {
-	all, err := d.OfIn(tx, nationalID, "", maxOf)
+	all, err := d.OfIn(tx, nationalID, "", All)
 	all = slices.DeleteFunc(all, func(c Card) bool { return c.State != Active })
 	slices.SortFunc(all, func(a, b Card) int { return a.IssuedAt.Compare(b.IssuedAt) })
 	var out []string

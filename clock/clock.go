@@ -104,6 +104,14 @@ func (c *Adjustable) Apply(to Change) error {
 	return nil
 }
 
+// With is a copy of the clock that was changed.
+func (c *Adjustable) With(to Change) (*Adjustable, error) {
+	c.mu.RLock()
+	out := &Adjustable{start: c.start, offset: c.offset, frozen: c.frozen}
+	c.mu.RUnlock()
+	return out, out.Apply(to)
+}
+
 // Offset shifts the clock by d against the machine's and lets it run.
 func (c *Adjustable) Offset(d time.Duration) error { return c.Apply(Change{Offset: &d}) }
 
@@ -131,6 +139,13 @@ func (c *Adjustable) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.offset, c.frozen = c.start, nil
+}
+
+// AsStarted is another clock that shows what this one does after a Reset.
+func (c *Adjustable) AsStarted() *Adjustable {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return &Adjustable{start: c.start, offset: c.start}
 }
 
 // State describes the clock for the control API.

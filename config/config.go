@@ -55,8 +55,9 @@ type Settings struct {
 type Limits struct {
 	MaxBody        int `name:"max-body" default:"1" help:"largest body of a request, in MiB" form:"[1-9][0-9]{0,3}"`
 	MaxHeader      int `name:"max-header" default:"64" help:"largest header of a request, in KiB" form:"[1-9][0-9]{0,3}"`
-	MaxImport      int `name:"max-import" default:"64" help:"largest body of an import or a state, in MiB" form:"[1-9][0-9]{0,4}"`
-	MaxStore       int `name:"max-store" default:"8192" help:"how much the data file may hold, in MiB" form:"[1-9][0-9]{0,6}"`
+	MaxImport      int `name:"max-import" default:"64" help:"largest body of an import or a scenario, in MiB" form:"[1-9][0-9]{0,4}"`
+	MaxStore       int `name:"max-store" default:"8192" help:"how much the data file may hold, all spaces together, and the largest state or backup, in MiB" form:"[1-9][0-9]{0,6}"`
+	MemoryLimit    int `name:"memory-limit" default:"0" help:"memory that the program tries to stay below, in MiB; what is stored in memory may take half of it; 0 for no limit" form:"0|[1-9][0-9]{1,6}"`
 	MaxLogins      int `name:"max-logins" default:"10000" help:"how many login pages may be open at once" form:"[1-9][0-9]{0,6}"`
 	MaxStreams     int `name:"max-streams" default:"500" help:"how many streams and long polls each listener may have at once; a tenth of its connections stays free of them" form:"[1-9][0-9]{0,5}"`
 	MaxConnections int `name:"max-connections" default:"2000" help:"how many connections each listener may have at once" form:"[1-9][0-9]{0,5}"`
@@ -75,6 +76,18 @@ func (l Limits) Import() int64 { return int64(l.MaxImport) << 20 }
 
 // Store is MaxStore in bytes.
 func (l Limits) Store() int64 { return int64(l.MaxStore) << 20 }
+
+// SoftMemory is MemoryLimit in bytes, 0 for no limit.
+func (l Limits) SoftMemory() int64 { return int64(l.MemoryLimit) << 20 }
+
+// InMemory is how many bytes all that is stored in memory may take together. Half
+// of a limit is left to the work itself, and to what collecting garbage needs.
+func (l Limits) InMemory() int64 {
+	if l.MemoryLimit == 0 {
+		return l.Store()
+	}
+	return min(l.Store(), l.SoftMemory()/2)
+}
 
 // Setting is one row of the table.
 type Setting struct {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -15,6 +14,7 @@ import (
 	"pscemu/identities"
 	"pscemu/identities/ecps"
 	"pscemu/problem"
+	"pscemu/provider/delivery"
 	"pscemu/store"
 )
 
@@ -55,11 +55,11 @@ type file struct {
 }
 
 func (s *Console) routes() []route {
-	return slices.Concat(s.orderRoutes(), s.journalRoutes(), s.stateRoutes(), s.spaceRoutes(), s.scenarioRoutes(), s.doctorRoutes(), s.clientRoutes(), []route{
+	return slices.Concat(s.orderRoutes(), s.journalRoutes(), s.stateRoutes(), s.spaceRoutes(), s.scenarioRoutes(), s.doctorRoutes(), s.clientRoutes(), s.jobRoutes(), []route{
 		{"GET", "/identities", "List people; ?q searches, ?profession&tag filter, ?limit&after pages", s.listIdentities},
 		{"POST", "/identities", "Create a person", s.createIdentity},
-		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means, quiet}; the same seed gives the same people", s.generate},
-		{"POST", "/identities/import", "Import people: our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction; all of them, or none; ?fictitious=true replaces real numbers and names", s.importPeople},
+		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means, quiet}; the same seed gives the same people in an empty world; numbers that are taken are left out, and next is where to go on from", s.generate},
+		{"POST", "/identities/import", "Import people: our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction; all of them, or none; ?fictitious=true replaces real numbers and names; ?async=true answers 202 with a job", s.importPeople},
 		{"GET", "/identities/export", "Export people; ?format=json, yaml, csv, annuaire, userinfo or fhir; ?q&profession&tag filter", func(c echo.Context) (any, error) { return sent{}, s.exportPeople(c) }},
 		{"GET", "/codes", "The code tables", s.codeTables},
 		{"GET", "/codes/:table", "The codes of a table; ?q= searches", s.codes},
@@ -76,14 +76,14 @@ func (s *Console) routes() []route {
 		{"PUT", "/identities/:id/ecps/behaviour", "How the phone answers: {action, after}; with next: true the next request only", s.behaviour},
 		{"GET", "/identities/:id/ecps/totp", "The one-time password of this moment, whether it has served, and when the next one comes", s.totp},
 		{"POST", "/ecps/activations", "The phone's part of an activation: {qr, code, sms, key}", s.complete},
-		{"GET", "/outbox", "Mails and SMS, oldest first; ?national_id&channel=mail|sms&after filter", s.listOutbox},
+		{"GET", "/outbox", "Mails and SMS, oldest first; ?national_id&channel=mail|sms filter, ?limit&after pages", s.listOutbox},
 		{"GET", "/outbox/wait", "Wait for a mail or SMS: ?national_id&channel&after&timeout=10s", s.waitOutbox},
 		{"GET", "/outbox/:id", "One mail or SMS", func(c echo.Context) (any, error) { return s.Outbox.Get(ctx(c), param(c, "id")) }},
 		{"GET", "/ecps/requests", "Requests waiting on phones, oldest first; ?all=true for settled ones too, ?national_id filters, ?limit&after pages", s.listRequests},
 		{"GET", "/ecps/requests/:id", "One request", func(c echo.Context) (any, error) { return s.ECPS.Request(ctx(c), param(c, "id")) }},
 		{"POST", "/ecps/requests/:id/approve", "Approve; with {code, number, signature} as the phone would, with {totp}, or with authority", s.approve},
 		{"POST", "/ecps/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
-		{"GET", "/cards", "List cards; ?national_id filters", s.listCards},
+		{"GET", "/cards", "List cards; ?national_id filters, ?limit&after pages", s.listCards},
 		{"POST", "/cards", "Issue a card: {national_id, type, pin, production: true for one like production's}; or a carte de service: {service: structure's name, structure: SIRET or FINESS}", s.issueCard},
 		{"POST", "/cards/:serial/renew", "Renew a card: the new one takes its place", func(c echo.Context) (any, error) { return s.Cards.Renew(ctx(c), param(c, "serial")) }},
 		{"GET", "/cards/:serial", "One card", func(c echo.Context) (any, error) { return s.Cards.Get(ctx(c), param(c, "serial")) }},
@@ -99,7 +99,7 @@ func (s *Console) routes() []route {
 		{"DELETE", "/reader", "Pull it out: a login that began with it is refused", func(c echo.Context) (any, error) { return nil, s.Cards.PullOut(ctx(c)) }},
 		{"GET", "/cards/:serial/p12", "Certificate and key, ?password=pscemu; ?legacy=true for old stores; ?use=sign for the one that signs", s.cardP12},
 		{"GET", "/cards/:serial/certificate", "Certificate as PEM; ?use=sign for the one that signs", s.cardPEM},
-		{"GET", "/certificates", "List certificates; ?client_id, ?card, ?state and ?q (in the subject) filter", s.listCertificates},
+		{"GET", "/certificates", "List certificates; ?client_id, ?card, ?state=valid or revoked and ?q (in the subject) filter, ?limit&after pages", s.listCertificates},
 		{"POST", "/certificates", "Issue one: {client_id, profile, key: rsa2048 … ecdsa}, or with {csr}", s.issueCertificate},
 		{"GET", "/certificates/broken", "Certificates with something odd about them, for ?client_id", s.brokenCertificates},
 		{"GET", "/certificates/:serial", "One certificate", func(c echo.Context) (any, error) { return s.PKI.Certificate(ctx(c), param(c, "serial")) }},
@@ -123,20 +123,14 @@ func (s *Console) routes() []route {
 	})
 }
 
+// items is a list that is complete by nature: its Next is "". One that may be
+// long is listed.
 type items struct {
 	Items any    `json:"items"`
 	Next  string `json:"next"`
 }
 
 func ctx(c echo.Context) context.Context { return c.Request().Context() }
-
-func limit(c echo.Context) int {
-	n, err := strconv.Atoi(c.QueryParam("limit"))
-	if err != nil || n < 1 {
-		return 100
-	}
-	return min(n, 1000)
-}
 
 // body reads a JSON body and refuses unknown keys.
 func body(c echo.Context, into any) error {
@@ -171,18 +165,19 @@ func (s *Console) person(c context.Context, i *identities.Identity) Person {
 }
 
 func (s *Console) listIdentities(c echo.Context) (any, error) {
-	n := limit(c)
-	people, err := s.People.List(ctx(c), query(c), c.QueryParam("after"), n)
-	out := items{Next: ""}
-	rows := make([]Person, len(people))
-	for i := range people {
-		rows[i] = s.person(ctx(c), &people[i])
-	}
-	if len(people) == n {
-		out.Next = people[n-1].NationalID
-	}
-	out.Items = rows
-	return out, err
+	return listed(c, s.peopleList(ctx(c), query(c)))
+}
+
+// peopleList lists people with their means, by national id.
+func (s *Console) peopleList(c context.Context, q identities.Query) lister[Person] {
+	return byID(func(p *Person) string { return p.NationalID }, func(after string, limit int) ([]Person, error) {
+		people, err := s.People.List(c, q, after, limit)
+		rows := make([]Person, len(people))
+		for i := range people {
+			rows[i] = s.person(c, &people[i])
+		}
+		return rows, err
+	})
 }
 
 func (s *Console) getIdentity(c echo.Context) (any, error) {
@@ -286,18 +281,25 @@ func texts(in map[string]any, prefix string) map[string]string {
 }
 
 func (s *Console) deliveries(c echo.Context) (any, error) {
-	list, next, err := s.Sender.List(ctx(c), c.QueryParam("client"), c.QueryParam("after"), limit(c))
-	return items{list, next}, err
+	return listed(c, s.deliveryList(ctx(c), c.QueryParam("client")))
+}
+
+// deliveryList lists deliveries, the newest first.
+func (s *Console) deliveryList(c context.Context, client string) lister[delivery.Delivery] {
+	return func(after string, limit int) ([]delivery.Delivery, string, error) {
+		return s.Sender.List(c, client, after, limit)
+	}
 }
 
 func (s *Console) listCards(c echo.Context) (any, error) {
-	n := limit(c)
-	list, err := s.Cards.List(ctx(c), c.QueryParam("national_id"), c.QueryParam("after"), n)
-	out := items{Items: list}
-	if len(list) == n {
-		out.Next = list[n-1].Serial
-	}
-	return out, err
+	return listed(c, s.cardList(ctx(c), c.QueryParam("national_id")))
+}
+
+// cardList lists the cards of a person, or ("") of everybody, by serial.
+func (s *Console) cardList(c context.Context, nationalID string) lister[cards.Card] {
+	return byID(func(c *cards.Card) string { return c.Serial }, func(after string, limit int) ([]cards.Card, error) {
+		return s.Cards.List(c, nationalID, after, limit)
+	})
 }
 
 func (s *Console) issueCard(c echo.Context) (any, error) {

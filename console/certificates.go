@@ -92,17 +92,31 @@ func (s *Console) cardPEM(c echo.Context) (any, error) {
 }
 
 func (s *Console) listCertificates(c echo.Context) (any, error) {
-	n := limit(c)
-	q := pki.Query{ClientID: c.QueryParam("client_id"), Card: c.QueryParam("card"), State: c.QueryParam("state"), Text: c.QueryParam("q")}
-	list, err := s.PKI.Certificates(ctx(c), q, c.QueryParam("after"), n)
-	out := items{Items: list}
-	for i := range list {
-		list[i].Key = nil
+	return listed(c, keyless(s.certificateList(ctx(c), certificateQuery(c))))
+}
+
+func certificateQuery(c echo.Context) pki.Query {
+	return pki.Query{ClientID: c.QueryParam("client_id"), Card: c.QueryParam("card"), State: c.QueryParam("state"), Text: c.QueryParam("q")}
+}
+
+// certificateList lists certificates, by serial.
+func (s *Console) certificateList(c context.Context, q pki.Query) lister[pki.Certificate] {
+	return byID(certificateID, func(after string, limit int) ([]pki.Certificate, error) {
+		return s.PKI.Certificates(c, q, after, limit)
+	})
+}
+
+func certificateID(c *pki.Certificate) string { return c.Serial }
+
+// keyless lists certificates without their keys: those are handed out one by one.
+func keyless(list lister[pki.Certificate]) lister[pki.Certificate] {
+	return func(after string, limit int) ([]pki.Certificate, string, error) {
+		rows, next, err := list(after, limit)
+		for n := range rows {
+			rows[n].Key = nil
+		}
+		return rows, next, err
 	}
-	if len(list) == n {
-		out.Next = list[n-1].Serial
-	}
-	return out, err
 }
 
 // certificateAs is one certificate in a form that a store reads.

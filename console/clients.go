@@ -18,7 +18,7 @@ import (
 
 func (s *Console) clientRoutes() []route {
 	return []route{
-		{"GET", "/clients", "List clients", s.listClients},
+		{"GET", "/clients", "List clients; ?limit&after pages", s.listClients},
 		{"POST", "/clients", "Register a client under an id that is free; where client-auth wants a secret and none is given, one is made", s.createClient},
 		{"GET", "/clients/:id", "One client, with bound_to: the subject of the certificates that authenticate it", s.getClient},
 		{"PUT", "/clients/:id", "Replace the whole registration, or register the client: what the body does not say is gone", s.putClient},
@@ -38,17 +38,19 @@ type clientView struct {
 func viewed(c *clients.Client) clientView { return clientView{*c, c.BoundTo()} }
 
 func (s *Console) listClients(c echo.Context) (any, error) {
-	n := limit(c)
-	list, err := s.Clients.List(ctx(c), c.QueryParam("after"), n)
-	rows := []clientView{}
-	for i := range list {
-		rows = append(rows, viewed(&list[i]))
-	}
-	out := items{Items: rows}
-	if len(list) == n {
-		out.Next = list[n-1].ID
-	}
-	return out, err
+	return listed(c, s.clientList(ctx(c)))
+}
+
+// clientList lists clients, by client_id.
+func (s *Console) clientList(c context.Context) lister[clientView] {
+	return byID(func(v *clientView) string { return v.ID }, func(after string, limit int) ([]clientView, error) {
+		list, err := s.Clients.List(c, after, limit)
+		rows := make([]clientView, len(list))
+		for i := range list {
+			rows[i] = viewed(&list[i])
+		}
+		return rows, err
+	})
 }
 
 func (s *Console) getClient(c echo.Context) (any, error) {
@@ -134,7 +136,7 @@ func (s *Console) bind(c context.Context, client string, replace bool, of func(s
 // client. It goes through every certificate, so it is found before the binding's
 // transaction: one made in between is of somebody who saw the client free.
 func (s *Console) clientInUse(c context.Context, client string) (bool, error) {
-	own, err := s.PKI.Certificates(c, pki.Query{ClientID: client, State: "valid"}, "", 1)
+	own, err := s.PKI.Certificates(c, pki.Query{ClientID: client, State: pki.Valid}, "", 1)
 	return len(own) > 0, err
 }
 
@@ -172,16 +174,20 @@ func (s *Console) deskBind(c echo.Context, by string) error {
 // how servers in many languages use them.
 func (s *Console) clientPage(c echo.Context) error { return s.showClient(c, nil, "") }
 
+// fewCertificates is how many of a client's certificates its page shows; the page
+// of the certificates has the others.
+const fewCertificates = 50
+
 func (s *Console) showClient(c echo.Context, refusal error, asked string) error {
 	client, err := s.Clients.Get(ctx(c), param(c, "id"))
 	if err != nil {
 		return err
 	}
-	list, err := s.PKI.Certificates(ctx(c), pki.Query{ClientID: client.ID}, "", 50)
+	list, next, err := s.certificateList(ctx(c), pki.Query{ClientID: client.ID})("", fewCertificates)
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Title": client.ID, "Client": client, "Certificates": list, "API": s.URL + "/api/v1", "Asked": asked}
+	data := map[string]any{"Title": client.ID, "Client": client, "Certificates": list, "More": next != "", "API": s.URL + "/api/v1", "Asked": asked}
 	if s.Demo != nil {
 		data["Token"] = s.Demo.Issuer + "/protocol/openid-connect/token"
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -136,13 +137,15 @@ func (s *Console) leaveDesk(c echo.Context, _ string) error {
 // certificates of their perimeter.
 type deskView struct {
 	By           string
-	Own          []cards.Card
+	Own          somebodysCards
 	TOM          *problem.Error // why TOM stays closed, nil when it is open
 	TOPS         bool
 	Structures   []orders.Structure
 	Fleet        []cards.Card
+	FleetPart    part
 	Administers  []orders.Structure
 	Certificates []pki.Certificate
+	Part         part // of the certificates
 }
 
 func (s *Console) deskPage(c echo.Context) error { return s.showDesk(c, nil, nil) }
@@ -151,22 +154,23 @@ func (s *Console) deskPage(c echo.Context) error { return s.showDesk(c, nil, nil
 func (s *Console) showDesk(c echo.Context, refusal error, ask map[string]string) error {
 	data := map[string]any{"Title": "Espace des porteurs de carte", "Demo": s.Demo != nil, "Ask": ask}
 	if by := s.visitor(c); by != "" {
-		v, err := s.deskView(ctx(c), by)
+		v, err := s.deskView(c, by)
 		if err != nil {
 			return err
 		}
-		list, err := s.Clients.List(ctx(c), "", 500)
+		list, next, err := s.clientList(ctx(c))("", pageRows)
 		if err != nil {
 			return err
 		}
-		data["Desk"], data["Clients"], data["Kinds"] = v, list, orders.CertificateKinds
+		data["Desk"], data["Clients"], data["MoreClients"], data["Kinds"] = v, list, next != "", orders.CertificateKinds
 	}
 	return s.formPage(c, "desk", data, refusal)
 }
 
-func (s *Console) deskView(ctx context.Context, by string) (v *deskView, err error) {
+func (s *Console) deskView(c echo.Context, by string) (v *deskView, err error) {
+	ctx := ctx(c)
 	v = &deskView{By: by}
-	if v.Own, err = s.Cards.List(ctx, by, "", 50); err != nil {
+	if v.Own, err = s.cardsOf(ctx, by); err != nil {
 		return nil, err
 	}
 	if v.Structures, err = s.Orders.ActsFor(ctx, by); err != nil {
@@ -175,7 +179,7 @@ func (s *Console) deskView(ctx context.Context, by string) (v *deskView, err err
 	if v.Administers, err = s.Orders.Administers(ctx, by); err != nil {
 		return nil, err
 	}
-	if v.Certificates, err = s.Orders.Certificates(ctx, by); err != nil {
+	if err = s.deskCertificates(c, v); err != nil {
 		return nil, err
 	}
 	v.TOPS = s.Orders.EnterAs(ctx, "TOPS", by) == nil
@@ -183,9 +187,29 @@ func (s *Console) deskView(ctx context.Context, by string) (v *deskView, err err
 		v.TOM = problem.From(closed)
 	}
 	if v.TOPS || v.TOM == nil {
-		v.Fleet, err = s.Orders.Fleet(ctx, by)
+		err = s.deskFleet(c, v)
 	}
 	return v, err
+}
+
+// Each of the desk's two lists has its own place in the page's address, and
+// keeps the other's.
+const (
+	fleetAfter        = "fleet"
+	certificatesAfter = "certificates"
+)
+
+func (s *Console) deskFleet(c echo.Context, v *deskView) (err error) {
+	v.Fleet, v.FleetPart, err = shown(c, pageList{Path: "/desk", After: fleetAfter, Filter: url.Values{certificatesAfter: {c.QueryParam(certificatesAfter)}},
+		Count: func(ctx context.Context, _ int) (int, error) { return s.Orders.FleetSize(ctx, v.By) }}, s.fleetList(ctx(c), v.By))
+	return err
+}
+
+func (s *Console) deskCertificates(c echo.Context, v *deskView) (err error) {
+	v.Certificates, v.Part, err = shown(c, pageList{Path: "/desk", After: certificatesAfter, Filter: url.Values{fleetAfter: {c.QueryParam(fleetAfter)}},
+		Count: func(ctx context.Context, most int) (int, error) { return s.Orders.CountCertificates(ctx, v.By, most) }},
+		s.orderedList(ctx(c), v.By))
+	return err
 }
 
 // backToDesk shows the desk again, with what was refused.
@@ -248,11 +272,15 @@ func (s *Console) orderCertificate(c echo.Context) (any, error) {
 }
 
 func (s *Console) orderedCertificates(c echo.Context) (any, error) {
-	list, err := s.Orders.Certificates(ctx(c), c.QueryParam("by"))
-	for n := range list {
-		list[n].Key = nil
-	}
-	return items{list, ""}, err
+	return listed(c, keyless(s.orderedList(ctx(c), c.QueryParam("by"))))
+}
+
+// orderedList lists the certificates of the structures that somebody administers,
+// structure by structure.
+func (s *Console) orderedList(c context.Context, by string) lister[pki.Certificate] {
+	return byID(certificateID, func(after string, limit int) ([]pki.Certificate, error) {
+		return s.Orders.Certificates(c, by, after, limit)
+	})
 }
 
 func (s *Console) revokeOrdered(c echo.Context) (any, error) {
@@ -265,11 +293,17 @@ func (s *Console) revokeOrdered(c echo.Context) (any, error) {
 
 // certificatesPage lists, searches and downloads.
 func (s *Console) certificatesPage(c echo.Context) error {
-	list, err := s.PKI.Certificates(ctx(c), pki.Query{Text: c.QueryParam("q"), State: c.QueryParam("state")}, "", 200)
+	q := certificateQuery(c)
+	page := pageList{Path: "/certificates", Filter: url.Values{"q": {q.Text}, "client_id": {q.ClientID}, "card": {q.Card}, "state": {q.State}}}
+	if q.Counted() {
+		page.Count = func(ctx context.Context, most int) (int, error) { return s.PKI.Count(ctx, q, most) }
+	}
+	list, part, err := shown(c, page, s.certificateList(ctx(c), q))
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_certificates", map[string]any{"Title": "Certificats", "Certificates": list, "Query": c.QueryParam("q"), "Authorities": pki.AuthorityIDs()})
+	return s.page(c, http.StatusOK, "console_certificates", map[string]any{"Title": "Certificats", "Certificates": list, "Part": part, "Query": q,
+		"States": []string{pki.Valid, pki.Revoked}, "Authorities": pki.AuthorityIDs()})
 }
 
 func (s *Console) revokePage(c echo.Context) error {

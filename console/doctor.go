@@ -14,36 +14,27 @@ import (
 
 func (s *Console) doctorRoutes() []route {
 	return []route{{"GET", "/doctor", "What may keep a first login from working: host names, trust, clock, redirect URIs, certificates; ?app=URL looks at an application too", func(c echo.Context) (any, error) {
-		found, err := s.examine(c)
-		return items{found, ""}, err
+		return items{s.examine(c), ""}, nil
 	}}}
 }
 
 // examine looks from the server's side.
-func (s *Console) examine(c echo.Context) ([]doctor.Finding, error) {
+func (s *Console) examine(c echo.Context) []doctor.Finding {
 	limited, stop := context.WithTimeout(ctx(c), 20*time.Second)
 	defer stop()
-	p := &doctor.Patient{App: strings.TrimSpace(c.QueryParam("app")), Clock: s.Clock.State()}
+	p := &doctor.Patient{App: strings.TrimSpace(c.QueryParam("app")), Clock: s.Clock.State(), Clients: s.Clients}
 	if s.Demo != nil {
-		p.Issuer, p.Roots = s.Demo.Issuer, s.Demo.TLS.RootCAs
+		p.Issuer, p.Roots = s.Demo.Issuer, s.Demo.Roots
 		p.Base = strings.TrimSuffix(s.Demo.AuthorizeURL, "/auth")
-		p.Certificates = append(p.Certificates, doctor.Pair{Name: s.Demo.ClientID, Certificate: s.Demo.TLS.Certificates[0]})
+		_, certificate := s.Demo.Keys()
+		p.Certificates = append(p.Certificates, doctor.Pair{Name: s.Demo.ClientID, Certificate: certificate})
 	}
-	list, err := s.Clients.List(ctx(c), "", 500)
-	if err != nil {
-		return nil, err
-	}
-	p.Clients = list
-	return doctor.Examine(limited, p), nil
+	return doctor.Examine(limited, p)
 }
 
 func (s *Console) doctorPage(c echo.Context) error {
 	if c.QueryParam("app") != "" && originOf(c.Request()) != fromOwn { // nobody's link calls anything
 		return web.Redirect(c, http.StatusSeeOther, "/doctor")
 	}
-	found, err := s.examine(c)
-	if err != nil {
-		return err
-	}
-	return s.page(c, http.StatusOK, "console_doctor", map[string]any{"Title": "Diagnostic", "Findings": found, "App": c.QueryParam("app")})
+	return s.page(c, http.StatusOK, "console_doctor", map[string]any{"Title": "Diagnostic", "Findings": s.examine(c), "App": c.QueryParam("app")})
 }

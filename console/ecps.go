@@ -104,9 +104,16 @@ func (s *Console) listRequests(c echo.Context) (any, error) { return s.waitingFo
 func (s *Console) readerRequests(c echo.Context) (any, error) { return s.waitingFor(c, ecps.Card) }
 
 func (s *Console) waitingFor(c echo.Context, means string) (any, error) {
-	rs, next, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means,
-		PendingOnly: c.QueryParam("all") != "true", After: c.QueryParam("after"), Limit: limit(c)})
-	return items{rs, next}, err
+	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means, PendingOnly: c.QueryParam("all") != "true"}
+	return listed(c, s.requestList(ctx(c), f))
+}
+
+// requestList lists requests for a phone or a card.
+func (s *Console) requestList(c context.Context, f ecps.Filter) lister[ecps.Request] {
+	return func(after string, limit int) ([]ecps.Request, string, error) {
+		f.After, f.Limit = after, limit
+		return s.ECPS.Requests(c, f)
+	}
 }
 
 func (s *Console) approve(c echo.Context) (any, error) {
@@ -144,13 +151,11 @@ func filter(c echo.Context) outbox.Filter {
 }
 
 func (s *Console) listOutbox(c echo.Context) (any, error) {
-	n := limit(c)
-	list, err := s.Outbox.List(ctx(c), filter(c), n)
-	out := items{Items: list}
-	if len(list) == n {
-		out.Next = list[n-1].ID
-	}
-	return out, err
+	f := filter(c)
+	return listed(c, byID(func(m *outbox.Message) string { return m.ID }, func(after string, limit int) ([]outbox.Message, error) {
+		f.After = after
+		return s.Outbox.List(ctx(c), f, limit)
+	}))
 }
 
 func (s *Console) waitOutbox(c echo.Context) (any, error) {

@@ -6,24 +6,25 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"pscemu/cards/pki"
+	"pscemu/config"
 	"pscemu/problem"
 	"pscemu/provider"
 	"pscemu/provider/faults"
 	"pscemu/provider/journal"
+	"pscemu/store"
 )
 
 func (s *Console) journalRoutes() []route {
 	return []route{
-		{"GET", "/logins", "The latest logins, newest first; ?client&identity&event&code filter", func(c echo.Context) (any, error) {
-			q, err := loginQuery(c)
-			return items{s.Journal.List(q, limit(c)), ""}, err
-		}},
+		{"GET", "/logins", "The latest logins, newest first; ?client&identity&event&code filter, ?limit&after pages (after=SEQ leaves out what has no event behind that one)", s.listLogins},
 		{"POST", "/logins", "Do the user's part: {authorize_url, identity, means, pin}", s.perform},
 		{"GET", "/logins/wait", "Wait for ?event= (and &code, of a refusal) of ?client=, ?identity= or ?login= within ?timeout=10s; &after=SEQ leaves out what was there before", s.waitLogin},
 		{"GET", "/logins/last", "The number of the latest event: {seq}, for &after", func(echo.Context) (any, error) {
@@ -51,15 +52,46 @@ func (s *Console) journalRoutes() []route {
 }
 
 func loginQuery(c echo.Context) (journal.Query, error) {
-	after := int64(0)
-	if v := c.QueryParam("after"); v != "" {
-		n, err := strconv.ParseInt(v, 10, 64)
-		if err != nil {
-			return journal.Query{}, problem.New(problem.Invalid, "seq-invalid", "this is no number of an event").Got(v).Want("the seq of an event").Do("GET /api/v1/logins/last")
-		}
-		after = n
+	seq, err := eventSeq(c.QueryParam("after"))
+	return journal.QueryOf(c.QueryParams(), seq), err
+}
+
+// eventSeq reads the number of an event, 0 for "".
+func eventSeq(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
 	}
-	return journal.QueryOf(c.QueryParams(), after), nil
+	seq, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || seq < 0 {
+		return 0, problem.New(problem.Invalid, "seq-invalid", "this is no number of an event").Got(text).Want("the seq of an event").Do("GET /api/v1/logins/last")
+	}
+	return seq, nil
+}
+
+func (s *Console) listLogins(c echo.Context) (any, error) { return listed(c, s.loginList(c)) }
+
+// loginList lists logins, the newest first. A place in the list is the event that
+// its logins lie behind, as the first page was asked for it, a dot, and the event
+// that they began before.
+func (s *Console) loginList(c echo.Context) lister[*journal.Login] {
+	return func(after string, limit int) ([]*journal.Login, string, error) {
+		behind, began, paged := strings.Cut(after, ".")
+		seq, err := eventSeq(behind)
+		before := int64(0)
+		if err == nil && paged {
+			if before, err = eventSeq(began); err != nil || before == 0 {
+				err = store.NoPlace(after)
+			}
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		rows, next := s.Journal.List(journal.QueryOf(c.QueryParams(), seq), before, limit)
+		if next == 0 {
+			return rows, "", nil
+		}
+		return rows, fmt.Sprintf("%d.%d", seq, next), nil
+	}
 }
 
 func (s *Console) waitLogin(c echo.Context) (any, error) {
@@ -159,18 +191,30 @@ func (s *Console) putFaults(c echo.Context) (any, error) {
 
 // orderFaults refuses what would not strike behind a closed door.
 func (s *Console) orderFaults(list []faults.Fault) error {
-	if len(list) > 0 && !s.Settings.Policies(nil, nil).DoorFaults {
-		return problem.New(problem.Forbidden, "door-closed", "this test door is closed").Got("--strict or door-faults=false").Do("open it: PATCH /api/v1/doors, or restart without --strict")
+	if len(list) > 0 {
+		if err := faultsAllowed(s.Settings); err != nil {
+			return err
+		}
 	}
 	return s.Faults.Replace(list)
 }
 
+func faultsAllowed(settings *config.Live) error {
+	if settings.Policies(nil, nil).DoorFaults {
+		return nil
+	}
+	return problem.New(problem.Forbidden, "door-closed", "this test door is closed").Got("--strict or door-faults=false").Do("open it: PATCH /api/v1/doors, or restart without --strict")
+}
+
 func (s *Console) loginsPage(c echo.Context) error {
-	q, err := loginQuery(c)
+	q := journal.QueryOf(c.QueryParams(), 0)
+	rows, part, err := shown(c, pageList{Path: "/logins",
+		Filter: url.Values{"client": {q.Client}, "identity": {q.Identity}, "code": {q.Code}, "event": {q.Event}},
+		Count:  func(context.Context, int) (int, error) { return s.Journal.Fitting(q), nil }}, s.loginList(c))
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_logins", map[string]any{"Title": "Connexions", "Logins": s.Journal.List(q, 100), "Query": q})
+	return s.page(c, http.StatusOK, "console_logins", map[string]any{"Title": "Connexions", "Logins": rows, "Part": part, "Query": q})
 }
 
 // loginsStream tells the page of each new event.

@@ -10,6 +10,14 @@ import (
 
 var pathParam = regexp.MustCompile(`:(\w+)`)
 
+// paging are the parameters of every list that may be long. Its answer is
+// {"items": […], "next": "…"}; next is "" when nothing follows.
+var paging = []map[string]any{
+	{"name": "limit", "in": "query", "description": "rows of a page; more than the maximum gives the maximum, and next goes on",
+		"schema": map[string]any{"type": "integer", "minimum": 1, "maximum": maxLimit, "default": defaultLimit}},
+	{"name": "after", "in": "query", "description": "what next said on the page before", "schema": map[string]any{"type": "string"}},
+}
+
 // OpenAPI describes the control API (OpenAPI 3.1), from the table of routes.
 func (s *Console) OpenAPI() map[string]any {
 	paths := map[string]map[string]any{}
@@ -21,6 +29,9 @@ func (s *Console) OpenAPI() map[string]any {
 		var params []map[string]any
 		for _, m := range pathParam.FindAllStringSubmatch(r.Path, -1) {
 			params = append(params, map[string]any{"name": m[1], "in": "path", "required": true, "schema": map[string]any{"type": "string"}, "description": "percent-encoded"})
+		}
+		if strings.Contains(r.Summary, "?limit&after") {
+			params = append(params, paging...)
 		}
 		op := map[string]any{"summary": r.Summary, "responses": map[string]any{"2XX": map[string]any{"description": "done"}, "default": map[string]any{"description": "problem details (RFC 9457)"}}}
 		if params != nil {

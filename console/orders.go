@@ -1,11 +1,13 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu/cards"
 	"pscemu/cards/orders"
 	"pscemu/web"
 )
@@ -21,14 +23,14 @@ func (s *Console) orderRoutes() []route {
 		{"GET", "/orders/actors", "Who orders, with the forms and services open to them", func(echo.Context) (any, error) { return items{orders.Actors(), ""}, nil }},
 		{"GET", "/orders/services", "The online services TOPS and TOM", func(echo.Context) (any, error) { return items{orders.Services(), ""}, nil }},
 		{"POST", "/orders/services/:name/enter", "Whether a card opens an online service: {card}", s.enterService},
-		{"GET", "/orders/fleet", "The cards of the structures that ?by= acts for", s.fleet},
+		{"GET", "/orders/fleet", "The cards of the structures that ?by= acts for; ?limit&after pages", s.fleet},
 		{"POST", "/orders/fleet/take-back", "Take a leaving holder's card back: {by, card}", s.takeBack},
 		{"POST", "/orders/registrations", "Inscription at the order, which gives a CPS without asking: {identity}", s.registerAtOrder},
 		{"GET", "/orders/structures/:id", "What the desk knows of a structure, by SIRET or FINESS", func(c echo.Context) (any, error) { return s.Orders.StructureNamed(ctx(c), param(c, "id")) }},
-		{"GET", "/orders/certificates", "The software certificates of the structures that ?by= administers", s.orderedCertificates},
+		{"GET", "/orders/certificates", "The software certificates of the structures that ?by= administers; ?limit&after pages", s.orderedCertificates},
 		{"POST", "/orders/certificates", "As a technical administrator: {by, structure, profile, service, key or csr}", s.orderCertificate},
 		{"POST", "/orders/certificates/:serial/revoke", "As a technical administrator: revoke, {by}", s.revokeOrdered},
-		{"GET", "/orders", "The orders", s.listOrders},
+		{"GET", "/orders", "The orders, newest first; ?limit&after pages", s.listOrders},
 		{"POST", "/orders", "Begin an order: {form, actor, channel, by, fields}", s.beginOrder},
 		{"GET", "/orders/:id", "One order with its history", step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Get(ctx(c), id) })},
 		{"PUT", "/orders/:id", "Fill in fields of a draft or an incomplete order: {fields}", s.completeOrder},
@@ -53,13 +55,14 @@ func (s *Console) orderForms(c echo.Context) (any, error) {
 }
 
 func (s *Console) listOrders(c echo.Context) (any, error) {
-	n := limit(c)
-	list, err := s.Orders.List(ctx(c), c.QueryParam("after"), n)
-	out := items{Items: list}
-	if len(list) == n {
-		out.Next = list[n-1].ID
-	}
-	return out, err
+	return listed(c, s.orderList(ctx(c)))
+}
+
+// orderList lists orders, the newest first.
+func (s *Console) orderList(c context.Context) lister[orders.Order] {
+	return byID(func(o *orders.Order) string { return o.ID }, func(after string, limit int) ([]orders.Order, error) {
+		return s.Orders.List(c, after, limit)
+	})
 }
 
 func (s *Console) beginOrder(c echo.Context) (any, error) {
@@ -98,8 +101,15 @@ func (s *Console) enterService(c echo.Context) (any, error) {
 }
 
 func (s *Console) fleet(c echo.Context) (any, error) {
-	list, err := s.Orders.Fleet(ctx(c), c.QueryParam("by"))
-	return items{list, ""}, err
+	return listed(c, s.fleetList(ctx(c), c.QueryParam("by")))
+}
+
+// fleetList lists the cards of the structures that somebody acts for, structure
+// by structure.
+func (s *Console) fleetList(c context.Context, by string) lister[cards.Card] {
+	return byID(func(c *cards.Card) string { return c.Serial }, func(after string, limit int) ([]cards.Card, error) {
+		return s.Orders.Fleet(c, by, after, limit)
+	})
 }
 
 func (s *Console) takeBack(c echo.Context) (any, error) {
@@ -128,11 +138,12 @@ func (s *Console) orderPages(e *echo.Echo) {
 
 // ordersPage chooses an actor, shows the forms it sees and what was ordered.
 func (s *Console) ordersPage(c echo.Context) error {
-	list, err := s.Orders.List(ctx(c), "", 200)
+	page := pageList{Path: "/orders", Filter: url.Values{"actor": {c.QueryParam("actor")}}, Count: s.Orders.Count}
+	list, part, err := shown(c, page, s.orderList(ctx(c)))
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Title": "Commandes", "Actors": orders.Actors(), "Orders": list}
+	data := map[string]any{"Title": "Commandes", "Actors": orders.Actors(), "Orders": list, "Part": part}
 	if id := c.QueryParam("actor"); id != "" {
 		actor, err := orders.ActorNamed(id)
 		if err != nil {

@@ -1,9 +1,12 @@
 package console
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -13,6 +16,7 @@ import (
 	"pscemu/identities/nomenclature"
 	"pscemu/problem"
 	"pscemu/provider"
+	"pscemu/store"
 	"pscemu/web"
 )
 
@@ -29,6 +33,8 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/logins/stream", s.loginsStream)
 	e.GET("/logins/:id", s.loginPage)
 	e.GET("/scenario", s.scenarioPage)
+	e.GET("/scenario.yaml", func(c echo.Context) error { _, err := s.saveScenario(c); return err })
+	e.GET("/jobs/:id", s.jobPage)
 	e.GET("/doctor", s.doctorPage)
 	e.GET("/why", s.whyListPage)
 	e.GET("/why/:code", s.whyPage)
@@ -42,6 +48,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/sign", s.signPage)
 	e.POST("/sign", s.signPage)
 	e.POST("/scenario", s.enterScenario)
+	e.POST("/jobs/:id/cancel", s.cancelJobPage)
 	e.GET("/clients/:id", s.clientPage)
 	e.POST("/certificates/:serial/revoke", s.revokePage)
 	e.POST("/clients/:id/certificate", s.issueForClient)
@@ -65,29 +72,25 @@ func (s *Console) home(c echo.Context) error {
 }
 
 func (s *Console) identitiesPage(c echo.Context) error {
-	const size = 100
 	q := query(c)
-	people, err := s.People.List(ctx(c), q, c.QueryParam("after"), size)
+	list := pageList{Path: "/identities", Filter: url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}}}
+	if q == (identities.Query{}) {
+		list.Count = s.People.Count
+	}
+	rows, part, err := shown(c, list, s.peopleList(ctx(c), q))
 	if err != nil {
 		return err
 	}
-	gone, err := s.People.Deleted(ctx(c))
+	gone, err := s.People.Deleted(ctx(c), pageRows+1)
 	if err != nil {
 		return err
 	}
-	rows := make([]Person, len(people))
-	for i := range people {
-		rows[i] = s.person(ctx(c), &people[i])
-	}
-	more := ""
-	if len(people) == size {
-		more = "?" + url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}, "after": {people[size-1].NationalID}}.Encode()
-	}
+	gone, more := store.Cut(gone, pageRows, func(i *identities.Identity) string { return i.NationalID })
 	var professions []choice
 	for _, code := range identities.Professions() {
 		professions = append(professions, choice{code, nomenclature.ProfessionLabel(code)})
 	}
-	return s.page(c, http.StatusOK, "console_identities", map[string]any{"Title": "Identités", "People": rows, "Query": q, "More": more, "Deleted": c.QueryParam("deleted"), "Gone": gone,
+	return s.page(c, http.StatusOK, "console_identities", map[string]any{"Title": "Identités", "People": rows, "Query": q, "Part": part, "Deleted": c.QueryParam("deleted"), "Gone": gone, "MoreGone": more != "",
 		"Done": c.QueryParam("done"), "Professions": professions, "Actions": identities.Actions})
 }
 
@@ -100,19 +103,37 @@ func (s *Console) identityPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	all, err := s.Cards.List(ctx(c), i.NationalID, "", 20)
+	all, err := s.cardsOf(ctx(c), i.NationalID)
 	if err != nil {
 		return err
 	}
 	return s.page(c, http.StatusOK, "console_identity", map[string]any{"Title": i.Name(), "Person": s.person(ctx(c), i), "Claims": string(claims), "Cards": all, "CardTypes": cards.Types, "CardType": cards.TypeFor(i)})
 }
 
+// somebodysCards are some of a person's cards, and whether there are others, which
+// the page of the cards has.
+type somebodysCards struct {
+	NationalID string
+	List       []cards.Card
+	More       bool
+}
+
+// fewCards is how many of a person's cards a page shows among other things.
+const fewCards = 20
+
+func (s *Console) cardsOf(c context.Context, nationalID string) (somebodysCards, error) {
+	list, next, err := s.cardList(c, nationalID)("", fewCards)
+	return somebodysCards{nationalID, list, next != ""}, err
+}
+
 func (s *Console) cardsPage(c echo.Context) error {
-	list, err := s.Cards.List(ctx(c), c.QueryParam("national_id"), "", 500)
+	id := c.QueryParam("national_id")
+	list, part, err := shown(c, pageList{Path: "/cards", Filter: url.Values{"national_id": {id}},
+		Count: func(ctx context.Context, most int) (int, error) { return s.Cards.Count(ctx, id, most) }}, s.cardList(ctx(c), id))
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_cards", map[string]any{"Title": "Cartes", "Cards": list, "Kits": cards.Kits()})
+	return s.page(c, http.StatusOK, "console_cards", map[string]any{"Title": "Cartes", "Cards": list, "Part": part, "Kits": cards.Kits()})
 }
 
 // cardPage shows the card's printed face and what can be done with it.
@@ -180,11 +201,11 @@ func (s *Console) cardAction(c echo.Context) error {
 }
 
 func (s *Console) clientsPage(c echo.Context) error {
-	list, err := s.Clients.List(ctx(c), "", 500)
+	list, part, err := shown(c, pageList{Path: "/clients", Count: s.Clients.Count}, s.clientList(ctx(c)))
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_clients", map[string]any{"Title": "Clients", "Clients": list})
+	return s.page(c, http.StatusOK, "console_clients", map[string]any{"Title": "Clients", "Clients": list, "Part": part})
 }
 
 // readerPage is the card reader: the logins that wait for a card (CIBA,
@@ -194,23 +215,24 @@ func (s *Console) readerPage(c echo.Context) error { return s.reader(c, nil) }
 // waitingCard is a login at the reader with the cards that can answer it.
 type waitingCard struct {
 	ecps.Request
-	Cards []cards.Card
+	Cards somebodysCards
 }
 
 func (s *Console) reader(c echo.Context, refusal error) error {
-	rs, next, err := s.ECPS.Requests(ctx(c), ecps.Filter{Means: ecps.Card, PendingOnly: true, After: c.QueryParam("after"), Limit: 50})
+	waiting := func(ctx context.Context, most int) (int, error) { return s.ECPS.CountWaiting(ctx, ecps.Card, most) }
+	rs, part, err := shown(c, pageList{Path: "/reader", Count: waiting}, s.requestList(ctx(c), ecps.Filter{Means: ecps.Card, PendingOnly: true}))
 	if err != nil {
 		return err
 	}
 	var rows []waitingCard
 	for _, r := range rs {
-		all, err := s.Cards.List(ctx(c), r.NationalID, "", 20)
+		all, err := s.cardsOf(ctx(c), r.NationalID)
 		if err != nil {
 			return err
 		}
 		rows = append(rows, waitingCard{r, all})
 	}
-	data := map[string]any{"Title": "Lecteur de cartes", "Requests": rows, "Next": next}
+	data := map[string]any{"Title": "Lecteur de cartes", "Requests": rows, "Part": part}
 	if refusal != nil {
 		data["Problem"] = problem.From(refusal)
 	}
@@ -223,7 +245,7 @@ func (s *Console) readerAnswer(c echo.Context) error {
 	if c.FormValue("answer") == "refuse" {
 		_, err = s.ECPS.Answer(ctx(c), id, ecps.Refused)
 	} else {
-		_, err = s.readCard(c, id, c.FormValue("card"), c.FormValue("pin"))
+		_, err = s.readCard(c, id, cmp.Or(strings.TrimSpace(c.FormValue("serial")), c.FormValue("card")), c.FormValue("pin"))
 	}
 	if err != nil {
 		return s.reader(c, err)
@@ -232,11 +254,13 @@ func (s *Console) readerAnswer(c echo.Context) error {
 }
 
 func (s *Console) deliveriesPage(c echo.Context) error {
-	list, next, err := s.Sender.List(ctx(c), c.QueryParam("client"), c.QueryParam("after"), 200)
+	client := c.QueryParam("client")
+	list, part, err := shown(c, pageList{Path: "/deliveries", Filter: url.Values{"client": {client}},
+		Count: func(ctx context.Context, most int) (int, error) { return s.Sender.Count(ctx, client, most) }}, s.deliveryList(ctx(c), client))
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_deliveries", map[string]any{"Title": "Envois", "Deliveries": list, "Client": c.QueryParam("client"), "Next": next})
+	return s.page(c, http.StatusOK, "console_deliveries", map[string]any{"Title": "Envois", "Deliveries": list, "Part": part, "Client": client})
 }
 
 func (s *Console) fidelityPage(c echo.Context) error {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -280,7 +281,9 @@ type mailView struct {
 
 // outboxPage shows the mails and SMS, the newest first.
 func (s *Console) outboxPage(c echo.Context) error {
-	list, next, err := s.newestMails(c)
+	id := c.QueryParam("national_id")
+	list, part, err := shown(c, pageList{Path: "/outbox", Filter: url.Values{"national_id": {id}},
+		Count: func(ctx context.Context, most int) (int, error) { return s.Outbox.Count(ctx, id, most) }}, s.newestMails(ctx(c), id))
 	if err != nil {
 		return err
 	}
@@ -296,16 +299,19 @@ func (s *Console) outboxPage(c echo.Context) error {
 		}
 	}
 	return s.page(c, http.StatusOK, "console_outbox", map[string]any{
-		"Title": "Courriels et SMS", "Messages": rows, "Next": next})
+		"Title": "Courriels et SMS", "Messages": rows, "Part": part})
 }
 
 // newestMails are everybody's, by pages, or a person's, of whom few are kept.
-func (s *Console) newestMails(c echo.Context) (list []outbox.Message, next string, err error) {
-	id := c.QueryParam("national_id")
+func (s *Console) newestMails(c context.Context, id string) lister[outbox.Message] {
 	if id == "" {
-		return s.Outbox.Latest(ctx(c), c.QueryParam("after"), limit(c))
+		return func(after string, limit int) ([]outbox.Message, string, error) {
+			return s.Outbox.Latest(c, after, limit)
+		}
 	}
-	list, err = s.Outbox.List(ctx(c), outbox.Filter{NationalID: id}, 1000)
-	slices.Reverse(list)
-	return list, "", err
+	return func(string, int) ([]outbox.Message, string, error) {
+		list, err := s.Outbox.List(c, outbox.Filter{NationalID: id}, outbox.MaxOf)
+		slices.Reverse(list)
+		return list, "", err
+	}
 }

@@ -4,53 +4,104 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 )
 
-// State is the whole world, to keep, to go back to, and to begin anew.
+// State is the whole world, to keep, to go back to, and to begin anew. by says
+// who asks, for the journal.
 type State interface {
-	Dump(ctx context.Context) (any, error)
-	Restore(ctx context.Context, raw []byte) error
-	Reset(ctx context.Context) error
-	Backup(w io.Writer) error
-	RestoreBackup(ctx context.Context, r io.Reader) error
+	Dump(ctx context.Context) (*Whole, error)
+	Restore(ctx context.Context, by string, r io.Reader) error
+	// Reset begins anew; more may be nil.
+	Reset(ctx context.Context, more *Beginning) error
+	Backup(ctx context.Context) (*Whole, error)
+	RestoreBackup(ctx context.Context, by string, r io.Reader) (*Restored, error)
 	// Announcement is all that ready.json holds.
 	Announcement() any
+}
+
+// Whole is everything stored, put aside to be read; it ends with Close.
+type Whole struct {
+	io.Reader
+	io.Closer
+	Size int64
+}
+
+// Restored says what took the place of everything stored.
+type Restored struct {
+	Bytes   int64     `json:"bytes"`
+	Entries int       `json:"entries"`
+	MadeAt  time.Time `json:"made_at,omitzero"` // the backup, by the clock of its machine
+	Kept    string    `json:"kept,omitempty"`   // file beside the data file that holds what was there before
 }
 
 func (s *Console) stateRoutes() []route {
 	return []route{
 		{"GET", "/ready", "What ready.json holds: addresses, the demo client, personas", func(c echo.Context) (any, error) { return s.keysFor(c, s.State.Announcement()), nil }},
-		{"GET", "/state", "The whole state, with its secrets", func(c echo.Context) (any, error) { return s.State.Dump(ctx(c)) }},
-		{"PUT", "/state", "Go back to a state that GET answered", s.restoreState},
-		{"GET", "/backup", "A copy of the data file, with its secrets, while the emulator goes on", s.backup},
-		{"PUT", "/backup", "Put such a copy in the place of everything stored; the file of before is kept beside it", func(c echo.Context) (any, error) {
-			return nil, s.State.RestoreBackup(ctx(c), c.Request().Body)
-		}},
-		{"DELETE", "/state", "Begin anew with the personas; keys and the demo client stay, so that applications need no new settings", func(c echo.Context) (any, error) { return nil, s.State.Reset(ctx(c)) }},
+		{"GET", "/state", "The whole state, with its secrets", s.dumpState},
+		{"PUT", "/state", "Go back to a state that GET answered: all of it, or nothing changes; what was revoked stays revoked", s.restoreState},
+		{"GET", "/backup", "A copy of everything stored, with its secrets, while the emulator goes on", s.backup},
+		{"PUT", "/backup", "Put such a copy in the place of everything stored, or change nothing; what was there is kept beside the data file, and what was revoked stays revoked", s.restoreBackup},
+		{"DELETE", "/state", "Begin anew with the personas; keys and the demo client stay, so that applications need no new settings", s.reset},
 	}
 }
 
-// backup streams the copy; what fails then can only break it off.
-func (s *Console) backup(c echo.Context) (any, error) {
-	h := c.Response().Header()
-	h.Set("Content-Type", "application/octet-stream")
-	h.Set("Content-Disposition", `attachment; filename="pscemu.backup"`)
-	if err := s.State.Backup(c.Response()); err != nil {
-		if c.Response().Committed {
-			panic(http.ErrAbortHandler)
-		}
-		h.Del("Content-Disposition")
+func (s *Console) dumpState(c echo.Context) (any, error) {
+	out, err := s.State.Dump(ctx(c))
+	if err != nil {
 		return nil, err
+	}
+	return send(c, out, echo.MIMEApplicationJSON, "")
+}
+
+func (s *Console) backup(c echo.Context) (any, error) {
+	out, err := s.State.Backup(ctx(c))
+	if err != nil {
+		return nil, err
+	}
+	return send(c, out, echo.MIMEOctetStream, "pscemu.backup")
+}
+
+// send answers with what was put aside; what fails then can only break it off.
+func send(c echo.Context, out *Whole, kind, name string) (any, error) {
+	defer out.Close()
+	h := c.Response().Header()
+	h.Set("Content-Type", kind)
+	h.Set("Content-Length", strconv.FormatInt(out.Size, 10))
+	if name != "" {
+		h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	}
+	c.Response().WriteHeader(http.StatusOK)
+	if _, err := io.Copy(c.Response(), out); err != nil {
+		panic(http.ErrAbortHandler)
 	}
 	return sent{}, nil
 }
 
 func (s *Console) restoreState(c echo.Context) (any, error) {
-	raw, err := io.ReadAll(c.Request().Body) // bounded by bodyLimit
-	if err != nil {
-		return nil, err
+	return nil, s.State.Restore(ctx(c), by(c), c.Request().Body)
+}
+
+func (s *Console) restoreBackup(c echo.Context) (any, error) {
+	return s.State.RestoreBackup(ctx(c), by(c), c.Request().Body)
+}
+
+func (s *Console) reset(c echo.Context) (any, error) {
+	return nil, s.State.Reset(ctx(c), nil)
+}
+
+// by says who asks: a command, a bearer of the token, or a page of the console.
+func by(c echo.Context) string {
+	agent, bearer := c.Request().UserAgent(), c.Request().Header.Get("Authorization") != ""
+	switch {
+	case bearer && strings.HasPrefix(agent, "pscemu "):
+		return agent
+	case bearer:
+		return "API token"
 	}
-	return nil, s.State.Restore(ctx(c), raw)
+	return "console"
 }

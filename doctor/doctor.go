@@ -53,9 +53,15 @@ type Patient struct {
 	Base, Issuer string // of the emulator
 	Roots        *x509.CertPool
 	Clock        clock.State
-	Clients      []clients.Client
+	Clients      Clients
 	Certificates []Pair
 	App          string // URL that begins a login, "" to leave the application out
+}
+
+// Clients are the registrations, however many.
+type Clients interface {
+	Each(ctx context.Context, fn func(*clients.Client) error) error
+	Get(ctx context.Context, id string) (*clients.Client, error)
 }
 
 // examiner looks at one thing; it may find nothing to say.
@@ -208,25 +214,44 @@ func environment(_ context.Context, p *Patient) []Finding {
 	return good(what, "no proxy stands between")
 }
 
-func redirectURIs(_ context.Context, p *Patient) []Finding {
-	const what = "redirect URIs"
+// maxURIs is how many redirect URIs are named; the others are counted.
+const maxURIs = 100
+
+func redirectURIs(ctx context.Context, p *Patient) []Finding {
+	const what, remedy = "redirect URIs", "https, or loopback while developing"
 	var out []Finding
-	for _, c := range p.Clients {
+	all, plain := 0, 0
+	err := p.Clients.Each(ctx, func(c *clients.Client) error {
+		all++
 		for _, r := range c.RedirectURIs {
-			u, err := url.Parse(r)
-			host := ""
-			if err == nil {
-				host = u.Hostname()
+			if !plainHTTP(r) {
+				continue
 			}
-			if ip := net.ParseIP(host); err == nil && u.Scheme == "http" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-				out = append(out, warn(what, c.ID+": "+r+" is not https; PSC registers https only", "https, or loopback while developing")...)
+			if plain++; plain <= maxURIs {
+				out = append(out, warn(what, c.ID+": "+r+" is not https; PSC registers https only", remedy)...)
 			}
 		}
-	}
-	if out == nil {
-		return good(what, fmt.Sprintf("%d clients", len(p.Clients)))
+		return nil
+	})
+	switch {
+	case err != nil:
+		out = append(out, warn(what, fmt.Sprintf("only %d clients were looked at: %v", all, err), "try again when there is less to do")...)
+	case plain > maxURIs:
+		out = append(out, warn(what, fmt.Sprintf("%d more are not https", plain-maxURIs), remedy)...)
+	case out == nil:
+		return good(what, fmt.Sprintf("%d clients", all))
 	}
 	return out
+}
+
+// plainHTTP tells whether a URI is http to another machine.
+func plainHTTP(uri string) bool {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "http" || u.Hostname() == "localhost" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return ip == nil || !ip.IsLoopback()
 }
 
 // certificates looks whether each certificate goes with its key and is in its
@@ -277,7 +302,7 @@ func application(ctx context.Context, p *Patient) []Finding {
 		}
 		cookies := jar.Cookies(resp.Request.URL)
 		if next.Query().Has("client_id") {
-			return p.asked(next, cookies)
+			return p.asked(ctx, next, cookies)
 		}
 		at = next.String()
 	}
@@ -285,22 +310,22 @@ func application(ctx context.Context, p *Patient) []Finding {
 }
 
 // asked judges the authorize URL.
-func (p *Patient) asked(u *url.URL, cookies []*http.Cookie) []Finding {
+func (p *Patient) asked(ctx context.Context, u *url.URL, cookies []*http.Cookie) []Finding {
 	var out []Finding
 	q := u.Query()
 	if !strings.HasPrefix(u.String(), p.Base+"/") {
 		out = append(out, bad("authorize URL", u.Scheme+"://"+u.Host+u.Path+" is not this emulator's", "set the application's issuer to "+p.Issuer)...)
 	}
-	n := slices.IndexFunc(p.Clients, func(c clients.Client) bool { return c.ID == q.Get("client_id") })
-	if n < 0 {
+	client, err := p.Clients.Get(ctx, q.Get("client_id"))
+	if err != nil {
 		return append(out, bad("client_id", fmt.Sprintf("%q is not registered", q.Get("client_id")), "pscemu clients add "+q.Get("client_id")+" --redirect-uri "+q.Get("redirect_uri"))...)
 	}
 	out = append(out, good("client_id", q.Get("client_id"))...)
-	if uri := q.Get("redirect_uri"); p.Clients[n].AllowsRedirect(uri) {
+	if uri := q.Get("redirect_uri"); client.AllowsRedirect(uri) {
 		out = append(out, good("redirect_uri", uri)...)
 	} else {
 		found := uri + " is not registered"
-		if near, by := p.Clients[n].NearestRedirect(uri); by != "" {
+		if near, by := client.NearestRedirect(uri); by != "" {
 			found += "; it differs from " + near + " by " + by
 		}
 		out = append(out, bad("redirect_uri", found, "register it exactly as sent; behind a proxy let the application know its outer address (X-Forwarded-Proto, X-Forwarded-Host)")...)

@@ -70,9 +70,11 @@ type Emulator struct {
 	sender   *delivery.Sender
 	provider *provider.Server
 
+	whole sync.Mutex // held while another content takes the place of everything
+
 	protocol, card, console http.Handler
-	demoPEM, demoKey        []byte
-	closing                 chan struct{} // streams and long polls end with it
+	demoKeys                tls.Certificate // the demo client's, under announced
+	closing                 chan struct{}   // streams and long polls end with it
 	stop                    context.CancelFunc
 	announced               sync.RWMutex
 	ready                   Ready // under announced, once the world is open
@@ -178,7 +180,7 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 	if err != nil {
 		return err
 	}
-	c := console.New(console.Parts{Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, Orders: e.orders, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal, Faults: e.faults,
+	c := console.New(console.Parts{Store: e.store, Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, Orders: e.orders, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal, Faults: e.faults,
 		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces, Pprof: e.settings.Pprof, Limits: e.settings.Limits, Metrics: e.metrics, Tracer: e.tracer, Link: e.settings.ConsoleAccess == "link", NewLink: e.linked})
 	e.ready.OpenURL = c.OpenURL()
 	// Before anything new can begin: what is under way then is an earlier run's.
@@ -211,15 +213,15 @@ func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*console.Dem
 	if err != nil {
 		return nil, err
 	}
-	cert, err := tls.X509KeyPair(e.demoPEM, e.demoKey)
-	if err != nil {
-		return nil, err
-	}
 	pool := x509.NewCertPool()
 	pool.AddCert(ca)
 	e.ready.DemoClient.ClientID, e.ready.DemoClient.ClientSecret, e.ready.DemoClient.RedirectURIs = DemoID, client.Secret, client.RedirectURIs
-	return &console.Demo{ClientID: DemoID, Secret: client.Secret, Issuer: e.at.base + provider.RealmPath, AuthorizeURL: e.at.base + "/auth",
-		TLS: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}}, nil
+	return &console.Demo{ClientID: DemoID, Issuer: e.at.base + provider.RealmPath, AuthorizeURL: e.at.base + "/auth", Roots: pool,
+		Keys: func() (string, tls.Certificate) {
+			e.announced.RLock()
+			defer e.announced.RUnlock()
+			return e.ready.DemoClient.ClientSecret, e.demoKeys
+		}}, nil
 }
 
 // warm makes what is not needed at once.
@@ -234,6 +236,10 @@ func (e *Emulator) warm(ctx context.Context) {
 
 // sweep removes what has expired, in steps that let others write between them.
 func (e *Emulator) sweep(ctx context.Context) {
+	if !e.whole.TryLock() {
+		return // what has expired may depend on a clock that is about to change
+	}
+	defer e.whole.Unlock()
 	for ctx.Err() == nil {
 		n, err := e.store.Sweep(ctx)
 		if err != nil {

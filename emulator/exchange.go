@@ -29,7 +29,8 @@ const largeBodies = 16
 // so that a client finds one.
 func newListener(connections, streams int, timeout time.Duration) *listener {
 	streams = min(streams, connections-max(1, connections/10))
-	return &listener{newConnections(connections), timeout, make(chan struct{}, max(1, streams)), make(chan struct{}, largeBodies)}
+	return &listener{connections: newConnections(connections), timeout: timeout,
+		streams: make(chan struct{}, max(1, streams)), large: make(chan struct{}, largeBodies)}
 }
 
 // guard gives each request its deadlines, and turns away those there is no room
@@ -85,6 +86,9 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 func (x *exchange) timed(n int, write func() error) error {
 	x.written += int64(n)
 	left := allowed(x.listener.timeout, x.written) - x.waited
+	if x.held {
+		left = allowed(x.listener.timeout, int64(n))
+	}
 	if left <= 0 {
 		return os.ErrDeadlineExceeded
 	}
@@ -130,7 +134,9 @@ func (x *exchange) Hold() error {
 		return nil
 	default:
 		most := cap(x.listener.streams)
-		return problem.New(problem.TooMany, "streams-too-many", "too many streams and long polls are open").Got(fmt.Sprint(most)).Want(fmt.Sprintf("%d at most", most)).
+		return problem.New(problem.TooMany, "streams-too-many", "too many streams and long polls are open").
+			Got(fmt.Sprint(most)).
+			Want(fmt.Sprintf("%d at most", most)).
 			Do("close some, or raise the settings max-streams and max-connections")
 	}
 }
@@ -149,7 +155,9 @@ func (x *exchange) Large(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-late.C:
-		return problem.New(problem.TooMany, "bodies-too-many", "too many large requests are under way").Want(fmt.Sprintf("%d at most", cap(x.listener.large))).Do("try again in a moment, or send less at once")
+		return problem.New(problem.TooMany, "bodies-too-many", "too many large requests are under way").
+			Want(fmt.Sprintf("%d at most", cap(x.listener.large))).
+			Do("try again in a moment, or send less at once")
 	}
 }
 
@@ -162,7 +170,8 @@ func (x *exchange) Late() error {
 }
 
 func (x *exchange) tooSlow() error {
-	return problem.New(problem.TooSlow, "request-too-slow", "the body of the request came too slowly").Got(fmt.Sprintf("%d bytes in time", x.body.read)).
+	return problem.New(problem.TooSlow, "request-too-slow", "the body of the request came too slowly").
+		Got(fmt.Sprintf("%d bytes in time", x.body.read)).
 		Want(fmt.Sprintf("%s for each MiB or part of it", x.listener.timeout)).Do("send it faster, or raise the setting request-timeout")
 }
 

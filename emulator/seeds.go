@@ -43,6 +43,9 @@ func (e *Emulator) personas(ctx context.Context) error {
 	if err := e.once(ctx, "revoked-index", func() error { return e.pki.Index(ctx) }); err != nil {
 		return err
 	}
+	if err := e.once(ctx, "lists-index", func() error { return e.indexLists(ctx) }); err != nil {
+		return err
+	}
 	if err := e.once(ctx, "pending-index", func() error { return e.indexPending(ctx) }); err != nil {
 		return err
 	}
@@ -86,6 +89,14 @@ func (e *Emulator) indexPending(ctx context.Context) error {
 	)
 }
 
+// indexLists notes certificates and orders where they are looked for.
+func (e *Emulator) indexLists(ctx context.Context) error {
+	return first(
+		func() error { return e.pki.IndexCertificates(ctx) },
+		func() error { return e.orders.IndexOrders(ctx) },
+	)
+}
+
 // first runs steps one after the other until one fails.
 func first(steps ...func() error) error {
 	for _, step := range steps {
@@ -103,7 +114,7 @@ func (e *Emulator) renewCards(ctx context.Context) error {
 		if p.Card == "" {
 			continue
 		}
-		held, err := e.cards.List(ctx, p.NationalID, "", 100)
+		held, err := e.cards.List(ctx, p.NationalID, "", cards.All)
 		if err != nil {
 			return err
 		}

@@ -45,6 +45,7 @@ type Server struct {
 	options Options
 	world   *Emulator
 	spaces  *spaces
+	memory  *store.Budget // of all that is kept there, the spaces too
 	ca      *x509.Certificate
 
 	listen, card, console net.Listener
@@ -53,7 +54,7 @@ type Server struct {
 
 // Start opens everything; when it returns all listeners accept.
 func Start(ctx context.Context, o Options) (s *Server, err error) {
-	s = &Server{options: o}
+	s = &Server{options: o, memory: store.NewBudget(o.Settings.InMemory())}
 	defer func() {
 		if err != nil {
 			s.Close(ctx)
@@ -111,12 +112,11 @@ func (s *Server) folder() (folder, error) {
 		return "", err
 	}
 	if s.options.Settings.Memory {
-		s.options.Store = store.NewMemory(s.options.Clock)
+		s.options.Store = store.NewMemory(s.options.Clock, store.Within(s.memory))
 		return in, in.unused()
 	}
-	bolt, err := store.OpenBolt(in.path(database), s.options.Clock)
+	bolt, err := store.OpenBolt(in.path(database), s.options.Clock, store.Limit(s.options.Settings.Store()))
 	if err == nil {
-		bolt.Limit(s.options.Settings.Store())
 		s.options.Store = bolt
 	}
 	return in, err
@@ -157,6 +157,9 @@ func (s *Server) place(name string) place {
 
 // openWorld makes the server's own world and serves it, beside the spaces.
 func (s *Server) openWorld(ctx context.Context, in folder) error {
+	if err := store.Recover(ctx, s.options.Store); err != nil {
+		return err
+	}
 	at := s.place("")
 	at.folder = in
 	e, err := newWorld(s.options.Version, s.options.Settings, s.options.Clock, s.options.Store, at)

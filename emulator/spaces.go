@@ -91,15 +91,20 @@ func (s *spaces) build(name string) (*Emulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := newWorld(s.server.options.Version, s.server.options.Settings, c, store.NewMemory(c), s.server.place(name))
+	kept := store.NewMemory(c, store.Within(s.server.memory))
+	e, err := newWorld(s.server.options.Version, s.server.options.Settings, c, kept, s.server.place(name))
+	if err == nil {
+		err = e.prepare(s.ctx)
+	}
+	if err == nil {
+		e.ready.Listen, e.ready.CA = s.server.listen.Addr().String(), string(pki.EncodePEM("CERTIFICATE", s.server.ca.Raw))
+		err = e.open(s.ctx, s.server.ca, nil)
+	}
 	if err != nil {
+		_ = kept.Close() // what it took of the memory is free again
 		return nil, err
 	}
-	if err := e.prepare(s.ctx); err != nil {
-		return nil, err
-	}
-	e.ready.Listen, e.ready.CA = s.server.listen.Addr().String(), string(pki.EncodePEM("CERTIFICATE", s.server.ca.Raw))
-	return e, e.open(s.ctx, s.server.ca, nil)
+	return e, nil
 }
 
 // described is a space as the API shows it: its name, and all that ready.json

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu/cards"
 	"pscemu/identities"
 	"pscemu/problem"
 	"pscemu/provider/journal"
@@ -90,7 +91,7 @@ func (s *Server) openDoor(ctx context.Context, a *asking, d doorLogin) (*oidc.Au
 // useCard presents the person's first usable card. Without a code the door
 // takes the card's own.
 func (s *Server) useCard(ctx context.Context, person *identities.Identity, pin string) error {
-	all, err := s.cards.List(ctx, person.NationalID, "", 20)
+	all, err := s.cards.List(ctx, person.NationalID, "", cards.All)
 	if err != nil {
 		return err
 	}

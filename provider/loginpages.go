@@ -75,9 +75,11 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 	switch tab {
 	case "card":
 		data["Listed"] = s.settings.Policies(nil, nil).DoorCardList
-		data["Cards"], data["Inserted"], err = s.atReader(ctx, p, q)
+		var at *reader
+		at, err = s.atReader(ctx, p, q)
+		data["Reader"] = at
 	case "test":
-		data["People"], err = s.findPeople(ctx, q)
+		data["People"], data["More"], err = s.findPeople(ctx, q)
 	}
 	if err != nil {
 		return err
@@ -85,36 +87,62 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 	return s.formPage(c, "login", data, refusal)
 }
 
+// offered is how many cards or people a login page offers. It says when there
+// are more; a search by the whole number finds each.
+const offered = 50
+
+// reader are the cards that a login page offers.
+type reader struct {
+	Cards    []cards.Card
+	Inserted bool // the one in the reader
+	More     bool // there are others
+}
+
 // atReader are the cards that can be used: the one in the reader, or any that
 // the door card-list shows. The login remembers which one was in it.
-func (s *Server) atReader(ctx context.Context, p *login.Pending, q string) ([]cards.Card, bool, error) {
+func (s *Server) atReader(ctx context.Context, p *login.Pending, q string) (*reader, error) {
 	card, err := s.cards.Inserted(ctx)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if card == nil && !s.settings.Policies(nil, nil).DoorCardList {
-		return nil, false, nil // nobody is listed to a visitor
+		return &reader{}, nil // nobody is listed to a visitor
 	}
 	if card == nil {
-		all, err := s.cards.List(ctx, q, "", 50)
-		return all, false, err
+		return s.findCards(ctx, strings.TrimSpace(q))
 	}
 	if p.Reader != card.Serial {
 		_, err = s.logins.Change(ctx, p.ID, func(p *login.Pending) error { p.Reader = card.Serial; return nil })
 	}
-	return []cards.Card{*card}, true, err
+	return &reader{Cards: []cards.Card{*card}, Inserted: true}, err
 }
 
-// findPeople is the test tab's search: what two seconds find, since anybody
-// who reaches the page may ask.
-func (s *Server) findPeople(ctx context.Context, q string) ([]identities.Identity, error) {
+// findCards is the card tab's search: a person's cards by the national id, one
+// card by its number, or all.
+func (s *Server) findCards(ctx context.Context, q string) (*reader, error) {
+	if card, err := s.cards.Get(ctx, q); err == nil {
+		return &reader{Cards: []cards.Card{*card}}, nil
+	}
+	all, err := s.cards.List(ctx, q, "", offered+1)
+	all, next := store.Cut(all, offered, func(c *cards.Card) string { return c.Serial })
+	return &reader{Cards: all, More: next != ""}, err
+}
+
+// findPeople is the test tab's search: whom the whole national id names, and what
+// two seconds find, since anybody who reaches the page may ask. more tells that
+// others may fit.
+func (s *Server) findPeople(ctx context.Context, q string) (people []identities.Identity, more bool, err error) {
+	if person, err := s.people.Read(ctx, strings.TrimSpace(q)); err == nil {
+		return []identities.Identity{*person}, false, nil
+	}
 	ctx, stop := context.WithTimeout(ctx, 2*time.Second)
 	defer stop()
-	people, err := s.people.List(ctx, identities.Query{Text: q}, "", 50)
+	people, err = s.people.List(ctx, identities.Query{Text: q}, "", offered+1)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = nil
+		more, err = true, nil
 	}
-	return people, err
+	people, next := store.Cut(people, offered, func(i *identities.Identity) string { return i.NationalID })
+	return people, more || next != "", err
 }
 
 // submitECPS sends the request to the phone.

@@ -42,7 +42,9 @@ func keptParameters(form url.Values) (url.Values, error) {
 }
 
 func tooLong(what string, got, most int) *problem.Error {
-	return problem.New(problem.Invalid, "parameter-too-long", "a parameter is longer than is kept for a login").Got(fmt.Sprintf("%s of %d bytes", what, got)).Want(fmt.Sprintf("%d bytes at most", most)).
+	return problem.New(problem.Invalid, "parameter-too-long", "a parameter is longer than is kept for a login").
+		Got(fmt.Sprintf("%s of %d bytes", what, got)).
+		Want(fmt.Sprintf("%d bytes at most", most)).
 		Do("send a short value and keep the rest on your side")
 }
 
@@ -64,7 +66,9 @@ const mostField = 256
 func field(value, name string) (string, error) {
 	value = strings.TrimSpace(value)
 	if len(value) > mostField {
-		return "", problem.New(problem.Invalid, "field-too-long", "Ce champ est trop long").Got(fmt.Sprintf("%s, %d octets", name, len(value))).Want(fmt.Sprintf("%d octets au plus", mostField))
+		return "", problem.New(problem.Invalid, "field-too-long", "Ce champ est trop long").
+			Got(fmt.Sprintf("%s, %d octets", name, len(value))).
+			Want(fmt.Sprintf("%d octets au plus", mostField))
 	}
 	return value, nil
 }

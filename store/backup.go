@@ -1,130 +1,247 @@
 package store
 
 import (
-	"context"
+	"bufio"
+	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
-	"os"
-	"path/filepath"
-	"runtime/debug"
 	"time"
-
-	"go.etcd.io/bbolt"
 
 	"pscemu/problem"
 )
 
-// Backup is what a store that lies in a file can do while it is used.
-type Backup interface {
-	// Backup writes a copy of one moment.
-	Backup(w io.Writer) error
-	// Restore puts such a copy in the place of everything, or changes nothing.
-	// What was there before is kept beside it.
-	Restore(r io.Reader) error
+// A backup is one line that says what it is, then every live entry in the order
+// of the keys, then how many there are and the SHA-256 of all before it:
+//
+//	pscemu-backup {"format":2,…}\n
+//	uvarint length of the key, key, 8 bytes expiry, uvarint length of the value, value
+//	…
+//	0, 8 bytes count, 32 bytes SHA-256
+//
+// An expiry is Unix time in nanoseconds, 0 for never; numbers of 8 bytes have
+// the most significant first. It knows nothing of the store it came from.
+
+const (
+	backupMagic  = "pscemu-backup "
+	backupFormat = 2
+	// trailer is what follows the last entry.
+	trailer = 1 + 8 + sha256.Size
+)
+
+// BackupInfo is what a backup says about itself.
+type BackupInfo struct {
+	Format  int       `json:"format"`
+	Schema  string    `json:"schema"`
+	Program string    `json:"program,omitempty"` // version that wrote it
+	MadeAt  time.Time `json:"made_at,omitzero"`  // by the machine's clock
 }
 
-// Backup writes the file as of now; readers and writers go on meanwhile.
-func (s *Bolt) Backup(w io.Writer) error {
-	file, release := s.use()
-	defer release()
-	return file.db.View(func(tx *bbolt.Tx) error {
-		_, err := tx.WriteTo(w)
-		return err
-	})
+// BackupWriter writes a backup entry by entry.
+type BackupWriter struct {
+	w     *bufio.Writer
+	sum   hash.Hash
+	count uint64
+	last  string
 }
 
-// Restore checks the copy as a whole before anything is touched.
-func (s *Bolt) Restore(r io.Reader) error {
-	f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+suffixNew+"*")
+// NewBackupWriter begins a backup.
+func NewBackupWriter(w io.Writer, program string, madeAt time.Time) (*BackupWriter, error) {
+	b := &BackupWriter{sum: sha256.New()}
+	b.w = bufio.NewWriterSize(io.MultiWriter(w, b.sum), 1<<16)
+	info := BackupInfo{Format: backupFormat, Schema: schemaVersion, Program: program, MadeAt: madeAt.UTC()}
+	head, err := json.Marshal(info)
 	if err != nil {
-		return unwritableBackup(err)
+		return nil, err
 	}
-	copied := f.Name()
-	defer os.Remove(copied)
-	_, err = io.Copy(f, r)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return unwritableBackup(err)
+	_, err = fmt.Fprintf(b.w, "%s%s\n", backupMagic, head)
+	return b, err
+}
+
+// Put writes the next entry; keys ascend.
+func (b *BackupWriter) Put(e Entry) error {
+	if e.Key <= b.last {
+		return fmt.Errorf("backup: the key %q does not come behind %q", e.Key, b.last)
 	}
-	if err := check(copied); err != nil {
-		return problem.New(problem.Invalid, "backup-unreadable", "this is no good backup; nothing was changed").Got(err.Error()).Want("what pscemu backup wrote")
+	b.last = e.Key
+	b.count++
+	head := binary.AppendUvarint(nil, uint64(len(e.Key)))
+	head = append(head, e.Key...)
+	head = binary.BigEndian.AppendUint64(head, uint64(unixNano(e.Expires)))
+	head = binary.AppendUvarint(head, uint64(len(e.Value)))
+	if _, err := b.w.Write(head); err != nil {
+		return err
 	}
-	_, err = s.Replace(context.Background(), Replacement{Keep: true, Fill: func(put func(Entry) error) error { return eachOf(copied, put) }})
+	_, err := b.w.Write(e.Value)
 	return err
 }
 
-func unwritableBackup(err error) error {
-	return problem.New(problem.Internal, "backup-unwritable", "the backup cannot be written beside the data file; nothing was changed").Got(err.Error()).Do("make room on the disk and try again")
+// Close writes the end.
+func (b *BackupWriter) Close() error {
+	_, err := b.w.Write(binary.BigEndian.AppendUint64([]byte{0}, b.count))
+	if err := errors.Join(err, b.w.Flush()); err != nil {
+		return err
+	}
+	_, err = b.w.Write(b.sum.Sum(nil))
+	return errors.Join(err, b.w.Flush())
 }
 
-// eachOf calls fn for each entry of a data file.
-func eachOf(path string, fn func(Entry) error) error {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+func unixNano(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+// Backup is a backup that was found to be whole.
+type Backup struct {
+	BackupInfo
+	each func(fn func(Entry) error) error
+}
+
+// Each calls fn for each entry, in the order of the keys, as often as it is
+// called. Nothing that fn gets may be kept.
+func (b *Backup) Each(fn func(Entry) error) error { return b.each(fn) }
+
+// OpenBackup looks at a backup as a whole: a copy that is damaged in one byte
+// is refused. So is a copy of a data file, which versions before format 2 gave
+// as a backup: nothing in it tells whether a byte was changed.
+func OpenBackup(r io.ReaderAt, size int64) (*Backup, error) {
+	head := make([]byte, 64)
+	n, _ := r.ReadAt(head, 0)
+	switch head = head[:n]; {
+	case bytes.HasPrefix(head, []byte(backupMagic)):
+		b, err := openStream(r, size)
+		if err != nil {
+			return nil, BackupUnreadable(err)
+		}
+		return b, nil
+	case len(head) > boltMagicAt+4 && binary.LittleEndian.Uint32(head[boltMagicAt:]) == boltMagic:
+		return nil, BackupUnreadable(errors.New("a copy of a data file, which has no checksum over its content")).
+			Do("to use it, stop the emulator, put it in the place of DATA/pscemu.db, and start")
+	}
+	return nil, BackupUnreadable(fmt.Errorf("%d bytes that do not begin as a backup does", size))
+}
+
+// A bbolt file has this number in its first page.
+const (
+	boltMagicAt = 16
+	boltMagic   = 0xED0CDAED
+)
+
+// BackupUnreadable is the refusal of a backup.
+func BackupUnreadable(err error) *problem.Error {
+	return problem.New(problem.Invalid, "backup-unreadable", "this is no good backup; nothing was changed").
+		Got(err.Error()).Want("what pscemu backup wrote, format 2").Do("take another backup, or repeat the transfer")
+}
+
+// openStream checks the sum first: what is read afterwards is as it was written.
+func openStream(r io.ReaderAt, size int64) (*Backup, error) {
+	in := bufio.NewReader(io.NewSectionReader(r, 0, min(size, 4096)))
+	line, err := in.ReadBytes('\n')
+	if err != nil || size < int64(len(line)+trailer) {
+		return nil, errors.New("it is cut off")
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(r, 0, size-sha256.Size)); err != nil {
+		return nil, err
+	}
+	want := make([]byte, sha256.Size)
+	if _, err := r.ReadAt(want, size-sha256.Size); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if !bytes.Equal(want, sum.Sum(nil)) {
+		return nil, errors.New("its checksum is not that of its content: it is damaged or cut off")
+	}
+	b := &Backup{}
+	if err := decodeStrictly(line[len(backupMagic):], &b.BackupInfo); err != nil {
+		return nil, fmt.Errorf("its first line: %w", err)
+	}
+	if b.Format != backupFormat || b.Schema != schemaVersion {
+		return nil, fmt.Errorf("format %d with schema %q; this program knows format %d with schema %s",
+			b.Format, b.Schema, backupFormat, schemaVersion)
+	}
+	body := io.NewSectionReader(r, int64(len(line)), size-sha256.Size-int64(len(line)))
+	b.each = func(fn func(Entry) error) error {
+		if _, err := body.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		return readEntries(bufio.NewReaderSize(body, 1<<16), fn)
+	}
+	return b, nil
+}
+
+// readEntries reads to the end, where the count stands.
+func readEntries(r *bufio.Reader, fn func(Entry) error) error {
+	last := ""
+	for n := uint64(0); ; n++ {
+		key, err := sized(r, MaxKey)
+		if err != nil {
+			return err
+		}
+		fixed := make([]byte, 8)
+		if _, err := io.ReadFull(r, fixed); err != nil {
+			return err
+		}
+		number := binary.BigEndian.Uint64(fixed)
+		if len(key) == 0 {
+			if _, err := r.ReadByte(); number != n || !errors.Is(err, io.EOF) {
+				return fmt.Errorf("it says %d entries, %d are there", number, n)
+			}
+			return nil
+		}
+		value, err := sized(r, MaxValue)
+		if err != nil {
+			return err
+		}
+		e := Entry{Key: string(key), Value: value, Expires: expiry(int64(number))}
+		if e.Key <= last {
+			return fmt.Errorf("the key %q does not come behind %q", e.Key, last)
+		}
+		last = e.Key
+		if err := fn(e); err != nil {
+			return err
+		}
+	}
+}
+
+// sized reads a length and as many bytes.
+func sized(r *bufio.Reader, most uint64) ([]byte, error) {
+	n, err := binary.ReadUvarint(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer db.Close()
-	return db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(dataBucket).ForEach(func(k, v []byte) error {
-			e := Entry{Key: string(k), Value: v[8:]}
-			if at := int64(binary.BigEndian.Uint64(v)); at != 0 {
-				e.Expires = time.Unix(0, at)
-			}
-			return fn(e)
-		})
-	})
+	if n > most {
+		return nil, fmt.Errorf("a length of %d bytes", n)
+	}
+	out := make([]byte, n)
+	_, err = io.ReadFull(r, out)
+	return out, err
 }
 
-// check opens a file as a data file of this version and looks at every page.
-func check(path string) (err error) {
-	defer outOfMap(&err)()
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
-	if err != nil {
-		return err
+func expiry(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
 	}
-	defer db.Close()
-	if err := whole(db); err != nil {
-		return err
-	}
-	return db.View(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{dataBucket, expiryBucket, metaBucket} {
-			if tx.Bucket(name) == nil {
-				return fmt.Errorf("it holds no %s", name)
-			}
-		}
-		if found := tx.Bucket(metaBucket).Get([]byte("schema")); string(found) != schemaVersion {
-			return fmt.Errorf("schema version %q, this program knows %s", found, schemaVersion)
-		}
-		var first error
-		for err := range tx.Check() {
-			if first == nil {
-				first = err
-			}
-		}
-		return first
-	})
+	return time.Unix(0, ns).UTC()
 }
 
-// outOfMap makes an error of it when a torn file leads bbolt out of what is
-// mapped of it, which would end the process otherwise.
-func outOfMap(err *error) func() {
-	before := debug.SetPanicOnFault(true)
-	return func() {
-		debug.SetPanicOnFault(before)
-		if r := recover(); r != nil {
-			*err = fmt.Errorf("damaged: %v", r)
+// Everything calls fn for each live entry, in the order of the keys.
+func Everything(tx Tx, fn func(Entry) error) error {
+	for after := ""; ; {
+		page, err := tx.List("", after, 200)
+		if err != nil || len(page) == 0 {
+			return err
 		}
+		for _, e := range page {
+			if err := fn(e); err != nil {
+				return err
+			}
+		}
+		after = page[len(page)-1].Key
 	}
-}
-
-// whole tells a file that was cut off.
-func whole(db *bbolt.DB) error {
-	return db.View(func(tx *bbolt.Tx) error {
-		info, err := os.Stat(db.Path())
-		if err == nil && info.Size() < tx.Size() {
-			err = fmt.Errorf("cut off: it has %d bytes of %d", info.Size(), tx.Size())
-		}
-		return err
-	})
 }

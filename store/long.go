@@ -1,166 +1,158 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
+	"encoding/json"
 	"errors"
-	"fmt"
+	"iter"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
+
+	"pscemu/problem"
 )
 
-// Step is a part of a long command: a transaction of its own, so short that
-// others hardly wait.
+// Step runs one transaction of a long command. It may run fn twice.
 type Step func(fn func(Tx) error) error
 
-// Long runs a command that is too large for one transaction, and is all or
-// nothing all the same. Its steps are committed one after the other and seen at
-// once. What each overwrites is written down with it; when a step fails, or the
-// program ends half-way, what was done is undone: now, or by Recover at the
-// next start. Entries that somebody else changed meanwhile stay as they are.
-func Long(ctx context.Context, s Store, command func(Step) error) error {
-	l := &long{id: rand.Text()}
-	err := command(func(fn func(Tx) error) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		return l.step(ctx, s, fn)
-	})
-	if err == nil {
-		return l.end(context.WithoutCancel(ctx), s)
+// Long runs a command that is too large for one transaction, all or nothing:
+// run calls step again and again, each so short that others hardly wait, and
+// what a step overwrites is kept in the same transaction. When run fails or
+// panics, or ctx ends, everything is taken back in small steps; what a crash
+// leaves half-way, Recover takes back.
+//
+// Others see what is done so far, and write meanwhile, but not the entries that
+// the command wrote: they are refused with the problem store-claimed until it is
+// done. The same goes for two long commands: whoever comes second at an entry
+// fails, and is taken back. What many write, such as a counter, is therefore
+// written by an Update of its own, before or after.
+func Long(ctx context.Context, s Store, run func(Step) error) error {
+	return LongAs(ctx, s, "a long command", run)
+}
+
+// LongAs is Long by a name that tells those whom it disturbs what it is.
+func LongAs(ctx context.Context, s Store, name string, run func(Step) error) (err error) {
+	if err := outermost("Long"); err != nil {
+		return err
 	}
-	return errors.Join(err, undo(context.WithoutCancel(ctx), s, l.id))
+	l := &long{ctx: ctx, store: s, id: rand.Text()[:longID], name: name}
+	active.Store(l.id, true)
+	defer active.Delete(l.id)
+	done := false
+	defer func() {
+		if !done { // also when run panicked
+			err = errors.Join(err, l.undo())
+		}
+	}()
+	if err = run(l.step); err != nil {
+		return err
+	}
+	if err = l.finish(); err != nil {
+		return err
+	}
+	done = true
+	return nil
 }
 
-// long is a long command under way.
+// active are the ids of the long commands that run in this process.
+var active sync.Map
+
 type long struct {
-	id string
-	n  int // entries written down so far
+	ctx      context.Context
+	store    Store
+	id, name string
+	begun    bool
 }
 
-// undone is what an entry was before a long command changed it.
-type undone struct {
-	Key     string    `json:"key"`
-	There   bool      `json:"there"` // it was there
-	Value   []byte    `json:"value,omitempty"`
-	Expires time.Time `json:"expires,omitzero"`
-	Wrote   []byte    `json:"wrote,omitempty"` // SHA-256 of what the command wrote, none for a deletion
+func (l *long) step(fn func(Tx) error) error {
+	err := l.update(func(t *overlay) error {
+		if !l.begun {
+			name, _ := json.Marshal(l.name) // cannot fail
+			t.set(longPrefix+l.id, encode(name, time.Time{}))
+		} else if t.raw(longPrefix+l.id) == nil {
+			return overtaken(l.name)
+		}
+		t.long = l.id
+		return fn(t)
+	})
+	l.begun = l.begun || err == nil
+	return err
 }
 
-var (
-	// undoLog lies by command and number, so that a command's entries are in order.
-	undoLog = Collection[undone]("undo")
-	// undoDone marks the commands whose log is of no use any more.
-	undoDone = Collection[bool]("undo-done")
-)
+func overtaken(name string) error {
+	return problem.New(problem.Conflict, "store-replaced", "everything stored was replaced while this went on; nothing of it was done").
+		Got(name).Want("no restore and no reset meanwhile").Do("try again")
+}
 
-func undoID(id string, n int) string { return fmt.Sprintf("%s.%010d", id, n) }
+func (l *long) update(fn func(*overlay) error) error {
+	if err := l.ctx.Err(); err != nil {
+		return err
+	}
+	return l.store.Update(l.ctx, func(tx Tx) error { return fn(tx.(*overlay)) })
+}
 
-// step is one transaction, with what it overwrites.
-func (l *long) step(ctx context.Context, s Store, fn func(Tx) error) error {
-	n := 0
-	err := s.Update(ctx, func(tx Tx) error {
-		r := &recorder{Tx: tx, before: map[string]*undone{}}
-		if err := fn(r); err != nil {
-			return err
-		}
-		n = 0 // a transaction may run twice
-		for _, key := range r.order {
-			if err := undoLog.Put(tx, undoID(l.id, l.n+n), *r.before[key], Forever); err != nil {
-				return err
-			}
-			n++
-		}
+// finish is the moment from which the command is done: without a header its
+// undo records are mere remains.
+func (l *long) finish() error {
+	if !l.begun {
+		return l.ctx.Err()
+	}
+	err := l.step(func(tx Tx) error {
+		tx.(*overlay).set(longPrefix+l.id, nil)
 		return nil
 	})
-	if err == nil {
-		l.n += n
+	if err != nil {
+		return err
+	}
+	if err := drop(context.WithoutCancel(l.ctx), l.store, l.id); err != nil {
+		slog.Warn("what a command kept to be taken back stays until the next start", "command", l.name, "error", err)
+	}
+	return nil
+}
+
+func (l *long) undo() error {
+	if !l.begun {
+		return nil
+	}
+	err := undo(context.WithoutCancel(l.ctx), l.store, l.id)
+	if err != nil {
+		slog.Error("a command that failed could not be taken back; the next start does it", "command", l.name, "error", err)
 	}
 	return err
 }
 
-// end drops the log: from its first commit on the command is done.
-func (l *long) end(ctx context.Context, s Store) error {
-	if l.n == 0 {
-		return nil
-	}
-	if err := undoDone.Save(ctx, s, l.id, true, Forever); err != nil {
-		return err
-	}
-	return drop(ctx, s, l.id)
+// Recover takes back the long commands that were cut off: by the end of the
+// program, or by another content that took the place of theirs.
+func Recover(ctx context.Context, s Store) error { return recoverIn(ctx, s, true) }
+
+// updater is as much of a store as undoing needs.
+type updater interface {
+	Update(ctx context.Context, fn func(Tx) error) error
 }
 
-// recorder is a transaction that notes what it overwrites.
-type recorder struct {
-	Tx
-	before map[string]*undone
-	order  []string
-}
-
-// Put writes, and notes.
-func (r *recorder) Put(key string, value []byte, ttl time.Duration) error {
-	if err := r.note(key); err != nil {
-		return err
-	}
-	sum := sha256.Sum256(value)
-	r.before[key].Wrote = sum[:]
-	return r.Tx.Put(key, value, ttl)
-}
-
-// Delete deletes, and notes.
-func (r *recorder) Delete(key string) error {
-	if err := r.note(key); err != nil {
-		return err
-	}
-	r.before[key].Wrote = nil
-	return r.Tx.Delete(key)
-}
-
-// note keeps what an entry was before this transaction first changed it.
-func (r *recorder) note(key string) error {
-	if r.before[key] != nil {
-		return nil
-	}
-	was, there, err := entryAt(r.Tx, key)
-	if err != nil {
-		return err
-	}
-	r.before[key] = &undone{Key: key, There: there, Value: was.Value, Expires: was.Expires}
-	r.order = append(r.order, key)
-	return nil
-}
-
-// entryAt reads one entry with its expiry.
-func entryAt(tx Tx, key string) (Entry, bool, error) {
-	found, err := tx.List(key, "", 1)
-	if err != nil || len(found) == 0 || found[0].Key != key {
-		return Entry{}, false, err
-	}
-	return found[0], true, nil
-}
-
-// Recover undoes the long commands that the end of the program cut off. Nothing
-// else may use the store yet.
-func Recover(ctx context.Context, s Store) error {
-	for {
-		var first []Entry
-		err := s.View(ctx, func(tx Tx) (err error) {
-			first, err = tx.List(undoLog.Prefix(), "", 1)
-			return err
+// recoverIn takes back what the store knows of long commands, but not those that
+// run in this process when they are spared.
+func recoverIn(ctx context.Context, s updater, spare bool) error {
+	for at := ""; ; {
+		var found leftover
+		err := s.Update(ctx, func(tx Tx) error {
+			found = tx.(*overlay).leftover(at)
+			return nil
 		})
-		if err != nil || len(first) == 0 {
+		if err != nil || found.id == "" {
 			return err
 		}
-		id, _, _ := strings.Cut(undoLog.ID(first[0].Key), ".")
-		done, err := undoDone.LoadMaybe(ctx, s, id)
-		if err == nil && done {
-			err = drop(ctx, s, id)
-		} else if err == nil {
-			slog.Warn("a command was cut off by the end of the program; it is undone", "command", id)
-			err = undo(ctx, s, id)
+		at = found.id
+		if _, runs := active.Load(found.id); runs && spare {
+			continue
+		}
+		if !found.underWay {
+			err = drop(ctx, s, found.id)
+		} else {
+			slog.Warn("a command was cut off; it is taken back", "command", found.name)
+			err = undo(ctx, s, found.id)
 		}
 		if err != nil {
 			return err
@@ -168,94 +160,178 @@ func Recover(ctx context.Context, s Store) error {
 	}
 }
 
-// undoBatch is how many entries one transaction undoes or drops.
-const undoBatch = 200
-
-// undo takes a command's changes back, the last first.
-func undo(ctx context.Context, s Store, id string) error {
-	last, err := lastOf(ctx, s, id)
-	for n := last; err == nil && n >= 0; n -= undoBatch {
-		err = s.Update(ctx, func(tx Tx) error {
-			for k := n; k >= 0 && k > n-undoBatch; k-- {
-				if err := undoOne(tx, undoID(id, k)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return err
+// leftover is a long command that the store knows.
+type leftover struct {
+	id, name string
+	underWay bool // else it was done, and its undo records are remains
 }
 
-// lastOf is the highest number of a command's log, -1 for none.
-func lastOf(ctx context.Context, s Store, id string) (last int, err error) {
-	last, after := -1, ""
-	for {
-		var page []Entry
-		err := s.View(ctx, func(tx Tx) (err error) {
-			page, err = tx.List(undoLog.Key(id+"."), after, undoBatch)
+// leftover finds the first with an id behind after.
+func (t *overlay) leftover(after string) (l leftover) {
+	l.id = t.idFrom(longPrefix, after+"\x00")
+	// "0" follows the slash behind an id, and comes before every id.
+	if id := t.idFrom(undoPrefix, after+"0"); l.id == "" || id != "" && id < l.id {
+		l.id = id
+	}
+	l.underWay, l.name = t.raw(longPrefix+l.id) != nil, t.nameOf(l.id)
+	return l
+}
+
+// idFrom is the id of the first key below the prefix, from here on.
+func (t *overlay) idFrom(prefix, from string) (id string) {
+	t.ascend(prefix+from, func(key string, _ []byte) bool {
+		if rest, ok := strings.CutPrefix(key, prefix); ok {
+			id, _, _ = strings.Cut(rest, "/")
+		}
+		return false
+	})
+	return id
+}
+
+// What one transaction of undoing takes at most.
+const (
+	undoEntries = 500
+	undoPage    = 50
+	undoBytes   = 1 << 20
+)
+
+// undo puts back what was before the long command, then forgets that it was.
+func undo(ctx context.Context, s updater, id string) error {
+	return inBatches(ctx, s, undoPrefix+id+"/", func(t *overlay, key string, value []byte) error {
+		var u undone
+		if err := json.Unmarshal(value, &u); err != nil {
+			return err
+		}
+		t.set(key, u.entry())
+		return nil
+	}, func(t *overlay) { t.set(longPrefix+id, nil) })
+}
+
+// drop forgets what a long command that is done has kept.
+func drop(ctx context.Context, s updater, id string) error {
+	keep := func(*overlay, string, []byte) error { return nil }
+	return inBatches(ctx, s, undoPrefix+id+"/", keep, func(*overlay) {})
+}
+
+// inBatches does each entry below the prefix and removes it, in transactions of
+// bounded size, and last in the transaction of the last.
+func inBatches(ctx context.Context, s updater, prefix string, each func(t *overlay, key string, value []byte) error, last func(*overlay)) error {
+	for done := false; !done; {
+		err := s.Update(ctx, func(tx Tx) (err error) {
+			t := tx.(*overlay)
+			t.free = true
+			if done, err = t.batch(prefix, each); done {
+				last(t)
+			}
 			return err
 		})
-		if err != nil || len(page) == 0 {
-			return last, err
-		}
-		after = page[len(page)-1].Key
-		if _, err := fmt.Sscanf(undoLog.ID(after)[len(id)+1:], "%d", &last); err != nil {
-			return last, err
+		if err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
-// undoOne puts one entry back, unless somebody else changed it since.
-func undoOne(tx Tx, at string) error {
-	u, err := undoLog.Get(tx, at)
-	if errors.Is(err, ErrNotFound) {
-		return nil // undone before
+// batch is one transaction of inBatches; done tells that nothing is left.
+func (t *overlay) batch(prefix string, each func(t *overlay, key string, value []byte) error) (done bool, err error) {
+	n, size, after := 0, 0, ""
+	for n < undoEntries && size < undoBytes {
+		page, err := t.List(prefix, after, undoPage)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range page {
+			n, size, after = n+1, size+len(e.Key)+len(e.Value), e.Key
+			if err := each(t, e.Key[len(prefix):], e.Value); err != nil {
+				return false, err
+			}
+			t.set(e.Key, nil)
+		}
+		if len(page) < undoPage {
+			return true, nil
+		}
 	}
+	return false, nil
+}
+
+// A batch of Each is as large as takes about so long.
+const (
+	batchTime  = 15 * time.Millisecond
+	batchStart = 16
+	batchMost  = 1000
+)
+
+// Each is LongAs over items, as many a step as others can wait for. fn writes one
+// item, and may be called twice with it; done hears after each step how many
+// are written so far.
+func Each[T any](ctx context.Context, s Store, name string, items iter.Seq2[T, error], fn func(Tx, T) error, done func(n int)) error {
+	return LongAs(ctx, s, name, func(step Step) error {
+		b := batches[T]{step: step, fn: fn, done: done, size: batchStart}
+		for item, err := range items {
+			if err != nil {
+				return err
+			}
+			if err := b.add(item); err != nil {
+				return err
+			}
+		}
+		return b.flush()
+	})
+}
+
+// batches collects items until there are enough for a step.
+type batches[T any] struct {
+	step  Step
+	fn    func(Tx, T) error
+	done  func(int)
+	size  int
+	items []T
+	n     int
+}
+
+func (b *batches[T]) add(item T) error {
+	if b.items = append(b.items, item); len(b.items) < b.size {
+		return nil
+	}
+	return b.flush()
+}
+
+func (b *batches[T]) flush() error {
+	if len(b.items) == 0 {
+		return nil
+	}
+	var took time.Duration
+	err := b.step(func(tx Tx) error {
+		start := time.Now()
+		for _, item := range b.items {
+			if err := b.fn(tx, item); err != nil {
+				return err
+			}
+		}
+		took = time.Since(start)
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	now, there, err := entryAt(tx, u.Key)
-	if err != nil {
-		return err
+	b.n += len(b.items)
+	b.size = nextSize(b.size, took)
+	b.items = b.items[:0]
+	if b.done != nil {
+		b.done(b.n)
 	}
-	sum := sha256.Sum256(now.Value)
-	switch ours := there && bytes.Equal(sum[:], u.Wrote) || !there && u.Wrote == nil; {
-	case !ours:
-	case u.There:
-		err = tx.Put(u.Key, u.Value, u.left(tx))
-	default:
-		err = tx.Delete(u.Key)
-	}
-	return errors.Join(err, undoLog.Delete(tx, at))
+	return nil
 }
 
-// left is how long the entry still lives.
-func (u *undone) left(tx Tx) time.Duration {
-	if u.Expires.IsZero() {
-		return Forever
+// nextSize at most doubles, and halves when a step took too long.
+func nextSize(size int, took time.Duration) int {
+	switch {
+	case took > 2*batchTime:
+		return max(1, size/4)
+	case took > batchTime:
+		return max(1, size/2)
+	case took < batchTime/2:
+		return min(batchMost, size*2)
 	}
-	return max(1, u.Expires.Sub(tx.Now()))
-}
-
-// drop forgets a log in batches, and its mark last.
-func drop(ctx context.Context, s Store, id string) error {
-	for {
-		n := 0
-		err := s.Update(ctx, func(tx Tx) error {
-			page, err := tx.List(undoLog.Key(id+"."), "", undoBatch)
-			if n = len(page); n == 0 {
-				return errors.Join(err, undoDone.Delete(tx, id))
-			}
-			for _, e := range page {
-				if err := tx.Delete(e.Key); err != nil {
-					return err
-				}
-			}
-			return err
-		})
-		if err != nil || n == 0 {
-			return err
-		}
-	}
+	return size
 }

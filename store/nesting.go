@@ -1,52 +1,136 @@
 package store
 
 import (
-	"bytes"
 	"errors"
-	"flag"
+	"fmt"
+	"log/slog"
 	"runtime"
-	"strconv"
+	"runtime/debug"
+	"slices"
 	"sync/atomic"
+	"testing"
+
+	"pscemu/problem"
 )
 
-// ErrNested is the answer to a transaction that is opened within another of
-// the same goroutine: it would wait for itself for ever, or read what is not
-// what it writes to. A command opens one Update and hands its Tx on.
-var ErrNested = errors.New("store: a transaction within an Update; hand the Tx on instead")
+// A transaction within another sees another moment, and its backend may wait
+// for itself. It is told by the stack: the goroutine that opens it is one that
+// runs a transaction function. Tests panic; a request is refused.
 
-// nesting knows which goroutine is within an Update.
-type nesting struct{ inside atomic.Uint64 }
+// strict makes nesting panic, and also refuses a transaction within a View.
+var strict = testing.Testing() || nesting == "panic"
 
-// enter notes that this goroutine is within an Update, until the end is called.
-func (n *nesting) enter() (end func()) {
-	n.inside.Store(goroutine())
-	return func() { n.inside.Store(0) }
+// nesting is set to panic, by a flag of the linker, in the program that tests run.
+var nesting string
+
+// running counts the functions of Update that run: while there is none, nobody
+// has to look at a stack.
+var running atomic.Int32
+
+// call runs a transaction function; its panic, or the end of its goroutine, is
+// its failure.
+//
+//go:noinline
+func call(fn func(Tx) error, tx Tx) (err error) {
+	running.Add(1)
+	returned := false
+	defer func() {
+		running.Add(-1)
+		if r := recover(); r != nil {
+			err = panicked(r)
+		} else if !returned {
+			err = errEnded // seen by who reads err although nobody returns
+		}
+	}()
+	err = fn(tx) // the one place whose address callSite is
+	returned = true
+	return err
 }
 
-// refuse answers whether this goroutine is within an Update already. A test
-// fails there and then: the panic is not caught.
-func (n *nesting) refuse() error {
-	inside := n.inside.Load()
-	if inside == 0 || inside != goroutine() {
+// look runs a function of View.
+//
+//go:noinline
+func look(fn func(Tx) error, tx Tx) error {
+	err := fn(tx) // the one place whose address lookSite is
+	return err
+}
+
+var errEnded = errors.New("store: the transaction function ended its goroutine")
+
+func panicked(r any) error {
+	if n, ok := r.(*nested); ok {
+		return n
+	}
+	slog.Error("a transaction panicked", "panic", r, "stack", string(debug.Stack()))
+	return fmt.Errorf("store: transaction panicked: %v", r)
+}
+
+// ErrNested is what a transaction that is opened within another is refused with.
+// A command opens one transaction and hands its Tx on.
+var ErrNested = errors.New("store: a transaction within another")
+
+// nested is the error, and in tests the panic, of a transaction within another.
+type nested struct{ error }
+
+// Unwrap is the problem, and what kind it is.
+func (n *nested) Unwrap() []error { return []error{n.error, ErrNested} }
+
+// outermost refuses to open a transaction, named by what opens it, within
+// another.
+func outermost(what string) error {
+	if !strict && running.Load() == 0 {
 		return nil
 	}
-	if flag.Lookup("test.v") != nil {
-		panic(nested{})
+	within := enclosing()
+	if within == "" || !strict && within == "View" {
+		return nil
 	}
-	return ErrNested
+	n := &nested{problem.New(problem.Internal, "transaction-nested", what+" within "+within+": it would see another moment, and may wait for itself for ever").
+		Want("one transaction a command").Do("hand the Tx to what is called, or call it after the transaction")}
+	if strict {
+		panic(n)
+	}
+	return n
 }
 
-// nested is a panic that call lets pass.
-type nested struct{}
+// rethrow panics, in tests, on the goroutine that opened the transaction: fn
+// may have run on another.
+func rethrow(err error) error {
+	if n := (*nested)(nil); strict && errors.As(err, &n) {
+		panic(n)
+	}
+	return err
+}
 
-func (nested) Error() string { return ErrNested.Error() }
+// callSite and lookSite are the addresses that a transaction function returns to.
+var callSite, lookSite uintptr
 
-// goroutine is the number of this goroutine, which the runtime tells in a
-// trace alone.
-func goroutine() uint64 {
-	var b [40]byte
-	trace := b[:runtime.Stack(b[:], false)]
-	trace = bytes.TrimPrefix(trace, []byte("goroutine "))
-	n, _ := strconv.ParseUint(string(trace[:bytes.IndexByte(trace, ' ')]), 10, 64)
-	return n
+func init() {
+	site := func(run func(func(Tx) error, Tx) error) (at uintptr) {
+		_ = run(func(Tx) error {
+			var pcs [1]uintptr
+			runtime.Callers(2, pcs[:])
+			at = pcs[0]
+			return nil
+		}, nil)
+		return at
+	}
+	callSite, lookSite = site(call), site(look)
+}
+
+// stackDepth is how far enclosing looks. Transactions are opened and used by
+// short functions; none calls that deep.
+const stackDepth = 64
+
+// enclosing tells what the calling goroutine is within: Update, View or nothing.
+func enclosing() string {
+	var pcs [stackDepth]uintptr
+	stack := pcs[:runtime.Callers(3, pcs[:])]
+	switch {
+	case slices.Contains(stack, callSite):
+		return "Update"
+	case slices.Contains(stack, lookSite):
+		return "View"
+	}
+	return ""
 }

@@ -23,13 +23,21 @@ func ParseMoment(id string) (time.Time, error) {
 }
 
 // NewestFirst begins an id by which a collection lists the newest first.
-func NewestFirst(t time.Time) string {
+func NewestFirst(t time.Time) string { return backwards(Moment(t)) }
+
+// ParseNewestFirst reads the time that an id of NewestFirst begins with.
+func ParseNewestFirst(id string) (time.Time, error) {
+	return ParseMoment(backwards(id[:min(len(id), MomentLen)]))
+}
+
+// backwards turns digits so that what sorts first sorts last. Twice leaves them.
+func backwards(digits string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '.' {
 			return r
 		}
 		return '0' + '9' - r
-	}, Moment(t))
+	}, digits)
 }
 
 // Of is the part of a collection that belongs to one owner, which is listed by

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"pscemu/problem"
 )
 
 // ErrNotFound is returned for a key that is absent or whose time has passed.
@@ -41,9 +43,11 @@ type Tx interface {
 
 // Replacement is a whole content that takes the place of the one there. It is
 // built beside it, while others read and write; what they write meanwhile is
-// gone with the former content.
+// gone with the former content. A long command that is under way in what is
+// handed over is taken back.
 type Replacement struct {
-	// Fill hands over the entries, in any order, each key once.
+	// Fill hands over the entries, in any order; the last with a key stays. What
+	// has expired is kept until the next sweep. put is for the goroutine of Fill.
 	Fill func(put func(Entry) error) error
 	// Last, unless nil, may change the new content by what the former holds. It
 	// runs when nothing can change the former any more, so it is short.
@@ -63,21 +67,27 @@ const KeptFormer = 3
 // serves again. ErrReplacing that another Replacement is under way.
 var (
 	ErrPutBack   = errors.New("store: the former content was put back")
-	ErrReplacing = errors.New("store: another content is taking the place of this one")
+	ErrReplacing = error(problem.New(problem.Conflict, "store-replacing", "everything stored is being replaced already; nothing was changed").
+			Want("one restore, state or reset at a time").Do("try again when the other is done"))
 )
 
 // Store is what every backend implements; package storetest checks it.
+//
+// A function of View or Update may not open another transaction: ErrNested.
 type Store interface {
 	View(ctx context.Context, fn func(Tx) error) error
 	// Update commits all of fn's writes, durably, or none when fn fails.
 	Update(ctx context.Context, fn func(Tx) error) error
 	// Watch delivers the keys below prefix that change after the call, until
-	// ctx ends. It is a hint to read again: bursts may be merged.
+	// ctx ends. It is a hint to read again: bursts may be merged. The prefix
+	// itself says that everything may have changed.
 	Watch(ctx context.Context, prefix string) <-chan string
-	// Sweep removes expired entries, some thousand at most, and tells how many.
+	// Sweep removes expired entries, some thousand at most, and tells how many;
+	// 0 when none is left.
 	Sweep(ctx context.Context) (int, error)
-	// Replace puts a whole new content in the place of everything, or changes
-	// nothing. It returns the name under which the former content was kept.
+	// Replace puts a whole new content in the place of everything, durably, or
+	// changes nothing. Updates that come during the exchange itself see the new
+	// content. It returns the name under which the former content was kept.
 	Replace(ctx context.Context, r Replacement) (kept string, err error)
 	Close() error
 }

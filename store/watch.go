@@ -43,10 +43,7 @@ func (s *watchers) notify(keys []string) {
 			if !strings.HasPrefix(k, w.prefix) {
 				continue
 			}
-			select {
-			case w.keys <- k:
-			default: // the reader has hints enough to read again
-			}
+			w.hint(k)
 		}
 	}
 }
@@ -56,9 +53,13 @@ func (s *watchers) notifyAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for w := range s.all {
-		select {
-		case w.keys <- w.prefix:
-		default: // the reader has hints enough to read again
-		}
+		w.hint(w.prefix)
+	}
+}
+
+func (w *watcher) hint(key string) {
+	select {
+	case w.keys <- key:
+	default: // the reader has hints enough to read again
 	}
 }

@@ -115,21 +115,39 @@ func subject(s *Structure, service string) pki.Name {
 	return pki.ORGName("Paris (75)", cmp.Or(s.Name, "STRUCTURE FICTIVE"), s.certificateID(), service)
 }
 
-// Certificates lists those of the structures somebody administers.
-func (d *Desk) Certificates(ctx context.Context, by string) ([]pki.Certificate, error) {
+// Certificates lists up to limit of those of the structures somebody
+// administers, behind the one with the serial after.
+func (d *Desk) Certificates(ctx context.Context, by, after string, limit int) ([]pki.Certificate, error) {
 	all, err := d.Administers(ctx, by)
 	if err != nil {
 		return nil, err
 	}
-	out := []pki.Certificate{}
-	for _, s := range all {
-		own, err := d.pki.Certificates(ctx, pki.Query{Structure: s.ID}, "", 1000)
+	at := ""
+	if after != "" {
+		c, err := d.pki.Certificate(ctx, after)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, own...)
+		at = c.Structure
 	}
-	return out, nil
+	return along(all, at, after, limit, func(s *Structure, after string, limit int) ([]pki.Certificate, error) {
+		return d.pki.Certificates(ctx, pki.Query{Structure: s.ID}, after, limit)
+	})
+}
+
+// CountCertificates tells how many Certificates lists, and counts little further
+// than to most.
+func (d *Desk) CountCertificates(ctx context.Context, by string, most int) (n int, err error) {
+	all, err := d.Administers(ctx, by)
+	for _, s := range all {
+		if err != nil || n >= most {
+			break
+		}
+		var own int
+		own, err = d.pki.Count(ctx, pki.Query{Structure: s.ID}, most)
+		n += own
+	}
+	return n, err
 }
 
 // CertificateFor finds a certificate within an administrator's perimeter.

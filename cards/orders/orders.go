@@ -128,7 +128,7 @@ func (d *Desk) BeginIn(tx store.Tx, o Order) (*Order, error) {
 		return nil, err
 	}
 	d.step(&next, Draft, o.By, "")
-	return &next, keepOrder(tx, &next)
+	return &next, errors.Join(enlist(tx, next.ID, d.clock.Now()), keepOrder(tx, &next))
 }
 
 func keepOrder(tx store.Tx, o *Order) error { return orders.Put(tx, o.ID, *o, store.Forever) }
@@ -215,15 +215,6 @@ func (d *Desk) stateOf(o *Order) State {
 		return Sent
 	}
 	return o.State
-}
-
-// List returns orders behind the id after.
-func (d *Desk) List(ctx context.Context, after string, limit int) ([]Order, error) {
-	page, err := orders.Page(ctx, d.store, after, limit)
-	for n := range page {
-		page[n].State = d.stateOf(&page[n])
-	}
-	return page, err
 }
 
 // Complete adds fields to an order that is a draft or incomplete.

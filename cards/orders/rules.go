@@ -188,7 +188,7 @@ func (d *Desk) holds(tx store.Tx, id, family string) (bool, error) {
 	if id == "" {
 		return false, nil
 	}
-	all, err := d.cards.OfIn(tx, id, "", 100)
+	all, err := d.cards.OfIn(tx, id, "", cards.All)
 	return slices.ContainsFunc(all, func(c cards.Card) bool { return c.Type == family && c.State == cards.Active }), err
 }
 
@@ -250,25 +250,6 @@ func (d *Desk) enterAs(tx store.Tx, service, id string) error {
 		}
 	}
 	return refusal
-}
-
-// Fleet lists the cards ordered for the structures that somebody acts for.
-func (d *Desk) Fleet(ctx context.Context, id string) (out []cards.Card, err error) {
-	err = d.store.View(ctx, func(tx store.Tx) error {
-		own, err := actsFor(tx, id)
-		out = []cards.Card{}
-		for _, s := range own {
-			for _, serial := range s.Cards {
-				c, err := d.cards.GetIn(tx, serial)
-				if err != nil {
-					return err
-				}
-				out = append(out, *c)
-			}
-		}
-		return err
-	})
-	return out, err
 }
 
 // TakeBack is the head of a structure taking back the card of somebody who

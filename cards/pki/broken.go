@@ -13,6 +13,8 @@ import (
 	"encoding/hex"
 	"slices"
 	"time"
+
+	"pscemu/store"
 )
 
 // Broken is a certificate with something odd about it, for the tests of
@@ -53,7 +55,18 @@ type workshop struct {
 	issuer *Authority
 	key    crypto.Signer
 	err    error
+	ends   map[string]time.Time // of the rows' certificates that parse, by fingerprint
 }
+
+// Apart is a certificate that was made for a test of others: it is known, but
+// not listed.
+type Apart struct {
+	SHA256   string `json:"sha256"`
+	ClientID string `json:"client_id"`
+}
+
+// apart are such certificates, by their fingerprint, until they end.
+var apart = store.Collection[Apart]("certificates-apart")
 
 // BrokenFor makes the matrix for a client's certificate. None of it is listed
 // with the certificates, but the revoked one.
@@ -66,7 +79,7 @@ func (p *PKI) BrokenFor(ctx context.Context, client string, subject Name) ([]Bro
 	if err != nil {
 		return nil, err
 	}
-	w := &workshop{ctx: ctx, pki: p, client: client, name: subject, now: p.clock.Now(), issuer: issuer, key: key}
+	w := &workshop{ctx: ctx, pki: p, client: client, name: subject, now: p.clock.Now(), issuer: issuer, key: key, ends: map[string]time.Time{}}
 	out := make([]Broken, 0, len(oddities))
 	for _, o := range oddities {
 		b, err := w.row(o)
@@ -75,7 +88,20 @@ func (p *PKI) BrokenFor(ctx context.Context, client string, subject Name) ([]Bro
 		}
 		out = append(out, *b)
 	}
-	return out, nil
+	return out, p.store.Update(ctx, func(tx store.Tx) error { return w.keepIn(tx, out) })
+}
+
+// keepIn makes the rows known, so that each is judged by what is odd about it.
+func (w *workshop) keepIn(tx store.Tx, rows []Broken) error {
+	for _, b := range rows {
+		ends := w.ends[b.Finger]
+		if life := ends.Sub(w.now); life > 0 {
+			if err := apart.Put(tx, b.Finger, Apart{b.Finger, w.client}, life); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (w *workshop) row(o oddity) (*Broken, error) {
@@ -96,6 +122,9 @@ func (w *workshop) row(o oddity) (*Broken, error) {
 	b := &Broken{Name: o.name, Odd: o.odd, Must: Refuse, Code: o.code, Finger: fingerprint(chain[0])}
 	if o.code == "" {
 		b.Must = Accept
+	}
+	if c, err := x509.ParseCertificate(chain[0]); err == nil {
+		w.ends[b.Finger] = c.NotAfter
 	}
 	for _, der := range chain {
 		b.Chain = append(b.Chain, EncodePEM("CERTIFICATE", der)...)

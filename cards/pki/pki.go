@@ -76,7 +76,8 @@ type PKI struct {
 	base    string // where CRL, OCSP and the authorities are served
 	anchors []*x509.Certificate
 
-	memo store.Memo[Certificate]
+	memo  store.Memo[Certificate]
+	lists signedLists
 
 	mu     sync.Mutex
 	loaded map[string]*Authority
@@ -100,6 +101,7 @@ func (p *PKI) Forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.loaded, p.paths = map[string]*Authority{}, map[[sha256.Size]byte]path{}
+	p.lists.forget()
 }
 
 // CertificateKey is the store's key of a certificate.
@@ -270,9 +272,7 @@ func (p *PKI) Issue(ctx context.Context, o Order) (*Certificate, error) {
 }
 
 // KeepIn keeps a certificate that Prepare made.
-func (p *PKI) KeepIn(tx store.Tx, c *Certificate) error {
-	return certificates.Put(tx, c.Serial, *c, store.Forever)
-}
+func (p *PKI) KeepIn(tx store.Tx, c *Certificate) error { return keepIn(tx, c) }
 
 // Prepare makes a certificate, and its key unless one was given. Nothing is
 // kept: that is KeepIn's part, since a transaction makes no keys.
@@ -297,7 +297,7 @@ func (p *PKI) Prepare(ctx context.Context, o Order) (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec := &Certificate{Serial: hex.EncodeToString(tmpl.SerialNumber.Bytes()), Profile: profile.Name, State: "valid",
+	rec := &Certificate{Serial: hex.EncodeToString(tmpl.SerialNumber.Bytes()), Profile: profile.Name, State: Valid,
 		Subject: o.Subject.String(), Authority: profile.Authority, ClientID: o.ClientID, CardSerial: o.CardSerial,
 		Structure: o.Structure, NotBefore: tmpl.NotBefore, NotAfter: tmpl.NotAfter, DER: der}
 	if o.Key != nil {
@@ -437,41 +437,6 @@ func parseOID(s string) (asn1.ObjectIdentifier, error) {
 		oid = append(oid, int(n))
 	}
 	return oid, nil
-}
-
-// Query chooses certificates; its zero value chooses all.
-type Query struct {
-	ClientID, Card, State string
-	Structure             string
-	Text                  string // in the subject, case aside
-}
-
-func (q Query) matches(c *Certificate) bool {
-	return (q.ClientID == "" || c.ClientID == q.ClientID) && (q.Card == "" || c.CardSerial == q.Card) && (q.State == "" || c.State == q.State) && (q.Structure == "" || c.Structure == q.Structure) &&
-		strings.Contains(strings.ToLower(c.Subject), strings.ToLower(q.Text))
-}
-
-// Certificates lists what was issued, behind the serial after.
-func (p *PKI) Certificates(ctx context.Context, q Query, after string, limit int) ([]Certificate, error) {
-	const size = 500
-	out := []Certificate{}
-	for {
-		page, err := certificates.Page(ctx, p.store, after, size)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range page {
-			if q.matches(&c) {
-				if out = append(out, c); len(out) == limit {
-					return out, nil
-				}
-			}
-			after = c.Serial
-		}
-		if len(page) < size {
-			return out, nil
-		}
-	}
 }
 
 // AuthorityDER is an authority's certificate.

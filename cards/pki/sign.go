@@ -40,7 +40,7 @@ func (p *PKI) VerifySignature(ctx context.Context, der, text, signature []byte) 
 		err = refuse("not-for-signature", "the certificate's key usage does not include nonRepudiation", leaf, wantSignature)
 	}
 	if err == nil {
-		err = p.notRevoked(ctx, leaf, wantSignature)
+		err = p.known(ctx, leaf, found.foreign, wantSignature)
 	}
 	if err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package pki
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	_ "crypto/sha1" // OCSP requests name their issuer by it
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -37,6 +36,64 @@ func revoked(authority string) store.Collection[Revocation] {
 	return store.Collection[Revocation]("revoked-" + authority)
 }
 
+// latest is the newest revocation of each authority: while it stays, so do the
+// lists that were signed.
+var latest = store.Collection[Revocation]("revoked-latest")
+
+// revokedAtIn tells when a certificate was revoked, also one whose record is
+// gone: the list of its authority outlives it.
+func revokedAtIn(tx store.Tx, serial string) (time.Time, error) {
+	for _, id := range AuthorityIDs() {
+		r, err := revoked(id).Get(tx, serial)
+		if !errors.Is(err, store.ErrNotFound) {
+			return r.RevokedAt, err
+		}
+	}
+	return time.Time{}, store.ErrNotFound
+}
+
+// KeepRevokedIn keeps revoked, in a content that takes the place of another,
+// what is revoked in that one.
+func KeepRevokedIn(was, now store.Tx) error {
+	for _, id := range AuthorityIDs() {
+		for after := ""; ; {
+			const page = 500
+			list, err := revoked(id).List(was, after, page)
+			if err != nil {
+				return err
+			}
+			for _, r := range list {
+				if err := r.keepIn(now, id); err != nil {
+					return err
+				}
+				after = r.Serial
+			}
+			if len(list) < page {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (r Revocation) keepIn(tx store.Tx, authority string) error {
+	if there, err := revoked(authority).Maybe(tx, r.Serial); err != nil || there.Serial != "" {
+		return err
+	}
+	if err := revoked(authority).Put(tx, r.Serial, r, store.Forever); err != nil {
+		return err
+	}
+	c, err := certificates.Get(tx, r.Serial)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil || c.State == Revoked {
+		return err
+	}
+	c.State, c.RevokedAt = Revoked, &r.RevokedAt
+	return keepIn(tx, &c)
+}
+
 // Lifetimes of what the PKI says about certificates.
 const (
 	crlLifetime  = 7 * 24 * time.Hour
@@ -58,63 +115,24 @@ func (p *PKI) Revoke(ctx context.Context, serial string) error {
 // RevokeIn ends a certificate; one that was revoked stays so since then.
 func (p *PKI) RevokeIn(tx store.Tx, serial string) error {
 	c, err := p.CertificateIn(tx, serial)
-	if err != nil || c.State == "revoked" {
+	if err != nil || c.State == Revoked {
 		return err
 	}
 	now := p.clock.Now()
-	c.State, c.RevokedAt = "revoked", &now
-	return errors.Join(p.KeepIn(tx, c), revoked(c.Authority).Put(tx, serial, Revocation{serial, now}, store.Forever))
+	c.State, c.RevokedAt = Revoked, &now
+	r := Revocation{serial, now}
+	return errors.Join(keepIn(tx, c), revoked(c.Authority).Put(tx, serial, r, store.Forever), latest.Put(tx, c.Authority, r, store.Forever))
 }
 
-// Index lists what was revoked with its authority: data folders from before
-// the lists need it once.
+// Index lists what was revoked with its authority: data folders from
+// before the lists need it once.
 func (p *PKI) Index(ctx context.Context) error {
 	return certificates.Walk(ctx, p.store, "", func(serial string, c Certificate) error {
-		if c.State != "revoked" {
+		if c.State != Revoked {
 			return nil
 		}
 		return revoked(c.Authority).Save(ctx, p.store, serial, Revocation{serial, *c.RevokedAt}, store.Forever)
 	})
-}
-
-// CRL signs the authority's revocation list as of now.
-func (p *PKI) CRL(ctx context.Context, authority string) ([]byte, error) {
-	return p.list(ctx, authority, time.Time{})
-}
-
-// DeltaCRL signs what was revoked within a day: it completes any full list of
-// that day (RFC 5280 §5.2.4).
-func (p *PKI) DeltaCRL(ctx context.Context, authority string) ([]byte, error) {
-	return p.list(ctx, authority, p.clock.Now().Add(-deltaCovers))
-}
-
-func (p *PKI) list(ctx context.Context, authority string, since time.Time) ([]byte, error) {
-	a, err := p.Authority(ctx, authority)
-	if err != nil {
-		return nil, err
-	}
-	all, err := revoked(authority).Page(ctx, p.store, "", 1<<30)
-	if err != nil {
-		return nil, err
-	}
-	now := p.clock.Now()
-	list := &x509.RevocationList{Number: big.NewInt(now.Unix()), ThisUpdate: now, NextUpdate: now.Add(crlLifetime)}
-	if !since.IsZero() {
-		base, err := asn1.Marshal(big.NewInt(since.Unix()))
-		if err != nil {
-			return nil, err
-		}
-		list.ExtraExtensions = []pkix.Extension{{Id: oidDeltaCRL, Critical: true, Value: base}}
-	} else if list.ExtraExtensions, err = p.freshest(authority); err != nil {
-		return nil, err
-	}
-	for _, r := range all {
-		if r.RevokedAt.After(since) {
-			n, _ := new(big.Int).SetString(r.Serial, 16)
-			list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: n, RevocationTime: r.RevokedAt})
-		}
-	}
-	return x509.CreateRevocationList(rand.Reader, list, a.Cert, a.Key)
 }
 
 // freshest is the extension that says where the delta list is.
@@ -172,13 +190,22 @@ func issued(ca *x509.Certificate, asked *ocsp.Request) bool {
 func (p *PKI) status(ctx context.Context, a *Authority, asked *ocsp.Request) ([]byte, error) {
 	now := p.clock.Now()
 	answer := ocsp.Response{Status: ocsp.Good, SerialNumber: asked.SerialNumber, ThisUpdate: now, NextUpdate: now.Add(ocspLifetime), IssuerHash: asked.HashAlgorithm}
-	c, err := certificates.Load(ctx, p.store, hex.EncodeToString(asked.SerialNumber.Bytes()))
-	switch {
-	case errors.Is(err, store.ErrNotFound) && !p.isAuthority(asked.SerialNumber, a), err == nil && c.Authority != a.ID:
-		answer.Status = ocsp.Unknown
-	case err == nil && c.State == "revoked":
-		answer.Status, answer.RevokedAt = ocsp.Revoked, *c.RevokedAt
-	case err != nil && !errors.Is(err, store.ErrNotFound):
+	err := p.store.View(ctx, func(tx store.Tx) error {
+		serial := hex.EncodeToString(asked.SerialNumber.Bytes())
+		r, err := revoked(a.ID).Get(tx, serial)
+		if err == nil {
+			answer.Status, answer.RevokedAt = ocsp.Revoked, r.RevokedAt
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		c, err := certificates.Maybe(tx, serial)
+		if c.Authority != a.ID && !p.isAuthority(asked.SerialNumber, a) {
+			answer.Status = ocsp.Unknown
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	return ocsp.CreateResponse(a.Cert, a.Cert, answer, a.Key)

@@ -84,7 +84,7 @@ func (p *PKI) VerifyOrg(ctx context.Context, chain []*x509.Certificate) (*OrgIde
 		}
 		p.remember(chain, found)
 	}
-	return found.org, p.notRevoked(ctx, leaf, wantOrg)
+	return found.org, p.known(ctx, leaf, found.foreign, wantOrg)
 }
 
 // orgIdentity judges the shape of a certificate whose signature is good.
@@ -243,18 +243,44 @@ func (p *PKI) inTime(c *x509.Certificate, want string) error {
 	return nil
 }
 
-func (p *PKI) notRevoked(ctx context.Context, c *x509.Certificate, want string) error {
-	rec, err := p.memo.Load(ctx, p.store, hex.EncodeToString(c.SerialNumber.Bytes()))
-	if errors.Is(err, store.ErrNotFound) {
-		return nil // of a foreign anchor, or of an earlier state of this data folder
+// known refuses a certificate that was revoked, and one that our own authority
+// signed but this emulator does not know: it could have been revoked without a
+// trace. Of a configured anchor's certificates nothing is known.
+func (p *PKI) known(ctx context.Context, c *x509.Certificate, foreign bool, want string) error {
+	if foreign {
+		return nil
 	}
-	if err != nil {
+	return p.store.View(ctx, func(tx store.Tx) error { return p.knownIn(tx, c, want) })
+}
+
+func (p *PKI) knownIn(tx store.Tx, c *x509.Certificate, want string) error {
+	serial := hex.EncodeToString(c.SerialNumber.Bytes())
+	rec, err := p.memo.Get(tx, serial)
+	switch {
+	case err == nil && bytes.Equal(rec.DER, c.Raw):
+		if rec.State == Revoked {
+			return refuseRevoked(c, *rec.RevokedAt, want)
+		}
+		return nil
+	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return err
 	}
-	if rec.State == "revoked" {
-		return refuse("revoked", "the certificate was revoked on "+rec.RevokedAt.Format(time.RFC3339), c, want)
+	if at, err := revokedAtIn(tx, serial); err == nil || !errors.Is(err, store.ErrNotFound) {
+		if err == nil {
+			err = refuseRevoked(c, at, want)
+		}
+		return err
 	}
-	return nil
+	if _, err := apart.Get(tx, fingerprint(c.Raw)); !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return refuse("not-known", "the certificate is signed by this emulator's authority, but is none that it knows", c, want).
+		Do("a reset forgets the certificates of every client but the demo client's, and another state or backup holds its own: " +
+			"make a new one with pscemu certificates issue (a card: pscemu cards issue), or go back to the state that holds it")
+}
+
+func refuseRevoked(c *x509.Certificate, at time.Time, want string) error {
+	return refuse("revoked", "the certificate was revoked on "+at.Format(time.RFC3339), c, want)
 }
 
 // Structure ids in the OU: FINESS behind 1, SIRET behind 3, older and test
@@ -333,7 +359,7 @@ func (p *PKI) VerifyCard(ctx context.Context, chain []*x509.Certificate) (*CardI
 	if !found.foreign && !p.issuedBy(leaf, "fo-pers", "st-pers") {
 		return nil, refuse("other-authority", "the certificate was not issued by an authority for persons", leaf, wantCard)
 	}
-	if err := p.notRevoked(ctx, leaf, wantCard); err != nil {
+	if err := p.known(ctx, leaf, found.foreign, wantCard); err != nil {
 		return nil, err
 	}
 	return p.cardIdentity(leaf, found.foreign)

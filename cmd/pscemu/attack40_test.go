@@ -266,3 +266,27 @@ func (e *endless) Read(p []byte) (n int, err error) {
 	}
 	return n, nil
 }
+
+// Ids of nobody leave a bounded number of entries, and each is still counted.
+func TestAttack40ActivationsOfNobodyLeaveABoundedNumberOfEntries(t *testing.T) {
+	s := boot(t, "--memory")
+	s.flood(10_000, "/wallet/contact", "login=8{n}", http.StatusOK)
+	entries := 0
+	for key := range s.entries() {
+		if strings.HasPrefix(key, "ecps-activations") {
+			entries++
+		}
+	}
+	if entries > 4200 {
+		t.Errorf("%d entries of people who do not exist", entries)
+	}
+	for n := range 6 {
+		resp, err := s.http(nil).PostForm(s.BaseURL+"/wallet/contact", url.Values{"login": {"899700000000"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body := text(t, resp); strings.Contains(body, "ecps-activation-too-many") != (n == 5) {
+			t.Errorf("try %d of nobody: %s %.300s", n+1, resp.Status, body)
+		}
+	}
+}

@@ -264,8 +264,8 @@ func (s *server) consoleBrowser() *http.Client {
 	return c
 }
 
-// atDesk logs a holder in at the desk, and posts its forms.
-func (s *server) atDesk(c testCard) func(path string, form url.Values) (int, string) {
+// deskBrowser is a browser in which a holder is logged in at the desk.
+func (s *server) deskBrowser(c testCard) *http.Client {
 	s.t.Helper()
 	browser := s.consoleBrowser()
 	s.api("PUT", "/reader", `{"card":"`+c.Serial+`"}`, nil)
@@ -289,6 +289,13 @@ func (s *server) atDesk(c testCard) func(path string, form url.Values) (int, str
 	if page := text(s.t, resp); resp.StatusCode != http.StatusSeeOther {
 		s.t.Fatalf("not let in at the desk: %s %.600s", resp.Status, page)
 	}
+	return browser
+}
+
+// atDesk logs a holder in at the desk, and posts its forms.
+func (s *server) atDesk(c testCard) func(path string, form url.Values) (int, string) {
+	s.t.Helper()
+	browser := s.deskBrowser(c)
 	return func(path string, form url.Values) (int, string) {
 		s.t.Helper()
 		resp, err := browser.PostForm(s.ConsoleURL+path, form)

@@ -1,24 +1,33 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"pscemu/console"
 )
 
 func newBackup() *cobra.Command {
-	cmd := command("backup FILE", "Copy everything the running emulator keeps into a file, while it goes on", 1, runBackup)
+	cmd := command("backup FILE", "Copy everything the running emulator keeps into a file, while it goes on; in memory too", 1, runBackup)
 	remoteFlags(cmd)
 	return cmd
 }
 
 func newRestore() *cobra.Command {
 	cmd := command("restore FILE", "Put a backup in the place of everything the running emulator keeps", 1, runRestore)
-	cmd.Long = cmd.Short + ".\nThe file is checked first; what was there before stays beside the data file as pscemu.db.before-restore.\nA stopped emulator is restored by copying FILE to DATA/pscemu.db."
+	cmd.Long = cmd.Short + `.
+The file is judged as a whole first: a damaged one changes nothing. What was there before stays beside the data
+file as pscemu.db.before-DATE-TIME, the latest three of them; such a file can be restored as a backup can.
+Certificates that were revoked stay revoked. A backup of another data folder brings its own authorities and keys:
+applications then need that folder's certificates, and its server CA from the next start on.
+To restore into a stopped emulator, start it and restore.`
 	remoteFlags(cmd)
 	return cmd
 }
@@ -30,16 +39,19 @@ func runBackup(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	body, err := r.stream(http.MethodGet, "/backup", nil)
+	resp, err := r.stream(cmd.Name(), http.MethodGet, "/backup", nil, 0)
 	if err != nil {
 		return err
 	}
-	defer body.Close()
+	defer resp.Body.Close()
 	f, err := os.OpenFile(args[0]+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(f, body)
+	n, err := io.Copy(f, watched(cmd, resp.Body, resp.ContentLength))
+	if err == nil && n != resp.ContentLength {
+		err = io.ErrUnexpectedEOF
+	}
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), args[0])
 	}
@@ -64,33 +76,73 @@ func runRestore(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer f.Close()
-	body, err := r.stream(http.MethodPut, "/backup", f)
+	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	return body.Close()
+	resp, err := r.stream(cmd.Name(), http.MethodPut, "/backup", watched(cmd, f, info.Size()), info.Size())
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var done console.Restored
+	if err := json.NewDecoder(resp.Body).Decode(&done); err != nil {
+		return err
+	}
+	if wantsJSON(cmd) {
+		return printJSON(cmd, done)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d entries restored", args[0], done.Entries)
+	if !done.MadeAt.IsZero() {
+		fmt.Fprintf(cmd.OutOrStdout(), ", as of %s", done.MadeAt.Format(time.RFC3339))
+	}
+	if done.Kept != "" {
+		fmt.Fprintf(cmd.OutOrStdout(), "; what was there before is kept as %s", done.Kept)
+	}
+	fmt.Fprintln(cmd.OutOrStdout())
+	return nil
+}
+
+// watched shows how much of a file was read, in MiB, when it is worth it.
+func watched(cmd *cobra.Command, r io.Reader, size int64) io.Reader {
+	if size < 8<<20 {
+		return r
+	}
+	return &watchedReader{Reader: r, cmd: cmd, all: size}
+}
+
+type watchedReader struct {
+	io.Reader
+	cmd       *cobra.Command
+	done, all int64
+}
+
+func (w *watchedReader) Read(b []byte) (int, error) {
+	n, err := w.Reader.Read(b)
+	from := w.done
+	if w.done += int64(n); w.done>>20 != from>>20 {
+		progress(w.cmd, int(from>>20), int(w.done>>20), int(w.all>>20))
+	}
+	return n, err
 }
 
 // stream is a call of the control API whose body or answer may be of any size.
-func (r *remote) stream(method, path string, in *os.File) (io.ReadCloser, error) {
-	req, err := http.NewRequest(method, r.ready.APIURL+path, nil)
+func (r *remote) stream(command, method, path string, in io.Reader, size int64) (*http.Response, error) {
+	req, err := http.NewRequest(method, r.ready.APIURL+path, in)
 	if err != nil {
 		return nil, err
 	}
 	if in != nil {
-		info, err := in.Stat()
-		if err != nil {
-			return nil, err
-		}
-		req.Body, req.ContentLength = in, info.Size()
+		req.ContentLength = size
 	}
 	req.Header.Set("Authorization", "Bearer "+r.ready.APIToken)
+	req.Header.Set("User-Agent", "pscemu "+command) // the journal says who it was
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("%w at %s: %w", errNoServer, r.ready.APIURL, err)
 	}
 	if resp.StatusCode < 400 {
-		return resp.Body, nil
+		return resp, nil
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))

@@ -114,48 +114,6 @@ func refused(resp *http.Response, body []byte) error {
 
 func segment(id string) string { return "/" + url.PathEscape(id) }
 
-// listing prints a listing of the API as JSON or as a table of these keys.
-func listing(cmd *cobra.Command, path string, keys ...string) error {
-	r, err := connect(cmd)
-	if err != nil {
-		return err
-	}
-	var list struct {
-		Items []map[string]any `json:"items"`
-		Next  string           `json:"next"`
-	}
-	all := []map[string]any{}
-	separator := "?"
-	if strings.Contains(path, "?") {
-		separator = "&"
-	}
-	for after := ""; ; after = list.Next {
-		list.Items, list.Next = nil, ""
-		if err := r.call(http.MethodGet, path+separator+"limit=1000&after="+url.QueryEscape(after), nil, &list); err != nil {
-			return err
-		}
-		if all = append(all, list.Items...); list.Next == "" {
-			break
-		}
-	}
-	if wantsJSON(cmd) {
-		return printJSON(cmd, map[string]any{"items": all})
-	}
-	var head []string
-	for _, k := range keys {
-		head = append(head, strings.ToUpper(k))
-	}
-	var rows [][]string
-	for _, item := range all {
-		var row []string
-		for _, k := range keys {
-			row = append(row, cell(item[k]))
-		}
-		rows = append(rows, row)
-	}
-	return printTable(cmd, head, rows)
-}
-
 func cell(v any) string {
 	switch v := v.(type) {
 	case nil:

@@ -18,9 +18,9 @@ func newClients() *cobra.Command {
 	bind := command("bind ID SERIAL", "Bind a client to the subject of a certificate, such as one ordered for a structure", 2, bindClient)
 	bind.Flags().Bool("replace", false, "also when the client is bound to another certificate, whose holder is locked out then")
 	return group("clients", "The registered clients", add, update, bind,
-		command("list", "List the clients", 0, func(cmd *cobra.Command, _ []string) error {
+		withLimit(command("list", "List the clients", 0, func(cmd *cobra.Command, _ []string) error {
 			return listing(cmd, "/clients", "client_id", "name", "policies", "redirect_uris")
-		}),
+		})),
 		command("show ID", "Show one client, with its secret and the subject it is bound to", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodGet, "/clients"+segment(a[0]), nil)
 		}),

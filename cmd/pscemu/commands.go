@@ -34,10 +34,10 @@ func command(use, short string, n int, run func(cmd *cobra.Command, args []strin
 }
 
 func newIdentities() *cobra.Command {
-	list := command("list", "List the people", 0, func(cmd *cobra.Command, _ []string) error {
+	list := withLimit(command("list", "List the people", 0, func(cmd *cobra.Command, _ []string) error {
 		q, _ := cmd.Flags().GetString("search")
 		return listing(cmd, "/identities?q="+url.QueryEscape(q), "national_id", "name", "means", "behaviour", "notes")
-	})
+	}))
 	list.Flags().String("search", "", "part of a name or national id")
 	return group("identities", "The people who log in", list, newGenerate(), newImport(), newExport(), newMagic(),
 		command("show ID", "Show one person", 1, func(cmd *cobra.Command, a []string) error {
@@ -81,10 +81,10 @@ func newCards() *cobra.Command {
 	export.Flags().String("softhsm", "", "folder of a PKCS#11 token to write instead (needs softhsm2 and opensc)")
 	export.Flags().Bool("sign", false, "the certificate that signs, not the one that logs in")
 	export.Flags().Bool("legacy", false, "as old stores need it (3DES, SHA-1)")
-	list := command("list", "List the cards", 0, func(cmd *cobra.Command, _ []string) error {
+	list := withLimit(command("list", "List the cards", 0, func(cmd *cobra.Command, _ []string) error {
 		id, _ := cmd.Flags().GetString("identity")
 		return listing(cmd, "/cards?national_id="+url.QueryEscape(id), "serial", "type", "state", "national_id", "holder")
-	})
+	}))
 	list.Flags().String("identity", "", "of this person only")
 	issue := command("issue ID TYPE", "Issue a card: CPS, CPF, CPE, CDE, CPA or CDA", 2, func(cmd *cobra.Command, a []string) error {
 		pin, _ := cmd.Flags().GetString("pin")
@@ -163,15 +163,16 @@ func newCertificates() *cobra.Command {
 	issue.Flags().String("out", ".", "folder to write to")
 	broken := command("broken DIR", "Write certificates with something odd about them, and what a correct peer must do with each", 1, writeBroken)
 	broken.Flags().String("client", emulator.DemoID, "client they are for")
-	list := command("list", "List the certificates", 0, func(cmd *cobra.Command, _ []string) error {
+	list := withLimit(command("list", "List the certificates", 0, func(cmd *cobra.Command, _ []string) error {
 		q := url.Values{}
-		for flag, name := range map[string]string{"client": "client_id", "state": "state", "search": "q"} {
+		for flag, name := range map[string]string{"client": "client_id", "card": "card", "state": "state", "search": "q"} {
 			v, _ := cmd.Flags().GetString(flag)
 			q.Set(name, v)
 		}
 		return listing(cmd, "/certificates?"+q.Encode(), "serial", "profile", "state", "subject", "not_after")
-	})
+	}))
 	list.Flags().String("client", "", "of this client only")
+	list.Flags().String("card", "", "of the card with this serial only")
 	list.Flags().String("state", "", "valid or revoked")
 	list.Flags().String("search", "", "part of the subject")
 	return group("certificates", "The software certificates", issue, broken, list,

@@ -33,9 +33,9 @@ func newECPS() *cobra.Command {
 		command("totp ID", "Print the one-time password of this moment", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodGet, "/identities"+segment(a[0])+"/ecps/totp", nil)
 		}),
-		command("pending", "List the requests that wait", 0, func(cmd *cobra.Command, _ []string) error {
+		withLimit(command("pending", "List the requests that wait", 0, func(cmd *cobra.Command, _ []string) error {
 			return listing(cmd, "/ecps/requests", "id", "national_id", "client", "number", "state")
-		}),
+		})),
 		command("stream", "Print what waits, a line of JSON at each change, until interrupted", 0, runStream),
 		command("refuse REQUEST", "Refuse a request", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodPost, "/ecps/requests"+segment(a[0])+"/refuse", nil)
@@ -115,10 +115,10 @@ func runStream(cmd *cobra.Command, _ []string) error {
 }
 
 func newOutbox() *cobra.Command {
-	list := command("list", "List the mails and SMS", 0, func(cmd *cobra.Command, _ []string) error {
+	list := withLimit(command("list", "List the mails and SMS", 0, func(cmd *cobra.Command, _ []string) error {
 		id, _ := cmd.Flags().GetString("identity")
 		return listing(cmd, "/outbox?national_id="+url.QueryEscape(id), "id", "channel", "to", "code", "link")
-	})
+	}))
 	list.Flags().String("identity", "", "of this person only")
 	wait := command("wait ID", "Wait for a person's next mail or SMS", 1, func(cmd *cobra.Command, a []string) error {
 		q := url.Values{"national_id": {a[0]}}

@@ -44,6 +44,9 @@ func serve(cmd *cobra.Command, _ []string) error {
 	defer tracer.Close(context.Background())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if limit := l.SoftMemory(); limit > 0 {
+		debug.SetMemoryLimit(limit) // beside what follows: whichever asks for less garbage wins
+	}
 	debug.SetGCPercent(50) // keys are made now, and their garbage would stay
 	e, err := emulator.Start(ctx, emulator.Options{Settings: l, Version: version, Tracer: tracer, Opened: func(next string) {
 		if l.Output == "text" { // json is one line, and no more

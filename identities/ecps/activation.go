@@ -46,10 +46,7 @@ type Activation struct {
 	QR         string    `json:"qr"` // what the QR code holds
 }
 
-var (
-	activations = store.Collection[Activation]("ecps-activations")
-	begun       = store.Collection[[]time.Time]("ecps-activations-of") // by person
-)
+var activations = store.Collection[Activation]("ecps-activations")
 
 // StartActivation begins an activation. By card the caller has judged the card;
 // by contact details a mail and an SMS go to the outbox.
@@ -69,12 +66,12 @@ func (s *Service) StartActivationIn(tx store.Tx, nationalID, by string) (a *Acti
 		return nil, nil, problem.New(problem.Invalid, "ecps-way-unknown", "no such way to an e-CPS").
 			Got(by).Want("card or contact")
 	}
+	person, err := s.people.ReadIn(tx, nationalID)
 	if identities.CheckNationalID(nationalID) == nil { // else it is nobody's, and no key of the store
-		if err := s.notTooOften(tx, nationalID); err != nil {
+		if err := s.notTooOften(tx, nationalID, err == nil); err != nil {
 			return nil, nil, err
 		}
 	}
-	person, err := s.people.ReadIn(tx, nationalID)
 	if err == nil && by == ByContact {
 		err = mayByContact(person)
 	}
@@ -121,24 +118,6 @@ func mayByContact(i *identities.Identity) error {
 		return problem.New(problem.Forbidden, "ecps-contacts-missing", "Les coordonnées de correspondance manquent").Got("sans " + strings.Join(missing, " ni ")).Want("une adresse de courriel et un téléphone mobile").Do("complétez-les (identité sur la console), ou activez avec la carte")
 	}
 	return nil
-}
-
-// notTooOften bounds how many activations a person begins.
-func (s *Service) notTooOften(tx store.Tx, nationalID string) error {
-	times, err := begun.Maybe(tx, nationalID)
-	if err != nil {
-		return err
-	}
-	now, recent := s.clock.Now(), []time.Time{}
-	for _, t := range times {
-		if now.Sub(t) < time.Hour && !t.After(now) {
-			recent = append(recent, t)
-		}
-	}
-	if len(recent) >= MaxActivations {
-		return problem.New(problem.TooMany, "ecps-activation-too-many", "Trop d'activations ont été commencées").Got(fmt.Sprintf("%d en une heure", len(recent))).Want(fmt.Sprintf("%d au plus", MaxActivations)).Do("attendez une heure")
-	}
-	return begun.Put(tx, nationalID, append(recent, now), time.Hour)
 }
 
 func (s *Service) send(tx store.Tx, i *identities.Identity, a *Activation) error {

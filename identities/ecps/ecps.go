@@ -6,6 +6,7 @@ package ecps
 import (
 	"context"
 	"crypto/rand"
+	"hash/maphash"
 	"math/big"
 	"time"
 
@@ -26,12 +27,13 @@ type Service struct {
 	settings *config.Live
 	phone    string // address of the phone's pages, which QR codes lead to
 	settled  func(store.Tx, Request) error
+	seed     maphash.Seed // of the places of unknown people
 }
 
 // New opens the service; phone is the address of the phone's pages. Where the
 // door is closed no phone answers by itself.
 func New(s store.Store, c clock.Clock, people *identities.People, o *outbox.Outbox, settings *config.Live, phone string) *Service {
-	return &Service{store: s, clock: c, people: people, outbox: o, settings: settings, phone: phone,
+	return &Service{store: s, clock: c, people: people, outbox: o, settings: settings, phone: phone, seed: maphash.MakeSeed(),
 		settled: func(store.Tx, Request) error { return nil }}
 }
 

@@ -77,8 +77,9 @@ type Filter struct {
 	Limit             int    // 0 for all
 }
 
-// full tells whether a list is as long as it may be.
-func (f Filter) full(n int) bool { return f.Limit > 0 && n >= f.Limit }
+// full tells whether a list is as long as it may be, and has one more, by which
+// is known that it goes on.
+func (f Filter) full(n int) bool { return f.Limit > 0 && n > f.Limit }
 
 // Requests lists requests, and says where the list goes on ("" at its end): what
 // waits for everybody, oldest first; a person's, oldest first, their latest and
@@ -98,6 +99,17 @@ func (s *Service) Requests(ctx context.Context, f Filter) (out []Request, next s
 	return append([]Request{}, out...), next, err
 }
 
+// CountWaiting tells how many requests wait for this means, and counts no
+// further than to most.
+func (s *Service) CountWaiting(ctx context.Context, means string, most int) (n int, err error) {
+	err = s.store.View(ctx, func(tx store.Tx) error {
+		entries, err := tx.List(pending.Prefix()+means+".", "", most)
+		n = len(entries)
+		return err
+	})
+	return n, err
+}
+
 // listed is how many entries a list reads at once.
 const listed = 500
 
@@ -108,6 +120,9 @@ func (s *Service) waitingIn(tx store.Tx, f Filter) (out []Request, next string, 
 		prefix += f.Means + "."
 	}
 	if f.After != "" {
+		if strings.Count(f.After, ".") < 2 { // no Request.place
+			return nil, "", store.NoPlace(f.After)
+		}
 		after = pending.Key(f.After)
 	}
 	for {
@@ -125,7 +140,8 @@ func (s *Service) waitingIn(tx store.Tx, f Filter) (out []Request, next string, 
 				continue
 			}
 			if out = append(out, r); f.full(len(out)) {
-				return out, r.place(), nil
+				out, next = store.Cut(out, f.Limit, (*Request).place)
+				return out, next, nil
 			}
 		}
 		if len(entries) < listed {
@@ -148,21 +164,30 @@ func (s *Service) ofPerson(tx store.Tx, f Filter) (out []Request, next string, e
 		return nil, "", err
 	}
 	ids = append(slices.DeleteFunc(ids, func(id string) bool { return slices.Contains(latest, id) }), latest...)
-	if at := slices.Index(ids, f.After); at >= 0 {
-		ids = ids[at+1:]
-	} else if f.After != "" {
-		ids = nil // it is too old to be listed, as are those before it
-	}
 	all, err := requests.Those(tx, ids)
+	if err == nil && f.After != "" {
+		all, err = behind(tx, all, f.After)
+	}
 	for _, r := range all {
-		if r.State = s.stateOf(r); !f.chooses(r) {
-			continue
-		}
-		if out = append(out, r); f.full(len(out)) {
-			return out, r.ID, err
+		if r.State = s.stateOf(r); f.chooses(r) {
+			out = append(out, r)
 		}
 	}
-	return out, "", err
+	out, next = store.Cut(out, f.Limit, func(r *Request) string { return r.ID })
+	return out, next, err
+}
+
+// behind are a person's requests behind the one with this id. One that is no
+// longer listed was older than those that are, unless it waited among them.
+func behind(tx store.Tx, all []Request, id string) ([]Request, error) {
+	if at := slices.IndexFunc(all, func(r Request) bool { return r.ID == id }); at >= 0 {
+		return all[at+1:], nil
+	}
+	gone, err := requests.Get(tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, store.NoPlace(id)
+	}
+	return slices.DeleteFunc(all, func(r Request) bool { return r.CreatedAt.Before(gone.CreatedAt) }), err
 }
 
 // everything lists all that can still be read.
@@ -178,7 +203,8 @@ func (s *Service) everything(tx store.Tx, f Filter) (out []Request, next string,
 				continue
 			}
 			if out = append(out, r); f.full(len(out)) {
-				return out, r.ID, nil
+				out, next = store.Cut(out, f.Limit, func(r *Request) string { return r.ID })
+				return out, next, nil
 			}
 		}
 		if len(page) < listed {

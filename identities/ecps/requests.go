@@ -111,12 +111,36 @@ func (s *Service) begin(tx store.Tx, r *Request, others []string) error {
 		return err
 	}
 	latest = append(latest, r.ID)
-	latest = latest[max(0, len(latest)-maxRecent):]
+	shown := max(0, len(latest)-maxRecent)
+	if err := s.forgetSoon(tx, latest[:shown]); err != nil {
+		return err
+	}
+	latest = latest[shown:]
 	err = errors.Join(recent.Put(tx, r.NationalID, latest, r.kept()), requests.Put(tx, r.ID, *r, r.kept()))
 	if r.State != Pending {
 		return err
 	}
 	return errors.Join(err, waiting.Put(tx, r.NationalID, append(others, r.ID), r.kept()), r.index(tx))
+}
+
+// forgetSoon keeps settled requests that no list shows any more for as long as a
+// page may still ask how they ended: anybody can make more of them.
+func (s *Service) forgetSoon(tx store.Tx, ids []string) error {
+	for _, id := range ids {
+		r, err := requests.Get(tx, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			continue
+		case err != nil:
+			return err
+		case s.stateOf(r) == Pending:
+			continue
+		}
+		if err := requests.Put(tx, id, r, RequestLifetime); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // answeredBy applies how the person's phone answers. One that is late answers

@@ -36,10 +36,10 @@ type Message struct {
 	Link       string    `json:"link,omitempty"` // what the QR code of a mail holds
 }
 
-// Kept is how long a message can be read, maxOf how many of one person's.
+// Kept is how long a message can be read, MaxOf how many of one person's.
 const (
 	Kept  = 7 * 24 * time.Hour
-	maxOf = 50
+	MaxOf = 50
 )
 
 var (
@@ -88,7 +88,7 @@ func (o *Outbox) Put(tx store.Tx, m Message) error {
 		return err
 	}
 	ids = append(ids, m.ID)
-	if len(ids) > maxOf {
+	if len(ids) > MaxOf {
 		if err := drop(tx, ids[0]); err != nil {
 			return err
 		}
@@ -108,19 +108,33 @@ func drop(tx store.Tx, id string) error {
 // Latest returns up to limit messages of everybody, newest first, behind the
 // place after, and says where the list goes on ("" at its end).
 func (o *Outbox) Latest(ctx context.Context, after string, limit int) (out []Message, next string, err error) {
+	if _, bad := store.ParseNewestFirst(after); bad != nil && after != "" {
+		return nil, "", store.NoPlace(after)
+	}
 	err = o.store.View(ctx, func(tx store.Tx) error {
-		ids, err := newest.List(tx, after, limit)
-		if err == nil {
-			out, err = messages.Those(tx, ids)
-		}
-		if err != nil || len(ids) < limit {
+		ids, err := newest.List(tx, after, limit+1)
+		if err != nil {
 			return err
 		}
-		at, err := store.ParseMoment(ids[limit-1])
+		ids, last := store.Cut(ids, limit, func(id *string) string { return *id })
+		if out, err = messages.Those(tx, ids); err != nil || last == "" {
+			return err
+		}
+		at, err := store.ParseMoment(last)
 		next = store.NewestFirst(at)
 		return err
 	})
 	return out, next, err
+}
+
+// Count tells how many messages there are, a person's or ("") everybody's, and
+// counts no further than to most.
+func (o *Outbox) Count(ctx context.Context, nationalID string, most int) (int, error) {
+	if nationalID == "" {
+		return newest.Count(ctx, o.store, most)
+	}
+	ids, err := of.LoadMaybe(ctx, o.store, nationalID)
+	return len(ids), err
 }
 
 // Index notes the messages newest first: data folders of earlier versions need

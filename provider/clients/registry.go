@@ -58,6 +58,16 @@ func (r *Registry) List(ctx context.Context, after string, limit int) ([]Client,
 	return collection.Page(ctx, r.store, after, limit)
 }
 
+// Each calls fn for each client, by client_id; few are in memory at once.
+func (r *Registry) Each(ctx context.Context, fn func(*Client) error) error {
+	return collection.Walk(ctx, r.store, "", func(_ string, c Client) error { return fn(&c) })
+}
+
+// Count tells how many clients there are, and counts no further than to most.
+func (r *Registry) Count(ctx context.Context, most int) (int, error) {
+	return collection.Count(ctx, r.store, most)
+}
+
 // Put checks and keeps a registration, whether there was one or not.
 func (r *Registry) Put(ctx context.Context, c *Client) error {
 	return r.store.Update(ctx, func(tx store.Tx) error { return r.PutIn(tx, c) })

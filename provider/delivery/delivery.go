@@ -114,28 +114,42 @@ func begin(tx store.Tx, e entry, ttl time.Duration) error {
 // all.
 func (s *Sender) List(ctx context.Context, client, after string, limit int) (out []Delivery, next string, err error) {
 	out = []Delivery{}
+	if _, bad := store.ParseNewestFirst(after); bad != nil && after != "" {
+		return nil, "", store.NoPlace(after)
+	}
 	err = s.store.View(ctx, func(tx store.Tx) error {
-		page, err := list(tx, client, after, limit)
+		var page []entry
+		page, next, err = list(tx, client, after, limit)
 		for _, e := range page {
 			out = append(out, e.Delivery)
 		}
 		return err
 	})
-	if len(out) == limit {
-		next = out[limit-1].ID
-	}
 	return out, next, err
 }
 
-func list(tx store.Tx, client, after string, limit int) ([]entry, error) {
+func list(tx store.Tx, client, after string, limit int) (page []entry, next string, err error) {
 	if client == "" {
-		return entries.List(tx, after, limit)
+		page, err = entries.List(tx, after, limit+1)
+		page, next = store.Cut(page, limit, func(e *entry) string { return e.Delivery.ID })
+		return page, next, err
 	}
-	ids, err := ofClient.Of(client).List(tx, after, limit)
+	ids, err := ofClient.Of(client).List(tx, after, limit+1)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return entries.Those(tx, ids)
+	ids, next = store.Cut(ids, limit, func(id *string) string { return *id })
+	page, err = entries.Those(tx, ids)
+	return page, next, err
+}
+
+// Count tells how many deliveries the log holds, of a client or ("") of all, and
+// counts no further than to most.
+func (s *Sender) Count(ctx context.Context, client string, most int) (int, error) {
+	if client == "" {
+		return entries.Count(ctx, s.store, most)
+	}
+	return ofClient.Of(client).Count(ctx, s.store, most)
 }
 
 // record notes an attempt and what follows from it, unless the delivery is gone

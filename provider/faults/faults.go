@@ -78,6 +78,9 @@ func names() []string {
 	return out
 }
 
+// Check refuses what Replace would.
+func Check(list []Fault) error { return (&Set{}).Replace(list) }
+
 // Replace orders these faults instead of those in force: all of them, or none.
 func (s *Set) Replace(list []Fault) error {
 	if len(list) > most {

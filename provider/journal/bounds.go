@@ -85,7 +85,8 @@ func boundedValues(values map[string][]string) map[string][]string {
 // share of the journal.
 func (x *Exchange) bound(room int) {
 	x.URL = cut(x.URL, maxValue)
-	x.Header, x.Form, x.Answer = http.Header(boundedValues(x.Header)), url.Values(boundedValues(x.Form)), http.Header(boundedValues(x.Answer))
+	x.Header, x.Answer = boundedValues(x.Header), boundedValues(x.Answer)
+	x.Form = boundedValues(x.Form)
 	if x.size() > room {
 		x.Header, x.Form, x.Answer, x.Body, x.Certificate = http.Header{}, url.Values{}, http.Header{}, nil, nil
 		x.URL = cut(x.URL, 256)

@@ -38,6 +38,7 @@ type Login struct {
 	NationalID string    `json:"national_id,omitempty"`
 	Started    time.Time `json:"started"`
 	Events     []Event   `json:"events"`
+	Dropped    int       `json:"dropped_events,omitempty"` // how many more there were
 
 	size int
 }
@@ -145,6 +146,8 @@ func (j *Journal) append(loginID string, e Event) {
 	if len(l.Events) < maxEvents {
 		l.Events = append(l.Events, e)
 		j.grow(l, e.size())
+	} else {
+		l.Dropped++
 	}
 	close(j.changed)
 	j.changed = make(chan struct{})
@@ -266,17 +269,39 @@ func (q Query) fits(l *Login) bool {
 	return false
 }
 
-// List returns the latest logins that fit, newest first, without exchanges.
-func (j *Journal) List(q Query, limit int) []*Login {
+// List returns the latest logins that fit, newest first, without exchanges: those
+// that began before the event with this number, 0 for all. It says where the
+// list goes on, 0 at its end.
+func (j *Journal) List(q Query, before int64, limit int) (out []*Login, next int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	out := []*Login{}
-	for i := len(j.order) - 1; i >= 0 && len(out) < limit; i-- {
-		if l := j.logins[j.order[i]]; q.fits(l) {
-			out = append(out, l.copy(false))
+	out = []*Login{}
+	for i := len(j.order) - 1; i >= 0; i-- {
+		l := j.logins[j.order[i]]
+		if before != 0 && l.began() >= before || !q.fits(l) {
+			continue
+		}
+		if len(out) == limit {
+			return out, out[limit-1].began()
+		}
+		out = append(out, l.copy(false))
+	}
+	return out, 0
+}
+
+// began is the number of the login's first event.
+func (l *Login) began() int64 { return l.Events[0].Seq }
+
+// Fitting tells how many logins fit.
+func (j *Journal) Fitting(q Query) (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, l := range j.logins {
+		if q.fits(l) {
+			n++
 		}
 	}
-	return out
+	return n
 }
 
 // Find returns the newest login that fits, nil for none, and a channel that is

@@ -37,11 +37,15 @@ func (l *Logins) ticket(secret, holder string, life time.Duration) *Ticket {
 
 // good tells whether a secret is this ticket's and its time not over.
 func (l *Logins) good(t *Ticket, secret string) bool {
-	return t != nil && l.Clock.Now().Before(t.Until) && subtle.ConstantTimeCompare([]byte(t.Secret), []byte(secret)) == 1
+	if t == nil || !l.Clock.Now().Before(t.Until) {
+		return false
+	}
+	return subtle.ConstantTimeCompare([]byte(t.Secret), []byte(secret)) == 1
 }
 
 func ticketWrong() error {
-	return problem.New(problem.Forbidden, "card-ticket-wrong", "Ce lien vers la lecture de carte n'est plus valable").Do("recommencez depuis la page de connexion")
+	return problem.New(problem.Forbidden, "card-ticket-wrong", "Ce lien vers la lecture de carte n'est plus valable").
+		Do("recommencez depuis la page de connexion")
 }
 
 // ToCard makes a new ticket to the card origin. What an earlier one led to is

@@ -58,6 +58,9 @@ func (f *figures) add(p Place, n int) {
 		f.Begun = max(0, f.Begun+n)
 	}
 	f.Bytes = max(0, f.Bytes+n*p.Weight)
+	if f.all() == 0 {
+		f.Bytes = 0 // whatever they were: a state may come from elsewhere
+	}
 }
 
 func (p Place) order() store.Collection[occupant] {
@@ -115,7 +118,8 @@ func (l *Logins) addIn(tx store.Tx, p *Pending) (out []string, err error) {
 
 // put writes a login with its place.
 func put(tx store.Tx, p *Pending) error {
-	return errors.Join(p.Place.order().Put(tx, p.Place.At, occupant{p.ID, *p.Place}, store.Forever), pending.Put(tx, p.ID, *p, Lifetime))
+	place := p.Place.order().Put(tx, p.Place.At, occupant{p.ID, *p.Place}, store.Forever)
+	return errors.Join(place, pending.Put(tx, p.ID, *p, Lifetime))
 }
 
 // newPlace is the last in the order. It is measured on the machine's clock: the

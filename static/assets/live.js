@@ -7,7 +7,9 @@ const refresh = async () => {
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    document.querySelector("[data-live] table").replaceWith(page.querySelector("[data-live] table"));
+    for (const what of ["[data-live] table", "[data-live] .part"]) {
+      document.querySelector(what).replaceWith(page.querySelector(what));
+    }
   } finally {
     fetching = false;
     if (again) {

@@ -30,6 +30,22 @@ func Run(t *testing.T, open Open) {
 		"concurrent updates lose nothing":           concurrent,
 		"a watcher hears of its prefix only":        watch,
 		"ids with slashes do not clash":             slashes,
+		"a replacement is the whole content":        replaced,
+		"a replacement that fails changes nothing":  notReplaced,
+		"the end of a replacement sees both":        lastOfReplaced,
+		"one replacement runs at a time":            oneReplacement,
+		"everybody goes on during a replacement":    replacedUnderLoad,
+		"a transaction fails alone":                 failsAlone,
+		"keys and values have bounds":               bounded,
+		"a transaction within another is refused":   nested,
+		"far years are kept":                        farAway,
+		"much that expired is swept in steps":       sweptInSteps,
+		"own writes are listed among the others":    ownListing,
+		"a long command is all or nothing":          long,
+		"a long command claims what it wrote":       claims,
+		"long commands at once are each whole":      longTogether,
+		"a long command may be overtaken":           longAndReplaced,
+		"items are written in steps":                each,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &clock.Adjustable{}

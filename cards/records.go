@@ -1,0 +1,8 @@
+package cards
+
+import "pscemu/store"
+
+// Records are the kinds of record that this package keeps.
+func Records() []store.Kind {
+	return []store.Kind{Collection.Kind(store.Named(func(c *Card) string { return c.Serial })), held.Kind(), reader.Kind()}
+}

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/crypto/ocsp"
+)
+
+// serialOf is a certificate's serial, as commands take it.
+func serialOf(t *testing.T, cert *tls.Certificate) string {
+	t.Helper()
+	leaf, err := x509.ParseCertificate(cert.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(leaf.SerialNumber.Bytes())
+}
+
+// refusalOf is why the token endpoint refuses a client with this certificate,
+// "" when it is the code that is refused.
+func (s *server) refusalOf(client string, cert *tls.Certificate) string {
+	s.t.Helper()
+	_, answer, err := s.call(cert, "POST", "/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {client}, "code": {"none"}, "redirect_uri": {callbackURL}}, "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if answer["error"] == "invalid_grant" {
+		return ""
+	}
+	var list struct {
+		Items []struct {
+			Events []struct{ Code string }
+		}
+	}
+	s.api("GET", "/logins?limit=1&event=token", "", &list)
+	for _, l := range list.Items {
+		for _, e := range slices.Backward(l.Events) {
+			if e.Code != "" {
+				return e.Code
+			}
+		}
+	}
+	return fmt.Sprint(answer)
+}
+
+// ocspStatus is what OCSP says of a certificate.
+func (s *server) ocspStatus(cert *tls.Certificate) int {
+	s.t.Helper()
+	leaf, _ := x509.ParseCertificate(cert.Certificate[0])
+	issuer, err := x509.ParseCertificate(cert.Certificate[1])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request, err := ocsp.CreateRequest(leaf, issuer, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp, err := http.Post(s.ConsoleURL+"/pki/ocsp", "application/ocsp-request", bytes.NewReader(request))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	answer, err := ocsp.ParseResponse(raw, issuer)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return answer.Status
+}
+
+// listedRevoked tells whether the authority's list names a certificate.
+func (s *server) listedRevoked(cert *tls.Certificate) bool {
+	s.t.Helper()
+	resp, err := http.Get(s.ConsoleURL + "/pki/crl/el-org.crl")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, _ := io.ReadAll(resp.Body)
+	list, err := x509.ParseRevocationList(raw)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	leaf, _ := x509.ParseCertificate(cert.Certificate[0])
+	return slices.ContainsFunc(list.RevokedCertificateEntries, func(e x509.RevocationListEntry) bool {
+		return e.SerialNumber.Cmp(leaf.SerialNumber) == 0
+	})
+}
+
+func TestAttack44WhatWasRevokedStaysRevoked(t *testing.T) {
+	for name, mode := range map[string][]string{"file": nil, "memory": {"--memory"}} {
+		t.Run(name, func(t *testing.T) {
+			s := boot(t, mode...)
+			settledBackup(t, s.Ready)
+			good, bad := s.demoCertificate(), s.issued("demo")
+			if got := s.refusalOf("demo", bad); got != "" {
+				t.Fatalf("before: %s", got)
+			}
+			backup, state := fetched(t, s.Ready, "/backup"), fetched(t, s.Ready, "/state") // in which it is good
+			s.cli("certificates", "revoke", serialOf(t, bad))
+			after := fetched(t, s.Ready, "/backup")
+			for _, step := range []struct {
+				what, method, path string
+				body               []byte
+				record             bool // of the certificate is there
+			}{
+				{"the revocation", "GET", "/clock", nil, true},
+				{"a reset", "DELETE", "/state", nil, true},
+				{"an older backup", "PUT", "/backup", backup, true},
+				{"an older state", "PUT", "/state", state, true},
+				{"a newer backup", "PUT", "/backup", after, true},
+				{"another reset", "DELETE", "/state", nil, true},
+				{"an older state again", "PUT", "/state", state, true},
+			} {
+				if status, code := send(t, s.Ready, step.method, step.path, step.body); status >= 300 {
+					t.Fatalf("%s: %d %s", step.what, status, code)
+				}
+				if got := s.refusalOf("demo", bad); got != "certificate-revoked" {
+					t.Errorf("after %s it is %q", step.what, got)
+				}
+				if got := s.ocspStatus(bad); got != ocsp.Revoked {
+					t.Errorf("after %s OCSP says %d", step.what, got)
+				}
+				if !s.listedRevoked(bad) || s.listedRevoked(good) {
+					t.Errorf("after %s the list is wrong", step.what)
+				}
+				var c struct{ State string }
+				if s.api("GET", "/certificates/"+serialOf(t, bad), "", &c); c.State != "revoked" {
+					t.Errorf("after %s it is shown as %s", step.what, c.State)
+				}
+				if got := s.refusalOf("demo", good); got != "" {
+					t.Errorf("after %s the good one is refused: %s", step.what, got)
+				}
+			}
+			newRelyingParty(s, good).tokens(doctor, "")
+		})
+	}
+}
+
+// A client's certificate goes with the client at a reset, and is none that the
+// emulator knows then, though its authority signed it.
+func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
+	s := boot(t)
+	settledBackup(t, s.Ready)
+	add := func() { s.cli("clients", "add", "other", "--redirect-uri", callbackURL) }
+	add()
+	cert, revoked, demo := s.issued("other"), s.issued("other"), s.issued("demo")
+	s.cli("certificates", "revoke", serialOf(t, revoked))
+	card := s.cardCertificate(s.cardOf(nurse).Serial)
+	state := fetched(t, s.Ready, "/state")
+	if got := s.refusalOf("other", cert); got != "" {
+		t.Fatal(got)
+	}
+	if status := s.api("DELETE", "/state", "", nil); status != 204 {
+		t.Fatal(status)
+	}
+	add()
+	if got := s.refusalOf("other", cert); got != "certificate-not-known" {
+		t.Errorf("after a reset: %q", got)
+	}
+	if got := s.ocspStatus(cert); got != ocsp.Unknown {
+		t.Errorf("OCSP says %d", got)
+	}
+	if got := s.refusalOf("other", revoked); got != "certificate-revoked" {
+		t.Errorf("the revoked one: %q", got)
+	}
+	if got := s.ocspStatus(revoked); got != ocsp.Revoked {
+		t.Errorf("OCSP says %d of the revoked one", got)
+	}
+	if got := cardLogin(t, s, card); !strings.Contains(got, "certificate-not-known") {
+		t.Errorf("a card of before the reset: %.300s", got)
+	}
+	if got := s.refusalOf("other", s.issued("other")); got != "" {
+		t.Errorf("a new one: %q", got)
+	}
+	if got := s.refusalOf("demo", demo); got != "" {
+		t.Errorf("one of the demo client's: %q", got)
+	}
+	if got := cardLogin(t, s, s.cardCertificate(s.cardOf(nurse).Serial)); !strings.HasPrefix(got, callbackURL) {
+		t.Errorf("a card of now: %.300s", got)
+	}
+	if status, code := send(t, s.Ready, "PUT", "/state", state); status != 204 {
+		t.Fatal(status, code)
+	}
+	if got := s.refusalOf("other", cert); got != "" {
+		t.Errorf("in the state that holds it: %q", got)
+	}
+}
+
+// Another folder's backup brings its own authorities: what this one issued is
+// none of theirs.
+func TestAttack44AnotherFoldersBackupBringsItsAuthorities(t *testing.T) {
+	a, b := boot(t), boot(t)
+	settledBackup(t, a.Ready)
+	other := settledBackup(t, b.Ready)
+	mine, theirs := a.demoCertificate(), b.demoCertificate()
+	own := fetched(t, a.Ready, "/backup")
+	if status, code := send(t, a.Ready, "PUT", "/backup", other); status != 200 {
+		t.Fatal(status, code)
+	}
+	if got := a.refusalOf("demo", mine); got != "certificate-unknown-authority" {
+		t.Errorf("its own: %q", got)
+	}
+	newRelyingParty(a, theirs).tokens(nurse, "")
+	newRelyingParty(a, a.demoCertificate()).tokens(nurse, "") // the files were written anew
+	if got := a.demoLogin(); !strings.Contains(got, "899790022349") {
+		t.Errorf("the console's demonstration: %.300s", got)
+	}
+	if status, code := send(t, a.Ready, "PUT", "/backup", own); status != 200 {
+		t.Fatal(status, code)
+	}
+	newRelyingParty(a, mine).tokens(nurse, "")
+}
+
+// Revocations while contents come and go: none that was confirmed is lost.
+func TestAttack44RevocationsDuringRestoresAreNotLost(t *testing.T) {
+	p := startInProcess(t, nil)
+	settledBackup(t, p.Ready)
+	const all = 24
+	var serials []string
+	for range all {
+		var made struct{ Serial string }
+		p.must("POST", "/certificates", map[string]any{"client_id": "demo"}, &made)
+		serials = append(serials, made.Serial)
+	}
+	backup, state := fetched(t, p.Ready, "/backup"), fetched(t, p.Ready, "/state")
+	ctx, stop := context.WithCancel(context.Background())
+	var others, revoking sync.WaitGroup
+	others.Go(func() {
+		for n := 0; ctx.Err() == nil; n++ {
+			switch n % 3 {
+			case 0:
+				send(t, p.Ready, "PUT", "/backup", backup)
+			case 1:
+				send(t, p.Ready, "PUT", "/state", state)
+			default:
+				send(t, p.Ready, "DELETE", "/state", nil)
+			}
+		}
+	})
+	for _, serial := range serials {
+		revoking.Go(func() {
+			if status, answer := p.call("POST", "/certificates/"+serial+"/revoke", nil); status >= 300 {
+				t.Errorf("revoke: %d %s", status, answer)
+			}
+		})
+	}
+	revoking.Wait()
+	stop()
+	others.Wait()
+	for _, serial := range serials {
+		var c struct{ State string }
+		if p.must("GET", "/certificates/"+serial, nil, &c); c.State != "revoked" {
+			t.Errorf("%s is %s", serial, c.State)
+		}
+	}
+}
+
+// demoLogin logs the nurse in at the console's demonstration, and returns the
+// page that shows what it received.
+func (s *server) demoLogin() string {
+	s.t.Helper()
+	c := s.browser()
+	c.CheckRedirect = nil
+	stop := *c
+	stop.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := stop.Get(s.ConsoleURL + "/demo/start")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp, err = c.Get(resp.Header.Get("Location") + "&login_hint=" + url.QueryEscape("auto:"+nurse)); err != nil {
+		s.t.Fatal(err)
+	}
+	return text(s.t, resp)
+}

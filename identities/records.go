@@ -1,0 +1,9 @@
+package identities
+
+import "pscemu/store"
+
+// Records are the kinds of record that this package keeps.
+func Records() []store.Kind {
+	named := store.Named(func(i *Identity) string { return i.NationalID })
+	return []store.Kind{Collection.Kind(named), deleted.Kind(named)}
+}
