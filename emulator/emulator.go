@@ -74,7 +74,7 @@ type Emulator struct {
 
 	protocol, card, console http.Handler
 	demoKeys                tls.Certificate // the demo client's, under announced
-	closing                 chan struct{} // streams and long polls end with it
+	closing                 chan struct{}   // streams and long polls end with it
 	stop                    context.CancelFunc
 	announced               sync.RWMutex
 	ready                   Ready // under announced, once the world is open
@@ -242,7 +242,7 @@ func (e *Emulator) sweep(ctx context.Context) {
 	defer e.whole.Unlock()
 	for ctx.Err() == nil {
 		n, err := e.store.Sweep(ctx)
-		if err != nil {
+		if err != nil && !errors.Is(err, store.ErrClosed) {
 			slog.Error("sweep", "error", err)
 		}
 		if n == 0 || err != nil {
