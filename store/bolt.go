@@ -13,8 +13,8 @@ import (
 
 const schemaVersion = "1"
 
-// errClosed is the answer of a store that was closed.
-var errClosed = bolterrors.ErrDatabaseNotOpen
+// ErrClosed is the answer of a store that was closed.
+var ErrClosed = bolterrors.ErrDatabaseNotOpen
 
 var (
 	dataBucket   = []byte("data")   // key → 8 bytes expiry (Unix ns, 0 = never) + value

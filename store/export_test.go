@@ -18,6 +18,3 @@ func DiskFree(bytes int64) (end func()) {
 
 // NextSize is how many items a step of Each takes next.
 var NextSize = nextSize
-
-// BatchTime is how long a step of Each may take.
-const BatchTime = batchTime

@@ -63,7 +63,7 @@ func (s *Bolt) change(to *file) (former *file) {
 func (s *Bolt) view(fn func(*file, *bbolt.Tx) error) error {
 	f := s.enter()
 	if f == nil {
-		return errClosed
+		return ErrClosed
 	}
 	defer f.leave()
 	return f.View(func(tx *bbolt.Tx) error { return fn(f, tx) })

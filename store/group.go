@@ -32,7 +32,7 @@ func (s *Bolt) Update(ctx context.Context, fn func(Tx) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-s.stop:
-		return errClosed
+		return ErrClosed
 	}
 }
 

@@ -190,9 +190,9 @@ func (t *overlay) idFrom(prefix, from string) (id string) {
 
 // What one transaction of undoing takes at most.
 const (
-	undoEntries = 500
+	undoEntries = 200
 	undoPage    = 50
-	undoBytes   = 1 << 20
+	undoBytes   = 1 << 19
 )
 
 // undo puts back what was before the long command, then forgets that it was.
@@ -254,10 +254,12 @@ func (t *overlay) batch(prefix string, each func(t *overlay, key string, value [
 	return false, nil
 }
 
-// A batch of Each is as large as takes about so long.
+// A batch of Each is as large as takes about so long: to write, and with what
+// the backend needs for it. A slow disk alone does not make batches of one.
 const (
 	batchTime  = 15 * time.Millisecond
-	batchStart = 16
+	stepTime   = 30 * time.Millisecond
+	batchSmall = 16
 	batchMost  = 1000
 )
 
@@ -266,7 +268,7 @@ const (
 // are written so far.
 func Each[T any](ctx context.Context, s Store, name string, items iter.Seq2[T, error], fn func(Tx, T) error, done func(n int)) error {
 	return LongAs(ctx, s, name, func(step Step) error {
-		b := batches[T]{step: step, fn: fn, done: done, size: batchStart}
+		b := batches[T]{step: step, fn: fn, done: done, size: batchSmall}
 		for item, err := range items {
 			if err != nil {
 				return err
@@ -301,6 +303,7 @@ func (b *batches[T]) flush() error {
 		return nil
 	}
 	var took time.Duration
+	began := time.Now()
 	err := b.step(func(tx Tx) error {
 		start := time.Now()
 		for _, item := range b.items {
@@ -315,7 +318,7 @@ func (b *batches[T]) flush() error {
 		return err
 	}
 	b.n += len(b.items)
-	b.size = nextSize(b.size, took)
+	b.size = nextSize(b.size, took, time.Since(began))
 	b.items = b.items[:0]
 	if b.done != nil {
 		b.done(b.n)
@@ -323,14 +326,15 @@ func (b *batches[T]) flush() error {
 	return nil
 }
 
-// nextSize at most doubles, and halves when a step took too long.
-func nextSize(size int, took time.Duration) int {
+// nextSize at most doubles, and shrinks when writing a batch, or its whole step,
+// took too long.
+func nextSize(size int, writing, step time.Duration) int {
 	switch {
-	case took > 2*batchTime:
-		return max(1, size/4)
-	case took > batchTime:
+	case writing > batchTime:
 		return max(1, size/2)
-	case took < batchTime/2:
+	case step > stepTime:
+		return max(min(size, batchSmall), size/2)
+	case writing < batchTime/2 && step < stepTime/2:
 		return min(batchMost, size*2)
 	}
 	return size

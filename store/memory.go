@@ -151,7 +151,7 @@ func (s *Memory) View(_ context.Context, fn func(Tx) error) error {
 	}
 	now := s.tree.Load()
 	if now == nil {
-		return errClosed
+		return ErrClosed
 	}
 	return look(fn, reader(now, s.clock.Now()))
 }
@@ -177,7 +177,7 @@ func (s *Memory) update(fn func(Tx) error) ([]string, error) {
 	defer s.commit.Unlock()
 	now := content{s.tree.Load(), s.due}
 	if now.tree == nil {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	s.updates.Add(1)
 	o := writer(now.tree, s.clock.Now())
@@ -260,7 +260,7 @@ func (s *Memory) swapIn(next *contentUpdater, last func(was, now Tx) error) (for
 	defer s.commit.Unlock()
 	former = content{s.tree.Load(), s.due}
 	if former.tree == nil {
-		return former, errClosed
+		return former, ErrClosed
 	}
 	if last != nil {
 		was := reader(former.tree, s.clock.Now())
@@ -282,7 +282,7 @@ func (s *Memory) swapBack(former content) error {
 	defer s.commit.Unlock()
 	failed := s.tree.Load()
 	if failed == nil {
-		return errClosed
+		return ErrClosed
 	}
 	s.budget.used.Add(former.bytes - failed.bytes) // it was there before
 	s.tree.Store(former.tree)
@@ -299,7 +299,7 @@ func (s *Memory) Sweep(context.Context) (n int, err error) {
 	defer s.commit.Unlock()
 	now := s.tree.Load()
 	if now == nil {
-		return 0, errClosed
+		return 0, ErrClosed
 	}
 	due := s.due.expired(nanos(s.clock.Now()))
 	if len(due) == 0 {

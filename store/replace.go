@@ -187,7 +187,7 @@ func (s *Bolt) swapIn(next *file, path, name string, last func(was, now Tx) erro
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if s.file == nil {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	if last != nil {
 		if err := s.finishBy(next, last); err != nil {
@@ -213,7 +213,7 @@ func (s *Bolt) swapBack(former, failed *file, name string) error {
 	defer s.writing.Unlock()
 	if s.file != failed {
 		former.leave()
-		return errClosed
+		return ErrClosed
 	}
 	if err := os.Rename(name, s.path); err != nil {
 		// What serves and what the next start finds must be the same.
