@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -24,10 +25,11 @@ import (
 // to the running emulator over mTLS.
 type Demo struct {
 	ClientID     string
-	Secret       string
 	Issuer       string
 	AuthorizeURL string
-	TLS          *tls.Config // the demo client's certificate, the server CA
+	Roots        *x509.CertPool // the server CA
+	// Keys are the client's secret and its certificate: a restore may bring others.
+	Keys func() (secret string, certificate tls.Certificate)
 }
 
 // loginCookie is the name of what one of our relying parties keeps of a login
@@ -117,11 +119,14 @@ func begunWith(kept []string, state string) []string {
 }
 
 func (s *Console) demoClient() *http.Client {
-	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{TLSClientConfig: s.Demo.TLS, DisableKeepAlives: true}}
+	_, certificate := s.Demo.Keys()
+	config := &tls.Config{RootCAs: s.Demo.Roots, Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
 }
 
 func (s *Console) demoExchange(code, verifier, redirect string) (map[string]any, error) {
-	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {s.Demo.ClientID}, "client_secret": {s.Demo.Secret}, "code": {code}, "code_verifier": {verifier}, "redirect_uri": {redirect}}
+	secret, _ := s.Demo.Keys()
+	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {s.Demo.ClientID}, "client_secret": {secret}, "code": {code}, "code_verifier": {verifier}, "redirect_uri": {redirect}}
 	resp, err := s.demoClient().PostForm(s.Demo.Issuer+"/protocol/openid-connect/token", form)
 	if err != nil {
 		return nil, err

@@ -24,9 +24,10 @@ func (s *Console) examine(c echo.Context) []doctor.Finding {
 	defer stop()
 	p := &doctor.Patient{App: strings.TrimSpace(c.QueryParam("app")), Clock: s.Clock.State(), Clients: s.Clients}
 	if s.Demo != nil {
-		p.Issuer, p.Roots = s.Demo.Issuer, s.Demo.TLS.RootCAs
+		p.Issuer, p.Roots = s.Demo.Issuer, s.Demo.Roots
 		p.Base = strings.TrimSuffix(s.Demo.AuthorizeURL, "/auth")
-		p.Certificates = append(p.Certificates, doctor.Pair{Name: s.Demo.ClientID, Certificate: s.Demo.TLS.Certificates[0]})
+		_, certificate := s.Demo.Keys()
+		p.Certificates = append(p.Certificates, doctor.Pair{Name: s.Demo.ClientID, Certificate: certificate})
 	}
 	return doctor.Examine(limited, p)
 }

@@ -73,8 +73,8 @@ type Emulator struct {
 	whole sync.Mutex // held while another content takes the place of everything
 
 	protocol, card, console http.Handler
-	demoPEM, demoKey        []byte
-	closing                 chan struct{} // streams and long polls end with it
+	demoKeys                tls.Certificate // the demo client's, under announced
+	closing                 chan struct{}   // streams and long polls end with it
 	stop                    context.CancelFunc
 	announced               sync.RWMutex
 	ready                   Ready // under announced, once the world is open
@@ -213,15 +213,15 @@ func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*console.Dem
 	if err != nil {
 		return nil, err
 	}
-	cert, err := tls.X509KeyPair(e.demoPEM, e.demoKey)
-	if err != nil {
-		return nil, err
-	}
 	pool := x509.NewCertPool()
 	pool.AddCert(ca)
 	e.ready.DemoClient.ClientID, e.ready.DemoClient.ClientSecret, e.ready.DemoClient.RedirectURIs = DemoID, client.Secret, client.RedirectURIs
-	return &console.Demo{ClientID: DemoID, Secret: client.Secret, Issuer: e.at.base + provider.RealmPath, AuthorizeURL: e.at.base + "/auth",
-		TLS: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}}, nil
+	return &console.Demo{ClientID: DemoID, Issuer: e.at.base + provider.RealmPath, AuthorizeURL: e.at.base + "/auth", Roots: pool,
+		Keys: func() (string, tls.Certificate) {
+			e.announced.RLock()
+			defer e.announced.RUnlock()
+			return e.ready.DemoClient.ClientSecret, e.demoKeys
+		}}, nil
 }
 
 // warm makes what is not needed at once.

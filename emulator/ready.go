@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -217,7 +218,13 @@ func (e *Emulator) demoFiles(ctx context.Context, cert *pki.Certificate) error {
 	if err != nil {
 		return err
 	}
-	e.demoPEM, e.demoKey = pem, key
+	pair, err := tls.X509KeyPair(pem, key)
+	if err != nil {
+		return err
+	}
+	e.announced.Lock()
+	defer e.announced.Unlock()
+	e.demoKeys = pair
 	d := &e.ready.DemoClient
 	if e.at.folder == "" {
 		d.Certificate, d.Key = string(pem), string(key)

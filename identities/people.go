@@ -178,7 +178,7 @@ func (p *People) PutAll(ctx context.Context, people []Identity) error {
 // nth says which of many people an error is about.
 func nth(n int, id string, err error) error {
 	bad := *problem.From(err)
-	bad.Reason = fmt.Sprintf("person %d (%s): %s", n+1, id, bad.Reason)
+	bad.Reason = fmt.Sprintf("person %d (%.60s): %s", n+1, id, bad.Reason)
 	return &bad
 }
 

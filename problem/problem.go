@@ -5,6 +5,7 @@ package problem
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -44,8 +45,18 @@ func New(kind Kind, code, reason string) *Error {
 	return &Error{Kind: kind, Code: code, Reason: reason}
 }
 
-// Got adds what was received.
-func (e *Error) Got(s string) *Error { e.Received = s; return e }
+// Got adds what was received; of something long the beginning.
+func (e *Error) Got(s string) *Error { e.Received = shortened(s); return e }
+
+// received is how many bytes a refusal repeats at most.
+const received = 2000
+
+func shortened(s string) string {
+	if len(s) <= received {
+		return s
+	}
+	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(s[:received], ""), len(s))
+}
 
 // Want adds what was expected.
 func (e *Error) Want(s string) *Error { e.Expected = s; return e }

@@ -246,7 +246,7 @@ func apply(data, expiry *bbolt.Bucket, key string, raw []byte) error {
 	if expiryOf(raw) == 0 {
 		return nil
 	}
-	return expiry.Put(dueKey(key, raw), nil)
+	return expiry.Put([]byte(dueKey(key, raw)), nil)
 }
 
 // room refuses what would make the store hold more than it may. What it grows by

@@ -20,6 +20,7 @@ type Memory struct {
 	commit           sync.Mutex
 	replacing        sync.Mutex           // one prepares another content
 	tree             atomic.Pointer[tree] // nil when the store is closed
+	due              *order               // of tree; under commit
 	commits, updates atomic.Uint64
 	watchers
 }
@@ -45,9 +46,8 @@ func (b *Budget) take(bytes int64) error {
 
 // tree is the content at one moment.
 type tree struct {
-	data   btree.Map[string, []byte]
-	expiry btree.Map[string, struct{}] // by dueKey
-	bytes  int64
+	data  btree.Map[string, []byte]
+	bytes int64
 }
 
 // entryCost is what an entry takes beside its key and value, in bytes: headers,
@@ -55,6 +55,9 @@ type tree struct {
 const entryCost = 96
 
 func cost(key string, raw []byte) int64 {
+	if raw == nil {
+		return 0
+	}
 	n := int64(len(key)+len(raw)) + entryCost
 	if expiryOf(raw) != 0 {
 		n += int64(len(key)) + entryCost/2
@@ -66,44 +69,71 @@ func (t *tree) get(key string) []byte { v, _ := t.data.Get(key); return v }
 
 func (t *tree) ascend(from string, fn func(string, []byte) bool) { t.data.Ascend(from, fn) }
 
-func (t *tree) copy() *tree {
-	return &tree{*t.data.Copy(), *t.expiry.Copy(), t.bytes}
-}
+func (t *tree) copy() *tree { return &tree{*t.data.Copy(), t.bytes} }
 
 // set puts an entry, or deletes it when raw is nil.
-func (t *tree) set(key string, raw []byte) {
-	var former []byte
+func (t *tree) set(key string, raw []byte) (former []byte) {
 	if raw == nil {
 		former, _ = t.data.Delete(key)
 	} else {
 		former, _ = t.data.Set(key, raw)
 	}
-	if former != nil {
-		t.bytes -= cost(key, former)
-		if expiryOf(former) != 0 {
-			t.expiry.Delete(string(dueKey(key, former)))
-		}
+	t.bytes += cost(key, raw) - cost(key, former)
+	return former
+}
+
+// order has the keys of the entries of a tree that expire, those first that do
+// so first. Readers do not use it, so it is not kept for them: it is of the
+// newest tree alone.
+type order struct{ btree.Map[string, struct{}] } // by dueKey
+
+// move follows an entry from one value to another; nil is none.
+func (o *order) move(key string, from, to []byte) {
+	if from != nil && expiryOf(from) != 0 {
+		o.Delete(dueKey(key, from))
 	}
-	if raw == nil {
-		return
-	}
-	t.bytes += cost(key, raw)
-	if expiryOf(raw) != 0 {
-		t.expiry.Set(string(dueKey(key, raw)), struct{}{})
+	if to != nil && expiryOf(to) != 0 {
+		o.Set(dueKey(key, to), struct{}{})
 	}
 }
 
-func (t *tree) apply(c *changes) {
-	c.writes.Scan(func(key string, raw []byte) bool {
-		t.set(key, raw)
+// content is a tree with its order, which one goroutine writes.
+type content struct {
+	*tree
+	due *order
+}
+
+func newContent() content { return content{&tree{}, &order{}} }
+
+func (c *content) set(key string, raw []byte) { c.due.move(key, c.tree.set(key, raw), raw) }
+
+// apply makes the tree that a transaction leaves. The order is changed in place:
+// revert takes that back.
+func (c *content) apply(w *changes) (after *tree) {
+	next := content{c.tree.copy(), c.due}
+	w.writes.Scan(func(key string, raw []byte) bool {
+		next.set(key, raw)
+		return true
+	})
+	return next.tree
+}
+
+func (c *content) revert(w *changes) {
+	w.writes.Scan(func(key string, raw []byte) bool {
+		c.due.move(key, raw, c.tree.get(key))
 		return true
 	})
 }
 
 // NewMemory makes an empty store.
 func NewMemory(c clock.Clock, with ...Option) *Memory {
-	s := &Memory{clock: c, budget: newSetup(with).share()}
-	s.tree.Store(&tree{})
+	return newMemory(c, newContent(), with)
+}
+
+func newMemory(c clock.Clock, begin content, with []Option) *Memory {
+	s := &Memory{clock: c, budget: newSetup(with).share(), due: begin.due}
+	s.budget.used.Add(begin.bytes)
+	s.tree.Store(begin.tree)
 	return s
 }
 
@@ -111,11 +141,7 @@ func NewMemory(c clock.Clock, with ...Option) *Memory {
 func (s *Memory) Clone(c clock.Clock, with ...Option) *Memory {
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	out := &Memory{clock: c, budget: newSetup(with).share()}
-	copied := s.tree.Load().copy()
-	out.budget.used.Add(copied.bytes)
-	out.tree.Store(copied)
-	return out
+	return newMemory(c, content{s.tree.Load().copy(), &order{*s.due.Copy()}}, with)
 }
 
 // View runs fn on a consistent snapshot.
@@ -149,35 +175,23 @@ func (s *Memory) Update(ctx context.Context, fn func(Tx) error) error {
 func (s *Memory) update(fn func(Tx) error) ([]string, error) {
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	now := s.tree.Load()
-	if now == nil {
+	now := content{s.tree.Load(), s.due}
+	if now.tree == nil {
 		return nil, errClosed
 	}
 	s.updates.Add(1)
-	after, keys, err := s.run(now, fn)
-	if err != nil || len(keys) == 0 {
+	o := writer(now.tree, s.clock.Now())
+	if err := call(fn, o); err != nil || o.writes.Len() == 0 {
 		return nil, err
 	}
+	after := now.apply(o.changes)
 	if err := s.budget.take(after.bytes - now.bytes); err != nil {
+		now.revert(o.changes)
 		return nil, err
 	}
 	s.commits.Add(1)
 	s.tree.Store(after)
-	return keys, nil
-}
-
-// run makes the tree that a transaction leaves.
-func (s *Memory) run(now *tree, fn func(Tx) error) (*tree, []string, error) {
-	o := writer(now, s.clock.Now())
-	if err := call(fn, o); err != nil {
-		return nil, nil, err
-	}
-	if o.writes.Len() == 0 {
-		return now, nil, nil
-	}
-	after := now.copy()
-	after.apply(o.changes)
-	return after, o.keys(), nil
+	return o.keys(), nil
 }
 
 // Replace builds the new content beside the one that serves.
@@ -206,8 +220,8 @@ func (s *Memory) Replace(ctx context.Context, r Replacement) (kept string, err e
 	return "", nil
 }
 
-func (s *Memory) build(ctx context.Context, fill func(func(Entry) error) error) (*treeUpdater, error) {
-	u := &treeUpdater{s, &tree{}}
+func (s *Memory) build(ctx context.Context, fill func(func(Entry) error) error) (*contentUpdater, error) {
+	u := &contentUpdater{s, newContent()}
 	err := fill(func(e Entry) error {
 		if err := errors.Join(ctx.Err(), stored(e)); err != nil {
 			return err
@@ -224,44 +238,46 @@ func (s *Memory) build(ctx context.Context, fill func(func(Entry) error) error) 
 	return u, errors.Join(err, ctx.Err())
 }
 
-// treeUpdater writes a tree that is not in use yet.
-type treeUpdater struct {
+// contentUpdater writes a content that does not serve yet.
+type contentUpdater struct {
 	s *Memory
-	*tree
+	content
 }
 
-func (u *treeUpdater) Update(_ context.Context, fn func(Tx) error) error {
-	after, _, err := u.s.run(u.tree, fn)
+func (u *contentUpdater) Update(_ context.Context, fn func(Tx) error) error {
+	o := writer(u.tree, u.s.clock.Now())
+	err := call(fn, o)
 	if err == nil {
-		u.tree = after
+		u.tree = u.apply(o.changes)
 	}
 	return err
 }
 
 // swapIn lets a content serve, and returns the one before. This is what others
 // wait for.
-func (s *Memory) swapIn(next *treeUpdater, last func(was, now Tx) error) (former *tree, err error) {
+func (s *Memory) swapIn(next *contentUpdater, last func(was, now Tx) error) (former content, err error) {
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	former = s.tree.Load()
-	if former == nil {
-		return nil, errClosed
+	former = content{s.tree.Load(), s.due}
+	if former.tree == nil {
+		return former, errClosed
 	}
 	if last != nil {
-		was := reader(former, s.clock.Now())
+		was := reader(former.tree, s.clock.Now())
 		if err := next.Update(context.Background(), func(now Tx) error { return last(was, now) }); err != nil {
-			return nil, err
+			return former, err
 		}
 	}
 	if err := s.budget.take(next.bytes - former.bytes); err != nil {
-		return nil, err
+		return former, err
 	}
 	s.tree.Store(next.tree)
+	s.due = next.due
 	return former, nil
 }
 
 // swapBack lets the former content serve again.
-func (s *Memory) swapBack(former *tree) error {
+func (s *Memory) swapBack(former content) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	failed := s.tree.Load()
@@ -269,7 +285,8 @@ func (s *Memory) swapBack(former *tree) error {
 		return errClosed
 	}
 	s.budget.used.Add(former.bytes - failed.bytes) // it was there before
-	s.tree.Store(former)
+	s.tree.Store(former.tree)
+	s.due = former.due
 	return nil
 }
 
@@ -284,23 +301,23 @@ func (s *Memory) Sweep(context.Context) (n int, err error) {
 	if now == nil {
 		return 0, errClosed
 	}
-	due := now.due(nanos(s.clock.Now()))
+	due := s.due.expired(nanos(s.clock.Now()))
 	if len(due) == 0 {
 		return 0, nil
 	}
-	after := now.copy()
+	after := content{now.copy(), s.due}
 	for _, key := range due {
 		after.set(key, nil)
 	}
 	_ = s.budget.take(after.bytes - now.bytes) // less
-	s.tree.Store(after)
+	s.tree.Store(after.tree)
 	return len(due), nil
 }
 
-// due are keys of expired entries, those first that expired first.
-func (t *tree) due(at int64) (keys []string) {
-	t.expiry.Scan(func(due string, _ struct{}) bool {
-		if len(keys) >= sweepMost || !expired([]byte(due[:expiryLen]), at) {
+// expired are the keys of entries whose time has passed, those of one sweep.
+func (o *order) expired(at int64) (keys []string) {
+	o.Scan(func(due string, _ struct{}) bool {
+		if len(keys) >= sweepMost || !expired(due, at) {
 			return false
 		}
 		keys = append(keys, due[expiryLen:])

@@ -40,7 +40,12 @@ func reader(s source, now time.Time) *overlay {
 }
 
 func writer(s source, now time.Time) *overlay {
-	return &overlay{source: s, now: now, at: nanos(now), changes: &changes{}}
+	t := &struct {
+		overlay
+		changes
+	}{overlay: overlay{source: s, now: now, at: nanos(now)}}
+	t.overlay.changes = &t.changes
+	return &t.overlay
 }
 
 var errReadOnly = errors.New("store: write in a read transaction")
@@ -204,7 +209,10 @@ func nanos(t time.Time) int64 {
 }
 
 // dueKey is where an entry lies in the order of the expiries.
-func dueKey(key string, raw []byte) []byte { return append(bytes.Clone(raw[:expiryLen]), key...) }
+func dueKey(key string, raw []byte) string { return string(raw[:expiryLen]) + key }
 
 // expired tells whether a key of that order is due.
-func expired(due []byte, at int64) bool { return expiryOf(due) != math.MaxInt64 && expiryOf(due) <= at }
+func expired[S string | []byte](due S, at int64) bool {
+	e := int64(binary.BigEndian.Uint64([]byte(due[:expiryLen])))
+	return e != math.MaxInt64 && e <= at
+}

@@ -9,5 +9,6 @@ func Records() []store.Kind {
 		structures.Kind(store.Named(func(s *Structure) string { return s.ID })),
 		structuresOf.Kind(),
 		structureOf.Kind(),
+		newest.Kind(), placeOf.Kind(),
 	}
 }

@@ -87,7 +87,7 @@ func (r Revocation) keepIn(tx store.Tx, authority string) error {
 		return err
 	}
 	c.State, c.RevokedAt = Revoked, &r.RevokedAt
-	return certificates.Put(tx, r.Serial, c, store.Forever)
+	return keepIn(tx, &c)
 }
 
 // latest is the newest revocation of each authority: while it stays, so do the

@@ -218,6 +218,9 @@ func TestAttack44AnotherFoldersBackupBringsItsAuthorities(t *testing.T) {
 	}
 	newRelyingParty(a, theirs).tokens(nurse, "")
 	newRelyingParty(a, a.demoCertificate()).tokens(nurse, "") // the files were written anew
+	if got := a.demoLogin(); !strings.Contains(got, "899790022349") {
+		t.Errorf("the console's demonstration: %.300s", got)
+	}
 	if status, code := send(t, a.Ready, "PUT", "/backup", own); status != 200 {
 		t.Fatal(status, code)
 	}
@@ -266,4 +269,23 @@ func TestAttack44RevocationsDuringRestoresAreNotLost(t *testing.T) {
 			t.Errorf("%s is %s", serial, c.State)
 		}
 	}
+}
+
+// demoLogin logs the nurse in at the console's demonstration, and returns the
+// page that shows what it received.
+func (s *server) demoLogin() string {
+	s.t.Helper()
+	c := s.browser()
+	c.CheckRedirect = nil
+	stop := *c
+	stop.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := stop.Get(s.ConsoleURL + "/demo/start")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp, err = c.Get(resp.Header.Get("Location") + "&login_hint=" + url.QueryEscape("auto:"+nurse)); err != nil {
+		s.t.Fatal(err)
+	}
+	return text(s.t, resp)
 }
