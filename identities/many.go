@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"pscemu/problem"
 	"pscemu/store"
@@ -130,7 +131,7 @@ func (f *Files) Put(i *Identity, file string) error {
 	if f.source == nil {
 		f.source = map[string]string{}
 	}
-	i.Source, f.source[i.NationalID] = file, file
+	i.Source, f.source[strings.Clone(i.NationalID)] = file, file
 	return f.Add(i)
 }
 
