@@ -47,8 +47,11 @@ func (c *Content) Records() []store.Kind {
 	for _, id := range AuthorityIDs() {
 		out = append(out, revoked(id).Kind(revocation))
 	}
-	return append(out, latest.Kind(), inState.PartKind(), ofClient.PartKind(), ofCard.PartKind(), ofStructure.PartKind(),
-		ofClientIn(Valid).PartKind(), ofClientIn(Revoked).PartKind())
+	out = append(out, latest.Kind(func(_ string, r *Revocation) error { return revocation(r.Serial, r) }))
+	for _, index := range []store.Collection[string]{inState, ofClient, ofClientIn(Valid), ofClientIn(Revoked), ofCard, ofStructure} {
+		out = append(out, index.PartKind(store.Named(func(serial *string) string { return *serial })))
+	}
+	return out
 }
 
 const serverID = "server"
