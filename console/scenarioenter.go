@@ -135,7 +135,7 @@ func (sc *readingScenario) large() bool {
 }
 
 // enterFresh writes into the world that a reset makes, which nobody else sees.
-func (s *Console) enterFresh(ctx context.Context, fresh Fresh, sc *readingScenario, j *job) (then func() error, err error) {
+func (s *Console) enterFresh(ctx context.Context, fresh Fresh, sc *readingScenario, j *job) (func() error, error) {
 	st, err := s.stageFor(fresh, &sc.Scenario)
 	if err != nil {
 		return nil, err
@@ -183,16 +183,19 @@ func (p *ScenarioPerson) check() error {
 	return p.Validate()
 }
 
+// runner runs a command about n entries by its steps.
+type runner func(n int, command func(store.Step) error) error
+
 // enter writes what the scenario stores. It plans before it writes, and plans
 // again when others took a number meanwhile.
-func (st *stage) enter(ctx context.Context, sc *readingScenario, batches func(int, func(store.Step) error) error, j *job) error {
+func (st *stage) enter(ctx context.Context, sc *readingScenario, run runner, j *job) error {
 	for {
 		made, n, err := st.plan(ctx, sc.Generate)
 		if err != nil {
 			return err
 		}
 		n += len(sc.Clients) + sc.people.Len() + 1
-		err = batches(n, func(do store.Step) error { return st.write(do, sc, made, n, j) })
+		err = run(n, func(do store.Step) error { return st.write(do, sc, made, n, j) })
 		if !identities.Again(err) {
 			return err
 		}
@@ -319,7 +322,8 @@ func (st *stage) cardIn(tx store.Tx, nationalID string, wanted ScenarioCard) err
 	if slices.ContainsFunc(all, func(c cards.Card) bool { return c.Type == wanted.Type && c.State == wanted.State }) {
 		return nil
 	}
-	_, err = st.Cards.IssueIn(tx, cards.Request{NationalID: nationalID, Type: wanted.Type, PIN: wanted.PIN, State: wanted.State})
+	r := cards.Request{NationalID: nationalID, Type: wanted.Type, PIN: wanted.PIN, State: wanted.State}
+	_, err = st.Cards.IssueIn(tx, r)
 	return err
 }
 
