@@ -108,20 +108,7 @@ func (s *Console) importPeople(c echo.Context) (any, error) {
 	}
 	fictitious := c.QueryParam("fictitious") == "true"
 	if c.QueryParam("async") == "true" {
-		j, err := s.startJob("import", "/identities?", func(ctx context.Context, j *job) (any, error) {
-			defer scratch.Close()
-			in, err := s.keepImport(ctx, scratch, fictitious, j)
-			if err != nil {
-				return nil, err
-			}
-			defer in.Close()
-			return importResult{in.Len(), notNil(in.Warnings)}, nil
-		})
-		if err != nil {
-			scratch.Close()
-			return nil, err
-		}
-		return sent{}, accepted(c, j)
+		return s.importLater(c, scratch, fictitious)
 	}
 	defer scratch.Close()
 	in, err := s.keepImport(ctx(c), scratch, fictitious, nil)
@@ -130,6 +117,24 @@ func (s *Console) importPeople(c echo.Context) (any, error) {
 	}
 	defer in.Close()
 	return sent{}, s.answerImport(c, in)
+}
+
+// importLater imports in a job, which closes what was put aside.
+func (s *Console) importLater(c echo.Context, scratch *identities.Scratch, fictitious bool) (any, error) {
+	j, err := s.startJob("import", "/identities?", func(ctx context.Context, j *job) (any, error) {
+		defer scratch.Close()
+		in, err := s.keepImport(ctx, scratch, fictitious, j)
+		if err != nil {
+			return nil, err
+		}
+		defer in.Close()
+		return importResult{in.Len(), notNil(in.Warnings)}, nil
+	})
+	if err != nil {
+		scratch.Close()
+		return nil, err
+	}
+	return sent{}, accepted(c, j)
 }
 
 // importResult is what an import came to.

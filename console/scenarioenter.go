@@ -227,15 +227,7 @@ func (st *stage) write(do store.Step, sc *readingScenario, made [][]identities.I
 	done := 0
 	count := func(n int) { done += n; j.progress(done, total) }
 	for page := range slices.Chunk(sc.Clients, identities.Batch) {
-		err := do(func(tx store.Tx) error {
-			for n := range page {
-				if err := st.Clients.PutIn(tx, &page[n]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+		if err := do(func(tx store.Tx) error { return st.clientsIn(tx, page) }); err != nil {
 			return err
 		}
 		count(len(page))
@@ -248,19 +240,30 @@ func (st *stage) write(do store.Step, sc *readingScenario, made [][]identities.I
 	}
 	err := sc.eachPerson(identities.Batch, func(page []ScenarioPerson) error {
 		defer count(len(page))
-		return do(func(tx store.Tx) error {
-			for n := range page {
-				if err := st.personIn(tx, &page[n]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		return do(func(tx store.Tx) error { return st.peopleIn(tx, page) })
 	})
 	if err != nil || sc.Reader == "" {
 		return err
 	}
 	return do(func(tx store.Tx) error { return st.readerIn(tx, sc.Reader) })
+}
+
+func (st *stage) clientsIn(tx store.Tx, page []clients.Client) error {
+	for n := range page {
+		if err := st.Clients.PutIn(tx, &page[n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (st *stage) peopleIn(tx store.Tx, page []ScenarioPerson) error {
+	for n := range page {
+		if err := st.personIn(tx, &page[n]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (st *stage) personIn(tx store.Tx, p *ScenarioPerson) error {

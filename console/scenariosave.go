@@ -326,16 +326,21 @@ func (s *Console) scenarioPage(c echo.Context) error {
 	}
 	var refusal error
 	if load := c.QueryParam("load"); load != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(load)
-		if err == nil {
-			var sc *readingScenario
-			if sc, err = readScenario(bytes.NewReader(raw)); err == nil {
-				sc.close()
-			}
-		}
-		if refusal = err; err == nil {
-			data["Load"] = string(raw)
-		}
+		data["Load"], refusal = linked(load)
 	}
 	return s.formPage(c, "console_scenario", data, refusal)
+}
+
+// linked is the scenario of a link.
+func linked(load string) (string, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(load)
+	if err != nil {
+		return "", scenarioUnreadable(err.Error())
+	}
+	sc, err := readScenario(bytes.NewReader(raw))
+	if err != nil {
+		return "", err
+	}
+	sc.close()
+	return string(raw), nil
 }

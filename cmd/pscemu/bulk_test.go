@@ -209,7 +209,7 @@ func TestALargeSituationIsSavedAndLoadedWhole(t *testing.T) {
 			t.Errorf("%s with reset: another situation", name)
 		}
 	}
-	page := text1(t, s.consoleBrowser(), s.ConsoleURL+"/scenario")
+	page := pageText(t, s.consoleBrowser(), s.ConsoleURL+"/scenario")
 	for _, hook := range []string{"scenario-download", "scenario-no-link", "801 personne"} {
 		if !strings.Contains(page, hook) {
 			t.Errorf("the page lacks %s", hook)
@@ -223,7 +223,8 @@ func TestALargeSituationIsSavedAndLoadedWhole(t *testing.T) {
 	}
 }
 
-func text1(t *testing.T, c *http.Client, address string) string {
+// pageText is what a browser gets.
+func pageText(t *testing.T, c *http.Client, address string) string {
 	t.Helper()
 	resp, err := c.Get(address)
 	if err != nil {
@@ -349,7 +350,7 @@ func TestGenerateAtOnceMakesNobodyTwice(t *testing.T) {
 	}
 }
 
-// job is what the control API tells of a long command.
+// jobNow is what the control API tells of a long command.
 type jobNow struct {
 	ID, State   string
 	Done, Total int
@@ -496,7 +497,7 @@ func TestBulkActionsReachEverybodyOnce(t *testing.T) {
 	if end := s.ended(id); end.State != "done" || end.Done != all+1 || end.Total != all+1 {
 		t.Errorf("%+v", end)
 	}
-	page := text1(t, c, s.ConsoleURL+"/jobs/"+id)
+	page := pageText(t, c, s.ConsoleURL+"/jobs/"+id)
 	for _, want := range []string{fmt.Sprintf("%d sur %d", all, all+1), "file.json", "job-back"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q: %s", want, page)
