@@ -91,14 +91,14 @@ func (s *Console) bulk(c echo.Context) error {
 	}
 	ids := form["id"]
 	q := identities.Query{Text: c.FormValue("q"), Profession: c.FormValue("profession"), Tag: c.FormValue("with")}
-	back := "/identities?" + url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}}.Encode()
+	search := url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}}
 	if c.FormValue("all") != "" {
 		var more bool
 		if ids, more, err = s.found(ctx(c), q); err != nil {
 			return err
 		}
 		if more {
-			j, err := s.startJob("bulk", back, func(ctx context.Context, j *job) (any, error) {
+			j, err := s.startJob("bulk", "/identities?"+search.Encode(), func(ctx context.Context, j *job) (any, error) {
 				return s.bulkFound(ctx, q, do, j)
 			})
 			if err != nil {
@@ -119,7 +119,8 @@ func (s *Console) bulk(c echo.Context) error {
 	if out.Done == 0 {
 		return out.Why
 	}
-	return web.Redirect(c, http.StatusSeeOther, back+"&done="+url.QueryEscape(out.String()))
+	search.Set("done", out.String())
+	return web.Redirect(c, http.StatusSeeOther, "/identities?"+search.Encode())
 }
 
 // atOnce is how many people a bulk action is done to before it answers.
