@@ -123,44 +123,24 @@ func (d *Desk) issueKitIn(tx store.Tx, kit *Kit) ([]Card, error) {
 	return out, nil
 }
 
-// admitIn makes people with numbers that are free.
+// admitIn makes the holders, who share the structures of a random seed, with
+// numbers that are free.
 func (d *Desk) admitIn(tx store.Tx, kit *Kit) ([]identities.Identity, error) {
-	for range 100 {
-		people := kit.people(uint64(rand.Uint32()))
-		free, err := d.people.FreeIn(tx, people)
+	seed, n := uint64(rand.Uint32()), 0
+	out := make([]identities.Identity, len(kit.Cards))
+	for k, c := range kit.Cards {
+		g := &identities.Generator{Seed: seed, Profession: c.Who, Theme: kit.Theme, Structures: 1}
+		i, next, err := d.people.NextIn(tx, g, n, func(i *identities.Identity) bool { return !i.Student() }) // who has a CPS, not a CPF
 		if err != nil {
 			return nil, err
 		}
-		if free {
-			_, err := d.people.AddIn(tx, people)
-			return people, err
-		}
-	}
-	return nil, problem.New(problem.Internal, "kit-no-numbers", "no free test numbers were found")
-}
-
-// people are the holders, who share the structures of the seed.
-func (k *Kit) people(seed uint64) []identities.Identity {
-	out := make([]identities.Identity, len(k.Cards))
-	for n, c := range k.Cards {
-		g := &identities.Generator{Seed: seed, Profession: c.Who, Theme: k.Theme, Structures: 1}
-		i := qualified(g, n)
 		for extra := 1; len(i.Exercises[0].Activities) < c.Activities; extra++ {
 			a := g.Person(1000*extra + n).MainActivity()
 			i.Exercises[0].Activities = append(i.Exercises[0].Activities, a)
 		}
-		i.Tags, i.Notes = append(i.Tags, "kit", k.Name), strings.TrimSpace(k.Label+" "+c.Label)
-		out[n] = *i
+		i.Tags, i.Notes = append(i.Tags, "kit", kit.Name), strings.TrimSpace(kit.Label+" "+c.Label)
+		out[k], n = *i, next
 	}
-	return out
-}
-
-// qualified is the n-th person of the generator, or the next who no longer
-// learns: a kit holds CPS, not CPF.
-func qualified(g *identities.Generator, n int) *identities.Identity {
-	for ; ; n += 100 {
-		if i := g.Person(n); !i.Student() {
-			return i
-		}
-	}
+	_, err := d.people.AddIn(tx, out)
+	return out, err
 }

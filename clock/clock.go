@@ -104,6 +104,14 @@ func (c *Adjustable) Apply(to Change) error {
 	return nil
 }
 
+// With is a copy of the clock that was changed.
+func (c *Adjustable) With(to Change) (*Adjustable, error) {
+	c.mu.RLock()
+	out := &Adjustable{start: c.start, offset: c.offset, frozen: c.frozen}
+	c.mu.RUnlock()
+	return out, out.Apply(to)
+}
+
 // Offset shifts the clock by d against the machine's and lets it run.
 func (c *Adjustable) Offset(d time.Duration) error { return c.Apply(Change{Offset: &d}) }
 

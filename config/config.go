@@ -55,7 +55,7 @@ type Settings struct {
 type Limits struct {
 	MaxBody        int `name:"max-body" default:"1" help:"largest body of a request, in MiB" form:"[1-9][0-9]{0,3}"`
 	MaxHeader      int `name:"max-header" default:"64" help:"largest header of a request, in KiB" form:"[1-9][0-9]{0,3}"`
-	MaxImport      int `name:"max-import" default:"64" help:"largest body of an import, in MiB" form:"[1-9][0-9]{0,4}"`
+	MaxImport      int `name:"max-import" default:"64" help:"largest body of an import or a scenario, in MiB" form:"[1-9][0-9]{0,4}"`
 	MaxStore       int `name:"max-store" default:"8192" help:"how much the data file may hold, all spaces together, and the largest state or backup, in MiB" form:"[1-9][0-9]{0,6}"`
 	MemoryLimit    int `name:"memory-limit" default:"0" help:"memory that the program tries to stay below, in MiB; what is stored in memory may take half of it; 0 for no limit" form:"0|[1-9][0-9]{1,6}"`
 	MaxLogins      int `name:"max-logins" default:"10000" help:"how many login pages may be open at once" form:"[1-9][0-9]{0,6}"`

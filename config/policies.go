@@ -88,6 +88,13 @@ func (l *Live) Changed() map[string]string {
 	return out
 }
 
+// With is a copy in which these policies are changed.
+func (l *Live) With(values map[string]string) (*Live, error) {
+	next := NewLive(l.began)
+	next.loaded.Store(l.loaded.Load())
+	return next, next.Patch(values)
+}
+
 // Check refuses what Replace would.
 func (l *Live) Check(values map[string]string) error { return NewLive(l.began).Patch(values) }
 

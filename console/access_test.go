@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -73,7 +74,9 @@ func TestTheSystemTellsWhoseAConnectionIs(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	for _, network := range []string{"tcp4", "tcp"} {
-		client := &http.Client{Transport: &http.Transport{Dial: func(_, at string) (net.Conn, error) { return net.Dial(network, at) }, DisableKeepAlives: true}}
+		client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, at string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, at)
+		}, DisableKeepAlives: true}}
 		resp, err := client.Get(server.URL)
 		if err != nil {
 			t.Fatal(err)

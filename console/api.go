@@ -55,11 +55,11 @@ type file struct {
 }
 
 func (s *Console) routes() []route {
-	return slices.Concat(s.orderRoutes(), s.journalRoutes(), s.stateRoutes(), s.spaceRoutes(), s.scenarioRoutes(), s.doctorRoutes(), s.clientRoutes(), []route{
+	return slices.Concat(s.orderRoutes(), s.journalRoutes(), s.stateRoutes(), s.spaceRoutes(), s.scenarioRoutes(), s.doctorRoutes(), s.clientRoutes(), s.jobRoutes(), []route{
 		{"GET", "/identities", "List people; ?q searches, ?profession&tag filter, ?limit&after pages", s.listIdentities},
 		{"POST", "/identities", "Create a person", s.createIdentity},
-		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means, quiet}; the same seed gives the same people", s.generate},
-		{"POST", "/identities/import", "Import people: our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction; all of them, or none; ?fictitious=true replaces real numbers and names", s.importPeople},
+		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means, quiet}; the same seed gives the same people in an empty world; numbers that are taken are left out, and next is where to go on from", s.generate},
+		{"POST", "/identities/import", "Import people: our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction; all of them, or none; ?fictitious=true replaces real numbers and names; ?async=true answers 202 with a job", s.importPeople},
 		{"GET", "/identities/export", "Export people; ?format=json, yaml, csv, annuaire, userinfo or fhir; ?q&profession&tag filter", func(c echo.Context) (any, error) { return sent{}, s.exportPeople(c) }},
 		{"GET", "/codes", "The code tables", s.codeTables},
 		{"GET", "/codes/:table", "The codes of a table; ?q= searches", s.codes},

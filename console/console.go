@@ -10,6 +10,7 @@ import (
 	"net/http/pprof"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -31,12 +32,14 @@ import (
 	"pscemu/provider/journal"
 	"pscemu/provider/oidc"
 	"pscemu/static"
+	"pscemu/store"
 	"pscemu/telemetry"
 	"pscemu/web"
 )
 
 // Parts are what the console drives.
 type Parts struct {
+	Store    store.Store
 	Clock    *clock.Adjustable
 	People   *identities.People
 	ECPS     *ecps.Service
@@ -74,6 +77,8 @@ type Console struct {
 	sessions *sessions
 	routed   map[string]bool // method and pattern of every route
 	visitors
+	jobs     jobs
+	entering sync.Mutex // one scenario at a time
 }
 
 // New makes the console.
@@ -120,7 +125,7 @@ func (s *Console) bodyLimit(next echo.HandlerFunc) echo.HandlerFunc {
 		switch path := c.Request().URL.Path; {
 		case path == "/api/v1/backup" || path == "/api/v1/state":
 			setting, most = "max-store", s.Limits.Store()
-		case strings.HasSuffix(path, "/identities/import"):
+		case strings.HasSuffix(path, "/identities/import") || path == "/api/v1/scenarios":
 			setting, most = "max-import", s.Limits.Import()
 		}
 		return provider.BoundBody(c, setting, most, next)

@@ -1,6 +1,9 @@
 package console
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+)
 
 // FuzzParseScenario: a scenario is read, or refused with a reason; nothing else.
 func FuzzParseScenario(f *testing.F) {
@@ -8,7 +11,8 @@ func FuzzParseScenario(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if s, err := parseScenario(raw); err == nil && s == nil {
+		s, err := readScenario(bytes.NewReader(raw))
+		if err == nil && s == nil {
 			t.Error("neither a scenario nor an error")
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu/cards/pki"
+	"pscemu/config"
 	"pscemu/problem"
 	"pscemu/provider"
 	"pscemu/provider/faults"
@@ -190,10 +191,19 @@ func (s *Console) putFaults(c echo.Context) (any, error) {
 
 // orderFaults refuses what would not strike behind a closed door.
 func (s *Console) orderFaults(list []faults.Fault) error {
-	if len(list) > 0 && !s.Settings.Policies(nil, nil).DoorFaults {
-		return problem.New(problem.Forbidden, "door-closed", "this test door is closed").Got("--strict or door-faults=false").Do("open it: PATCH /api/v1/doors, or restart without --strict")
+	if len(list) > 0 {
+		if err := faultsAllowed(s.Settings); err != nil {
+			return err
+		}
 	}
 	return s.Faults.Replace(list)
+}
+
+func faultsAllowed(settings *config.Live) error {
+	if settings.Policies(nil, nil).DoorFaults {
+		return nil
+	}
+	return problem.New(problem.Forbidden, "door-closed", "this test door is closed").Got("--strict or door-faults=false").Do("open it: PATCH /api/v1/doors, or restart without --strict")
 }
 
 func (s *Console) loginsPage(c echo.Context) error {

@@ -1,8 +1,11 @@
 package console
 
 import (
+	"bufio"
 	"cmp"
+	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -15,20 +18,11 @@ import (
 	"pscemu/identities/fhir"
 	"pscemu/identities/nomenclature"
 	"pscemu/problem"
+	"pscemu/store"
 )
 
 // maxBatch is how many people one call generates: a command goes on with from.
 const maxBatch = 5000
-
-// generate makes people with the means asked for. Those who are there already
-// stay as they are.
-func (s *Console) generate(c echo.Context) (any, error) {
-	in := generation{Count: 1}
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return s.generated(c, in)
-}
 
 // generation is an order of people.
 type generation struct {
@@ -43,12 +37,14 @@ type generation struct {
 	Quiet      bool           `json:"quiet,omitempty"` // the answer holds no people
 }
 
-func (s *Console) generated(c echo.Context, in generation) (any, error) {
+// generator checks the order, and is what carries it out.
+func (in *generation) generator() (*identities.Generator, error) {
 	if in.Means == nil {
 		in.Means = []string{"ecps", "card"}
 	}
-	if in.Count < 1 || in.Count > maxBatch || in.From < 0 || in.From+in.Count > identities.MaxGenerated {
-		return nil, problem.New(problem.Invalid, "count-invalid", "this many people cannot be made at once").Want("a count from 1 to 5000; go on with from")
+	if in.Count < 1 || in.Count > maxBatch || in.From < 0 || in.From >= identities.MaxGenerated {
+		return nil, problem.New(problem.Invalid, "count-invalid", "this many people cannot be made at once").
+			Got(fmt.Sprintf("count %d, from %d", in.Count, in.From)).Want("a count from 1 to 5000, and from below 8000000; go on with the next of the answer")
 	}
 	for _, m := range in.Means {
 		if m != "ecps" && m != "card" {
@@ -56,69 +52,195 @@ func (s *Console) generated(c echo.Context, in generation) (any, error) {
 		}
 	}
 	g := &identities.Generator{Seed: in.Seed, Profession: in.Profession, Theme: in.Theme, Mix: in.Mix, Traps: in.Traps}
-	if err := g.Check(); err != nil {
+	return g, g.Check()
+}
+
+// generate makes people with the means asked for, behind the numbers that are
+// taken, and answers with those it stored and the number to go on from.
+func (s *Console) generate(c echo.Context) (any, error) {
+	in := generation{Count: 1}
+	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	people := make([]identities.Identity, in.Count)
-	for n := range people {
-		people[n] = *g.Person(in.From + n)
-	}
-	added, err := s.People.AddAll(ctx(c), people)
+	g, err := in.generator()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.equip(c, added, in.Means); err != nil {
+	made, err := s.People.Generate(ctx(c), g, in.From, in.Count, s.equip(in.Means))
+	if err != nil {
 		return nil, err
 	}
-	if in.Quiet {
-		people = nil
-	}
-	rows := make([]Person, len(people))
-	for n := range people {
-		rows[n] = Person{Identity: people[n], Name: people[n].Name(), Means: in.Means}
-	}
-	return items{rows, ""}, nil
-}
-
-func (s *Console) equip(c echo.Context, people []identities.Identity, means []string) error {
-	if slices.Contains(means, "ecps") {
-		if err := s.ECPS.ActivateAll(ctx(c), people, cards.DefaultPIN); err != nil {
-			return err
+	out := struct {
+		Items []Person `json:"items"`
+		Count int      `json:"count"`
+		Next  int      `json:"next"` // to go on from
+	}{[]Person{}, len(made.People), made.Next}
+	if !in.Quiet {
+		for _, i := range made.People {
+			out.Items = append(out.Items, Person{Identity: i, Name: i.Name(), Means: in.Means})
 		}
 	}
-	if slices.Contains(means, "card") {
-		return s.Cards.IssueAll(ctx(c), people)
-	}
-	return nil
+	return out, nil
 }
 
-func (s *Console) importPeople(c echo.Context) (any, error) {
-	raw, err := io.ReadAll(c.Request().Body)
-	if err != nil {
-		return nil, err
-	}
-	in, err := identities.ParseImport(raw)
-	if err != nil {
-		return nil, err
-	}
-	if c.QueryParam("fictitious") == "true" {
-		for n := range in.People {
-			if warning := identities.MakeFictitious(&in.People[n]); warning != "" {
-				in.Warnings = append(in.Warnings, warning)
+// equip gives people these means within a transaction.
+func (p *Parts) equip(means []string) func(store.Tx, []identities.Identity) error {
+	return func(tx store.Tx, people []identities.Identity) error {
+		if slices.Contains(means, "ecps") {
+			if err := p.ECPS.ActivateAllIn(tx, people, cards.DefaultPIN); err != nil {
+				return err
 			}
 		}
+		if slices.Contains(means, "card") {
+			return p.Cards.IssueAllIn(tx, people)
+		}
+		return nil
 	}
-	if err := s.People.PutAll(ctx(c), in.People); err != nil {
+}
+
+// importPeople reads the whole import and judges it before it changes anything;
+// it keeps all the people, or none.
+func (s *Console) importPeople(c echo.Context) (any, error) {
+	scratch, err := spooled(c)
+	if err != nil {
 		return nil, err
 	}
-	rows := make([]Person, len(in.People))
-	for n := range in.People {
-		rows[n] = s.person(ctx(c), &in.People[n])
+	fictitious := c.QueryParam("fictitious") == "true"
+	if c.QueryParam("async") == "true" {
+		j, err := s.startJob("import", "/identities?", func(ctx context.Context, j *job) (any, error) {
+			defer scratch.Close()
+			in, err := s.keepImport(ctx, scratch, fictitious, j)
+			if err != nil {
+				return nil, err
+			}
+			defer in.Close()
+			return importResult{in.Len(), notNil(in.Warnings)}, nil
+		})
+		if err != nil {
+			scratch.Close()
+			return nil, err
+		}
+		return sent{}, accepted(c, j)
 	}
-	return struct {
-		Items    []Person `json:"items"`
-		Warnings []string `json:"warnings"`
-	}{rows, slices.Clip(append([]string{}, in.Warnings...))}, nil
+	defer scratch.Close()
+	in, err := s.keepImport(ctx(c), scratch, fictitious, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	return sent{}, s.answerImport(c, in)
+}
+
+// importResult is what an import came to.
+type importResult struct {
+	Count    int      `json:"count"`
+	Warnings []string `json:"warnings"`
+}
+
+// String tells it on a page.
+func (r importResult) String() string {
+	return fmt.Sprintf("%d identités, %d avertissements", r.Count, len(r.Warnings))
+}
+
+// keepImport judges an import and keeps it. The caller closes it.
+func (s *Console) keepImport(ctx context.Context, scratch *identities.Scratch, fictitious bool, j *job) (*identities.Import, error) {
+	raw, err := scratch.Open()
+	if err != nil {
+		return nil, err
+	}
+	in, err := s.People.OpenImport(ctx, raw, fictitious)
+	if err != nil {
+		return nil, err
+	}
+	err = identities.InBatches(ctx, s.Store, "import", in.Len(), func(do store.Step) error {
+		return s.People.Keep(in, do, func(n int) { j.progress(n, in.Len()) })
+	})
+	if err != nil {
+		in.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// answerImport answers with the people of an import, as they are now.
+func (s *Console) answerImport(c echo.Context, in *identities.Import) error {
+	return answerStream(c, http.StatusCreated, echo.MIMEApplicationJSON, func(w *bufio.Writer) error {
+		_, _ = w.WriteString(`{"items":[`) // what fails is kept by the writer
+		separator := ""
+		err := in.Pages(identities.Batch, func(page []identities.Kept) error {
+			rows, err := s.persons(ctx(c), page)
+			for _, row := range rows {
+				raw, err := json.Marshal(row)
+				if err != nil {
+					return err
+				}
+				_, _ = w.WriteString(separator)
+				_, _ = w.Write(raw)
+				separator = ","
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		raw, err := json.Marshal(notNil(in.Warnings))
+		_, _ = w.WriteString(`],"warnings":` + string(raw) + "}\n")
+		return err
+	})
+}
+
+func notNil(list []string) []string { return append([]string{}, list...) }
+
+// persons are people with their means, read in one transaction.
+func (s *Console) persons(ctx context.Context, page []identities.Kept) (out []Person, err error) {
+	return out, s.Store.View(ctx, func(tx store.Tx) error {
+		for _, who := range page {
+			i, err := who.Identity()
+			if err != nil {
+				return err
+			}
+			p := Person{Identity: i, Name: i.Name(), Means: []string{}}
+			if _, err := s.ECPS.DeviceIn(tx, i.NationalID); err == nil {
+				p.Means = append(p.Means, "ecps")
+			}
+			if serials, err := s.Cards.SerialsIn(tx, i.NationalID); err == nil && len(serials) > 0 {
+				p.Means = append(p.Means, "card")
+			}
+			out = append(out, p)
+		}
+		return nil
+	})
+}
+
+// spooled keeps a body aside, however large it may be.
+func spooled(c echo.Context) (*identities.Scratch, error) {
+	s := &identities.Scratch{}
+	if _, err := io.Copy(s, c.Request().Body); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// answerStream answers with what fn writes, as it writes it. A failure after the
+// first bytes have left breaks the answer off, so that nobody takes it for whole.
+func answerStream(c echo.Context, status int, kind string, fn func(*bufio.Writer) error) error {
+	r := c.Response()
+	r.Header().Set(echo.HeaderContentType, kind)
+	r.Status = status // which the first bytes send
+	w := bufio.NewWriterSize(r, 64<<10)
+	err := fn(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err != nil && r.Committed {
+		panic(http.ErrAbortHandler)
+	}
+	if err != nil {
+		r.Header().Del(echo.HeaderContentType)
+		r.Header().Del(echo.HeaderContentDisposition)
+	}
+	return err
 }
 
 // exportPeople writes them as they are read, however many.
@@ -136,19 +258,20 @@ func (s *Console) exportPeople(c echo.Context) error {
 		}
 		return problem.New(problem.Invalid, "format-unknown", "no such format").Got(name).Want(strings.Join(names, ", "))
 	}
-	attachment(c, format.File, format.MediaType)
-	c.Response().WriteHeader(http.StatusOK)
-	return format.Write(c.Response(), func(fn func(*identities.Identity) error) error { return s.People.Each(ctx(c), q, "", fn) })
+	return s.export(c, q, format.File, format.MediaType, format.Write)
 }
 
 func (s *Console) exportFHIR(c echo.Context, q identities.Query) error {
-	people, err := s.People.List(ctx(c), q, "", 0)
-	if err != nil {
-		return err
-	}
-	attachment(c, "identites.fhir.json", "application/fhir+json")
-	c.Response().WriteHeader(http.StatusOK)
-	return json.NewEncoder(c.Response()).Encode(fhir.Export(s.fhirBase(), people))
+	return s.export(c, q, "identites.fhir.json", "application/fhir+json", func(w io.Writer, each identities.Each) error {
+		return fhir.Write(w, s.fhirBase(), each)
+	})
+}
+
+func (s *Console) export(c echo.Context, q identities.Query, name, kind string, write func(io.Writer, identities.Each) error) error {
+	attachment(c, name, kind)
+	return answerStream(c, http.StatusOK, kind, func(w *bufio.Writer) error {
+		return write(w, func(fn func(*identities.Identity) error) error { return s.People.Each(ctx(c), q, "", fn) })
+	})
 }
 
 // attachment makes the answer a file to keep. Its name is letters, digits and

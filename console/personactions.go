@@ -1,24 +1,30 @@
 package console
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"sync"
+	"slices"
 
 	"github.com/labstack/echo/v4"
-	"golang.org/x/sync/errgroup"
 
 	"pscemu/cards"
 	"pscemu/identities"
 	"pscemu/problem"
+	"pscemu/store"
 	"pscemu/web"
 )
 
 // personAction gives the person a means, deletes them or brings them back.
 func (s *Console) personAction(c echo.Context) error {
 	id := param(c, "id")
-	if err := s.act(c, c.Param("action"), id); err != nil {
+	do, err := s.deed(c, c.Param("action"))
+	if err == nil {
+		err = s.Store.Update(ctx(c), func(tx store.Tx) error { return do(tx, id) })
+	}
+	if err != nil {
 		return err
 	}
 	if c.Param("action") == "delete" {
@@ -27,84 +33,159 @@ func (s *Console) personAction(c echo.Context) error {
 	return web.Redirect(c, http.StatusSeeOther, "/identities/"+url.PathEscape(id))
 }
 
-// act does one thing to one person.
-func (s *Console) act(c echo.Context, action, id string) (err error) {
+// deed does one thing to one person within a transaction.
+type deed func(tx store.Tx, id string) error
+
+// deed is what a form asks for.
+func (s *Console) deed(c echo.Context, action string) (deed, error) {
 	switch action {
 	case "ecps":
-		_, err = s.ECPS.Activate(ctx(c), id, cards.DefaultPIN)
-	case "card":
-		err = s.giveCard(c, id)
+		return func(tx store.Tx, id string) error { _, err := s.ECPS.ActivateIn(tx, id, cards.DefaultPIN); return err }, nil
+	case "card": // the type asked for, or the one that goes with the person
+		kind := c.FormValue("type")
+		return func(tx store.Tx, id string) error {
+			_, err := s.Cards.IssueIn(tx, cards.Request{NationalID: id, Type: kind})
+			return err
+		}, nil
 	case "delete":
-		err = s.People.Delete(ctx(c), id)
+		return s.People.DeleteIn, nil
 	case "restore":
-		_, err = s.People.Restore(ctx(c), id)
+		return func(tx store.Tx, id string) error { _, err := s.People.RestoreIn(tx, id); return err }, nil
 	case "tag", "untag":
-		err = s.People.Tag(ctx(c), id, c.FormValue("tag"), action == "tag")
+		tag := c.FormValue("tag")
+		return func(tx store.Tx, id string) error { return s.People.TagIn(tx, id, tag, action == "tag") }, nil
 	case "behaviour":
-		var b identities.Behaviour
-		if b, err = identities.ParseBehaviour(c.FormValue("behaviour"), c.FormValue("after")); err == nil {
-			err = s.People.SetBehaviour(ctx(c), id, b)
-		}
-	default:
-		err = echo.ErrNotFound
+		b, err := identities.ParseBehaviour(c.FormValue("behaviour"), c.FormValue("after"))
+		return func(tx store.Tx, id string) error { return s.People.SetBehaviourIn(tx, id, b) }, err
 	}
-	return err
+	return nil, echo.ErrNotFound
 }
 
-// giveCard issues the type asked for, or the one that goes with the person.
-func (s *Console) giveCard(c echo.Context, id string) error {
-	_, err := s.Cards.Issue(ctx(c), cards.Request{NationalID: id, Type: c.FormValue("type")})
-	return err
+// bulkResult is what a bulk action came to: those it cannot be done to are
+// counted, with the first reason.
+type bulkResult struct {
+	Done int            `json:"done"`
+	All  int            `json:"all"`
+	Why  *problem.Error `json:"why,omitempty"`
+}
+
+// String tells it on a page.
+func (r bulkResult) String() string {
+	said := fmt.Sprintf("%d sur %d", r.Done, r.All)
+	if r.Why != nil {
+		said += " — " + r.Why.Error()
+	}
+	return said
 }
 
 // bulk does one thing to the people ticked, or to all whom the search finds.
-// Those it cannot be done to are counted, with the first reason.
+// When these are many it goes on as a job, which a page shows.
 func (s *Console) bulk(c echo.Context) error {
 	form, err := c.FormParams()
 	if err != nil {
 		return err
 	}
+	do, err := s.deed(c, c.FormValue("action"))
+	if err != nil {
+		return err
+	}
 	ids, q := form["id"], identities.Query{Text: c.FormValue("q"), Profession: c.FormValue("profession"), Tag: c.FormValue("with")}
+	back := "/identities?" + url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}}.Encode()
 	if c.FormValue("all") != "" {
-		ids = nil
-		err := s.People.Each(ctx(c), q, "", func(i *identities.Identity) error { ids = append(ids, i.NationalID); return nil })
-		if err != nil {
+		var more bool
+		if ids, more, err = s.found(ctx(c), q); err != nil {
 			return err
+		}
+		if more {
+			j, err := s.startJob("bulk", back, func(ctx context.Context, j *job) (any, error) { return s.bulkFound(ctx, q, do, j) })
+			if err != nil {
+				return err
+			}
+			return web.Redirect(c, http.StatusSeeOther, "/jobs/"+j.ID)
 		}
 	}
 	if len(ids) == 0 {
 		return problem.New(problem.Invalid, "nobody-chosen", "nobody was chosen").Do("tick people, or all that were found")
 	}
-	done, why := s.actOnAll(c, c.FormValue("action"), ids)
-	if done == 0 {
-		return why
+	var out bulkResult
+	for page := range slices.Chunk(ids, identities.Batch) {
+		if err := s.bulkPage(ctx(c), page, do, &out); err != nil {
+			return err
+		}
 	}
-	said := fmt.Sprintf("%d sur %d", done, len(ids))
-	if why != nil {
-		said += " — " + problem.From(why).Error()
+	if out.Done == 0 {
+		return out.Why
 	}
-	back := url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}, "done": {said}}
-	return web.Redirect(c, http.StatusSeeOther, "/identities?"+back.Encode())
+	return web.Redirect(c, http.StatusSeeOther, back+"&done="+url.QueryEscape(out.String()))
 }
 
-// actOnAll does it to many at once: the store commits them together.
-func (s *Console) actOnAll(c echo.Context, action string, ids []string) (done int, why error) {
-	var mu sync.Mutex
-	var group errgroup.Group
-	group.SetLimit(64)
-	for _, id := range ids {
-		group.Go(func() error {
-			err := s.act(c, action, id)
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				done++
-			} else if why == nil {
-				why = err
-			}
-			return nil
-		})
+// found are the first people whom a search finds, and whether there are more.
+func (s *Console) found(ctx context.Context, q identities.Query) (ids []string, more bool, err error) {
+	const atOnce = 2 * identities.Batch
+	people, err := s.People.List(ctx, q, "", atOnce+1)
+	for n := range people {
+		ids = append(ids, people[n].NationalID)
 	}
-	_ = group.Wait() // the first error is kept in why
-	return done, why
+	return ids, len(ids) > atOnce, err
+}
+
+// bulkFound does one thing to all whom a search finds, page by page.
+func (s *Console) bulkFound(ctx context.Context, q identities.Query, do deed, j *job) (any, error) {
+	total := 0
+	err := s.People.Each(ctx, q, "", func(*identities.Identity) error { total++; return nil })
+	if err != nil {
+		return nil, err
+	}
+	var out bulkResult
+	var page []string
+	flush := func() error {
+		err := s.bulkPage(ctx, page, do, &out)
+		page = page[:0]
+		j.progress(out.All, total)
+		return err
+	}
+	err = s.People.Each(ctx, q, "", func(i *identities.Identity) error {
+		if page = append(page, i.NationalID); len(page) == identities.Batch {
+			return flush()
+		}
+		return nil
+	})
+	if err == nil {
+		err = flush()
+	}
+	return out, err
+}
+
+// bulkPage does one thing to some people in one transaction. When somebody is
+// refused it is done person by person.
+func (s *Console) bulkPage(ctx context.Context, ids []string, do deed, out *bulkResult) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	err := s.Store.Update(ctx, func(tx store.Tx) error {
+		for _, id := range ids {
+			if err := do(tx, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		out.Done, out.All = out.Done+len(ids), out.All+len(ids)
+		return nil
+	}
+	for _, id := range ids {
+		err := s.Store.Update(ctx, func(tx store.Tx) error { return do(tx, id) })
+		var refusal *problem.Error
+		switch {
+		case err == nil:
+			out.Done++
+		case !errors.As(err, &refusal) || refusal.Kind == problem.Internal:
+			return err
+		case out.Why == nil:
+			out.Why = refusal
+		}
+		out.All++
+	}
+	return nil
 }

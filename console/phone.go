@@ -298,7 +298,8 @@ func (s *Console) outboxPage(c echo.Context) error {
 			}
 		}
 	}
-	return s.page(c, http.StatusOK, "console_outbox", map[string]any{"Title": "Courriels et SMS", "Messages": rows, "Part": part})
+	return s.page(c, http.StatusOK, "console_outbox", map[string]any{
+		"Title": "Courriels et SMS", "Messages": rows, "Part": part})
 }
 
 // newestMails are everybody's, by pages, or a person's, of whom few are kept.

@@ -16,7 +16,8 @@ import (
 type State interface {
 	Dump(ctx context.Context) (*Whole, error)
 	Restore(ctx context.Context, by string, r io.Reader) error
-	Reset(ctx context.Context) error
+	// Reset begins anew; more may be nil.
+	Reset(ctx context.Context, more *Beginning) error
 	Backup(ctx context.Context) (*Whole, error)
 	RestoreBackup(ctx context.Context, by string, r io.Reader) (*Restored, error)
 	// Announcement is all that ready.json holds.
@@ -90,7 +91,7 @@ func (s *Console) restoreBackup(c echo.Context) (any, error) {
 }
 
 func (s *Console) reset(c echo.Context) (any, error) {
-	return nil, s.State.Reset(ctx(c))
+	return nil, s.State.Reset(ctx(c), nil)
 }
 
 // by says who asks: a command, a bearer of the token, or a page of the console.

@@ -56,7 +56,7 @@ func (e *Emulator) become(ctx context.Context, b becoming) (*console.Restored, e
 		if again := errors.Join(e.set(before), e.reload(context.WithoutCancel(ctx))); again != nil {
 			slog.Error("the former content", "error", again)
 		}
-		err = problem.New(problem.Internal, "restore-put-back", "the new content cannot serve; the former was put back and serves").
+		err = problem.New(problem.Internal, "restore-put-back", "the new content cannot serve; the former was put back").
 			Got(err.Error()).Do("mend that and try again")
 	}
 	if err != nil {
@@ -101,14 +101,16 @@ func (e *Emulator) fill(ctx context.Context, b becoming, put func(store.Entry) e
 // tell writes into log and journal who put what in the place of everything. A
 // reset leaves the journal empty.
 func (e *Emulator) tell(ctx context.Context, b becoming, r *console.Restored) {
-	detail := map[string]string{"what": b.what, "by": b.by, "bytes": strconv.FormatInt(b.size, 10), "entries": strconv.Itoa(r.Entries)}
+	size, entries := strconv.FormatInt(b.size, 10), strconv.Itoa(r.Entries)
+	detail := map[string]string{"what": b.what, "by": b.by, "bytes": size, "entries": entries}
 	if !b.madeAt.IsZero() {
 		detail["made_at"] = b.madeAt.Format(time.RFC3339)
 	}
 	if r.Kept != "" {
 		detail["kept"] = r.Kept
 	}
-	slog.InfoContext(ctx, "everything was replaced", "what", b.what, "by", b.by, "bytes", b.size, "entries", r.Entries, "made_at", b.madeAt, "kept", r.Kept)
+	slog.InfoContext(ctx, "everything was replaced",
+		"what", b.what, "by", b.by, "bytes", b.size, "entries", r.Entries, "made_at", b.madeAt, "kept", r.Kept)
 	if b.what != "reset" {
 		e.journal.Add(ctx, "", "restore", detail, nil)
 	}

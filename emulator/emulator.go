@@ -180,7 +180,7 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 	if err != nil {
 		return err
 	}
-	c := console.New(console.Parts{Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, Orders: e.orders, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal, Faults: e.faults,
+	c := console.New(console.Parts{Store: e.store, Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, Orders: e.orders, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal, Faults: e.faults,
 		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces, Pprof: e.settings.Pprof, Limits: e.settings.Limits, Metrics: e.metrics, Tracer: e.tracer, Link: e.settings.ConsoleAccess == "link", NewLink: e.linked})
 	e.ready.OpenURL = c.OpenURL()
 	// Before anything new can begin: what is under way then is an earlier run's.

@@ -1,8 +1,8 @@
 package emulator
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -14,6 +14,7 @@ import (
 	"pscemu/config"
 	"pscemu/identities"
 	"pscemu/problem"
+	"pscemu/store"
 )
 
 // follow loads the folder of identity files, and goes on watching it. What
@@ -60,30 +61,42 @@ func (e *Emulator) loadFolder(ctx context.Context, dir, seen string) (string, er
 	if err != nil || now == seen {
 		return now, err
 	}
-	var people []identities.Identity
+	var people identities.Files
+	defer people.Close()
 	for _, f := range files {
 		raw, err := config.ReadRegular(f, e.settings.Import())
 		if err != nil {
 			slog.Warn("identity file skipped", "file", f, "reason", err)
 			continue
 		}
-		in, err := identities.ParseImport(raw)
-		if err != nil {
-			return now, fmt.Errorf("%s: %w", f, err)
-		}
-		for _, i := range in.People {
-			i.Source = filepath.Base(f)
-			people = append(people, i)
-		}
-		for _, w := range in.Warnings {
-			slog.Warn("identity file", "file", f, "warning", w)
+		if err := readPeople(&people, f, raw); err != nil {
+			return now, err
 		}
 	}
-	added, err := e.people.Follow(ctx, people)
+	err = e.people.Follow(ctx, &people, func(tx store.Tx, added []identities.Identity) error {
+		if err := e.ecps.ActivateAllIn(tx, added, cards.DefaultPIN); err != nil {
+			return err
+		}
+		return e.cards.IssueAllIn(tx, added)
+	})
+	if problem.Is(err, "store-claimed") || problem.Is(err, "store-replaced") {
+		return seen, err // another long command was in the way: again in a moment
+	}
+	return now, err
+}
+
+// readPeople adds the people of a file.
+func readPeople(to *identities.Files, file string, raw []byte) error {
+	warnings, err := identities.ReadImport(bytes.NewReader(raw), func(i *identities.Identity) error {
+		return to.Put(i, filepath.Base(file))
+	})
 	if err != nil {
-		return now, err
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	return now, errors.Join(e.ecps.ActivateAll(ctx, added, cards.DefaultPIN), e.cards.IssueAll(ctx, added))
+	for _, w := range warnings {
+		slog.Warn("identity file", "file", file, "warning", w)
+	}
+	return nil
 }
 
 // identityFiles lists what is called like an identity file, and a text that

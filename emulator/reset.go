@@ -3,26 +3,65 @@ package emulator
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
+	"pscemu/clock"
+	"pscemu/config"
+	"pscemu/console"
 	"pscemu/provider/clients"
 	"pscemu/store"
 )
 
 // Reset takes the world back to its personas: people, cards, clients, orders,
 // logins, clock, settings, faults and journal begin anew. The new world is made
-// beside this one, which serves meanwhile.
-func (e *Emulator) Reset(ctx context.Context) error {
+// beside this one, which serves meanwhile. more, unless nil, is written into it.
+func (e *Emulator) Reset(ctx context.Context, more *console.Beginning) error {
 	e.whole.Lock()
 	defer e.whole.Unlock()
-	fresh, err := e.afresh(ctx)
+	c := e.clock.AsStarted()
+	fresh, end, err := e.freshStore(c, more)
 	if err != nil {
 		return err
 	}
-	_, err = e.become(ctx, becoming{what: "reset", set: e.beginAnew, each: func(fn func(store.Entry) error) error {
+	defer end()
+	if err := e.afresh(ctx, c, fresh); err != nil {
+		return err
+	}
+	then := func() error { return nil }
+	if more != nil {
+		then, err = more.Write(console.Fresh{Store: fresh, Clock: c, Settings: config.NewLive(e.settings)})
+		if err != nil {
+			return err
+		}
+	}
+	set := func() error { return errors.Join(e.beginAnew(), then()) }
+	_, err = e.become(ctx, becoming{what: "reset", set: set, each: func(fn func(store.Entry) error) error {
 		return fresh.View(ctx, func(tx store.Tx) error { return store.Everything(tx, fn) })
 	}})
 	return err
+}
+
+// freshStore is where a fresh world is made: in memory, or in a file of its own
+// when it is too much for that and the world itself lies in a file. It is
+// dropped by the function that comes with it.
+func (e *Emulator) freshStore(c clock.Clock, more *console.Beginning) (store.Store, func(), error) {
+	if more == nil || !more.Many || e.at.folder == "" || e.settings.Memory {
+		s := store.NewMemory(c)
+		return s, func() { _ = s.Close() }, nil
+	}
+	dir, err := os.MkdirTemp(string(e.at.folder), "pscemu-fresh-*")
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := store.OpenBolt(filepath.Join(dir, "fresh.db"), c)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, nil, err
+	}
+	return s, func() { _ = s.Close(); _ = os.RemoveAll(dir) }, nil
 }
 
 // beginAnew takes clock, settings and faults back to what they were at the start.
@@ -31,40 +70,43 @@ func (e *Emulator) beginAnew() error {
 	return errors.Join(e.live.Replace(nil), e.faults.Replace(nil))
 }
 
-// afresh makes a world as it is at the start, in memory, with what of this one
-// outlives a reset.
-func (e *Emulator) afresh(ctx context.Context) (*store.Memory, error) {
-	c := e.clock.AsStarted()
-	fresh := store.NewMemory(c)
+// afresh makes a world as it is at the start, with what of this one outlives a
+// reset.
+func (e *Emulator) afresh(ctx context.Context, c *clock.Adjustable, fresh store.Store) error {
 	if err := e.carryOver(ctx, fresh, c.Now()); err != nil {
-		return nil, err
+		return err
 	}
 	at := e.at
 	at.folder = "" // it writes no files
 	w, err := newWorld(e.version, e.settings, c, fresh, at)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := parallel(func() error { return w.demoClient(ctx) }, func() error { return w.personas(ctx) }); err != nil {
-		return nil, err
+		return err
 	}
-	return fresh, w.reloadFolder(ctx)
+	return w.reloadFolder(ctx)
 }
 
 // carryOver copies what applications were configured with: keys, authorities,
 // the demo client and the certificates that were issued for it.
-func (e *Emulator) carryOver(ctx context.Context, to *store.Memory, now time.Time) error {
+func (e *Emulator) carryOver(ctx context.Context, to store.Store, now time.Time) error {
 	kept, err := e.pki.EntriesFor(ctx, DemoID)
 	if err != nil {
 		return err
 	}
 	err = e.store.View(ctx, func(tx store.Tx) error {
-		for _, prefix := range []string{"keys/", "signing-keys/", demoSerial.Prefix(), seeded.Key("demo-client"), clients.Key(DemoID)} {
+		demo := []string{demoSerial.Prefix(), seeded.Key("demo-client"), clients.Key(DemoID)}
+		for _, prefix := range append(demo, "keys/", "signing-keys/") {
 			list, err := tx.List(prefix, "", 1000)
 			if err != nil {
 				return err
 			}
-			kept = append(kept, list...)
+			for _, entry := range list {
+				if strings.HasSuffix(prefix, "/") || entry.Key == prefix { // else of a client whose id begins so
+					kept = append(kept, entry)
+				}
+			}
 		}
 		return nil
 	})

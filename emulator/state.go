@@ -119,7 +119,8 @@ func (e *Emulator) Restore(ctx context.Context, by string, in io.Reader) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.alone(ctx, becoming{what: "state", by: by, size: file.size, each: doc.each, judge: judge, bad: stateUnreadable,
+	_, err = e.alone(ctx, becoming{what: "state", by: by, size: file.size,
+		each: doc.each, judge: judge, bad: stateUnreadable,
 		set: func() error { return e.set(doc.State) }})
 	return err
 }

@@ -1,6 +1,7 @@
 package identities
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -114,33 +115,62 @@ func (i *Identity) annuaireRow(b *bytes.Buffer, e Exercise, a Activity) {
 	b.WriteString("\n")
 }
 
-// parseAnnuaire reads an extraction: its columns by their titles, in any
-// order; those it does not know are named in a warning.
-func parseAnnuaire(raw []byte) (*Imported, error) {
-	out, t := &Imported{}, table{}
+// readAnnuaire reads an extraction: its columns by their titles, in any order;
+// those it does not know are named in a warning.
+func readAnnuaire(s *source, fn func(*Identity) error) (warnings []string, err error) {
+	var ids together
+	if _, err := eachLine(s, func(fields, row []string) error {
+		if at := slices.Index(fields, idWhole); at < len(row) {
+			return ids.row(unguard(row[at]))
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	var kept []string
+	t := table{scattered: ids.not, emit: func(i *Identity) error {
+		kept = append(kept, i.tolerate()...)
+		return fn(i)
+	}}
+	if warnings, err = eachLine(s, t.takeAnnuaire); err == nil {
+		err = t.flush()
+	}
+	return append(warnings, kept...), err
+}
+
+// eachLine calls fn for each row, with the fields of its columns; it returns
+// which columns were left aside.
+func eachLine(s *source, fn func(fields, row []string) error) (warnings []string, err error) {
+	in, err := s.open()
+	if err != nil {
+		return nil, err
+	}
 	var fields []string
-	for line := range bytes.Lines(raw) {
-		row := strings.Split(strings.TrimRight(string(line), "\r\n"), "|")
-		if fields == nil {
-			var err error
-			if fields, out.Warnings, err = annuaireFields(row); err != nil {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
+		row := strings.Split(strings.TrimRight(lines.Text(), "\r\n"), "|")
+		switch {
+		case fields == nil:
+			if fields, warnings, err = annuaireFields(row); err != nil {
 				return nil, err
 			}
-			continue
-		}
-		if len(row) == 1 && row[0] == "" {
-			continue
-		}
-		if err := t.takeAnnuaire(fields, row); err != nil {
-			return nil, err
+		case len(row) == 1 && row[0] == "":
+		default:
+			if err := fn(fields, row); err != nil {
+				return nil, err
+			}
 		}
 	}
-	for n := range t.people {
-		out.Warnings = append(out.Warnings, t.people[n].tolerate()...)
+	if err := lines.Err(); err != nil {
+		return nil, problem.New(problem.Invalid, "import-invalid", "the extraction cannot be read").Got(err.Error()).
+			Want(fmt.Sprintf("lines of %d bytes at most", maxLine))
 	}
-	out.People = t.people
-	return out, nil
+	return warnings, nil
 }
+
+// maxLine bounds a line of an extraction.
+const maxLine = 1 << 20
 
 // annuaireFields says, column by column, which field it holds, "" for none.
 func annuaireFields(titles []string) (fields, warnings []string, err error) {

@@ -178,10 +178,14 @@ func fill(to any, cells map[string]string) {
 	}
 }
 
-// table gathers rows into people.
+// table gathers rows into people. Who is complete is handed over; where a
+// person's rows are not together, nobody is complete before the last row.
 type table struct {
-	people []Identity
-	at     map[string]int
+	scattered bool
+	emit      func(*Identity) error
+	count     int
+	people    []Identity
+	at        map[string]int
 }
 
 // person finds who a row is about, or begins them.
@@ -189,12 +193,19 @@ func (t *table) person(id string, begin func(*Identity) error) (*Identity, error
 	if n, there := t.at[id]; there {
 		return &t.people[n], nil
 	}
-	if len(t.people) == MaxImport {
-		return nil, tooMany(MaxImport + 1)
+	if !t.scattered {
+		if err := t.flush(); err != nil {
+			return nil, err
+		}
 	}
+	if t.count == MaxImport {
+		return nil, tooMany()
+	}
+	t.count++
 	i := Identity{NationalID: id, Behaviour: Behaviour{Action: Ask}}
 	if err := begin(&i); err != nil {
-		return nil, problem.New(problem.Invalid, "import-invalid", fmt.Sprintf("person %d cannot be read", len(t.people)+1)).Got(id + ": " + err.Error())
+		return nil, problem.New(problem.Invalid, "import-invalid", fmt.Sprintf("person %d cannot be read", t.count)).
+			Got(id + ": " + err.Error())
 	}
 	if t.at == nil {
 		t.at = map[string]int{}
@@ -202,6 +213,41 @@ func (t *table) person(id string, begin func(*Identity) error) (*Identity, error
 	t.at[id] = len(t.people)
 	t.people = append(t.people, i)
 	return &t.people[len(t.people)-1], nil
+}
+
+// flush hands over who is there.
+func (t *table) flush() error {
+	for n := range t.people {
+		if err := t.emit(&t.people[n]); err != nil {
+			return err
+		}
+	}
+	t.people = t.people[:0]
+	clear(t.at)
+	return nil
+}
+
+// together tells whether the rows of each person stand one behind the other,
+// from their ids in the rows' order.
+type together struct {
+	last string
+	seen map[string]bool
+	not  bool
+}
+
+func (t *together) row(id string) error {
+	if t.seen == nil {
+		t.seen = map[string]bool{}
+	}
+	if id == t.last && len(t.seen) > 0 {
+		return nil
+	}
+	if t.not = t.not || t.seen[id]; len(t.seen) > MaxImport {
+		return tooMany()
+	}
+	t.last = strings.Clone(id) // not the whole row
+	t.seen[t.last] = true
+	return nil
 }
 
 // join adds an activity to the exercise that has the same fields, or begins
@@ -220,9 +266,41 @@ func (i *Identity) join(e Exercise, a Activity) {
 	}
 }
 
-func parseCSV(raw []byte) (*Imported, error) {
-	in := csv.NewReader(bytes.NewReader(raw))
-	if line, _, _ := bytes.Cut(raw, []byte("\n")); bytes.Count(line, []byte(";")) > bytes.Count(line, []byte(",")) {
+func readCSV(s *source, fn func(*Identity) error) error {
+	var ids together
+	at := -1
+	err := eachRow(s, func(header, row []string) error {
+		if at < 0 {
+			at = slices.Index(header, "national_id")
+		}
+		return ids.row(unguard(row[at]))
+	})
+	if err != nil {
+		return err
+	}
+	t := table{scattered: ids.not, emit: fn}
+	cells := map[string]string{}
+	err = eachRow(s, func(header, row []string) error {
+		for n, name := range header {
+			cells[name] = unguard(row[n])
+		}
+		return t.take(cells)
+	})
+	if err != nil {
+		return err
+	}
+	return t.flush()
+}
+
+// eachRow calls fn for each row of the CSV, with the columns' names.
+func eachRow(s *source, fn func(header, row []string) error) error {
+	buffered, err := s.open()
+	if err != nil {
+		return err
+	}
+	line := firstLine(buffered)
+	in := csv.NewReader(buffered)
+	if bytes.Count(line, []byte(";")) > bytes.Count(line, []byte(",")) {
 		in.Comma = ';'
 	}
 	header, err := in.Read()
@@ -230,23 +308,19 @@ func parseCSV(raw []byte) (*Imported, error) {
 		err = checkColumns(header)
 	}
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "import-columns", "the columns are not those of an export").Got(err.Error()).Want(strings.Join(csvColumns(), ",")).Do("begin from `pscemu identities export --format csv`")
+		return problem.New(problem.Invalid, "import-columns", "the columns are not those of an export").Got(err.Error()).
+			Want(strings.Join(csvColumns(), ",")).Do("begin from `pscemu identities export --format csv`")
 	}
-	var t table
-	for {
+	for in.ReuseRecord = true; ; {
 		row, err := in.Read()
 		if err == io.EOF {
-			return &Imported{People: t.people}, nil
+			return nil
 		}
 		if err != nil {
-			return nil, problem.New(problem.Invalid, "import-invalid", "the CSV cannot be read").Got(err.Error())
+			return problem.New(problem.Invalid, "import-invalid", "the CSV cannot be read").Got(err.Error())
 		}
-		cells := map[string]string{}
-		for n, name := range header {
-			cells[name] = unguard(row[n])
-		}
-		if err := t.take(cells); err != nil {
-			return nil, err
+		if err := fn(header, row); err != nil {
+			return err
 		}
 	}
 }

@@ -1,16 +1,19 @@
 package identities
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 
-	"github.com/goccy/go-yaml"
-
+	"pscemu/identities/yamltext"
 	"pscemu/problem"
 )
 
@@ -23,91 +26,222 @@ type Imported struct {
 // MaxImport is the most people one import may hold.
 const MaxImport = 200_000
 
-// ParseImport reads people, all of them or none, in the format it finds: JSON
-// or YAML in our own form (one person, a list, or {"items": […]} as a listing
-// gives it), a UserInfo as Pro Santé Connect answers it, CSV as an export has
-// it, or the Annuaire Santé's extraction.
+// ParseImport reads people as ReadImport does, and keeps them in memory.
 func ParseImport(raw []byte) (*Imported, error) {
-	raw = bytes.TrimPrefix(bytes.TrimSpace(raw), []byte("\ufeff"))
-	in, err := parserFor(raw)(raw)
-	if err != nil {
-		return nil, err
-	}
-	if len(in.People) > MaxImport {
-		return nil, tooMany(len(in.People))
-	}
-	seen := make(map[string]int, len(in.People))
-	for n, i := range in.People {
-		if before, twice := seen[i.NationalID]; twice {
-			return nil, problem.New(problem.Invalid, "identity-twice", fmt.Sprintf("persons %d and %d have the same national id", before+1, n+1)).Got(i.NationalID).Do("keep one of them")
-		}
-		seen[i.NationalID] = n
-	}
-	return in, nil
-}
-
-// parserFor judges by the first line.
-func parserFor(raw []byte) func([]byte) (*Imported, error) {
-	line, _, _ := bytes.Cut(raw, []byte("\n"))
-	switch {
-	case len(raw) == 0:
-		return func([]byte) (*Imported, error) {
-			return nil, problem.New(problem.Invalid, "import-empty", "there is nothing to import").Want("people as JSON, YAML, CSV or an extraction of the Annuaire Santé")
-		}
-	case raw[0] == '{' || raw[0] == '[':
-		return parseJSON
-	case bytes.Contains(line, []byte("|")):
-		return parseAnnuaire
-	case raw[0] == '-' || raw[0] == '#' || bytes.ContainsRune(line, ':'):
-		return parseYAML
-	}
-	return parseCSV
-}
-
-func tooMany(n int) error {
-	return problem.New(problem.Invalid, "import-too-many", "the import holds too many people").Got(fmt.Sprint(n)).Want(fmt.Sprintf("%d at most", MaxImport)).Do("split it")
-}
-
-func parseJSON(raw []byte) (*Imported, error) {
-	rows, err := jsonRows(raw)
-	if err != nil {
-		return nil, err
-	}
 	out := &Imported{}
-	for n, row := range rows {
-		i, warnings, err := parsePerson(row)
-		if err != nil {
-			return nil, problem.New(problem.Invalid, "import-invalid", fmt.Sprintf("person %d cannot be read", n+1)).Got(err.Error()).Want("the JSON that `pscemu identities export` writes, or a UserInfo")
-		}
-		out.People, out.Warnings = append(out.People, *i), append(out.Warnings, warnings...)
+	warnings, err := ReadImport(bytes.NewReader(raw), func(i *Identity) error {
+		out.People = append(out.People, *i)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	out.Warnings = warnings
 	return out, nil
 }
 
-func jsonRows(raw []byte) ([]json.RawMessage, error) {
-	var rows []json.RawMessage
-	var listing struct{ Items []json.RawMessage }
-	bad := func(err error) error {
-		return problem.New(problem.Invalid, "import-invalid", "the import is no JSON").Got(err.Error()).Want("one person, a list of people, or a UserInfo")
-	}
-	if raw[0] == '[' {
-		if err := json.Unmarshal(raw, &rows); err != nil {
-			return nil, bad(err)
+// ReadImport reads people one by one, in the format it finds: JSON or YAML in
+// our own form (one person, a list, or {"items": […]} as a listing gives it), a
+// UserInfo as Pro Santé Connect answers it, CSV as an export has it, or the
+// Annuaire Santé's extraction. It returns what was left aside. fn is called for
+// people of an import that may yet turn out to be wrong.
+func ReadImport(r io.ReadSeeker, fn func(*Identity) error) (warnings []string, err error) {
+	seen := map[string]int{}
+	return read(&source{r}, func(i *Identity) error {
+		if len(seen) == MaxImport {
+			return tooMany()
 		}
-		return rows, nil
+		if before, twice := seen[i.NationalID]; twice {
+			return problem.New(problem.Invalid, "identity-twice", fmt.Sprintf("persons %d and %d have the same national id", before+1, len(seen)+1)).
+				Got(i.NationalID).Do("keep one of them")
+		}
+		seen[i.NationalID] = len(seen)
+		return fn(i)
+	})
+}
+
+// source is a text that can be read again.
+type source struct{ io.ReadSeeker }
+
+// open begins to read, behind the space and the mark of byte order in front.
+func (s *source) open() (*bufio.Reader, error) {
+	if _, err := s.Seek(0, io.SeekStart); err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(raw, &listing); err != nil {
-		return nil, bad(err)
+	in := bufio.NewReaderSize(s, 64<<10)
+	for {
+		c, _, err := in.ReadRune()
+		if err != nil {
+			return in, nil // nothing more, which is found again
+		}
+		if c != '\ufeff' && !unicode.IsSpace(c) {
+			return in, in.UnreadRune()
+		}
 	}
-	if listing.Items != nil {
-		return listing.Items, nil
+}
+
+// firstLine is the beginning of the first line.
+func firstLine(in *bufio.Reader) []byte {
+	line, _ := in.Peek(in.Size()) // what there is
+	line, _, _ = bytes.Cut(line, []byte("\n"))
+	return line
+}
+
+// read judges the format by the first line.
+func read(s *source, fn func(*Identity) error) ([]string, error) {
+	in, err := s.open()
+	if err != nil {
+		return nil, err
 	}
-	return []json.RawMessage{raw}, nil
+	line := firstLine(in)
+	switch {
+	case len(line) == 0:
+		return nil, problem.New(problem.Invalid, "import-empty", "there is nothing to import").
+			Want("people as JSON, YAML, CSV or an extraction of the Annuaire Santé")
+	case line[0] == '{' || line[0] == '[':
+		return readJSON(s, fn)
+	case bytes.Contains(line, []byte("|")):
+		return readAnnuaire(s, fn)
+	case line[0] == '-' || line[0] == '#' || bytes.ContainsRune(line, ':'):
+		return readYAML(s, fn)
+	}
+	return nil, readCSV(s, fn)
+}
+
+func tooMany() error {
+	return problem.New(problem.Invalid, "import-too-many", "the import holds too many people").
+		Got(fmt.Sprintf("more than %d", MaxImport)).Want(fmt.Sprintf("%d at most", MaxImport)).Do("split it")
+}
+
+func readJSON(s *source, fn func(*Identity) error) (warnings []string, err error) {
+	n := 0
+	err = jsonRows(s, func(row json.RawMessage) error {
+		n++
+		i, more, err := parsePerson(row)
+		if err != nil {
+			return problem.New(problem.Invalid, "import-invalid", fmt.Sprintf("person %d cannot be read", n)).Got(err.Error()).
+				Want("the JSON that `pscemu identities export` writes, or a UserInfo")
+		}
+		warnings = append(warnings, more...)
+		return fn(i)
+	})
+	return warnings, err
+}
+
+// errRow marks an error of who takes the rows, which is told as it is.
+type errRow struct{ error }
+
+// jsonRows calls fn for each person of a list or a listing, or for the only one.
+func jsonRows(s *source, fn func(json.RawMessage) error) error {
+	in, err := s.open()
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(in)
+	begin, err := d.Token()
+	listed := begin == json.Delim('[')
+	switch {
+	case err != nil:
+	case listed:
+		err = rows(d, fn)
+	default:
+		listed, err = items(d, fn)
+	}
+	if err == nil {
+		_, err = d.Token()
+	}
+	var row errRow
+	switch {
+	case errors.As(err, &row):
+		return row.error
+	case err == nil:
+		err = errors.New("something behind its end")
+	case errors.Is(err, io.EOF) && listed:
+		return nil
+	case errors.Is(err, io.EOF) && begin == json.Delim('{'):
+		return onlyRow(s, fn)
+	}
+	return problem.New(problem.Invalid, "import-invalid", "the import is no JSON").Got(err.Error()).
+		Want("one person, a list of people, or a UserInfo")
+}
+
+// rows reads the members of a list to its end.
+func rows(d *json.Decoder, fn func(json.RawMessage) error) error {
+	for d.More() {
+		var row json.RawMessage
+		if err := d.Decode(&row); err != nil {
+			return cut(err)
+		}
+		if err := fn(row); err != nil {
+			return errRow{err}
+		}
+	}
+	_, err := d.Token()
+	return cut(err)
+}
+
+// items reads an object to its end: the list of a listing, if there is one.
+func items(d *json.Decoder, fn func(json.RawMessage) error) (listed bool, err error) {
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return listed, cut(err)
+		}
+		if name, _ := key.(string); !listed && strings.EqualFold(name, "items") {
+			if begin, err := d.Token(); err != nil || begin != json.Delim('[') {
+				return false, cmp.Or(cut(err), errors.New("items is no list"))
+			}
+			listed = true
+			if err := rows(d, fn); err != nil {
+				return listed, err
+			}
+			continue
+		}
+		var other json.RawMessage
+		if err := d.Decode(&other); err != nil {
+			return listed, cut(err)
+		}
+	}
+	_, err = d.Token()
+	return listed, cut(err)
+}
+
+// cut tells the end of a text within a value from the end behind it.
+func cut(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// onlyRow reads an object that is one person.
+func onlyRow(s *source, fn func(json.RawMessage) error) error {
+	in, err := s.open()
+	if err != nil {
+		return err
+	}
+	var row json.RawMessage
+	if err := json.NewDecoder(in).Decode(&row); err != nil {
+		return err
+	}
+	return fn(row)
 }
 
 // parsePerson reads one person; unknown keys are an error in our own form and
 // a warning in a UserInfo, which comes from elsewhere.
 func parsePerson(raw []byte) (*Identity, []string, error) {
+	own := struct {
+		*Identity
+		// What a listing adds is derived: it may come back.
+		Name  json.RawMessage `json:"name"`
+		Means json.RawMessage `json:"means"`
+	}{Identity: &Identity{}}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	err := d.Decode(&own)
+	if err == nil && own.NationalID != "" {
+		return own.Identity, nil, nil
+	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &keys); err != nil {
 		return nil, nil, err
@@ -115,17 +249,7 @@ func parsePerson(raw []byte) (*Identity, []string, error) {
 	if keys["national_id"] == nil && (keys["SubjectNameID"] != nil || keys["preferred_username"] != nil) {
 		return parseUserInfo(raw, keys)
 	}
-	i := &Identity{}
-	// What a listing adds is derived: it may come back.
-	delete(keys, "name")
-	delete(keys, "means")
-	own, err := json.Marshal(keys)
-	if err != nil {
-		return nil, nil, err
-	}
-	d := json.NewDecoder(bytes.NewReader(own))
-	d.DisallowUnknownFields()
-	return i, nil, d.Decode(i)
+	return own.Identity, nil, err
 }
 
 func parseUserInfo(raw []byte, keys map[string]json.RawMessage) (*Identity, []string, error) {
@@ -228,13 +352,14 @@ func writeJSON(w io.Writer, each Each, form func(*Identity) any) error {
 }
 
 func writeYAML(w io.Writer, each Each) error {
+	var text []byte
 	return each(func(i *Identity) error {
-		raw, err := json.Marshal([]*Identity{i})
+		raw, err := json.Marshal(i)
 		if err == nil {
-			raw, err = yaml.JSONToYAML(raw)
+			text, err = yamltext.AppendItem(text[:0], raw, 0)
 		}
 		if err == nil {
-			_, err = w.Write(raw)
+			_, err = w.Write(text)
 		}
 		return err
 	})

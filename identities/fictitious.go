@@ -13,6 +13,11 @@ import (
 // that belongs to nobody, and leaves out how to reach them; what they do and
 // where stays. The same person becomes the same fictitious one each time.
 func MakeFictitious(i *Identity) (warning string) {
+	return disguise(i, func(string) bool { return false })
+}
+
+// disguise is MakeFictitious with another number than those that are taken.
+func disguise(i *Identity, taken func(id string) bool) (warning string) {
 	if CheckFictitious(i.NationalID) == nil {
 		return ""
 	}
@@ -20,6 +25,11 @@ func MakeFictitious(i *Identity) (warning string) {
 	_, _ = hash.Write([]byte(i.NationalID)) // never fails
 	number := 1_000_000 + int(hash.Sum64()%MaxGenerated)
 	rpps := testRPPS(number)
+	for taken("8" + rpps) {
+		_, _ = hash.Write([]byte{0})
+		number = 1_000_000 + int(hash.Sum64()%MaxGenerated)
+		rpps = testRPPS(number)
+	}
 	civil := (&Generator{}).civil(rand.New(rand.NewPCG(hash.Sum64(), 0)), number)
 	family := i.FamilyName
 	i.NationalID, i.FamilyName, i.GivenName, i.Email, i.Mobile = "8"+rpps, civil.FamilyName, civil.GivenName, civil.Email, civil.Mobile

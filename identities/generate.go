@@ -172,6 +172,15 @@ func (g *Generator) Person(n int) *Identity {
 	return i
 }
 
+// quickID is the national id of the n-th person where it can be told without
+// making them: of everybody but staff. Else it is "".
+func (g *Generator) quickID(n int) string {
+	if g.Profession != "" && professionOf(g.Profession) == nil || g.Profession == "" && (g.Mix != nil || g.Theme != "") {
+		return "" // staff may be drawn
+	}
+	return "8" + testRPPS(testNumber(g.Seed, n))
+}
+
 // civil is who the person is, whatever they do.
 func (g *Generator) civil(r *rand.Rand, number int) *Identity {
 	d := data()

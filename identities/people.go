@@ -1,6 +1,7 @@
 package identities
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -97,66 +98,39 @@ func (p *People) DeriveIn(tx store.Tx, i *Identity) error {
 // replace writes a person, unless a file holds them; who is new has a test
 // number.
 func replace(tx store.Tx, i Identity) error {
-	there, err := Collection.Get(tx, i.NationalID)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		err = CheckFictitious(i.NationalID)
-	case err == nil:
-		err = there.notFromFile()
-	}
-	if err != nil {
+	if _, err := replaceable(tx, i.NationalID); err != nil {
 		return err
 	}
 	i.Source = ""
 	return Collection.Put(tx, i.NationalID, i, store.Forever)
 }
 
+// replaceable refuses to write a person whom a file holds, or who is new with a
+// number that may be a real one. It returns what is stored of them.
+func replaceable(tx store.Tx, id string) (there []byte, err error) {
+	there, err = tx.Get(Collection.Key(id))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, CheckFictitious(id)
+	case err != nil || !fromFile(there):
+		return there, err
+	}
+	var i Identity
+	if err := json.Unmarshal(there, &i); err != nil {
+		return nil, err
+	}
+	return there, i.notFromFile()
+}
+
+// fromFile tells whether a person, as they are stored, may come from a file:
+// within JSON these bytes are a key, and no text.
+func fromFile(raw []byte) bool { return bytes.Contains(raw, []byte(`"source":"`)) }
+
 func (i *Identity) notFromFile() error {
 	if i.Source == "" {
 		return nil
 	}
 	return problem.New(problem.Conflict, "identity-from-file", "this person comes from a file").Got(i.Source).Do("change the file; the emulator watches it")
-}
-
-// Follow makes the people of files what the files say: those who left them are
-// removed, as long as they came from one. It returns who is new.
-func (p *People) Follow(ctx context.Context, people []Identity) (added []Identity, err error) {
-	named := map[string]string{}
-	for _, i := range people {
-		if other := named[i.NationalID]; other != "" {
-			return nil, problem.New(problem.Invalid, "identity-twice", "two files hold the same person").Got(i.NationalID + " in " + other + " and " + i.Source).Do("keep one of them")
-		}
-		named[i.NationalID] = i.Source
-	}
-	if err := validateAll(people, CheckFictitious); err != nil {
-		return nil, err
-	}
-	err = p.store.Update(ctx, func(tx store.Tx) error {
-		added = nil
-		all, err := Collection.List(tx, "", 1<<30)
-		if err != nil {
-			return err
-		}
-		there := map[string]bool{}
-		for _, i := range all {
-			there[i.NationalID] = true
-			if i.Source != "" && named[i.NationalID] == "" {
-				if err := Collection.Delete(tx, i.NationalID); err != nil {
-					return err
-				}
-			}
-		}
-		for _, i := range people {
-			if !there[i.NationalID] {
-				added = append(added, i)
-			}
-			if err := Collection.Put(tx, i.NationalID, i, store.Forever); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return added, err
 }
 
 // Create keeps a new person, and refuses one who is there already.
@@ -188,34 +162,17 @@ func known(tx store.Tx, id string) (bool, error) {
 	return err == nil, err
 }
 
-// PutAll validates and keeps people in one transaction: all of them, or none.
-// The error names the first that cannot be.
+// PutAll validates and keeps a few people in one transaction: all of them, or
+// none. The error names the first that cannot be.
 func (p *People) PutAll(ctx context.Context, people []Identity) error {
-	if err := validateAll(people, nil); err != nil {
-		return err
-	}
 	return p.store.Update(ctx, func(tx store.Tx) error {
-		for n, i := range people {
-			if err := replace(tx, i); err != nil {
-				return nth(n, i.NationalID, err)
+		for n := range people {
+			if err := p.PutIn(tx, &people[n]); err != nil {
+				return nth(n, people[n].NationalID, err)
 			}
 		}
 		return nil
 	})
-}
-
-// validateAll validates people, and their national ids by a further rule.
-func validateAll(people []Identity, also func(id string) error) error {
-	for n := range people {
-		err := people[n].Validate()
-		if err == nil && also != nil {
-			err = also(people[n].NationalID)
-		}
-		if err != nil {
-			return nth(n, people[n].NationalID, err)
-		}
-	}
-	return nil
 }
 
 // nth says which of many people an error is about.
@@ -223,16 +180,6 @@ func nth(n int, id string, err error) error {
 	bad := *problem.From(err)
 	bad.Reason = fmt.Sprintf("person %d (%.60s): %s", n+1, id, bad.Reason)
 	return &bad
-}
-
-// AddAll keeps the people who are not there yet, in one transaction, and
-// returns them; the others stay as they are.
-func (p *People) AddAll(ctx context.Context, people []Identity) (added []Identity, err error) {
-	err = p.store.Update(ctx, func(tx store.Tx) error {
-		added, err = p.AddIn(tx, people)
-		return err
-	})
-	return added, err
 }
 
 // AddIn keeps the people who are not there yet, and returns them.
@@ -251,16 +198,6 @@ func (p *People) AddIn(tx store.Tx, people []Identity) ([]Identity, error) {
 		added = append(added, i)
 	}
 	return added, nil
-}
-
-// FreeIn tells whether nobody has one of these people's national ids.
-func (p *People) FreeIn(tx store.Tx, people []Identity) (bool, error) {
-	for _, i := range people {
-		if there, err := known(tx, i.NationalID); err != nil || there {
-			return false, err
-		}
-	}
-	return true, nil
 }
 
 // Delete removes a person, who can be brought back for a while.

@@ -3,6 +3,7 @@ package provider
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,8 +15,9 @@ import (
 )
 
 // readAhead is up to which limit a body of unknown length is read before
-// anybody looks at it, so that one that is too large is refused as a whole.
-const readAhead = 1 << 30
+// anybody looks at it, so that one that is too large is refused as a whole. What
+// may be larger is put aside by who takes it.
+const readAhead = 4 << 20
 
 // smallBody is up to which length a body is read before anybody looks at it;
 // there is room for a few above tinyBody at once.
@@ -93,7 +95,7 @@ func BoundBody(c echo.Context, setting string, most int64, next echo.HandlerFunc
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	case r.ContentLength < 0:
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, most)
+		r.Body = &bounded{http.MaxBytesReader(c.Response(), r.Body, most), tooLarge("more")}
 	}
 	err := next(c)
 	if late := boundsOf(c).Late(); late != nil {
@@ -133,6 +135,21 @@ const pageBody = 64 << 10
 // forAnybody tells the endpoints where no client shows who it is.
 func forAnybody(path string) bool {
 	return !strings.HasPrefix(path, RealmPath+"/") || path == RealmPath+"/protocol/openid-connect/auth"
+}
+
+// bounded is a body whose end comes too late: reading fails with the refusal.
+type bounded struct {
+	io.ReadCloser
+	refusal error
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		err = errors.Join(b.refusal, err)
+	}
+	return n, err
 }
 
 func (s *Server) bodyLimit(next echo.HandlerFunc) echo.HandlerFunc {

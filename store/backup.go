@@ -53,7 +53,8 @@ type BackupWriter struct {
 func NewBackupWriter(w io.Writer, program string, madeAt time.Time) (*BackupWriter, error) {
 	b := &BackupWriter{sum: sha256.New()}
 	b.w = bufio.NewWriterSize(io.MultiWriter(w, b.sum), 1<<16)
-	head, err := json.Marshal(BackupInfo{Format: backupFormat, Schema: schemaVersion, Program: program, MadeAt: madeAt.UTC()})
+	info := BackupInfo{Format: backupFormat, Schema: schemaVersion, Program: program, MadeAt: madeAt.UTC()}
+	head, err := json.Marshal(info)
 	if err != nil {
 		return nil, err
 	}

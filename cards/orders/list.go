@@ -77,3 +77,14 @@ func (d *Desk) List(ctx context.Context, after string, limit int) (out []Order, 
 func (d *Desk) Count(ctx context.Context, most int) (int, error) {
 	return newest.Count(ctx, d.store, most)
 }
+
+// placed refuses a place that is not this order's.
+func placed(place, id string) error {
+	if _, err := store.ParseNewestFirst(place); err != nil {
+		return err
+	}
+	if place[store.MomentLen:] != "-"+id {
+		return errors.New("the place " + place + " is not that of the order " + id)
+	}
+	return nil
+}

@@ -9,5 +9,7 @@ func Records() []store.Kind {
 		structures.Kind(store.Named(func(s *Structure) string { return s.ID })),
 		structuresOf.Kind(),
 		structureOf.Kind(),
+		newest.Kind(func(at string, id *string) error { return placed(at, *id) }),
+		placeOf.Kind(func(id string, at *string) error { return placed(*at, id) }),
 	}
 }

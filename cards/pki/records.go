@@ -47,6 +47,10 @@ func (c *Content) Records() []store.Kind {
 	for _, id := range AuthorityIDs() {
 		out = append(out, revoked(id).Kind(revocation))
 	}
+	out = append(out, latest.Kind(func(_ string, r *Revocation) error { return revocation(r.Serial, r) }))
+	for _, index := range []store.Collection[string]{inState, ofClient, ofClientIn(Valid), ofClientIn(Revoked), ofCard, ofStructure} {
+		out = append(out, index.PartKind(store.Named(func(serial *string) string { return *serial })))
+	}
 	return out
 }
 
@@ -130,38 +134,53 @@ func revocation(id string, r *Revocation) error {
 // EntriesFor are the entries of the authorities, and of the certificates that
 // were issued for this client: what a reset leaves.
 func (p *PKI) EntriesFor(ctx context.Context, client string) (out []store.Entry, err error) {
-	err = p.store.View(ctx, func(tx store.Tx) error {
-		out, err = tx.List(authorities.Prefix(), "", 1000)
-		return err
-	})
+	all := func(store.Entry) (bool, error) { return true, nil }
+	issued := func(e store.Entry) (bool, error) {
+		c, err := certificates.Decode(e.Value)
+		return c.ClientID == client, err
+	}
+	made := func(e store.Entry) (bool, error) {
+		c, err := apart.Decode(e.Value)
+		return c.ClientID == client, err
+	}
 	for _, from := range []struct {
 		prefix string
-		client func(raw []byte) (string, error)
-	}{
-		{certificates.Prefix(), func(raw []byte) (string, error) { c, err := certificates.Decode(raw); return c.ClientID, err }},
-		{apart.Prefix(), func(raw []byte) (string, error) { c, err := apart.Decode(raw); return c.ClientID, err }},
-	} {
-		for after := ""; err == nil; {
-			const size = 500
-			var page []store.Entry
-			err = p.store.View(ctx, func(tx store.Tx) (err error) {
-				page, err = tx.List(from.prefix, after, size)
-				return err
-			})
-			for _, e := range page {
-				after = e.Key
-				var of string
-				if of, err = from.client(e.Value); err != nil {
-					return nil, err
-				}
-				if of == client {
-					out = append(out, e)
-				}
+		wanted func(store.Entry) (bool, error)
+	}{{authorities.Prefix(), all}, {certificates.Prefix(), issued}, {apart.Prefix(), made}} {
+		found, err := p.chosen(ctx, from.prefix, from.wanted)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return out, nil
+}
+
+// chosen are the entries below a prefix that are wanted, read page by page.
+func (p *PKI) chosen(ctx context.Context, prefix string, wanted func(store.Entry) (bool, error)) (
+	out []store.Entry, err error) {
+	const size = 500
+	for after := ""; ; {
+		var page []store.Entry
+		err := p.store.View(ctx, func(tx store.Tx) (err error) {
+			page, err = tx.List(prefix, after, size)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page {
+			after = e.Key
+			is, err := wanted(e)
+			if err != nil {
+				return nil, err
 			}
-			if len(page) < size {
-				break
+			if is {
+				out = append(out, e)
 			}
 		}
+		if len(page) < size {
+			return out, nil
+		}
 	}
-	return out, err
 }

@@ -36,6 +36,10 @@ func revoked(authority string) store.Collection[Revocation] {
 	return store.Collection[Revocation]("revoked-" + authority)
 }
 
+// latest is the newest revocation of each authority: while it stays, so do the
+// lists that were signed.
+var latest = store.Collection[Revocation]("revoked-latest")
+
 // revokedAtIn tells when a certificate was revoked, also one whose record is
 // gone: the list of its authority outlives it.
 func revokedAtIn(tx store.Tx, serial string) (time.Time, error) {
@@ -87,12 +91,8 @@ func (r Revocation) keepIn(tx store.Tx, authority string) error {
 		return err
 	}
 	c.State, c.RevokedAt = Revoked, &r.RevokedAt
-	return certificates.Put(tx, r.Serial, c, store.Forever)
+	return keepIn(tx, &c)
 }
-
-// latest is the newest revocation of each authority: while it stays, so do the
-// lists that were signed.
-var latest = store.Collection[Revocation]("revoked-latest")
 
 // Lifetimes of what the PKI says about certificates.
 const (

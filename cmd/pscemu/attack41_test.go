@@ -113,8 +113,9 @@ func TestAttack41AResetARestoreAndTheClockForgetThePages(t *testing.T) {
 				t.Errorf("after a reset %d are open", got)
 			}
 			s.abandon(16)
-			if status := s.api("PUT", "/state", encoded(t, before), nil); status >= 300 {
-				t.Fatal(status)
+			var p any
+			if status := s.api("PUT", "/state", encoded(t, before), &p); status >= 300 {
+				t.Fatal(status, p)
 			}
 			if got := s.open(); got != 0 {
 				t.Errorf("after a restore %d are open", got)

@@ -9,7 +9,7 @@ import (
 )
 
 // order is the design's table: a package imports only packages before it.
-var order = []string{"problem", "clock", "web", "telemetry", "config", "store", "store/storetest", "identities/nomenclature", "identities", "identities/fhir", "identities/outbox", "identities/ecps", "cards/pki", "cards", "cards/orders",
+var order = []string{"problem", "clock", "web", "telemetry", "config", "store", "store/storetest", "identities/nomenclature", "identities/yamltext", "identities", "identities/fhir", "identities/outbox", "identities/ecps", "cards/pki", "cards", "cards/orders",
 	"static", "provider/clients", "provider/conformance", "provider/delivery", "provider/drift", "provider/faults", "check/sample", "check", "provider/journal", "provider/login", "provider/oidc", "provider", "doctor", "console", "emulator", "pscemutest", "bench", "cmd/pscemu"}
 
 // keepers are the only importers of a technology.

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,9 +18,10 @@ import (
 )
 
 func newGenerate() *cobra.Command {
-	cmd := command("generate", "Generate people; the same seed gives the same people", 0, runGenerate)
+	cmd := command("generate", "Generate people behind the numbers that are taken; in an empty world the same seed gives the same people", 0, runGenerate)
 	cmd.Flags().Int("count", 1, "how many")
 	cmd.Flags().Uint64("seed", 0, "seed (a random one, which is printed, when not given)")
+	cmd.Flags().Int("from", 0, "number within the seed to begin at: next of an earlier answer")
 	cmd.Flags().String("profession", "", "code of a profession (pscemu codes G15), or staff by their card: CPE, CDE, CPA, CDA; the mix of the real population's professions when empty")
 	cmd.Flags().String("theme", "", "hospital, practice, pharmacy, lab, ambulance or vendor")
 	cmd.Flags().StringToInt("mix", nil, "professions, or cards of staff, and their weights, such as 10=1,60=3,CPE=2")
@@ -28,7 +31,7 @@ func newGenerate() *cobra.Command {
 }
 
 // batch is how many people one call makes.
-const batch = 2000
+const batch = 1000
 
 func runGenerate(cmd *cobra.Command, _ []string) error {
 	count, _ := cmd.Flags().GetInt("count")
@@ -41,33 +44,71 @@ func runGenerate(cmd *cobra.Command, _ []string) error {
 	}
 	in := generation(cmd)
 	in["quiet"] = !wantsJSON(cmd) && count > 20 // nobody reads thousands of lines
-	all := []json.RawMessage{}
-	for from := 0; from < count; from += batch {
-		var out struct{ Items []json.RawMessage }
-		in["count"], in["from"] = min(batch, count-from), from
-		if err := r.call(http.MethodPost, "/identities/generate", in, &out); err != nil {
-			return err
+	out := printerOf(cmd)
+	next, _ := cmd.Flags().GetInt("from")
+	made := 0
+	for made < count && err == nil {
+		var answer struct {
+			Items       []json.RawMessage
+			Count, Next int
 		}
-		all = append(all, out.Items...)
+		in["count"], in["from"] = min(batch, count-made), next
+		if err = r.call(http.MethodPost, "/identities/generate", in, &answer); err != nil {
+			break
+		}
 		if count > batch {
-			progress(cmd, from, min(from+batch, count), count)
+			progress(cmd, made, made+answer.Count, count)
 		}
+		made, next = made+answer.Count, answer.Next
+		err = out.people(answer.Items)
 	}
-	if wantsJSON(cmd) {
-		return printJSON(cmd, map[string]any{"items": all, "seed": in["seed"]})
+	if err != nil && made > 0 {
+		err = fmt.Errorf("%d of %d people were made, from number %d on the others were not: %w", made, count, next, err)
 	}
-	for _, raw := range all {
-		var p struct {
+	return errors.Join(out.end(made, next, in["seed"]), err)
+}
+
+// printer prints people as they are made.
+type printer struct {
+	cmd  *cobra.Command
+	json bool
+	some bool
+}
+
+func printerOf(cmd *cobra.Command) *printer { return &printer{cmd: cmd, json: wantsJSON(cmd)} }
+
+func (p *printer) people(items []json.RawMessage) error {
+	w := p.cmd.OutOrStdout()
+	for _, raw := range items {
+		if p.json {
+			fmt.Fprintf(w, "%s%s", map[bool]string{false: `{"items":[`, true: ",\n"}[p.some], raw)
+			p.some = true
+			continue
+		}
+		var one struct {
 			ID   string `json:"national_id"`
 			Name string
 		}
-		if err := json.Unmarshal(raw, &p); err != nil {
+		if err := json.Unmarshal(raw, &one); err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", p.ID, p.Name)
+		fmt.Fprintf(w, "%s  %s\n", one.ID, one.Name)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%d people, seed %d\n", count, in["seed"])
 	return nil
+}
+
+// end closes the list, and says how many were made and where to go on.
+func (p *printer) end(made, next int, seed any) error {
+	w := p.cmd.OutOrStdout()
+	if !p.json {
+		_, err := fmt.Fprintf(w, "%d people, seed %d, next from %d\n", made, seed, next)
+		return err
+	}
+	if !p.some {
+		fmt.Fprint(w, `{"items":[`)
+	}
+	_, err := fmt.Fprintf(w, `],"seed":%d,"next":%d}`+"\n", seed, next)
+	return err
 }
 
 // generation is what the flags ask for, as the API takes it.
@@ -89,38 +130,38 @@ func generation(cmd *cobra.Command) map[string]any {
 }
 
 func newImport() *cobra.Command {
-	cmd := command("import FILE", "Import people: JSON, YAML or CSV, a UserInfo, an extraction of the Annuaire Santé (- for standard input)", 1, func(cmd *cobra.Command, a []string) error {
-		fictitious, _ := cmd.Flags().GetBool("fictitious")
-		raw, err := readInput(a[0])
-		if err != nil {
-			return err
-		}
-		r, err := connect(cmd)
-		if err != nil {
-			return err
-		}
-		answer, err := r.send(http.MethodPost, fmt.Sprintf("/identities/import?fictitious=%t", fictitious), raw)
-		if err != nil {
-			return err
-		}
-		var out struct {
-			Items    []json.RawMessage `json:"items"`
-			Warnings []string          `json:"warnings"`
-		}
-		if err := json.Unmarshal(answer, &out); err != nil {
-			return err
-		}
-		if wantsJSON(cmd) {
-			return printJSON(cmd, out)
-		}
-		for _, w := range out.Warnings {
-			fmt.Fprintln(cmd.ErrOrStderr(), w)
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%d people imported\n", len(out.Items))
-		return nil
-	})
+	cmd := command("import FILE", "Import people, all of them or none: JSON, YAML or CSV, a UserInfo, an extraction of the Annuaire Santé (- for standard input)", 1, runImport)
 	cmd.Flags().Bool("fictitious", false, "give people with real numbers a test number and a name that belongs to nobody")
 	return cmd
+}
+
+func runImport(cmd *cobra.Command, a []string) error {
+	fictitious, _ := cmd.Flags().GetBool("fictitious")
+	in, err := openInput(a[0])
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	r, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	path := fmt.Sprintf("/identities/import?fictitious=%t", fictitious)
+	if wantsJSON(cmd) {
+		return r.print(cmd, http.MethodPost, path, in)
+	}
+	var out struct {
+		Count    int      `json:"count"`
+		Warnings []string `json:"warnings"`
+	}
+	if err := r.work(cmd, path+"&async=true", in, &out); err != nil {
+		return err
+	}
+	for _, w := range out.Warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), w)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%d people imported\n", out.Count)
+	return nil
 }
 
 func newExport() *cobra.Command {
@@ -131,15 +172,40 @@ func newExport() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		raw, err := r.raw(http.MethodGet, "/identities/export?"+url.Values{"format": {format}, "q": {search}}.Encode(), nil)
-		if err == nil {
-			_, err = cmd.OutOrStdout().Write(raw)
-		}
-		return err
+		return r.print(cmd, http.MethodGet, "/identities/export?"+url.Values{"format": {format}, "q": {search}}.Encode(), nil)
 	})
 	cmd.Flags().String("format", "json", "json, yaml, csv, annuaire, userinfo or fhir")
 	cmd.Flags().String("search", "", "those only whose name or national id holds this")
 	return cmd
+}
+
+// print prints an answer as it comes, however long it is.
+func (r *remote) print(cmd *cobra.Command, method, path string, in *os.File) error {
+	answer, err := r.exchange(cmd.Name(), method, path, in)
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	_, err = io.Copy(cmd.OutOrStdout(), answer)
+	return err
+}
+
+// exchange sends a file, unless nil, and returns the answer to be read as it
+// comes.
+func (r *remote) exchange(command, method, path string, in *os.File) (io.ReadCloser, error) {
+	var body io.Reader
+	size := int64(-1) // not known, as of a pipe
+	if in != nil {
+		body = in
+		if info, err := in.Stat(); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+	}
+	resp, err := r.stream(command, method, path, body, size)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
 }
 
 // newCodes prints the code tables; it needs no running server.

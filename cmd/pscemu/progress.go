@@ -1,11 +1,17 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"pscemu/problem"
 )
 
 // progress shows a bar on a terminal, and a line at each tenth elsewhere. from
@@ -27,3 +33,42 @@ func progress(cmd *cobra.Command, from, done, all int) {
 		fmt.Fprintf(w, "%d of %d\n", done, all)
 	}
 }
+
+// work sends a body to a path that answers with a job, shows how far it is, and
+// decodes its result into out, unless nil.
+func (r *remote) work(cmd *cobra.Command, path string, in *os.File, out any) error {
+	var job struct {
+		ID, State   string
+		Done, Total int
+		Result      json.RawMessage
+		Problem     *problem.Error
+	}
+	answer, err := r.exchange(cmd.Name(), http.MethodPost, path, in)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(json.NewDecoder(answer).Decode(&job), answer.Close())
+	for before := 0; err == nil; {
+		if job.Total > shownFrom && job.Done != before {
+			progress(cmd, before, job.Done, job.Total)
+			before = job.Done
+		}
+		if job.State != "running" {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+		err = r.call(http.MethodGet, "/jobs/"+job.ID, nil, &job)
+	}
+	switch {
+	case err != nil:
+		return err
+	case job.Problem != nil:
+		return fmt.Errorf("%s (%s)", job.Problem.Error(), job.Problem.Code)
+	case out == nil || job.Result == nil:
+		return nil
+	}
+	return json.Unmarshal(job.Result, out)
+}
+
+// shownFrom is how many people make it worth to show progress.
+const shownFrom = 1000

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -17,48 +18,75 @@ import (
 
 // newScenario loads and saves situations.
 func newScenario() *cobra.Command {
-	load := command("load FILE", "Load a scenario (- for standard input)", 1, func(cmd *cobra.Command, a []string) error {
-		raw, err := readInput(a[0])
-		if err != nil {
-			return err
-		}
-		r, err := connect(cmd)
-		if err != nil {
-			return err
-		}
-		reset, _ := cmd.Flags().GetBool("reset")
-		_, err = r.send(http.MethodPost, fmt.Sprintf("/scenarios?reset=%v", reset), raw)
-		return err
-	})
+	load := command("load FILE", "Load a scenario, all of it or nothing (- for standard input)", 1, loadScenario)
 	load.Flags().Bool("reset", false, "begin with the personas alone")
-	save := command("save FILE", "Save the present situation as a scenario (- for standard output)", 1, func(cmd *cobra.Command, a []string) error {
-		r, err := connect(cmd)
-		if err != nil {
-			return err
-		}
-		raw, err := r.raw(http.MethodGet, "/scenarios/current", nil)
-		if err != nil {
-			return err
-		}
-		if a[0] == "-" {
-			_, err = cmd.OutOrStdout().Write(raw)
-			return err
-		}
-		return os.WriteFile(a[0], raw, 0o600)
-	})
-	link := command("link FILE", "Print a link that shows the scenario on the console, to be entered there", 1, func(cmd *cobra.Command, a []string) error {
-		raw, err := readInput(a[0])
-		if err != nil {
-			return err
-		}
-		r, err := connect(cmd)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(cmd.OutOrStdout(), r.ready.ConsoleURL+"/scenario?load="+base64.RawURLEncoding.EncodeToString(raw))
-		return nil
-	})
+	save := command("save FILE", "Save the present situation as a scenario (- for standard output)", 1, saveScenario)
+	link := command("link FILE", "Print a link that shows the scenario on the console, to be entered there", 1, linkScenario)
 	return group("scenario", "Situations as short files: people, cards, behaviours, faults, clock, settings", load, save, link)
+}
+
+func loadScenario(cmd *cobra.Command, a []string) error {
+	in, err := openInput(a[0])
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	r, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	reset, _ := cmd.Flags().GetBool("reset")
+	return r.work(cmd, fmt.Sprintf("/scenarios?reset=%v&async=true", reset), in, nil)
+}
+
+// saveScenario writes beside the file first: one that is there stays whole when
+// the server breaks off.
+func saveScenario(cmd *cobra.Command, a []string) error {
+	r, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	answer, err := r.exchange(cmd.Name(), http.MethodGet, "/scenarios/current", nil)
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	if a[0] == "-" {
+		_, err := io.Copy(cmd.OutOrStdout(), answer)
+		return err
+	}
+	part, err := os.CreateTemp(filepath.Dir(a[0]), ".scenario-*") // 0600
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(part, answer)
+	if err = errors.Join(err, part.Close()); err == nil {
+		err = os.Rename(part.Name(), a[0])
+	}
+	if err != nil {
+		_ = os.Remove(part.Name())
+	}
+	return err
+}
+
+// maxLink is how long an address may be for every browser and proxy to take it.
+const maxLink = 8000
+
+func linkScenario(cmd *cobra.Command, a []string) error {
+	raw, err := readInput(a[0])
+	if err != nil {
+		return err
+	}
+	r, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	link := r.ready.ConsoleURL + "/scenario?load=" + base64.RawURLEncoding.EncodeToString(raw)
+	if len(link) > maxLink {
+		return fmt.Errorf("the scenario is too long for a link: it would have %d characters, and browsers and proxies take %d; hand the file on, and load it with `pscemu scenario load`", len(link), maxLink)
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), link)
+	return nil
 }
 
 // readInput reads a file or a pipe, or standard input for -.

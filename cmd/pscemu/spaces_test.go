@@ -246,6 +246,7 @@ func TestAResetLeavesPersonasAndTheDemoClient(t *testing.T) {
 	s := boot(t)
 	before := s.demoCertificate()
 	s.cli("clients", "add", "gone", "--redirect-uri", "https://gone.example/")
+	s.cli("clients", "add", "demo-more", "--redirect-uri", "https://gone.example/")
 	s.api("POST", "/identities/generate", `{"count":3}`, nil)
 	s.api("DELETE", "/identities/"+nurse, "", nil)
 	s.api("PUT", "/clock", `{"offset":"10h"}`, nil)
@@ -253,8 +254,10 @@ func TestAResetLeavesPersonasAndTheDemoClient(t *testing.T) {
 		t.Fatalf("reset: %d", status)
 	}
 	newRelyingParty(s, before).tokens(nurse, "")
-	if got := s.codeOf("GET", "/clients/gone", ""); got != "client-unknown" {
-		t.Errorf("the client: %s", got)
+	for _, id := range []string{"gone", "demo-more"} {
+		if got := s.codeOf("GET", "/clients/"+id, ""); got != "client-unknown" {
+			t.Errorf("the client %s: %s", id, got)
+		}
 	}
 	var people struct{ Items []any }
 	s.api("GET", "/identities?limit=1000", "", &people)

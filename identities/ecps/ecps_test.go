@@ -46,7 +46,7 @@ func withPeople(t testing.TB, n int) phones {
 		p.people[k].Behaviour.Action = identities.Ask
 	}
 	ctx := context.Background()
-	if _, err := directory.AddAll(ctx, p.people); err != nil {
+	if err := s.Update(ctx, func(tx store.Tx) error { _, err := directory.AddIn(tx, p.people); return err }); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.ActivateAll(ctx, p.people, "1234"); err != nil {

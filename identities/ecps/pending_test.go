@@ -231,3 +231,45 @@ func TestALostPhoneAnswersNothingByItself(t *testing.T) {
 		}
 	})
 }
+
+// A person's list goes on when the request behind which it does has left it.
+func TestAPersonsListGoesOnBehindARequestThatLeftIt(t *testing.T) {
+	onEachStore(t, func(t *testing.T, w *world) {
+		ctx, id := context.Background(), w.person(1)
+		if err := w.directory.SetBehaviour(ctx, id, identities.Behaviour{Action: identities.Approve}); err != nil {
+			t.Fatal(err)
+		}
+		asked := func() string {
+			w.clock.Advance(time.Millisecond)
+			return w.ask(id).ID
+		}
+		var all []string
+		for range 10 {
+			all = append(all, asked())
+		}
+		page, next, err := w.Requests(ctx, ecps.Filter{NationalID: id, Limit: 4})
+		if err != nil || len(page) != 4 || next != all[3] {
+			t.Fatalf("%v %q %v", page, next, err)
+		}
+		for range 28 { // the oldest leave the list, and the one it goes on behind
+			all = append(all, asked())
+		}
+		var got []string
+		for next != "" {
+			page, more, err := w.Requests(ctx, ecps.Filter{NationalID: id, Limit: 10, After: next})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range page {
+				got = append(got, r.ID)
+			}
+			next = more
+		}
+		if want := all[len(all)-30:]; !slices.Equal(got, want) {
+			t.Errorf("%d requests follow, want the %d that are listed still", len(got), len(want))
+		}
+		if _, _, err := w.Requests(ctx, ecps.Filter{NationalID: id, After: "nothing"}); !problem.Is(err, "after-invalid") {
+			t.Errorf("behind nothing: %v", err)
+		}
+	})
+}

@@ -6,7 +6,7 @@ import "pscemu/store"
 func Records() []store.Kind {
 	return []store.Kind{
 		activations.Kind(store.Named(func(a *Activation) string { return a.ID })),
-		begun.Kind(),
+		begun.Kind(), begunUnknown.Kind(),
 		devices.Kind(store.Named(func(d *Device) string { return d.NationalID })),
 		past.Kind(),
 		next.Kind(),

@@ -3,7 +3,10 @@
 package fhir
 
 import (
+	"encoding/json"
 	"fmt"
+	"hash/maphash"
+	"io"
 	"net/url"
 	"strings"
 
@@ -258,27 +261,54 @@ func Search(base string, found []Resource) Bundle {
 	return Bundle{ResourceType: "Bundle", Type: "searchset", Total: &total, Entry: entries(base, found)}
 }
 
-// Export is everything about these people; a structure stands once.
-func Export(base string, people []identities.Identity) Bundle {
-	var all []Resource
-	seen := map[string]bool{}
-	for n := range people {
-		roles, structures := Roles(&people[n])
-		all = append(append(all, Practitioner(&people[n])), roles...)
+// Write writes everything about people, as one bundle, as they are handed over;
+// a structure stands once.
+func Write(w io.Writer, base string, each identities.Each) error {
+	if _, err := io.WriteString(w, `{"resourceType":"Bundle","type":"collection","entry":[`); err != nil {
+		return err
+	}
+	separator, seed := "", maphash.MakeSeed()
+	seen := map[uint64]struct{}{} // of the structures' ids: there may be a million
+	put := func(r Resource) error {
+		raw, err := json.Marshal(entry(base, r))
+		if err == nil {
+			_, err = io.WriteString(w, separator+string(raw))
+		}
+		separator = ","
+		return err
+	}
+	err := each(func(i *identities.Identity) error {
+		roles, structures := Roles(i)
+		all := append([]Resource{Practitioner(i)}, roles...)
 		for _, s := range structures {
-			if !seen[s.ID] {
-				seen[s.ID] = true
+			id := maphash.String(seed, s.ID)
+			if _, there := seen[id]; !there {
+				seen[id] = struct{}{}
 				all = append(all, s)
 			}
 		}
+		for _, r := range all {
+			if err := put(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return Bundle{ResourceType: "Bundle", Type: "collection", Entry: entries(base, all)}
+	_, err = io.WriteString(w, "]}\n")
+	return err
+}
+
+func entry(base string, r Resource) Entry {
+	return Entry{base + "/" + r.ResourceType + "/" + url.PathEscape(r.ID), r}
 }
 
 func entries(base string, found []Resource) []Entry {
 	out := make([]Entry, len(found))
 	for n, r := range found {
-		out[n] = Entry{base + "/" + r.ResourceType + "/" + url.PathEscape(r.ID), r}
+		out[n] = entry(base, r)
 	}
 	return out
 }

@@ -58,6 +58,9 @@ func (f *figures) add(p Place, n int) {
 		f.Begun = max(0, f.Begun+n)
 	}
 	f.Bytes = max(0, f.Bytes+n*p.Weight)
+	if f.all() == 0 {
+		f.Bytes = 0 // whatever they were: a state may come from elsewhere
+	}
 }
 
 func (p Place) order() store.Collection[occupant] {

@@ -116,7 +116,7 @@ func (k *keys) loadSigning(ctx context.Context, s store.Store, now time.Time) er
 	return k.set(all)
 }
 
-// maxSigning is how many signing keys are looked at.
+// maxSigning is how many signing keys there may be.
 const maxSigning = 100
 
 // firstSigning makes the first signing key, unless another process was faster.
@@ -200,7 +200,13 @@ func (p *Provider) PublishKey(ctx context.Context) (*KeyInfo, error) {
 		return nil, err
 	}
 	rec.State, rec.CreatedAt = KeyPublished, now
-	return &KeyInfo{rec.KID, rec.State, rec.CreatedAt}, p.changeKeys(ctx, func(tx store.Tx, _ []keyRecord) error { return signingKeys.Put(tx, rec.KID, rec, store.Forever) })
+	return &KeyInfo{rec.KID, rec.State, rec.CreatedAt}, p.changeKeys(ctx, func(tx store.Tx, all []keyRecord) error {
+		if len(all) >= maxSigning {
+			return problem.New(problem.Conflict, "keys-full", "the key set holds as many signing keys as it may").
+				Got(fmt.Sprintf("%d keys", len(all))).Want(fmt.Sprintf("less than %d", maxSigning)).Do("take one out: POST /api/v1/keys/{kid}/retire")
+		}
+		return signingKeys.Put(tx, rec.KID, rec, store.Forever)
+	})
 }
 
 // UseKey makes a published key the signing one; the former stays in the set.

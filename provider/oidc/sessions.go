@@ -53,10 +53,8 @@ func (p *Provider) Sessions(ctx context.Context, nationalID, after string, limit
 // SessionsIn lists the ids of a person's sessions within a transaction, as
 // Sessions does.
 func SessionsIn(tx store.Tx, nationalID, after string, limit int) (sids []string, next string, err error) {
-	sids, err = sessionsOf.Of(nationalID).List(tx, after, limit)
-	if len(sids) == limit {
-		next = sids[limit-1]
-	}
+	sids, err = sessionsOf.Of(nationalID).List(tx, after, limit+1)
+	sids, next = store.Cut(sids, limit, func(sid *string) string { return *sid })
 	return sids, next, err
 }
 

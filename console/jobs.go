@@ -1,0 +1,220 @@
+package console
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"pscemu/clock"
+	"pscemu/problem"
+	"pscemu/web"
+)
+
+// Long commands can be begun and looked at while they go on. What is known of
+// them is in memory: it ends with the process, as they do.
+
+// jobState is where a job stands.
+type jobState string
+
+const (
+	jobRunning   jobState = "running"
+	jobDone      jobState = "done"
+	jobFailed    jobState = "failed"
+	jobCancelled jobState = "cancelled"
+)
+
+// jobView is a job at one moment.
+type jobView struct {
+	ID      string         `json:"id"`
+	What    string         `json:"what"` // import, scenario, bulk
+	State   jobState       `json:"state"`
+	Done    int            `json:"done"`
+	Total   int            `json:"total"` // 0 while it is not known
+	Result  any            `json:"result,omitempty"`
+	Problem *problem.Error `json:"problem,omitempty"`
+	Began   time.Time      `json:"began"`
+	Ended   time.Time      `json:"ended,omitzero"`
+	Back    string         `json:"-"` // page to go on to
+}
+
+// job is one long command.
+type job struct {
+	mu     sync.Mutex
+	view   jobView
+	cancel context.CancelFunc
+}
+
+// progress tells how far a job is; a nil job hears nothing.
+func (j *job) progress(done, total int) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.view.Done, j.view.Total = done, total
+}
+
+func (j *job) now() jobView {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.view
+}
+
+// jobs are the commands under way, and the last ones that ended.
+type jobs struct {
+	mu  sync.Mutex
+	all []*job // oldest first
+}
+
+// Bounds of the jobs: how many go on at once, and how many are remembered.
+const (
+	maxRunning = 4
+	jobsKept   = 50
+)
+
+// startJob starts a command that goes on by itself; its context ends when it is
+// cancelled or the server stops.
+func (s *Console) startJob(what, back string, fn func(context.Context, *job) (any, error)) (jobView, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	j := &job{view: jobView{ID: rand.Text()[:12], What: what, State: jobRunning, Began: s.Clock.Now(), Back: back}, cancel: cancel}
+	if err := s.jobs.add(j); err != nil {
+		cancel()
+		return jobView{}, err
+	}
+	go func() {
+		select {
+		case <-s.Closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	go func() {
+		defer cancel()
+		result, err := fn(ctx, j)
+		j.end(s.Clock, result, err)
+	}()
+	return j.now(), nil
+}
+
+func (j *job) end(c clock.Clock, result any, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.view.State, j.view.Result, j.view.Ended = jobDone, result, c.Now()
+	switch {
+	case errors.Is(err, context.Canceled):
+		j.view.State, j.view.Problem = jobCancelled, cancelled()
+	case err != nil:
+		j.view.State, j.view.Problem = jobFailed, problem.From(err)
+	}
+}
+
+func cancelled() *problem.Error {
+	return problem.New(problem.Conflict, "job-cancelled", "the job was cancelled").Do("begin it again")
+}
+
+// add remembers a job, and forgets the oldest that has ended.
+func (js *jobs) add(j *job) error {
+	js.mu.Lock()
+	defer js.mu.Unlock()
+	running := 0
+	for _, other := range js.all {
+		if other.now().State == jobRunning {
+			running++
+		}
+	}
+	if running >= maxRunning {
+		return problem.New(problem.TooMany, "jobs-too-many", "too many long commands go on at once").
+			Want("4 at most").Do("wait for one to end, or cancel one: GET /api/v1/jobs lists them")
+	}
+	js.all = append(js.all, j)
+	if len(js.all) > jobsKept {
+		n := slices.IndexFunc(js.all, func(j *job) bool { return j.now().State != jobRunning })
+		js.all = slices.Delete(js.all, n, n+1)
+	}
+	return nil
+}
+
+func (js *jobs) find(id string) (*job, error) {
+	js.mu.Lock()
+	defer js.mu.Unlock()
+	for _, j := range js.all {
+		if j.now().ID == id {
+			return j, nil
+		}
+	}
+	return nil, problem.New(problem.NotFound, "job-unknown", "no such job").Got(id).Want("one that GET /api/v1/jobs lists: the last 50 since the start")
+}
+
+func (js *jobs) list() []jobView {
+	js.mu.Lock()
+	defer js.mu.Unlock()
+	out := []jobView{}
+	for _, j := range js.all {
+		out = append(out, j.now())
+	}
+	return out
+}
+
+func (s *Console) jobRoutes() []route {
+	return []route{
+		{"GET", "/jobs", "The long commands under way and the last ones that ended, oldest first", func(echo.Context) (any, error) { return items{s.jobs.list(), ""}, nil }},
+		{"GET", "/jobs/:id", "One of them: state, done, total, and its result or problem", s.getJob},
+		{"DELETE", "/jobs/:id", "Cancel it: an import or a scenario is undone, a bulk action stops where it is", s.cancelJob},
+	}
+}
+
+func (s *Console) getJob(c echo.Context) (any, error) {
+	j, err := s.jobs.find(param(c, "id"))
+	if err != nil {
+		return nil, err
+	}
+	return j.now(), nil
+}
+
+func (s *Console) cancelJob(c echo.Context) (any, error) {
+	j, err := s.jobs.find(param(c, "id"))
+	if err == nil {
+		j.cancel()
+	}
+	return nil, err
+}
+
+// accepted answers that a job has begun.
+func accepted(c echo.Context, j jobView) error {
+	c.Response().Header().Set(echo.HeaderLocation, web.Root(ctx(c))+"/api/v1/jobs/"+j.ID)
+	return c.JSON(http.StatusAccepted, j)
+}
+
+// jobPage shows a job; while it goes on the browser asks again each second.
+func (s *Console) jobPage(c echo.Context) error {
+	j, err := s.jobs.find(param(c, "id"))
+	if err != nil {
+		return err
+	}
+	now := j.now()
+	if now.State == jobRunning {
+		c.Response().Header().Set("Refresh", "1")
+	}
+	data := map[string]any{"Title": "Travail en cours", "Job": now}
+	if now.Problem != nil {
+		data["Problem"] = explained(c, now.Problem)
+	}
+	if said, ok := now.Result.(bulkResult); ok && now.Back != "" {
+		data["Back"] = now.Back + "&done=" + url.QueryEscape(said.String())
+	}
+	return s.page(c, http.StatusOK, "console_job", data)
+}
+
+func (s *Console) cancelJobPage(c echo.Context) error {
+	if _, err := s.cancelJob(c); err != nil {
+		return err
+	}
+	return web.Redirect(c, http.StatusSeeOther, "/jobs/"+url.PathEscape(param(c, "id")))
+}
