@@ -124,7 +124,8 @@ func (t *overlay) nameOf(id string) (name string) {
 }
 
 func claimed(t *overlay, id, key string) error {
-	return problem.New(problem.Conflict, "store-claimed", "a command that is under way has changed this, and may still take it back").
+	return problem.New(problem.Conflict, "store-claimed",
+		"a command that is under way has changed this, and may still take it back").
 		Got(beginning(key) + ", changed by: " + t.nameOf(id)).Want("what no other command is changing").
 		Do("try again when that command is done")
 }
