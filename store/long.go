@@ -82,7 +82,8 @@ func (l *long) step(fn func(Tx) error) error {
 }
 
 func overtaken(name string) error {
-	return problem.New(problem.Conflict, "store-replaced", "everything stored was replaced while this went on; nothing of it was done").
+	return problem.New(problem.Conflict, "store-replaced",
+		"everything stored was replaced while this went on; nothing of it was done").
 		Got(name).Want("no restore and no reset meanwhile").Do("try again")
 }
 
@@ -118,7 +119,8 @@ func (l *long) undo() error {
 	}
 	err := undo(context.WithoutCancel(l.ctx), l.store, l.id)
 	if err != nil {
-		slog.Error("a command that failed could not be taken back; the next start does it", "command", l.name, "error", err)
+		slog.Error("a command that failed could not be taken back; the next start does it",
+			"command", l.name, "error", err)
 	}
 	return err
 }
@@ -213,9 +215,12 @@ func drop(ctx context.Context, s updater, id string) error {
 	return inBatches(ctx, s, undoPrefix+id+"/", keep, func(*overlay) {})
 }
 
+// eachFunc does one entry; the key is without the prefix.
+type eachFunc func(t *overlay, key string, value []byte) error
+
 // inBatches does each entry below the prefix and removes it, in transactions of
 // bounded size, and last in the transaction of the last.
-func inBatches(ctx context.Context, s updater, prefix string, each func(t *overlay, key string, value []byte) error, last func(*overlay)) error {
+func inBatches(ctx context.Context, s updater, prefix string, each eachFunc, last func(*overlay)) error {
 	for done := false; !done; {
 		err := s.Update(ctx, func(tx Tx) (err error) {
 			t := tx.(*overlay)
@@ -233,7 +238,7 @@ func inBatches(ctx context.Context, s updater, prefix string, each func(t *overl
 }
 
 // batch is one transaction of inBatches; done tells that nothing is left.
-func (t *overlay) batch(prefix string, each func(t *overlay, key string, value []byte) error) (done bool, err error) {
+func (t *overlay) batch(prefix string, each eachFunc) (done bool, err error) {
 	n, size, after := 0, 0, ""
 	for n < undoEntries && size < undoBytes {
 		page, err := t.List(prefix, after, undoPage)
@@ -266,7 +271,8 @@ const (
 // Each is LongAs over items, as many a step as others can wait for. fn writes one
 // item, and may be called twice with it; done hears after each step how many
 // are written so far.
-func Each[T any](ctx context.Context, s Store, name string, items iter.Seq2[T, error], fn func(Tx, T) error, done func(n int)) error {
+func Each[T any](ctx context.Context, s Store, name string, items iter.Seq2[T, error],
+	fn func(Tx, T) error, done func(n int)) error {
 	return LongAs(ctx, s, name, func(step Step) error {
 		b := batches[T]{step: step, fn: fn, done: done, size: batchSmall}
 		for item, err := range items {

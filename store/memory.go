@@ -34,10 +34,11 @@ type Budget struct {
 // NewBudget makes a budget of so many bytes, 0 for any.
 func NewBudget(bytes int64) *Budget { return &Budget{most: bytes} }
 
-// take changes what is used; what would add to more than may be is refused.
-func (b *Budget) take(bytes int64) error {
+// take changes what is used; what would add to more than may be is refused,
+// unless it must be.
+func (b *Budget) take(bytes int64, must bool) error {
 	used := b.used.Add(bytes)
-	if bytes > 0 && b.most > 0 && used > b.most {
+	if bytes > 0 && b.most > 0 && used > b.most && !must {
 		b.used.Add(-bytes)
 		return fullProblem(used-bytes, b.most)
 	}
@@ -185,7 +186,7 @@ func (s *Memory) update(fn func(Tx) error) ([]string, error) {
 		return nil, err
 	}
 	after := now.apply(o.changes)
-	if err := s.budget.take(after.bytes - now.bytes); err != nil {
+	if err := s.budget.take(after.bytes-now.bytes, o.free); err != nil {
 		now.revert(o.changes)
 		return nil, err
 	}
@@ -268,7 +269,7 @@ func (s *Memory) swapIn(next *contentUpdater, last func(was, now Tx) error) (for
 			return former, err
 		}
 	}
-	if err := s.budget.take(next.bytes - former.bytes); err != nil {
+	if err := s.budget.take(next.bytes-former.bytes, false); err != nil {
 		return former, err
 	}
 	s.tree.Store(next.tree)
@@ -284,7 +285,7 @@ func (s *Memory) swapBack(former content) error {
 	if failed == nil {
 		return ErrClosed
 	}
-	s.budget.used.Add(former.bytes - failed.bytes) // it was there before
+	_ = s.budget.take(former.bytes-failed.bytes, true) // it was there before
 	s.tree.Store(former.tree)
 	s.due = former.due
 	return nil
@@ -309,7 +310,7 @@ func (s *Memory) Sweep(context.Context) (n int, err error) {
 	for _, key := range due {
 		after.set(key, nil)
 	}
-	_ = s.budget.take(after.bytes - now.bytes) // less
+	_ = s.budget.take(after.bytes-now.bytes, true)
 	s.tree.Store(after.tree)
 	return len(due), nil
 }

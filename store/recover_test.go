@@ -96,7 +96,8 @@ func TestWhatACrashCutsOffOfALongCommandIsTakenBackAtTheStart(t *testing.T) {
 				got := contentOf(t, left)
 				was, is := maps.Equal(got, before), maps.Equal(got, after)
 				if !was && !is {
-					t.Errorf("after commit %d of %d: %d entries, %d before, %d after", n, len(c.files), len(got), len(before), len(after))
+					t.Errorf("after commit %d of %d: %d entries, %d before, %d after",
+						n, len(c.files), len(got), len(before), len(after))
 				}
 				outcomes[was]++
 			}
