@@ -74,7 +74,7 @@ func (s *Bolt) view(fn func(*file, *bbolt.Tx) error) error {
 // the slowest reader is done, and everybody else behind it.
 const (
 	mapped    = 64 << 30
-	allocated = 4 << 20 // bytes that a file grows by
+	allocated = 1 << 20 // bytes that a file grows by
 )
 
 func boltOptions() *bbolt.Options {
