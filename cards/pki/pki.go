@@ -80,6 +80,7 @@ type PKI struct {
 	lists signedLists
 
 	mu     sync.Mutex
+	forgot int // how often: what was read before the last time is not remembered
 	loaded map[string]*Authority
 	paths  map[[sha256.Size]byte]path // of chains that were verified, by their bytes
 	making map[string]*sync.Mutex
@@ -100,6 +101,7 @@ func New(s store.Store, c clock.Clock, base string, anchors []*x509.Certificate)
 func (p *PKI) Forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.forgot++
 	p.loaded, p.paths = map[string]*Authority{}, map[[sha256.Size]byte]path{}
 	p.lists.forget()
 }
@@ -135,7 +137,7 @@ func (p *PKI) Authority(ctx context.Context, id string) (*Authority, error) {
 	lock.Lock()
 	defer lock.Unlock()
 	p.mu.Lock()
-	a := p.loaded[id]
+	a, forgot := p.loaded[id], p.forgot
 	p.mu.Unlock()
 	if a != nil {
 		return a, nil
@@ -145,8 +147,10 @@ func (p *PKI) Authority(ctx context.Context, id string) (*Authority, error) {
 		return nil, fmt.Errorf("authority %s: %w", id, err)
 	}
 	p.mu.Lock()
-	p.loaded[id] = a
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	if p.forgot == forgot { // else it may be of the content before
+		p.loaded[id] = a
+	}
 	return a, nil
 }
 
