@@ -160,12 +160,21 @@ func (d *Desk) Get(ctx context.Context, serial string) (c *Card, err error) {
 
 // GetIn finds a card by serial, with its state of now.
 func (d *Desk) GetIn(tx store.Tx, serial string) (*Card, error) {
+	c, err := find(tx, serial)
+	if err != nil {
+		return nil, err
+	}
+	c.State = d.stateOf(*c)
+	return c, nil
+}
+
+// find finds a card by serial, as it is stored.
+func find(tx store.Tx, serial string) (*Card, error) {
 	c, err := Collection.Get(tx, serial)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, problem.New(problem.NotFound, "card-unknown", "no such card").Got(serial).
 			Want("a serial as `pscemu cards list` prints it")
 	}
-	c.State = d.stateOf(c)
 	return &c, err
 }
 

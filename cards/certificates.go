@@ -62,7 +62,7 @@ func (d *Desk) certificateOf(ctx context.Context, serial, use string) (there *pk
 // keepCertificateIn keeps a new certificate with its card, unless the card has
 // one meanwhile. The certificate of an opposed card is revoked from the start.
 func (d *Desk) keepCertificateIn(tx store.Tx, serial, use string, made *pki.Certificate) (*pki.Certificate, error) {
-	c, err := Collection.Get(tx, serial)
+	c, err := find(tx, serial)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (d *Desk) keepCertificateIn(tx store.Tx, serial, use string, made *pki.Cert
 		return d.pki.CertificateIn(tx, other)
 	}
 	*c.certificate(use) = made.Serial
-	if err := Collection.Put(tx, serial, c, store.Forever); err != nil {
+	if err := Collection.Put(tx, serial, *c, store.Forever); err != nil {
 		return nil, err
 	}
 	if err := d.pki.KeepIn(tx, made); err != nil || c.State != Opposed {

@@ -15,18 +15,14 @@ import (
 
 // changeIn reads, changes and writes a card.
 func (d *Desk) changeIn(tx store.Tx, serial string, fn func(*Card) error) (*Card, error) {
-	c, err := Collection.Get(tx, serial)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "card-unknown", "no such card").Got(serial).
-			Want("a serial as `pscemu cards list` prints it")
-	}
+	c, err := find(tx, serial)
 	if err == nil {
-		err = fn(&c)
+		err = fn(c)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &c, Collection.Put(tx, serial, c, store.Forever)
+	return c, Collection.Put(tx, serial, *c, store.Forever)
 }
 
 // change is changeIn in a transaction of its own.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -98,10 +101,22 @@ func (s *Console) startJob(what, back string, fn func(context.Context, *job) (an
 	}()
 	go func() {
 		defer cancel()
-		result, err := fn(ctx, j)
+		result, err := j.do(ctx, fn)
 		j.end(s.Clock, result, err)
 	}()
 	return j.now(), nil
+}
+
+// do runs the command. Its panic is its failure, as a request's is: nobody else
+// stands behind a job, and it would end the server.
+func (j *job) do(ctx context.Context, fn func(context.Context, *job) (any, error)) (result any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			slog.Error("a job panicked", "job", j.now().What, "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("the job panicked: %v", r)
+		}
+	}()
+	return fn(ctx, j)
 }
 
 func (j *job) end(c clock.Clock, result any, err error) {

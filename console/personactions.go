@@ -147,7 +147,7 @@ func (s *Console) bulkFound(ctx context.Context, q identities.Query, do deed, j 
 	flush := func() error {
 		err := s.bulkPage(ctx, page, do, &out)
 		page = page[:0]
-		j.progress(out.All, total)
+		j.progress(out.All, max(total, out.All)) // some may have come meanwhile
 		return err
 	}
 	err = s.People.Each(ctx, q, "", func(i *identities.Identity) error {

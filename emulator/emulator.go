@@ -240,6 +240,9 @@ func (e *Emulator) sweep(ctx context.Context) {
 		return // what has expired may depend on a clock that is about to change
 	}
 	defer e.whole.Unlock()
+	if err := store.Recover(ctx, e.store); err != nil {
+		slog.Error("what a command left half-done stays for now", "error", err)
+	}
 	for ctx.Err() == nil {
 		n, err := e.store.Sweep(ctx)
 		if err != nil && !errors.Is(err, store.ErrClosed) {

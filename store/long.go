@@ -43,7 +43,7 @@ func LongAs(ctx context.Context, s Store, name string, run func(Step) error) (er
 	done := false
 	defer func() {
 		if !done { // also when run panicked
-			err = errors.Join(err, l.undo())
+			err = errors.Join(l.undo(), err)
 		}
 	}()
 	if err = run(l.step); err != nil {
@@ -119,14 +119,24 @@ func (l *long) undo() error {
 	}
 	err := undo(context.WithoutCancel(l.ctx), l.store, l.id)
 	if err != nil {
-		slog.Error("a command that failed could not be taken back; the next start does it",
-			"command", l.name, "error", err)
+		slog.Error("a command that failed could not be taken back yet", "command", l.name, "error", err)
+		return halfDone(l.name, err)
 	}
-	return err
+	return nil
+}
+
+// halfDone is what is left when a command failed, and undoing it too. Recover
+// tries again.
+func halfDone(name string, err error) error {
+	return problem.New(problem.Internal, "store-half-done",
+		"the command failed half-way, and what it had written could not be taken back yet; that is tried again and again").
+		Got(name + ": " + err.Error()).Want("a data file that can be written").
+		Do("make room on the disk, or repair it; what the command had written is gone then")
 }
 
 // Recover takes back the long commands that were cut off: by the end of the
-// program, or by another content that took the place of theirs.
+// program, by another content that took the place of theirs, or by a disk that
+// took no more, also not to undo them. It does nothing where there are none.
 func Recover(ctx context.Context, s Store) error { return recoverIn(ctx, s, true) }
 
 // updater is as much of a store as undoing needs.
@@ -190,7 +200,8 @@ func (t *overlay) idFrom(prefix, from string) (id string) {
 	return id
 }
 
-// What one transaction of undoing takes at most.
+// What one transaction of undoing takes at most. The fewer entries it takes the
+// less room it needs on the disk, until they are gone.
 const (
 	undoEntries = 200
 	undoPage    = 50
@@ -221,27 +232,33 @@ type eachFunc func(t *overlay, key string, value []byte) error
 // inBatches does each entry below the prefix and removes it, in transactions of
 // bounded size, and last in the transaction of the last.
 func inBatches(ctx context.Context, s updater, prefix string, each eachFunc, last func(*overlay)) error {
+	most := undoEntries
 	for done := false; !done; {
 		err := s.Update(ctx, func(tx Tx) (err error) {
 			t := tx.(*overlay)
 			t.free = true
-			if done, err = t.batch(prefix, each); done {
+			if done, err = t.batch(prefix, most, each); done {
 				last(t)
 			}
 			return err
 		})
-		if err != nil {
+		switch {
+		case err == nil:
+		case most == 1:
 			return err
+		default: // the disk may be nearly full
+			most, done = max(1, most/8), false
 		}
 	}
 	return nil
 }
 
 // batch is one transaction of inBatches; done tells that nothing is left.
-func (t *overlay) batch(prefix string, each eachFunc) (done bool, err error) {
+func (t *overlay) batch(prefix string, most int, each eachFunc) (done bool, err error) {
 	n, size, after := 0, 0, ""
-	for n < undoEntries && size < undoBytes {
-		page, err := t.List(prefix, after, undoPage)
+	for n < most && size < undoBytes {
+		limit := min(undoPage, most-n)
+		page, err := t.List(prefix, after, limit)
 		if err != nil {
 			return false, err
 		}
@@ -252,7 +269,7 @@ func (t *overlay) batch(prefix string, each eachFunc) (done bool, err error) {
 			}
 			t.set(e.Key, nil)
 		}
-		if len(page) < undoPage {
+		if len(page) < limit {
 			return true, nil
 		}
 	}

@@ -83,8 +83,8 @@ type PKI struct {
 	loaded map[string]*Authority
 	// forgotten counts the calls of Forget: what was read before one is not kept.
 	forgotten int
-	paths  map[[sha256.Size]byte]path // of chains that were verified, by their bytes
-	making map[string]*sync.Mutex
+	paths     map[[sha256.Size]byte]path // of chains that were verified, by their bytes
+	making    map[string]*sync.Mutex
 }
 
 // New opens the PKI; base, where its services are, goes into the certificates

@@ -139,7 +139,7 @@ func (r *remote) stream(command, method, path string, in io.Reader, size int64) 
 	req.Header.Set("User-Agent", "pscemu "+command) // the journal says who it was
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s: %w", errNoServer, r.ready.APIURL, err)
+		return nil, r.unanswered(err)
 	}
 	if resp.StatusCode < 400 {
 		return resp, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -78,6 +79,15 @@ func (r *remote) raw(method, path string, in any) ([]byte, error) {
 	return r.send(method, path, body)
 }
 
+// unanswered is the error of a call that brought no answer: nobody is there, or
+// it broke off, here or there.
+func (r *remote) unanswered(err error) error {
+	if at := (*net.OpError)(nil); errors.As(err, &at) && at.Op == "dial" {
+		return fmt.Errorf("%w at %s: %w", errNoServer, r.ready.APIURL, err)
+	}
+	return fmt.Errorf("the call broke off: %w", err)
+}
+
 // send calls the control API with a body as it is.
 func (r *remote) send(method, path string, body []byte) ([]byte, error) {
 	req, err := http.NewRequest(method, r.ready.APIURL+path, bytes.NewReader(body))
@@ -90,7 +100,7 @@ func (r *remote) send(method, path string, body []byte) ([]byte, error) {
 	}
 	resp, err := (&http.Client{Timeout: time.Minute}).Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s: %w", errNoServer, r.ready.APIURL, err)
+		return nil, r.unanswered(err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)

@@ -38,6 +38,9 @@ func runGenerate(cmd *cobra.Command, _ []string) error {
 	if count < 1 {
 		return usageError{fmt.Errorf("--count is %d; it must be 1 or more", count)}
 	}
+	if count > identities.MaxGenerated {
+		return usageError{fmt.Errorf("--count is %d; a seed holds %d people", count, identities.MaxGenerated)}
+	}
 	r, err := connect(cmd)
 	if err != nil {
 		return err

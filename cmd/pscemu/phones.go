@@ -98,7 +98,7 @@ func runStream(cmd *cobra.Command, _ []string) error {
 	req.Header.Set("Authorization", "Bearer "+r.ready.APIToken)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("%w at %s: %w", errNoServer, r.ready.APIURL, err)
+		return r.unanswered(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

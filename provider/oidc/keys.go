@@ -170,6 +170,8 @@ func (k *keys) all() []signingKey {
 
 // Reload reads the keys from the store again.
 func (p *Provider) Reload(ctx context.Context) error {
+	p.changing.Lock()
+	defer p.changing.Unlock()
 	fresh, err := loadKeys(ctx, p.storage.store, p.config.Clock.Now())
 	if err != nil {
 		return err
@@ -251,6 +253,8 @@ func known(all []keyRecord, kid string) error {
 }
 
 func (p *Provider) changeKeys(ctx context.Context, fn func(store.Tx, []keyRecord) error) error {
+	p.changing.Lock() // so that what is held follows the commits in their order
+	defer p.changing.Unlock()
 	var after []keyRecord
 	err := p.storage.store.Update(ctx, func(tx store.Tx) error {
 		all, err := signingKeys.List(tx, "", maxSigning)

@@ -62,6 +62,8 @@ type Provider struct {
 	keys     *keys
 	registry *clients.Registry
 
+	changing sync.Mutex // held while signing keys change, in the store and here
+
 	mu  sync.Mutex
 	enc *publicKey
 }
