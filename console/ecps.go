@@ -152,7 +152,8 @@ func filter(c echo.Context) outbox.Filter {
 
 func (s *Console) listOutbox(c echo.Context) (any, error) {
 	f := filter(c)
-	return listed(c, byID(func(m *outbox.Message) string { return m.ID }, func(after string, limit int) ([]outbox.Message, error) {
+	id := func(m *outbox.Message) string { return m.ID }
+	return listed(c, byID(id, func(after string, limit int) ([]outbox.Message, error) {
 		f.After = after
 		return s.Outbox.List(ctx(c), f, limit)
 	}))

@@ -62,7 +62,8 @@ func (r *remote) each(path string, most int, fn func([]map[string]any) error) (m
 		if most > 0 {
 			size = min(pageOf, most-seen)
 		}
-		raw, err := r.raw(http.MethodGet, fmt.Sprintf("%s%slimit=%d&after=%s", path, separator, size, url.QueryEscape(after)), nil)
+		page := fmt.Sprintf("%s%slimit=%d&after=%s", path, separator, size, url.QueryEscape(after))
+		raw, err := r.raw(http.MethodGet, page, nil)
 		if err != nil {
 			return false, err
 		}
