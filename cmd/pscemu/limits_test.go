@@ -251,7 +251,7 @@ func boundedAndStays(t *testing.T, s *server) {
 		t.Fatalf("nothing refused: %q", refused)
 	}
 	if status := s.api("GET", "/identities/"+doctor, "", nil); status != 200 {
-		t.Errorf("a person of before: %d", status)
+		t.Errorf("an earlier person: %d", status)
 	}
 	if status := s.api("DELETE", "/state", "", nil); status != http.StatusNoContent {
 		t.Errorf("making room: %d", status)
@@ -318,7 +318,7 @@ func TestABackupOfTheRunningEmulatorRestoresEverything(t *testing.T) {
 		}
 	}
 	if status := s.bearerStatus(kept.AccessToken); status != 200 {
-		t.Errorf("the token of before the backup: %d", status)
+		t.Errorf("the token from before the backup: %d", status)
 	}
 	newRelyingParty(s, s.demoCertificate()).tokens(nurse, "")
 

@@ -101,7 +101,7 @@ func (r *Registry) BindIn(tx store.Tx, b Binding) (*Bound, error) {
 func (c *Client) bind(subject string, inUse, replace bool) error {
 	name, err := pki.ParseDN(subject)
 	if err != nil {
-		return fmt.Errorf("the subject %q of a certificate of ours cannot be read: %w", subject, err)
+		return fmt.Errorf("the subject %q of a certificate made here cannot be read: %w", subject, err)
 	}
 	if c.Admits(name) {
 		return nil // in whatever spelling
