@@ -25,7 +25,7 @@ deps: ## install what the tests need on a bare Debian machine
 	@.ci/deps
 
 test: deps vet ## everything: unit, protocol and browser tests under the race detector
-	TEST_BROWSER=required go test -race -timeout 12m -count=1 ./...
+	TEST_BROWSER=required go test -race -timeout 25m -count=1 ./...
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=2s
 	@echo "ran: gofmt, go vet, staticcheck, go mod tidy -diff, unit + protocol + browser tests (race detector), each fuzz target for 2 s"
 
