@@ -216,6 +216,9 @@ func set(field reflect.Value, row Setting, tag reflect.StructTag) error {
 		return bad(strings.ReplaceAll(choices, ",", ", "))
 	}
 	if form != "" && !regexp.MustCompile("^(?:"+form+")$").MatchString(row.Value) {
+		if field.Kind() == reflect.Int {
+			return bad("a whole number: " + row.Help)
+		}
 		return bad(row.Help)
 	}
 	if but != "" && row.Value != but {

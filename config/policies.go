@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -156,7 +155,7 @@ func policy(name, scope string) (reflect.StructField, error) {
 	}
 	want := problem.Nearest(name, names)
 	if want == "" {
-		want = fmt.Sprint(names)
+		want = problem.Among(names)
 	}
 	where := "policy"
 	if scope != "" {

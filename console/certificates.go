@@ -96,7 +96,8 @@ func (s *Console) listCertificates(c echo.Context) (any, error) {
 }
 
 func certificateQuery(c echo.Context) pki.Query {
-	return pki.Query{ClientID: c.QueryParam("client_id"), Card: c.QueryParam("card"), State: c.QueryParam("state"), Text: c.QueryParam("q")}
+	return pki.Query{ClientID: c.QueryParam("client_id"), Card: c.QueryParam("card"), State: c.QueryParam("state"),
+		Text: c.QueryParam("q")}
 }
 
 // certificateList lists certificates, by serial.

@@ -125,19 +125,8 @@ func (s *Console) patchClient(c echo.Context) (any, error) {
 
 // bind binds a client to a certificate that of finds.
 func (s *Console) bind(c context.Context, client string, replace bool, of func(store.Tx) (*pki.Certificate, error)) (*clients.Bound, error) {
-	inUse, err := s.clientInUse(c, client)
-	if err != nil {
-		return nil, err
-	}
+	inUse := func(tx store.Tx) (bool, error) { return pki.AnyIn(tx, pki.Query{ClientID: client, State: pki.Valid}) }
 	return s.Clients.Bind(c, clients.Binding{Client: client, Certificate: of, InUse: inUse, Replace: replace})
-}
-
-// clientInUse tells whether somebody holds a certificate that was made for the
-// client. It goes through every certificate, so it is found before the binding's
-// transaction: one made in between is of somebody who saw the client free.
-func (s *Console) clientInUse(c context.Context, client string) (bool, error) {
-	own, err := s.PKI.Certificates(c, pki.Query{ClientID: client, State: pki.Valid}, "", 1)
-	return len(own) > 0, err
 }
 
 func (s *Console) bindCertificate(c echo.Context) (any, error) {
@@ -187,7 +176,8 @@ func (s *Console) showClient(c echo.Context, refusal error, asked string) error 
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Title": client.ID, "Client": client, "Certificates": list, "More": next != "", "API": s.URL + "/api/v1", "Asked": asked}
+	data := map[string]any{"Title": client.ID, "Client": client, "Certificates": list, "More": next != "",
+		"API": s.URL + "/api/v1", "Asked": asked}
 	if s.Demo != nil {
 		data["Token"] = s.Demo.Issuer + "/protocol/openid-connect/token"
 	}

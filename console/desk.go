@@ -200,14 +200,17 @@ const (
 )
 
 func (s *Console) deskFleet(c echo.Context, v *deskView) (err error) {
-	v.Fleet, v.FleetPart, err = shown(c, pageList{Path: "/desk", After: fleetAfter, Filter: url.Values{certificatesAfter: {c.QueryParam(certificatesAfter)}},
-		Count: func(ctx context.Context, _ int) (int, error) { return s.Orders.FleetSize(ctx, v.By) }}, s.fleetList(ctx(c), v.By))
+	v.Fleet, v.FleetPart, err = shown(c, pageList{Path: "/desk", After: fleetAfter,
+		Filter: url.Values{certificatesAfter: {c.QueryParam(certificatesAfter)}},
+		Count:  func(ctx context.Context, _ int) (int, error) { return s.Orders.FleetSize(ctx, v.By) }},
+		s.fleetList(ctx(c), v.By))
 	return err
 }
 
 func (s *Console) deskCertificates(c echo.Context, v *deskView) (err error) {
-	v.Certificates, v.Part, err = shown(c, pageList{Path: "/desk", After: certificatesAfter, Filter: url.Values{fleetAfter: {c.QueryParam(fleetAfter)}},
-		Count: func(ctx context.Context, most int) (int, error) { return s.Orders.CountCertificates(ctx, v.By, most) }},
+	v.Certificates, v.Part, err = shown(c, pageList{Path: "/desk", After: certificatesAfter,
+		Filter: url.Values{fleetAfter: {c.QueryParam(fleetAfter)}},
+		Count:  func(ctx context.Context, most int) (int, error) { return s.Orders.CountCertificates(ctx, v.By, most) }},
 		s.orderedList(ctx(c), v.By))
 	return err
 }
@@ -294,7 +297,8 @@ func (s *Console) revokeOrdered(c echo.Context) (any, error) {
 // certificatesPage lists, searches and downloads.
 func (s *Console) certificatesPage(c echo.Context) error {
 	q := certificateQuery(c)
-	page := pageList{Path: "/certificates", Filter: url.Values{"q": {q.Text}, "client_id": {q.ClientID}, "card": {q.Card}, "state": {q.State}}}
+	page := pageList{Path: "/certificates", Filter: url.Values{"q": {q.Text}, "client_id": {q.ClientID},
+		"card": {q.Card}, "state": {q.State}}}
 	if q.Counted() {
 		page.Count = func(ctx context.Context, most int) (int, error) { return s.PKI.Count(ctx, q, most) }
 	}
@@ -302,7 +306,8 @@ func (s *Console) certificatesPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_certificates", map[string]any{"Title": "Certificats", "Certificates": list, "Part": part, "Query": q,
+	return s.page(c, http.StatusOK, "console_certificates", map[string]any{"Title": "Certificats",
+		"Certificates": list, "Part": part, "Query": q,
 		"States": []string{pki.Valid, pki.Revoked}, "Authorities": pki.AuthorityIDs()})
 }
 

@@ -152,7 +152,8 @@ func filter(c echo.Context) outbox.Filter {
 
 func (s *Console) listOutbox(c echo.Context) (any, error) {
 	f := filter(c)
-	return listed(c, byID(func(m *outbox.Message) string { return m.ID }, func(after string, limit int) ([]outbox.Message, error) {
+	id := func(m *outbox.Message) string { return m.ID }
+	return listed(c, byID(id, func(after string, limit int) ([]outbox.Message, error) {
 		f.After = after
 		return s.Outbox.List(ctx(c), f, limit)
 	}))
@@ -167,7 +168,9 @@ func (s *Console) waitOutbox(c echo.Context) (any, error) {
 	defer stop()
 	m, err := s.Outbox.Wait(waiting, filter(c))
 	if err == nil && m == nil {
-		err = problem.New(problem.NotFound, "message-not-seen", "no such message came in time").Got("within " + timeout.String())
+		err = problem.New(problem.NotFound, "message-not-seen", "no such message came in time").Got("nothing within " + timeout.String()).
+			Want("a message behind ?after, if given, to this person on this channel").
+			Do("GET /api/v1/outbox and `pscemu outbox list` show what came; timeout makes it wait longer, a minute at most")
 	}
 	return m, err
 }

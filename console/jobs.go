@@ -86,7 +86,8 @@ const (
 // cancelled or the server stops.
 func (s *Console) startJob(what, back string, fn func(context.Context, *job) (any, error)) (jobView, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	j := &job{view: jobView{ID: rand.Text()[:12], What: what, State: jobRunning, Began: s.Clock.Now(), Back: back}, cancel: cancel}
+	began := jobView{ID: rand.Text()[:12], What: what, State: jobRunning, Began: s.Clock.Now(), Back: back}
+	j := &job{view: began, cancel: cancel}
 	if err := s.jobs.add(j); err != nil {
 		cancel()
 		return jobView{}, err
@@ -164,7 +165,8 @@ func (js *jobs) find(id string) (*job, error) {
 			return j, nil
 		}
 	}
-	return nil, problem.New(problem.NotFound, "job-unknown", "no such job").Got(id).Want("one that GET /api/v1/jobs lists: the last 50 since the start")
+	return nil, problem.New(problem.NotFound, "job-unknown", "no such job").Got(id).
+		Want("one that GET /api/v1/jobs lists: the last 50 since the start")
 }
 
 func (js *jobs) list() []jobView {
@@ -179,11 +181,13 @@ func (js *jobs) list() []jobView {
 
 func (s *Console) jobRoutes() []route {
 	return []route{
-		{"GET", "/jobs", "The long commands under way and the last ones that ended, oldest first", func(echo.Context) (any, error) { return items{s.jobs.list(), ""}, nil }},
+		{"GET", "/jobs", "The long commands under way and the last ones that ended, oldest first", s.listJobs},
 		{"GET", "/jobs/:id", "One of them: state, done, total, and its result or problem", s.getJob},
 		{"DELETE", "/jobs/:id", "Cancel it: an import or a scenario is undone, a bulk action stops where it is", s.cancelJob},
 	}
 }
+
+func (s *Console) listJobs(echo.Context) (any, error) { return items{s.jobs.list(), ""}, nil }
 
 func (s *Console) getJob(c echo.Context) (any, error) {
 	j, err := s.jobs.find(param(c, "id"))

@@ -24,7 +24,9 @@ import (
 
 func (s *Console) journalRoutes() []route {
 	return []route{
-		{"GET", "/logins", "The latest logins, newest first; ?client&identity&event&code filter, ?limit&after pages (after=SEQ leaves out what has no event behind that one)", s.listLogins},
+		{"GET", "/logins",
+			"The latest logins, newest first; ?client&identity&event&code filter, ?limit&after pages " +
+				"(after=SEQ leaves out what has no event behind that one)", s.listLogins},
 		{"POST", "/logins", "Do the user's part: {authorize_url, identity, means, pin}", s.perform},
 		{"GET", "/logins/wait", "Wait for ?event= (and &code, of a refusal) of ?client=, ?identity= or ?login= within ?timeout=10s; &after=SEQ leaves out what was there before", s.waitLogin},
 		{"GET", "/logins/last", "The number of the latest event: {seq}, for &after", func(echo.Context) (any, error) {
@@ -63,7 +65,8 @@ func eventSeq(text string) (int64, error) {
 	}
 	seq, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || seq < 0 {
-		return 0, problem.New(problem.Invalid, "seq-invalid", "this is no number of an event").Got(text).Want("the seq of an event").Do("GET /api/v1/logins/last")
+		return 0, problem.New(problem.Invalid, "seq-invalid", "this is no number of an event").
+			Got(text).Want("the seq of an event").Do("GET /api/v1/logins/last")
 	}
 	return seq, nil
 }
@@ -214,7 +217,8 @@ func (s *Console) loginsPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_logins", map[string]any{"Title": "Connexions", "Logins": rows, "Part": part, "Query": q})
+	return s.page(c, http.StatusOK, "console_logins", map[string]any{"Title": "Connexions", "Logins": rows,
+		"Part": part, "Query": q})
 }
 
 // loginsStream tells the page of each new event.

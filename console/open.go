@@ -29,7 +29,7 @@ func (s *Console) OpenURL() string {
 // openByLink uses the link up and goes on to the console: the address with the
 // secret is in no page's address bar, and in no Referer.
 func (s *Console) openByLink(c echo.Context) error {
-	secret, to := c.QueryParam("link"), ownPath(c.QueryParam("to"))
+	secret, to := c.QueryParam("link"), onward(c)
 	switch {
 	case isPrefetch(c.Request()):
 		return c.NoContent(http.StatusServiceUnavailable) // nobody clicked yet
@@ -38,11 +38,11 @@ func (s *Console) openByLink(c echo.Context) error {
 		if s.NewLink != nil {
 			s.NewLink(s.OpenURL())
 		}
-		return web.Redirect(c, http.StatusSeeOther, to)
+		return web.Redirect(c, http.StatusSeeOther, "/"+to)
 	case originOf(c.Request()) == fromForeign:
 		return s.gate(c, http.StatusForbidden, nil)
 	case s.entered(c) || !s.Link:
-		return web.Redirect(c, http.StatusSeeOther, to)
+		return web.Redirect(c, http.StatusSeeOther, "/"+to)
 	case secret != "":
 		return s.gate(c, http.StatusForbidden, problem.New(problem.Forbidden, "console-link-used", "Ce lien a déjà servi, ou il est d'un autre démarrage").
 			Do("prenez open_url de DATA/ready.json, où le lien suivant se trouve, ou collez le jeton de l'API"))
@@ -66,7 +66,7 @@ func (s *Console) openByToken(c echo.Context) error {
 			Want("api_token de DATA/ready.json"))
 	}
 	s.letIn(c, s.visitorOf(c))
-	return web.Redirect(c, http.StatusSeeOther, ownPath(c.FormValue("to")))
+	return web.Redirect(c, http.StatusSeeOther, "/"+onward(c))
 }
 
 // visitorOf is the machine's user to whom a session belongs. Where everybody
@@ -85,27 +85,37 @@ func (s *Console) gate(c echo.Context, status int, refusal *problem.Error) error
 		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="pscemu"`)
 	}
 	r := c.Request()
-	to := r.URL.RequestURI()
+	to := ownPath(r.URL.RequestURI())
 	if r.URL.Path == "/open" {
-		to = ownPath(c.FormValue("to"))
+		to = onward(c)
 	}
-	data := map[string]any{"Title": "Ouvrir la console", "Bare": true, "To": ownPath(to), "Elsewhere": originOf(r) == fromForeign, "Strict": s.Settings.Strict()}
+	data := map[string]any{"Title": "Ouvrir la console", "Bare": true, "To": to, "Elsewhere": originOf(r) == fromForeign, "Strict": s.Settings.Strict()}
 	if refusal != nil {
 		data["Problem"] = explained(c, refusal)
 	}
 	return s.page(c, status, "console_open", data)
 }
 
-// ownPath is a path of this world to go on to, / for whatever is none.
+// onward is where the page before the console was to lead.
+func onward(c echo.Context) string {
+	to := c.FormValue("to") // with its first slash, or without
+	if u, err := url.Parse(to); err != nil || u.IsAbs() || u.Host != "" {
+		return ""
+	}
+	return ownPath("/" + strings.TrimPrefix(to, "/"))
+}
+
+// ownPath is a path of this world to go on to, without its first slash; empty
+// for whatever is none.
 func ownPath(to string) string {
 	u, err := url.Parse(to)
 	if err != nil || u.IsAbs() || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") {
-		return "/"
+		return ""
 	}
 	for _, r := range to {
 		if r <= ' ' || r == '\\' || r == 0x7f {
-			return "/"
+			return ""
 		}
 	}
-	return to
+	return to[1:]
 }

@@ -73,7 +73,8 @@ func (s *Console) home(c echo.Context) error {
 
 func (s *Console) identitiesPage(c echo.Context) error {
 	q := query(c)
-	list := pageList{Path: "/identities", Filter: url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}}}
+	list := pageList{Path: "/identities", Filter: url.Values{"q": {q.Text}, "profession": {q.Profession},
+		"tag": {q.Tag}}}
 	if q == (identities.Query{}) {
 		list.Count = s.People.Count
 	}
@@ -90,7 +91,8 @@ func (s *Console) identitiesPage(c echo.Context) error {
 	for _, code := range identities.Professions() {
 		professions = append(professions, choice{code, nomenclature.ProfessionLabel(code)})
 	}
-	return s.page(c, http.StatusOK, "console_identities", map[string]any{"Title": "Identités", "People": rows, "Query": q, "Part": part, "Deleted": c.QueryParam("deleted"), "Gone": gone, "MoreGone": more != "",
+	return s.page(c, http.StatusOK, "console_identities", map[string]any{"Title": "Identités", "People": rows,
+		"Query": q, "Part": part, "Deleted": c.QueryParam("deleted"), "Gone": gone, "MoreGone": more != "",
 		"Done": c.QueryParam("done"), "Professions": professions, "Actions": identities.Actions})
 }
 
@@ -129,11 +131,13 @@ func (s *Console) cardsOf(c context.Context, nationalID string) (somebodysCards,
 func (s *Console) cardsPage(c echo.Context) error {
 	id := c.QueryParam("national_id")
 	list, part, err := shown(c, pageList{Path: "/cards", Filter: url.Values{"national_id": {id}},
-		Count: func(ctx context.Context, most int) (int, error) { return s.Cards.Count(ctx, id, most) }}, s.cardList(ctx(c), id))
+		Count: func(ctx context.Context, most int) (int, error) { return s.Cards.Count(ctx, id, most) }},
+		s.cardList(ctx(c), id))
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_cards", map[string]any{"Title": "Cartes", "Cards": list, "Part": part, "Kits": cards.Kits()})
+	return s.page(c, http.StatusOK, "console_cards", map[string]any{"Title": "Cartes", "Cards": list, "Part": part,
+		"Kits": cards.Kits()})
 }
 
 // cardPage shows the card's printed face and what can be done with it.
@@ -205,7 +209,8 @@ func (s *Console) clientsPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_clients", map[string]any{"Title": "Clients", "Clients": list, "Part": part})
+	return s.page(c, http.StatusOK, "console_clients", map[string]any{"Title": "Clients", "Clients": list,
+		"Part": part})
 }
 
 // readerPage is the card reader: the logins that wait for a card (CIBA,
@@ -220,7 +225,8 @@ type waitingCard struct {
 
 func (s *Console) reader(c echo.Context, refusal error) error {
 	waiting := func(ctx context.Context, most int) (int, error) { return s.ECPS.CountWaiting(ctx, ecps.Card, most) }
-	rs, part, err := shown(c, pageList{Path: "/reader", Count: waiting}, s.requestList(ctx(c), ecps.Filter{Means: ecps.Card, PendingOnly: true}))
+	rs, part, err := shown(c, pageList{Path: "/reader", Count: waiting}, s.requestList(ctx(c),
+		ecps.Filter{Means: ecps.Card, PendingOnly: true}))
 	if err != nil {
 		return err
 	}
@@ -245,7 +251,8 @@ func (s *Console) readerAnswer(c echo.Context) error {
 	if c.FormValue("answer") == "refuse" {
 		_, err = s.ECPS.Answer(ctx(c), id, ecps.Refused)
 	} else {
-		_, err = s.readCard(c, id, cmp.Or(strings.TrimSpace(c.FormValue("serial")), c.FormValue("card")), c.FormValue("pin"))
+		_, err = s.readCard(c, id, cmp.Or(strings.TrimSpace(c.FormValue("serial")), c.FormValue("card")),
+			c.FormValue("pin"))
 	}
 	if err != nil {
 		return s.reader(c, err)
@@ -256,11 +263,13 @@ func (s *Console) readerAnswer(c echo.Context) error {
 func (s *Console) deliveriesPage(c echo.Context) error {
 	client := c.QueryParam("client")
 	list, part, err := shown(c, pageList{Path: "/deliveries", Filter: url.Values{"client": {client}},
-		Count: func(ctx context.Context, most int) (int, error) { return s.Sender.Count(ctx, client, most) }}, s.deliveryList(ctx(c), client))
+		Count: func(ctx context.Context, most int) (int, error) { return s.Sender.Count(ctx, client, most) }},
+		s.deliveryList(ctx(c), client))
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_deliveries", map[string]any{"Title": "Envois", "Deliveries": list, "Part": part, "Client": client})
+	return s.page(c, http.StatusOK, "console_deliveries", map[string]any{"Title": "Envois", "Deliveries": list,
+		"Part": part, "Client": client})
 }
 
 func (s *Console) fidelityPage(c echo.Context) error {

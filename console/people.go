@@ -44,7 +44,8 @@ func (in *generation) generator() (*identities.Generator, error) {
 	}
 	if in.Count < 1 || in.Count > maxBatch || in.From < 0 || in.From >= identities.MaxGenerated {
 		return nil, problem.New(problem.Invalid, "count-invalid", "this many people cannot be made at once").
-			Got(fmt.Sprintf("count %d, from %d", in.Count, in.From)).Want("a count from 1 to 5000, and from below 8000000; go on with the next of the answer")
+			Got(fmt.Sprintf("count %d, from %d", in.Count, in.From)).
+			Want("a count from 1 to 5000, and from below 8000000; go on with the next of the answer")
 	}
 	for _, m := range in.Means {
 		if m != "ecps" && m != "card" {
@@ -84,7 +85,7 @@ func (s *Console) generate(c echo.Context) (any, error) {
 }
 
 // equip gives people these means within a transaction.
-func (p *Parts) equip(means []string) func(store.Tx, []identities.Identity) error {
+func (p *Parts) equip(means []string) identities.Equip {
 	return func(tx store.Tx, people []identities.Identity) error {
 		if slices.Contains(means, "ecps") {
 			if err := p.ECPS.ActivateAllIn(tx, people, cards.DefaultPIN); err != nil {
@@ -107,20 +108,7 @@ func (s *Console) importPeople(c echo.Context) (any, error) {
 	}
 	fictitious := c.QueryParam("fictitious") == "true"
 	if c.QueryParam("async") == "true" {
-		j, err := s.startJob("import", "/identities?", func(ctx context.Context, j *job) (any, error) {
-			defer scratch.Close()
-			in, err := s.keepImport(ctx, scratch, fictitious, j)
-			if err != nil {
-				return nil, err
-			}
-			defer in.Close()
-			return importResult{in.Len(), notNil(in.Warnings)}, nil
-		})
-		if err != nil {
-			scratch.Close()
-			return nil, err
-		}
-		return sent{}, accepted(c, j)
+		return s.importLater(c, scratch, fictitious)
 	}
 	defer scratch.Close()
 	in, err := s.keepImport(ctx(c), scratch, fictitious, nil)
@@ -129,6 +117,24 @@ func (s *Console) importPeople(c echo.Context) (any, error) {
 	}
 	defer in.Close()
 	return sent{}, s.answerImport(c, in)
+}
+
+// importLater imports in a job, which closes what was put aside.
+func (s *Console) importLater(c echo.Context, scratch *identities.Scratch, fictitious bool) (any, error) {
+	j, err := s.startJob("import", "/identities?", func(ctx context.Context, j *job) (any, error) {
+		defer scratch.Close()
+		in, err := s.keepImport(ctx, scratch, fictitious, j)
+		if err != nil {
+			return nil, err
+		}
+		defer in.Close()
+		return importResult{in.Len(), notNil(in.Warnings)}, nil
+	})
+	if err != nil {
+		scratch.Close()
+		return nil, err
+	}
+	return sent{}, accepted(c, j)
 }
 
 // importResult is what an import came to.
@@ -143,7 +149,8 @@ func (r importResult) String() string {
 }
 
 // keepImport judges an import and keeps it. The caller closes it.
-func (s *Console) keepImport(ctx context.Context, scratch *identities.Scratch, fictitious bool, j *job) (*identities.Import, error) {
+func (s *Console) keepImport(ctx context.Context, scratch *identities.Scratch, fictitious bool, j *job) (
+	*identities.Import, error) {
 	raw, err := scratch.Open()
 	if err != nil {
 		return nil, err
@@ -267,7 +274,8 @@ func (s *Console) exportFHIR(c echo.Context, q identities.Query) error {
 	})
 }
 
-func (s *Console) export(c echo.Context, q identities.Query, name, kind string, write func(io.Writer, identities.Each) error) error {
+func (s *Console) export(c echo.Context, q identities.Query, name, kind string,
+	write func(io.Writer, identities.Each) error) error {
 	attachment(c, name, kind)
 	return answerStream(c, http.StatusOK, kind, func(w *bufio.Writer) error {
 		return write(w, func(fn func(*identities.Identity) error) error { return s.People.Each(ctx(c), q, "", fn) })

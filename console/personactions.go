@@ -89,15 +89,18 @@ func (s *Console) bulk(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ids, q := form["id"], identities.Query{Text: c.FormValue("q"), Profession: c.FormValue("profession"), Tag: c.FormValue("with")}
-	back := "/identities?" + url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}}.Encode()
+	ids := form["id"]
+	q := identities.Query{Text: c.FormValue("q"), Profession: c.FormValue("profession"), Tag: c.FormValue("with")}
+	search := url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}}
 	if c.FormValue("all") != "" {
 		var more bool
 		if ids, more, err = s.found(ctx(c), q); err != nil {
 			return err
 		}
 		if more {
-			j, err := s.startJob("bulk", back, func(ctx context.Context, j *job) (any, error) { return s.bulkFound(ctx, q, do, j) })
+			j, err := s.startJob("bulk", "/identities?"+search.Encode(), func(ctx context.Context, j *job) (any, error) {
+				return s.bulkFound(ctx, q, do, j)
+			})
 			if err != nil {
 				return err
 			}
@@ -116,12 +119,15 @@ func (s *Console) bulk(c echo.Context) error {
 	if out.Done == 0 {
 		return out.Why
 	}
-	return web.Redirect(c, http.StatusSeeOther, back+"&done="+url.QueryEscape(out.String()))
+	search.Set("done", out.String())
+	return web.Redirect(c, http.StatusSeeOther, "/identities?"+search.Encode())
 }
+
+// atOnce is how many people a bulk action is done to before it answers.
+const atOnce = 500
 
 // found are the first people whom a search finds, and whether there are more.
 func (s *Console) found(ctx context.Context, q identities.Query) (ids []string, more bool, err error) {
-	const atOnce = 2 * identities.Batch
 	people, err := s.People.List(ctx, q, "", atOnce+1)
 	for n := range people {
 		ids = append(ids, people[n].NationalID)

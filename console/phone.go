@@ -283,7 +283,8 @@ type mailView struct {
 func (s *Console) outboxPage(c echo.Context) error {
 	id := c.QueryParam("national_id")
 	list, part, err := shown(c, pageList{Path: "/outbox", Filter: url.Values{"national_id": {id}},
-		Count: func(ctx context.Context, most int) (int, error) { return s.Outbox.Count(ctx, id, most) }}, s.newestMails(ctx(c), id))
+		Count: func(ctx context.Context, most int) (int, error) { return s.Outbox.Count(ctx, id, most) }},
+		s.newestMails(ctx(c), id))
 	if err != nil {
 		return err
 	}

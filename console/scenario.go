@@ -58,7 +58,8 @@ type ScenarioCard struct {
 func (s *Console) scenarioRoutes() []route {
 	return []route{
 		{"GET", "/scenarios/current", "The present situation as a scenario; ?format=yaml or json", s.saveScenario},
-		{"POST", "/scenarios", "Load a scenario (YAML or JSON), all of it or nothing; ?reset=true begins with the personas alone; ?async=true answers 202 with a job", s.loadScenario},
+		{"POST", "/scenarios", "Load a scenario (YAML or JSON), all of it or nothing; ?reset=true begins with the personas alone; " +
+			"?async=true answers 202 with a job", s.loadScenario},
 	}
 }
 
@@ -122,5 +123,5 @@ func (s *Console) enterScenario(c echo.Context) error {
 
 func scenarioUnreadable(got string) error {
 	return problem.New(problem.Invalid, "scenario-unreadable", "the scenario cannot be read").Got(got).
-		Want("name, about, clock, settings, clients, generate, people, reader, faults, as GET /api/v1/scenarios/current answers")
+		Want("name, about, clock, settings, clients, generate, people, reader, faults, as GET /api/v1/scenarios/current has them")
 }

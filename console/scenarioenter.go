@@ -135,7 +135,7 @@ func (sc *readingScenario) large() bool {
 }
 
 // enterFresh writes into the world that a reset makes, which nobody else sees.
-func (s *Console) enterFresh(ctx context.Context, fresh Fresh, sc *readingScenario, j *job) (then func() error, err error) {
+func (s *Console) enterFresh(ctx context.Context, fresh Fresh, sc *readingScenario, j *job) (func() error, error) {
 	st, err := s.stageFor(fresh, &sc.Scenario)
 	if err != nil {
 		return nil, err
@@ -183,16 +183,19 @@ func (p *ScenarioPerson) check() error {
 	return p.Validate()
 }
 
+// runner runs a command about n entries by its steps.
+type runner func(n int, command func(store.Step) error) error
+
 // enter writes what the scenario stores. It plans before it writes, and plans
 // again when others took a number meanwhile.
-func (st *stage) enter(ctx context.Context, sc *readingScenario, batches func(int, func(store.Step) error) error, j *job) error {
+func (st *stage) enter(ctx context.Context, sc *readingScenario, run runner, j *job) error {
 	for {
 		made, n, err := st.plan(ctx, sc.Generate)
 		if err != nil {
 			return err
 		}
 		n += len(sc.Clients) + sc.people.Len() + 1
-		err = batches(n, func(do store.Step) error { return st.write(do, sc, made, n, j) })
+		err = run(n, func(do store.Step) error { return st.write(do, sc, made, n, j) })
 		if !identities.Again(err) {
 			return err
 		}
@@ -224,15 +227,7 @@ func (st *stage) write(do store.Step, sc *readingScenario, made [][]identities.I
 	done := 0
 	count := func(n int) { done += n; j.progress(done, total) }
 	for page := range slices.Chunk(sc.Clients, identities.Batch) {
-		err := do(func(tx store.Tx) error {
-			for n := range page {
-				if err := st.Clients.PutIn(tx, &page[n]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+		if err := do(func(tx store.Tx) error { return st.clientsIn(tx, page) }); err != nil {
 			return err
 		}
 		count(len(page))
@@ -245,19 +240,30 @@ func (st *stage) write(do store.Step, sc *readingScenario, made [][]identities.I
 	}
 	err := sc.eachPerson(identities.Batch, func(page []ScenarioPerson) error {
 		defer count(len(page))
-		return do(func(tx store.Tx) error {
-			for n := range page {
-				if err := st.personIn(tx, &page[n]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		return do(func(tx store.Tx) error { return st.peopleIn(tx, page) })
 	})
 	if err != nil || sc.Reader == "" {
 		return err
 	}
 	return do(func(tx store.Tx) error { return st.readerIn(tx, sc.Reader) })
+}
+
+func (st *stage) clientsIn(tx store.Tx, page []clients.Client) error {
+	for n := range page {
+		if err := st.Clients.PutIn(tx, &page[n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (st *stage) peopleIn(tx store.Tx, page []ScenarioPerson) error {
+	for n := range page {
+		if err := st.personIn(tx, &page[n]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (st *stage) personIn(tx store.Tx, p *ScenarioPerson) error {
@@ -319,7 +325,8 @@ func (st *stage) cardIn(tx store.Tx, nationalID string, wanted ScenarioCard) err
 	if slices.ContainsFunc(all, func(c cards.Card) bool { return c.Type == wanted.Type && c.State == wanted.State }) {
 		return nil
 	}
-	_, err = st.Cards.IssueIn(tx, cards.Request{NationalID: nationalID, Type: wanted.Type, PIN: wanted.PIN, State: wanted.State})
+	r := cards.Request{NationalID: nationalID, Type: wanted.Type, PIN: wanted.PIN, State: wanted.State}
+	_, err = st.Cards.IssueIn(tx, r)
 	return err
 }
 

@@ -95,7 +95,8 @@ func (s *Console) changedPeople(ctx context.Context, fn func(raw []byte) error) 
 }
 
 // pageIn reads a page of people behind the id after, and where to go on.
-func (s *Console) pageIn(tx store.Tx, seeded map[string]identities.Identity, after string) (rows []json.RawMessage, next string, err error) {
+func (s *Console) pageIn(tx store.Tx, seeded map[string]identities.Identity, after string) (
+	rows []json.RawMessage, next string, err error) {
 	people, err := identities.Collection.List(tx, after, identities.Batch)
 	if err != nil {
 		return nil, "", err
@@ -131,10 +132,11 @@ func (s *Console) pageIn(tx store.Tx, seeded map[string]identities.Identity, aft
 type eachRow func(fn func(raw []byte) error) error
 
 func answerScenario(c echo.Context, status int, format string, sc *Scenario, people eachRow) error {
+	kind, write := "application/yaml", sc.writeYAML
 	if format == "json" {
-		return answerStream(c, status, echo.MIMEApplicationJSON, func(w *bufio.Writer) error { return sc.writeJSON(w, people) })
+		kind, write = echo.MIMEApplicationJSON, sc.writeJSON
 	}
-	return answerStream(c, status, "application/yaml", func(w *bufio.Writer) error { return sc.writeYAML(w, people) })
+	return answerStream(c, status, kind, func(w *bufio.Writer) error { return write(w, people) })
 }
 
 // sides are the scenario's members before and behind its people.
@@ -308,7 +310,8 @@ func (s *Console) scenarioPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Title": "Scénarios", "Present": text, "Done": c.QueryParam("done") != "", "Count": fmt.Sprint(count)}
+	data := map[string]any{"Title": "Scénarios", "Present": text, "Done": c.QueryParam("done") != ""}
+	data["Count"] = fmt.Sprint(count)
 	if count > countedPeople {
 		data["Count"] = fmt.Sprintf("plus de %d", countedPeople)
 	}
@@ -323,16 +326,21 @@ func (s *Console) scenarioPage(c echo.Context) error {
 	}
 	var refusal error
 	if load := c.QueryParam("load"); load != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(load)
-		if err == nil {
-			var sc *readingScenario
-			if sc, err = readScenario(bytes.NewReader(raw)); err == nil {
-				sc.close()
-			}
-		}
-		if refusal = err; err == nil {
-			data["Load"] = string(raw)
-		}
+		data["Load"], refusal = linked(load)
 	}
 	return s.formPage(c, "console_scenario", data, refusal)
+}
+
+// linked is the scenario of a link.
+func linked(load string) (string, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(load)
+	if err != nil {
+		return "", scenarioUnreadable(err.Error())
+	}
+	sc, err := readScenario(bytes.NewReader(raw))
+	if err != nil {
+		return "", err
+	}
+	sc.close()
+	return string(raw), nil
 }

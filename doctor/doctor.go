@@ -235,7 +235,8 @@ func redirectURIs(ctx context.Context, p *Patient) []Finding {
 	})
 	switch {
 	case err != nil:
-		out = append(out, warn(what, fmt.Sprintf("only %d clients were looked at: %v", all, err), "try again when there is less to do")...)
+		out = append(out, warn(what, fmt.Sprintf("only %d clients were looked at: %v", all, err),
+			"try again when there is less to do")...)
 	case plain > maxURIs:
 		out = append(out, warn(what, fmt.Sprintf("%d more are not https", plain-maxURIs), remedy)...)
 	case out == nil:

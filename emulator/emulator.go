@@ -245,7 +245,7 @@ func (e *Emulator) sweep(ctx context.Context) {
 	}
 	for ctx.Err() == nil {
 		n, err := e.store.Sweep(ctx)
-		if err != nil {
+		if err != nil && !errors.Is(err, store.ErrClosed) {
 			slog.Error("sweep", "error", err)
 		}
 		if n == 0 || err != nil {

@@ -12,7 +12,7 @@ import (
 	"pscemu/problem"
 )
 
-// What the folder holds of ours: files that hold keys, secrets or the token, and
+// What the emulator keeps in the folder: files that hold keys, secrets or the token, and
 // files that anybody may read. The database's name begins the names of the
 // copies that a restore keeps.
 const database = "pscemu.db"

@@ -45,20 +45,21 @@ func (e *Emulator) Reset(ctx context.Context, more *console.Beginning) error {
 }
 
 // freshStore is where a fresh world is made: in memory, or in a file of its own
-// when it is too much for that and the world itself lies in a file. It is
-// dropped by the function that comes with it.
+// when it may be too much for that and the world itself lies in a file. It is
+// dropped by the function that comes with it, and with the process.
 func (e *Emulator) freshStore(c clock.Clock, more *console.Beginning) (store.Store, func(), error) {
-	if more == nil || !more.Many || e.at.folder == "" || e.settings.Memory {
+	large := more != nil && more.Many || e.settings.Identities != ""
+	if !large || e.at.folder == "" || e.settings.Memory {
 		s := store.NewMemory(c)
 		return s, func() { _ = s.Close() }, nil
 	}
 	dir, err := os.MkdirTemp(string(e.at.folder), "pscemu-fresh-*")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, spoolUnwritable(err)
 	}
 	s, err := store.OpenBolt(filepath.Join(dir, "fresh.db"), c)
+	_ = os.RemoveAll(dir) // Windows keeps it until it is closed
 	if err != nil {
-		_ = os.RemoveAll(dir)
 		return nil, nil, err
 	}
 	return s, func() { _ = s.Close(); _ = os.RemoveAll(dir) }, nil

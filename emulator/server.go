@@ -269,6 +269,8 @@ func (s *Server) background(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.world.closing:
+			return
 		case <-tick.C:
 			for _, e := range append(s.spaces.sweep(), s.world) {
 				e.sweep(ctx)

@@ -279,6 +279,7 @@ func readCSV(s *source, fn func(*Identity) error) error {
 		return err
 	}
 	t := table{scattered: ids.not, emit: fn}
+	ids = together{}
 	cells := map[string]string{}
 	err = eachRow(s, func(header, row []string) error {
 		for n, name := range header {

@@ -55,7 +55,7 @@ func ReadImport(r io.ReadSeeker, fn func(*Identity) error) (warnings []string, e
 			return problem.New(problem.Invalid, "identity-twice", fmt.Sprintf("persons %d and %d have the same national id", before+1, len(seen)+1)).
 				Got(i.NationalID).Do("keep one of them")
 		}
-		seen[i.NationalID] = len(seen)
+		seen[strings.Clone(i.NationalID)] = len(seen) // not the row it was cut from
 		return fn(i)
 	})
 }

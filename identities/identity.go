@@ -5,7 +5,6 @@ package identities
 
 import (
 	"encoding/json"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -144,7 +143,7 @@ func (b *Behaviour) UnmarshalJSON(raw []byte) (err error) {
 func ParseBehaviour(action, after string) (Behaviour, error) {
 	b := Behaviour{Action: Action(action)}
 	if !slices.Contains(Actions, b.Action) {
-		return b, problem.New(problem.Invalid, "behaviour-unknown", "no such behaviour").Got(action).Want(strings.Trim(fmt.Sprint(Actions), "[]"))
+		return b, problem.New(problem.Invalid, "behaviour-unknown", "no such behaviour").Got(action).Want(problem.Among(Actions))
 	}
 	if after == "" {
 		return b, nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"pscemu/problem"
 	"pscemu/store"
@@ -19,6 +20,9 @@ const Batch = 50
 
 // viewed is how many people one look at the store is about.
 const viewed = 500
+
+// Equip gives people, who are kept in the same transaction, their means.
+type Equip func(tx store.Tx, people []Identity) error
 
 // Import is people who are to be kept, all of them or none. Each was looked at
 // before anything is changed.
@@ -43,7 +47,8 @@ func (p *People) OpenImport(ctx context.Context, r io.ReadSeeker, fictitious boo
 			}
 			if made[i.NationalID] {
 				return nth(in.Len(), i.NationalID, problem.New(problem.Invalid, "identity-twice",
-					"a fictitious person of this import has this number already").Got(i.NationalID).Do("put this person before those with real numbers"))
+					"a fictitious person of this import has this number already").Got(i.NationalID).
+					Do("put this person before those with real numbers"))
 			}
 			made[i.NationalID] = true
 		}
@@ -130,14 +135,14 @@ func (f *Files) Put(i *Identity, file string) error {
 	if f.source == nil {
 		f.source = map[string]string{}
 	}
-	i.Source, f.source[i.NationalID] = file, file
+	i.Source, f.source[strings.Clone(i.NationalID)] = file, file
 	return f.Add(i)
 }
 
 // Follow makes the people of files what the files say, all of them or none:
 // those who left them are removed, as long as they came from one. Only what
 // changed is written. equip gives means to people who are new.
-func (p *People) Follow(ctx context.Context, files *Files, equip func(store.Tx, []Identity) error) error {
+func (p *People) Follow(ctx context.Context, files *Files, equip Equip) error {
 	gone, err := p.left(ctx, files)
 	if err != nil {
 		return err
@@ -213,7 +218,7 @@ func (p *People) removeIn(tx store.Tx, ids []string) error {
 	return nil
 }
 
-func (p *People) followIn(tx store.Tx, page []Kept, equip func(store.Tx, []Identity) error) error {
+func (p *People) followIn(tx store.Tx, page []Kept, equip Equip) error {
 	var added []Identity
 	for _, who := range page {
 		there, err := known(tx, who.ID)
@@ -264,7 +269,7 @@ type Generated struct {
 
 // Generate keeps the next people of a seed whose numbers are free, all of them
 // or none, and gives them means in the same transactions.
-func (p *People) Generate(ctx context.Context, g *Generator, from, count int, equip func(store.Tx, []Identity) error) (*Generated, error) {
+func (p *People) Generate(ctx context.Context, g *Generator, from, count int, equip Equip) (*Generated, error) {
 	for {
 		out, err := p.Plan(ctx, g, from, count, nil)
 		if err != nil {
@@ -340,7 +345,7 @@ func (p *People) NextIn(tx store.Tx, g *Generator, n int, fits func(*Identity) b
 
 // Admit keeps people whose numbers are free by the transactions of a command,
 // and gives them means.
-func (p *People) Admit(do store.Step, people []Identity, equip func(store.Tx, []Identity) error) error {
+func (p *People) Admit(do store.Step, people []Identity, equip Equip) error {
 	for page := range slices.Chunk(people, Batch) {
 		err := do(func(tx store.Tx) error {
 			added, err := p.AddIn(tx, page)

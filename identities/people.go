@@ -237,7 +237,7 @@ func (p *People) RestoreIn(tx store.Tx, id string) (Identity, error) {
 	i, err := deleted.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return i, problem.New(problem.NotFound, "identity-not-deleted", "nobody with this national id was deleted recently").
-			Got(id).Want("a person deleted within " + Undo.String())
+			Got(id).Want("a person deleted less than a day ago")
 	}
 	if err != nil {
 		return i, err

@@ -101,6 +101,15 @@ func Is(err error, code string) bool {
 	return errors.As(err, &p) && p.Code == code
 }
 
+// Among lists what may stand in a place, as a reader wants it.
+func Among[T ~string](values []T) string {
+	texts := make([]string, len(values))
+	for n, value := range values {
+		texts[n] = string(value)
+	}
+	return strings.Join(texts, ", ")
+}
+
 // Nearest returns the candidate closest to s by edit distance, or "" when
 // nothing is near enough to be a slip of the keyboard.
 func Nearest(s string, candidates []string) string {

@@ -145,7 +145,7 @@ var answersByKey = func() map[string]Answer {
 	return out
 }()
 
-// answer finds a row; one that is missing is a mistake of ours.
+// answer finds a row; one that is missing is our mistake.
 func answer(key string) Answer {
 	if a, ok := answersByKey[key]; ok {
 		return a

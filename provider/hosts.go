@@ -96,7 +96,7 @@ func ofThisMachine(name string) bool {
 func (s *Server) site(c echo.Context) site { return s.siteOf(c.Request().Host) }
 
 // here is the base URL under the name by which the browser came, when that is
-// one of ours: a login stays under it, since its cookie does.
+// one of these hosts: a login stays under it, since its cookie does.
 func (s *Server) here(c echo.Context) string {
 	host := strings.ToLower(c.Request().Host)
 	if s.ours(hostName(host)) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -108,4 +109,63 @@ func BenchmarkMany(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkWaitBeside is how long a write waits for others' large commands: on
+// average and at worst.
+func BenchmarkWaitBeside(b *testing.B) {
+	const entries = 5000
+	value := []byte(`"` + strings.Repeat("x", 1500) + `"`)
+	ctx, c := context.Background(), store.Collection[string]("things")
+	every := func(yield func(int, error) bool) {
+		for n := range entries {
+			if !yield(n, nil) {
+				return
+			}
+		}
+	}
+	write := func(tx store.Tx, n int) error { return tx.Put(c.Key(fmt.Sprint(n)), value, time.Hour) }
+	for name, large := range map[string]func(s store.Store) error{
+		"long": func(s store.Store) error { return store.Each(ctx, s, "large", every, write, nil) },
+		"replace": func(s store.Store) error {
+			_, err := s.Replace(ctx, store.Replacement{Fill: func(put func(store.Entry) error) error {
+				for n := range entries {
+					if err := put(store.Entry{Key: c.Key(fmt.Sprint(n)), Value: value}); err != nil {
+						return err
+					}
+				}
+				return nil
+			}})
+			return err
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			backends(b, func(b *testing.B, s store.Store) {
+				var sum, worst time.Duration
+				waits := 0
+				for b.Loop() {
+					done := make(chan error)
+					go func() { done <- large(s) }()
+					for busy := true; busy; {
+						began := time.Now()
+						if err := c.Save(ctx, s, "beside", "v", store.Forever); err != nil {
+							b.Fatal(err)
+						}
+						took := time.Since(began)
+						sum, worst, waits = sum+took, max(worst, took), waits+1
+						select {
+						case err := <-done:
+							if err != nil {
+								b.Fatal(err)
+							}
+							busy = false
+						default:
+						}
+					}
+				}
+				b.ReportMetric(float64(sum.Microseconds())/float64(waits)/1000, "ms/wait")
+				b.ReportMetric(float64(worst.Microseconds())/1000, "ms-worst")
+			})
+		})
+	}
 }

@@ -13,8 +13,8 @@ import (
 
 const schemaVersion = "1"
 
-// errClosed is the answer of a store that was closed.
-var errClosed = bolterrors.ErrDatabaseNotOpen
+// ErrClosed is the answer of a store that was closed.
+var ErrClosed = bolterrors.ErrDatabaseNotOpen
 
 var (
 	dataBucket   = []byte("data")   // key → 8 bytes expiry (Unix ns, 0 = never) + value
@@ -48,7 +48,8 @@ func OpenBolt(path string, c clock.Clock, with ...Option) (*Bolt, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Bolt{path: path, most: newSetup(with).most, file: newFile(db), clock: c, jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{})}
+	s := &Bolt{path: path, most: newSetup(with).most, file: newFile(db), clock: c,
+		jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{})}
 	go s.write(nil)
 	return s, nil
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -44,7 +43,7 @@ func fits(key string, value []byte) error {
 // stored refuses an entry that no store of this kind can have held.
 func stored(e Entry) error {
 	if e.Key == "" || len(e.Key) > MaxKey || len(e.Value) > MaxValue {
-		return errors.Join(fits(e.Key, e.Value))
+		return fits(e.Key, e.Value)
 	}
 	return nil
 }

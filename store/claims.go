@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -31,7 +32,7 @@ type undone struct {
 	There   bool            `json:"there,omitempty"`
 	Expires int64           `json:"expires,omitempty"` // Unix ns, 0 for never
 	Value   json.RawMessage `json:"value,omitempty"`
-	Bytes   []byte          `json:"bytes,omitempty"` // instead, what is no JSON
+	Bytes   []byte          `json:"bytes,omitempty"` // instead of a value that is no JSON
 }
 
 // record is an undo record of a raw entry, nil when there was none. A value is
@@ -41,7 +42,7 @@ func record(raw []byte) []byte {
 		return encode([]byte(`{}`), time.Time{})
 	}
 	value := raw[expiryLen:]
-	if !json.Valid(value) {
+	if !json.Valid(value) || len(bytes.TrimSpace(value)) != len(value) { // white space around it would be lost
 		out, _ := json.Marshal(undone{There: true, Expires: expiryOf(raw), Bytes: value}) // cannot fail
 		return encode(out, time.Time{})
 	}
@@ -124,7 +125,8 @@ func (t *overlay) nameOf(id string) (name string) {
 }
 
 func claimed(t *overlay, id, key string) error {
-	return problem.New(problem.Conflict, "store-claimed", "a command that is under way has changed this, and may still take it back").
+	return problem.New(problem.Conflict, "store-claimed",
+		"a command that is under way has changed this, and may still take it back").
 		Got(beginning(key) + ", changed by: " + t.nameOf(id)).Want("what no other command is changing").
 		Do("try again when that command is done")
 }

@@ -25,7 +25,8 @@ func compacted(path string, db *bbolt.DB) (*bbolt.DB, error) {
 	}
 	next, err := compact(path, db, before-unused)
 	if err != nil {
-		slog.Warn("the data file is free for the most part, and stays as large as it is", "file", path, "bytes", before, "free", unused, "error", err)
+		slog.Warn("the data file is free for the most part, and stays as large as it is",
+			"file", path, "bytes", before, "free", unused, "error", err)
 		return db, nil
 	}
 	after := int64(0)

@@ -38,7 +38,9 @@ func bloated(t *testing.T) (path string, size int64) {
 	}
 	for n := range 30 {
 		err := s.Update(context.Background(), func(tx store.Tx) error {
-			return errors.Join(things.Delete(tx, fmt.Sprint("gone", n, "-0")), things.Delete(tx, fmt.Sprint("gone", n, "-1")))
+			return errors.Join(
+				things.Delete(tx, fmt.Sprint("gone", n, "-0")),
+				things.Delete(tx, fmt.Sprint("gone", n, "-1")))
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -16,8 +16,9 @@ func DiskFree(bytes int64) (end func()) {
 	return func() { diskFree = before }
 }
 
+// MaxFile makes the file in use take no more than so many bytes, as a full disk
+// does.
+func MaxFile(s *Bolt, bytes int) { s.file.MaxSize = bytes }
+
 // NextSize is how many items a step of Each takes next.
 var NextSize = nextSize
-
-// BatchTime is how long a step of Each may take.
-const BatchTime = batchTime

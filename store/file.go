@@ -63,7 +63,7 @@ func (s *Bolt) change(to *file) (former *file) {
 func (s *Bolt) view(fn func(*file, *bbolt.Tx) error) error {
 	f := s.enter()
 	if f == nil {
-		return errClosed
+		return ErrClosed
 	}
 	defer f.leave()
 	return f.View(func(tx *bbolt.Tx) error { return fn(f, tx) })
@@ -74,7 +74,7 @@ func (s *Bolt) view(fn func(*file, *bbolt.Tx) error) error {
 // the slowest reader is done, and everybody else behind it.
 const (
 	mapped    = 64 << 30
-	allocated = 4 << 20 // bytes that a file grows by
+	allocated = 1 << 20 // bytes that a file grows by
 )
 
 func boltOptions() *bbolt.Options {
@@ -168,12 +168,15 @@ func prepare(tx *bbolt.Tx) error {
 }
 
 func openProblem(path string, err error) error {
-	p := problem.New(problem.Internal, "store-unusable", "the data file cannot be used, it was left untouched").Got(path + ": " + err.Error())
+	p := problem.New(problem.Internal, "store-unusable", "the data file cannot be used, it was left untouched").
+		Got(path + ": " + err.Error())
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return p.Want("a file that no other pscemu holds open").Do("stop the other process or choose another --data folder")
+		return p.Want("a file that no other pscemu holds open").
+			Do("stop the other process or choose another --data folder")
 	case errors.Is(err, os.ErrPermission):
-		return p.Want("a file this user may read and write").Do("check the folder's owner or choose another --data folder")
+		return p.Want("a file this user may read and write").
+			Do("check the folder's owner or choose another --data folder")
 	}
 	return p.Want("a pscemu data file").Do("move it away or choose another --data folder")
 }

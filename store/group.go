@@ -32,7 +32,7 @@ func (s *Bolt) Update(ctx context.Context, fn func(Tx) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-s.stop:
-		return errClosed
+		return ErrClosed
 	}
 }
 
@@ -252,7 +252,7 @@ func apply(data, expiry *bbolt.Bucket, key string, raw []byte) error {
 // room refuses what would make the store hold more than it may. What it grows by
 // is reckoned closely only when that matters.
 func (t *target) room(o *overlay) error {
-	if t.most == 0 {
+	if t.most == 0 || o.free {
 		return nil
 	}
 	if t.used+o.puts < t.most {
@@ -280,6 +280,7 @@ func (b boltSource) ascend(from string, fn func(string, []byte) bool) {
 
 // unwritable is the refusal of a disk that takes no more.
 func unwritable(err error) error {
-	return problem.New(problem.Internal, "store-unwritable", "the data file cannot be written; nothing of this request was stored, all that was there before is").
+	return problem.New(problem.Internal, "store-unwritable",
+		"the data file cannot be written; nothing of this request was stored, all that was there before is").
 		Got(err.Error()).Do("make room on the disk, or repair it, and try again")
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"pscemu/clock"
 	"pscemu/problem"
@@ -141,7 +142,8 @@ func TestAFullStoreTakesWhatDoesNotAddToIt(t *testing.T) {
 		// A long command that fails for want of room is taken back all the same.
 		long := store.Long(ctx, s, func(step store.Step) error {
 			for i := range 100 {
-				if err := step(func(tx store.Tx) error { return things.Put(tx, fmt.Sprint(i%10), big("z"), 0) }); err != nil {
+				write := func(tx store.Tx) error { return things.Put(tx, fmt.Sprint(i%10), big("z"), 0) }
+				if err := step(write); err != nil {
 					return err
 				}
 			}
@@ -157,6 +159,72 @@ func TestAFullStoreTakesWhatDoesNotAddToIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		save(t, s, "again", big("x"))
+	}
+}
+
+// A store that is full to the last byte still takes back what a long command
+// did, though an entry with a long name and a time to live takes more than what
+// is kept of it.
+func TestALongCommandIsTakenBackInAStoreThatIsFull(t *testing.T) {
+	ctx, id := context.Background(), strings.Repeat("k", 800)
+	s := store.NewMemory(&clock.Adjustable{}, store.Limit(100_000))
+	if err := things.Save(ctx, s, id, "old", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	err := store.Long(ctx, s, func(step store.Step) error {
+		if err := step(func(tx store.Tx) error { return things.Delete(tx, id) }); err != nil {
+			return err
+		}
+		for n, size := 0, 10_000; size > 0; n++ {
+			if things.Save(ctx, s, fmt.Sprint(n), strings.Repeat("x", size), store.Forever) != nil {
+				size /= 2
+			}
+		}
+		return errors.New("stop")
+	})
+	if err == nil || problem.Is(err, "store-full") {
+		t.Fatal(err)
+	}
+	holds(t, s, id, "old")
+}
+
+// What the disk does not take fails alone, too.
+func TestAJobThatTheDiskDoesNotTakeFailsAlone(t *testing.T) {
+	s := openBolt(t, filepath.Join(t.TempDir(), "db"))
+	save(t, s, "a", "1")
+	store.MaxFile(s, 6<<20)
+	began, goOn := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() { // holds the writer until the others wait
+		_ = s.Update(context.Background(), func(store.Tx) error { close(began); <-goOn; return nil })
+	})
+	<-began
+	errs := make([]error, 21)
+	for n := range errs {
+		all.Go(func() {
+			errs[n] = s.Update(context.Background(), func(tx store.Tx) error {
+				for i := 0; n == 10 && i < 20; i++ {
+					if err := things.Put(tx, fmt.Sprint("big", i), strings.Repeat("x", 1_000_000), 0); err != nil {
+						return err
+					}
+				}
+				return things.Put(tx, fmt.Sprint("small", n), "1", 0)
+			})
+		})
+	}
+	close(goOn)
+	all.Wait()
+	for n, err := range errs {
+		if n == 10 {
+			if !problem.Is(err, "store-unwritable") {
+				t.Errorf("the large one: %v", err)
+			}
+			holds(t, s, "big0", "")
+		} else if err != nil {
+			t.Errorf("a small one: %v", err)
+		} else {
+			holds(t, s, fmt.Sprint("small", n), "1")
+		}
 	}
 }
 

@@ -82,7 +82,8 @@ func (l *long) step(fn func(Tx) error) error {
 }
 
 func overtaken(name string) error {
-	return problem.New(problem.Conflict, "store-replaced", "everything stored was replaced while this went on; nothing of it was done").
+	return problem.New(problem.Conflict, "store-replaced",
+		"everything stored was replaced while this went on; nothing of it was done").
 		Got(name).Want("no restore and no reset meanwhile").Do("try again")
 }
 
@@ -202,9 +203,9 @@ func (t *overlay) idFrom(prefix, from string) (id string) {
 // What one transaction of undoing takes at most. The fewer entries it takes the
 // less room it needs on the disk, until they are gone.
 const (
-	undoEntries = 500
+	undoEntries = 200
 	undoPage    = 50
-	undoBytes   = 1 << 20
+	undoBytes   = 1 << 19
 )
 
 // undo puts back what was before the long command, then forgets that it was.
@@ -225,9 +226,12 @@ func drop(ctx context.Context, s updater, id string) error {
 	return inBatches(ctx, s, undoPrefix+id+"/", keep, func(*overlay) {})
 }
 
+// eachFunc does one entry; the key is without the prefix.
+type eachFunc func(t *overlay, key string, value []byte) error
+
 // inBatches does each entry below the prefix and removes it, in transactions of
 // bounded size, and last in the transaction of the last.
-func inBatches(ctx context.Context, s updater, prefix string, each func(t *overlay, key string, value []byte) error, last func(*overlay)) error {
+func inBatches(ctx context.Context, s updater, prefix string, each eachFunc, last func(*overlay)) error {
 	most := undoEntries
 	for done := false; !done; {
 		err := s.Update(ctx, func(tx Tx) (err error) {
@@ -250,7 +254,7 @@ func inBatches(ctx context.Context, s updater, prefix string, each func(t *overl
 }
 
 // batch is one transaction of inBatches; done tells that nothing is left.
-func (t *overlay) batch(prefix string, most int, each func(t *overlay, key string, value []byte) error) (done bool, err error) {
+func (t *overlay) batch(prefix string, most int, each eachFunc) (done bool, err error) {
 	n, size, after := 0, 0, ""
 	for n < most && size < undoBytes {
 		limit := min(undoPage, most-n)
@@ -272,19 +276,22 @@ func (t *overlay) batch(prefix string, most int, each func(t *overlay, key strin
 	return false, nil
 }
 
-// A batch of Each is as large as takes about so long.
+// A batch of Each is as large as takes about so long: to write, and with what
+// the backend needs for it. A slow disk alone does not make batches of one.
 const (
 	batchTime  = 15 * time.Millisecond
-	batchStart = 16
+	stepTime   = 30 * time.Millisecond
+	batchSmall = 16
 	batchMost  = 1000
 )
 
 // Each is LongAs over items, as many a step as others can wait for. fn writes one
 // item, and may be called twice with it; done hears after each step how many
 // are written so far.
-func Each[T any](ctx context.Context, s Store, name string, items iter.Seq2[T, error], fn func(Tx, T) error, done func(n int)) error {
+func Each[T any](ctx context.Context, s Store, name string, items iter.Seq2[T, error],
+	fn func(Tx, T) error, done func(n int)) error {
 	return LongAs(ctx, s, name, func(step Step) error {
-		b := batches[T]{step: step, fn: fn, done: done, size: batchStart}
+		b := batches[T]{step: step, fn: fn, done: done, size: batchSmall}
 		for item, err := range items {
 			if err != nil {
 				return err
@@ -319,6 +326,7 @@ func (b *batches[T]) flush() error {
 		return nil
 	}
 	var took time.Duration
+	began := time.Now()
 	err := b.step(func(tx Tx) error {
 		start := time.Now()
 		for _, item := range b.items {
@@ -333,7 +341,7 @@ func (b *batches[T]) flush() error {
 		return err
 	}
 	b.n += len(b.items)
-	b.size = nextSize(b.size, took)
+	b.size = nextSize(b.size, took, time.Since(began))
 	b.items = b.items[:0]
 	if b.done != nil {
 		b.done(b.n)
@@ -341,14 +349,15 @@ func (b *batches[T]) flush() error {
 	return nil
 }
 
-// nextSize at most doubles, and halves when a step took too long.
-func nextSize(size int, took time.Duration) int {
+// nextSize at most doubles, and shrinks when writing a batch, or its whole step,
+// took too long.
+func nextSize(size int, writing, step time.Duration) int {
 	switch {
-	case took > 2*batchTime:
-		return max(1, size/4)
-	case took > batchTime:
+	case writing > batchTime:
 		return max(1, size/2)
-	case took < batchTime/2:
+	case step > stepTime:
+		return max(min(size, batchSmall), size/2)
+	case writing < batchTime/2 && step < stepTime/2:
 		return min(batchMost, size*2)
 	}
 	return size

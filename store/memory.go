@@ -34,10 +34,11 @@ type Budget struct {
 // NewBudget makes a budget of so many bytes, 0 for any.
 func NewBudget(bytes int64) *Budget { return &Budget{most: bytes} }
 
-// take changes what is used; what would add to more than may be is refused.
-func (b *Budget) take(bytes int64) error {
+// take changes what is used; what would add to more than may be is refused,
+// unless it must be.
+func (b *Budget) take(bytes int64, must bool) error {
 	used := b.used.Add(bytes)
-	if bytes > 0 && b.most > 0 && used > b.most {
+	if bytes > 0 && b.most > 0 && used > b.most && !must {
 		b.used.Add(-bytes)
 		return fullProblem(used-bytes, b.most)
 	}
@@ -151,7 +152,7 @@ func (s *Memory) View(_ context.Context, fn func(Tx) error) error {
 	}
 	now := s.tree.Load()
 	if now == nil {
-		return errClosed
+		return ErrClosed
 	}
 	return look(fn, reader(now, s.clock.Now()))
 }
@@ -177,7 +178,7 @@ func (s *Memory) update(fn func(Tx) error) ([]string, error) {
 	defer s.commit.Unlock()
 	now := content{s.tree.Load(), s.due}
 	if now.tree == nil {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	s.updates.Add(1)
 	o := writer(now.tree, s.clock.Now())
@@ -185,7 +186,7 @@ func (s *Memory) update(fn func(Tx) error) ([]string, error) {
 		return nil, err
 	}
 	after := now.apply(o.changes)
-	if err := s.budget.take(after.bytes - now.bytes); err != nil {
+	if err := s.budget.take(after.bytes-now.bytes, o.free); err != nil {
 		now.revert(o.changes)
 		return nil, err
 	}
@@ -260,7 +261,7 @@ func (s *Memory) swapIn(next *contentUpdater, last func(was, now Tx) error) (for
 	defer s.commit.Unlock()
 	former = content{s.tree.Load(), s.due}
 	if former.tree == nil {
-		return former, errClosed
+		return former, ErrClosed
 	}
 	if last != nil {
 		was := reader(former.tree, s.clock.Now())
@@ -268,7 +269,7 @@ func (s *Memory) swapIn(next *contentUpdater, last func(was, now Tx) error) (for
 			return former, err
 		}
 	}
-	if err := s.budget.take(next.bytes - former.bytes); err != nil {
+	if err := s.budget.take(next.bytes-former.bytes, false); err != nil {
 		return former, err
 	}
 	s.tree.Store(next.tree)
@@ -282,9 +283,9 @@ func (s *Memory) swapBack(former content) error {
 	defer s.commit.Unlock()
 	failed := s.tree.Load()
 	if failed == nil {
-		return errClosed
+		return ErrClosed
 	}
-	s.budget.used.Add(former.bytes - failed.bytes) // it was there before
+	_ = s.budget.take(former.bytes-failed.bytes, true) // it was there before
 	s.tree.Store(former.tree)
 	s.due = former.due
 	return nil
@@ -299,7 +300,7 @@ func (s *Memory) Sweep(context.Context) (n int, err error) {
 	defer s.commit.Unlock()
 	now := s.tree.Load()
 	if now == nil {
-		return 0, errClosed
+		return 0, ErrClosed
 	}
 	due := s.due.expired(nanos(s.clock.Now()))
 	if len(due) == 0 {
@@ -309,7 +310,7 @@ func (s *Memory) Sweep(context.Context) (n int, err error) {
 	for _, key := range due {
 		after.set(key, nil)
 	}
-	_ = s.budget.take(after.bytes - now.bytes) // less
+	_ = s.budget.take(after.bytes-now.bytes, true)
 	s.tree.Store(after.tree)
 	return len(due), nil
 }

@@ -26,8 +26,9 @@ func TestStoresInMemoryShareABudgetAndGiveItBack(t *testing.T) {
 		return n
 	}
 	first := fill(a)
-	if err := things.Save(ctx, b, "x", strings.Repeat("x", 10_000), time.Minute); !problem.Is(err, "store-full") {
-		t.Fatalf("what the first took is free for the second: %v", err)
+	full := things.Save(ctx, b, "x", strings.Repeat("x", 10_000), time.Minute)
+	if !problem.Is(full, "store-full") {
+		t.Fatalf("what the first took is free for the second: %v", full)
 	}
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
@@ -66,7 +67,8 @@ func TestWhatExpiresInMemoryLeavesNothing(t *testing.T) {
 			err := s.Update(ctx, func(tx store.Tx) error {
 				for range 100 {
 					id++
-					if err := things.Put(tx, fmt.Sprint(id), "a login of some hundred bytes "+strings.Repeat("x", 200), 10*time.Second); err != nil {
+					err := things.Put(tx, fmt.Sprint(id), "a login: "+strings.Repeat("x", 200), 10*time.Second)
+					if err != nil {
 						return err
 					}
 				}
@@ -110,7 +112,8 @@ func TestBytesInMemoryAreReckonedAsTheyAre(t *testing.T) {
 		before, used := heap(), s.Figures().Used
 		n := 4_000_000 / (size + 200)
 		for i := range n {
-			if err := things.Save(ctx, s, fmt.Sprint(name, i), strings.Repeat("x", size), time.Duration(i%2)*time.Hour); err != nil {
+			value, ttl := strings.Repeat("x", size), time.Duration(i%2)*time.Hour
+			if err := things.Save(ctx, s, fmt.Sprint(name, i), value, ttl); err != nil {
 				t.Fatal(err)
 			}
 		}

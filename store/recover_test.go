@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,7 +96,8 @@ func TestWhatACrashCutsOffOfALongCommandIsTakenBackAtTheStart(t *testing.T) {
 				got := contentOf(t, left)
 				was, is := maps.Equal(got, before), maps.Equal(got, after)
 				if !was && !is {
-					t.Errorf("after commit %d of %d: %d entries, %d before, %d after", n, len(c.files), len(got), len(before), len(after))
+					t.Errorf("after commit %d of %d: %d entries, %d before, %d after",
+						n, len(c.files), len(got), len(before), len(after))
 				}
 				outcomes[was]++
 			}
@@ -117,4 +119,42 @@ func rewrite(tx store.Tx, from, to int) (err error) {
 		err = errors.Join(err, things.Put(tx, fmt.Sprint("added", n), "new", time.Hour))
 	}
 	return err
+}
+
+// A backup of a moment in the midst of a long command holds what it needs to be
+// taken back, and is judged like everything else.
+func TestTheRecordsOfALongCommandAreJudged(t *testing.T) {
+	ctx, s := context.Background(), openBolt(t, filepath.Join(t.TempDir(), "db"))
+	save(t, s, "1", "old")
+	own := []store.Kind{things.Kind()}
+	all := store.KindsOf(own, store.LongRecords(store.KindsOf(own)))
+	kinds := map[string]int{}
+	err := store.LongAs(ctx, s, `an "import"`, func(step store.Step) error {
+		if err := step(func(tx store.Tx) error { return rewrite(tx, 0, 5) }); err != nil {
+			return err
+		}
+		return s.View(ctx, func(tx store.Tx) error {
+			return store.Everything(tx, func(e store.Entry) error {
+				prefix, _, _ := strings.Cut(e.Key, "/")
+				kinds[prefix]++
+				return all.Check(e)
+			})
+		})
+	})
+	if err != nil || kinds["undo"] != 10 || kinds["long"] != 1 {
+		t.Fatalf("%v, %v", kinds, err)
+	}
+	const id = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for _, bad := range []store.Entry{
+		{Key: "undo/" + id + "/things/1", Value: []byte(`{"there":true,"value":1}`)},
+		{Key: "undo/" + id + "/others/1", Value: []byte(`{"there":true,"value":"x"}`)},
+		{Key: "undo/" + id + "/things/1", Value: []byte(`{"there":true,"value":"x","more":1}`)},
+		{Key: "undo/short/things/1", Value: []byte(`{}`)},
+		{Key: "undo/" + id, Value: []byte(`{}`)},
+		{Key: "long/" + id, Value: []byte(`{}`)},
+	} {
+		if all.Check(bad) == nil {
+			t.Errorf("%s: %s was taken", bad.Key, bad.Value)
+		}
+	}
 }

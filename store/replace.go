@@ -187,7 +187,7 @@ func (s *Bolt) swapIn(next *file, path, name string, last func(was, now Tx) erro
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if s.file == nil {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	if last != nil {
 		if err := s.finishBy(next, last); err != nil {
@@ -203,7 +203,8 @@ func (s *Bolt) swapIn(next *file, path, name string, last func(was, now Tx) erro
 // finishBy runs a transaction on the new content that reads the former, too.
 func (s *Bolt) finishBy(next *file, last func(was, now Tx) error) error {
 	return s.view(func(_ *file, was *bbolt.Tx) error {
-		return fileUpdater{s, next}.Update(context.Background(), func(now Tx) error { return last(s.reader(was), now) })
+		both := func(now Tx) error { return last(s.reader(was), now) }
+		return fileUpdater{s, next}.Update(context.Background(), both)
 	})
 }
 
@@ -213,7 +214,7 @@ func (s *Bolt) swapBack(former, failed *file, name string) error {
 	defer s.writing.Unlock()
 	if s.file != failed {
 		former.leave()
-		return errClosed
+		return ErrClosed
 	}
 	if err := os.Rename(name, s.path); err != nil {
 		// What serves and what the next start finds must be the same.
@@ -243,9 +244,11 @@ func putBack(err error) error { return errors.Join(ErrPutBack, err) }
 
 // unbuildable tells a disk that failed from an entry that was refused.
 func unbuildable(err error) error {
-	if disk := (*os.PathError)(nil); !errors.As(err, &disk) {
+	file, names := (*os.PathError)(nil), (*os.LinkError)(nil)
+	if !errors.As(err, &file) && !errors.As(err, &names) {
 		return err
 	}
-	return problem.New(problem.Internal, "backup-unwritable", "the new content cannot be written beside the data file; nothing was changed").
+	return problem.New(problem.Internal, "backup-unwritable",
+		"the new content cannot be written beside the data file; nothing was changed").
 		Got(err.Error()).Do("make room on the disk and try again")
 }

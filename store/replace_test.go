@@ -140,11 +140,11 @@ func TestAReplacementThatFailsLeavesNoFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	s := openBolt(t, path)
 	save(t, s, "a", "old")
-	stop := errors.New("stop")
+	stop, empty := errors.New("stop"), func(func(store.Entry) error) error { return nil }
 	for name, r := range map[string]store.Replacement{
 		"fill": {Fill: func(func(store.Entry) error) error { return stop }, Keep: true},
-		"last": {Fill: func(func(store.Entry) error) error { return nil }, Keep: true, Last: func(store.Tx, store.Tx) error { return stop }},
-		"then": {Fill: func(func(store.Entry) error) error { return nil }, Keep: true, Then: func() error { return stop }},
+		"last": {Fill: empty, Last: func(store.Tx, store.Tx) error { return stop }, Keep: true},
+		"then": {Fill: empty, Then: func() error { return stop }, Keep: true},
 	} {
 		if _, err := s.Replace(context.Background(), r); !errors.Is(err, stop) {
 			t.Errorf("%s: %v", name, err)
@@ -161,11 +161,12 @@ func TestAReplacementThatFailsLeavesNoFile(t *testing.T) {
 }
 
 func TestWhatACrashLeftBesideTheDataFileIsPutRightAtOpen(t *testing.T) {
+	const date = "20260102-030405.000"
 	for name, leave := range map[string]func(path string) error{
 		"half a file":                    func(path string) error { return os.WriteFile(path+".new-123", []byte("half"), 0o600) },
-		"a second name, nothing swapped": func(path string) error { return os.Link(path, path+".before-20260102-030405.000") },
-		"a former file":                  func(path string) error { return os.WriteFile(path+".former-20260102-030405.000", nil, 0o600) },
-		"between two renames":            func(path string) error { return os.Rename(path, path+".former-20260102-030405.000") },
+		"a second name, nothing swapped": func(path string) error { return os.Link(path, path+".before-"+date) },
+		"a former file":                  func(path string) error { return os.WriteFile(path+".former-"+date, nil, 0o600) },
+		"between two renames":            func(path string) error { return os.Rename(path, path+".former-"+date) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "db")

@@ -26,7 +26,7 @@ func (s *Bolt) Sweep(context.Context) (n int, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if s.file == nil {
-		return 0, errClosed
+		return 0, ErrClosed
 	}
 	err = s.file.Update(func(tx *bbolt.Tx) (err error) {
 		n, err = sweep(tx, at)

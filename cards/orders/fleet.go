@@ -11,8 +11,11 @@ import (
 // Lists of what several structures have go from structure to structure, by
 // number. Structures never lose what they have, so a row says where to go on.
 
+// lister lists up to limit rows of one structure behind the row after.
+type lister[T any] func(s *Structure, after string, limit int) ([]T, error)
+
 // along lists up to limit rows, behind the row after, which the structure at has.
-func along[T any](all []Structure, at, after string, limit int, of func(s *Structure, after string, limit int) ([]T, error)) ([]T, error) {
+func along[T any](all []Structure, at, after string, limit int, of lister[T]) ([]T, error) {
 	out := []T{}
 	for n := range all {
 		s, from := &all[n], ""

@@ -236,7 +236,7 @@ func (w *workshop) with(oid asn1.ObjectIdentifier, values ...string) Name {
 	return out
 }
 
-// stranger is an authority of nobody's with the names of ours.
+// stranger is an authority of nobody's with our names.
 func (w *workshop) stranger(name []byte) (*x509.Certificate, crypto.Signer, error) {
 	key, err := NewKey("ecdsa")
 	if err != nil {

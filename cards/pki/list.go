@@ -90,8 +90,8 @@ func (q Query) check() error {
 	if q.State == "" || q.State == Valid || q.State == Revoked {
 		return nil
 	}
-	return problem.New(problem.Invalid, "certificate-state-unknown", "no certificate is ever in this state").Got(q.State).
-		Want(Valid + " or " + Revoked).Do("one that has ended stays valid or revoked: look at not_after")
+	return problem.New(problem.Invalid, "certificate-state-unknown", "no certificate is ever in this state").
+		Got(q.State).Want(Valid + " or " + Revoked).Do("one that has ended stays valid or revoked: look at not_after")
 }
 
 func (q Query) matches(c *Certificate) bool {
@@ -182,6 +182,13 @@ func (q Query) page(tx store.Tx, after string, size int) (page []Certificate, la
 	serials, last = store.Cut(serials, size, func(s *string) string { return *s })
 	page, err = certificates.Those(tx, serials)
 	return page, last, err
+}
+
+// AnyIn tells whether there is a certificate that the query chooses, which can be
+// Counted.
+func AnyIn(tx store.Tx, q Query) (bool, error) {
+	page, _, err := q.page(tx, "", 1)
+	return len(page) > 0, err
 }
 
 // Count tells how many certificates a query chooses that can be Counted, and

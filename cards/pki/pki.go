@@ -80,10 +80,11 @@ type PKI struct {
 	lists signedLists
 
 	mu     sync.Mutex
-	forgot int // how often: what was read before the last time is not remembered
 	loaded map[string]*Authority
-	paths  map[[sha256.Size]byte]path // of chains that were verified, by their bytes
-	making map[string]*sync.Mutex
+	// forgotten counts the calls of Forget: what was read before one is not kept.
+	forgotten int
+	paths     map[[sha256.Size]byte]path // of chains that were verified, by their bytes
+	making    map[string]*sync.Mutex
 }
 
 // New opens the PKI; base, where its services are, goes into the certificates
@@ -101,8 +102,8 @@ func New(s store.Store, c clock.Clock, base string, anchors []*x509.Certificate)
 func (p *PKI) Forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.forgot++
 	p.loaded, p.paths = map[string]*Authority{}, map[[sha256.Size]byte]path{}
+	p.forgotten++
 	p.lists.forget()
 }
 
@@ -136,22 +137,63 @@ func (p *PKI) Authority(ctx context.Context, id string) (*Authority, error) {
 	}
 	lock.Lock()
 	defer lock.Unlock()
-	p.mu.Lock()
-	a, forgot := p.loaded[id], p.forgot
-	p.mu.Unlock()
-	if a != nil {
-		return a, nil
+	const tries = 3 // everything may be replaced meanwhile
+	for n := 1; ; n++ {
+		p.mu.Lock()
+		a, before := p.loaded[id], p.forgotten
+		p.mu.Unlock()
+		if a != nil {
+			return a, nil
+		}
+		a, err := p.loadOrMake(ctx, id)
+		if err == nil && p.keepLoaded(a, before) {
+			return a, nil
+		}
+		if n == tries || err != nil && !problem.Is(err, "store-replaced") {
+			return nil, fmt.Errorf("authority %s: %w", id, cmp.Or(err, replaced()))
+		}
+		if err != nil {
+			p.drop(definition(id).Parent)
+		}
 	}
-	a, err := p.loadOrMake(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("authority %s: %w", id, err)
-	}
+}
+
+// keepLoaded remembers an authority, unless all were forgotten since it was read.
+func (p *PKI) keepLoaded(a *Authority, before int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.forgot == forgot { // else it may be of the content before
-		p.loaded[id] = a
+	if p.forgotten != before {
+		return false
 	}
-	return a, nil
+	p.loaded[a.ID] = a
+	return true
+}
+
+// drop makes one authority be read from the store again.
+func (p *PKI) drop(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.loaded, id)
+}
+
+// replaced says that what was signed belongs to a content that serves no more.
+func replaced() error {
+	return problem.New(problem.Conflict, "store-replaced", "everything stored was replaced while this was made; nothing of it was kept").
+		Want("no restore and no reset meanwhile").Do("try again")
+}
+
+// signedIn refuses a certificate that the authority of this content did not
+// sign: it was made while another content took the place of everything.
+func signedIn(tx store.Tx, authority string, cert *x509.Certificate) error {
+	rec, err := authorities.Maybe(tx, authority)
+	if err != nil {
+		return err
+	}
+	issuer, err := x509.ParseCertificate(rec.Cert)
+	if err != nil || issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) != nil {
+		return replaced()
+	}
+	return nil
 }
 
 func (p *PKI) loadOrMake(ctx context.Context, id string) (*Authority, error) {
@@ -223,6 +265,11 @@ func (p *PKI) keepAuthority(ctx context.Context, a *Authority, rec authorityReco
 			kept = there
 			return nil
 		}
+		if parent := definition(a.ID).Parent; parent != "" {
+			if err := signedIn(tx, parent, a.Cert); err != nil {
+				return err
+			}
+		}
 		kept = rec
 		return authorities.Put(tx, a.ID, rec, store.Forever)
 	})
@@ -276,7 +323,16 @@ func (p *PKI) Issue(ctx context.Context, o Order) (*Certificate, error) {
 }
 
 // KeepIn keeps a certificate that Prepare made.
-func (p *PKI) KeepIn(tx store.Tx, c *Certificate) error { return keepIn(tx, c) }
+func (p *PKI) KeepIn(tx store.Tx, c *Certificate) error {
+	cert, err := x509.ParseCertificate(c.DER)
+	if err != nil {
+		return err
+	}
+	if err := signedIn(tx, c.Authority, cert); err != nil {
+		return err
+	}
+	return keepIn(tx, c)
+}
 
 // Prepare makes a certificate, and its key unless one was given. Nothing is
 // kept: that is KeepIn's part, since a transaction makes no keys.

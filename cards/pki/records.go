@@ -48,7 +48,8 @@ func (c *Content) Records() []store.Kind {
 		out = append(out, revoked(id).Kind(revocation))
 	}
 	out = append(out, latest.Kind(func(_ string, r *Revocation) error { return revocation(r.Serial, r) }))
-	for _, index := range []store.Collection[string]{inState, ofClient, ofClientIn(Valid), ofClientIn(Revoked), ofCard, ofStructure} {
+	for _, index := range []store.Collection[string]{inState, ofClient, ofClientIn(Valid), ofClientIn(Revoked),
+		ofCard, ofStructure} {
 		out = append(out, index.PartKind(store.Named(func(serial *string) string { return *serial })))
 	}
 	return out

@@ -20,7 +20,7 @@ import (
 // Where the PKI's services are, below its base address; certificates name them.
 const (
 	pathCRL   = "/crl/"   // <authority>.crl, the full list
-	pathDelta = "/delta/" // <authority>.crl, what changed of late
+	pathDelta = "/delta/" // <authority>.crl, what changed lately
 	pathOCSP  = "/ocsp"
 	pathCA    = "/ca/" // <authority>.crt
 )

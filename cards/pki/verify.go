@@ -131,10 +131,10 @@ func (p *PKI) chains(ctx context.Context, chain []*x509.Certificate, want string
 
 // path is a chain whose signatures are good, and when its authorities are valid.
 type path struct {
-	forgot   int // as the PKI's when the search began
-	foreign  bool
-	from, to time.Time
-	org      *OrgIdentity // once it was found to be of the right shape
+	forgotten int // as the PKI's when the search began
+	foreign   bool
+	from, to  time.Time
+	org       *OrgIdentity // once it was found to be of the right shape
 }
 
 // maxPaths bounds what is remembered of chains.
@@ -147,14 +147,14 @@ func (p *PKI) chained(chain []*x509.Certificate) (path, bool) {
 	id, now := chainID(chain), p.clock.Now()
 	p.mu.Lock()
 	known, ok := p.paths[id]
-	forgot := p.forgot
+	forgotten := p.forgotten
 	p.mu.Unlock()
 	if ok && !now.Before(known.from) && !now.After(known.to) {
 		return known, true
 	}
 	found, ok := p.search(chain, now)
 	if ok {
-		found.forgot = forgot
+		found.forgotten = forgotten
 		p.remember(chain, found)
 	}
 	return found, ok
@@ -165,7 +165,7 @@ func (p *PKI) remember(chain []*x509.Certificate, found path) {
 	id := chainID(chain)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.forgot != found.forgot {
+	if p.forgotten != found.forgotten {
 		return
 	}
 	if len(p.paths) >= maxPaths {

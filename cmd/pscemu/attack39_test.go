@@ -703,3 +703,43 @@ func TestARestoreIsInTheJournal(t *testing.T) {
 		t.Errorf("%v", d)
 	}
 }
+
+// What is signed while another content takes the place of everything is kept
+// in none that its authority does not belong to: what is there then can be
+// restored again.
+func TestAttack39WhatIsMadeDuringARestoreBelongsToItsContent(t *testing.T) {
+	p, q := startInProcess(t, nil), startInProcess(t, nil)
+	young := fetched(t, p.Ready, "/backup") // authorities may still be in the making
+	contents := [][]byte{young, settledBackup(t, q.Ready), settledBackup(t, p.Ready)}
+	stop, done := make(chan struct{}), sync.WaitGroup{}
+	for range 4 {
+		done.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				status, answer := p.call("POST", "/certificates", map[string]any{"client_id": "demo"})
+				if status != 201 && !(status == 409 && bytes.Contains(answer, []byte("store-replaced"))) {
+					t.Errorf("a certificate: %d %s", status, answer)
+				}
+			}
+		})
+	}
+	for n := range 24 {
+		if status, code := send(t, p.Ready, "PUT", "/backup", contents[n%3]); status != 200 {
+			t.Errorf("restore %d: %d %s", n, status, code)
+		}
+		if raw := fetched(t, p.Ready, "/backup"); n%4 == 0 {
+			if status, code := send(t, p.Ready, "PUT", "/backup", raw); status != 200 {
+				t.Errorf("what was there after restore %d: %d %s", n, status, code)
+			}
+		}
+	}
+	close(stop)
+	done.Wait()
+	if status, code := send(t, p.Ready, "PUT", "/backup", fetched(t, p.Ready, "/backup")); status != 200 {
+		t.Errorf("what was there at the end: %d %s", status, code)
+	}
+}

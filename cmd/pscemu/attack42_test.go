@@ -412,6 +412,15 @@ func TestAttack42BrowserOpensByTheLinkOnceOrByTheToken(t *testing.T) {
 	if where != s.ConsoleURL+"/" {
 		t.Errorf("the link ends at %s", where)
 	}
+	// Logins of the applications come back from another site all the same.
+	for at, there := range map[string]string{"/demo": "demo-logged-in", "/desk": "desk-by"} {
+		do(t, ctx, chromedp.Navigate(s.ConsoleURL+at+"/start"), visible("login-page"), click("tab-card"), visible("card-choice"), chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+nurse+`")]//input`, chromedp.BySearch),
+			chromedp.SendKeys("#pin", "1234", chromedp.ByQuery), press("submit-card"), visible(there))
+		s.api("DELETE", "/state", "", nil) // the session ends, so that the next login shows its page
+	}
+	if out := s.cli("identities", "list"); !strings.Contains(out, nurse) {
+		t.Errorf("the commands, which have the token: %s", out)
+	}
 	again := chrome(t, s, "")
 	do(t, again, chromedp.Navigate(s.OpenURL), visible("error"), visible("console-token"), typed("console-token", "wrong"), press("console-enter"), visible("error"),
 		typed("console-token", s.APIToken), press("console-enter"), chromedp.WaitNotPresent(hook("console-token"), chromedp.ByQuery), chromedp.Navigate(s.ConsoleURL+"/clients"), chromedp.WaitVisible(`a[href="/clients/demo"]`, chromedp.ByQuery))

@@ -183,7 +183,7 @@ func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
 		t.Errorf("OCSP says %d of the revoked one", got)
 	}
 	if got := cardLogin(t, s, card); !strings.Contains(got, "certificate-not-known") {
-		t.Errorf("a card of before the reset: %.300s", got)
+		t.Errorf("a card from before the reset: %.300s", got)
 	}
 	if got := s.refusalOf("other", s.issued("other")); got != "" {
 		t.Errorf("a new one: %q", got)

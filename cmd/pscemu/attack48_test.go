@@ -257,7 +257,7 @@ func TestPipesThatSomebodyWritesToAreRead(t *testing.T) {
 		`printf '` + people + `' 2 | "$P" identities import --data "$D" -`,
 		`printf '` + people + `' 3 | "$P" identities import --data "$D" /dev/stdin`,
 	} {
-		if out := sh(script); !strings.Contains(out, "1 people imported") {
+		if out := sh(script); !strings.Contains(out, "1 person imported") {
 			t.Errorf("%d: %s", i, out)
 		}
 	}

@@ -166,7 +166,7 @@ func TestAttack14ThreeWrongCodesBlockACardAlsoAcrossARestart(t *testing.T) {
 	wg.Wait()
 	s.stop(syscall.SIGKILL)
 	s = bootIn(t, data)
-	if got := try(s, "0000"); !strings.Contains(got, "bloquée") {
+	if got := try(s, "0000"); !strings.Contains(got, "bloquee") {
 		t.Errorf("third try: %s", got)
 	}
 	if got := try(s, "1234"); !strings.Contains(got, "access_denied") {

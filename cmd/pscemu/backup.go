@@ -24,7 +24,8 @@ func newRestore() *cobra.Command {
 	cmd := command("restore FILE", "Put a backup in the place of everything the running emulator keeps", 1, runRestore)
 	cmd.Long = cmd.Short + `.
 The file is judged as a whole first: a damaged one changes nothing. What was there before stays beside the data
-file as pscemu.db.before-DATE-TIME, the latest three of them; such a file can be restored as a backup can.
+file as pscemu.db.before-DATE-TIME, the latest three of them; to go back to one, stop the emulator and put it in
+the place of pscemu.db.
 Certificates that were revoked stay revoked. A backup of another data folder brings its own authorities and keys:
 applications then need that folder's certificates, and its server CA from the next start on.
 To restore into a stopped emulator, start it and restore.`

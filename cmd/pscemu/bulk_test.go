@@ -209,7 +209,7 @@ func TestALargeSituationIsSavedAndLoadedWhole(t *testing.T) {
 			t.Errorf("%s with reset: another situation", name)
 		}
 	}
-	page := text1(t, s.consoleBrowser(), s.ConsoleURL+"/scenario")
+	page := pageText(t, s.consoleBrowser(), s.ConsoleURL+"/scenario")
 	for _, hook := range []string{"scenario-download", "scenario-no-link", "801 personne"} {
 		if !strings.Contains(page, hook) {
 			t.Errorf("the page lacks %s", hook)
@@ -223,7 +223,8 @@ func TestALargeSituationIsSavedAndLoadedWhole(t *testing.T) {
 	}
 }
 
-func text1(t *testing.T, c *http.Client, address string) string {
+// pageText is what a browser gets.
+func pageText(t *testing.T, c *http.Client, address string) string {
 	t.Helper()
 	resp, err := c.Get(address)
 	if err != nil {
@@ -349,7 +350,7 @@ func TestGenerateAtOnceMakesNobodyTwice(t *testing.T) {
 	}
 }
 
-// job is what the control API tells of a long command.
+// jobNow is what the control API tells of a long command.
 type jobNow struct {
 	ID, State   string
 	Done, Total int
@@ -391,7 +392,7 @@ func people(otherwise int) int {
 func TestAttack34AnImportThatIsKilledLeavesAllOrNobody(t *testing.T) {
 	data := t.TempDir()
 	n := people(4000)
-	s := bootIn(t, data)
+	s := bootIn(t, data, "--max-import", "1024")
 	before := s.entries()
 	body := "[" + strings.Join(peopleOf(t, 8, n), ",") + "]"
 	var j jobNow
@@ -404,7 +405,7 @@ func TestAttack34AnImportThatIsKilledLeavesAllOrNobody(t *testing.T) {
 		}
 	}
 	s.stop(syscall.SIGKILL)
-	s = bootIn(t, data)
+	s = bootIn(t, data, "--max-import", "1024")
 	after := s.entries()
 	for key, value := range after {
 		if strings.HasPrefix(key, "identities/") && before[key] != value || strings.HasPrefix(key, "undo") {
@@ -431,7 +432,7 @@ func TestAttack32ALargeImportIsAllOrNothing(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "file.json"), []byte(`[{"national_id":"899700366240","family_name":"DOC","given_name":"KIT"}]`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := boot(t, "--identities", dir)
+	s := boot(t, "--identities", dir, "--max-import", "1024")
 	before := s.whole()
 	same := func(what string) { t.Helper(); differ(t, what, before, s.whole()) }
 	lots := strings.Join(peopleOf(t, 21, batches), ",")
@@ -475,7 +476,8 @@ func TestBulkActionsReachEverybodyOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := boot(t, "--identities", dir)
-	s.cli("identities", "generate", "--count", fmt.Sprint(batches), "--seed", "5", "--means", "ecps")
+	const all = 510 // more than are done before the page answers
+	s.cli("identities", "generate", "--count", fmt.Sprint(all), "--seed", "5", "--means", "ecps")
 	c := s.consoleBrowser()
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	bulk := func(form url.Values) string {
@@ -492,16 +494,16 @@ func TestBulkActionsReachEverybodyOnce(t *testing.T) {
 	if !ok {
 		t.Fatalf("no job: %q", to)
 	}
-	if end := s.ended(id); end.State != "done" || end.Done != batches+1 || end.Total != batches+1 {
+	if end := s.ended(id); end.State != "done" || end.Done != all+1 || end.Total != all+1 {
 		t.Errorf("%+v", end)
 	}
-	page := text1(t, c, s.ConsoleURL+"/jobs/"+id)
-	for _, want := range []string{fmt.Sprintf("%d sur %d", batches, batches+1), "file.json", "job-back"} {
+	page := pageText(t, c, s.ConsoleURL+"/jobs/"+id)
+	for _, want := range []string{fmt.Sprintf("%d sur %d", all, all+1), "file.json", "job-back"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q: %s", want, page)
 		}
 	}
-	if got := s.counted("lot"); got != batches {
+	if got := s.counted("lot"); got != all {
 		t.Errorf("%d have the tag", got)
 	}
 	to = bulk(url.Values{"id": {"899700366240", doctor, nurse}, "action": {"tag"}, "tag": {"three"}})
@@ -510,7 +512,7 @@ func TestBulkActionsReachEverybodyOnce(t *testing.T) {
 	}
 	for _, action := range []string{"card", "delete"} {
 		to = bulk(url.Values{"all": {"1"}, "with": {"lot"}, "action": {action}})
-		if end := s.ended(to[strings.Index(to, "/jobs/")+6:]); end.State != "done" || end.Done != batches {
+		if end := s.ended(to[strings.Index(to, "/jobs/")+6:]); end.State != "done" || end.Done != all {
 			t.Errorf("%s: %+v", action, end)
 		}
 	}
@@ -543,7 +545,7 @@ func TestALongImportTellsHowFarItIs(t *testing.T) {
 // Other writes go on while many people are worked on. With PEOPLE set, how long
 // the longest waited is judged too: that needs a machine that does nothing else.
 func TestOthersWriteWhileManyPeopleAreWorkedOn(t *testing.T) {
-	s := boot(t)
+	s := boot(t, "--max-import", "1024")
 	n := people(2000)
 	body := "[" + strings.Join(peopleOf(t, 31, n), ",") + "]"
 	for name, do := range map[string]func() int{

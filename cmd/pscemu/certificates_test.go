@@ -184,7 +184,7 @@ func TestOpenSSLAsksOCSPAndReadsTheRevocationLists(t *testing.T) {
 			t.Errorf("%s: %s %x", name, resp.Status, b)
 		}
 	}
-	request, _ := ocsp.CreateRequest(leaf, leaf, nil) // no authority of ours
+	request, _ := ocsp.CreateRequest(leaf, leaf, nil) // no authority made here
 	resp, err := http.Get(leaf.OCSPServer[0] + "/" + url.PathEscape(base64.StdEncoding.EncodeToString(request)))
 	if err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 		"no such key":   {`{"client_id":"demo","key":"dsa"}`, "key-type-unknown"},
 		"no such kind":  {`{"client_id":"demo","profile":"X"}`, "profile-unknown"},
 		"nobody":        {`{"client_id":"nobody"}`, "client-unknown"},
-		"a key of ours": {`{"client_id":"demo","key":"ecdsa"}`, ""},
+		"a key made here": {`{"client_id":"demo","key":"ecdsa"}`, ""},
 	} {
 		if got := s.codeOf("POST", "/certificates", c.body); got != c.code {
 			t.Errorf("%s: %q, want %q", name, got, c.code)

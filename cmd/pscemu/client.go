@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -134,8 +136,24 @@ func cell(v any) string {
 			parts[i] = fmt.Sprint(v[i])
 		}
 		return strings.Join(parts, ",")
+	case map[string]any:
+		parts := make([]string, 0, len(v))
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			parts = append(parts, key+"="+fmt.Sprint(v[key]))
+		}
+		return strings.Join(parts, ",")
+	case string:
+		return toTheSecond(v)
 	}
 	return fmt.Sprint(v)
+}
+
+// toTheSecond is a text as a column shows it: times without their fractions.
+func toTheSecond(text string) string {
+	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return at.Format(time.RFC3339)
+	}
+	return text
 }
 
 // show prints one answer of the API as JSON.

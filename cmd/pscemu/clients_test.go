@@ -57,6 +57,12 @@ func TestClientsAreAddedOnceThenChanged(t *testing.T) {
 	if len(made.Secret) < 20 || read(s.cli("clients", "show", "app")).Secret != made.Secret {
 		t.Fatalf("no secret was made, or another is shown: %+v", made)
 	}
+	if out := s.cli("clients", "list"); !strings.Contains(out, "  acr=eidas2,client-auth=secret  ") {
+		t.Errorf("the list of clients: %s", out)
+	}
+	if out := s.cli("login", "--client", "app", "--identity", nurse, "--redirect-uri", callbackURL); !strings.Contains(out, `"azp": "app"`) {
+		t.Errorf("a login with the secret that was made: %s", out)
+	}
 	if out, code := s.fails(append(add, "--name", "x")...); code != 1 || !strings.Contains(out, "client-exists") || !strings.Contains(out, "clients update app") {
 		t.Errorf("added twice: exit %d, %s", code, out)
 	}

@@ -151,7 +151,7 @@ func printCards(cmd *cobra.Command, path string, in any) error {
 	for _, c := range list.Items {
 		rows = append(rows, []string{c.Serial, c.Type, string(c.State), c.NationalID, c.Holder, c.PIN})
 	}
-	return printTable(cmd, []string{"SERIAL", "TYPE", "STATE", "NATIONAL ID", "HOLDER", "CODE PORTEUR"}, rows)
+	return printTable(cmd, []string{"SERIAL", "TYPE", "STATE", "NATIONAL_ID", "HOLDER", "CODE_PORTEUR"}, rows)
 }
 
 func newCertificates() *cobra.Command {

@@ -169,7 +169,7 @@ func TestAClientSeesEachFault(t *testing.T) {
 				fault.Endpoint, fault.Delay = "token", map[string]string{"slow": "350ms"}[kind.Name]
 			}
 			s.api("PUT", "/faults", encoded(t, map[string]any{"items": []faults.Fault{fault}}), nil)
-			if kind.Name == "id-token-old" { // it replays one of before
+			if kind.Name == "id-token-old" { // it replays an earlier one
 				s.api("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"par"}]}`, nil)
 				rp := newRelyingParty(s, cert)
 				if _, err := rp.oauth.Exchange(context.WithoutCancel(rp.ctx), rp.login(nurse, oauth2.SetAuthURLParam("nonce", "an-earlier-nonce")).Get("code")); err != nil {

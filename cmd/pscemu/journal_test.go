@@ -122,7 +122,7 @@ func TestWaitingLeavesOutWhatWasBefore(t *testing.T) {
 	var last struct{ Seq int64 }
 	s.api("GET", "/logins/last", "", &last)
 	if got := s.codeOf("GET", "/logins/wait?event=callback&timeout=10ms&after="+strconv.FormatInt(last.Seq, 10), ""); got != "event-not-seen" {
-		t.Errorf("an event of before: %s", got)
+		t.Errorf("an earlier event: %s", got)
 	}
 	rp.login(nurse)
 	var l struct {

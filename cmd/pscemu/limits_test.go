@@ -192,7 +192,52 @@ func TestEveryStreamFillsUpAndTheAPIHasATenthOfTheConnections(t *testing.T) {
 }
 
 func TestTheDataFileIsBoundedAndWhatIsThereStays(t *testing.T) {
-	s := boot(t, "--max-store", "1")
+	boundedAndStays(t, boot(t, "--max-store", "1"))
+}
+
+func TestWhatIsKeptInMemoryIsBoundedAsTheDataFileIs(t *testing.T) {
+	s := boot(t, "--memory", "--max-store", "4")
+	sp := s.space("bounded")
+	boundedAndStays(t, sp)
+	// What one space takes, the others and the server's own world cannot.
+	for n := 0; ; n++ {
+		if n == 100 {
+			t.Fatal("nothing refused")
+		}
+		if sp.codeOf("POST", "/identities/generate", fmt.Sprintf(`{"count":100,"seed":%d,"quiet":true}`, 1000+n)) == "store-full" {
+			break
+		}
+	}
+	if got := s.codeOf("POST", "/identities/generate", `{"count":100,"quiet":true}`); got != "store-full" {
+		t.Errorf("beside a space that is full: %q", got)
+	}
+	if got := s.codeOf("POST", "/spaces", `{"name":"another"}`); got != "store-full" {
+		t.Errorf("another space: %q", got)
+	}
+	if status := s.api("DELETE", "/spaces/bounded", "", nil); status != http.StatusNoContent {
+		t.Fatal(status)
+	}
+	eventually(t, "its room is free again", func() bool {
+		return s.api("POST", "/identities/generate", `{"count":100,"quiet":true}`, nil) == http.StatusCreated
+	})
+	boundedAndStays(t, s)
+}
+
+// A soft limit leaves half of it to the work itself.
+func TestAMemoryLimitBoundsWhatIsStoredInMemory(t *testing.T) {
+	s := boot(t, "--memory", "--memory-limit", "10")
+	boundedAndStays(t, s)
+	if used := s.figure("pscemu_store_used_bytes"); used > 5<<20 {
+		t.Errorf("%.0f bytes are stored", used)
+	}
+	if status := boot(t, "--memory-limit", "64").api("GET", "/identities/"+doctor, "", nil); status != 200 {
+		t.Error(status)
+	}
+}
+
+// boundedAndStays fills a world until it is refused, and makes room again.
+func boundedAndStays(t *testing.T, s *server) {
+	t.Helper()
 	var refused string
 	for n := 0; refused == "" && n < 100; n++ {
 		var p struct{ Code, Detail string }
@@ -206,7 +251,7 @@ func TestTheDataFileIsBoundedAndWhatIsThereStays(t *testing.T) {
 		t.Fatalf("nothing refused: %q", refused)
 	}
 	if status := s.api("GET", "/identities/"+doctor, "", nil); status != 200 {
-		t.Errorf("a person of before: %d", status)
+		t.Errorf("an earlier person: %d", status)
 	}
 	if status := s.api("DELETE", "/state", "", nil); status != http.StatusNoContent {
 		t.Errorf("making room: %d", status)
@@ -273,7 +318,7 @@ func TestABackupOfTheRunningEmulatorRestoresEverything(t *testing.T) {
 		}
 	}
 	if status := s.bearerStatus(kept.AccessToken); status != 200 {
-		t.Errorf("the token of before the backup: %d", status)
+		t.Errorf("the token from before the backup: %d", status)
 	}
 	newRelyingParty(s, s.demoCertificate()).tokens(nurse, "")
 

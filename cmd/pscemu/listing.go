@@ -62,7 +62,8 @@ func (r *remote) each(path string, most int, fn func([]map[string]any) error) (m
 		if most > 0 {
 			size = min(pageOf, most-seen)
 		}
-		raw, err := r.raw(http.MethodGet, fmt.Sprintf("%s%slimit=%d&after=%s", path, separator, size, url.QueryEscape(after)), nil)
+		page := fmt.Sprintf("%s%slimit=%d&after=%s", path, separator, size, url.QueryEscape(after))
+		raw, err := r.raw(http.MethodGet, page, nil)
 		if err != nil {
 			return false, err
 		}
@@ -151,6 +152,9 @@ func (t *table) page(items []map[string]any) error {
 		line := make([]string, len(t.keys))
 		for n, k := range t.keys {
 			line[n] = cell(item[k])
+			if k == "name" || k == "holder" {
+				line[n] = cut(line[n])
+			}
 		}
 		lines = append(lines, line)
 	}
@@ -162,6 +166,17 @@ func (t *table) page(items []map[string]any) error {
 		}
 	}
 	return t.print(lines)
+}
+
+// widest is how many characters of a person's name a column shows: one of eighty
+// letters would push the columns behind it out of sight. JSON has all of it.
+const widest = 48
+
+func cut(name string) string {
+	if runes := []rune(name); len(runes) > widest {
+		return string(runes[:widest-1]) + "…"
+	}
+	return name
 }
 
 func (t *table) print(lines [][]string) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pscemu/emulator"
+	"pscemu/provider/clients"
 )
 
 // newLogin does one complete login without a browser: the user's part by the
@@ -34,6 +35,7 @@ func newLogin() *cobra.Command {
 	cmd.Flags().String("redirect-uri", "http://localhost:8080/callback", "redirect URI (never contacted)")
 	cmd.Flags().String("cert", "", "client certificate, PEM (the demo client's when empty)")
 	cmd.Flags().String("key", "", "its key")
+	cmd.Flags().String("secret", "", "client secret (the registered one when empty)")
 	return cmd
 }
 
@@ -41,6 +43,9 @@ func runLogin(cmd *cobra.Command, _ []string) error {
 	flag := func(name string) string { v, _ := cmd.Flags().GetString(name); return v }
 	if flag("identity") == "" {
 		return usageError{errors.New("--identity is missing; pscemu identities list prints them")}
+	}
+	if (flag("cert") == "") != (flag("key") == "") {
+		return usageError{errors.New("--cert and --key go together: the files of `pscemu certificates issue`")}
 	}
 	r, err := connect(cmd)
 	if err != nil {
@@ -50,7 +55,11 @@ func runLogin(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	done, err := r.login(client, loginOf{client: flag("client"), identity: flag("identity"), means: flag("means"), pin: flag("pin"), scope: flag("scope"), acr: flag("acr"), redirect: flag("redirect-uri"), nonce: rand.Text()})
+	secret, err := r.secret(flag("client"), flag("secret"))
+	if err != nil {
+		return err
+	}
+	done, err := r.login(client, loginOf{client: flag("client"), secret: secret, identity: flag("identity"), means: flag("means"), pin: flag("pin"), scope: flag("scope"), acr: flag("acr"), redirect: flag("redirect-uri"), nonce: rand.Text()})
 	if err != nil {
 		return err
 	}
@@ -65,7 +74,7 @@ func runLogin(cmd *cobra.Command, _ []string) error {
 // wrote it.
 type (
 	loginOf struct {
-		client, identity, means, pin, scope, acr, redirect, nonce string
+		client, secret, identity, means, pin, scope, acr, redirect, nonce string
 	}
 	loggedIn struct {
 		tokens, userinfo json.RawMessage
@@ -100,6 +109,9 @@ func (r *remote) login(client *http.Client, l loginOf) (*loggedIn, error) {
 		return nil, errors.New("the callback's state is not the one sent")
 	}
 	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {l.client}, "code": {back.Query().Get("code")}, "redirect_uri": {l.redirect}, "code_verifier": {verifier}}
+	if l.secret != "" {
+		form.Set("client_secret", l.secret)
+	}
 	out := &loggedIn{}
 	if out.tokens, err = postForm(client, r.ready.Issuer+"/protocol/openid-connect/token", form); err != nil {
 		return nil, err
@@ -113,6 +125,18 @@ func (r *remote) login(client *http.Client, l loginOf) (*loggedIn, error) {
 	out.access = t.AccessToken
 	out.userinfo, err = getJSON(client, r.ready.Issuer+"/protocol/openid-connect/userinfo", out.access)
 	return out, err
+}
+
+// secret is what a client sends beside its certificate: the one given, or the
+// registered one where the client has a secret of its own. The demo client has one
+// that it need not send.
+func (r *remote) secret(id, given string) (string, error) {
+	if given != "" || id == emulator.DemoID {
+		return given, nil
+	}
+	var registered clients.Client
+	err := r.call(http.MethodGet, "/clients"+segment(id), nil, &registered)
+	return registered.Secret, err
 }
 
 // ca is the server CA, in PEM form.

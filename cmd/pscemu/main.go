@@ -25,9 +25,19 @@ const (
 func main() {
 	root := newRoot()
 	if err := root.Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "pscemu: "+err.Error())
+		fmt.Fprintln(os.Stderr, "pscemu: "+said(err))
 		os.Exit(exitCode(err))
 	}
+}
+
+// said is an error as the terminal shows it: a refusal with its code, as the
+// control API's refusals have it.
+func said(err error) string {
+	var p *problem.Error
+	if errors.As(err, &p) && p.Code != "" {
+		return err.Error() + " (" + p.Code + ")"
+	}
+	return err.Error()
 }
 
 var errNoServer = errors.New("no running server found")
@@ -37,7 +47,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, errNoServer):
 		return exitNoServer
-	case errors.As(err, &usage), problem.Is(err, "setting-unknown"), problem.Is(err, "setting-invalid"):
+	case errors.As(err, &usage), problem.Is(err, "setting-unknown"), problem.Is(err, "setting-invalid"), problem.Is(err, "address-not-loopback"):
 		return exitUsage
 	}
 	return exitFailed
@@ -47,9 +57,10 @@ type usageError struct{ error }
 
 func newRoot() *cobra.Command {
 	serve := newServe()
-	root := &cobra.Command{Use: "pscemu", Short: "Pro Santé Connect on your own machine", SilenceErrors: true, SilenceUsage: true, Args: usage(cobra.NoArgs), RunE: serve.RunE}
+	root := &cobra.Command{Use: "pscemu", Short: "Pro Santé Connect on your own machine", Version: version, SilenceErrors: true, SilenceUsage: true, Args: usage(cobra.NoArgs), RunE: serve.RunE}
 	root.Flags().AddFlagSet(serve.Flags())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetVersionTemplate("pscemu {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misused(cmd, err) })
 	root.AddCommand(serve, newLogin(), newIdentities(), newECPS(), newOutbox(), newCards(), newCertificates(), newClients(), newCodes(), newCheck(), newDoctor(), newBench(), newBackup(), newRestore(), newScenario(), newConformance(), newDiff(), newFidelity(), newHosts(), newConfig(), newOpenAPI(), newVersion())
 	return root
 }
@@ -58,10 +69,15 @@ func newRoot() *cobra.Command {
 func usage(args cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, a []string) error {
 		if err := args(cmd, a); err != nil {
-			return usageError{err}
+			return misused(cmd, err)
 		}
 		return nil
 	}
+}
+
+// misused is a usage error that says where the right usage stands.
+func misused(cmd *cobra.Command, err error) error {
+	return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 }
 
 func newVersion() *cobra.Command {

@@ -68,6 +68,9 @@ func runGenerate(cmd *cobra.Command, _ []string) error {
 	if err != nil && made > 0 {
 		err = fmt.Errorf("%d of %d people were made, from number %d on the others were not: %w", made, count, next, err)
 	}
+	if err != nil && made == 0 && !out.json {
+		return err
+	}
 	return errors.Join(out.end(made, next, in["seed"]), err)
 }
 
@@ -104,7 +107,7 @@ func (p *printer) people(items []json.RawMessage) error {
 func (p *printer) end(made, next int, seed any) error {
 	w := p.cmd.OutOrStdout()
 	if !p.json {
-		_, err := fmt.Fprintf(w, "%d people, seed %d, next from %d\n", made, seed, next)
+		_, err := fmt.Fprintf(w, "%s, seed %d, next from %d\n", persons(made), seed, next)
 		return err
 	}
 	if !p.some {
@@ -112,6 +115,14 @@ func (p *printer) end(made, next int, seed any) error {
 	}
 	_, err := fmt.Fprintf(w, `],"seed":%d,"next":%d}`+"\n", seed, next)
 	return err
+}
+
+// persons says how many people.
+func persons(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return fmt.Sprintf("%d people", n)
 }
 
 // generation is what the flags ask for, as the API takes it.
@@ -163,7 +174,7 @@ func runImport(cmd *cobra.Command, a []string) error {
 	for _, w := range out.Warnings {
 		fmt.Fprintln(cmd.ErrOrStderr(), w)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%d people imported\n", out.Count)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s imported\n", persons(out.Count))
 	return nil
 }
 
@@ -251,6 +262,6 @@ func newMagic() *cobra.Command {
 		for _, m := range people {
 			rows = append(rows, []string{m.NationalID, m.Name, m.Outcome})
 		}
-		return printTable(cmd, []string{"NATIONAL ID", "NAME", "OUTCOME"}, rows)
+		return printTable(cmd, []string{"NATIONAL_ID", "NAME", "OUTCOME"}, rows)
 	})
 }

@@ -48,7 +48,7 @@ func TestAPersonFromProductionBecomesFictitious(t *testing.T) {
 	if out, err := exec.Command(binary, "identities", "import", file, "--data", s.data).CombinedOutput(); err == nil || !strings.Contains(string(out), "national-id-real") || !strings.Contains(string(out), "fictitious") {
 		t.Errorf("%v %s", err, out)
 	}
-	if out := s.cli("identities", "import", file, "--fictitious"); !strings.Contains(out, "1 people imported") {
+	if out := s.cli("identities", "import", file, "--fictitious"); !strings.Contains(out, "1 person imported") {
 		t.Error(out)
 	}
 	if all := s.cli("identities", "export"); strings.Contains(all, "DUPONT") || strings.Contains(all, real[1:]) || !strings.Contains(all, "fictitious in place") {

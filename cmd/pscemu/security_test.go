@@ -59,7 +59,7 @@ var attacks = []struct {
 	{"thousands of abandoned login pages", "CWE-645; found 2026-11-25", nil},
 	{"the console's cookie on refusals, for other ports, worlds and users; GETs of other sites", "Fetch metadata; RFC 6265bis §8.5; found 2026-11-25", nil},
 	{"the same command fifty times at once", "CWE-362; found 2026-11-25", nil},
-	{"a revoked certificate after a reset, a restore or another state; one of ours that is not known", "RFC 5280 §3.3; found 2026-11-25", nil},
+	{"a revoked certificate after a reset, a restore or another state; one made here that is not known", "RFC 5280 §3.3; found 2026-11-25", nil},
 	{"a TOTP that is used twice or guessed", "RFC 6238 §5.2; found 2026-11-25", nil},
 	{"cookies of two worlds, demo, desk and spaces on one host", "RFC 6265bis §8.5; found 2026-11-25", nil},
 	{"a certificate of another structure with the client's CN", "RFC 8705 §2.1; found 2026-11-25", nil},

@@ -46,7 +46,7 @@ func TestADataFileThatCannotBeUsedIsNamedAndLeftUntouched(t *testing.T) {
 		want string
 	}{
 		"another kind of file": {func(p string) error { return os.WriteFile(p, []byte(strings.Repeat("not a database ", 2000)), 0o600) }, "invalid database"},
-		"cut off":              {func(p string) error { return os.WriteFile(p, database[:len(database)/3/4096*4096], 0o600) }, "damaged|cut off"},
+		"cut off":              {func(p string) error { return os.WriteFile(p, database[:16*4096], 0o600) }, "damaged|cut off"},
 		"another program's":    {func(p string) error { return foreign(p, "accounts") }, "another program's"},
 		"of a newer version":   {func(p string) error { return foreign(p, "meta") }, "schema version 99"},
 	} {

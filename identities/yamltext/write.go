@@ -137,7 +137,7 @@ func appendText(dst []byte, s string, indent int) []byte {
 	switch {
 	case clear(s):
 		return append(dst, s...)
-	case s == "" || number(s) || token.IsNeedQuoted(s) || s == "?" || strings.HasPrefix(s, "? ") || strings.ContainsFunc(s, odd):
+	case s == "", s == "?", strings.HasPrefix(s, "? "), number(s), token.IsNeedQuoted(s), strings.ContainsFunc(s, odd):
 		return strconv.AppendQuote(dst, s)
 	case strings.Contains(s, "\n"):
 		return appendLines(dst, s, indent)
@@ -175,7 +175,13 @@ func number(s string) bool {
 
 // odd characters are written with an escape.
 func odd(r rune) bool {
-	return r != '\n' && (unicode.IsControl(r) || r == unicode.ReplacementChar || r == '\ufeff' || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r))
+	switch r {
+	case '\n':
+		return false
+	case unicode.ReplacementChar, '\ufeff', '\u2028', '\u2029':
+		return true
+	}
+	return unicode.IsControl(r)
 }
 
 // appendLines adds text of several lines, or in quotes where spaces at the end

@@ -101,7 +101,8 @@ func (c *Client) Validate() error {
 		return problem.New(problem.Invalid, "redirect-policy-invalid", "redirect_uri_policy is none of the known").Got(c.RedirectURIPolicy).Want("loopback, or nothing for exact")
 	}
 	if len(c.RedirectURIs) == 0 && c.RedirectURIPolicy == "" {
-		return problem.New(problem.Invalid, "redirect-uris-missing", "a client needs at least one redirect URI").Want("redirect_uris")
+		return problem.New(problem.Invalid, "redirect-uris-missing", "a client needs at least one redirect URI").
+			Want("redirect_uris with one address or more").Do("add --redirect-uri http://localhost:8080/callback, or redirect_uris in the API")
 	}
 	for _, u := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs, given(c.NotificationEndpoint, c.BackchannelLogoutURI, c.FrontchannelLogoutURI)) {
 		if !absolute(u) {

@@ -104,12 +104,20 @@ func (r *Registry) CreateIn(tx store.Tx, c *Client) error {
 	switch known, err := collection.Get(tx, c.ID); {
 	case err == nil:
 		return problem.New(problem.Conflict, "client-exists", "a client is registered under this client_id").
-			Got(c.ID + " (" + known.Label() + ")").Want("a client_id that is free").
+			Got(named(known)).Want("a client_id that is free").
 			Do("change it with `pscemu clients update " + c.ID + "` or PATCH, or remove it first")
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
 	return r.PutIn(tx, c)
+}
+
+// named is a client_id with the name people see, where it has one of its own.
+func named(c Client) string {
+	if c.Name == "" || c.Name == c.ID {
+		return c.ID
+	}
+	return c.ID + " (" + c.Name + ")"
 }
 
 // Change reads a registration, lets fn change it, checks and keeps it, all in

@@ -52,8 +52,9 @@ type Binding struct {
 	Client string
 	// Certificate finds the certificate, within what whoever asks may bind.
 	Certificate func(store.Tx) (*pki.Certificate, error)
-	// InUse tells that there are certificates the emulator made for the client.
-	InUse bool
+	// InUse tells whether somebody holds a certificate that the emulator made for
+	// the client.
+	InUse func(store.Tx) (bool, error)
 	// Replace binds a client anew that is bound to another subject: whoever
 	// holds the former certificate is locked out then.
 	Replace bool
@@ -85,23 +86,27 @@ func (r *Registry) BindIn(tx store.Tx, b Binding) (*Bound, error) {
 		return nil, problem.New(problem.Conflict, "certificate-wrong-profile", "a client authenticates with a certificate of type ORG AUTH_CLI").
 			Got(cert.Profile).Want("AUTH_CLI")
 	}
+	inUse, err := b.InUse(tx)
+	if err != nil {
+		return nil, err
+	}
 	out := &Bound{Client: b.Client, To: cert.Subject}
 	_, err = r.ChangeIn(tx, b.Client, func(c *Client) error {
 		out.Was = c.BoundTo()
-		return c.bind(cert.Subject, b)
+		return c.bind(cert.Subject, inUse, b.Replace)
 	})
 	return out, err
 }
 
-func (c *Client) bind(subject string, b Binding) error {
+func (c *Client) bind(subject string, inUse, replace bool) error {
 	name, err := pki.ParseDN(subject)
 	if err != nil {
-		return fmt.Errorf("the subject %q of a certificate of ours cannot be read: %w", subject, err)
+		return fmt.Errorf("the subject %q of a certificate made here cannot be read: %w", subject, err)
 	}
 	if c.Admits(name) {
 		return nil // in whatever spelling
 	}
-	if (c.SubjectDN != "" || b.InUse) && !b.Replace {
+	if (c.SubjectDN != "" || inUse) && !replace {
 		return problem.New(problem.Conflict, "client-bound", "this client is bound to another certificate, whose holder would be locked out").
 			Got(c.ID + " is bound to " + c.BoundTo()).
 			Want(c.ID + " bound to nothing else, or a yes to binding it anew").

@@ -51,9 +51,9 @@ func Mask(value string) string {
 	switch {
 	case value == "":
 		return prefix
-	case strings.HasPrefix(value, "eyJ") && len(parts) == 3:
+	case beginsJWT.MatchString(value) && len(parts) == 3:
 		return prefix + parts[0] + "." + parts[1] + ".…"
-	case strings.HasPrefix(value, "eyJ") && len(parts) == 5:
+	case beginsJWT.MatchString(value) && len(parts) == 5:
 		return prefix + parts[0] + ".…"
 	case len(value) > 20 && !strings.EqualFold(prefix, "Basic "):
 		return prefix + firsts(value, 6) + "…"

@@ -27,7 +27,7 @@ func TestSecretsAreMaskedByWhatTheyAre(t *testing.T) {
 	m.learn(aSecret, "7391", "hunter2 and more")
 	for _, c := range []struct{ name, value string }{
 		{"token ", aJWT}, {"Refresh_Token", "r-opaque-7391-c2lnbmF0dXJlLW9mLWl0"}, {"refresh-token", aSecret}, {"accessToken", "x hunter2"}, {"ACCESS%20TOKEN", "hunter2"}, {"to\u200bken", "hunter2"}, {"client_secret\r", "hunter2"}, {"X-Api-Key", "hunter2"}, {"pin_", "7391"}, {"[pin]", "7391"},
-		{"anything", aJWT}, {"anything", "before " + aJWT + " after"}, {"anything", aJWE}, {"anything", aCode}, {"anything", aSecret}, {"anything", "in " + aSecret + " it"}, {"anything", "7391"}, {"anything", " 7391 "}, {"anything", aRandom},
+		{"anything", aJWT}, {"anything", "before " + aJWT + " after"}, {"anything", aJWE}, {"anything", "eyAiYWxnIjoiUlMyNTYifQ.eyJzdWIiOiJ4In0.c2lnbmF0dXJlLW9mLWl0"}, {"anything", "ewogImFsZyI6IlJTMjU2In0.eyJzdWIiOiJ4In0.c2lnbmF0dXJlLW9mLWl0"}, {"anything", aCode}, {"anything", aSecret}, {"anything", "in " + aSecret + " it"}, {"anything", "7391"}, {"anything", " 7391 "}, {"anything", aRandom},
 		{"redirect_uri", "https://app.example/cb?a=1&Code=" + aCode + "#access_token=" + aJWT}, {"redirect_uri", "https://app.example/#/cb?token%20=hunter2"}, {"redirect_uri", "https://user:hunter2@app.example/"},
 		{"next", "/cb?to=" + url.QueryEscape("https://x.example/?to="+url.QueryEscape("/y?pass=hunter2"))}, {"u", "?a=1;token=hunter2"},
 		{"claims", `{"a":{"b":[{"Token ":"hunter2"}]},"n":"` + aJWT + `"}`}, {"claims", `{"token":{"value":"hunter2","n":7391}}`}, {"claims", `["` + aCode + `"]`},

@@ -12,8 +12,9 @@ import (
 // The forms of secrets: JWTs, signed or encrypted; codes and ids of requests,
 // which are UUIDs with something behind a dot; private keys.
 var (
+	beginsJWT    = regexp.MustCompile(`^(?:eyJ|eyA|ewo|ewk|ew0)`) // {" { {\n {\t {\r in base64
 	schemeBefore = regexp.MustCompile(`(?i)^(?:bearer|basic|dpop|digest|negotiate|ntlm|token|mac|hawk|gnap) +`)
-	forms        = regexp.MustCompile(`eyJ[\w-]{8,}(?:\.[\w-]*)+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?:\.[\w-]+)+|(?s:-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$))`)
+	forms        = regexp.MustCompile(`(?:eyJ|eyA|ewo|ewk|ew0)[\w-]{8,}(?:\.[\w-]*)+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?:\.[\w-]+)+|(?s:-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$))`)
 	// own is the form of the emulator's random texts: its API token, the secrets
 	// of browsers, tickets. A state or a nonce of the demo looks the same.
 	own   = regexp.MustCompile(`^[A-Z2-7]{26}$`)
@@ -51,9 +52,18 @@ func (m *masker) learn(values ...string) {
 
 func (m *masker) knows(v string) bool { return m != nil && m.whole[strings.TrimSpace(v)] }
 
+// mayHold tells at small cost which texts are worth the search for forms: each
+// event of each login asks.
+func mayHold(s string) bool {
+	return len(s) > 10 && (strings.Contains(s, "eyJ") || strings.Contains(s, "eyA") || strings.Contains(s, "ew") || strings.Contains(s, "-----BEGIN") || strings.Contains(s, "/wallet/activation/") ||
+		len(s) > 37 && strings.IndexByte(s, '.') >= 0 && strings.Count(s, "-") >= 4)
+}
+
 // text masks within a text.
 func (m *masker) text(s string) string {
-	s = secretPath.ReplaceAllString(forms.ReplaceAllStringFunc(s, Mask), "${1}…")
+	if mayHold(s) {
+		s = secretPath.ReplaceAllString(forms.ReplaceAllStringFunc(s, Mask), "${1}…")
+	}
 	if m == nil {
 		return s
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // A grant is kept under the first half of its id, 60 random bits. The jti of
-// its tokens is a UUID like any other to whoever has no key of ours: its second
+// its tokens is a UUID like any other to whoever lacks our key: its second
 // half is random, its first is the grant's, masked by the second, enciphered. So
 // a token leads to its grant, and nothing is kept for each token. A jti is only
 // looked up after the token's signature was verified.
@@ -25,7 +25,7 @@ func (k *keys) newJTI(grant string) string {
 	return k.masked(grantKey(grant), random) + random
 }
 
-// grantOf is where the grant of a token is kept, "" for what is no jti of ours.
+// grantOf is where the grant of a token is kept, "" for what is no jti made here.
 func (k *keys) grantOf(jti string) string {
 	if len(jti) != 2*halfUUID {
 		return ""

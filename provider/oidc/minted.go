@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// minted remembers what was signed of late, by hash, with the key id: those
+// minted remembers what was signed lately, by hash, with the key id: those
 // tokens come back within seconds, and need no second look at their signature.
 type minted struct {
 	mu   sync.Mutex

@@ -100,7 +100,7 @@ var poisons = map[string]bad{
 	"id-token-encrypted": {sign: func(*keys, string, string) (string, error) {
 		return "eyJhbGciOiJSU0EtT0FFUCJ9.AAAA.BBBB.CCCC.DDDD", nil
 	}},
-	"id-token-old": {}, // the strategy replays one of before
+	"id-token-old": {}, // the strategy replays an earlier one
 }
 
 // tampered is the payload with another person in it.

@@ -500,7 +500,7 @@ func (p *Provider) Revoke(ctx context.Context, clientID, token string) (*Browser
 // Hint is what an id_token_hint says.
 type Hint struct{ SID, Sub, ClientID string }
 
-// IDTokenHint reads an id token of ours, also after its end (OIDC Core §3.1.2.1).
+// IDTokenHint reads an id token made here, also after its end (OIDC Core §3.1.2.1).
 func (p *Provider) IDTokenHint(ctx context.Context, token string) (*Hint, error) {
 	c, _, err := p.keys.verify(token, typID)
 	if err == nil && c.Iss != issuer(ctx, p.config) {

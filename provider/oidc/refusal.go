@@ -103,7 +103,7 @@ func explain(err error, form url.Values) error {
 		}
 	}
 	if grant == "refresh_token" {
-		return refuse(RefreshInvalid, "this is no refresh token of ours, it has expired, or its session has ended", "start a new login")
+		return refuse(RefreshInvalid, "this is no refresh token made here, it has expired, or its session has ended", "start a new login")
 	}
 	return refuse(CodeUnknown, "no such code, or it is long gone", "start a new login")
 }

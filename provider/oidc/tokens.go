@@ -192,7 +192,7 @@ func (s *strategy) ValidateAuthorizeCode(_ context.Context, r fosite.Requester, 
 	return nil // its end is judged in Provider.Token, where the stored session is at hand
 }
 
-// SignJWT signs claims of ours as they are, in the order they stand: a UserInfo
+// SignJWT signs our claims as they are, in the order they stand: a UserInfo
 // response, an authorization response, a logout token.
 func (p *Provider) SignJWT(typ string, claims json.Marshaler) (string, error) {
 	return p.keys.sign(typ, claims)

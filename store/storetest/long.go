@@ -74,7 +74,8 @@ func long(t *testing.T, s store.Store, c *clock.Adjustable) {
 		},
 		"in a step": func() error {
 			return store.Long(background, s, func(step store.Step) error {
-				return errors.Join(steps(step, 3), step(func(tx store.Tx) error { return errors.Join(rewrite(tx, 4), stop) }))
+				bad := func(tx store.Tx) error { return errors.Join(rewrite(tx, 4), stop) }
+				return errors.Join(steps(step, 3), step(bad))
 			})
 		},
 		"by a panic": func() (err error) {
@@ -83,7 +84,11 @@ func long(t *testing.T, s store.Store, c *clock.Adjustable) {
 		},
 		"when its context ends": func() error {
 			ctx, end := context.WithCancel(background)
-			return store.Long(ctx, s, func(step store.Step) error { err := steps(step, 3); end(); return errors.Join(err, steps(step, 3)) })
+			return store.Long(ctx, s, func(step store.Step) error {
+				err := steps(step, 3)
+				end()
+				return errors.Join(err, steps(step, 3))
+			})
 		},
 		"when its context ends at the end": func() error {
 			ctx, end := context.WithCancel(background)
@@ -124,12 +129,14 @@ func claims(t *testing.T, s store.Store, c *clock.Adjustable) {
 	before := seed(t, s, c)
 	err := store.LongAs(background, s, "an import", func(step store.Step) error {
 		first := step(func(tx store.Tx) error {
-			return errors.Join(things.Put(tx, "there1", "long", 0), things.Delete(tx, "there2"), things.Put(tx, "new", "long", 0))
+			return errors.Join(
+				things.Put(tx, "there1", "long", 0), things.Delete(tx, "there2"), things.Put(tx, "new", "long", 0))
 		})
 		for _, id := range []string{"there1", "there2", "new"} {
 			save := things.Save(background, s, id, "other", 0)
 			remove := s.Update(background, func(tx store.Tx) error { return things.Delete(tx, id) })
-			if !problem.Is(save, "store-claimed") || !problem.Is(remove, "store-claimed") || !strings.Contains(save.Error(), "an import") {
+			if !problem.Is(save, "store-claimed") || !problem.Is(remove, "store-claimed") ||
+				!strings.Contains(save.Error(), "an import") {
 				t.Errorf("%s was written: %v, %v", id, save, remove)
 			}
 			other := store.LongAs(background, s, "another", func(step store.Step) error {

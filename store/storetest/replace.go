@@ -92,15 +92,20 @@ func notReplaced(t *testing.T, s store.Store, _ *clock.Adjustable) {
 	stop := errors.New("stop")
 	fails := func(store.Tx, store.Tx) error { return stop }
 	for name, r := range map[string]store.Replacement{
-		"fill fails": {Fill: func(put func(store.Entry) error) error { return errors.Join(with("a", "new")(put), stop) }},
-		"an entry is too large": {Fill: func(put func(store.Entry) error) error {
-			return errors.Join(with("a", "new")(put), put(store.Entry{Key: strings.Repeat("k", 40_000), Value: []byte("1")}))
+		"fill fails": {Fill: func(put func(store.Entry) error) error {
+			return errors.Join(with("a", "new")(put), stop)
 		}},
-		"an entry has no name": {Fill: func(put func(store.Entry) error) error { return put(store.Entry{Value: []byte("1")}) }},
-		"the end fails":        {Fill: with("a", "new"), Last: fails},
-		"the end panics":       {Fill: with("a", "new"), Last: func(store.Tx, store.Tx) error { panic("last") }},
-		"what follows fails":   {Fill: with("a", "new"), Then: func() error { return stop }},
-		"what follows panics":  {Fill: with("a", "new"), Then: func() error { panic("then") }},
+		"an entry is too large": {Fill: func(put func(store.Entry) error) error {
+			long := store.Entry{Key: strings.Repeat("k", 40_000), Value: []byte("1")}
+			return errors.Join(with("a", "new")(put), put(long))
+		}},
+		"an entry has no name": {Fill: func(put func(store.Entry) error) error {
+			return put(store.Entry{Value: []byte("1")})
+		}},
+		"the end fails":       {Fill: with("a", "new"), Last: fails},
+		"the end panics":      {Fill: with("a", "new"), Last: func(store.Tx, store.Tx) error { panic("last") }},
+		"what follows fails":  {Fill: with("a", "new"), Then: func() error { return stop }},
+		"what follows panics": {Fill: with("a", "new"), Then: func() error { panic("then") }},
 	} {
 		if _, err := s.Replace(background, r); err == nil || errors.Is(err, store.ErrPutBack) != (r.Then != nil) {
 			t.Errorf("%s: %v", name, err)

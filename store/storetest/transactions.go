@@ -72,7 +72,8 @@ func failsAlone(t *testing.T, s store.Store, _ *clock.Adjustable) {
 // bounded writes entries at the edge of what is allowed.
 func bounded(t *testing.T, s store.Store, _ *clock.Adjustable) {
 	write := func(key string, size int) error {
-		return s.Update(background, func(tx store.Tx) error { return tx.Put(key, []byte(strings.Repeat("1", size)), 0) })
+		value := []byte(strings.Repeat("1", size))
+		return s.Update(background, func(tx store.Tx) error { return tx.Put(key, value, 0) })
 	}
 	const key, val = store.MaxKey - 64, store.MaxValue - 64
 	for name, c := range map[string]struct {
@@ -97,14 +98,17 @@ func bounded(t *testing.T, s store.Store, _ *clock.Adjustable) {
 		if c.code == "" {
 			continue
 		}
-		if p := problem.From(err); p.Kind.Status()/100 != 4 || c.key != "" && p.Received == "" || p.Expected == "" || len(p.Error()) > 500 {
+		p := problem.From(err)
+		if p.Kind.Status()/100 != 4 || c.key != "" && p.Received == "" || p.Expected == "" || len(p.Error()) > 500 {
 			t.Errorf("%s is refused without saying what was received and what is allowed: %v", name, p)
 		}
-		if err := s.View(background, func(tx store.Tx) error { _, err := tx.Get(c.key); return err }); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("%s can be read: %v", name, err)
+		read := s.View(background, func(tx store.Tx) error { _, err := tx.Get(c.key); return err })
+		if !errors.Is(read, store.ErrNotFound) {
+			t.Errorf("%s can be read: %v", name, read)
 		}
 	}
-	if err := s.Update(background, func(tx store.Tx) error { return tx.Delete(strings.Repeat("k", 40_000)) }); err != nil {
+	long := strings.Repeat("k", 40_000)
+	if err := s.Update(background, func(tx store.Tx) error { return tx.Delete(long) }); err != nil {
 		t.Errorf("deleting what cannot be there: %v", err)
 	}
 }
@@ -129,7 +133,8 @@ func nested(t *testing.T, s store.Store, _ *clock.Adjustable) {
 						return open()
 					})
 				})
-				if !errors.Is(err, store.ErrNested) || !problem.Is(err, "transaction-nested") || !strings.Contains(err.Error(), what+" within "+name) {
+				if !errors.Is(err, store.ErrNested) || !problem.Is(err, "transaction-nested") ||
+					!strings.Contains(err.Error(), what+" within "+name) {
 					t.Errorf("got %v", err)
 				}
 			})
