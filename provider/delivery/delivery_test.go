@@ -198,7 +198,8 @@ func TestAServerThatHangsHoldsUpItsOwnMessagesOnlyAndFewCallsAreUnderWay(t *test
 			now.Add(-1)
 			return 200
 		})
-		for n := range 100 {
+		const many = 600 // more than one look shows
+		for n := range many {
 			p.send("slow", slow, strconv.Itoa(n), 1)
 		}
 		p.clock.Advance(time.Millisecond)
@@ -209,7 +210,7 @@ func TestAServerThatHangsHoldsUpItsOwnMessagesOnlyAndFewCallsAreUnderWay(t *test
 			t.Errorf("first ended %+v", d)
 		}
 		close(hang)
-		for range 100 {
+		for range many {
 			if d := p.end(); d.State != delivery.Delivered {
 				t.Errorf("%+v", d)
 			}

@@ -21,7 +21,8 @@ import (
 const (
 	maxCalls     = 16
 	maxOfClient  = 4
-	window       = 256             // deliveries looked at in a round
+	window       = 256             // deliveries looked at in one transaction
+	windows      = 64              // of a round
 	tick         = time.Second     // a look at the clock while one is due later: it may be moved
 	idle         = 5 * time.Second // a look at the store without a change: it may be replaced
 	unrecordable = 20 * time.Second
@@ -85,27 +86,50 @@ func (s *Sender) dispatch() {
 	}
 }
 
-// round begins with what is due, and says how long to wait for what is not.
+// round begins with what is due, and says how long to wait for what is not. It
+// looks behind the deliveries that cannot begin now: however many one client
+// has, they hold up those of no other.
 func (s *Sender) round() (wait time.Duration, err error) {
-	var page []store.Entry
-	err = s.store.View(s.ctx, func(tx store.Tx) (err error) {
-		page, err = tx.List(due.Prefix(), "", window)
-		return err
-	})
-	wait = idle
-	for _, e := range page {
-		place := due.ID(e.Key)
-		at, bad := store.ParseMoment(place)
-		left := at.Sub(s.clock.Now())
-		if bad == nil && left > 0 && left <= pauses[len(pauses)-1] { // later than that: the clock was moved back
-			return min(wait, left, tick), err
+	for after, n := "", 0; n < windows && !s.full(); n++ {
+		var page []store.Entry
+		err = s.store.View(s.ctx, func(tx store.Tx) (err error) {
+			page, err = tx.List(due.Prefix(), after, window)
+			return err
+		})
+		for _, e := range page {
+			if left := s.begin(e); left > 0 {
+				return min(idle, left, tick), err
+			}
+			after = e.Key
 		}
-		var client string
-		if json.Unmarshal(e.Value, &client) == nil && s.take(place, client) {
-			s.work.Go(func() { s.deliver(place) })
+		if err != nil || len(page) < window {
+			break
 		}
 	}
-	return wait, err
+	return idle, err
+}
+
+// begin begins a delivery that is due, unless it is under way or has no room
+// now; of one that is not it says how long to wait.
+func (s *Sender) begin(e store.Entry) (left time.Duration) {
+	place := due.ID(e.Key)
+	at, bad := store.ParseMoment(place)
+	left = at.Sub(s.clock.Now())
+	if bad == nil && left > 0 && left <= pauses[len(pauses)-1] { // later than that: the clock was moved back
+		return left
+	}
+	var client string
+	if json.Unmarshal(e.Value, &client) == nil && s.take(place, client) {
+		s.work.Go(func() { s.deliver(place) })
+	}
+	return 0
+}
+
+// full tells that no further call has room.
+func (s *Sender) full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.busy) >= maxCalls
 }
 
 // take reserves a delivery and room for its call, if there is any.
