@@ -214,11 +214,11 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 		t.Errorf("the requested certificate: %v %v", resp, err)
 	}
 	for name, c := range map[string]struct{ body, code string }{
-		"no request":    {`{"client_id":"demo","csr":"x"}`, "csr-invalid"},
-		"a broken one":  {`{"client_id":"demo","csr":"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----"}`, "csr-invalid"},
-		"no such key":   {`{"client_id":"demo","key":"dsa"}`, "key-type-unknown"},
-		"no such kind":  {`{"client_id":"demo","profile":"X"}`, "profile-unknown"},
-		"nobody":        {`{"client_id":"nobody"}`, "client-unknown"},
+		"no request":      {`{"client_id":"demo","csr":"x"}`, "csr-invalid"},
+		"a broken one":    {`{"client_id":"demo","csr":"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----"}`, "csr-invalid"},
+		"no such key":     {`{"client_id":"demo","key":"dsa"}`, "key-type-unknown"},
+		"no such kind":    {`{"client_id":"demo","profile":"X"}`, "profile-unknown"},
+		"nobody":          {`{"client_id":"nobody"}`, "client-unknown"},
 		"a key made here": {`{"client_id":"demo","key":"ecdsa"}`, ""},
 	} {
 		if got := s.codeOf("POST", "/certificates", c.body); got != c.code {
