@@ -157,7 +157,7 @@ func (s *Console) httpError(err error, c echo.Context) {
 	switch {
 	case errors.As(err, &he):
 		status = he.Code
-		p = problem.New(problem.Invalid, "http-"+strings.ToLower(strings.ReplaceAll(http.StatusText(he.Code), " ", "-")), http.StatusText(he.Code)).Got(c.Request().Method + " " + web.Path(ctx(c), c.Request().URL.Path))
+		p = unserved(he.Code).Got(c.Request().Method + " " + web.Path(ctx(c), c.Request().URL.Path))
 	case errors.As(err, &un):
 		status = http.StatusUnauthorized
 		p = problem.From(un.error)
@@ -169,6 +169,21 @@ func (s *Console) httpError(err error, c echo.Context) {
 		return
 	}
 	writeProblem(c.Response(), status, p)
+}
+
+// unserved says why nothing answers at an address.
+func unserved(status int) *problem.Error {
+	text := http.StatusText(status)
+	p := problem.New(problem.Invalid, "http-"+strings.ToLower(strings.ReplaceAll(text, " ", "-")), text)
+	switch status {
+	case http.StatusNotFound:
+		p.Reason = "nothing is served at this address"
+	case http.StatusMethodNotAllowed:
+		p.Reason = "this address does not serve this method"
+	default:
+		return p
+	}
+	return p.Do("`pscemu openapi` lists what the control API serves")
 }
 
 // WriteProblem answers with problem details (RFC 9457).

@@ -201,6 +201,9 @@ func (s *Server) httpError(err error, c echo.Context) {
 		_ = s.errorPage(c, status, text, p)
 		return
 	}
+	if status == http.StatusNotFound {
+		text = "nothing is served at this address"
+	}
 	_ = s.page(c, status, "message", map[string]any{"Title": "Erreur", "Text": text, "Kind": "error"})
 }
 

@@ -20,6 +20,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"pscemu/config"
+	"pscemu/problem"
+	"pscemu/static"
 )
 
 // remote is the control API of the running server.
@@ -117,11 +119,20 @@ func (r *remote) send(method, path string, body []byte) ([]byte, error) {
 
 // refused is the control API's reason, from the body of its answer.
 func refused(resp *http.Response, body []byte) error {
-	var p struct{ Detail, Code string }
-	if json.Unmarshal(body, &p) == nil && p.Detail != "" {
-		return errors.New(p.Detail + " (" + p.Code + ")")
+	var p problem.Error
+	if json.Unmarshal(body, &p) == nil && p.Reason != "" {
+		return errors.New(inEnglish(p).Error() + " (" + p.Code + ")")
 	}
 	return fmt.Errorf("%s %s: %s", resp.Request.Method, resp.Request.URL.Path, resp.Status)
+}
+
+// inEnglish is a refusal in the language of the terminal: the texts that people
+// read on the pages are French.
+func inEnglish(p problem.Error) *problem.Error {
+	for _, text := range []*string{&p.Reason, &p.Expected, &p.Remedy} {
+		*text = static.Translate("en", *text)
+	}
+	return &p
 }
 
 func segment(id string) string { return "/" + url.PathEscape(id) }

@@ -120,7 +120,7 @@ func newOutbox() *cobra.Command {
 		return listing(cmd, "/outbox?national_id="+url.QueryEscape(id), "id", "channel", "to", "code", "link")
 	}))
 	list.Flags().String("identity", "", "of this person only")
-	wait := command("wait ID", "Wait for a person's next mail or SMS", 1, func(cmd *cobra.Command, a []string) error {
+	wait := command("wait ID", "Wait for a person's mail or SMS: the oldest that is kept, or the first behind --after", 1, func(cmd *cobra.Command, a []string) error {
 		q := url.Values{"national_id": {a[0]}}
 		for _, name := range []string{"channel", "after", "timeout"} {
 			v, _ := cmd.Flags().GetString(name)

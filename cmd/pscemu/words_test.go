@@ -30,7 +30,22 @@ func TestWrongUsageSaysWhereTheRightOneStands(t *testing.T) {
 	}
 }
 
-func TestAnUnreadablePersonsNameDoesNotWidenTheList(t *testing.T) {
+func TestTheTerminalSpeaksEnglishAndThePagesFrench(t *testing.T) {
+	s := boot(t)
+	if out, code := s.fails("ecps", "totp", "nosuch"); code != exitFailed || !strings.Contains(out, "No active e-CPS belongs to this id") || strings.Contains(out, "vérifiez") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	resp, err := s.http(nil).Get(s.BaseURL + "/nosuch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if page, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusNotFound || !strings.Contains(string(page), "Il n’y a rien à cette adresse") {
+		t.Errorf("status %d: %s", resp.StatusCode, page)
+	}
+}
+
+func TestAVeryLongNameDoesNotWidenTheList(t *testing.T) {
 	s := boot(t)
 	out := s.cli("identities", "list", "--search", "899700000112")
 	if head, _, _ := strings.Cut(out, "\n"); len(head) > 120 || !strings.Contains(out, "Anne-Anne") || !strings.Contains(out, "…  ") {
