@@ -497,7 +497,7 @@ func (w *listWorld) consolePages(t *testing.T) {
 		"/certificates?q=list-0007&state=valid": {list: "/certificates?q=list-0007&state=valid", row: `<small>([0-9a-f]+)</small>`, said: []string{"affichés, d’autres suivent", "affichés, fin de la liste"}},
 		"/orders":                               {list: "/orders", row: `<a href="/orders/([A-Z0-9]+)">`},
 		"/orders?actor=liberal":                 {list: "/orders", row: `<a href="/orders/([A-Z0-9]+)">`},
-		"/outbox":                               {list: "/outbox", row: `(?s)data-testid="message-mail".*?<pre>(.*?)</pre>`},
+		"/outbox":                               {list: "/outbox", row: `data-testid="message-mail" id="([^"]+)"`},
 		"/deliveries":                           {list: "/deliveries", row: `(no row has a name)`},
 		"/deliveries?client=demo":               {list: "/deliveries?client=demo", row: `(no row has a name)`},
 		"/logins":                               {list: "/logins", row: `<a href="/logins/([^"]+)">`},
