@@ -78,8 +78,20 @@ func New(ctx context.Context, c *Config, s store.Store, registry *clients.Regist
 		return nil, err
 	}
 	p := &Provider{config: c, storage: newStorage(s, registry, c, k), strategy: &strategy{config: c, keys: k}, keys: k, registry: registry}
-	fc := &fosite.Config{ // lifetimes are the strategies' and the storage's, by policy
-		ScopeStrategy: fosite.ExactScopeStrategy, EnablePKCEPlainChallengeMethod: true, OmitRedirectScopeParam: true,
+	fc := configuration(authenticate)
+	p.oauth2 = compose.Compose(fc, p.storage, p.strategy,
+		compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2RefreshTokenGrantFactory, compose.OAuth2PKCEFactory,
+		func(fosite.Configurator, interface{}, interface{}) interface{} { return &cibaGrant{p} },
+		func(fosite.Configurator, interface{}, interface{}) interface{} { return &response{p.strategy} })
+	return p, nil
+}
+
+// configuration is fosite's. Requests share it: what fosite would fill in at
+// first use stands in it from the start.
+func configuration(authenticate Authenticate) *fosite.Config {
+	c := &fosite.Config{ // lifetimes are the strategies' and the storage's, by policy
+		ScopeStrategy: fosite.ExactScopeStrategy, AudienceMatchingStrategy: fosite.DefaultAudienceMatchingStrategy,
+		EnablePKCEPlainChallengeMethod: true, OmitRedirectScopeParam: true,
 		SanitationWhiteList: keptFields, RefreshTokenScopes: []string{}, // PSC gives a refresh token whatever the scope
 		RedirectSecureChecker: func(context.Context, *url.URL) bool { return true }, // judged by the registration
 		ClientAuthenticationStrategy: func(_ context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
@@ -90,11 +102,8 @@ func New(ctx context.Context, c *Config, s store.Store, registry *clients.Regist
 			return client{Client: c}, nil
 		},
 	}
-	p.oauth2 = compose.Compose(fc, p.storage, p.strategy,
-		compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2RefreshTokenGrantFactory, compose.OAuth2PKCEFactory,
-		func(fosite.Configurator, interface{}, interface{}) interface{} { return &cibaGrant{p} },
-		func(fosite.Configurator, interface{}, interface{}) interface{} { return &response{p.strategy} })
-	return p, nil
+	c.ClientSecretsHasher = &fosite.BCrypt{Config: c}
+	return c
 }
 
 // response adds to fosite's answer what Keycloak's holds.
