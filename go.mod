@@ -1,4 +1,4 @@
-module pscemu
+module pscemu.invalid/pscemu
 
 go 1.26.0
 

@@ -16,9 +16,9 @@ import (
 	"os"
 	"os/exec"
 
-	"pscemu/cards/pki"
-	"pscemu/clock"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/store"
 )
 
 // The floor is what no login can do without: a TLS handshake for the browser's

@@ -14,12 +14,12 @@ import (
 	"sync"
 	"time"
 
-	"pscemu/cards/pki"
-	"pscemu/clock"
-	"pscemu/config"
-	"pscemu/identities"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Type describes one card family.

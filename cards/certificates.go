@@ -4,11 +4,11 @@ import (
 	"context"
 	"strings"
 
-	"pscemu/cards/pki"
-	"pscemu/identities"
-	"pscemu/identities/nomenclature"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Uses of a card's certificates.

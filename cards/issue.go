@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"pscemu/identities"
-	"pscemu/identities/nomenclature"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // DefaultPIN is the code porteur of a card issued without one.

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"sync"
 
-	"pscemu/identities"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Kit is an offer of test cards: the kit d'intégration of 2022's webinar, or a

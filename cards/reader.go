@@ -3,8 +3,8 @@ package cards
 import (
 	"context"
 
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // The virtual reader. Until a card is inserted it takes whichever the login

@@ -3,7 +3,7 @@ package cards
 import (
 	"context"
 
-	"pscemu/cards/pki"
+	"pscemu.invalid/pscemu/cards/pki"
 )
 
 // Signature is a text signed with a card.

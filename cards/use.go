@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"strings"
 
-	"pscemu/cards/pki"
-	"pscemu/identities"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // changeIn reads, changes and writes a card.

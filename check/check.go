@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"pscemu/problem"
-	"pscemu/provider/faults"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/faults"
 )
 
 // Verdict is the outcome of one scenario.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"pscemu/problem"
-	"pscemu/provider/faults"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/faults"
 )
 
 // Report is a check with all it found.

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"pscemu/provider/faults"
+	"pscemu.invalid/pscemu/provider/faults"
 )
 
 // scenario is one thing an application must do right.

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Clock tells the time. Nothing outside this package calls time.Now to decide

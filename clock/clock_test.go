@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Whatever is asked, the clock ends within its range, or stays as it was.

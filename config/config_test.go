@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 func TestAFlagBeatsTheEnvironmentBeatsTheFileBeatsTheDefault(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Policies are the settings about which nobody outside ANS is certain, or that

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // strictly is the value that strict holds a policy to, for those it holds.

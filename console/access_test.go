@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/telemetry"
+	"pscemu.invalid/pscemu/telemetry"
 )
 
 func nobody() string { return "" }

@@ -11,10 +11,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/cards"
-	"pscemu/cards/pki"
-	"pscemu/problem"
-	"pscemu/provider/clients"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/clients"
 )
 
 // pkiRoutes are the services that certificates name: anybody may ask.

@@ -9,11 +9,11 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/cards/pki"
-	"pscemu/problem"
-	"pscemu/provider/clients"
-	"pscemu/store"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/web"
 )
 
 func (s *Console) clientRoutes() []route {

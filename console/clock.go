@@ -6,8 +6,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/clock"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // clockChange is the body of PUT /clock: one way to move the clock at most, and

@@ -17,8 +17,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/problem"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/web"
 )
 
 // Demo is a small relying party: a vendor's server as it should be, talking

@@ -11,11 +11,11 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/cards"
-	"pscemu/cards/orders"
-	"pscemu/cards/pki"
-	"pscemu/problem"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/cards/orders"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/web"
 )
 
 // The online services TOPS and TOM, and the platform of software certificates:

@@ -8,8 +8,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/doctor"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/doctor"
+	"pscemu.invalid/pscemu/web"
 )
 
 func (s *Console) doctorRoutes() []route {

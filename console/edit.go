@@ -13,10 +13,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/identities"
-	"pscemu/identities/nomenclature"
-	"pscemu/problem"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/web"
 )
 
 // The form for a person. Its fields bear the claims' own names: e0.codeProfession

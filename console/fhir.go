@@ -6,9 +6,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/identities"
-	"pscemu/identities/fhir"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/fhir"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // The directory beside the login: a vendor's look-up in the Annuaire Santé

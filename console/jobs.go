@@ -15,9 +15,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/clock"
-	"pscemu/problem"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/web"
 )
 
 // Long commands can be begun and looked at while they go on. What is known of

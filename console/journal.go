@@ -13,13 +13,13 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/cards/pki"
-	"pscemu/config"
-	"pscemu/problem"
-	"pscemu/provider"
-	"pscemu/provider/faults"
-	"pscemu/provider/journal"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/provider/faults"
+	"pscemu.invalid/pscemu/provider/journal"
+	"pscemu.invalid/pscemu/store"
 )
 
 func (s *Console) journalRoutes() []route {

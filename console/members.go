@@ -4,7 +4,7 @@ import (
 	"reflect"
 	"strings"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // bodyProblem explains why a JSON body cannot be read into a value: of a member

@@ -7,9 +7,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/cards"
-	"pscemu/cards/orders"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/cards/orders"
+	"pscemu.invalid/pscemu/web"
 )
 
 // The order desk, by the control API and on pages made of its data.

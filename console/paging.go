@@ -8,9 +8,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/problem"
-	"pscemu/store"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/web"
 )
 
 // Every list that may be long is a lister. The control API gives a page of it

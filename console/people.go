@@ -13,12 +13,12 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/cards"
-	"pscemu/identities"
-	"pscemu/identities/fhir"
-	"pscemu/identities/nomenclature"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/fhir"
+	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // maxBatch is how many people one call generates: a command goes on with from.

@@ -10,11 +10,11 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/cards"
-	"pscemu/identities"
-	"pscemu/problem"
-	"pscemu/store"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/web"
 )
 
 // personAction gives the person a means, deletes them or brings them back.

@@ -11,13 +11,13 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/identities"
-	"pscemu/identities/ecps"
-	"pscemu/identities/outbox"
-	"pscemu/problem"
-	"pscemu/provider"
-	"pscemu/static"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/identities/outbox"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/static"
+	"pscemu.invalid/pscemu/web"
 )
 
 // phoneRoutes are the phone's pages: made for its screen, installable, live.

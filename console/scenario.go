@@ -8,12 +8,12 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/cards"
-	"pscemu/identities"
-	"pscemu/problem"
-	"pscemu/provider/clients"
-	"pscemu/provider/faults"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/faults"
+	"pscemu.invalid/pscemu/web"
 )
 
 // Scenario is a situation to test in: what differs from a fresh emulator. It

@@ -7,16 +7,16 @@ import (
 	"strings"
 	"time"
 
-	"pscemu/cards"
-	"pscemu/clock"
-	"pscemu/config"
-	"pscemu/identities"
-	"pscemu/identities/ecps"
-	"pscemu/identities/outbox"
-	"pscemu/problem"
-	"pscemu/provider/clients"
-	"pscemu/provider/faults"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/identities/outbox"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/faults"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Fresh is the world that a reset makes, before it takes the place of the one

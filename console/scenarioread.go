@@ -7,9 +7,9 @@ import (
 	"errors"
 	"io"
 
-	"pscemu/identities"
-	"pscemu/identities/yamltext"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/yamltext"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // readingScenario is a scenario that was read: its people are kept aside, since

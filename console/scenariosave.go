@@ -15,10 +15,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/identities"
-	"pscemu/identities/yamltext"
-	"pscemu/provider/clients"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/yamltext"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/store"
 )
 
 // around is what differs from a fresh emulator, but people.

@@ -6,10 +6,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/problem"
-	"pscemu/provider"
-	"pscemu/provider/journal"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/provider/journal"
+	"pscemu.invalid/pscemu/web"
 )
 
 // WhyURL is the page of a console that explains a refusal.

@@ -20,8 +20,8 @@ import (
 	"strings"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/provider/clients"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/provider/clients"
 )
 
 // Grade is how bad a finding is.

@@ -5,8 +5,8 @@ import (
 	"io"
 	"time"
 
-	"pscemu/console"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Backup is a copy of everything stored, of one moment, put aside to be read.

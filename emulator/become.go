@@ -7,10 +7,10 @@ import (
 	"strconv"
 	"time"
 
-	"pscemu/cards/pki"
-	"pscemu/console"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // becoming is a whole content that takes the place of the one there.

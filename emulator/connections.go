@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // connections knows what a listener has open. When as many are open as may be,

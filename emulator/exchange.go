@@ -9,9 +9,9 @@ import (
 	"os"
 	"time"
 
-	"pscemu/console"
-	"pscemu/problem"
-	"pscemu/provider"
+	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider"
 )
 
 // listener is what all requests of one listener share: their bounds.

@@ -10,11 +10,11 @@ import (
 	"slices"
 	"time"
 
-	"pscemu/cards"
-	"pscemu/config"
-	"pscemu/identities"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // follow loads the folder of identity files, and goes on watching it. What

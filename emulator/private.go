@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // What the emulator keeps in the folder: files that hold keys, secrets or the token, and

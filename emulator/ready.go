@@ -11,11 +11,11 @@ import (
 	"strings"
 	"syscall"
 
-	"pscemu/cards/pki"
-	"pscemu/config"
-	"pscemu/identities"
-	"pscemu/problem"
-	"pscemu/provider"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider"
 )
 
 // Ready is all that a client or a test needs to use an emulator: ready.json,

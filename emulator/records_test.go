@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/cards/pki"
+	"pscemu.invalid/pscemu/cards/pki"
 )
 
 // A record that no kind is known for could neither be restored nor be judged.

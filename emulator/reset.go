@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/config"
-	"pscemu/console"
-	"pscemu/provider/clients"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Reset takes the world back to its personas: people, cards, clients, orders,

@@ -6,15 +6,15 @@ import (
 	"errors"
 	"slices"
 
-	"pscemu/cards"
-	"pscemu/cards/pki"
-	"pscemu/identities"
-	"pscemu/identities/outbox"
-	"pscemu/problem"
-	"pscemu/provider/clients"
-	"pscemu/provider/delivery"
-	"pscemu/provider/oidc"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/outbox"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/delivery"
+	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/store"
 )
 
 // DemoID is the client_id of the demo client.

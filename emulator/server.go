@@ -15,14 +15,14 @@ import (
 
 	"golang.org/x/net/netutil"
 
-	"pscemu/cards/pki"
-	"pscemu/clock"
-	"pscemu/config"
-	"pscemu/console"
-	"pscemu/problem"
-	"pscemu/provider"
-	"pscemu/store"
-	"pscemu/telemetry"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/telemetry"
 )
 
 // Options are what a server is started with.

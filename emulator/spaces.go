@@ -11,11 +11,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pscemu/cards/pki"
-	"pscemu/console"
-	"pscemu/problem"
-	"pscemu/store"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/web"
 )
 
 // spacePath is what the paths of a space begin with: /s/NAME/…

@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/config"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 func TestASpaceThatNobodyUsesIsDropped(t *testing.T) {

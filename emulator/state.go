@@ -9,11 +9,11 @@ import (
 	"io"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/console"
-	"pscemu/problem"
-	"pscemu/provider/faults"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/faults"
+	"pscemu.invalid/pscemu/store"
 )
 
 // State is what a world is at one moment, beside its entries: what was set

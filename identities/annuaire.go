@@ -10,8 +10,8 @@ import (
 	"strings"
 	"sync"
 
-	"pscemu/identities/nomenclature"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // The extraction of the Annuaire Santé (PS_LibreAcces_Personne_activite): text

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"testing"
 
-	"pscemu/clock"
-	"pscemu/identities"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/store"
 )
 
 // BenchmarkUserInfo is the claims of a doctor with eight activities.

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // personColumn is a column of the CSV that tells of the person.

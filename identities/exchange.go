@@ -13,8 +13,8 @@ import (
 	"strings"
 	"unicode"
 
-	"pscemu/identities/yamltext"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/identities/yamltext"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Imported are people that were read, with what was left aside.

@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
-	"pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/identities/nomenclature"
 )
 
 // MakeFictitious gives a person with a real number a test number and a name

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"unicode"
 
-	"pscemu/identities/nomenclature"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Generator makes people from a seed: the same seed gives the same people,

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/identities"
-	"pscemu/identities/nomenclature"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/problem"
 )
 
 func TestAHundredThousandGeneratedPeopleAreValidAndDifferent(t *testing.T) {

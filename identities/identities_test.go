@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/identities"
-	"pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/nomenclature"
 )
 
 func TestPersonasAreFictitiousAndTrueToTheDomain(t *testing.T) {

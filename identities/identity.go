@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"pscemu/config"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Identity is one person. A person with two professions is one identity with

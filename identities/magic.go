@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"pscemu/identities/nomenclature"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Quirk is something that goes wrong on purpose around one person. Quirks are

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/clock"
-	"pscemu/identities"
-	"pscemu/identities/nomenclature"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // written lists the people that are written while fn runs.

@@ -3,7 +3,7 @@ package identities
 import (
 	"slices"
 
-	"pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/identities/nomenclature"
 )
 
 // What goes with what, for forms whose choices follow one another: profession,

@@ -18,9 +18,9 @@ import (
 	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/norm"
 
-	"pscemu/identities/nomenclature"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // People is the directory of identities.

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"pscemu/identities/nomenclature"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // knowHowTables tell, by type of know-how (R04), which table its codes are of.

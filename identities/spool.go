@@ -8,7 +8,7 @@ import (
 	"io"
 	"os"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Scratch is bytes that are kept aside: in memory while they are few, else in a

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 
-	"pscemu/identities/yamltext"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/identities/yamltext"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // readYAML reads our own form. Every plain scalar is text, so that codes and

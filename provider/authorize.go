@@ -13,15 +13,15 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/config"
-	"pscemu/identities"
-	"pscemu/problem"
-	"pscemu/provider/clients"
-	"pscemu/provider/journal"
-	"pscemu/provider/login"
-	"pscemu/provider/oidc"
-	"pscemu/static"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/journal"
+	"pscemu.invalid/pscemu/provider/login"
+	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/static"
+	"pscemu.invalid/pscemu/web"
 )
 
 // asking is an authorize request that names a client and a redirect URI of

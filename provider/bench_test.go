@@ -4,8 +4,8 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"pscemu/config"
-	"pscemu/provider/clients"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/provider/clients"
 )
 
 // BenchmarkJudgeAuthorize is the parameters of an authorize request.

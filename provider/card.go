@@ -6,10 +6,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/cards/pki"
-	"pscemu/problem"
-	"pscemu/provider/login"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/login"
+	"pscemu.invalid/pscemu/web"
 )
 
 // toCardOrigin sends the browser to the origin that asks for a card's

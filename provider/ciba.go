@@ -12,13 +12,13 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/identities"
-	"pscemu/identities/ecps"
-	"pscemu/problem"
-	"pscemu/provider/clients"
-	"pscemu/provider/journal"
-	"pscemu/provider/oidc"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/journal"
+	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/store"
 )
 
 // channels are PSC's own parameter: where the person answers.

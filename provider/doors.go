@@ -8,11 +8,11 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/cards"
-	"pscemu/identities"
-	"pscemu/problem"
-	"pscemu/provider/journal"
-	"pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/journal"
+	"pscemu.invalid/pscemu/provider/oidc"
 )
 
 // Means of authentication, as doors and the API name them.

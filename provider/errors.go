@@ -6,8 +6,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/problem"
-	"pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/oidc"
 )
 
 // Evidence is how sure we are that Pro Santé Connect answers so.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"pscemu/provider/faults"
-	"pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/provider/faults"
+	"pscemu.invalid/pscemu/provider/oidc"
 )
 
 // endpoints names the places that HTTP faults strike, by the end of the path.

@@ -13,9 +13,9 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"pscemu/clock"
-	"pscemu/config"
-	"pscemu/provider/clients"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/provider/clients"
 )
 
 // FuzzAuthorizeParameters: whatever the query and the body hold, no parameter

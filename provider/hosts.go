@@ -9,7 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/provider/oidc"
 )
 
 // realDomains are Pro Santé Connect's own: the sandbox's, its old name, and

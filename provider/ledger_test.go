@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/config"
+	"pscemu.invalid/pscemu/config"
 )
 
 func TestTheLedgerInTheDocumentsIsTheProgramsOwn(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // readAhead is up to which limit a body of unknown length is read before

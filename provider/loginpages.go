@@ -11,15 +11,15 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/cards"
-	"pscemu/identities"
-	"pscemu/identities/ecps"
-	"pscemu/problem"
-	"pscemu/provider/clients"
-	"pscemu/provider/login"
-	"pscemu/provider/oidc"
-	"pscemu/store"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/login"
+	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/web"
 )
 
 func (s *Server) loginRoutes(e *echo.Echo) {

@@ -9,10 +9,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/problem"
-	"pscemu/provider/clients"
-	"pscemu/provider/oidc"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/web"
 )
 
 // logout ends the session (OIDC RP-Initiated Logout 1.0): by an id_token_hint,

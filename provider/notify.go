@@ -7,12 +7,12 @@ import (
 	"net/url"
 	"time"
 
-	"pscemu/identities"
-	"pscemu/identities/ecps"
-	"pscemu/provider/clients"
-	"pscemu/provider/delivery"
-	"pscemu/provider/oidc"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/delivery"
+	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/store"
 )
 
 // What clients' servers are told is written down in the transaction that makes

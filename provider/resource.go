@@ -10,10 +10,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/identities"
-	"pscemu/problem"
-	"pscemu/provider/clients"
-	"pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/oidc"
 )
 
 // userinfo answers a bearer token, with or without a client certificate.

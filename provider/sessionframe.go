@@ -9,8 +9,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/problem"
-	"pscemu/static"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/static"
 )
 
 // The session iframe (OIDC Session Management 1.0 §3.3): a relying party's page

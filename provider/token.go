@@ -6,8 +6,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/provider/clients"
-	"pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/oidc"
 )
 
 // token serves the grants (RFC 6749 §3.2, CIBA Core §10).

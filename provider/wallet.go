@@ -9,14 +9,14 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu/identities/ecps"
-	"pscemu/problem"
-	"pscemu/provider/journal"
-	"pscemu/provider/login"
-	"pscemu/provider/oidc"
-	"pscemu/static"
-	"pscemu/store"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/journal"
+	"pscemu.invalid/pscemu/provider/login"
+	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/static"
+	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/web"
 )
 
 // The wallet's portal: activate an e-CPS, test it, see one's devices, end all

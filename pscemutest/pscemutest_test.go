@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/provider/faults"
-	"pscemu/pscemutest"
+	"pscemu.invalid/pscemu/provider/faults"
+	"pscemu.invalid/pscemu/pscemutest"
 )
 
 // signIn is a small application: it sends the person to the login, exchanges

@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"testing"
 
-	"pscemu/static"
+	"pscemu.invalid/pscemu/static"
 )
 
 // Every text of the templates that can be said in English is.

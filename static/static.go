@@ -14,7 +14,7 @@ import (
 	"reflect"
 	"sync"
 
-	"pscemu/web"
+	"pscemu.invalid/pscemu/web"
 )
 
 //go:embed templates/*.html

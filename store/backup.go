@@ -12,7 +12,7 @@ import (
 	"io"
 	"time"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // A backup is one line that says what it is, then every live entry in the order

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // written is a backup of some entries, as bytes.

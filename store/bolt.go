@@ -8,7 +8,7 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
-	"pscemu/clock"
+	"pscemu.invalid/pscemu/clock"
 )
 
 const schemaVersion = "1"

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"pscemu/clock"
-	"pscemu/problem"
-	"pscemu/store"
-	"pscemu/store/storetest"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/store/storetest"
 )
 
 func TestBoltConforms(t *testing.T) {

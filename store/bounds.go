@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // What one entry may measure, in bytes. It is judged where it enters, so that no

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Long commands keep what they need in the store itself. A header says that one

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/store"
 )
 
 // bloated is a data file of some thirty MiB of which little is in use.

@@ -13,7 +13,7 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // file is an open data file. It is closed when its last user leaves: a reader

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/store"
 )
 
 // FuzzTransactions runs what the bytes say on a store and on a map, which must

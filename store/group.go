@@ -8,7 +8,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // job is a transaction that waits for a commit.

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // A backend that cannot apply a job's writes rolls the commit back and runs the

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Step runs one transaction of a long command. It may run fn twice.

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/store"
+	"pscemu.invalid/pscemu/store"
 )
 
 func TestStepsAreAsLargeAsOthersCanWaitFor(t *testing.T) {

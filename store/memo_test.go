@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"testing"
 
-	"pscemu/clock"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/store"
 )
 
 func TestAMemoDecodesOnceAndSeesEveryChange(t *testing.T) {

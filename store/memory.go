@@ -8,7 +8,7 @@ import (
 
 	"github.com/tidwall/btree"
 
-	"pscemu/clock"
+	"pscemu.invalid/pscemu/clock"
 )
 
 // Memory keeps a Store in memory: it ends with the process. Every commit makes

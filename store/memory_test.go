@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 func TestStoresInMemoryShareABudgetAndGiveItBack(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // A transaction within another sees another moment, and its backend may wait

@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Cut keeps the first limit of rows, and names the last of them when there are

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/store"
 )
 
 func TestAListSaysWhereItGoesOnExactlyWhenItDoes(t *testing.T) {

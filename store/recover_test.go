@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/store"
+	"pscemu.invalid/pscemu/store"
 )
 
 // contentOf is all that a store holds.

@@ -9,7 +9,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Replace builds a fresh file beside the one that serves. It grows in commits of

@@ -11,9 +11,9 @@ import (
 	"sync"
 	"testing"
 
-	"pscemu/clock"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 var things = store.Collection[string]("things")

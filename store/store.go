@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // ErrNotFound is returned for a key that is absent or whose time has passed.

@@ -7,8 +7,8 @@ import (
 	"maps"
 	"testing"
 
-	"pscemu/clock"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
 )
 
 var errRoom = errors.New("no room on the disk")

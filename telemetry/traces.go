@@ -13,8 +13,8 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"pscemu/problem"
-	"pscemu/web"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/web"
 )
 
 // Tracer makes a span of each request, under the caller's own (traceparent);

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"pscemu/cards/pki"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // The platform of software certificates: technical administrators alone, each

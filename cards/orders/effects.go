@@ -8,11 +8,11 @@ import (
 	"strconv"
 	"strings"
 
-	"pscemu/cards"
-	"pscemu/identities"
-	"pscemu/identities/outbox"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/outbox"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // apply does the form's effects of this moment ("submit", or "" for the

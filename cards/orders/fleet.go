@@ -4,8 +4,8 @@ import (
 	"context"
 	"slices"
 
-	"pscemu/cards"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Lists of what several structures have go from structure to structure, by

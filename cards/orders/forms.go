@@ -15,10 +15,10 @@ import (
 	"sync"
 	"time"
 
-	"pscemu/cards"
-	"pscemu/identities"
-	"pscemu/identities/nomenclature"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Actor is a kind of structure or person that orders.

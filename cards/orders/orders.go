@@ -10,14 +10,14 @@ import (
 	"strings"
 	"time"
 
-	"pscemu/cards"
-	"pscemu/cards/pki"
-	"pscemu/clock"
-	"pscemu/config"
-	"pscemu/identities"
-	"pscemu/identities/outbox"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/outbox"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // State is where an order stands.

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"pscemu/cards"
-	"pscemu/identities"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // dossier is an order with everything a rule may look at.

@@ -6,8 +6,8 @@ import (
 	"maps"
 	"slices"
 
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Structure is what the desk knows of a structure: by SIRET, else FINESS.

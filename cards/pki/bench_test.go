@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"pscemu/clock"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/store"
 )
 
 // benchRecords is how many certificates there are, all of them revoked.

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"time"
 
-	"pscemu/store"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Broken is a certificate with something odd about it, for the tests of

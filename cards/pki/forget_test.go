@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"pscemu/cards/pki"
-	"pscemu/clock"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/store"
 )
 
 // overtaken is a store that another content takes the place of while somebody

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // States of a certificate.

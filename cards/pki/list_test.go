@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/cards/pki"
-	"pscemu/clock"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/store"
 )
 
 // onStore is a PKI on a store in memory, with a frozen clock.

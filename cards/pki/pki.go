@@ -30,9 +30,9 @@ import (
 
 	"software.sslmate.com/src/go-pkcs12"
 
-	"pscemu/clock"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Authority is a certification authority with its key.

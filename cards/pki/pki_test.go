@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/cards/pki"
-	"pscemu/clock"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // open makes a PKI on a store in this folder.

@@ -11,7 +11,7 @@ import (
 	"math/big"
 	"slices"
 
-	"pscemu/store"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Content judges the authorities and certificates that come from outside. It

@@ -12,7 +12,7 @@ import (
 	"net"
 	"time"
 
-	"pscemu/store"
+	"pscemu.invalid/pscemu/store"
 )
 
 // ServerCertificate makes this run's TLS certificate for the names and

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
-	"pscemu/store"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Where the PKI's services are, below its base address; certificates name them.

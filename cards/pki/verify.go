@@ -15,8 +15,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // OrgIdentity is what a good ORG AUTH_CLI certificate says of its bearer.

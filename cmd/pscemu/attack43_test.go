@@ -12,12 +12,12 @@ import (
 	"sync"
 	"testing"
 
-	"pscemu/cards"
-	"pscemu/cards/orders"
-	"pscemu/cards/pki"
-	"pscemu/config"
-	"pscemu/emulator"
-	"pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/cards/orders"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/identities/nomenclature"
 )
 
 // inProcess is an emulator on a data file within the test, so that the race

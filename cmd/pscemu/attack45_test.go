@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/identities/ecps"
 )
 
 // password is the person's one-time password of this moment.

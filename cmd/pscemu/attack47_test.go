@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/cards/pki"
+	"pscemu.invalid/pscemu/cards/pki"
 )
 
 // authenticates tells why a certificate does not authenticate a client, "" when

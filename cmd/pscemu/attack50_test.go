@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/config"
+	"pscemu.invalid/pscemu/config"
 )
 
 // opposite is a value that strict does not hold the policy to.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/provider"
+	"pscemu.invalid/pscemu/provider"
 )
 
 // oddText is what somebody may type: letters that OAuth does not allow, both

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/console"
+	"pscemu.invalid/pscemu/console"
 )
 
 func newBackup() *cobra.Command {

@@ -17,9 +17,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/bench"
-	"pscemu/cards"
-	"pscemu/emulator"
+	"pscemu.invalid/pscemu/bench"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/emulator"
 )
 
 func newBench() *cobra.Command {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/bench"
+	"pscemu.invalid/pscemu/bench"
 )
 
 func (s *server) bench(args ...string) *bench.Report {

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/identities"
-	"pscemu/identities/yamltext"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/yamltext"
 )
 
 // batches is somewhat more people than one transaction is about.

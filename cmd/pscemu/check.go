@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/check"
-	"pscemu/problem"
-	"pscemu/provider/faults"
+	"pscemu.invalid/pscemu/check"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/faults"
 )
 
 func newCheck() *cobra.Command {

@@ -19,9 +19,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/config"
-	"pscemu/problem"
-	"pscemu/static"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/static"
 )
 
 // remote is the control API of the running server.

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/config"
-	"pscemu/provider/clients"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/provider/clients"
 )
 
 func newClients() *cobra.Command {

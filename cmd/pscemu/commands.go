@@ -12,10 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/cards"
-	"pscemu/cards/pki"
-	"pscemu/console"
-	"pscemu/emulator"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/emulator"
 )
 
 // group makes a command that only holds others.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/console"
-	"pscemu/provider/conformance"
+	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/provider/conformance"
 )
 
 // newConformance checks the running emulator as the OpenID Foundation's suite

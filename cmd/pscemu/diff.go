@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/emulator"
-	"pscemu/provider/drift"
+	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/provider/drift"
 )
 
 func newDiff() *cobra.Command {

@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/identities/ecps"
 )
 
 // refusal is the part of problem details that tests look at.

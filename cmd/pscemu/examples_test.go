@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"pscemu/check"
+	"pscemu.invalid/pscemu/check"
 )
 
 // freePort is one that nobody listens on at the moment.

@@ -17,7 +17,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
-	"pscemu/provider/faults"
+	"pscemu.invalid/pscemu/provider/faults"
 )
 
 // attempt is what a client saw of one login.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/provider"
+	"pscemu.invalid/pscemu/provider"
 )
 
 // newHosts prints what a hosts file needs so that clients with hard-coded host

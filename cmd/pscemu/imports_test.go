@@ -13,14 +13,14 @@ var order = []string{"problem", "clock", "web", "telemetry", "config", "store", 
 	"static", "provider/clients", "provider/conformance", "provider/delivery", "provider/drift", "provider/faults", "check/sample", "check", "provider/journal", "provider/login", "provider/oidc", "provider", "doctor", "console", "emulator", "pscemutest", "bench", "cmd/pscemu"}
 
 // keepers are the only importers of a technology.
-var keepers = map[string]string{"github.com/ory/fosite": "pscemu/provider/oidc", "go.etcd.io/bbolt": "pscemu/store", "github.com/pquerna/otp": "pscemu/identities/ecps", "github.com/VictoriaMetrics/metrics": "pscemu/telemetry", "go.opentelemetry.io/otel/sdk": "pscemu/telemetry"}
+var keepers = map[string]string{"github.com/ory/fosite": "pscemu.invalid/pscemu/provider/oidc", "go.etcd.io/bbolt": "pscemu.invalid/pscemu/store", "github.com/pquerna/otp": "pscemu.invalid/pscemu/identities/ecps", "github.com/VictoriaMetrics/metrics": "pscemu.invalid/pscemu/telemetry", "go.opentelemetry.io/otel/sdk": "pscemu.invalid/pscemu/telemetry"}
 
 func TestImportsGoOnlyUpwards(t *testing.T) {
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "pscemu/...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "pscemu.invalid/pscemu/...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	place := func(p string) int { return slices.Index(order, strings.TrimPrefix(p, "pscemu/")) }
+	place := func(p string) int { return slices.Index(order, strings.TrimPrefix(p, "pscemu.invalid/pscemu/")) }
 	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
 		var p struct {
 			ImportPath string
@@ -33,7 +33,7 @@ func TestImportsGoOnlyUpwards(t *testing.T) {
 			t.Errorf("%s has no place in the order", p.ImportPath)
 		}
 		for _, i := range p.Imports {
-			if strings.HasPrefix(i, "pscemu/") && place(i) >= place(p.ImportPath) {
+			if strings.HasPrefix(i, "pscemu.invalid/pscemu/") && place(i) >= place(p.ImportPath) {
 				t.Errorf("%s imports %s", p.ImportPath, i)
 			}
 			for technology, keeper := range keepers {

@@ -14,9 +14,9 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/problem"
-	"pscemu/provider"
-	"pscemu/provider/journal"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/provider/journal"
 )
 
 // story is a login as the API tells it.

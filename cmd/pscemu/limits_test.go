@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/cards/pki"
+	"pscemu.invalid/pscemu/cards/pki"
 )
 
 // chunked sends a body without telling its length.

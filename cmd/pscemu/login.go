@@ -17,8 +17,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/emulator"
-	"pscemu/provider/clients"
+	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/provider/clients"
 )
 
 // newLogin does one complete login without a browser: the user's part by the

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/config"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // version is set by the release build.

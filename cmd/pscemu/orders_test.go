@@ -14,8 +14,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"pscemu/cards/orders"
-	"pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/cards/orders"
+	"pscemu.invalid/pscemu/identities/nomenclature"
 )
 
 // SIRET and FINESS of test structures, with their keys.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/identities"
-	"pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/nomenclature"
 )
 
 func newGenerate() *cobra.Command {

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/identities"
-	"pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/nomenclature"
 )
 
 func TestGeneratedPeopleLogInByPhoneAndByCard(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/config"
+	"pscemu.invalid/pscemu/config"
 )
 
 // Each policy, set for the emulator, for one client and for one person, has

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/config"
+	"pscemu.invalid/pscemu/config"
 )
 
 func TestItContactsNothingUnasked(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	medic "pscemu/doctor"
+	medic "pscemu.invalid/pscemu/doctor"
 )
 
 const situation = `

@@ -11,10 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/config"
-	"pscemu/emulator"
-	"pscemu/provider/journal"
-	"pscemu/telemetry"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/provider/journal"
+	"pscemu.invalid/pscemu/telemetry"
 )
 
 // Ready is what ready.json holds and `serve --output json` prints.

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/cards/pki"
+	"pscemu.invalid/pscemu/cards/pki"
 )
 
 func TestOneSessionServesSilentlyUntilAskedOtherwise(t *testing.T) {

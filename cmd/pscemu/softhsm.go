@@ -12,10 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu/cards"
-	"pscemu/cards/pki"
-	"pscemu/identities"
-	"pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/nomenclature"
 )
 
 // A card as a PKCS #11 token of SoftHSM, which OpenSSL, browsers and card

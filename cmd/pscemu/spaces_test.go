@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"pscemu/emulator"
+	"pscemu.invalid/pscemu/emulator"
 )
 
 // space makes an isolated emulator in the server, to use as one of its own.

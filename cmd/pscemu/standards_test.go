@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/config"
+	"pscemu.invalid/pscemu/config"
 )
 
 func TestEveryTestThatTheStandardsPageNamesExists(t *testing.T) {

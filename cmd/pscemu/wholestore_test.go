@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/cards"
-	"pscemu/cards/orders"
-	"pscemu/cards/pki"
-	"pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/cards/orders"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/identities/ecps"
 )
 
 // kept is a whole state, its entries by collection and id.

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"pscemu/identities"
-	"pscemu/identities/outbox"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/outbox"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Ways to an e-CPS.

@@ -3,8 +3,8 @@ package ecps
 import (
 	"context"
 
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Response is what the person does on their phone: the code and the number

@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"pscemu/identities"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // next holds the behaviours of the coming requests, by person, the first one

@@ -20,9 +20,9 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
-	"pscemu/identities"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Device is a person's activated e-CPS. A new activation replaces it.

@@ -10,12 +10,12 @@ import (
 	"math/big"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/config"
-	"pscemu/identities"
-	"pscemu/identities/outbox"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/outbox"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Service runs the phones.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"pscemu/store"
+	"pscemu.invalid/pscemu/store"
 )
 
 // What waits is found by indexes of what waits, however many requests were

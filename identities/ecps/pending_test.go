@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/identities"
-	"pscemu/identities/ecps"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // What waits is listed however many were settled: the list once read the first

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/identities/ecps"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/problem"
 )
 
 func (w *world) password(id string) *ecps.Password {

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // tries are the activations begun within an hour by somebody who is unknown. Of

@@ -10,8 +10,8 @@ import (
 	"net/url"
 	"strings"
 
-	"pscemu/identities"
-	"pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/nomenclature"
 )
 
 // Systems of the directory's identifiers.

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Channel is the way a message would go.

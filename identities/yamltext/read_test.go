@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu/identities/yamltext"
+	"pscemu.invalid/pscemu/identities/yamltext"
 )
 
 func TestSplitHandsOverItemsAndMembers(t *testing.T) {

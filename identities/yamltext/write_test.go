@@ -7,7 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"pscemu/identities/yamltext"
+	"pscemu.invalid/pscemu/identities/yamltext"
 )
 
 // What is written is what the YAML library writes, where that can be read back.

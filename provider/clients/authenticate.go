@@ -7,9 +7,9 @@ import (
 	"net/url"
 	"strings"
 
-	"pscemu/cards/pki"
-	"pscemu/config"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Methods a setting or a registration may ask for.

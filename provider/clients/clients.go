@@ -11,8 +11,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"pscemu/config"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Client is one registration, in the words of OpenID Connect Dynamic Client

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Patch is a JSON merge patch (RFC 7396) of a registration: a member replaces

@@ -5,9 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 
-	"pscemu/config"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Registry keeps the registrations.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"pscemu/cards/pki"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // OwnSubject is the subject of the certificates that the emulator makes for a

@@ -11,8 +11,8 @@ import (
 	"errors"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/store"
 )
 
 // State is where a delivery stands.

@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/provider/delivery"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/provider/delivery"
+	"pscemu.invalid/pscemu/store"
 )
 
 // post is a world with one sender.

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/store"
 )
 
 // How much is under way at once: so many calls, and so many of one client, so

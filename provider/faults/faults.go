@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Fault is one order. Empty fields fit everything.

@@ -5,7 +5,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"pscemu/clock"
+	"pscemu.invalid/pscemu/clock"
 )
 
 // BenchmarkEvent is a request with one step of a login, as it is kept.

@@ -15,8 +15,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"pscemu/clock"
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Event is one step of a login.

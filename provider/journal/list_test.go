@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"pscemu/clock"
+	"pscemu.invalid/pscemu/clock"
 )
 
 func TestTheJournalIsListedByPagesWhileItGoesOn(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Result is one expectation against a login.

@@ -9,10 +9,10 @@ import (
 	"net/url"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/problem"
-	"pscemu/provider/journal"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/journal"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Pending is one login under way.

@@ -8,10 +8,10 @@ import (
 
 	"github.com/ory/fosite"
 
-	"pscemu/identities/ecps"
-	"pscemu/problem"
-	"pscemu/provider/clients"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Backchannel is a CIBA authentication under way (CIBA Core 1.0).

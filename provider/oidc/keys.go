@@ -23,8 +23,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // KeyState is where a signing key stands in a rotation.

@@ -6,10 +6,10 @@ import (
 	"sync"
 	"testing"
 
-	"pscemu/clock"
-	"pscemu/config"
-	"pscemu/provider/clients"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/store"
 )
 
 // The keys that are held are those of the store, whoever changes them at once.

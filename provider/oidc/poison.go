@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"pscemu/provider/faults"
+	"pscemu.invalid/pscemu/provider/faults"
 )
 
 // bad is what a fault does to an id token: it changes claims, and how they are

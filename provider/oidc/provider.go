@@ -16,14 +16,14 @@ import (
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/compose"
 
-	"pscemu/clock"
-	"pscemu/config"
-	"pscemu/identities"
-	"pscemu/identities/ecps"
-	"pscemu/problem"
-	"pscemu/provider/clients"
-	"pscemu/provider/faults"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/faults"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Config is what the token service needs to know.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"pscemu/store"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Records are the kinds of record that this package keeps. The keys among them

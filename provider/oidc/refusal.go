@@ -7,7 +7,7 @@ import (
 
 	"github.com/ory/fosite"
 
-	"pscemu/problem"
+	"pscemu.invalid/pscemu/problem"
 )
 
 // Situation names why a grant was refused.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/ory/fosite"
 
-	"pscemu/config"
-	"pscemu/identities"
-	"pscemu/provider/clients"
+	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/provider/clients"
 )
 
 // Session is what an authentication puts into every token of its grant.

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // sessionsOf lists the sessions of each person: ids, by sid.

@@ -8,9 +8,9 @@ import (
 
 	"github.com/ory/fosite"
 
-	"pscemu/problem"
-	"pscemu/provider/clients"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Browser is a browser's single sign-on session; it serves several clients.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/ory/fosite"
 
-	"pscemu/identities"
+	"pscemu.invalid/pscemu/identities"
 )
 
 // Values of the claim typ.

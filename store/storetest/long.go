@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/problem"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/store"
 )
 
 // content is what a store holds, with the moments of expiry.

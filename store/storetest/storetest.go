@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"pscemu/clock"
-	"pscemu/store"
+	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/store"
 )
 
 // Open makes an empty store on the given clock.
