@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/identities"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Type describes one card family.

@@ -10,8 +10,8 @@ import (
 	"sync"
 
 	"pscemu.invalid/pscemu/identities"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Kit is an offer of test cards: the kit d'intégration of 2022's webinar, or a

@@ -3,8 +3,8 @@ package cards
 import (
 	"context"
 
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // The virtual reader. Until a card is inserted it takes whichever the login

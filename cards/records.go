@@ -1,6 +1,6 @@
 package cards
 
-import "pscemu.invalid/pscemu/store"
+import "pscemu.invalid/pscemu/internal/store"
 
 // Records are the kinds of record that this package keeps.
 func Records() []store.Kind {

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/faults"
 )
 

@@ -18,8 +18,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"pscemu.invalid/pscemu/clock"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // Settings are the effective values. The tags are the table: the name (flag

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // Policies are the settings about which nobody outside ANS is certain, or that

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // strictly is the value that strict holds a policy to, for those it holds.

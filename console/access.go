@@ -9,8 +9,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/web"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // ownHostOnly refuses requests that reached us under a foreign name (DNS

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"pscemu.invalid/pscemu/telemetry"
+	"pscemu.invalid/pscemu/internal/telemetry"
 )
 
 func nobody() string { return "" }

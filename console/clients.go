@@ -10,10 +10,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
-	"pscemu.invalid/pscemu/store"
-	"pscemu.invalid/pscemu/web"
 )
 
 func (s *Console) clientRoutes() []route {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu.invalid/pscemu/clock"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // clockChange is the body of PUT /clock: one way to move the clock at most, and

@@ -19,12 +19,15 @@ import (
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/orders"
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
+	"pscemu.invalid/pscemu/internal/telemetry"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/delivery"
@@ -32,9 +35,6 @@ import (
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/oidc"
 	"pscemu.invalid/pscemu/static"
-	"pscemu.invalid/pscemu/store"
-	"pscemu.invalid/pscemu/telemetry"
-	"pscemu.invalid/pscemu/web"
 )
 
 // Parts are what the console drives.

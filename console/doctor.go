@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/doctor"
-	"pscemu.invalid/pscemu/web"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 func (s *Console) doctorRoutes() []route {

@@ -15,8 +15,8 @@ import (
 
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/nomenclature"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/web"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // The form for a person. Its fields bear the claims' own names: e0.codeProfession

@@ -15,11 +15,11 @@ import (
 
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/config"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/faults"
 	"pscemu.invalid/pscemu/provider/journal"
-	"pscemu.invalid/pscemu/store"
 )
 
 func (s *Console) journalRoutes() []route {

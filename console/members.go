@@ -4,7 +4,7 @@ import (
 	"reflect"
 	"strings"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // bodyProblem explains why a JSON body cannot be read into a value: of a member

@@ -9,8 +9,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/web"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // The console is opened by a link that serves once, or with the API token on

@@ -9,7 +9,7 @@ import (
 
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/orders"
-	"pscemu.invalid/pscemu/web"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // The order desk, by the control API and on pages made of its data.

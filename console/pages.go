@@ -14,10 +14,10 @@ import (
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/nomenclature"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider"
-	"pscemu.invalid/pscemu/store"
-	"pscemu.invalid/pscemu/web"
 )
 
 func (s *Console) pages(e *echo.Echo) {

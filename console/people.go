@@ -17,8 +17,8 @@ import (
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/fhir"
 	"pscemu.invalid/pscemu/identities/nomenclature"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // maxBatch is how many people one call generates: a command goes on with from.

@@ -14,10 +14,10 @@ import (
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/static"
-	"pscemu.invalid/pscemu/web"
 )
 
 // phoneRoutes are the phone's pages: made for its screen, installable, live.

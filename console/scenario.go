@@ -10,10 +10,10 @@ import (
 
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/identities"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/faults"
-	"pscemu.invalid/pscemu/web"
 )
 
 // Scenario is a situation to test in: what differs from a fresh emulator. It

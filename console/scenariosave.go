@@ -17,8 +17,8 @@ import (
 
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/yamltext"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/clients"
-	"pscemu.invalid/pscemu/store"
 )
 
 // around is what differs from a fresh emulator, but people.

@@ -6,10 +6,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/journal"
-	"pscemu.invalid/pscemu/web"
 )
 
 // WhyURL is the page of a console that explains a refusal.

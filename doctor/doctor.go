@@ -20,7 +20,7 @@ import (
 	"strings"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/provider/clients"
 )
 

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/console"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Backup is a copy of everything stored, of one moment, put aside to be read.

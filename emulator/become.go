@@ -9,8 +9,8 @@ import (
 
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/console"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // becoming is a whole content that takes the place of the one there.

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // connections knows what a listener has open. When as many are open as may be,

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/console"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider"
 )
 

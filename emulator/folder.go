@@ -13,8 +13,8 @@ import (
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/identities"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // follow loads the folder of identity files, and goes on watching it. What

@@ -1,6 +1,6 @@
 package emulator
 
-import "pscemu.invalid/pscemu/store"
+import "pscemu.invalid/pscemu/internal/store"
 
 // gauges are what a world can be asked for at any moment.
 func (e *Emulator) gauges() {

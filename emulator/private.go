@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // What the emulator keeps in the folder: files that hold keys, secrets or the token, and

@@ -8,16 +8,16 @@ import (
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/orders"
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/delivery"
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
-	"pscemu.invalid/pscemu/store"
 )
 
 // review judges a content that comes from outside. It goes through it twice:

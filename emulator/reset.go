@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/clients"
-	"pscemu.invalid/pscemu/store"
 )
 
 // Reset takes the world back to its personas: people, cards, clients, orders,

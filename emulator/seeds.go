@@ -10,11 +10,11 @@ import (
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/outbox"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/delivery"
 	"pscemu.invalid/pscemu/provider/oidc"
-	"pscemu.invalid/pscemu/store"
 )
 
 // DemoID is the client_id of the demo client.

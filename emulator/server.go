@@ -16,13 +16,13 @@ import (
 	"golang.org/x/net/netutil"
 
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/console"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
+	"pscemu.invalid/pscemu/internal/telemetry"
 	"pscemu.invalid/pscemu/provider"
-	"pscemu.invalid/pscemu/store"
-	"pscemu.invalid/pscemu/telemetry"
 )
 
 // Options are what a server is started with.

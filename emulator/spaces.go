@@ -13,9 +13,9 @@ import (
 
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/console"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
-	"pscemu.invalid/pscemu/web"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // spacePath is what the paths of a space begin with: /s/NAME/…

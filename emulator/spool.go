@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"os"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // spool is a private file without a name, for what is large and comes or goes

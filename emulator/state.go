@@ -9,11 +9,11 @@ import (
 	"io"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/console"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/faults"
-	"pscemu.invalid/pscemu/store"
 )
 
 // State is what a world is at one moment, beside its entries: what was set

@@ -11,7 +11,7 @@ import (
 	"sync"
 
 	"pscemu.invalid/pscemu/identities/nomenclature"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // The extraction of the Annuaire Santé (PS_LibreAcces_Personne_activite): text

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"testing"
 
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/identities"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // BenchmarkUserInfo is the claims of a doctor with eight activities.

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // personColumn is a column of the CSV that tells of the person.

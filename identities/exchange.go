@@ -14,7 +14,7 @@ import (
 	"unicode"
 
 	"pscemu.invalid/pscemu/identities/yamltext"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // Imported are people that were read, with what was left aside.

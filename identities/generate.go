@@ -13,7 +13,7 @@ import (
 	"unicode"
 
 	"pscemu.invalid/pscemu/identities/nomenclature"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // Generator makes people from a seed: the same seed gives the same people,

@@ -11,7 +11,7 @@ import (
 
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/nomenclature"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 func TestAHundredThousandGeneratedPeopleAreValidAndDifferent(t *testing.T) {

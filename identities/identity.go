@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/config"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // Identity is one person. A person with two professions is one identity with

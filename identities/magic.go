@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"pscemu.invalid/pscemu/identities/nomenclature"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // Quirk is something that goes wrong on purpose around one person. Quirks are

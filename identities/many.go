@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Batch is how many people one transaction of a command about many is about, so

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"pscemu.invalid/pscemu/identities/nomenclature"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // knowHowTables tell, by type of know-how (R04), which table its codes are of.

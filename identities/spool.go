@@ -8,7 +8,7 @@ import (
 	"io"
 	"os"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // Scratch is bytes that are kept aside: in memory while they are few, else in a

@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"pscemu.invalid/pscemu/identities/yamltext"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // readYAML reads our own form. Every plain scalar is text, so that codes and

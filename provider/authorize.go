@@ -15,13 +15,13 @@ import (
 
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/identities"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
 	"pscemu.invalid/pscemu/static"
-	"pscemu.invalid/pscemu/web"
 )
 
 // asking is an authorize request that names a client and a redirect URI of

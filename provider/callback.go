@@ -11,8 +11,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/login"
-	"pscemu.invalid/pscemu/web"
 )
 
 // callback is an authorize response under way: where it goes and how.

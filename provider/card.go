@@ -7,9 +7,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/login"
-	"pscemu.invalid/pscemu/web"
 )
 
 // toCardOrigin sends the browser to the origin that asks for a card's

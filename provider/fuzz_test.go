@@ -13,8 +13,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/provider/clients"
 )
 

@@ -14,12 +14,12 @@ import (
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
-	"pscemu.invalid/pscemu/store"
-	"pscemu.invalid/pscemu/web"
 )
 
 func (s *Server) loginRoutes(e *echo.Echo) {

@@ -9,10 +9,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/oidc"
-	"pscemu.invalid/pscemu/web"
 )
 
 // logout ends the session (OIDC RP-Initiated Logout 1.0): by an id_token_hint,

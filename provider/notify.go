@@ -9,10 +9,10 @@ import (
 
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/delivery"
 	"pscemu.invalid/pscemu/provider/oidc"
-	"pscemu.invalid/pscemu/store"
 )
 
 // What clients' servers are told is written down in the transaction that makes

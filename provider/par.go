@@ -14,10 +14,10 @@ import (
 	strictjson "github.com/go-jose/go-jose/v4/json"
 	"github.com/labstack/echo/v4"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/journal"
-	"pscemu.invalid/pscemu/store"
 )
 
 // pushed is an authorize request that came by the back channel.

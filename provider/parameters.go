@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strings"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // parameters are those of an authorize request that are read, and how many

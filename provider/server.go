@@ -16,11 +16,14 @@ import (
 
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
+	"pscemu.invalid/pscemu/internal/telemetry"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/delivery"
 	"pscemu.invalid/pscemu/provider/faults"
@@ -28,9 +31,6 @@ import (
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
 	"pscemu.invalid/pscemu/static"
-	"pscemu.invalid/pscemu/store"
-	"pscemu.invalid/pscemu/telemetry"
-	"pscemu.invalid/pscemu/web"
 )
 
 // RealmPath is the path of the realm below the base URL; the issuer is both.

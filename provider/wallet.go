@@ -10,13 +10,13 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/identities/ecps"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
 	"pscemu.invalid/pscemu/static"
-	"pscemu.invalid/pscemu/store"
-	"pscemu.invalid/pscemu/web"
 )
 
 // The wallet's portal: activate an e-CPS, test it, see one's devices, end all

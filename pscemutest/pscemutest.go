@@ -24,12 +24,12 @@ import (
 	"testing"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/faults"
 	"pscemu.invalid/pscemu/provider/journal"
-	"pscemu.invalid/pscemu/store"
 )
 
 // Emulator is one that runs until its test ends. The fields of Ready say where

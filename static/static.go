@@ -14,7 +14,7 @@ import (
 	"reflect"
 	"sync"
 
-	"pscemu.invalid/pscemu/web"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 //go:embed templates/*.html

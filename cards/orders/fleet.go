@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"pscemu.invalid/pscemu/cards"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Lists of what several structures have go from structure to structure, by

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Orders are listed by when they were begun; their ids say nothing of it.

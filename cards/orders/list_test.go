@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // ordersWorld is a desk of which only the store and the clock are used.

@@ -6,8 +6,8 @@ import (
 	"maps"
 	"slices"
 
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Structure is what the desk knows of a structure: by SIRET, else FINESS.

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"pscemu.invalid/pscemu/clock"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // benchRecords is how many certificates there are, all of them revoked.

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"time"
 
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Broken is a certificate with something odd about it, for the tests of

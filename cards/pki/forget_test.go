@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/clock"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // overtaken is a store that another content takes the place of while somebody

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // States of a certificate.

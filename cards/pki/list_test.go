@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/clock"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // onStore is a PKI on a store in memory, with a frozen clock.

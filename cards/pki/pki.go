@@ -30,9 +30,9 @@ import (
 
 	"software.sslmate.com/src/go-pkcs12"
 
-	"pscemu.invalid/pscemu/clock"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Authority is a certification authority with its key.

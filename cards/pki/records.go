@@ -11,7 +11,7 @@ import (
 	"math/big"
 	"slices"
 
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Content judges the authorities and certificates that come from outside. It

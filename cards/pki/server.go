@@ -12,7 +12,7 @@ import (
 	"net"
 	"time"
 
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // ServerCertificate makes this run's TLS certificate for the names and

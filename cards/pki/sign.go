@@ -6,7 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 const wantSignature = "the signature certificate of a nominative CPx card"

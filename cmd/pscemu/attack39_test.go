@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // send puts bytes at a path of the control API and returns the status with the

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pscemu.invalid/pscemu/check"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/faults"
 )
 

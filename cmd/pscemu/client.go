@@ -20,7 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pscemu.invalid/pscemu/config"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/static"
 )
 

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/journal"
 )

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pscemu.invalid/pscemu/config"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // version is set by the release build.

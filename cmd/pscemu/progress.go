@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // progress shows a bar on a terminal, and a line at each tenth elsewhere. from

@@ -13,8 +13,8 @@ import (
 
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/internal/telemetry"
 	"pscemu.invalid/pscemu/provider/journal"
-	"pscemu.invalid/pscemu/telemetry"
 )
 
 // Ready is what ready.json holds and `serve --output json` prints.

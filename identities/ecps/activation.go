@@ -12,8 +12,8 @@ import (
 
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/outbox"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Ways to an e-CPS.

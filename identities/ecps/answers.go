@@ -3,8 +3,8 @@ package ecps
 import (
 	"context"
 
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Response is what the person does on their phone: the code and the number

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/identities"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // next holds the behaviours of the coming requests, by person, the first one

@@ -21,8 +21,8 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"pscemu.invalid/pscemu/identities"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Device is a person's activated e-CPS. A new activation replaces it.

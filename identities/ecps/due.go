@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // How Serve goes about it: at most so many answers in one transaction, a look at

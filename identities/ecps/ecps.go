@@ -10,12 +10,12 @@ import (
 	"math/big"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/outbox"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Service runs the phones.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // What waits is found by indexes of what waits, however many requests were

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // What waits is listed however many were settled: the list once read the first

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/identities"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // State is where a request stands.

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/identities/ecps"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 func (w *world) password(id string) *ecps.Password {

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // tries are the activations begun within an hour by somebody who is unknown. Of

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Channel is the way a message would go.

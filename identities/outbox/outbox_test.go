@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/identities/outbox"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 func onEachStore(t *testing.T, test func(*testing.T, store.Store, *clock.Adjustable, *outbox.Outbox)) {

@@ -4,7 +4,7 @@ import (
 	"net/url"
 	"strings"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // difference is a way in which two addresses that look alike are not the same.

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // Patch is a JSON merge patch (RFC 7396) of a registration: a member replaces

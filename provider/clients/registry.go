@@ -6,8 +6,8 @@ import (
 	"errors"
 
 	"pscemu.invalid/pscemu/config"
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Registry keeps the registrations.

@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/delivery"
-	"pscemu.invalid/pscemu/store"
 )
 
 // post is a world with one sender.

@@ -1,6 +1,6 @@
 package delivery
 
-import "pscemu.invalid/pscemu/store"
+import "pscemu.invalid/pscemu/internal/store"
 
 // Records are the kinds of record that this package keeps.
 func Records() []store.Kind {

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // How much is under way at once: so many calls, and so many of one client, so

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // Fault is one order. Empty fields fit everything.

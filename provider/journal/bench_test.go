@@ -5,7 +5,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/internal/clock"
 )
 
 // BenchmarkEvent is a request with one step of a login, as it is kept.

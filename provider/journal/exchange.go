@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"time"
 
-	"pscemu.invalid/pscemu/web"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // Exchange is an HTTP request with its answer. It is kept as it was, and shown

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"pscemu.invalid/pscemu/clock"
+	"pscemu.invalid/pscemu/internal/clock"
 )
 
 func TestTheJournalIsListedByPagesWhileItGoesOn(t *testing.T) {

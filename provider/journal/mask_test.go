@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 const (

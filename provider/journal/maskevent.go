@@ -1,6 +1,6 @@
 package journal
 
-import "pscemu.invalid/pscemu/problem"
+import "pscemu.invalid/pscemu/internal/problem"
 
 // masker knows what the request shows to be secret; a form that was not read
 // yet is not read for it.

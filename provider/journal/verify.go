@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // Result is one expectation against a login.

@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"time"
 
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // bound are the browsers that pages of the portal belong to, by the page's id:

@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"time"
 
-	"pscemu.invalid/pscemu/problem"
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // The way to the card origin and back. A ticket leads there, another leads

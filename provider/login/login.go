@@ -9,10 +9,10 @@ import (
 	"net/url"
 	"time"
 
-	"pscemu.invalid/pscemu/clock"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/journal"
-	"pscemu.invalid/pscemu/store"
 )
 
 // Pending is one login under way.

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // The open logins are bounded by what the store holds: each has a place in an

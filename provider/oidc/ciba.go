@@ -9,9 +9,9 @@ import (
 	"github.com/ory/fosite"
 
 	"pscemu.invalid/pscemu/identities/ecps"
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/clients"
-	"pscemu.invalid/pscemu/store"
 )
 
 // Backchannel is a CIBA authentication under way (CIBA Core 1.0).

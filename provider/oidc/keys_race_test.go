@@ -6,10 +6,10 @@ import (
 	"sync"
 	"testing"
 
-	"pscemu.invalid/pscemu/clock"
 	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/clients"
-	"pscemu.invalid/pscemu/store"
 )
 
 // The keys that are held are those of the store, whoever changes them at once.

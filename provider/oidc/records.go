@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"pscemu.invalid/pscemu/store"
+	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Records are the kinds of record that this package keeps. The keys among them

@@ -7,7 +7,7 @@ import (
 
 	"github.com/ory/fosite"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // Situation names why a grant was refused.

@@ -8,9 +8,9 @@ import (
 
 	"github.com/ory/fosite"
 
-	"pscemu.invalid/pscemu/problem"
+	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/clients"
-	"pscemu.invalid/pscemu/store"
 )
 
 // Browser is a browser's single sign-on session; it serves several clients.
