@@ -8,8 +8,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu.invalid/pscemu/doctor"
 	"pscemu.invalid/pscemu/internal/web"
+	"pscemu.invalid/pscemu/lab/doctor"
 )
 
 func (s *Console) doctorRoutes() []route {

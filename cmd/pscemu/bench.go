@@ -17,9 +17,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu.invalid/pscemu/bench"
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/lab/bench"
 )
 
 func newBench() *cobra.Command {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu.invalid/pscemu/bench"
+	"pscemu.invalid/pscemu/lab/bench"
 )
 
 func (s *server) bench(args ...string) *bench.Report {

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu.invalid/pscemu/check"
 	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/lab/check"
 	"pscemu.invalid/pscemu/provider/faults"
 )
 

@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"pscemu.invalid/pscemu/check"
-	"pscemu.invalid/pscemu/check/sample"
+	"pscemu.invalid/pscemu/lab/check"
+	"pscemu.invalid/pscemu/lab/check/sample"
 )
 
 // application runs the sample application against the server, with faults

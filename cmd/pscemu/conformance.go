@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pscemu.invalid/pscemu/console"
-	"pscemu.invalid/pscemu/provider/conformance"
+	"pscemu.invalid/pscemu/lab/conformance"
 )
 
 // newConformance checks the running emulator as the OpenID Foundation's suite

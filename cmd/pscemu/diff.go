@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pscemu.invalid/pscemu/emulator"
-	"pscemu.invalid/pscemu/provider/drift"
+	"pscemu.invalid/pscemu/lab/drift"
 )
 
 func newDiff() *cobra.Command {

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"pscemu.invalid/pscemu/check"
+	"pscemu.invalid/pscemu/lab/check"
 )
 
 // freePort is one that nobody listens on at the moment.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	medic "pscemu.invalid/pscemu/doctor"
+	medic "pscemu.invalid/pscemu/lab/doctor"
 )
 
 // newScenario loads and saves situations.

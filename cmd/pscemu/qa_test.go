@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	medic "pscemu.invalid/pscemu/doctor"
+	medic "pscemu.invalid/pscemu/lab/doctor"
 )
 
 const situation = `

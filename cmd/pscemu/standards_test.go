@@ -19,7 +19,7 @@ func TestEveryTestThatTheStandardsPageNamesExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	sources := ""
-	for _, glob := range []string{"*_test.go", "../../provider/conformance/*.go"} {
+	for _, glob := range []string{"*_test.go", "../../lab/conformance/*.go"} {
 		files, _ := filepath.Glob(glob)
 		for _, f := range files {
 			b, err := os.ReadFile(f)
