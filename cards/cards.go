@@ -53,7 +53,9 @@ func TypeNamed(name string) (Type, error) {
 		}
 		names = append(names, t.Name)
 	}
-	return Type{}, problem.New(problem.Invalid, "card-type-unknown", "no such card type").Got(name).Want(strings.Join(names, ", "))
+	return Type{}, problem.New(problem.Invalid, "card-type-unknown", "no such card type").
+		Got(name).
+		Want(strings.Join(names, ", "))
 }
 
 // State is where a card stands.
@@ -236,21 +238,37 @@ func (d *Desk) OfIn(tx store.Tx, nationalID, after string, limit int) ([]Card, e
 
 // Usable refuses a card that is out of use, or names no person, with the reason.
 func (d *Desk) Usable(c *Card) error {
-	if accepted := d.settings.Policies(nil, nil).CardsAccepted; !c.Foreign && accepted != "both" && c.Production != (accepted == "production") {
-		return problem.New(problem.Forbidden, "card-other-environment", "Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement").Got(c.Serial).Want("cards-accepted " + accepted).Do("utilisez une carte de l'environnement, ou changez le réglage cards-accepted")
+	if accepted := d.settings.Policies(
+		nil,
+		nil,
+	).CardsAccepted; !c.Foreign && accepted != "both" &&
+		c.Production != (accepted == "production") {
+		return problem.New(problem.Forbidden, "card-other-environment", "Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement").
+			Got(c.Serial).
+			Want("cards-accepted " + accepted).
+			Do("utilisez une carte de l'environnement, ou changez le réglage cards-accepted")
 	}
 	if c.Service != "" {
-		return problem.New(problem.Forbidden, "card-not-nominative", "Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS").Got(c.Serial).Do("utilisez une carte nominative")
+		return problem.New(problem.Forbidden, "card-not-nominative", "Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS").
+			Got(c.Serial).
+			Do("utilisez une carte nominative")
 	}
 	switch d.stateOf(*c) {
 	case Sent:
-		return problem.New(problem.Forbidden, "card-not-delivered", "Cette carte n'est pas encore arrivée").Got(c.Serial).Do("attendez sa réception (POST /api/v1/orders/{id}/deliver)")
+		return problem.New(problem.Forbidden, "card-not-delivered", "Cette carte n'est pas encore arrivée").
+			Got(c.Serial).
+			Do("attendez sa réception (POST /api/v1/orders/{id}/deliver)")
 	case Opposed:
-		return problem.New(problem.Forbidden, "card-opposed", "Cette carte est en opposition").Got(c.Reason).Do("utilisez une autre carte")
+		return problem.New(problem.Forbidden, "card-opposed", "Cette carte est en opposition").
+			Got(c.Reason).
+			Do("utilisez une autre carte")
 	case Blocked:
-		return problem.New(problem.Forbidden, "card-blocked", "Cette carte est bloquée après trois codes erronés").Do("débloquez-la (pscemu cards unblock)")
+		return problem.New(problem.Forbidden, "card-blocked", "Cette carte est bloquée après trois codes erronés").
+			Do("débloquez-la (pscemu cards unblock)")
 	case Expired:
-		return problem.New(problem.Forbidden, "card-expired", "Cette carte a expiré").Got(c.ExpiresAt.Format("02/01/2006")).Do("utilisez une carte en cours de validité")
+		return problem.New(problem.Forbidden, "card-expired", "Cette carte a expiré").
+			Got(c.ExpiresAt.Format("02/01/2006")).
+			Do("utilisez une carte en cours de validité")
 	}
 	return nil
 }

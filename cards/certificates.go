@@ -20,7 +20,9 @@ const (
 // Certificate returns one of the card's two certificates, made at first use.
 func (d *Desk) Certificate(ctx context.Context, serial, use string) (*pki.Certificate, error) {
 	if use != ForAuthentication && use != ForSignature {
-		return nil, problem.New(problem.Invalid, "use-unknown", "no such certificate of a card").Got(use).Want("auth or sign")
+		return nil, problem.New(problem.Invalid, "use-unknown", "no such certificate of a card").
+			Got(use).
+			Want("auth or sign")
 	}
 	d.making.Lock() // so that parallel first uses make one key, not many
 	defer d.making.Unlock()
@@ -40,14 +42,18 @@ func (d *Desk) Certificate(ctx context.Context, serial, use string) (*pki.Certif
 }
 
 // certificateOf is the certificate that was made, or the order for it.
-func (d *Desk) certificateOf(ctx context.Context, serial, use string) (there *pki.Certificate, order *pki.Order, err error) {
+func (d *Desk) certificateOf(
+	ctx context.Context,
+	serial, use string,
+) (there *pki.Certificate, order *pki.Order, err error) {
 	err = d.store.View(ctx, func(tx store.Tx) error {
 		c, err := d.GetIn(tx, serial)
 		if err != nil {
 			return err
 		}
 		if c.Foreign {
-			return problem.New(problem.Conflict, "card-foreign", "this card was not issued here, so its key is not here").Got(serial)
+			return problem.New(problem.Conflict, "card-foreign", "this card was not issued here, so its key is not here").
+				Got(serial)
 		}
 		if made := *c.certificate(use); made != "" {
 			there, err = d.pki.CertificateIn(tx, made)
@@ -101,14 +107,28 @@ func (d *Desk) orderIn(tx store.Tx, c *Card, use string) (*pki.Order, error) {
 		profile = t.Signs
 	}
 	name, extra, err := d.inside(tx, t, c)
-	return &pki.Order{Profile: profile, Subject: name, CardSerial: c.Serial, Extra: extra, Production: c.Production, NotAfter: c.ExpiresAt}, err
+	return &pki.Order{
+		Profile:    profile,
+		Subject:    name,
+		CardSerial: c.Serial,
+		Extra:      extra,
+		Production: c.Production,
+		NotAfter:   c.ExpiresAt,
+	}, err
 }
 
 // inside is what a card's certificates say: their subject and extensions.
 func (d *Desk) inside(tx store.Tx, t Type, c *Card) (pki.Name, map[string]string, error) {
 	if c.Service != "" {
 		structure, _, _ := strings.Cut(c.NationalID, "/")
-		name := pki.ServiceName("Paris (75)", c.Service, structure, "Carte de service santé ou social", c.Holder, c.NationalID)
+		name := pki.ServiceName(
+			"Paris (75)",
+			c.Service,
+			structure,
+			"Carte de service santé ou social",
+			c.Holder,
+			c.NationalID,
+		)
 		return name, extensions(t, c, &identities.Identity{}), nil
 	}
 	person, err := d.people.ReadIn(tx, c.NationalID)

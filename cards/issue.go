@@ -64,7 +64,8 @@ func (d *Desk) IssueToIn(tx store.Tx, person *identities.Identity, r Request) (*
 	}
 	if r.Type == "CPF" && (!person.Student() || identities.OrderOf(person.Profession()) == "") {
 		return nil, problem.New(problem.Conflict, "card-cpf-not-student", "Une CPF est celle d'un étudiant d'une profession à ordre").
-			Got("profession " + person.Profession()).Do("les autres étudiants ont une CPE")
+			Got("profession " + person.Profession()).
+			Do("les autres étudiants ont une CPE")
 	}
 	c := d.newCard(person, t)
 	if err := c.shape(r); err != nil {
@@ -101,8 +102,17 @@ func (d *Desk) issueService(tx store.Tx, r Request) (*Card, error) {
 // newCard makes a person's active card with DefaultPIN; nothing is kept yet.
 func (d *Desk) newCard(i *identities.Identity, t Type) Card {
 	now := d.clock.Now()
-	return Card{Serial: digits("9"+t.Product[1:], 8), Type: t.Name, State: Active, NationalID: i.NationalID, Holder: i.Name(),
-		PIN: DefaultPIN, PUK: digits("", 8), IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0)}
+	return Card{
+		Serial:     digits("9"+t.Product[1:], 8),
+		Type:       t.Name,
+		State:      Active,
+		NationalID: i.NationalID,
+		Holder:     i.Name(),
+		PIN:        DefaultPIN,
+		PUK:        digits("", 8),
+		IssuedAt:   now,
+		ExpiresAt:  now.AddDate(3, 0, 0),
+	}
 }
 
 // shape gives a new card what was asked for.
@@ -172,7 +182,8 @@ func (d *Desk) RenewIn(tx store.Tx, serial string) (*Card, error) {
 	}
 	if old.Foreign || old.State == Opposed {
 		return nil, problem.New(problem.Conflict, "card-not-renewable", "Cette carte ne se renouvelle pas").
-			Got(string(old.State)).Want("une carte émise ici, non opposée").Do("commandez une carte de remplacement (F501)")
+			Got(string(old.State)).
+			Want("une carte émise ici, non opposée").Do("commandez une carte de remplacement (F501)")
 	}
 	now := d.clock.Now()
 	c := *old

@@ -51,7 +51,9 @@ func KitNamed(name string) (*Kit, error) {
 		}
 		names = append(names, k.Name)
 	}
-	return nil, problem.New(problem.Invalid, "kit-unknown", "no such kit of cards").Got(name).Want(strings.Join(names, ", "))
+	return nil, problem.New(problem.Invalid, "kit-unknown", "no such kit of cards").
+		Got(name).
+		Want(strings.Join(names, ", "))
 }
 
 // IssueKit makes the people of a kit, each with their card, and returns the
@@ -130,7 +132,12 @@ func (d *Desk) admitIn(tx store.Tx, kit *Kit) ([]identities.Identity, error) {
 	out := make([]identities.Identity, len(kit.Cards))
 	for k, c := range kit.Cards {
 		g := &identities.Generator{Seed: seed, Profession: c.Who, Theme: kit.Theme, Structures: 1}
-		i, next, err := d.people.NextIn(tx, g, n, func(i *identities.Identity) bool { return !i.Student() }) // who has a CPS, not a CPF
+		i, next, err := d.people.NextIn(
+			tx,
+			g,
+			n,
+			func(i *identities.Identity) bool { return !i.Student() },
+		) // who has a CPS, not a CPF
 		if err != nil {
 			return nil, err
 		}

@@ -59,9 +59,13 @@ func (d *Desk) InReader(ctx context.Context, serial, began string) error {
 	case err != nil:
 		return err
 	case began != "" && (now == nil || now.Serial != began):
-		return problem.New(problem.Forbidden, "card-pulled-out", "La carte a été retirée du lecteur").Got(began).Do("réinsérez-la (pscemu cards insert) et recommencez")
+		return problem.New(problem.Forbidden, "card-pulled-out", "La carte a été retirée du lecteur").
+			Got(began).
+			Do("réinsérez-la (pscemu cards insert) et recommencez")
 	case now != nil && now.Serial != serial:
-		return problem.New(problem.Forbidden, "card-not-in-reader", "Une autre carte est dans le lecteur").Got(serial).Want(now.Serial)
+		return problem.New(problem.Forbidden, "card-not-in-reader", "Une autre carte est dans le lecteur").
+			Got(serial).
+			Want(now.Serial)
 	}
 	return nil
 }

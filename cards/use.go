@@ -129,7 +129,9 @@ func (c *Card) unblockBy(puk, pin string) (verdict, err error) {
 
 func (c *Card) unblock(pin string) error {
 	if c.State != Blocked {
-		return problem.New(problem.Conflict, "card-not-blocked", "the card is not blocked").Got(string(c.State)).Want("blocked")
+		return problem.New(problem.Conflict, "card-not-blocked", "the card is not blocked").
+			Got(string(c.State)).
+			Want("blocked")
 	}
 	c.State, c.WrongPINs, c.WrongPUKs = Active, 0, 0
 	if pin != "" {
@@ -173,7 +175,8 @@ func (c *Card) try(pin string) error {
 	}
 	c.WrongPINs++
 	if left := MaxWrongPINs - c.WrongPINs; left > 0 {
-		return problem.New(problem.Forbidden, "pin-wrong", "Code porteur erroné").Do(fmt.Sprintf("il reste %d essai(s)", left))
+		return problem.New(problem.Forbidden, "pin-wrong", "Code porteur erroné").
+			Do(fmt.Sprintf("il reste %d essai(s)", left))
 	}
 	c.State = Blocked
 	return problem.New(problem.Forbidden, "card-blocked", "Code porteur erroné pour la troisième fois : cette carte est bloquée").
@@ -189,7 +192,8 @@ func (d *Desk) PresentCertificate(ctx context.Context, id *pki.CardIdentity) (c 
 		}
 		if c.NationalID != id.NationalID {
 			return nil, problem.New(problem.Forbidden, "card-mismatch", "the certificate does not name this card's holder").
-				Got(id.NationalID).Want(c.NationalID)
+				Got(id.NationalID).
+				Want(c.NationalID)
 		}
 		return c, d.Usable(c)
 	}
@@ -237,8 +241,16 @@ func (d *Desk) deriveIn(tx store.Tx, id *pki.CardIdentity) error {
 	if !problem.Is(err, "identity-unknown") {
 		return err
 	}
-	person := &identities.Identity{NationalID: id.NationalID, FamilyName: id.FamilyName, GivenName: id.GivenName,
-		Behaviour: identities.Behaviour{Action: identities.Ask}, Notes: "compte créé à partir de la carte", Tags: []string{"carte"}}
+	person := &identities.Identity{
+		NationalID: id.NationalID,
+		FamilyName: id.FamilyName,
+		GivenName:  id.GivenName,
+		Behaviour: identities.Behaviour{
+			Action: identities.Ask,
+		},
+		Notes: "compte créé à partir de la carte",
+		Tags:  []string{"carte"},
+	}
 	e := identities.Exercise{Profession: id.Profession, FamilyName: id.FamilyName, GivenName: id.GivenName}
 	if id.StructureID != "" {
 		e.Activities = []identities.Activity{{CorporateName: id.Structure, FormerStructureID: id.StructureID}}

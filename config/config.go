@@ -136,7 +136,14 @@ func live(f reflect.StructField) bool {
 }
 
 func row(f reflect.StructField) Setting {
-	s := Setting{Name: f.Tag.Get("name"), Value: f.Tag.Get("default"), Origin: "default", Default: f.Tag.Get("default"), Help: f.Tag.Get("help"), Live: live(f)}
+	s := Setting{
+		Name:    f.Tag.Get("name"),
+		Value:   f.Tag.Get("default"),
+		Origin:  "default",
+		Default: f.Tag.Get("default"),
+		Help:    f.Tag.Get("help"),
+		Live:    live(f),
+	}
 	if scope := f.Tag.Get("for"); scope != "" {
 		s.For = strings.Split(scope, ",")
 	}
@@ -145,7 +152,10 @@ func row(f reflect.StructField) Setting {
 
 // IsBool tells whether a setting is a switch.
 func IsBool(name string) bool {
-	return slices.ContainsFunc(fields(), func(f reflect.StructField) bool { return f.Tag.Get("name") == name && f.Type.Kind() == reflect.Bool })
+	return slices.ContainsFunc(
+		fields(),
+		func(f reflect.StructField) bool { return f.Tag.Get("name") == name && f.Type.Kind() == reflect.Bool },
+	)
 }
 
 // Load merges flags over the environment over the file over the defaults.
@@ -210,7 +220,9 @@ const (
 func set(field reflect.Value, row Setting, tag reflect.StructTag) error {
 	choices, form, but := tag.Get("choices"), tag.Get("form"), tag.Get("duration")
 	bad := func(want string) error {
-		return problem.New(problem.Invalid, "setting-invalid", "the setting "+row.Name+" ("+row.Origin+") cannot be used").Got(row.Value).Want(want)
+		return problem.New(problem.Invalid, "setting-invalid", "the setting "+row.Name+" ("+row.Origin+") cannot be used").
+			Got(row.Value).
+			Want(want)
 	}
 	if choices != "" && !slices.Contains(strings.Split(choices, ","), row.Value) {
 		return bad(strings.ReplaceAll(choices, ",", ", "))
@@ -276,12 +288,16 @@ func readFile(file string) (map[string]string, error) {
 	}
 	data, err := ReadNamed(file)
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "config-unreadable", "the configuration file cannot be read").Got(err.Error()).
-			Want("a YAML file, or a pipe that somebody writes one to").Do("name another with --config, or leave it out")
+		return nil, problem.New(problem.Invalid, "config-unreadable", "the configuration file cannot be read").
+			Got(err.Error()).
+			Want("a YAML file, or a pipe that somebody writes one to").
+			Do("name another with --config, or leave it out")
 	}
 	var raw map[string]any
 	if err := yaml.Unmarshal(data, &raw); err != nil {
-		return nil, problem.New(problem.Invalid, "config-malformed", "the configuration file is no YAML mapping").Got(err.Error()).Want("lines such as listen: 127.0.0.1:9443")
+		return nil, problem.New(problem.Invalid, "config-malformed", "the configuration file is no YAML mapping").
+			Got(err.Error()).
+			Want("lines such as listen: 127.0.0.1:9443")
 	}
 	out := map[string]string{}
 	for k, v := range raw {
@@ -316,21 +332,30 @@ func (l *Loaded) check() error {
 	for _, a := range []string{l.Listen, l.CardListen, l.ConsoleListen} {
 		host, _, err := net.SplitHostPort(a)
 		if err != nil {
-			return problem.New(problem.Invalid, "address-invalid", "this is no address to listen on").Got(a).Want("host:port, such as 127.0.0.1:9443; port 0 picks a free one")
+			return problem.New(problem.Invalid, "address-invalid", "this is no address to listen on").
+				Got(a).
+				Want("host:port, such as 127.0.0.1:9443; port 0 picks a free one")
 		}
 		if !loopback(host) {
-			return problem.New(problem.Invalid, "address-not-loopback", "the emulator listens on loopback only").Got(a).Want("127.0.0.1, ::1 or localhost").Do("put a proxy of your own before it if others must reach it")
+			return problem.New(problem.Invalid, "address-not-loopback", "the emulator listens on loopback only").
+				Got(a).
+				Want("127.0.0.1, ::1 or localhost").
+				Do("put a proxy of your own before it if others must reach it")
 		}
 	}
 	for _, h := range l.HostNames() {
 		if !hostName.MatchString(h) {
-			return problem.New(problem.Invalid, "host-invalid", "this is no host name").Got(h).Want("names such as psc.test, separated by commas")
+			return problem.New(problem.Invalid, "host-invalid", "this is no host name").
+				Got(h).
+				Want("names such as psc.test, separated by commas")
 		}
 	}
 	if l.PublicURL != "" {
 		u, err := url.Parse(l.PublicURL)
 		if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-			return problem.New(problem.Invalid, "public-url-invalid", "the public URL cannot be used").Got(l.PublicURL).Want("https://host[:port] without a path")
+			return problem.New(problem.Invalid, "public-url-invalid", "the public URL cannot be used").
+				Got(l.PublicURL).
+				Want("https://host[:port] without a path")
 		}
 	}
 	return nil
@@ -372,7 +397,9 @@ func (s *Settings) DataDir() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", problem.New(problem.Invalid, "data-folder-unknown", "no home folder to keep data in").Got(err.Error()).Do("name one with --data")
+		return "", problem.New(problem.Invalid, "data-folder-unknown", "no home folder to keep data in").
+			Got(err.Error()).
+			Do("name one with --data")
 	}
 	return filepath.Join(home, ".local", "share", "pscemu"), nil
 }

@@ -11,10 +11,18 @@ import (
 
 func TestAFlagBeatsTheEnvironmentBeatsTheFileBeatsTheDefault(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "c.yaml")
-	if err := os.WriteFile(file, []byte("acr: eidas3\nclient-auth: secret\nlisten: 127.0.0.1:1\nstrict: true\n"), 0o600); err != nil {
+	if err := os.WriteFile(
+		file,
+		[]byte("acr: eidas3\nclient-auth: secret\nlisten: 127.0.0.1:1\nstrict: true\n"),
+		0o600,
+	); err != nil {
 		t.Fatal(err)
 	}
-	l, err := Load(map[string]string{"acr": "eidas1"}, []string{"PSCEMU_ACR=eidas2", "PSCEMU_CLIENT_AUTH=either", "HOME=/x"}, file)
+	l, err := Load(
+		map[string]string{"acr": "eidas1"},
+		[]string{"PSCEMU_ACR=eidas2", "PSCEMU_CLIENT_AUTH=either", "HOME=/x"},
+		file,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

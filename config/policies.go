@@ -49,11 +49,22 @@ type Policies struct {
 
 // profiles are named sets of defaults. bas-2026 is the table's own defaults.
 var profiles = map[string]map[string]string{
-	"bas-2026":  {},
-	"bas-2023":  {"client-auth": "either"}, // mTLS became mandatory in the sandbox in June 2024
-	"prod-2026": {"acr": "card=eidas2,mobile=requested", "auth-level-claim": "true", "door-login-hint": "false", "cards-accepted": "both"},
-	"next": {"acr": "card=eidas2,mobile=eidas1", "bind-access-tokens": "true", "require-pkce": "true", "require-scope-all": "true",
-		"code-lifetime": "30s", "access-token-lifetime": "1m"}, // what may come: the strict end of every uncertainty
+	"bas-2026": {},
+	"bas-2023": {"client-auth": "either"}, // mTLS became mandatory in the sandbox in June 2024
+	"prod-2026": {
+		"acr":              "card=eidas2,mobile=requested",
+		"auth-level-claim": "true",
+		"door-login-hint":  "false",
+		"cards-accepted":   "both",
+	},
+	"next": {
+		"acr":                   "card=eidas2,mobile=eidas1",
+		"bind-access-tokens":    "true",
+		"require-pkce":          "true",
+		"require-scope-all":     "true",
+		"code-lifetime":         "30s",
+		"access-token-lifetime": "1m",
+	}, // what may come: the strict end of every uncertainty
 }
 
 // Live holds the settings of a running emulator.
@@ -144,7 +155,9 @@ func policy(name, scope string) (reflect.StructField, error) {
 		s := row(f)
 		if !s.Live || scope != "" && !slices.Contains(s.For, scope) {
 			if s.Name == name && scope == "" {
-				return f, problem.New(problem.Invalid, "setting-fixed", "this setting cannot change while the emulator runs").Got(name).Do("restart with --" + name)
+				return f, problem.New(problem.Invalid, "setting-fixed", "this setting cannot change while the emulator runs").
+					Got(name).
+					Do("restart with --" + name)
 			}
 			continue
 		}
@@ -179,7 +192,11 @@ func (o Overrides) apply(to *Policies, scope string) error {
 		if err != nil {
 			return err
 		}
-		if err := set(reflect.ValueOf(to).Elem().FieldByIndex(f.Index[1:]), Setting{Name: name, Value: o[name], Origin: scope, Help: f.Tag.Get("help")}, f.Tag); err != nil {
+		if err := set(
+			reflect.ValueOf(to).Elem().FieldByIndex(f.Index[1:]),
+			Setting{Name: name, Value: o[name], Origin: scope, Help: f.Tag.Get("help")},
+			f.Tag,
+		); err != nil {
 			return err
 		}
 	}

@@ -23,7 +23,9 @@ func (s *Console) ownHostOnly(next echo.HandlerFunc) echo.HandlerFunc {
 			host = r.Host
 		}
 		if ip := net.ParseIP(strings.Trim(host, "[]")); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return problem.New(problem.Forbidden, "host-foreign", "the console answers under a loopback name only").Got(r.Host).Want(s.URL)
+			return problem.New(problem.Forbidden, "host-foreign", "the console answers under a loopback name only").
+				Got(r.Host).
+				Want(s.URL)
 		}
 		sends := r.Method != http.MethodGet || len(r.Header.Values("Origin")) > 0
 		if sends && originOf(r) == fromForeign {
@@ -39,7 +41,8 @@ func foreign(r *http.Request) error {
 		got = "Sec-Fetch-Site: " + r.Header.Get("Sec-Fetch-Site")
 	}
 	return problem.New(problem.Forbidden, "origin-foreign", "the request came from another site, or from another port of this machine").
-		Got(got).Want("a page of http://" + r.Host)
+		Got(got).
+		Want("a page of http://" + r.Host)
 }
 
 // access holds every route to its row of reaches. What is no route goes on: it
@@ -70,7 +73,8 @@ func (s *Console) access(next echo.HandlerFunc) echo.HandlerFunc {
 		case s.entered(c), s.tokenIs(bearer(r)), r.Method == http.MethodGet && !s.Link:
 			return next(c)
 		case r.Method != http.MethodGet:
-			return problem.New(problem.Forbidden, "console-cookie-missing", "this form was not opened on the console").Do("open the page first")
+			return problem.New(problem.Forbidden, "console-cookie-missing", "this form was not opened on the console").
+				Do("open the page first")
 		case wantsPage(r):
 			return s.gate(c, http.StatusUnauthorized, nil)
 		}
@@ -80,7 +84,8 @@ func (s *Console) access(next echo.HandlerFunc) echo.HandlerFunc {
 
 func closed() *problem.Error {
 	return problem.New(problem.Forbidden, "console-closed", "the console is closed to this browser").
-		Want("a session of the console").Do("open the link open_url of DATA/ready.json, or paste api_token on the page /open")
+		Want("a session of the console").
+		Do("open the link open_url of DATA/ready.json, or paste api_token on the page /open")
 }
 
 // withToken wants the bearer token, or a session, on our own pages only.
@@ -91,7 +96,11 @@ func (s *Console) withToken(c echo.Context, next echo.HandlerFunc) error {
 	if s.tokenIs(bearer(c.Request())) || s.entered(c) {
 		return next(c)
 	}
-	return s.unauthorised(c, problem.New(problem.Forbidden, "api-token-wrong", "the control API wants its token").Want("Authorization: Bearer … with api_token of DATA/ready.json"))
+	return s.unauthorised(
+		c,
+		problem.New(problem.Forbidden, "api-token-wrong", "the control API wants its token").
+			Want("Authorization: Bearer … with api_token of DATA/ready.json"),
+	)
 }
 
 // unauthorised answers 401.
@@ -169,7 +178,14 @@ func (s *Console) cookies(c echo.Context, what string) (out []string) {
 // setCookie sets a cookie of this world below a path of it; one with no value
 // is taken away.
 func (s *Console) setCookie(c echo.Context, what, path, value string, site http.SameSite, age time.Duration) {
-	cookie := &http.Cookie{Name: s.cookieName(what), Value: value, Path: web.Path(ctx(c), path), HttpOnly: true, SameSite: site, MaxAge: int(age.Seconds())}
+	cookie := &http.Cookie{
+		Name:     s.cookieName(what),
+		Value:    value,
+		Path:     web.Path(ctx(c), path),
+		HttpOnly: true,
+		SameSite: site,
+		MaxAge:   int(age.Seconds()),
+	}
 	if value == "" {
 		cookie.MaxAge = -1
 	}

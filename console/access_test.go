@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/internal/telemetry"
+	"pscemu.invalid/pscemu/static"
 )
 
 func nobody() string { return "" }
@@ -69,14 +70,18 @@ func TestTheSystemTellsWhoseAConnectionIs(t *testing.T) {
 		t.Skip("this system does not tell")
 	}
 	var seen string
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = peer(r.Context()) }))
+	server := httptest.NewUnstartedServer(
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = peer(r.Context()) }),
+	)
 	server.Config.ConnContext = ConnContext
 	server.Start()
 	defer server.Close()
 	for _, network := range []string{"tcp4", "tcp"} {
-		client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, at string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, at)
-		}, DisableKeepAlives: true}}
+		client := &http.Client{
+			Transport: &http.Transport{DialContext: func(ctx context.Context, _, at string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, network, at)
+			}, DisableKeepAlives: true},
+		}
 		resp, err := client.Get(server.URL)
 		if err != nil {
 			t.Fatal(err)
@@ -113,7 +118,7 @@ func TestWrongTokensAreCountedAndGivenBack(t *testing.T) {
 }
 
 func TestEachRowOfTheTableOfReachesIsARoute(t *testing.T) {
-	s := New(Parts{Metrics: telemetry.NewMetrics(), Demo: &Demo{}, Pprof: true})
+	s := New(Parts{Pages: static.Pages(), Metrics: telemetry.NewMetrics(), Demo: &Demo{}, Pprof: true})
 	s.Handler()
 	counts := map[reach]int{}
 	for route := range s.routed {

@@ -55,72 +55,292 @@ type file struct {
 }
 
 func (s *Console) routes() []route {
-	return slices.Concat(s.orderRoutes(), s.journalRoutes(), s.stateRoutes(), s.spaceRoutes(), s.scenarioRoutes(), s.doctorRoutes(), s.clientRoutes(), s.jobRoutes(), []route{
-		{"GET", "/identities", "List people; ?q searches, ?profession&tag filter, ?limit&after pages", s.listIdentities},
-		{"POST", "/identities", "Create a person", s.createIdentity},
-		{"POST", "/identities/generate", "Generate people: {count, seed, from, profession, theme, mix, traps, means, quiet}; the same seed gives the same people in an empty world; numbers that are taken are left out, and next is where to go on from", s.generate},
-		{"POST", "/identities/import", "Import people: our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction; all of them, or none; ?fictitious=true replaces real numbers and names; ?async=true answers 202 with a job", s.importPeople},
-		{"GET", "/identities/export", "Export people; ?format=json, yaml, csv, annuaire, userinfo or fhir; ?q&profession&tag filter", func(c echo.Context) (any, error) { return sent{}, s.exportPeople(c) }},
-		{"GET", "/codes", "The code tables", s.codeTables},
-		{"GET", "/codes/:table", "The codes of a table; ?q= searches", s.codes},
-		{"GET", "/identities/:id", "One person", s.getIdentity},
-		{"PUT", "/identities/:id", "Replace a person", s.putIdentity},
-		{"DELETE", "/identities/:id", "Delete a person", func(c echo.Context) (any, error) { return nil, s.People.Delete(ctx(c), param(c, "id")) }},
-		{"POST", "/identities/:id/restore", "Undo a delete", func(c echo.Context) (any, error) { return s.People.Restore(ctx(c), param(c, "id")) }},
-		{"GET", "/identities/:id/claims", "What a relying party would receive", s.claims},
-		{"GET", "/identities/:id/ecps", "The person's e-CPS, the devices before it, and how the coming requests are answered", s.getPhone},
-		{"POST", "/identities/:id/ecps", "Activate an e-CPS: at once {code}; or begin as on the portal: {by: card, card, pin} or {by: contact}", s.activate},
-		{"DELETE", "/identities/:id/ecps", "End the e-CPS; ?why=deleted or lost", func(c echo.Context) (any, error) {
-			return nil, s.ECPS.Remove(ctx(c), param(c, "id"), c.QueryParam("why"))
-		}},
-		{"PUT", "/identities/:id/ecps/behaviour", "How the phone answers: {action, after}; with next: true the next request only", s.behaviour},
-		{"GET", "/identities/:id/ecps/totp", "The one-time password of this moment, whether it has served, and when the next one comes", s.totp},
-		{"POST", "/ecps/activations", "The phone's part of an activation: {qr, code, sms, key}", s.complete},
-		{"GET", "/outbox", "Mails and SMS, oldest first; ?national_id&channel=mail|sms filter, ?limit&after pages", s.listOutbox},
-		{"GET", "/outbox/wait", "Wait for a mail or SMS: ?national_id&channel&after&timeout=10s", s.waitOutbox},
-		{"GET", "/outbox/:id", "One mail or SMS", func(c echo.Context) (any, error) { return s.Outbox.Get(ctx(c), param(c, "id")) }},
-		{"GET", "/ecps/requests", "Requests waiting on phones, oldest first; ?all=true for settled ones too, ?national_id filters, ?limit&after pages", s.listRequests},
-		{"GET", "/ecps/requests/:id", "One request", func(c echo.Context) (any, error) { return s.ECPS.Request(ctx(c), param(c, "id")) }},
-		{"POST", "/ecps/requests/:id/approve", "Approve; with {code, number, signature} as the phone would, with {totp}, or with authority", s.approve},
-		{"POST", "/ecps/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
-		{"GET", "/cards", "List cards; ?national_id filters, ?limit&after pages", s.listCards},
-		{"POST", "/cards", "Issue a card: {national_id, type, pin, production: true for one like production's}; or a carte de service: {service: structure's name, structure: SIRET or FINESS}", s.issueCard},
-		{"POST", "/cards/:serial/renew", "Renew a card: the new one takes its place", func(c echo.Context) (any, error) { return s.Cards.Renew(ctx(c), param(c, "serial")) }},
-		{"GET", "/cards/:serial", "One card", func(c echo.Context) (any, error) { return s.Cards.Get(ctx(c), param(c, "serial")) }},
-		{"POST", "/cards/:serial/oppose", "Put a card out of use: {reason}", s.oppose},
-		{"POST", "/cards/:serial/unblock", "Unblock a card: with authority, or as its holder with {puk, pin}", s.unblock},
-		{"GET", "/cards/kits", "The kits of test cards: the kit d'intégration, sets for a structure", func(echo.Context) (any, error) { return items{cards.Kits(), ""}, nil }},
-		{"POST", "/cards/test", "Individual test cards with their people: {profession, count}", s.testCards},
-		{"POST", "/cards/:serial/sign", "Sign a text with the card, as its holder: {pin, text}", s.sign},
-		{"POST", "/cards/verify", "Verify such a signature: {text, signature, certificate}", s.verifySignature},
-		{"POST", "/cards/kits/:name", "Make a kit's people and their cards", s.issueKit},
-		{"GET", "/reader", "The card in the virtual reader", s.getReader},
-		{"PUT", "/reader", "Insert a card: {card: serial}; the login page then takes that one alone", s.insertCard},
-		{"DELETE", "/reader", "Pull it out: a login that began with it is refused", func(c echo.Context) (any, error) { return nil, s.Cards.PullOut(ctx(c)) }},
-		{"GET", "/cards/:serial/p12", "Certificate and key, ?password=pscemu; ?legacy=true for old stores; ?use=sign for the one that signs", s.cardP12},
-		{"GET", "/cards/:serial/certificate", "Certificate as PEM; ?use=sign for the one that signs", s.cardPEM},
-		{"GET", "/certificates", "List certificates; ?client_id, ?card, ?state=valid or revoked and ?q (in the subject) filter, ?limit&after pages", s.listCertificates},
-		{"POST", "/certificates", "Issue one: {client_id, profile, key: rsa2048 … ecdsa}, or with {csr}", s.issueCertificate},
-		{"GET", "/certificates/broken", "Certificates with something odd about them, for ?client_id", s.brokenCertificates},
-		{"GET", "/certificates/:serial", "One certificate", func(c echo.Context) (any, error) { return s.PKI.Certificate(ctx(c), param(c, "serial")) }},
-		{"GET", "/certificates/:serial/:format", "The certificate as pem, der, chain, key or p12 (?password, ?legacy=true)", s.certificateAs},
-		{"POST", "/certificates/:serial/revoke", "Revoke", func(c echo.Context) (any, error) { return nil, s.PKI.Revoke(ctx(c), param(c, "serial")) }},
-		{"GET", "/clock", "The emulator's clock", func(echo.Context) (any, error) { return s.Clock.State(), nil }},
-		{"PUT", "/clock", "Move it: one of {offset} against the machine, {advance} from where it is, {now}; beside it or alone {frozen: true or false}", s.setClock},
-		{"DELETE", "/clock", "Follow the machine's clock", func(echo.Context) (any, error) { s.Clock.Reset(); return nil, nil }},
-		{"GET", "/doors", "The test doors and whether they are open", func(echo.Context) (any, error) { return items{s.Provider.Doors(), ""}, nil }},
-		{"PATCH", "/doors", "Open or close doors: {login-hint: false}", s.patchDoors},
-		{"GET", "/settings", "The settings with value, source and default", func(echo.Context) (any, error) { return items{s.Settings.Table(), ""}, nil }},
-		{"PATCH", "/settings", "Change policies while the emulator runs: {acr: eidas2}; all of them, or none", s.patchSettings},
-		{"GET", "/keys", "The signing keys, the active one first", func(echo.Context) (any, error) { return items{s.OIDC.Keys(), ""}, nil }},
-		{"POST", "/keys", "Rotation 1: publish a new signing key", func(c echo.Context) (any, error) { return s.OIDC.PublishKey(ctx(c)) }},
-		{"POST", "/keys/:kid/use", "Rotation 2: sign with it; the former stays in the key set", func(c echo.Context) (any, error) { return nil, s.OIDC.UseKey(ctx(c), param(c, "kid")) }},
-		{"POST", "/keys/:kid/retire", "Rotation 3: take it out of the key set", func(c echo.Context) (any, error) { return nil, s.OIDC.RetireKey(ctx(c), param(c, "kid")) }},
-		{"GET", "/deliveries", "What clients' servers were told, and how they answered, newest first; ?client= filters, ?limit&after pages", s.deliveries},
-		{"GET", "/reader/requests", "Logins that wait for a card in the reader, oldest first; ?national_id filters, ?limit&after pages", s.readerRequests},
-		{"POST", "/reader/requests/:id", "Present a card: {card, pin}", s.presentCard},
-		{"POST", "/reader/requests/:id/refuse", "Refuse", func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) }},
-	})
+	return slices.Concat(
+		s.orderRoutes(),
+		s.journalRoutes(),
+		s.stateRoutes(),
+		s.spaceRoutes(),
+		s.scenarioRoutes(),
+		s.doctorRoutes(),
+		s.clientRoutes(),
+		s.jobRoutes(),
+		[]route{
+			{
+				"GET",
+				"/identities",
+				"List people; ?q searches, ?profession&tag filter, ?limit&after pages",
+				s.listIdentities,
+			},
+			{"POST", "/identities", "Create a person", s.createIdentity},
+			{
+				"POST",
+				"/identities/generate",
+				"Generate people: {count, seed, from, profession, theme, mix, traps, means, quiet}; the same seed gives the same people in an empty world; numbers that are taken are left out, and next is where to go on from",
+				s.generate,
+			},
+			{
+				"POST",
+				"/identities/import",
+				"Import people: our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction; all of them, or none; ?fictitious=true replaces real numbers and names; ?async=true answers 202 with a job",
+				s.importPeople,
+			},
+			{
+				"GET",
+				"/identities/export",
+				"Export people; ?format=json, yaml, csv, annuaire, userinfo or fhir; ?q&profession&tag filter",
+				func(c echo.Context) (any, error) { return sent{}, s.exportPeople(c) },
+			},
+			{"GET", "/codes", "The code tables", s.codeTables},
+			{"GET", "/codes/:table", "The codes of a table; ?q= searches", s.codes},
+			{"GET", "/identities/:id", "One person", s.getIdentity},
+			{"PUT", "/identities/:id", "Replace a person", s.putIdentity},
+			{
+				"DELETE",
+				"/identities/:id",
+				"Delete a person",
+				func(c echo.Context) (any, error) { return nil, s.People.Delete(ctx(c), param(c, "id")) },
+			},
+			{
+				"POST",
+				"/identities/:id/restore",
+				"Undo a delete",
+				func(c echo.Context) (any, error) { return s.People.Restore(ctx(c), param(c, "id")) },
+			},
+			{"GET", "/identities/:id/claims", "What a relying party would receive", s.claims},
+			{
+				"GET",
+				"/identities/:id/ecps",
+				"The person's e-CPS, the devices before it, and how the coming requests are answered",
+				s.getPhone,
+			},
+			{
+				"POST",
+				"/identities/:id/ecps",
+				"Activate an e-CPS: at once {code}; or begin as on the portal: {by: card, card, pin} or {by: contact}",
+				s.activate,
+			},
+			{
+				"DELETE",
+				"/identities/:id/ecps",
+				"End the e-CPS; ?why=deleted or lost",
+				func(c echo.Context) (any, error) {
+					return nil, s.ECPS.Remove(ctx(c), param(c, "id"), c.QueryParam("why"))
+				},
+			},
+			{
+				"PUT",
+				"/identities/:id/ecps/behaviour",
+				"How the phone answers: {action, after}; with next: true the next request only",
+				s.behaviour,
+			},
+			{
+				"GET",
+				"/identities/:id/ecps/totp",
+				"The one-time password of this moment, whether it has served, and when the next one comes",
+				s.totp,
+			},
+			{"POST", "/ecps/activations", "The phone's part of an activation: {qr, code, sms, key}", s.complete},
+			{
+				"GET",
+				"/outbox",
+				"Mails and SMS, oldest first; ?national_id&channel=mail|sms filter, ?limit&after pages",
+				s.listOutbox,
+			},
+			{"GET", "/outbox/wait", "Wait for a mail or SMS: ?national_id&channel&after&timeout=10s", s.waitOutbox},
+			{
+				"GET",
+				"/outbox/:id",
+				"One mail or SMS",
+				func(c echo.Context) (any, error) { return s.Outbox.Get(ctx(c), param(c, "id")) },
+			},
+			{
+				"GET",
+				"/ecps/requests",
+				"Requests waiting on phones, oldest first; ?all=true for settled ones too, ?national_id filters, ?limit&after pages",
+				s.listRequests,
+			},
+			{
+				"GET",
+				"/ecps/requests/:id",
+				"One request",
+				func(c echo.Context) (any, error) { return s.ECPS.Request(ctx(c), param(c, "id")) },
+			},
+			{
+				"POST",
+				"/ecps/requests/:id/approve",
+				"Approve; with {code, number, signature} as the phone would, with {totp}, or with authority",
+				s.approve,
+			},
+			{
+				"POST",
+				"/ecps/requests/:id/refuse",
+				"Refuse",
+				func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) },
+			},
+			{"GET", "/cards", "List cards; ?national_id filters, ?limit&after pages", s.listCards},
+			{
+				"POST",
+				"/cards",
+				"Issue a card: {national_id, type, pin, production: true for one like production's}; or a carte de service: {service: structure's name, structure: SIRET or FINESS}",
+				s.issueCard,
+			},
+			{
+				"POST",
+				"/cards/:serial/renew",
+				"Renew a card: the new one takes its place",
+				func(c echo.Context) (any, error) { return s.Cards.Renew(ctx(c), param(c, "serial")) },
+			},
+			{
+				"GET",
+				"/cards/:serial",
+				"One card",
+				func(c echo.Context) (any, error) { return s.Cards.Get(ctx(c), param(c, "serial")) },
+			},
+			{"POST", "/cards/:serial/oppose", "Put a card out of use: {reason}", s.oppose},
+			{
+				"POST",
+				"/cards/:serial/unblock",
+				"Unblock a card: with authority, or as its holder with {puk, pin}",
+				s.unblock,
+			},
+			{
+				"GET",
+				"/cards/kits",
+				"The kits of test cards: the kit d'intégration, sets for a structure",
+				func(echo.Context) (any, error) { return items{cards.Kits(), ""}, nil },
+			},
+			{"POST", "/cards/test", "Individual test cards with their people: {profession, count}", s.testCards},
+			{"POST", "/cards/:serial/sign", "Sign a text with the card, as its holder: {pin, text}", s.sign},
+			{"POST", "/cards/verify", "Verify such a signature: {text, signature, certificate}", s.verifySignature},
+			{"POST", "/cards/kits/:name", "Make a kit's people and their cards", s.issueKit},
+			{"GET", "/reader", "The card in the virtual reader", s.getReader},
+			{"PUT", "/reader", "Insert a card: {card: serial}; the login page then takes that one alone", s.insertCard},
+			{
+				"DELETE",
+				"/reader",
+				"Pull it out: a login that began with it is refused",
+				func(c echo.Context) (any, error) { return nil, s.Cards.PullOut(ctx(c)) },
+			},
+			{
+				"GET",
+				"/cards/:serial/p12",
+				"Certificate and key, ?password=pscemu; ?legacy=true for old stores; ?use=sign for the one that signs",
+				s.cardP12,
+			},
+			{"GET", "/cards/:serial/certificate", "Certificate as PEM; ?use=sign for the one that signs", s.cardPEM},
+			{
+				"GET",
+				"/certificates",
+				"List certificates; ?client_id, ?card, ?state=valid or revoked and ?q (in the subject) filter, ?limit&after pages",
+				s.listCertificates,
+			},
+			{
+				"POST",
+				"/certificates",
+				"Issue one: {client_id, profile, key: rsa2048 … ecdsa}, or with {csr}",
+				s.issueCertificate,
+			},
+			{
+				"GET",
+				"/certificates/broken",
+				"Certificates with something odd about them, for ?client_id",
+				s.brokenCertificates,
+			},
+			{
+				"GET",
+				"/certificates/:serial",
+				"One certificate",
+				func(c echo.Context) (any, error) { return s.PKI.Certificate(ctx(c), param(c, "serial")) },
+			},
+			{
+				"GET",
+				"/certificates/:serial/:format",
+				"The certificate as pem, der, chain, key or p12 (?password, ?legacy=true)",
+				s.certificateAs,
+			},
+			{
+				"POST",
+				"/certificates/:serial/revoke",
+				"Revoke",
+				func(c echo.Context) (any, error) { return nil, s.PKI.Revoke(ctx(c), param(c, "serial")) },
+			},
+			{"GET", "/clock", "The emulator's clock", func(echo.Context) (any, error) { return s.Clock.State(), nil }},
+			{
+				"PUT",
+				"/clock",
+				"Move it: one of {offset} against the machine, {advance} from where it is, {now}; beside it or alone {frozen: true or false}",
+				s.setClock,
+			},
+			{
+				"DELETE",
+				"/clock",
+				"Follow the machine's clock",
+				func(echo.Context) (any, error) { s.Clock.Reset(); return nil, nil },
+			},
+			{
+				"GET",
+				"/doors",
+				"The test doors and whether they are open",
+				func(echo.Context) (any, error) { return items{s.Provider.Doors(), ""}, nil },
+			},
+			{"PATCH", "/doors", "Open or close doors: {login-hint: false}", s.patchDoors},
+			{
+				"GET",
+				"/settings",
+				"The settings with value, source and default",
+				func(echo.Context) (any, error) { return items{s.Settings.Table(), ""}, nil },
+			},
+			{
+				"PATCH",
+				"/settings",
+				"Change policies while the emulator runs: {acr: eidas2}; all of them, or none",
+				s.patchSettings,
+			},
+			{
+				"GET",
+				"/keys",
+				"The signing keys, the active one first",
+				func(echo.Context) (any, error) { return items{s.OIDC.Keys(), ""}, nil },
+			},
+			{
+				"POST",
+				"/keys",
+				"Rotation 1: publish a new signing key",
+				func(c echo.Context) (any, error) { return s.OIDC.PublishKey(ctx(c)) },
+			},
+			{
+				"POST",
+				"/keys/:kid/use",
+				"Rotation 2: sign with it; the former stays in the key set",
+				func(c echo.Context) (any, error) { return nil, s.OIDC.UseKey(ctx(c), param(c, "kid")) },
+			},
+			{
+				"POST",
+				"/keys/:kid/retire",
+				"Rotation 3: take it out of the key set",
+				func(c echo.Context) (any, error) { return nil, s.OIDC.RetireKey(ctx(c), param(c, "kid")) },
+			},
+			{
+				"GET",
+				"/deliveries",
+				"What clients' servers were told, and how they answered, newest first; ?client= filters, ?limit&after pages",
+				s.deliveries,
+			},
+			{
+				"GET",
+				"/reader/requests",
+				"Logins that wait for a card in the reader, oldest first; ?national_id filters, ?limit&after pages",
+				s.readerRequests,
+			},
+			{"POST", "/reader/requests/:id", "Present a card: {card, pin}", s.presentCard},
+			{
+				"POST",
+				"/reader/requests/:id/refuse",
+				"Refuse",
+				func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) },
+			},
+		},
+	)
 }
 
 // items is a list that is complete by nature: its Next is "". One that may be
@@ -135,7 +355,9 @@ func ctx(c echo.Context) context.Context { return c.Request().Context() }
 // body reads a JSON body and refuses unknown keys.
 func body(c echo.Context, into any) error {
 	if !strings.HasPrefix(c.Request().Header.Get("Content-Type"), "application/json") {
-		return problem.New(problem.Invalid, "content-type-wrong", "the body is not declared as JSON").Got(c.Request().Header.Get("Content-Type")).Want("Content-Type: application/json")
+		return problem.New(problem.Invalid, "content-type-wrong", "the body is not declared as JSON").
+			Got(c.Request().Header.Get("Content-Type")).
+			Want("Content-Type: application/json")
 	}
 	d := json.NewDecoder(c.Request().Body)
 	d.DisallowUnknownFields()
@@ -205,7 +427,9 @@ func (s *Console) putIdentity(c echo.Context) (any, error) {
 		return nil, err
 	}
 	if id := param(c, "id"); in.NationalID != id {
-		return nil, problem.New(problem.Invalid, "id-differs", "path and body name different people").Got(in.NationalID).Want(id)
+		return nil, problem.New(problem.Invalid, "id-differs", "path and body name different people").
+			Got(in.NationalID).
+			Want(id)
 	}
 	if err := s.People.Put(ctx(c), &in.Identity); err != nil {
 		return nil, err

@@ -139,13 +139,16 @@ func (s *Console) certificateAs(c echo.Context) (any, error) {
 		return file{cert.Serial + "-chain.pem", "application/x-pem-file", pem}, nil
 	case "key":
 		if key == nil {
-			return nil, problem.New(problem.Conflict, "key-not-here", "the key of this certificate was not made here").Got(cert.Serial)
+			return nil, problem.New(problem.Conflict, "key-not-here", "the key of this certificate was not made here").
+				Got(cert.Serial)
 		}
 		return file{cert.Serial + ".key", "application/x-pem-file", key}, nil
 	case "p12":
 		return s.packed(c, cert, cert.Serial)
 	default:
-		return nil, problem.New(problem.NotFound, "format-unknown", "no such form of a certificate").Got(format).Want("pem, der, chain, key or p12")
+		return nil, problem.New(problem.NotFound, "format-unknown", "no such form of a certificate").
+			Got(format).
+			Want("pem, der, chain, key or p12")
 	}
 }
 
@@ -172,7 +175,12 @@ func (s *Console) issueCertificate(c echo.Context) (any, error) {
 	if _, err := s.Clients.Get(ctx(c), in.ClientID); err != nil {
 		return nil, err
 	}
-	o := pki.Order{Profile: in.Profile, Subject: clients.OwnSubject(in.ClientID), ClientID: in.ClientID, KeyType: in.Key}
+	o := pki.Order{
+		Profile:  in.Profile,
+		Subject:  clients.OwnSubject(in.ClientID),
+		ClientID: in.ClientID,
+		KeyType:  in.Key,
+	}
 	if in.CSR != "" {
 		key, err := pki.ParseCSR([]byte(in.CSR))
 		if err != nil {
@@ -231,7 +239,7 @@ func (s *Console) verifySignature(c echo.Context) (any, error) {
 func (s *Console) signPage(c echo.Context) error {
 	data := map[string]any{"Title": "Signer avec une carte", "Text": c.FormValue("text"), "Card": c.FormValue("card")}
 	if c.Request().Method != http.MethodPost {
-		return s.page(c, http.StatusOK, "console_sign", data)
+		return s.page(c, http.StatusOK, "console/sign", data)
 	}
 	signed, err := s.Cards.Sign(ctx(c), c.FormValue("card"), c.FormValue("pin"), c.FormValue("text"))
 	if err == nil {
@@ -244,5 +252,5 @@ func (s *Console) signPage(c echo.Context) error {
 			data["By"] = who
 		}
 	}
-	return s.formPage(c, "console_sign", data, err)
+	return s.formPage(c, "console/sign", data, err)
 }

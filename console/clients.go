@@ -19,12 +19,42 @@ import (
 func (s *Console) clientRoutes() []route {
 	return []route{
 		{"GET", "/clients", "List clients; ?limit&after pages", s.listClients},
-		{"POST", "/clients", "Register a client under an id that is free; where client-auth wants a secret and none is given, one is made", s.createClient},
-		{"GET", "/clients/:id", "One client, with bound_to: the subject of the certificates that authenticate it", s.getClient},
-		{"PUT", "/clients/:id", "Replace the whole registration, or register the client: what the body does not say is gone", s.putClient},
-		{"PATCH", "/clients/:id", "Change what the body says and nothing else (JSON merge patch, RFC 7396): null takes a member away", s.patchClient},
-		{"DELETE", "/clients/:id", "Remove a client", func(c echo.Context) (any, error) { return nil, s.Clients.Delete(ctx(c), param(c, "id")) }},
-		{"POST", "/certificates/:serial/bind", "Bind a client to the certificate's subject: {client_id}; with replace: true also one that is bound to another", s.bindCertificate},
+		{
+			"POST",
+			"/clients",
+			"Register a client under an id that is free; where client-auth wants a secret and none is given, one is made",
+			s.createClient,
+		},
+		{
+			"GET",
+			"/clients/:id",
+			"One client, with bound_to: the subject of the certificates that authenticate it",
+			s.getClient,
+		},
+		{
+			"PUT",
+			"/clients/:id",
+			"Replace the whole registration, or register the client: what the body does not say is gone",
+			s.putClient,
+		},
+		{
+			"PATCH",
+			"/clients/:id",
+			"Change what the body says and nothing else (JSON merge patch, RFC 7396): null takes a member away",
+			s.patchClient,
+		},
+		{
+			"DELETE",
+			"/clients/:id",
+			"Remove a client",
+			func(c echo.Context) (any, error) { return nil, s.Clients.Delete(ctx(c), param(c, "id")) },
+		},
+		{
+			"POST",
+			"/certificates/:serial/bind",
+			"Bind a client to the certificate's subject: {client_id}; with replace: true also one that is bound to another",
+			s.bindCertificate,
+		},
 	}
 }
 
@@ -70,7 +100,9 @@ func clientBody(c echo.Context) (*clients.Client, error) {
 	}
 	if in.BoundTo != "" && in.BoundTo != in.Client.BoundTo() {
 		return nil, problem.New(problem.Invalid, "client-bound-to-derived", "bound_to only shows what the client is bound to").
-			Got(in.BoundTo).Want(in.Client.BoundTo()).Do("to bind it to another subject set tls_client_auth_subject_dn")
+			Got(in.BoundTo).
+			Want(in.Client.BoundTo()).
+			Do("to bind it to another subject set tls_client_auth_subject_dn")
 	}
 	return &in.Client, nil
 }
@@ -124,7 +156,12 @@ func (s *Console) patchClient(c echo.Context) (any, error) {
 }
 
 // bind binds a client to a certificate that of finds.
-func (s *Console) bind(c context.Context, client string, replace bool, of func(store.Tx) (*pki.Certificate, error)) (*clients.Bound, error) {
+func (s *Console) bind(
+	c context.Context,
+	client string,
+	replace bool,
+	of func(store.Tx) (*pki.Certificate, error),
+) (*clients.Bound, error) {
 	inUse := func(tx store.Tx) (bool, error) { return pki.AnyIn(tx, pki.Query{ClientID: client, State: pki.Valid}) }
 	return s.Clients.Bind(c, clients.Binding{Client: client, Certificate: of, InUse: inUse, Replace: replace})
 }
@@ -181,7 +218,7 @@ func (s *Console) showClient(c echo.Context, refusal error, asked string) error 
 	if s.Demo != nil {
 		data["Token"] = s.Demo.Issuer + "/protocol/openid-connect/token"
 	}
-	return s.formPage(c, "console_client", data, refusal)
+	return s.formPage(c, "console/client", data, refusal)
 }
 
 // bindSubject binds a client to a subject that somebody typed; nothing is the
@@ -199,7 +236,8 @@ func (s *Console) bindSubject(c echo.Context) error {
 			return nil
 		}
 		return problem.New(problem.Conflict, "client-bound", "this client is bound to another certificate, whose holder would be locked out").
-			Got(id + " is bound to " + was).Want("a yes to binding it to " + client.BoundTo()).
+			Got(id + " is bound to " + was).
+			Want("a yes to binding it to " + client.BoundTo()).
 			Do("press the button below the reason")
 	})
 	if err != nil {
@@ -214,7 +252,10 @@ func (s *Console) issueForClient(c echo.Context) error {
 	if _, err := s.Clients.Get(ctx(c), id); err != nil {
 		return err
 	}
-	if _, err := s.PKI.Issue(ctx(c), pki.Order{Profile: "AUTH_CLI", Subject: clients.OwnSubject(id), ClientID: id}); err != nil {
+	if _, err := s.PKI.Issue(
+		ctx(c),
+		pki.Order{Profile: "AUTH_CLI", Subject: clients.OwnSubject(id), ClientID: id},
+	); err != nil {
 		return err
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/clients/"+url.PathEscape(id))

@@ -34,7 +34,6 @@ import (
 	"pscemu.invalid/pscemu/provider/faults"
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/oidc"
-	"pscemu.invalid/pscemu/static"
 )
 
 // Parts are what the console drives.
@@ -59,6 +58,7 @@ type Parts struct {
 	URL      string // it is reached at, without a slash at the end
 	Instance string // makes its cookies differ from those of others on this host
 	Demo     *Demo
+	Pages    *web.Pages
 	Closing  <-chan struct{} // closed when the server stops: streams end then
 	State    State
 	Spaces   Spaces // nil in a space
@@ -91,8 +91,16 @@ func (s *Console) Handler() http.Handler {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.httpError
-	e.Use(s.Tracer.Requests("console"), s.Metrics.Requests("console"), middleware.Recover(), s.headers, s.ownHostOnly, s.access, s.bodyLimit)
-	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
+	e.Use(
+		s.Tracer.Requests("console"),
+		s.Metrics.Requests("console"),
+		middleware.Recover(),
+		s.headers,
+		s.ownHostOnly,
+		s.access,
+		s.bodyLimit,
+	)
+	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", s.Pages.Files())))
 	s.pkiRoutes(e)
 	e.GET("/fhir/Practitioner", s.fhirPractitioner)
 	e.GET("/fhir/Practitioner/:id", s.fhirRead)
@@ -165,7 +173,12 @@ func (s *Console) httpError(err error, c echo.Context) {
 		slog.ErrorContext(ctx(c), "request failed", "path", web.Path(ctx(c), c.Request().URL.Path), "error", err)
 	}
 	if !strings.HasPrefix(c.Request().URL.Path, "/api/") && wantsPage(c.Request()) {
-		_ = s.page(c, status, "message", map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": explained(c, p)})
+		_ = s.page(
+			c,
+			status,
+			"message",
+			map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": explained(c, p)},
+		)
 		return
 	}
 	writeProblem(c.Response(), status, p)
@@ -212,7 +225,7 @@ func (s *Console) page(c echo.Context, status int, name string, data map[string]
 	if data["Bare"] == true {
 		data["Lang"] = s.language(c)
 	}
-	body, err := static.Render(ctx(c), name, data)
+	body, err := s.Pages.Render(ctx(c), name, data)
 	if err != nil {
 		return err
 	}
@@ -231,18 +244,18 @@ func (s *Console) formPage(c echo.Context, name string, data map[string]any, ref
 // language is that of the phone's pages: the person's choice (?lang=, kept in
 // a cookie), else French.
 func (s *Console) language(c echo.Context) string {
-	if lang := c.QueryParam("lang"); static.Speaks(lang) {
+	if lang := c.QueryParam("lang"); web.Speaks(lang) {
 		if originOf(c.Request()) != fromForeign {
 			s.setCookie(c, "lang", "/", lang, http.SameSiteStrictMode, 0)
 		}
 		return lang
 	}
 	for _, kept := range s.cookies(c, "lang") {
-		if static.Speaks(kept) {
+		if web.Speaks(kept) {
 			return kept
 		}
 	}
-	return static.French
+	return web.French
 }
 
 // param is a path segment, unescaped: ids may hold a slash.

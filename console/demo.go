@@ -37,7 +37,12 @@ type Demo struct {
 func loginCookie(at string) string { return strings.TrimPrefix(at, "/") + "-login" }
 
 func (s *Console) demoPage(c echo.Context) error {
-	return s.page(c, http.StatusOK, "demo", map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer})
+	return s.page(
+		c,
+		http.StatusOK,
+		"demo/demo",
+		map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer},
+	)
 }
 
 func (s *Console) demoStart(c echo.Context) error { return s.begin(c, "/demo") }
@@ -49,15 +54,41 @@ func (s *Console) demoCallback(c echo.Context) error {
 		return err
 	}
 	if in.Error != "" {
-		return s.page(c, http.StatusOK, "demo", map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer, "Error": in.Error, "Description": in.Description})
+		return s.page(
+			c,
+			http.StatusOK,
+			"demo/demo",
+			map[string]any{
+				"Title":       "Démonstration",
+				"Client":      s.Demo.ClientID,
+				"Issuer":      s.Demo.Issuer,
+				"Error":       in.Error,
+				"Description": in.Description,
+			},
+		)
 	}
 	info, err := s.demoGet(s.Demo.Issuer+"/protocol/openid-connect/userinfo", in.Access)
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "demo", map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer, "UserInfo": info,
-		"IDToken": indent(in.Claims), "AccessToken": indent(decoded(in.Access)), "Raw": in.ID,
-		"Logout": s.Demo.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {in.ID}, "post_logout_redirect_uri": {s.URL + "/demo"}}.Encode()})
+	return s.page(
+		c,
+		http.StatusOK,
+		"demo/demo",
+		map[string]any{
+			"Title":       "Démonstration",
+			"Client":      s.Demo.ClientID,
+			"Issuer":      s.Demo.Issuer,
+			"UserInfo":    info,
+			"IDToken":     indent(in.Claims),
+			"AccessToken": indent(decoded(in.Access)),
+			"Raw":         in.ID,
+			"Logout": s.Demo.Issuer + "/protocol/openid-connect/logout?" + url.Values{
+				"id_token_hint":            {in.ID},
+				"post_logout_redirect_uri": {s.URL + "/demo"},
+			}.Encode(),
+		},
+	)
 }
 
 // relyingLogin is what came of a login of one of our own relying parties.
@@ -75,8 +106,19 @@ func (s *Console) begin(c echo.Context, at string) error {
 	challenge := sha256.Sum256([]byte(verifier))
 	// Lax: the way back comes from the login page's site.
 	s.setCookie(c, loginCookie(at), at, state+"."+nonce+"."+verifier, http.SameSiteLaxMode, 30*time.Minute)
-	q := url.Values{"response_type": {"code"}, "client_id": {s.Demo.ClientID}, "redirect_uri": {s.redirectAt(at)}, "scope": {"openid scope_all"}, "acr_values": {"eidas1"},
-		"state": {state}, "nonce": {nonce}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
+	q := url.Values{
+		"response_type": {"code"},
+		"client_id":     {s.Demo.ClientID},
+		"redirect_uri":  {s.redirectAt(at)},
+		"scope":         {"openid scope_all"},
+		"acr_values":    {"eidas1"},
+		"state": {
+			state,
+		},
+		"nonce":                 {nonce},
+		"code_challenge":        {base64.RawURLEncoding.EncodeToString(challenge[:])},
+		"code_challenge_method": {"S256"},
+	}
 	return web.Leave(c, http.StatusFound, s.Demo.AuthorizeURL+"?"+q.Encode())
 }
 
@@ -86,11 +128,13 @@ func (s *Console) redirectAt(at string) string { return s.URL + at + "/callback"
 func (s *Console) loggedIn(c echo.Context, at string) (*relyingLogin, error) {
 	kept := s.cookies(c, loginCookie(at))
 	if len(kept) == 0 {
-		return nil, problem.New(problem.Forbidden, "demo-not-started", "this browser began no login here").Do("start again on " + s.URL + at)
+		return nil, problem.New(problem.Forbidden, "demo-not-started", "this browser began no login here").
+			Do("start again on " + s.URL + at)
 	}
 	parts := begunWith(kept, c.QueryParam("state"))
 	if parts == nil || c.QueryParam("iss") != s.Demo.Issuer {
-		return nil, problem.New(problem.Forbidden, "demo-state-wrong", "state or iss is not what was sent").Do("start again on " + s.URL + at)
+		return nil, problem.New(problem.Forbidden, "demo-state-wrong", "state or iss is not what was sent").
+			Do("start again on " + s.URL + at)
 	}
 	s.setCookie(c, loginCookie(at), at, "", http.SameSiteLaxMode, 0)
 	if e := c.QueryParam("error"); e != "" {
@@ -100,7 +144,11 @@ func (s *Console) loggedIn(c echo.Context, at string) (*relyingLogin, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &relyingLogin{ID: fmt.Sprint(tokens["id_token"]), Access: fmt.Sprint(tokens["access_token"]), Claims: decoded(tokens["id_token"])}
+	in := &relyingLogin{
+		ID:     fmt.Sprint(tokens["id_token"]),
+		Access: fmt.Sprint(tokens["access_token"]),
+		Claims: decoded(tokens["id_token"]),
+	}
 	if in.Claims["nonce"] != parts[1] {
 		return nil, problem.New(problem.Forbidden, "demo-nonce-wrong", "the id token's nonce is not the one sent")
 	}
@@ -111,7 +159,11 @@ func (s *Console) loggedIn(c echo.Context, at string) (*relyingLogin, error) {
 // for none.
 func begunWith(kept []string, state string) []string {
 	for _, value := range kept {
-		if parts := strings.Split(value, "."); len(parts) == 3 && subtle.ConstantTimeCompare([]byte(parts[0]), []byte(state)) == 1 {
+		if parts := strings.Split(
+			value,
+			".",
+		); len(parts) == 3 &&
+			subtle.ConstantTimeCompare([]byte(parts[0]), []byte(state)) == 1 {
 			return parts
 		}
 	}
@@ -120,13 +172,27 @@ func begunWith(kept []string, state string) []string {
 
 func (s *Console) demoClient() *http.Client {
 	_, certificate := s.Demo.Keys()
-	config := &tls.Config{RootCAs: s.Demo.Roots, Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
-	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
+	config := &tls.Config{
+		RootCAs:      s.Demo.Roots,
+		Certificates: []tls.Certificate{certificate},
+		MinVersion:   tls.VersionTLS12,
+	}
+	return &http.Client{
+		Timeout:   15 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true},
+	}
 }
 
 func (s *Console) demoExchange(code, verifier, redirect string) (map[string]any, error) {
 	secret, _ := s.Demo.Keys()
-	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {s.Demo.ClientID}, "client_secret": {secret}, "code": {code}, "code_verifier": {verifier}, "redirect_uri": {redirect}}
+	form := url.Values{
+		"grant_type":    {"authorization_code"},
+		"client_id":     {s.Demo.ClientID},
+		"client_secret": {secret},
+		"code":          {code},
+		"code_verifier": {verifier},
+		"redirect_uri":  {redirect},
+	}
 	resp, err := s.demoClient().PostForm(s.Demo.Issuer+"/protocol/openid-connect/token", form)
 	if err != nil {
 		return nil, err

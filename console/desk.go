@@ -114,10 +114,15 @@ func (s *Console) deskCallback(c echo.Context) error {
 		return err
 	}
 	if in.Error != "" {
-		return problem.New(problem.Forbidden, "desk-login-refused", "la connexion a été refusée").Got(in.Error).Do("recommencez")
+		return problem.New(problem.Forbidden, "desk-login-refused", "la connexion a été refusée").
+			Got(in.Error).
+			Do("recommencez")
 	}
 	if mode := decoded(in.Access)["authMode"]; mode != "CARD" {
-		return problem.New(problem.Forbidden, "desk-wants-card", "l'espace des porteurs de carte s'ouvre avec une carte").Got("e-CPS").Want("carte CPx").Do("déconnectez-vous, puis connectez-vous avec la carte")
+		return problem.New(problem.Forbidden, "desk-wants-card", "l'espace des porteurs de carte s'ouvre avec une carte").
+			Got("e-CPS").
+			Want("carte CPx").
+			Do("déconnectez-vous, puis connectez-vous avec la carte")
 	}
 	id, _ := in.Claims["preferred_username"].(string)
 	// Lax: the way back comes from the login page's site.
@@ -164,7 +169,7 @@ func (s *Console) showDesk(c echo.Context, refusal error, ask map[string]string)
 		}
 		data["Desk"], data["Clients"], data["MoreClients"], data["Kinds"] = v, list, next != "", orders.CertificateKinds
 	}
-	return s.formPage(c, "desk", data, refusal)
+	return s.formPage(c, "desk/desk", data, refusal)
 }
 
 func (s *Console) deskView(c echo.Context, by string) (v *deskView, err error) {
@@ -208,9 +213,12 @@ func (s *Console) deskFleet(c echo.Context, v *deskView) (err error) {
 }
 
 func (s *Console) deskCertificates(c echo.Context, v *deskView) (err error) {
-	v.Certificates, v.Part, err = shown(c, pageList{Path: "/desk", After: certificatesAfter,
+	v.Certificates, v.Part, err = shown(c, pageList{
+		Path:   "/desk",
+		After:  certificatesAfter,
 		Filter: url.Values{fleetAfter: {c.QueryParam(fleetAfter)}},
-		Count:  func(ctx context.Context, most int) (int, error) { return s.Orders.CountCertificates(ctx, v.By, most) }},
+		Count:  func(ctx context.Context, most int) (int, error) { return s.Orders.CountCertificates(ctx, v.By, most) },
+	},
 		s.orderedList(ctx(c), v.By))
 	return err
 }
@@ -253,11 +261,25 @@ func (s *Console) deskOrder(c echo.Context, by string) error {
 			fields["finess"] = known.ID
 		}
 	}
-	return s.placeOrder(c, orders.Order{Form: form.No, Actor: actor, Channel: service, By: by, Fields: fields}, s.backToDesk)
+	return s.placeOrder(
+		c,
+		orders.Order{Form: form.No, Actor: actor, Channel: service, By: by, Fields: fields},
+		s.backToDesk,
+	)
 }
 
 func (s *Console) deskCertificate(c echo.Context, by string) error {
-	_, err := s.Orders.IssueCertificate(ctx(c), orders.CertificateOrder{By: by, Structure: c.FormValue("structure"), Profile: c.FormValue("profile"), Service: c.FormValue("service"), Key: c.FormValue("key"), CSR: c.FormValue("csr")})
+	_, err := s.Orders.IssueCertificate(
+		ctx(c),
+		orders.CertificateOrder{
+			By:        by,
+			Structure: c.FormValue("structure"),
+			Profile:   c.FormValue("profile"),
+			Service:   c.FormValue("service"),
+			Key:       c.FormValue("key"),
+			CSR:       c.FormValue("csr"),
+		},
+	)
 	return s.backToDesk(c, err)
 }
 
@@ -306,7 +328,7 @@ func (s *Console) certificatesPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_certificates", map[string]any{"Title": "Certificats",
+	return s.page(c, http.StatusOK, "console/certificates", map[string]any{"Title": "Certificats",
 		"Certificates": list, "Part": part, "Query": q,
 		"States": []string{pki.Valid, pki.Revoked}, "Authorities": pki.AuthorityIDs()})
 }

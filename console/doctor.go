@@ -13,9 +13,16 @@ import (
 )
 
 func (s *Console) doctorRoutes() []route {
-	return []route{{"GET", "/doctor", "What may keep a first login from working: host names, trust, clock, redirect URIs, certificates; ?app=URL looks at an application too", func(c echo.Context) (any, error) {
-		return items{s.examine(c), ""}, nil
-	}}}
+	return []route{
+		{
+			"GET",
+			"/doctor",
+			"What may keep a first login from working: host names, trust, clock, redirect URIs, certificates; ?app=URL looks at an application too",
+			func(c echo.Context) (any, error) {
+				return items{s.examine(c), ""}, nil
+			},
+		},
+	}
 }
 
 // examine looks from the server's side.
@@ -36,5 +43,10 @@ func (s *Console) doctorPage(c echo.Context) error {
 	if c.QueryParam("app") != "" && originOf(c.Request()) != fromOwn { // nobody's link calls anything
 		return web.Redirect(c, http.StatusSeeOther, "/doctor")
 	}
-	return s.page(c, http.StatusOK, "console_doctor", map[string]any{"Title": "Diagnostic", "Findings": s.examine(c), "App": c.QueryParam("app")})
+	return s.page(
+		c,
+		http.StatusOK,
+		"console/doctor",
+		map[string]any{"Title": "Diagnostic", "Findings": s.examine(c), "App": c.QueryParam("app")},
+	)
 }

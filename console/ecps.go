@@ -57,7 +57,9 @@ func (s *Console) activate(c echo.Context) (any, error) {
 			return nil, err
 		}
 		if card.NationalID != id {
-			return nil, problem.New(problem.Forbidden, "card-other-person", "this card is another person's").Got(card.NationalID).Want(id)
+			return nil, problem.New(problem.Forbidden, "card-other-person", "this card is another person's").
+				Got(card.NationalID).
+				Want(id)
 		}
 	}
 	a, err := s.ECPS.StartActivation(ctx(c), id, in.By)
@@ -147,7 +149,11 @@ func (s *Console) stream(c echo.Context) error {
 }
 
 func filter(c echo.Context) outbox.Filter {
-	return outbox.Filter{NationalID: c.QueryParam("national_id"), Channel: outbox.Channel(c.QueryParam("channel")), After: c.QueryParam("after")}
+	return outbox.Filter{
+		NationalID: c.QueryParam("national_id"),
+		Channel:    outbox.Channel(c.QueryParam("channel")),
+		After:      c.QueryParam("after"),
+	}
 }
 
 func (s *Console) listOutbox(c echo.Context) (any, error) {
@@ -168,7 +174,8 @@ func (s *Console) waitOutbox(c echo.Context) (any, error) {
 	defer stop()
 	m, err := s.Outbox.Wait(waiting, filter(c))
 	if err == nil && m == nil {
-		err = problem.New(problem.NotFound, "message-not-seen", "no such message came in time").Got("nothing within " + timeout.String()).
+		err = problem.New(problem.NotFound, "message-not-seen", "no such message came in time").
+			Got("nothing within " + timeout.String()).
 			Want("a message behind ?after, if given, to this person on this channel").
 			Do("GET /api/v1/outbox and `pscemu outbox list` show what came; timeout makes it wait longer, a minute at most")
 	}

@@ -110,17 +110,35 @@ type activityForm struct {
 type detail struct{ Name, Label, Value string }
 
 // chosen are the fields of an activity that the form shows as selects.
-var chosen = []string{"codeModeExercice", "codeSecteurDactivite", "codeSectionPharmacien", "codeRole", "codeGenreActivite"}
+var chosen = []string{
+	"codeModeExercice",
+	"codeSecteurDactivite",
+	"codeSectionPharmacien",
+	"codeRole",
+	"codeGenreActivite",
+}
 
 func exerciseForms(i *identities.Identity) (out []exerciseForm) {
 	for n, e := range i.Exercises {
-		f := exerciseForm{Exercise: e, At: fmt.Sprintf("e%d", n), Label: nomenclature.ProfessionLabel(e.Profession), Civilities: choices("R11", among(identities.CivilitiesOf(e.Profession))), Types: choices("R04", among(identities.KnowHowTypesOf(e.Profession)))}
+		f := exerciseForm{
+			Exercise:   e,
+			At:         fmt.Sprintf("e%d", n),
+			Label:      nomenclature.ProfessionLabel(e.Profession),
+			Civilities: choices("R11", among(identities.CivilitiesOf(e.Profession))),
+			Types:      choices("R04", among(identities.KnowHowTypesOf(e.Profession))),
+		}
 		for _, c := range identities.KnowHowCodes(e.Profession, e.KnowHowType) {
 			f.How = append(f.How, choice{c.Code, c.Label})
 		}
 		for m, a := range e.Activities {
 			fit := identities.SectorsOf(e.Profession, a.Mode)
-			p := activityForm{Activity: a, At: fmt.Sprintf("%s.a%d", f.At, m), Of: f.At, Usual: choices("R02", among(fit)), Others: choices("R02", func(code string) bool { return !slices.Contains(fit, code) })}
+			p := activityForm{
+				Activity: a,
+				At:       fmt.Sprintf("%s.a%d", f.At, m),
+				Of:       f.At,
+				Usual:    choices("R02", among(fit)),
+				Others:   choices("R02", func(code string) bool { return !slices.Contains(fit, code) }),
+			}
 			for k, s := range identities.Structures(a.Sector) {
 				p.Structures = append(p.Structures, choice{strconv.Itoa(k), s.CorporateName})
 			}
@@ -163,13 +181,33 @@ func (s *Console) editPage(c echo.Context, i *identities.Identity, refusal error
 	for _, p := range identities.Personas() {
 		examples = append(examples, choice{p.NationalID, p.Name() + " — " + p.Notes})
 	}
-	data := map[string]any{"Title": "Nouvelle identité", "Path": "/identities/new", "Person": i, "Tags": strings.Join(i.Tags, " "), "Base": string(base), "Claims": string(claims), "Professions": professions, "Examples": examples,
-		"Exercises": exerciseForms(i), "Modes": choices("R23", nil), "Sections": choices("R06", nil), "Civilities": choices("R81", nil), "Categories": choices("R09", nil), "Kinds": choices("R22", nil),
-		"Functions": choices("R21", nil), "Roles": choices("R85", nil), "Actions": identities.Actions}
-	if id := param(c, "id"); id != "" {
-		data["Title"], data["Path"], data["There"] = "Modifier "+i.Name(), "/identities/"+url.PathEscape(id)+"/edit", true
+	data := map[string]any{
+		"Title":       "Nouvelle identité",
+		"Path":        "/identities/new",
+		"Person":      i,
+		"Tags":        strings.Join(i.Tags, " "),
+		"Base":        string(base),
+		"Claims":      string(claims),
+		"Professions": professions,
+		"Examples":    examples,
+		"Exercises": exerciseForms(
+			i,
+		),
+		"Modes":      choices("R23", nil),
+		"Sections":   choices("R06", nil),
+		"Civilities": choices("R81", nil),
+		"Categories": choices("R09", nil),
+		"Kinds":      choices("R22", nil),
+		"Functions":  choices("R21", nil),
+		"Roles":      choices("R85", nil),
+		"Actions":    identities.Actions,
 	}
-	return s.formPage(c, "console_edit", data, refusal)
+	if id := param(c, "id"); id != "" {
+		data["Title"], data["Path"], data["There"] = "Modifier "+i.Name(), "/identities/"+url.PathEscape(
+			id,
+		)+"/edit", true
+	}
+	return s.formPage(c, "console/edit", data, refusal)
 }
 
 // savePerson keeps the person, changes the form, or shows what a service would
@@ -207,7 +245,13 @@ func (s *Console) reshape(i *identities.Identity, action, profession string) err
 		return nil
 	}
 	var n, m int
-	if got, _ := fmt.Sscanf(at, "e%d.a%d", &n, &m); got == 0 || n >= len(i.Exercises) || got == 2 && m >= len(i.Exercises[n].Activities) || n < 0 || m < 0 {
+	if got, _ := fmt.Sscanf(
+		at,
+		"e%d.a%d",
+		&n,
+		&m,
+	); got == 0 || n >= len(i.Exercises) || got == 2 && m >= len(i.Exercises[n].Activities) || n < 0 ||
+		m < 0 {
 		return problem.New(problem.Invalid, "form-broken", "the form cannot be read").Got(action).Do("open it again")
 	}
 	e := &i.Exercises[n]
@@ -255,14 +299,28 @@ func (s *Console) preview(c echo.Context, i *identities.Identity) error {
 func submitted(c echo.Context) (*identities.Identity, error) {
 	i := &identities.Identity{}
 	if err := json.Unmarshal([]byte(c.FormValue("base")), i); err != nil {
-		return i, problem.New(problem.Invalid, "form-broken", "the form cannot be read").Got(err.Error()).Do("open it again")
+		return i, problem.New(problem.Invalid, "form-broken", "the form cannot be read").
+			Got(err.Error()).
+			Do("open it again")
 	}
 	form, err := c.FormParams()
 	if err != nil {
 		return i, err
 	}
 	value := func(name string) string { return strings.TrimSpace(form.Get(name)) }
-	i.NationalID, i.Civility, i.FamilyName, i.GivenName, i.Email, i.Mobile = value("national_id"), value("civility"), value("family_name"), value("given_name"), value("email"), value("mobile")
+	i.NationalID, i.Civility, i.FamilyName, i.GivenName, i.Email, i.Mobile = value(
+		"national_id",
+	), value(
+		"civility",
+	), value(
+		"family_name",
+	), value(
+		"given_name",
+	), value(
+		"email",
+	), value(
+		"mobile",
+	)
 	i.Notes, i.Tags, i.AllowInvalid = value("notes"), strings.Fields(value("tags")), value("allow_invalid")
 	for n := range i.Exercises {
 		if err := overlay(form, fmt.Sprintf("e%d.", n), &i.Exercises[n]); err != nil {

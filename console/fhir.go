@@ -37,7 +37,11 @@ func (s *Console) fhirPeople(c echo.Context, wanted string) ([]identities.Identi
 
 func (s *Console) fhirPractitioner(c echo.Context) error {
 	if c.QueryParam("identifier") == "" {
-		return s.fhirRefused(c, "the search names nobody", "identifier=<RPPS or national id>, or identifier=system|value")
+		return s.fhirRefused(
+			c,
+			"the search names nobody",
+			"identifier=<RPPS or national id>, or identifier=system|value",
+		)
 	}
 	people, err := s.fhirPeople(c, c.QueryParam("identifier"))
 	if err != nil {
@@ -56,7 +60,11 @@ func (s *Console) fhirRoles(c echo.Context) error {
 		wanted = c.QueryParam("practitioner.identifier")
 	}
 	if wanted == "" {
-		return s.fhirRefused(c, "the search names nobody", "practitioner=<id> or practitioner.identifier=<RPPS or national id>")
+		return s.fhirRefused(
+			c,
+			"the search names nobody",
+			"practitioner=<id> or practitioner.identifier=<RPPS or national id>",
+		)
 	}
 	people, err := s.fhirPeople(c, wanted)
 	if err != nil {
@@ -90,7 +98,10 @@ func (s *Console) fhirRefused(c echo.Context, reason, want string) error {
 
 // outcome is FHIR's way to say what went wrong.
 func outcome(code, text string) map[string]any {
-	return map[string]any{"resourceType": "OperationOutcome", "issue": []any{map[string]any{"severity": "error", "code": code, "diagnostics": text}}}
+	return map[string]any{
+		"resourceType": "OperationOutcome",
+		"issue":        []any{map[string]any{"severity": "error", "code": code, "diagnostics": text}},
+	}
 }
 
 func fhirJSON(c echo.Context, status int, v any) error {

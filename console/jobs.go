@@ -183,7 +183,12 @@ func (s *Console) jobRoutes() []route {
 	return []route{
 		{"GET", "/jobs", "The long commands under way and the last ones that ended, oldest first", s.listJobs},
 		{"GET", "/jobs/:id", "One of them: state, done, total, and its result or problem", s.getJob},
-		{"DELETE", "/jobs/:id", "Cancel it: an import or a scenario is undone, a bulk action stops where it is", s.cancelJob},
+		{
+			"DELETE",
+			"/jobs/:id",
+			"Cancel it: an import or a scenario is undone, a bulk action stops where it is",
+			s.cancelJob,
+		},
 	}
 }
 
@@ -228,7 +233,7 @@ func (s *Console) jobPage(c echo.Context) error {
 	if said, ok := now.Result.(bulkResult); ok && now.Back != "" {
 		data["Back"] = now.Back + "&done=" + url.QueryEscape(said.String())
 	}
-	return s.page(c, http.StatusOK, "console_job", data)
+	return s.page(c, http.StatusOK, "console/job", data)
 }
 
 func (s *Console) cancelJobPage(c echo.Context) error {

@@ -28,7 +28,12 @@ func (s *Console) journalRoutes() []route {
 			"The latest logins, newest first; ?client&identity&event&code filter, ?limit&after pages " +
 				"(after=SEQ leaves out what has no event behind that one)", s.listLogins},
 		{"POST", "/logins", "Do the user's part: {authorize_url, identity, means, pin}", s.perform},
-		{"GET", "/logins/wait", "Wait for ?event= (and &code, of a refusal) of ?client=, ?identity= or ?login= within ?timeout=10s; &after=SEQ leaves out what was there before", s.waitLogin},
+		{
+			"GET",
+			"/logins/wait",
+			"Wait for ?event= (and &code, of a refusal) of ?client=, ?identity= or ?login= within ?timeout=10s; &after=SEQ leaves out what was there before",
+			s.waitLogin,
+		},
 		{"GET", "/logins/last", "The number of the latest event: {seq}, for &after", func(echo.Context) (any, error) {
 			seq, _ := s.Journal.Last()
 			return map[string]int64{"seq": seq}, nil
@@ -42,14 +47,54 @@ func (s *Console) journalRoutes() []route {
 			data, err := json.MarshalIndent(l.HAR(s.Version), "", " ")
 			return file{"login-" + l.ID + ".har", "application/json", data}, err
 		}},
-		{"POST", "/verify", "Assert: {login or client or identity, after, timeout, expect: [pkce, nonce, userinfo=1, no-refusal …]}; waits until it holds", s.verify},
-		{"GET", "/verify/expectations", "What can be expected of a login", func(echo.Context) (any, error) { return items{journal.Expectations, ""}, nil }},
-		{"GET", "/why", "Every refusal code, what it means and what to do", func(echo.Context) (any, error) { return items{problem.Catalogue(), ""}, nil }},
-		{"GET", "/why/:code", "One code; ?login= adds what came", func(c echo.Context) (any, error) { return s.explain(param(c, "code"), c.QueryParam("login")) }},
-		{"GET", "/faults", "The faults in force, with how often each has struck", func(echo.Context) (any, error) { return items{s.Faults.List(), ""}, nil }},
-		{"PUT", "/faults", "Order faults instead of those in force: {items: [{kind, endpoint, client_id, identity, times, delay, status}]}", s.putFaults},
-		{"DELETE", "/faults", "Take all faults away", func(echo.Context) (any, error) { return nil, s.Faults.Replace(nil) }},
-		{"GET", "/faults/kinds", "What can go wrong, and what a client must then do", func(echo.Context) (any, error) { return items{faults.Kinds, ""}, nil }},
+		{
+			"POST",
+			"/verify",
+			"Assert: {login or client or identity, after, timeout, expect: [pkce, nonce, userinfo=1, no-refusal …]}; waits until it holds",
+			s.verify,
+		},
+		{
+			"GET",
+			"/verify/expectations",
+			"What can be expected of a login",
+			func(echo.Context) (any, error) { return items{journal.Expectations, ""}, nil },
+		},
+		{
+			"GET",
+			"/why",
+			"Every refusal code, what it means and what to do",
+			func(echo.Context) (any, error) { return items{problem.Catalogue(), ""}, nil },
+		},
+		{
+			"GET",
+			"/why/:code",
+			"One code; ?login= adds what came",
+			func(c echo.Context) (any, error) { return s.explain(param(c, "code"), c.QueryParam("login")) },
+		},
+		{
+			"GET",
+			"/faults",
+			"The faults in force, with how often each has struck",
+			func(echo.Context) (any, error) { return items{s.Faults.List(), ""}, nil },
+		},
+		{
+			"PUT",
+			"/faults",
+			"Order faults instead of those in force: {items: [{kind, endpoint, client_id, identity, times, delay, status}]}",
+			s.putFaults,
+		},
+		{
+			"DELETE",
+			"/faults",
+			"Take all faults away",
+			func(echo.Context) (any, error) { return nil, s.Faults.Replace(nil) },
+		},
+		{
+			"GET",
+			"/faults/kinds",
+			"What can go wrong, and what a client must then do",
+			func(echo.Context) (any, error) { return items{faults.Kinds, ""}, nil },
+		},
 	}
 }
 
@@ -111,14 +156,17 @@ func (s *Console) waitLogin(c echo.Context) (any, error) {
 	if l := s.Journal.Wait(waiting, q); l != nil {
 		return l, nil
 	}
-	return nil, problem.New(problem.NotFound, "event-not-seen", "no such event came in time").Got("event " + c.QueryParam("event") + " within " + timeout.String())
+	return nil, problem.New(problem.NotFound, "event-not-seen", "no such event came in time").
+		Got("event " + c.QueryParam("event") + " within " + timeout.String())
 }
 
 func (s *Console) login(c echo.Context) (*journal.Login, error) {
 	if l := s.Journal.Get(param(c, "id")); l != nil {
 		return l, nil
 	}
-	return nil, problem.New(problem.NotFound, "login-not-kept", "the journal holds no such login (any more)").Got(param(c, "id")).Do("GET /api/v1/logins lists them; journal-logins and journal-size bound it")
+	return nil, problem.New(problem.NotFound, "login-not-kept", "the journal holds no such login (any more)").
+		Got(param(c, "id")).
+		Do("GET /api/v1/logins lists them; journal-logins and journal-size bound it")
 }
 
 func (s *Console) getLogin(c echo.Context) (any, error) { return s.login(c) }
@@ -149,7 +197,9 @@ func (s *Console) verify(c echo.Context) (any, error) {
 	if d, err := time.ParseDuration(in.Timeout); err == nil && d >= 0 && d <= time.Minute {
 		patience = d
 	} else if in.Timeout != "" {
-		return nil, problem.New(problem.Invalid, "timeout-invalid", "this is no time to wait").Got(in.Timeout).Want("a duration up to 1m, such as 5s")
+		return nil, problem.New(problem.Invalid, "timeout-invalid", "this is no time to wait").
+			Got(in.Timeout).
+			Want("a duration up to 1m, such as 5s")
 	}
 	if err := provider.Hold(c); err != nil {
 		return nil, err
@@ -174,7 +224,9 @@ func (s *Console) verify(c echo.Context) (any, error) {
 		case <-changed:
 		case <-waiting.Done():
 			if l == nil {
-				return nil, problem.New(problem.NotFound, "login-not-seen", "no such login was seen").Got(fmt.Sprintf("login %q client %q identity %q", in.Login, in.Client, in.Identity)).Do("GET /api/v1/logins lists what was seen")
+				return nil, problem.New(problem.NotFound, "login-not-seen", "no such login was seen").
+					Got(fmt.Sprintf("login %q client %q identity %q", in.Login, in.Client, in.Identity)).
+					Do("GET /api/v1/logins lists what was seen")
 			}
 			return out, nil
 		}
@@ -206,7 +258,9 @@ func faultsAllowed(settings *config.Live) error {
 	if settings.Policies(nil, nil).DoorFaults {
 		return nil
 	}
-	return problem.New(problem.Forbidden, "door-closed", "this test door is closed").Got("--strict or door-faults=false").Do("open it: PATCH /api/v1/doors, or restart without --strict")
+	return problem.New(problem.Forbidden, "door-closed", "this test door is closed").
+		Got("--strict or door-faults=false").
+		Do("open it: PATCH /api/v1/doors, or restart without --strict")
 }
 
 func (s *Console) loginsPage(c echo.Context) error {
@@ -217,7 +271,7 @@ func (s *Console) loginsPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_logins", map[string]any{"Title": "Connexions", "Logins": rows,
+	return s.page(c, http.StatusOK, "console/logins", map[string]any{"Title": "Connexions", "Logins": rows,
 		"Part": part, "Query": q})
 }
 
@@ -271,7 +325,14 @@ func (s *Console) loginPage(c echo.Context) error {
 	}
 	var steps []step
 	for i, a := range l.Arrows() {
-		st := step{Arrow: a, Number: i + 1, Y: rowStart + i*rowHeight, X1: laneStart + a.From*laneWidth, X2: laneStart + a.To*laneWidth, Advice: a.Event.Advice()}
+		st := step{
+			Arrow:  a,
+			Number: i + 1,
+			Y:      rowStart + i*rowHeight,
+			X1:     laneStart + a.From*laneWidth,
+			X2:     laneStart + a.To*laneWidth,
+			Advice: a.Event.Advice(),
+		}
 		if x := a.Event.Exchange; x != nil && x.Status != 0 {
 			v := x.View()
 			st.View, st.Curl = &v, x.Curl()
@@ -291,5 +352,17 @@ func (s *Console) loginPage(c echo.Context) error {
 			X    int
 		}{name, laneStart + i*laneWidth})
 	}
-	return s.page(c, http.StatusOK, "console_login", map[string]any{"Title": "Connexion " + l.ID, "Login": l, "Steps": steps, "Lanes": lanes, "Width": laneWidth * len(lanes), "Height": rowStart + len(steps)*rowHeight})
+	return s.page(
+		c,
+		http.StatusOK,
+		"console/login",
+		map[string]any{
+			"Title":  "Connexion " + l.ID,
+			"Login":  l,
+			"Steps":  steps,
+			"Lanes":  lanes,
+			"Width":  laneWidth * len(lanes),
+			"Height": rowStart + len(steps)*rowHeight,
+		},
+	)
 }

@@ -44,8 +44,12 @@ func (s *Console) openByLink(c echo.Context) error {
 	case s.entered(c) || !s.Link:
 		return web.Redirect(c, http.StatusSeeOther, "/"+to)
 	case secret != "":
-		return s.gate(c, http.StatusForbidden, problem.New(problem.Forbidden, "console-link-used", "Ce lien a déjà servi, ou il est d'un autre démarrage").
-			Do("prenez open_url de DATA/ready.json, où le lien suivant se trouve, ou collez le jeton de l'API"))
+		return s.gate(
+			c,
+			http.StatusForbidden,
+			problem.New(problem.Forbidden, "console-link-used", "Ce lien a déjà servi, ou il est d'un autre démarrage").
+				Do("prenez open_url de DATA/ready.json, où le lien suivant se trouve, ou collez le jeton de l'API"),
+		)
 	}
 	return s.gate(c, http.StatusOK, nil)
 }
@@ -59,11 +63,20 @@ func (s *Console) openByToken(c echo.Context) error {
 	case wait > 0:
 		seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
 		c.Response().Header().Set("Retry-After", seconds)
-		return s.gate(c, http.StatusTooManyRequests, problem.New(problem.TooMany, "console-token-tries", "Trop de jetons faux").
-			Want("au plus un toutes les 6 secondes").Do("attendez "+seconds+" s, ou ouvrez le lien de DATA/ready.json"))
+		return s.gate(
+			c,
+			http.StatusTooManyRequests,
+			problem.New(problem.TooMany, "console-token-tries", "Trop de jetons faux").
+				Want("au plus un toutes les 6 secondes").
+				Do("attendez "+seconds+" s, ou ouvrez le lien de DATA/ready.json"),
+		)
 	case !ok:
-		return s.gate(c, http.StatusForbidden, problem.New(problem.Forbidden, "console-token-wrong", "Ce n'est pas le jeton de cet émulateur").
-			Want("api_token de DATA/ready.json"))
+		return s.gate(
+			c,
+			http.StatusForbidden,
+			problem.New(problem.Forbidden, "console-token-wrong", "Ce n'est pas le jeton de cet émulateur").
+				Want("api_token de DATA/ready.json"),
+		)
 	}
 	s.letIn(c, s.visitorOf(c))
 	return web.Redirect(c, http.StatusSeeOther, "/"+onward(c))
@@ -89,11 +102,17 @@ func (s *Console) gate(c echo.Context, status int, refusal *problem.Error) error
 	if r.URL.Path == "/open" {
 		to = onward(c)
 	}
-	data := map[string]any{"Title": "Ouvrir la console", "Bare": true, "To": to, "Elsewhere": originOf(r) == fromForeign, "Strict": s.Settings.Strict()}
+	data := map[string]any{
+		"Title":     "Ouvrir la console",
+		"Bare":      true,
+		"To":        to,
+		"Elsewhere": originOf(r) == fromForeign,
+		"Strict":    s.Settings.Strict(),
+	}
 	if refusal != nil {
 		data["Problem"] = explained(c, refusal)
 	}
-	return s.page(c, status, "console_open", data)
+	return s.page(c, status, "console/open", data)
 }
 
 // onward is where the page before the console was to lead.
@@ -109,7 +128,8 @@ func onward(c echo.Context) string {
 // for whatever is none.
 func ownPath(to string) string {
 	u, err := url.Parse(to)
-	if err != nil || u.IsAbs() || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") {
+	if err != nil || u.IsAbs() || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(to, "/") ||
+		strings.HasPrefix(to, "//") {
 		return ""
 	}
 	for _, r := range to {

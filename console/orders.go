@@ -20,26 +20,80 @@ func (s *Console) orderRoutes() []route {
 	}
 	return []route{
 		{"GET", "/orders/forms", "The order desk's forms, as data; ?actor= those it sees", s.orderForms},
-		{"GET", "/orders/actors", "Who orders, with the forms and services open to them", func(echo.Context) (any, error) { return items{orders.Actors(), ""}, nil }},
-		{"GET", "/orders/services", "The online services TOPS and TOM", func(echo.Context) (any, error) { return items{orders.Services(), ""}, nil }},
+		{
+			"GET",
+			"/orders/actors",
+			"Who orders, with the forms and services open to them",
+			func(echo.Context) (any, error) { return items{orders.Actors(), ""}, nil },
+		},
+		{
+			"GET",
+			"/orders/services",
+			"The online services TOPS and TOM",
+			func(echo.Context) (any, error) { return items{orders.Services(), ""}, nil },
+		},
 		{"POST", "/orders/services/:name/enter", "Whether a card opens an online service: {card}", s.enterService},
 		{"GET", "/orders/fleet", "The cards of the structures that ?by= acts for; ?limit&after pages", s.fleet},
 		{"POST", "/orders/fleet/take-back", "Take a leaving holder's card back: {by, card}", s.takeBack},
-		{"POST", "/orders/registrations", "Inscription at the order, which gives a CPS without asking: {identity}", s.registerAtOrder},
-		{"GET", "/orders/structures/:id", "What the desk knows of a structure, by SIRET or FINESS", func(c echo.Context) (any, error) { return s.Orders.StructureNamed(ctx(c), param(c, "id")) }},
-		{"GET", "/orders/certificates",
-			"The software certificates of the structures that ?by= administers; ?limit&after pages", s.orderedCertificates},
-		{"POST", "/orders/certificates", "As a technical administrator: {by, structure, profile, service, key or csr}", s.orderCertificate},
+		{
+			"POST",
+			"/orders/registrations",
+			"Inscription at the order, which gives a CPS without asking: {identity}",
+			s.registerAtOrder,
+		},
+		{
+			"GET",
+			"/orders/structures/:id",
+			"What the desk knows of a structure, by SIRET or FINESS",
+			func(c echo.Context) (any, error) { return s.Orders.StructureNamed(ctx(c), param(c, "id")) },
+		},
+		{
+			"GET",
+			"/orders/certificates",
+			"The software certificates of the structures that ?by= administers; ?limit&after pages",
+			s.orderedCertificates,
+		},
+		{
+			"POST",
+			"/orders/certificates",
+			"As a technical administrator: {by, structure, profile, service, key or csr}",
+			s.orderCertificate,
+		},
 		{"POST", "/orders/certificates/:serial/revoke", "As a technical administrator: revoke, {by}", s.revokeOrdered},
 		{"GET", "/orders", "The orders, newest first; ?limit&after pages", s.listOrders},
 		{"POST", "/orders", "Begin an order: {form, actor, channel, by, fields}", s.beginOrder},
-		{"GET", "/orders/:id", "One order with its history", step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Get(ctx(c), id) })},
+		{
+			"GET",
+			"/orders/:id",
+			"One order with its history",
+			step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Get(ctx(c), id) }),
+		},
 		{"PUT", "/orders/:id", "Fill in fields of a draft or an incomplete order: {fields}", s.completeOrder},
-		{"POST", "/orders/:id/submit", "Submit it: the rules are judged", step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Submit(ctx(c), id) })},
-		{"POST", "/orders/:id/cancel", "Take it back", step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Cancel(ctx(c), id) })},
-		{"POST", "/orders/:id/validate", "As the ANS: accept it", step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Validate(ctx(c), id) })},
+		{
+			"POST",
+			"/orders/:id/submit",
+			"Submit it: the rules are judged",
+			step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Submit(ctx(c), id) }),
+		},
+		{
+			"POST",
+			"/orders/:id/cancel",
+			"Take it back",
+			step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Cancel(ctx(c), id) }),
+		},
+		{
+			"POST",
+			"/orders/:id/validate",
+			"As the ANS: accept it",
+			step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Validate(ctx(c), id) }),
+		},
 		{"POST", "/orders/:id/reject", "As the ANS: refuse it, {reason}", s.rejectOrder},
-		{"POST", "/orders/:id/deliver", "What was sent arrives", step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Deliver(ctx(c), id) })},
+		{
+			"POST",
+			"/orders/:id/deliver",
+			"What was sent arrives",
+			step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Deliver(ctx(c), id) }),
+		},
 	}
 }
 
@@ -74,7 +128,10 @@ func (s *Console) beginOrder(c echo.Context) (any, error) {
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	return s.Orders.Begin(ctx(c), orders.Order{Form: in.Form, Actor: in.Actor, Channel: in.Channel, By: in.By, Fields: in.Fields})
+	return s.Orders.Begin(
+		ctx(c),
+		orders.Order{Form: in.Form, Actor: in.Actor, Channel: in.Channel, By: in.By, Fields: in.Fields},
+	)
 }
 
 func (s *Console) completeOrder(c echo.Context) (any, error) {
@@ -152,7 +209,7 @@ func (s *Console) ordersPage(c echo.Context) error {
 		}
 		data["Actor"], data["Forms"] = actor, orders.Forms(actor)
 	}
-	return s.page(c, http.StatusOK, "console_orders", data)
+	return s.page(c, http.StatusOK, "desk/orders", data)
 }
 
 func (s *Console) orderForm(c echo.Context) error { return s.showOrderForm(c, nil) }
@@ -166,8 +223,15 @@ func (s *Console) showOrderForm(c echo.Context, refusal error) error {
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Title": form.No + " — " + form.Name, "Form": form, "Actor": c.FormValue("actor"), "By": c.FormValue("by"), "Values": values, "Channels": []string{orders.Paper, orders.Simplified}}
-	return s.formPage(c, "console_order_form", data, refusal)
+	data := map[string]any{
+		"Title":    form.No + " — " + form.Name,
+		"Form":     form,
+		"Actor":    c.FormValue("actor"),
+		"By":       c.FormValue("by"),
+		"Values":   values,
+		"Channels": []string{orders.Paper, orders.Simplified},
+	}
+	return s.formPage(c, "desk/order_form", data, refusal)
 }
 
 // fillOrder reads the form's fields.
@@ -180,7 +244,17 @@ func (s *Console) fillOrder(c echo.Context) error {
 	for _, f := range form.Fields {
 		fields[f.Name] = c.FormValue("field." + f.Name)
 	}
-	return s.placeOrder(c, orders.Order{Form: form.No, Actor: c.FormValue("actor"), Channel: c.FormValue("channel"), By: c.FormValue("by"), Fields: fields}, s.showOrderForm)
+	return s.placeOrder(
+		c,
+		orders.Order{
+			Form:    form.No,
+			Actor:   c.FormValue("actor"),
+			Channel: c.FormValue("channel"),
+			By:      c.FormValue("by"),
+			Fields:  fields,
+		},
+		s.showOrderForm,
+	)
 }
 
 // placeOrder begins an order and submits it; a refusal goes back to the page.
@@ -201,7 +275,7 @@ func (s *Console) orderPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_order", map[string]any{"Title": "Commande " + o.ID, "Order": o, "Form": form})
+	return s.page(c, http.StatusOK, "desk/order", map[string]any{"Title": "Commande " + o.ID, "Order": o, "Form": form})
 }
 
 func (s *Console) orderAction(c echo.Context) error {

@@ -68,7 +68,18 @@ func (s *Console) pages(e *echo.Echo) {
 }
 
 func (s *Console) home(c echo.Context) error {
-	return s.page(c, http.StatusOK, "console_home", map[string]any{"Title": "Console", "Doors": s.Provider.Doors(), "Settings": s.Settings.Table(), "Keys": s.OIDC.Keys(), "Version": s.Version})
+	return s.page(
+		c,
+		http.StatusOK,
+		"console/home",
+		map[string]any{
+			"Title":    "Console",
+			"Doors":    s.Provider.Doors(),
+			"Settings": s.Settings.Table(),
+			"Keys":     s.OIDC.Keys(),
+			"Version":  s.Version,
+		},
+	)
 }
 
 func (s *Console) identitiesPage(c echo.Context) error {
@@ -91,7 +102,7 @@ func (s *Console) identitiesPage(c echo.Context) error {
 	for _, code := range identities.Professions() {
 		professions = append(professions, choice{code, nomenclature.ProfessionLabel(code)})
 	}
-	return s.page(c, http.StatusOK, "console_identities", map[string]any{"Title": "Identités", "People": rows,
+	return s.page(c, http.StatusOK, "console/identities", map[string]any{"Title": "Identités", "People": rows,
 		"Query": q, "Part": part, "Deleted": c.QueryParam("deleted"), "Gone": gone, "MoreGone": more != "",
 		"Done": c.QueryParam("done"), "Professions": professions, "Actions": identities.Actions})
 }
@@ -109,7 +120,19 @@ func (s *Console) identityPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_identity", map[string]any{"Title": i.Name(), "Person": s.person(ctx(c), i), "Claims": string(claims), "Cards": all, "CardTypes": cards.Types, "CardType": cards.TypeFor(i)})
+	return s.page(
+		c,
+		http.StatusOK,
+		"console/identity",
+		map[string]any{
+			"Title":     i.Name(),
+			"Person":    s.person(ctx(c), i),
+			"Claims":    string(claims),
+			"Cards":     all,
+			"CardTypes": cards.Types,
+			"CardType":  cards.TypeFor(i),
+		},
+	)
 }
 
 // somebodysCards are some of a person's cards, and whether there are others, which
@@ -136,7 +159,7 @@ func (s *Console) cardsPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_cards", map[string]any{"Title": "Cartes", "Cards": list, "Part": part,
+	return s.page(c, http.StatusOK, "console/cards", map[string]any{"Title": "Cartes", "Cards": list, "Part": part,
 		"Kits": cards.Kits()})
 }
 
@@ -154,12 +177,17 @@ func (s *Console) cardPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Title": card.Type + " " + card.Serial, "Card": card, "Type": kind, "Inserted": inside != nil && inside.Serial == card.Serial,
-		"Activities": []string{}}
+	data := map[string]any{
+		"Title":      card.Type + " " + card.Serial,
+		"Card":       card,
+		"Type":       kind,
+		"Inserted":   inside != nil && inside.Serial == card.Serial,
+		"Activities": []string{},
+	}
 	if person, err := s.People.Get(ctx(c), card.NationalID); err == nil {
 		data["Profession"], data["Activities"] = nomenclature.ProfessionLabel(person.Profession()), onCard(person)
 	}
-	return s.page(c, http.StatusOK, "console_card", data)
+	return s.page(c, http.StatusOK, "console/card", data)
 }
 
 // maxOnCard is how many activities a card holds.
@@ -169,7 +197,15 @@ func onCard(i *identities.Identity) (out []string) {
 	for _, e := range i.Exercises {
 		for _, a := range e.Activities {
 			if len(out) < maxOnCard {
-				out = append(out, nomenclature.ProfessionLabel(e.Profession)+" — "+a.CorporateName+" — "+nomenclature.Label("R02", a.Sector))
+				out = append(
+					out,
+					nomenclature.ProfessionLabel(
+						e.Profession,
+					)+" — "+a.CorporateName+" — "+nomenclature.Label(
+						"R02",
+						a.Sector,
+					),
+				)
 			}
 		}
 	}
@@ -209,7 +245,7 @@ func (s *Console) clientsPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_clients", map[string]any{"Title": "Clients", "Clients": list,
+	return s.page(c, http.StatusOK, "console/clients", map[string]any{"Title": "Clients", "Clients": list,
 		"Part": part})
 }
 
@@ -242,7 +278,7 @@ func (s *Console) reader(c echo.Context, refusal error) error {
 	if refusal != nil {
 		data["Problem"] = problem.From(refusal)
 	}
-	return s.page(c, http.StatusOK, "reader", data)
+	return s.page(c, http.StatusOK, "console/reader", data)
 }
 
 func (s *Console) readerAnswer(c echo.Context) error {
@@ -268,7 +304,7 @@ func (s *Console) deliveriesPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_deliveries", map[string]any{"Title": "Envois", "Deliveries": list,
+	return s.page(c, http.StatusOK, "console/deliveries", map[string]any{"Title": "Envois", "Deliveries": list,
 		"Part": part, "Client": client})
 }
 
@@ -277,5 +313,5 @@ func (s *Console) fidelityPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_fidelity", map[string]any{"Title": "Fidélité", "Rows": rows})
+	return s.page(c, http.StatusOK, "console/fidelity", map[string]any{"Title": "Fidélité", "Rows": rows})
 }

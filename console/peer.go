@@ -11,7 +11,11 @@ type peerKey struct{}
 // ConnContext lets requests tell whose program is at the other end of their
 // connection. It is for http.Server.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, peerKey{}, sync.OnceValue(func() string { return userOf(conn.RemoteAddr(), conn.LocalAddr()) }))
+	return context.WithValue(
+		ctx,
+		peerKey{},
+		sync.OnceValue(func() string { return userOf(conn.RemoteAddr(), conn.LocalAddr()) }),
+	)
 }
 
 // peer is the machine's user at the other end, "" where the system does not

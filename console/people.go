@@ -263,15 +263,23 @@ func (s *Console) exportPeople(c echo.Context) error {
 		for _, f := range identities.Formats {
 			names = append(names, f.Name)
 		}
-		return problem.New(problem.Invalid, "format-unknown", "no such format").Got(name).Want(strings.Join(names, ", "))
+		return problem.New(problem.Invalid, "format-unknown", "no such format").
+			Got(name).
+			Want(strings.Join(names, ", "))
 	}
 	return s.export(c, q, format.File, format.MediaType, format.Write)
 }
 
 func (s *Console) exportFHIR(c echo.Context, q identities.Query) error {
-	return s.export(c, q, "identites.fhir.json", "application/fhir+json", func(w io.Writer, each identities.Each) error {
-		return fhir.Write(w, s.fhirBase(), each)
-	})
+	return s.export(
+		c,
+		q,
+		"identites.fhir.json",
+		"application/fhir+json",
+		func(w io.Writer, each identities.Each) error {
+			return fhir.Write(w, s.fhirBase(), each)
+		},
+	)
 }
 
 func (s *Console) export(c echo.Context, q identities.Query, name, kind string,
@@ -321,7 +329,9 @@ func (s *Console) codeTables(echo.Context) (any, error) {
 func (s *Console) codes(c echo.Context) (any, error) {
 	t, there := nomenclature.Lookup(param(c, "table"))
 	if !there {
-		p := problem.New(problem.NotFound, "table-unknown", "no such code table").Got(param(c, "table")).Want("one that GET /api/v1/codes lists, such as G15 or R02")
+		p := problem.New(problem.NotFound, "table-unknown", "no such code table").
+			Got(param(c, "table")).
+			Want("one that GET /api/v1/codes lists, such as G15 or R02")
 		if near := problem.Nearest(param(c, "table"), nomenclature.Tables()); near != "" {
 			p.Want(near)
 		}

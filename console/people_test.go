@@ -43,7 +43,10 @@ func TestAnAnswerThatFailsHalfWayIsBrokenOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer early.Body.Close()
-	if body, err := io.ReadAll(early.Body); err != nil || early.StatusCode != http.StatusInternalServerError || strings.Contains(string(body), "xxx") {
+	if body, err := io.ReadAll(
+		early.Body,
+	); err != nil || early.StatusCode != http.StatusInternalServerError ||
+		strings.Contains(string(body), "xxx") {
 		t.Errorf("the early failure: %v %s %s", err, early.Status, body)
 	}
 }

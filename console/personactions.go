@@ -98,9 +98,13 @@ func (s *Console) bulk(c echo.Context) error {
 			return err
 		}
 		if more {
-			j, err := s.startJob("bulk", "/identities?"+search.Encode(), func(ctx context.Context, j *job) (any, error) {
-				return s.bulkFound(ctx, q, do, j)
-			})
+			j, err := s.startJob(
+				"bulk",
+				"/identities?"+search.Encode(),
+				func(ctx context.Context, j *job) (any, error) {
+					return s.bulkFound(ctx, q, do, j)
+				},
+			)
 			if err != nil {
 				return err
 			}
@@ -108,7 +112,8 @@ func (s *Console) bulk(c echo.Context) error {
 		}
 	}
 	if len(ids) == 0 {
-		return problem.New(problem.Invalid, "nobody-chosen", "nobody was chosen").Do("tick people, or all that were found")
+		return problem.New(problem.Invalid, "nobody-chosen", "nobody was chosen").
+			Do("tick people, or all that were found")
 	}
 	var out bulkResult
 	for page := range slices.Chunk(ids, identities.Batch) {

@@ -17,7 +17,6 @@ import (
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider"
-	"pscemu.invalid/pscemu/static"
 )
 
 // phoneRoutes are the phone's pages: made for its screen, installable, live.
@@ -27,7 +26,7 @@ func (s *Console) phoneRoutes(e *echo.Echo) {
 	e.GET("/phone/side", s.sidePage)
 	e.GET("/phone/stream", s.phoneStream)
 	e.GET("/phone/state", s.phoneState)
-	e.GET("/phone/sw.js", worker)
+	e.GET("/phone/sw.js", s.worker)
 	e.GET("/phone/:id", s.phonePage)
 	e.POST("/phone/activate", s.completeActivation)
 	e.POST("/phone/:id/remove", s.removePhone)
@@ -36,9 +35,9 @@ func (s *Console) phoneRoutes(e *echo.Echo) {
 }
 
 // worker is the pages' service worker, for all of /phone.
-func worker(c echo.Context) error {
+func (s *Console) worker(c echo.Context) error {
 	c.Response().Header().Set("Service-Worker-Allowed", web.Path(ctx(c), "/phone"))
-	static.File("phone-worker.js").ServeHTTP(c.Response(), c.Request())
+	s.Pages.File("phone-worker.js").ServeHTTP(c.Response(), c.Request())
 	return nil
 }
 
@@ -48,7 +47,7 @@ func (s *Console) phoneHome(c echo.Context) error {
 	if id := strings.TrimSpace(c.QueryParam("id")); id != "" {
 		return web.Redirect(c, http.StatusSeeOther, "/phone/"+url.PathEscape(id))
 	}
-	return s.page(c, http.StatusOK, "phone_home", map[string]any{"Title": "e-CPS", "Bare": true})
+	return s.page(c, http.StatusOK, "phone/home", map[string]any{"Title": "e-CPS", "Bare": true})
 }
 
 // activatePage asks for the e-CPS code, and the SMS code when there is one.
@@ -68,7 +67,7 @@ func (s *Console) showActivate(c echo.Context, refusal error) error {
 		}
 		data["Person"], data["SMS"] = person, a.By == ecps.ByContact
 	}
-	return s.formPage(c, "phone_activate", data, refusal)
+	return s.formPage(c, "phone/activate", data, refusal)
 }
 
 // completeActivation takes the form, with the public key that the page's
@@ -77,11 +76,15 @@ func (s *Console) completeActivation(c echo.Context) error {
 	code := c.FormValue("code")
 	var err error
 	if code != c.FormValue("again") {
-		err = problem.New(problem.Invalid, "ecps-codes-differ", "Les deux codes sont différents").Want("le même code de 4 chiffres")
+		err = problem.New(problem.Invalid, "ecps-codes-differ", "Les deux codes sont différents").
+			Want("le même code de 4 chiffres")
 	}
 	var d *ecps.Device
 	if err == nil {
-		d, err = s.ECPS.Complete(ctx(c), ecps.Completion{QR: c.FormValue("qr"), SMS: c.FormValue("sms"), Code: code, Key: c.FormValue("key")})
+		d, err = s.ECPS.Complete(
+			ctx(c),
+			ecps.Completion{QR: c.FormValue("qr"), SMS: c.FormValue("sms"), Code: code, Key: c.FormValue("key")},
+		)
 	}
 	if wantsJSON := strings.Contains(c.Request().Header.Get("Accept"), "application/json"); wantsJSON {
 		if err != nil {
@@ -150,7 +153,12 @@ func (s *Console) phone(c echo.Context, refusal error) error {
 	if refusal != nil {
 		status, v.Problem = http.StatusUnprocessableEntity, problem.From(refusal)
 	}
-	return s.page(c, status, "phone", map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Bare": true, "Phones": []*phoneView{v}})
+	return s.page(
+		c,
+		status,
+		"phone/phone",
+		map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Bare": true, "Phones": []*phoneView{v}},
+	)
 }
 
 // sidePage shows several phones in one window.
@@ -163,7 +171,7 @@ func (s *Console) sidePage(c echo.Context) error {
 		}
 		all = append(all, v)
 	}
-	return s.page(c, http.StatusOK, "phone", map[string]any{"Title": "Téléphones", "Bare": true, "Phones": all})
+	return s.page(c, http.StatusOK, "phone/phone", map[string]any{"Title": "Téléphones", "Bare": true, "Phones": all})
 }
 
 // waitingOn says, by person, which requests wait.
@@ -258,7 +266,15 @@ func (s *Console) phoneAnswer(c echo.Context) error {
 	if c.FormValue("answer") == "refuse" {
 		_, err = s.ECPS.Refuse(ctx(c), r.ID, c.FormValue("signature"))
 	} else {
-		_, err = s.ECPS.Approve(ctx(c), r.ID, ecps.Response{Code: c.FormValue("code"), Number: c.FormValue("number"), Signature: c.FormValue("signature")})
+		_, err = s.ECPS.Approve(
+			ctx(c),
+			r.ID,
+			ecps.Response{
+				Code:      c.FormValue("code"),
+				Number:    c.FormValue("number"),
+				Signature: c.FormValue("signature"),
+			},
+		)
 	}
 	if err != nil {
 		return s.phone(c, err)
@@ -294,12 +310,12 @@ func (s *Console) outboxPage(c echo.Context) error {
 	}
 	for n := range rows[:min(len(rows), 20)] { // older ones have their link
 		if rows[n].Link != "" {
-			if rows[n].Image, err = static.QR(rows[n].Link); err != nil {
+			if rows[n].Image, err = web.QR(rows[n].Link); err != nil {
 				return err
 			}
 		}
 	}
-	return s.page(c, http.StatusOK, "console_outbox", map[string]any{
+	return s.page(c, http.StatusOK, "console/outbox", map[string]any{
 		"Title": "Courriels et SMS", "Messages": rows, "Part": part})
 }
 

@@ -111,7 +111,8 @@ func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Acc
 func isPrefetch(r *http.Request) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
 		said := strings.ToLower(r.Header.Get(name))
-		if strings.Contains(said, "prefetch") || strings.Contains(said, "preview") || strings.Contains(said, "prerender") {
+		if strings.Contains(said, "prefetch") || strings.Contains(said, "preview") ||
+			strings.Contains(said, "prerender") {
 			return true
 		}
 	}

@@ -58,8 +58,13 @@ type ScenarioCard struct {
 func (s *Console) scenarioRoutes() []route {
 	return []route{
 		{"GET", "/scenarios/current", "The present situation as a scenario; ?format=yaml or json", s.saveScenario},
-		{"POST", "/scenarios", "Load a scenario (YAML or JSON), all of it or nothing; ?reset=true begins with the personas alone; " +
-			"?async=true answers 202 with a job", s.loadScenario},
+		{
+			"POST",
+			"/scenarios",
+			"Load a scenario (YAML or JSON), all of it or nothing; ?reset=true begins with the personas alone; " +
+				"?async=true answers 202 with a job",
+			s.loadScenario,
+		},
 	}
 }
 
@@ -116,7 +121,12 @@ func (s *Console) saveScenario(c echo.Context) (any, error) {
 func (s *Console) enterScenario(c echo.Context) error {
 	err := s.enterText(ctx(c), c.FormValue("scenario"), c.FormValue("reset") != "")
 	if err != nil {
-		return s.formPage(c, "console_scenario", map[string]any{"Title": "Scénarios", "Load": c.FormValue("scenario")}, err)
+		return s.formPage(
+			c,
+			"console/scenario",
+			map[string]any{"Title": "Scénarios", "Load": c.FormValue("scenario")},
+			err,
+		)
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/scenario?done=1")
 }

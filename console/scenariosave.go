@@ -328,7 +328,7 @@ func (s *Console) scenarioPage(c echo.Context) error {
 	if load := c.QueryParam("load"); load != "" {
 		data["Load"], refusal = linked(load)
 	}
-	return s.formPage(c, "console_scenario", data, refusal)
+	return s.formPage(c, "console/scenario", data, refusal)
 }
 
 // linked is the scenario of a link.

@@ -21,17 +21,38 @@ func (s *Console) spaceRoutes() []route {
 	in := func(h func(echo.Context) (any, error)) func(echo.Context) (any, error) {
 		return func(c echo.Context) (any, error) {
 			if s.Spaces == nil {
-				return nil, problem.New(problem.Conflict, "space-within-space", "a space holds no spaces").Do("ask the server's own control API")
+				return nil, problem.New(problem.Conflict, "space-within-space", "a space holds no spaces").
+					Do("ask the server's own control API")
 			}
 			v, err := h(c)
 			return s.keysFor(c, v), err
 		}
 	}
 	return []route{
-		{"GET", "/spaces", "The isolated spaces: emulators of their own below /s/NAME", in(func(c echo.Context) (any, error) { return items{s.keysFor(c, s.Spaces.List()), ""}, nil })},
-		{"POST", "/spaces", "Make one: {name}, or {} for a name of its own; the answer is its ready.json", in(s.createSpace)},
-		{"GET", "/spaces/:name", "One space", in(func(c echo.Context) (any, error) { return s.Spaces.Get(c.Param("name")) })},
-		{"DELETE", "/spaces/:name", "Drop it with all that is in it", in(func(c echo.Context) (any, error) { return nil, s.Spaces.Drop(c.Param("name")) })},
+		{
+			"GET",
+			"/spaces",
+			"The isolated spaces: emulators of their own below /s/NAME",
+			in(func(c echo.Context) (any, error) { return items{s.keysFor(c, s.Spaces.List()), ""}, nil }),
+		},
+		{
+			"POST",
+			"/spaces",
+			"Make one: {name}, or {} for a name of its own; the answer is its ready.json",
+			in(s.createSpace),
+		},
+		{
+			"GET",
+			"/spaces/:name",
+			"One space",
+			in(func(c echo.Context) (any, error) { return s.Spaces.Get(c.Param("name")) }),
+		},
+		{
+			"DELETE",
+			"/spaces/:name",
+			"Drop it with all that is in it",
+			in(func(c echo.Context) (any, error) { return nil, s.Spaces.Drop(c.Param("name")) }),
+		},
 	}
 }
 

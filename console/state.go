@@ -41,12 +41,32 @@ type Restored struct {
 
 func (s *Console) stateRoutes() []route {
 	return []route{
-		{"GET", "/ready", "What ready.json holds: addresses, the demo client, personas", func(c echo.Context) (any, error) { return s.keysFor(c, s.State.Announcement()), nil }},
+		{
+			"GET",
+			"/ready",
+			"What ready.json holds: addresses, the demo client, personas",
+			func(c echo.Context) (any, error) { return s.keysFor(c, s.State.Announcement()), nil },
+		},
 		{"GET", "/state", "The whole state, with its secrets", s.dumpState},
-		{"PUT", "/state", "Go back to a state that GET answered: all of it, or nothing changes; what was revoked stays revoked", s.restoreState},
+		{
+			"PUT",
+			"/state",
+			"Go back to a state that GET answered: all of it, or nothing changes; what was revoked stays revoked",
+			s.restoreState,
+		},
 		{"GET", "/backup", "A copy of everything stored, with its secrets, while the emulator goes on", s.backup},
-		{"PUT", "/backup", "Put such a copy in the place of everything stored, or change nothing; what was there is kept beside the data file, and what was revoked stays revoked", s.restoreBackup},
-		{"DELETE", "/state", "Begin anew with the personas; keys and the demo client stay, so that applications need no new settings", s.reset},
+		{
+			"PUT",
+			"/backup",
+			"Put such a copy in the place of everything stored, or change nothing; what was there is kept beside the data file, and what was revoked stays revoked",
+			s.restoreBackup,
+		},
+		{
+			"DELETE",
+			"/state",
+			"Begin anew with the personas; keys and the demo client stay, so that applications need no new settings",
+			s.reset,
+		},
 	}
 }
 

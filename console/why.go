@@ -45,7 +45,9 @@ func (s *Console) explain(code, loginID string) (*explanation, error) {
 		for _, w := range problem.Catalogue() {
 			codes = append(codes, w.Code)
 		}
-		p := problem.New(problem.NotFound, "code-not-ours", "no refusal has this code").Got(code).Do("GET /why lists all codes")
+		p := problem.New(problem.NotFound, "code-not-ours", "no refusal has this code").
+			Got(code).
+			Do("GET /why lists all codes")
 		return nil, p.Want(problem.Nearest(code, codes))
 	}
 	out := &explanation{Why: w, Login: loginID}
@@ -73,7 +75,7 @@ func (s *Console) whyPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console_why", map[string]any{"Title": e.Code, "Why": e, "Hidden": hidden})
+	return s.page(c, http.StatusOK, "console/why", map[string]any{"Title": e.Code, "Why": e, "Hidden": hidden})
 }
 
 func (s *Console) whyListPage(c echo.Context) error {
@@ -89,5 +91,5 @@ func (s *Console) whyListPage(c echo.Context) error {
 		last := &areas[len(areas)-1]
 		last.Codes = append(last.Codes, w)
 	}
-	return s.page(c, http.StatusOK, "console_whys", map[string]any{"Title": "Refus", "Areas": areas})
+	return s.page(c, http.StatusOK, "console/whys", map[string]any{"Title": "Refus", "Areas": areas})
 }

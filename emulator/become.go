@@ -57,7 +57,8 @@ func (e *Emulator) become(ctx context.Context, b becoming) (*console.Restored, e
 			slog.Error("the former content", "error", again)
 		}
 		err = problem.New(problem.Internal, "restore-put-back", "the new content cannot serve; the former was put back").
-			Got(err.Error()).Do("mend that and try again")
+			Got(err.Error()).
+			Do("mend that and try again")
 	}
 	if err != nil {
 		return nil, err

@@ -35,6 +35,7 @@ import (
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/static"
 )
 
 // place is where a world is shown.
@@ -88,7 +89,15 @@ func newWorld(version string, l *config.Loaded, c *clock.Adjustable, s store.Sto
 	if err != nil {
 		return nil, err
 	}
-	e := &Emulator{version: version, at: at, settings: l, live: config.NewLive(l), clock: c, store: s, closing: make(chan struct{})}
+	e := &Emulator{
+		version:  version,
+		at:       at,
+		settings: l,
+		live:     config.NewLive(l),
+		clock:    c,
+		store:    s,
+		closing:  make(chan struct{}),
+	}
 	e.people = identities.New(e.store)
 	e.outbox = outbox.New(e.store, e.clock)
 	e.ecps = ecps.New(e.store, e.clock, e.people, e.outbox, e.live, at.console+"/phone")
@@ -128,7 +137,9 @@ func certificatesIn(file, setting string) ([]*x509.Certificate, error) {
 		out, err = pki.ParsePEM(pem)
 	}
 	if err != nil {
-		return nil, problem.New(problem.Invalid, setting+"-unusable", "the file of the setting "+setting+" cannot be read").Got(file + ": " + err.Error()).Want("certificates in PEM form")
+		return nil, problem.New(problem.Invalid, setting+"-unusable", "the file of the setting "+setting+" cannot be read").
+			Got(file + ": " + err.Error()).
+			Want("certificates in PEM form")
 	}
 	return out, nil
 }
@@ -136,13 +147,20 @@ func certificatesIn(file, setting string) ([]*x509.Certificate, error) {
 // prepare makes or loads what must be there before the first request, beside
 // what the caller needs; keys are generated side by side.
 func (e *Emulator) prepare(ctx context.Context, more ...func() error) error {
-	cfg := &oidc.Config{Issuer: e.at.base + provider.RealmPath, Clock: e.clock, Settings: e.live, People: e.people, Faults: e.faults, Decision: func(ctx context.Context, request string) (ecps.State, error) {
-		r, err := e.ecps.Request(ctx, request)
-		if err != nil {
-			return "", err
-		}
-		return r.State, nil
-	}}
+	cfg := &oidc.Config{
+		Issuer:   e.at.base + provider.RealmPath,
+		Clock:    e.clock,
+		Settings: e.live,
+		People:   e.people,
+		Faults:   e.faults,
+		Decision: func(ctx context.Context, request string) (ecps.State, error) {
+			r, err := e.ecps.Request(ctx, request)
+			if err != nil {
+				return "", err
+			}
+			return r.State, nil
+		},
+	}
 	return parallel(append(more,
 		func() (err error) { e.oidc, err = oidc.New(ctx, cfg, e.store, e.clients, e.auth.Authenticate); return },
 		func() error { return e.demoClient(ctx) },
@@ -170,18 +188,74 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 	e.logins = &login.Logins{Store: e.store, Clock: e.clock, Instance: e.at.instance, Max: e.settings.MaxLogins}
 	e.gauges()
 	e.sender = delivery.New(ctx, e.store, e.clock, roots)
-	e.provider = provider.New(provider.Config{BaseURL: e.at.base, CardURL: e.at.card, Root: e.at.root, Hosts: e.settings.HostNames(), Limits: e.settings.Limits}, provider.Parts{
-		Settings: e.live, Store: e.store, Sender: e.sender, Clock: e.clock, OIDC: e.oidc, Clients: e.clients, Closing: e.closing,
-		Auth: e.auth, People: e.people, ECPS: e.ecps, Cards: e.cards, PKI: e.pki,
-		Metrics: e.metrics, Tracer: e.tracer,
-		Logins: e.logins, Journal: e.journal, Faults: e.faults})
+	e.provider = provider.New(
+		provider.Config{
+			BaseURL: e.at.base,
+			CardURL: e.at.card,
+			Root:    e.at.root,
+			Hosts:   e.settings.HostNames(),
+			Limits:  e.settings.Limits,
+		},
+		provider.Parts{
+			Settings: e.live,
+			Store:    e.store,
+			Sender:   e.sender,
+			Clock:    e.clock,
+			OIDC:     e.oidc,
+			Clients:  e.clients,
+			Closing:  e.closing,
+			Pages:    static.Pages(),
+			Auth:     e.auth,
+			People:   e.people,
+			ECPS:     e.ecps,
+			Cards:    e.cards,
+			PKI:      e.pki,
+			Metrics:  e.metrics,
+			Tracer:   e.tracer,
+			Logins:   e.logins,
+			Journal:  e.journal,
+			Faults:   e.faults,
+		},
+	)
 	e.ready.APIToken = rand.Text()
 	demo, err := e.demo(ctx, ca)
 	if err != nil {
 		return err
 	}
-	c := console.New(console.Parts{Store: e.store, Clock: e.clock, People: e.people, ECPS: e.ecps, Outbox: e.outbox, Cards: e.cards, Orders: e.orders, PKI: e.pki, Clients: e.clients, Provider: e.provider, OIDC: e.oidc, Sender: e.sender, Journal: e.journal, Faults: e.faults,
-		Settings: e.live, Token: e.ready.APIToken, Version: e.version, URL: e.at.console, Instance: e.at.instance, Demo: demo, Closing: e.closing, State: e, Spaces: spaces, Pprof: e.settings.Pprof, Limits: e.settings.Limits, Metrics: e.metrics, Tracer: e.tracer, Link: e.settings.ConsoleAccess == "link", NewLink: e.linked})
+	c := console.New(
+		console.Parts{
+			Store:    e.store,
+			Clock:    e.clock,
+			People:   e.people,
+			ECPS:     e.ecps,
+			Outbox:   e.outbox,
+			Cards:    e.cards,
+			Orders:   e.orders,
+			PKI:      e.pki,
+			Clients:  e.clients,
+			Provider: e.provider,
+			OIDC:     e.oidc,
+			Sender:   e.sender,
+			Journal:  e.journal,
+			Faults:   e.faults,
+			Settings: e.live,
+			Token:    e.ready.APIToken,
+			Version:  e.version,
+			URL:      e.at.console,
+			Instance: e.at.instance,
+			Demo:     demo,
+			Pages:    static.Pages(),
+			Closing:  e.closing,
+			State:    e,
+			Spaces:   spaces,
+			Pprof:    e.settings.Pprof,
+			Limits:   e.settings.Limits,
+			Metrics:  e.metrics,
+			Tracer:   e.tracer,
+			Link:     e.settings.ConsoleAccess == "link",
+			NewLink:  e.linked,
+		},
+	)
 	e.ready.OpenURL = c.OpenURL()
 	// Before anything new can begin: what is under way then is an earlier run's.
 	e.provider.Resume(ctx)
@@ -216,12 +290,17 @@ func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*console.Dem
 	pool := x509.NewCertPool()
 	pool.AddCert(ca)
 	e.ready.DemoClient.ClientID, e.ready.DemoClient.ClientSecret, e.ready.DemoClient.RedirectURIs = DemoID, client.Secret, client.RedirectURIs
-	return &console.Demo{ClientID: DemoID, Issuer: e.at.base + provider.RealmPath, AuthorizeURL: e.at.base + "/auth", Roots: pool,
+	return &console.Demo{
+		ClientID:     DemoID,
+		Issuer:       e.at.base + provider.RealmPath,
+		AuthorizeURL: e.at.base + "/auth",
+		Roots:        pool,
 		Keys: func() (string, tls.Certificate) {
 			e.announced.RLock()
 			defer e.announced.RUnlock()
 			return e.ready.DemoClient.ClientSecret, e.demoKeys
-		}}, nil
+		},
+	}, nil
 }
 
 // warm makes what is not needed at once.

@@ -172,7 +172,8 @@ func (x *exchange) Late() error {
 func (x *exchange) tooSlow() error {
 	return problem.New(problem.TooSlow, "request-too-slow", "the body of the request came too slowly").
 		Got(fmt.Sprintf("%d bytes in time", x.body.read)).
-		Want(fmt.Sprintf("%s for each MiB or part of it", x.listener.timeout)).Do("send it faster, or raise the setting request-timeout")
+		Want(fmt.Sprintf("%s for each MiB or part of it", x.listener.timeout)).
+		Do("send it faster, or raise the setting request-timeout")
 }
 
 // body is a request's, with its deadline.

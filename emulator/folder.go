@@ -102,7 +102,8 @@ func readPeople(to *identities.Files, file string, raw []byte) error {
 // identityFiles lists what is called like an identity file, and a text that
 // changes with them. Nothing is opened: a pipe would wait for its writer.
 func identityFiles(dir string) (files []string, look string, err error) {
-	unusable := problem.New(problem.Invalid, "identities-unusable", "the folder of identity files cannot be read").Want("a folder, with --identities")
+	unusable := problem.New(problem.Invalid, "identities-unusable", "the folder of identity files cannot be read").
+		Want("a folder, with --identities")
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, "", unusable.Got(err.Error())

@@ -125,8 +125,15 @@ func (f folder) name(l lax) error {
 		slog.Warn("others can get at this; it holds keys and secrets", "what", l.String(), "do", l.remedy())
 		return nil
 	}
-	slog.Warn("others could get at this until now; it holds keys and secrets", "what", l.String(), "now", fmt.Sprintf("%04o", l.want),
-		"do", "if that matters, begin with a new data folder: it has new keys")
+	slog.Warn(
+		"others could get at this until now; it holds keys and secrets",
+		"what",
+		l.String(),
+		"now",
+		fmt.Sprintf("%04o", l.want),
+		"do",
+		"if that matters, begin with a new data folder: it has new keys",
+	)
 	return f.mend(l)
 }
 
@@ -143,7 +150,8 @@ func refuseLax(found []lax) error {
 		got, do = append(got, l.String()), append(do, l.remedy())
 	}
 	return problem.New(problem.Forbidden, "data-folder-open", "others can get at the data folder, which holds keys and secrets").
-		Got(strings.Join(got, "; ")).Want("a folder of mode 0700 and files of mode 0600 that belong to this user").
+		Got(strings.Join(got, "; ")).
+		Want("a folder of mode 0700 and files of mode 0600 that belong to this user").
 		Do(strings.Join(do, "; ") + "; if somebody may have read them, begin with a new folder, which has new keys")
 }
 

@@ -110,7 +110,12 @@ func (e *Emulator) describe(ctx context.Context) {
 		if err != nil {
 			continue // deleted meanwhile
 		}
-		row := PersonaRow{NationalID: i.NationalID, Name: i.Name(), Behaviour: string(i.Behaviour.Action), Means: []string{}}
+		row := PersonaRow{
+			NationalID: i.NationalID,
+			Name:       i.Name(),
+			Behaviour:  string(i.Behaviour.Action),
+			Means:      []string{},
+		}
 		if p.ECPS {
 			row.Means = append(row.Means, "ecps")
 		}
@@ -156,7 +161,9 @@ func (f folder) unused() error {
 	if json.Unmarshal(raw, &other) != nil || other.PID == os.Getpid() || !alive(other.PID) {
 		return nil
 	}
-	return problem.New(problem.Conflict, "data-folder-taken", "another emulator runs in this data folder").Got(fmt.Sprintf("%s: process %d", f, other.PID)).Do("stop it, or choose another with --data")
+	return problem.New(problem.Conflict, "data-folder-taken", "another emulator runs in this data folder").
+		Got(fmt.Sprintf("%s: process %d", f, other.PID)).
+		Do("stop it, or choose another with --data")
 }
 
 func alive(pid int) bool {

@@ -17,7 +17,8 @@ func TestEveryCollectionOfTheSourceHasAKind(t *testing.T) {
 	made := regexp.MustCompile(`\bCollection\[[^"\n]*\]\("([^"]+)"`)
 	found := 0
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "storetest") {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+			strings.Contains(path, "storetest") {
 			return err
 		}
 		raw, err := os.ReadFile(path)

@@ -121,7 +121,11 @@ func (e *Emulator) renewCards(ctx context.Context) error {
 		if len(held) == 0 || slices.ContainsFunc(held, func(c cards.Card) bool { return c.State != cards.Expired }) {
 			continue
 		}
-		if _, err := e.cards.Issue(ctx, cards.Request{NationalID: p.NationalID, Type: p.Card}); err != nil && !problem.Is(err, "identity-unknown") {
+		if _, err := e.cards.Issue(
+			ctx,
+			cards.Request{NationalID: p.NationalID, Type: p.Card},
+		); err != nil &&
+			!problem.Is(err, "identity-unknown") {
 			return err
 		}
 	}
@@ -157,8 +161,20 @@ func (e *Emulator) magicCards(ctx context.Context) error {
 // demoClient registers the demo client once, and keeps its certificate valid.
 func (e *Emulator) demoClient(ctx context.Context) error {
 	err := e.once(ctx, "demo-client", func() error {
-		return e.clients.Put(ctx, &clients.Client{ID: DemoID, Name: "Application de démonstration", Secret: rand.Text(), RedirectURIPolicy: clients.Loopback, DeliveryMode: clients.Poll,
-			RedirectURIs: []string{"http://localhost:8080/callback"}, PostLogoutRedirectURIs: []string{"http://localhost:8080/"}})
+		return e.clients.Put(
+			ctx,
+			&clients.Client{
+				ID:                DemoID,
+				Name:              "Application de démonstration",
+				Secret:            rand.Text(),
+				RedirectURIPolicy: clients.Loopback,
+				DeliveryMode:      clients.Poll,
+				RedirectURIs: []string{
+					"http://localhost:8080/callback",
+				},
+				PostLogoutRedirectURIs: []string{"http://localhost:8080/"},
+			},
+		)
 	})
 	if err != nil {
 		return err

@@ -130,7 +130,9 @@ func (s *Server) openListeners() (err error) {
 		setting string
 	}{{&s.listen, set.Listen, "listen"}, {&s.card, set.CardListen, "card-listen"}, {&s.console, set.ConsoleListen, "console-listen"}} {
 		if *l.to, err = net.Listen("tcp", l.address); err != nil {
-			return problem.New(problem.Invalid, "address-taken", "cannot listen on "+l.address).Got(err.Error()).Do("choose another address with --" + l.setting + ", or port 0 for a free one")
+			return problem.New(problem.Invalid, "address-taken", "cannot listen on "+l.address).
+				Got(err.Error()).
+				Do("choose another address with --" + l.setting + ", or port 0 for a free one")
 		}
 	}
 	return nil
@@ -143,7 +145,11 @@ func port(l net.Listener) string {
 
 // place is where the world with this name is shown; "" is the server's own.
 func (s *Server) place(name string) place {
-	at := place{base: s.options.Settings.PublicURL, console: "http://" + s.console.Addr().String(), instance: port(s.listen)}
+	at := place{
+		base:     s.options.Settings.PublicURL,
+		console:  "http://" + s.console.Addr().String(),
+		instance: port(s.listen),
+	}
 	if at.base == "" {
 		at.base = "https://localhost:" + port(s.listen)
 	}
@@ -167,7 +173,11 @@ func (s *Server) openWorld(ctx context.Context, in folder) error {
 		return err
 	}
 	s.world, e.tracer, e.opened = e, s.options.Tracer, s.options.Opened
-	names := slices.Concat([]string{"localhost", "127.0.0.1", "::1", hostOf(at.base)}, s.options.Settings.HostNames(), provider.RealHosts())
+	names := slices.Concat(
+		[]string{"localhost", "127.0.0.1", "::1", hostOf(at.base)},
+		s.options.Settings.HostNames(),
+		provider.RealHosts(),
+	)
 	var certificate tls.Certificate
 	err = e.prepare(ctx, func() (err error) {
 		certificate, s.ca, err = e.pki.ServerCertificate(ctx, names)
@@ -198,12 +208,28 @@ func (s *Server) serve(ctx context.Context, certificate tls.Certificate) error {
 	if err != nil {
 		return err
 	}
-	base := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, ClientCAs: org, NextProtos: []string{"h2", "http/1.1"}}
+	base := &tls.Config{
+		Certificates: []tls.Certificate{certificate},
+		MinVersion:   tls.VersionTLS12,
+		ClientAuth:   tls.RequestClientCert,
+		ClientCAs:    org,
+		NextProtos:   []string{"h2", "http/1.1"},
+	}
 	cardTLS := base.Clone()
 	cardTLS.GetConfigForClient = s.cardTLS(base)
-	s.run("protocol", s.listen, base, s.spaces.beside(s.world.protocol, func(e *Emulator) http.Handler { return e.protocol }))
+	s.run(
+		"protocol",
+		s.listen,
+		base,
+		s.spaces.beside(s.world.protocol, func(e *Emulator) http.Handler { return e.protocol }),
+	)
 	s.run("card", s.card, cardTLS, s.spaces.beside(s.world.card, func(e *Emulator) http.Handler { return e.card }))
-	s.run("console", s.console, nil, s.spaces.beside(s.world.console, func(e *Emulator) http.Handler { return e.console }))
+	s.run(
+		"console",
+		s.console,
+		nil,
+		s.spaces.beside(s.world.console, func(e *Emulator) http.Handler { return e.console }),
+	)
 	go s.background(ctx)
 	return nil
 }
@@ -235,8 +261,14 @@ func (s *Server) run(name string, l net.Listener, t *tls.Config, h http.Handler)
 	limits := s.options.Settings.Limits
 	most := limits.MaxConnections
 	bounds := newListener(most, limits.MaxStreams, limits.RequestTimeout)
-	s.world.metrics.Gauge(`pscemu_connections_open{listener="`+name+`"}`, func() float64 { return float64(bounds.count()) })
-	s.world.metrics.Gauge(`pscemu_streams_open{listener="`+name+`"}`, func() float64 { return float64(len(bounds.streams)) })
+	s.world.metrics.Gauge(
+		`pscemu_connections_open{listener="`+name+`"}`,
+		func() float64 { return float64(bounds.count()) },
+	)
+	s.world.metrics.Gauge(
+		`pscemu_streams_open{listener="`+name+`"}`,
+		func() float64 { return float64(len(bounds.streams)) },
+	)
 	l = netutil.LimitListener(l, most+most/10+8) // beyond those that are told, others wait
 	if t != nil {
 		l = tls.NewListener(l, t)

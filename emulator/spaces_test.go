@@ -13,7 +13,17 @@ import (
 )
 
 func TestASpaceThatNobodyUsesIsDropped(t *testing.T) {
-	l, err := config.Load(map[string]string{"listen": "127.0.0.1:0", "card-listen": "127.0.0.1:0", "console-listen": "127.0.0.1:0", "space-idle": "1h", "max-spaces": "2"}, nil, "")
+	l, err := config.Load(
+		map[string]string{
+			"listen":         "127.0.0.1:0",
+			"card-listen":    "127.0.0.1:0",
+			"console-listen": "127.0.0.1:0",
+			"space-idle":     "1h",
+			"max-spaces":     "2",
+		},
+		nil,
+		"",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

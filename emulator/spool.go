@@ -30,7 +30,8 @@ func (e *Emulator) spool() (*spool, error) {
 
 func spoolUnwritable(err error) error {
 	return problem.New(problem.Internal, "backup-unwritable", "what comes or goes cannot be put aside; nothing was changed").
-		Got(err.Error()).Do("make room on the disk of the data folder and try again")
+		Got(err.Error()).
+		Do("make room on the disk of the data folder and try again")
 }
 
 // syncEach is after how many bytes what was written goes to the disk: left to

@@ -127,7 +127,9 @@ func (e *Emulator) Restore(ctx context.Context, by string, in io.Reader) error {
 
 func stateUnreadable(err error) error {
 	return problem.New(problem.Invalid, "state-unreadable", "this is no state that can be restored; nothing was changed").
-		Got(err.Error()).Want("format 1, with entries").Do("send what GET /api/v1/state answered")
+		Got(err.Error()).
+		Want("format 1, with entries").
+		Do("send what GET /api/v1/state answered")
 }
 
 // document is a state in a file.
@@ -200,7 +202,12 @@ func scanState(r io.Reader, fn func(Stored) error) (*State, error) {
 		return nil, err
 	}
 	out, seen := &State{}, map[string]bool{}
-	members := map[string]any{"format": &out.Format, "clock": &out.Clock, "settings": &out.Settings, "faults": &out.Faults}
+	members := map[string]any{
+		"format":   &out.Format,
+		"clock":    &out.Clock,
+		"settings": &out.Settings,
+		"faults":   &out.Faults,
+	}
 	for d.More() {
 		token, err := d.Token()
 		if err != nil {

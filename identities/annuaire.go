@@ -39,30 +39,101 @@ var annuaireColumns = sync.OnceValue(func() []annuaireColumn {
 		return annuaireColumn{title: title, labels: tables}
 	}
 	return []annuaireColumn{
-		code("Type d'identifiant PP", idType), code("Identifiant PP", idNumber), code("Identification nationale PP", idWhole),
-		code("Code civilité d'exercice", "codeCiviliteDexercice"), label("Libellé civilité d'exercice", "R11", "R81"),
-		code("Code civilité", civility), label("Libellé civilité", "R81"),
-		code("Nom d'exercice", "nomDexercice"), code("Prénom d'exercice", "prenomDexercice"),
-		code("Code profession", "codeProfession"), label("Libellé profession", nomenclature.ProfessionTables...),
-		code("Code catégorie professionnelle", "codeCategorieProfessionnelle"), label("Libellé catégorie professionnelle", "R09"),
-		code("Code type savoir-faire", "codeTypeSavoirFaire"), label("Libellé type savoir-faire", "R04"),
-		code("Code savoir-faire", "codeSavoirFaire"), label("Libellé savoir-faire", KnowHowTables()...),
-		code("Code mode exercice", "codeModeExercice"), label("Libellé mode exercice", "R23"),
-		code("Numéro SIRET site", "numeroSiretSite"), code("Numéro SIREN site", "numeroSirenSite"), code("Numéro FINESS site", "numeroFinessSite"),
-		code("Numéro FINESS établissement juridique", "numeroFinessetablissementJuridique"), code("Identifiant technique de la structure", "identifiantTechniqueDeLaStructure"),
-		code("Raison sociale site", "raisonSocialeSite"), code("Enseigne commerciale site", "enseigneCommercialeSite"),
-		code("Complément destinataire (coord. structure)", "complementDestinataire"), code("Complément point géographique (coord. structure)", "complementPointGeographique"),
-		code("Numéro Voie (coord. structure)", "numeroVoie"), code("Indice répétition voie (coord. structure)", "indiceRepetitionVoie"),
-		code("Code type de voie (coord. structure)", "codeTypeDeVoie"), label("Libellé type de voie (coord. structure)", "R35"),
-		code("Libellé Voie (coord. structure)", "libelleVoie"), code("Mention distribution (coord. structure)", "mentionDistribution"), code("Bureau cedex (coord. structure)", "bureauCedex"),
-		code("Code postal (coord. structure)", "codePostal"), code("Code commune (coord. structure)", "codeCommune"), label("Libellé commune (coord. structure)"),
-		code("Code pays (coord. structure)", "codePays"), label("Libellé pays (coord. structure)"),
-		code("Téléphone (coord. structure)", "telephone"), code("Téléphone 2 (coord. structure)", "telephone2"), code("Télécopie (coord. structure)", "telecopie"), code("Adresse e-mail (coord. structure)", "adresseEMail"),
-		code("Code Département (structure)", "codeDepartement"), label("Libellé Département (structure)"),
-		code("Ancien identifiant de la structure", "ancienIdentifiantDeLaStructure"), code("Autorité d'enregistrement", "autoriteDenregistrement"),
-		code("Code secteur d'activité", "codeSecteurDactivite"), label("Libellé secteur d'activité", "R02"),
-		code("Code section tableau pharmaciens", "codeSectionPharmacien"), label("Libellé section tableau pharmaciens", "R06"),
-		code("Code rôle", "codeRole"), label("Libellé rôle", "R21", "R85", "R96"), code("Code genre activité", "codeGenreActivite"), label("Libellé genre activité", "R22"),
+		code(
+			"Type d'identifiant PP",
+			idType,
+		),
+		code("Identifiant PP", idNumber),
+		code("Identification nationale PP", idWhole),
+		code("Code civilité d'exercice", "codeCiviliteDexercice"),
+		label("Libellé civilité d'exercice", "R11", "R81"),
+		code("Code civilité", civility),
+		label("Libellé civilité", "R81"),
+		code("Nom d'exercice", "nomDexercice"),
+		code("Prénom d'exercice", "prenomDexercice"),
+		code("Code profession", "codeProfession"),
+		label("Libellé profession", nomenclature.ProfessionTables...),
+		code(
+			"Code catégorie professionnelle",
+			"codeCategorieProfessionnelle",
+		),
+		label("Libellé catégorie professionnelle", "R09"),
+		code("Code type savoir-faire", "codeTypeSavoirFaire"),
+		label("Libellé type savoir-faire", "R04"),
+		code("Code savoir-faire", "codeSavoirFaire"),
+		label("Libellé savoir-faire", KnowHowTables()...),
+		code("Code mode exercice", "codeModeExercice"),
+		label("Libellé mode exercice", "R23"),
+		code(
+			"Numéro SIRET site",
+			"numeroSiretSite",
+		),
+		code("Numéro SIREN site", "numeroSirenSite"),
+		code("Numéro FINESS site", "numeroFinessSite"),
+		code(
+			"Numéro FINESS établissement juridique",
+			"numeroFinessetablissementJuridique",
+		),
+		code("Identifiant technique de la structure", "identifiantTechniqueDeLaStructure"),
+		code("Raison sociale site", "raisonSocialeSite"),
+		code("Enseigne commerciale site", "enseigneCommercialeSite"),
+		code(
+			"Complément destinataire (coord. structure)",
+			"complementDestinataire",
+		),
+		code("Complément point géographique (coord. structure)", "complementPointGeographique"),
+		code(
+			"Numéro Voie (coord. structure)",
+			"numeroVoie",
+		),
+		code("Indice répétition voie (coord. structure)", "indiceRepetitionVoie"),
+		code(
+			"Code type de voie (coord. structure)",
+			"codeTypeDeVoie",
+		),
+		label("Libellé type de voie (coord. structure)", "R35"),
+		code(
+			"Libellé Voie (coord. structure)",
+			"libelleVoie",
+		),
+		code("Mention distribution (coord. structure)", "mentionDistribution"),
+		code("Bureau cedex (coord. structure)", "bureauCedex"),
+		code(
+			"Code postal (coord. structure)",
+			"codePostal",
+		),
+		code("Code commune (coord. structure)", "codeCommune"),
+		label("Libellé commune (coord. structure)"),
+		code("Code pays (coord. structure)", "codePays"),
+		label("Libellé pays (coord. structure)"),
+		code(
+			"Téléphone (coord. structure)",
+			"telephone",
+		),
+		code("Téléphone 2 (coord. structure)", "telephone2"),
+		code("Télécopie (coord. structure)", "telecopie"),
+		code("Adresse e-mail (coord. structure)", "adresseEMail"),
+		code("Code Département (structure)", "codeDepartement"),
+		label("Libellé Département (structure)"),
+		code(
+			"Ancien identifiant de la structure",
+			"ancienIdentifiantDeLaStructure",
+		),
+		code("Autorité d'enregistrement", "autoriteDenregistrement"),
+		code("Code secteur d'activité", "codeSecteurDactivite"),
+		label("Libellé secteur d'activité", "R02"),
+		code(
+			"Code section tableau pharmaciens",
+			"codeSectionPharmacien",
+		),
+		label("Libellé section tableau pharmaciens", "R06"),
+		code(
+			"Code rôle",
+			"codeRole",
+		),
+		label("Libellé rôle", "R21", "R85", "R96"),
+		code("Code genre activité", "codeGenreActivite"),
+		label("Libellé genre activité", "R22"),
 	}
 })
 
@@ -87,7 +158,12 @@ func flush(w io.Writer, b *bytes.Buffer) error {
 var barless = strings.NewReplacer("|", " ", "\n", " ", "\r", " ")
 
 func (i *Identity) annuaireRow(b *bytes.Buffer, e Exercise, a Activity) {
-	cells := map[string]string{idType: i.NationalID[:1], idNumber: i.NationalID[1:], idWhole: i.NationalID, civility: i.Civility}
+	cells := map[string]string{
+		idType:   i.NationalID[:1],
+		idNumber: i.NationalID[1:],
+		idWhole:  i.NationalID,
+		civility: i.Civility,
+	}
 	ofExercise, ofActivity := values(e), values(a)
 	for n, name := range exerciseColumns {
 		cells[name] = ofExercise[n]
@@ -185,13 +261,19 @@ func annuaireFields(titles []string) (fields, warnings []string, err error) {
 		default:
 			fields = append(fields, "")
 			if title != "" && !strings.HasPrefix(fold(title), "libelle") {
-				warnings = append(warnings, fmt.Sprintf("the column %q is not one of the extraction's; it was not read", title))
+				warnings = append(
+					warnings,
+					fmt.Sprintf("the column %q is not one of the extraction's; it was not read", title),
+				)
 			}
 		}
 	}
 	for _, c := range annuaireColumns() {
-		if (c.field == idWhole || c.field == "nomDexercice" || c.field == "prenomDexercice") && !slices.Contains(fields, c.field) {
-			return nil, nil, problem.New(problem.Invalid, "import-columns", "the columns are not those of the Annuaire Santé's extraction").Got(strings.Join(titles, "|")).Want(c.title + " among them")
+		if (c.field == idWhole || c.field == "nomDexercice" || c.field == "prenomDexercice") &&
+			!slices.Contains(fields, c.field) {
+			return nil, nil, problem.New(problem.Invalid, "import-columns", "the columns are not those of the Annuaire Santé's extraction").
+				Got(strings.Join(titles, "|")).
+				Want(c.title + " among them")
 		}
 	}
 	return fields, warnings, nil
@@ -199,7 +281,9 @@ func annuaireFields(titles []string) (fields, warnings []string, err error) {
 
 func (t *table) takeAnnuaire(fields, row []string) error {
 	if len(row) < len(fields)-1 || len(row) > len(fields)+1 { // the last bar may be missing
-		return problem.New(problem.Invalid, "import-invalid", "a row of the extraction has the wrong number of columns").Got(fmt.Sprintf("%d in %.60s", len(row), strings.Join(row, "|"))).Want(fmt.Sprint(len(fields)))
+		return problem.New(problem.Invalid, "import-invalid", "a row of the extraction has the wrong number of columns").
+			Got(fmt.Sprintf("%d in %.60s", len(row), strings.Join(row, "|"))).
+			Want(fmt.Sprint(len(fields)))
 	}
 	cells := map[string]string{}
 	for n := range min(len(fields), len(row)) {

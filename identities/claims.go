@@ -69,10 +69,27 @@ func (i *Identity) OtherIDs() []OtherID {
 func (i *Identity) UserInfo(authMode string) UserInfo {
 	_, activity := i.main()
 	u := UserInfo{
-		Sector: coded(activity.Sector, oidSector), Sub: Sub(i.NationalID), Organization: activity.CorporateName, PreferredUsername: i.NationalID,
-		GivenName: i.GivenName, MedicalRegulation: "FAUX", UITVersion: "1.0", AuthMode: authMode, Palier: palier,
-		RefPro: &RefPro{Exercises: i.exercises()}, OrganizationID: activity.StructureID, Role: i.roles(), Locale: locale,
-		OtherIDs: i.OtherIDs(), NameID: i.NationalID, FamilyName: i.FamilyName,
+		Sector: coded(
+			activity.Sector,
+			oidSector,
+		),
+		Sub:               Sub(i.NationalID),
+		Organization:      activity.CorporateName,
+		PreferredUsername: i.NationalID,
+		GivenName:         i.GivenName,
+		MedicalRegulation: "FAUX",
+		UITVersion:        "1.0",
+		AuthMode:          authMode,
+		Palier:            palier,
+		RefPro: &RefPro{
+			Exercises: i.exercises(),
+		},
+		OrganizationID: activity.StructureID,
+		Role:           i.roles(),
+		Locale:         locale,
+		OtherIDs:       i.OtherIDs(),
+		NameID:         i.NationalID,
+		FamilyName:     i.FamilyName,
 	}
 	if i.IsEDIT() {
 		u.Civility, u.ActivityKind = &i.Civility, &activity.Kind

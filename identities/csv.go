@@ -22,7 +22,11 @@ type personColumn struct {
 }
 
 func text(name string, of func(*Identity) *string) personColumn {
-	return personColumn{name, func(i *Identity) string { return *of(i) }, func(i *Identity, v string) error { *of(i) = v; return nil }}
+	return personColumn{
+		name,
+		func(i *Identity) string { return *of(i) },
+		func(i *Identity, v string) error { *of(i) = v; return nil },
+	}
 }
 
 // The columns: the person, the exercise, then the thirty activity fields; one
@@ -37,14 +41,22 @@ var (
 		text("mobile", func(i *Identity) *string { return &i.Mobile }),
 		{"behaviour", func(i *Identity) string { return i.Behaviour.String() }, setBehaviour},
 		text("notes", func(i *Identity) *string { return &i.Notes }),
-		{"tags", func(i *Identity) string { return strings.Join(i.Tags, " ") }, func(i *Identity, v string) error { i.Tags = strings.Fields(v); return nil }},
+		{
+			"tags",
+			func(i *Identity) string { return strings.Join(i.Tags, " ") },
+			func(i *Identity, v string) error { i.Tags = strings.Fields(v); return nil },
+		},
 		text("allow_invalid", func(i *Identity) *string { return &i.AllowInvalid }),
-		{"quirks", func(i *Identity) string { return strings.Trim(fmt.Sprint(i.Quirks), "[]") }, func(i *Identity, v string) error {
-			for _, q := range strings.Fields(v) {
-				i.Quirks = append(i.Quirks, Quirk(q))
-			}
-			return nil
-		}},
+		{
+			"quirks",
+			func(i *Identity) string { return strings.Trim(fmt.Sprint(i.Quirks), "[]") },
+			func(i *Identity, v string) error {
+				for _, q := range strings.Fields(v) {
+					i.Quirks = append(i.Quirks, Quirk(q))
+				}
+				return nil
+			},
+		},
 		{"policies", policiesCell, func(i *Identity, v string) error { return json.Unmarshal([]byte(v), &i.Policies) }},
 	}
 	exerciseColumns = jsonKeys(reflect.TypeFor[Exercise]())[:7]
@@ -309,8 +321,10 @@ func eachRow(s *source, fn func(header, row []string) error) error {
 		err = checkColumns(header)
 	}
 	if err != nil {
-		return problem.New(problem.Invalid, "import-columns", "the columns are not those of an export").Got(err.Error()).
-			Want(strings.Join(csvColumns(), ",")).Do("begin from `pscemu identities export --format csv`")
+		return problem.New(problem.Invalid, "import-columns", "the columns are not those of an export").
+			Got(err.Error()).
+			Want(strings.Join(csvColumns(), ",")).
+			Do("begin from `pscemu identities export --format csv`")
 	}
 	for in.ReuseRecord = true; ; {
 		row, err := in.Read()

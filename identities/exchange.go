@@ -53,7 +53,8 @@ func ReadImport(r io.ReadSeeker, fn func(*Identity) error) (warnings []string, e
 		}
 		if before, twice := seen[i.NationalID]; twice {
 			return problem.New(problem.Invalid, "identity-twice", fmt.Sprintf("persons %d and %d have the same national id", before+1, len(seen)+1)).
-				Got(i.NationalID).Do("keep one of them")
+				Got(i.NationalID).
+				Do("keep one of them")
 		}
 		seen[strings.Clone(i.NationalID)] = len(seen) // not the row it was cut from
 		return fn(i)
@@ -119,7 +120,8 @@ func readJSON(s *source, fn func(*Identity) error) (warnings []string, err error
 		n++
 		i, more, err := parsePerson(row)
 		if err != nil {
-			return problem.New(problem.Invalid, "import-invalid", fmt.Sprintf("person %d cannot be read", n)).Got(err.Error()).
+			return problem.New(problem.Invalid, "import-invalid", fmt.Sprintf("person %d cannot be read", n)).
+				Got(err.Error()).
 				Want("the JSON that `pscemu identities export` writes, or a UserInfo")
 		}
 		warnings = append(warnings, more...)
@@ -257,7 +259,13 @@ func parseUserInfo(raw []byte, keys map[string]json.RawMessage) (*Identity, []st
 	if err := json.Unmarshal(raw, &u); err != nil {
 		return nil, nil, err
 	}
-	i := &Identity{NationalID: u.NameID, FamilyName: u.FamilyName, GivenName: u.GivenName, Behaviour: Behaviour{Action: Ask}, Tags: []string{"userinfo"}}
+	i := &Identity{
+		NationalID: u.NameID,
+		FamilyName: u.FamilyName,
+		GivenName:  u.GivenName,
+		Behaviour:  Behaviour{Action: Ask},
+		Tags:       []string{"userinfo"},
+	}
 	if i.NationalID == "" {
 		i.NationalID = u.PreferredUsername
 	}
@@ -273,7 +281,10 @@ func parseUserInfo(raw []byte, keys map[string]json.RawMessage) (*Identity, []st
 	known := jsonKeys(reflect.TypeFor[UserInfo]())
 	for name, value := range keys {
 		if !slices.Contains(known, name) {
-			warnings = append(warnings, fmt.Sprintf("%s: the claim %s is not one of PSC's; kept in the notes", i.NationalID, name))
+			warnings = append(
+				warnings,
+				fmt.Sprintf("%s: the claim %s is not one of PSC's; kept in the notes", i.NationalID, name),
+			)
 			i.Notes = strings.TrimSpace(i.Notes + "\n" + name + " = " + string(value))
 		}
 	}

@@ -41,7 +41,11 @@ func disguise(i *Identity, taken func(id string) bool) (warning string) {
 			e.Activities[m].makeFictitious(rpps, m, family, i.FamilyName)
 		}
 	}
-	return fmt.Sprintf("a person with a real number became %s, %s; names, numbers and contacts were replaced, notes left out", i.NationalID, i.Name())
+	return fmt.Sprintf(
+		"a person with a real number became %s, %s; names, numbers and contacts were replaced, notes left out",
+		i.NationalID,
+		i.Name(),
+	)
 }
 
 // makeFictitious takes the person out of their place of work: the practice's

@@ -117,18 +117,26 @@ func (g *Generator) Check() error {
 		for _, p := range d.Professions {
 			codes = append(codes, strings.TrimSpace(p.Code+" "+nomenclature.Label(p.Table, p.Code)))
 		}
-		return problem.New(problem.Invalid, "profession-unknown", "no such profession").Got(g.Profession).Want(strings.Join(codes, ", "))
+		return problem.New(problem.Invalid, "profession-unknown", "no such profession").
+			Got(g.Profession).
+			Want(strings.Join(codes, ", "))
 	}
 	for code, weight := range g.Mix {
 		if !known(code) || weight < 1 || weight > 1_000_000 {
-			return problem.New(problem.Invalid, "mix-invalid", "the mix cannot be used").Got(fmt.Sprintf("%s=%d", code, weight)).Want("codes of professions, or cards of staff, with weights from 1, such as 10=1,60=3,CPE=2")
+			return problem.New(problem.Invalid, "mix-invalid", "the mix cannot be used").
+				Got(fmt.Sprintf("%s=%d", code, weight)).
+				Want("codes of professions, or cards of staff, with weights from 1, such as 10=1,60=3,CPE=2")
 		}
 	}
 	if _, there := d.Themes[g.Theme]; g.Theme != "" && !there {
-		return problem.New(problem.Invalid, "theme-unknown", "no such theme").Got(g.Theme).Want(strings.Join(slices.Sorted(maps.Keys(d.Themes)), ", "))
+		return problem.New(problem.Invalid, "theme-unknown", "no such theme").
+			Got(g.Theme).
+			Want(strings.Join(slices.Sorted(maps.Keys(d.Themes)), ", "))
 	}
 	if len(g.choices()) == 0 {
-		return problem.New(problem.Invalid, "theme-empty", "nobody of this profession works there").Got(g.Profession + " in " + g.Theme).Do("choose another profession or theme")
+		return problem.New(problem.Invalid, "theme-empty", "nobody of this profession works there").
+			Got(g.Profession + " in " + g.Theme).
+			Do("choose another profession or theme")
 	}
 	return nil
 }
@@ -153,7 +161,8 @@ func (g *Generator) choices() []profession {
 		}
 	}
 	return slices.DeleteFunc(all, func(p profession) bool {
-		return p.Weight == 0 || g.Profession != "" && p.Code != g.Profession || g.Theme != "" && !slices.Contains(p.Themes, g.Theme) ||
+		return p.Weight == 0 || g.Profession != "" && p.Code != g.Profession ||
+			g.Theme != "" && !slices.Contains(p.Themes, g.Theme) ||
 			p.Staff && g.Mix == nil && g.Profession == "" && g.Theme == ""
 	})
 }
@@ -175,7 +184,8 @@ func (g *Generator) Person(n int) *Identity {
 // quickID is the national id of the n-th person where it can be told without
 // making them: of everybody but staff. Else it is "".
 func (g *Generator) quickID(n int) string {
-	if g.Profession != "" && professionOf(g.Profession) == nil || g.Profession == "" && (g.Mix != nil || g.Theme != "") {
+	if g.Profession != "" && professionOf(g.Profession) == nil ||
+		g.Profession == "" && (g.Mix != nil || g.Theme != "") {
 		return "" // staff may be drawn
 	}
 	return "8" + testRPPS(testNumber(g.Seed, n))
@@ -184,11 +194,22 @@ func (g *Generator) quickID(n int) string {
 // civil is who the person is, whatever they do.
 func (g *Generator) civil(r *rand.Rand, number int) *Identity {
 	d := data()
-	i := &Identity{Civility: pick(r, []string{"M", "MME"}), GivenName: pick(r, d.GivenNames), FamilyName: pick(r, d.Syllables) + pick(r, d.Endings),
-		Behaviour: Behaviour{Action: Approve}, Tags: []string{"generated"}}
+	i := &Identity{
+		Civility:   pick(r, []string{"M", "MME"}),
+		GivenName:  pick(r, d.GivenNames),
+		FamilyName: pick(r, d.Syllables) + pick(r, d.Endings),
+		Behaviour:  Behaviour{Action: Approve},
+		Tags:       []string{"generated"},
+	}
 	if g.Traps {
 		trap := pick(r, d.Traps)
-		i.FamilyName, i.GivenName = strings.Repeat(trap.Family, max(trap.Times, 1)), strings.Repeat(trap.Given, max(trap.Times, 1))
+		i.FamilyName, i.GivenName = strings.Repeat(
+			trap.Family,
+			max(trap.Times, 1),
+		), strings.Repeat(
+			trap.Given,
+			max(trap.Times, 1),
+		)
 	}
 	i.Email = fmt.Sprintf("%s.%s.%d@exemple.invalid", letters(fold(i.GivenName)), letters(fold(i.FamilyName)), number)
 	i.Mobile = fmt.Sprintf("+33639980%03d", number%1000) // 06 39 98 is reserved for fiction
@@ -199,7 +220,13 @@ func (g *Generator) civil(r *rand.Rand, number int) *Identity {
 func (g *Generator) professional(r *rand.Rand, p profession, i *Identity, number int) {
 	rpps := testRPPS(number)
 	i.NationalID = "8" + rpps
-	e := Exercise{Profession: p.Code, Category: "C", Civility: p.Civility, FamilyName: i.FamilyName, GivenName: i.GivenName}
+	e := Exercise{
+		Profession: p.Code,
+		Category:   "C",
+		Civility:   p.Civility,
+		FamilyName: i.FamilyName,
+		GivenName:  i.GivenName,
+	}
 	learns := p.Order != "" && r.Float64() < studentShare
 	switch k := p.KnowHow; {
 	case learns:
@@ -224,7 +251,15 @@ func (g *Generator) staff(r *rand.Rand, p profession, i *Identity, number int) {
 		structure = "5" + a.SIRET
 	}
 	i.NationalID = fmt.Sprintf("%s/%sT%07d", structure, p.Code, number)
-	i.Exercises = []Exercise{{Category: "C", Civility: i.Civility, FamilyName: i.FamilyName, GivenName: i.GivenName, Activities: []Activity{a}}}
+	i.Exercises = []Exercise{
+		{
+			Category:   "C",
+			Civility:   i.Civility,
+			FamilyName: i.FamilyName,
+			GivenName:  i.GivenName,
+			Activities: []Activity{a},
+		},
+	}
 }
 
 // letters keeps what an address may hold everywhere, twenty of them at most.
@@ -272,7 +307,8 @@ func codesWith(table, prefix string) []string {
 	t, _ := nomenclature.Lookup(table)
 	var out []string
 	for _, c := range t.Codes {
-		if strings.HasPrefix(c.Code, prefix) && c.End == "" && strings.TrimLeftFunc(c.Code[len(prefix):], unicode.IsDigit) == "" {
+		if strings.HasPrefix(c.Code, prefix) && c.End == "" &&
+			strings.TrimLeftFunc(c.Code[len(prefix):], unicode.IsDigit) == "" {
 			out = append(out, c.Code)
 		}
 	}
@@ -284,7 +320,12 @@ func codesWith(table, prefix string) []string {
 func (g *Generator) sectors(p profession, mode string) []string {
 	all := p.Sectors[mode]
 	if theme := data().Themes[g.Theme]; theme != nil {
-		if fit := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return !slices.Contains(theme, s) }); len(fit) > 0 {
+		if fit := slices.DeleteFunc(
+			slices.Clone(all),
+			func(s string) bool { return !slices.Contains(theme, s) },
+		); len(
+			fit,
+		) > 0 {
 			return fit
 		}
 	}
@@ -353,7 +394,12 @@ func (g *Generator) structureNo(at int, a *Activity) {
 		a.FINESS = number + nomenclature.LuhnKey(number)
 		a.StructureID, a.FormerStructureID = "F"+a.FINESS, "1"+a.FINESS
 	}
-	a.CorporateName = fmt.Sprintf("%s %s%s", cmp.Or(data().Structures[a.Sector], "STRUCTURE FICTIVE"), pick(own, data().Syllables), pick(own, data().Endings))
+	a.CorporateName = fmt.Sprintf(
+		"%s %s%s",
+		cmp.Or(data().Structures[a.Sector], "STRUCTURE FICTIVE"),
+		pick(own, data().Syllables),
+		pick(own, data().Endings),
+	)
 }
 
 func place(r *rand.Rand, a *Activity) {

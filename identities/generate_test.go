@@ -99,7 +99,9 @@ func TestEachOfTheProfessionsCanBeGenerated(t *testing.T) {
 		seen := map[string]bool{}
 		for k := range 500 {
 			p := g.Person(k)
-			if err := p.Validate(); err != nil || identities.CheckFictitious(p.NationalID) != nil || seen[p.NationalID] || !strings.Contains(p.NationalID, "/"+card) {
+			if err := p.Validate(); err != nil || identities.CheckFictitious(p.NationalID) != nil ||
+				seen[p.NationalID] ||
+				!strings.Contains(p.NationalID, "/"+card) {
 				t.Errorf("%s: %s %v", card, p.NationalID, err)
 			}
 			seen[p.NationalID] = true
@@ -174,7 +176,8 @@ func TestACodeIsCheckedAgainstItsTableAndItsNeighbours(t *testing.T) {
 		}, "", ""},
 	} {
 		err := person(c.change).Validate()
-		if c.code == "" && err != nil || c.code != "" && (!problem.Is(err, c.code) || !strings.Contains(err.Error(), c.says)) {
+		if c.code == "" && err != nil ||
+			c.code != "" && (!problem.Is(err, c.code) || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: %v, want %s naming %q", name, err, c.code, c.says)
 		}
 	}
@@ -305,7 +308,10 @@ func TestAnExtractionOfTheAnnuaireIsRead(t *testing.T) {
 		t.Fatalf("%v %+v", err, got)
 	}
 	doctor, kine := got.People[0], got.People[1]
-	if len(doctor.Exercises) != 2 || len(doctor.Exercises[0].Activities) != 2 || doctor.Exercises[1].KnowHow != "CAPA05" || doctor.MainActivity().Sector != "SA07" || doctor.Civility != "M" {
+	if len(doctor.Exercises) != 2 || len(doctor.Exercises[0].Activities) != 2 ||
+		doctor.Exercises[1].KnowHow != "CAPA05" ||
+		doctor.MainActivity().Sector != "SA07" ||
+		doctor.Civility != "M" {
 		t.Errorf("the doctor: %+v", doctor)
 	}
 	if kine.FamilyName != "'T HOOFT" || len(kine.Exercises) != 1 || len(kine.Exercises[0].Activities) != 0 {
@@ -323,18 +329,27 @@ func TestAnExtractionOfTheAnnuaireIsRead(t *testing.T) {
 }
 
 func TestCodesInYAMLNeedNoQuotes(t *testing.T) {
-	got, err := identities.ParseImport([]byte("# one person\n- national_id: 899700366240\n  family_name: DOC\n  given_name: KIT\n  behaviour: refuse 3s\n  exercices:\n    - codeProfession: 10\n      activities:\n        - {codeSecteurDactivite: SA07, numeroVoie: 007}\n"))
+	got, err := identities.ParseImport(
+		[]byte(
+			"# one person\n- national_id: 899700366240\n  family_name: DOC\n  given_name: KIT\n  behaviour: refuse 3s\n  exercices:\n    - codeProfession: 10\n      activities:\n        - {codeSecteurDactivite: SA07, numeroVoie: 007}\n",
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := got.People[0]
-	if p.NationalID != "899700366240" || p.Profession() != "10" || p.MainActivity().StreetNumber != "007" || p.Behaviour.Action != identities.Refuse {
+	if p.NationalID != "899700366240" || p.Profession() != "10" || p.MainActivity().StreetNumber != "007" ||
+		p.Behaviour.Action != identities.Refuse {
 		t.Errorf("%+v", p)
 	}
 }
 
 func TestAHandMadeCSVNeedsFewColumnsInAnyOrder(t *testing.T) {
-	got, err := identities.ParseImport([]byte("family_name;given_name;national_id;codeProfession;codeSecteurDactivite\nA;B;899700366240;60;SA01\nC;D;899700237045;;\nA;B;899700366240;60;SA07\n"))
+	got, err := identities.ParseImport(
+		[]byte(
+			"family_name;given_name;national_id;codeProfession;codeSecteurDactivite\nA;B;899700366240;60;SA01\nC;D;899700237045;;\nA;B;899700366240;60;SA07\n",
+		),
+	)
 	if err != nil || len(got.People) != 2 {
 		t.Fatalf("%v %+v", err, got)
 	}
@@ -355,13 +370,36 @@ func TestANumberThatCouldBeARealPersonsIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
-	i := identities.Identity{NationalID: real, FamilyName: "DUPONT", GivenName: "JEANNE", Email: "j@d.fr", Notes: "x", Exercises: []identities.Exercise{{Profession: "10", FamilyName: "DUPONT", GivenName: "JEANNE",
-		Activities: []identities.Activity{{Sector: "SA07", CorporateName: "CABINET DU DR DUPONT", Phone: "0102030405", FormerStructureID: "4" + real[1:] + "000"}}}}}
+	i := identities.Identity{
+		NationalID: real,
+		FamilyName: "DUPONT",
+		GivenName:  "JEANNE",
+		Email:      "j@d.fr",
+		Notes:      "x",
+		Exercises: []identities.Exercise{
+			{
+				Profession: "10",
+				FamilyName: "DUPONT",
+				GivenName:  "JEANNE",
+				Activities: []identities.Activity{
+					{
+						Sector:            "SA07",
+						CorporateName:     "CABINET DU DR DUPONT",
+						Phone:             "0102030405",
+						FormerStructureID: "4" + real[1:] + "000",
+					},
+				},
+			},
+		},
+	}
 	again := i
 	if identities.MakeFictitious(&i) == "" || identities.CheckFictitious(i.NationalID) != nil || i.Validate() != nil {
 		t.Errorf("%+v %v", i, i.Validate())
 	}
-	if raw, _ := json.Marshal(i); strings.Contains(string(raw), "DUPONT") || strings.Contains(string(raw), "0102030405") || strings.Contains(string(raw), real[1:]) || i.MainActivity().Sector != "SA07" {
+	if raw, _ := json.Marshal(
+		i,
+	); strings.Contains(string(raw), "DUPONT") || strings.Contains(string(raw), "0102030405") || strings.Contains(string(raw), real[1:]) ||
+		i.MainActivity().Sector != "SA07" {
 		t.Errorf("something of the real person is left, or their work is lost: %s", raw)
 	}
 	if identities.MakeFictitious(&again); again.NationalID != i.NationalID {
@@ -381,7 +419,8 @@ func TestAUserInfoBecomesAPersonWithTheSameClaims(t *testing.T) {
 		if string(back) != string(want) {
 			t.Errorf("%s\n%s", want, back)
 		}
-		if len(got.Warnings) == 0 || !strings.Contains(got.Warnings[0], "new_claim") || !strings.Contains(got.People[0].Notes, `new_claim = {"a":1}`) {
+		if len(got.Warnings) == 0 || !strings.Contains(got.Warnings[0], "new_claim") ||
+			!strings.Contains(got.People[0].Notes, `new_claim = {"a":1}`) {
 			t.Errorf("the unknown claim is lost: %v %q", got.Warnings, got.People[0].Notes)
 		}
 	}

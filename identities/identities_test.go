@@ -20,7 +20,11 @@ func TestPersonasAreFictitiousAndTrueToTheDomain(t *testing.T) {
 			t.Errorf("%s: %v", p.NationalID, err)
 		}
 		seen[p.NationalID] = true
-		if rpps, ok := strings.CutPrefix(p.NationalID, "8"); ok && (!strings.HasPrefix(rpps, "997") || !nomenclature.Luhn(rpps)) {
+		if rpps, ok := strings.CutPrefix(
+			p.NationalID,
+			"8",
+		); ok &&
+			(!strings.HasPrefix(rpps, "997") || !nomenclature.Luhn(rpps)) {
 			t.Errorf("%s is no test RPPS with a right key", p.NationalID)
 		}
 		for _, e := range p.Exercises {
@@ -44,7 +48,12 @@ func TestPersonasAreFictitiousAndTrueToTheDomain(t *testing.T) {
 }
 
 func TestUnknownIsEmptyNeverNullNorAbsent(t *testing.T) {
-	i := identities.Identity{NationalID: "899790011177", FamilyName: "X", GivenName: "Y", Exercises: []identities.Exercise{{}}}
+	i := identities.Identity{
+		NationalID: "899790011177",
+		FamilyName: "X",
+		GivenName:  "Y",
+		Exercises:  []identities.Exercise{{}},
+	}
 	raw, err := json.Marshal(i.UserInfo("CARD"))
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +71,9 @@ func TestUnknownIsEmptyNeverNullNorAbsent(t *testing.T) {
 func TestAnEDITIdentityHasItsCivilityAtTheTop(t *testing.T) {
 	i := identities.Identity{NationalID: "ANS20250114103000", Civility: "M", FamilyName: "X", GivenName: "Y"}
 	raw, _ := json.Marshal(i.UserInfo(""))
-	if !strings.Contains(string(raw), `"preferred_username":"ANS20250114103000","codeCivilite":"M"`) || !strings.Contains(string(raw), `"SubjectRefPro":{"exercices":[]}`) || !strings.Contains(string(raw), `"origine":"EDIT"`) {
+	if !strings.Contains(string(raw), `"preferred_username":"ANS20250114103000","codeCivilite":"M"`) ||
+		!strings.Contains(string(raw), `"SubjectRefPro":{"exercices":[]}`) ||
+		!strings.Contains(string(raw), `"origine":"EDIT"`) {
 		t.Errorf("%s", raw)
 	}
 }

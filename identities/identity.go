@@ -143,14 +143,18 @@ func (b *Behaviour) UnmarshalJSON(raw []byte) (err error) {
 func ParseBehaviour(action, after string) (Behaviour, error) {
 	b := Behaviour{Action: Action(action)}
 	if !slices.Contains(Actions, b.Action) {
-		return b, problem.New(problem.Invalid, "behaviour-unknown", "no such behaviour").Got(action).Want(problem.Among(Actions))
+		return b, problem.New(problem.Invalid, "behaviour-unknown", "no such behaviour").
+			Got(action).
+			Want(problem.Among(Actions))
 	}
 	if after == "" {
 		return b, nil
 	}
 	d, err := time.ParseDuration(after)
 	if err != nil || d < 0 || d > time.Hour {
-		return b, problem.New(problem.Invalid, "delay-invalid", "the delay cannot be used").Got(after).Want("a duration up to 1h, such as 3s")
+		return b, problem.New(problem.Invalid, "delay-invalid", "the delay cannot be used").
+			Got(after).
+			Want("a duration up to 1h, such as 3s")
 	}
 	b.After = d
 	return b, nil

@@ -34,7 +34,9 @@ func (i *Identity) Has(q Quirk) bool { return slices.Contains(i.Quirks, q) }
 func (i *Identity) checkQuirks() error {
 	for _, q := range i.Quirks {
 		if !slices.Contains(quirks, q) {
-			return problem.New(problem.Invalid, "quirk-unknown", "no such quirk").Got(string(q)).Want(problem.Among(quirks))
+			return problem.New(problem.Invalid, "quirk-unknown", "no such quirk").
+				Got(string(q)).
+				Want(problem.Among(quirks))
 		}
 	}
 	return nil
@@ -82,8 +84,16 @@ func MagicPeople() []Magic {
 
 // Identity makes the person.
 func (m *Magic) Identity() *Identity {
-	i := &Identity{NationalID: m.NationalID, Civility: "MME", FamilyName: "MAGIQUE" + fmt.Sprintf("%07d", m.Number), GivenName: "KIT", Notes: m.Outcome, Tags: []string{"magic"},
-		Behaviour: Behaviour{Action: m.Behaviour}, Policies: m.Policies}
+	i := &Identity{
+		NationalID: m.NationalID,
+		Civility:   "MME",
+		FamilyName: "MAGIQUE" + fmt.Sprintf("%07d", m.Number),
+		GivenName:  "KIT",
+		Notes:      m.Outcome,
+		Tags:       []string{"magic"},
+		Behaviour:  Behaviour{Action: m.Behaviour},
+		Policies:   m.Policies,
+	}
 	if m.Quirk != "" {
 		i.Quirks = []Quirk{m.Quirk}
 	}
@@ -91,9 +101,27 @@ func (m *Magic) Identity() *Identity {
 		i.FamilyName, i.GivenName = strings.Repeat("MAGIQUE-", 9)+"LONGUE", strings.Repeat("Anne-", 15)+"Élise"
 	}
 	place := func(n int) Activity {
-		return Activity{Mode: "S", Sector: "SA01", Kind: "GENR01", Country: "99000", CorporateName: fmt.Sprintf("HOPITAL MAGIQUE %d", n), StructureID: "F0B0172805", FormerStructureID: "10B0172805", FINESS: "0B0172805"}
+		return Activity{
+			Mode:              "S",
+			Sector:            "SA01",
+			Kind:              "GENR01",
+			Country:           "99000",
+			CorporateName:     fmt.Sprintf("HOPITAL MAGIQUE %d", n),
+			StructureID:       "F0B0172805",
+			FormerStructureID: "10B0172805",
+			FINESS:            "0B0172805",
+		}
 	}
-	doctor := Exercise{Profession: "10", Category: "C", Civility: "DR", FamilyName: i.FamilyName, GivenName: i.GivenName, KnowHowType: "S", KnowHow: "SM26", Activities: []Activity{place(1)}}
+	doctor := Exercise{
+		Profession:  "10",
+		Category:    "C",
+		Civility:    "DR",
+		FamilyName:  i.FamilyName,
+		GivenName:   i.GivenName,
+		KnowHowType: "S",
+		KnowHow:     "SM26",
+		Activities:  []Activity{place(1)},
+	}
 	i.Exercises = []Exercise{doctor}
 	switch m.Shape {
 	case "no-activity":
@@ -103,7 +131,16 @@ func (m *Magic) Identity() *Identity {
 			i.Exercises[0].Activities = append(i.Exercises[0].Activities, place(n))
 		}
 	case "two-professions":
-		i.Exercises = append(i.Exercises, Exercise{Profession: "21", Category: "C", FamilyName: i.FamilyName, GivenName: i.GivenName, Activities: []Activity{place(2)}})
+		i.Exercises = append(
+			i.Exercises,
+			Exercise{
+				Profession: "21",
+				Category:   "C",
+				FamilyName: i.FamilyName,
+				GivenName:  i.GivenName,
+				Activities: []Activity{place(2)},
+			},
+		)
 	}
 	return i
 }

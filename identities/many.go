@@ -353,7 +353,8 @@ func (p *People) Admit(do store.Step, people []Identity, equip Equip) error {
 			case err != nil:
 				return err
 			case len(added) < len(page):
-				return problem.New(problem.Conflict, taken, "somebody took a number while people were made").Do("try again")
+				return problem.New(problem.Conflict, taken, "somebody took a number while people were made").
+					Do("try again")
 			}
 			return equip(tx, page)
 		})

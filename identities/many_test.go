@@ -53,7 +53,11 @@ func TestFollowWritesWhatChangedAndNothingElse(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err := people.Follow(ctx, &files, func(_ store.Tx, added []identities.Identity) error { equipped += len(added); return nil })
+			err := people.Follow(
+				ctx,
+				&files,
+				func(_ store.Tx, added []identities.Identity) error { equipped += len(added); return nil },
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +83,13 @@ func TestFollowWritesWhatChangedAndNothingElse(t *testing.T) {
 		t.Errorf("%d got means, want 165", equipped)
 	}
 	left := 0
-	if err := people.Each(ctx, identities.Query{}, "", func(*identities.Identity) error { left++; return nil }); err != nil || left != 16 {
+	if err := people.Each(
+		ctx,
+		identities.Query{},
+		"",
+		func(*identities.Identity) error { left++; return nil },
+	); err != nil ||
+		left != 16 {
 		t.Errorf("%v, %d people are there, want the 15 of the files and the one of nobody's file", err, left)
 	}
 	if _, err := people.Get(ctx, own.NationalID); err != nil {
@@ -115,7 +125,13 @@ func TestFollowThatFailsLeavesEverythingAsItWas(t *testing.T) {
 		t.Fatal("it did not fail")
 	}
 	count := 0
-	if err := people.Each(ctx, identities.Query{}, "", func(*identities.Identity) error { count++; return nil }); err != nil || count != 10 {
+	if err := people.Each(
+		ctx,
+		identities.Query{},
+		"",
+		func(*identities.Identity) error { count++; return nil },
+	); err != nil ||
+		count != 10 {
 		t.Errorf("%v, %d people", err, count)
 	}
 	var files identities.Files
@@ -123,7 +139,11 @@ func TestFollowThatFailsLeavesEverythingAsItWas(t *testing.T) {
 	if err := files.Put(g.Person(0), "a.json"); err != nil {
 		t.Fatal(err)
 	}
-	if err := files.Put(g.Person(0), "b.json"); !problem.Is(err, "identity-twice") || !strings.Contains(err.Error(), "a.json and b.json") {
+	if err := files.Put(
+		g.Person(0),
+		"b.json",
+	); !problem.Is(err, "identity-twice") ||
+		!strings.Contains(err.Error(), "a.json and b.json") {
 		t.Error(err)
 	}
 }

@@ -90,7 +90,8 @@ func (e *Exercise) Settle() {
 	if !slices.Contains(p.KnowHowTypes, e.KnowHowType) {
 		e.KnowHowType, e.KnowHow = "", ""
 	}
-	if table := knowHowTables[e.KnowHowType]; e.KnowHow != "" && (nomenclature.Label(table, e.KnowHow) == "" || e.checkKnowHow("") != nil) {
+	if table := knowHowTables[e.KnowHowType]; e.KnowHow != "" &&
+		(nomenclature.Label(table, e.KnowHow) == "" || e.checkKnowHow("") != nil) {
 		e.KnowHow = ""
 	}
 	if e.checkCivility("") != nil {

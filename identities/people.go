@@ -130,7 +130,9 @@ func (i *Identity) notFromFile() error {
 	if i.Source == "" {
 		return nil
 	}
-	return problem.New(problem.Conflict, "identity-from-file", "this person comes from a file").Got(i.Source).Do("change the file; the emulator watches it")
+	return problem.New(problem.Conflict, "identity-from-file", "this person comes from a file").
+		Got(i.Source).
+		Do("change the file; the emulator watches it")
 }
 
 // Create keeps a new person, and refuses one who is there already.
@@ -237,7 +239,8 @@ func (p *People) RestoreIn(tx store.Tx, id string) (Identity, error) {
 	i, err := deleted.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return i, problem.New(problem.NotFound, "identity-not-deleted", "nobody with this national id was deleted recently").
-			Got(id).Want("a person deleted less than a day ago")
+			Got(id).
+			Want("a person deleted less than a day ago")
 	}
 	if err != nil {
 		return i, err
@@ -306,7 +309,9 @@ func (p *People) changeIn(tx store.Tx, id string, fn func(*Identity) error) erro
 }
 
 func unknown(id string) error {
-	return problem.New(problem.NotFound, "identity-unknown", "nobody has this national id").Got(id).Want("a full national id, such as those `pscemu identities list` prints")
+	return problem.New(problem.NotFound, "identity-unknown", "nobody has this national id").
+		Got(id).
+		Want("a full national id, such as those `pscemu identities list` prints")
 }
 
 // Query chooses people; its zero value chooses all.
@@ -318,7 +323,8 @@ type Query struct {
 
 func (q *Query) matches(i *Identity) bool {
 	return (q.Profession == "" || slices.ContainsFunc(i.Exercises, func(e Exercise) bool { return e.Profession == q.Profession })) &&
-		(q.Tag == "" || slices.Contains(i.Tags, q.Tag)) && (q.Text == "" || strings.Contains(i.searched(), q.Text))
+		(q.Tag == "" || slices.Contains(i.Tags, q.Tag)) &&
+		(q.Text == "" || strings.Contains(i.searched(), q.Text))
 }
 
 // List returns up to limit people of the query behind the id after; 0 is no

@@ -11,7 +11,18 @@ import (
 )
 
 // knowHowTables tell, by type of know-how (R04), which table its codes are of.
-var knowHowTables = map[string]string{"S": "R38", "C": "R39", "CEX": "R40", "DNQ": "R42", "CAPA": "R43", "PAC": "R44", "FQ": "R45", "DEC": "R97", "OP": "G13", "SST": "R359"}
+var knowHowTables = map[string]string{
+	"S":    "R38",
+	"C":    "R39",
+	"CEX":  "R40",
+	"DNQ":  "R42",
+	"CAPA": "R43",
+	"PAC":  "R44",
+	"FQ":   "R45",
+	"DEC":  "R97",
+	"OP":   "G13",
+	"SST":  "R359",
+}
 
 // KnowHowTables lists the tables of know-how.
 func KnowHowTables() []string { return slices.Sorted(maps.Values(knowHowTables)) }
@@ -123,25 +134,46 @@ func (f field) check() error {
 // refused is how every rule says no: there is always the way to keep the
 // person wrong on purpose.
 func refused(code, reason, got, want string) error {
-	return problem.New(problem.Invalid, code, reason).Got(got).Want(want).Do("correct it, or keep the person wrong on purpose with allow_invalid and the reason")
+	return problem.New(problem.Invalid, code, reason).
+		Got(got).
+		Want(want).
+		Do("correct it, or keep the person wrong on purpose with allow_invalid and the reason")
 }
 
 // checkKnowHow wants a type that the profession may have, the code in the
 // table its type names, and a specialty of this profession.
 func (e *Exercise) checkKnowHow(at string) error {
 	if e.KnowHow != "" && e.KnowHowType == "" {
-		return refused("know-how-type-missing", at+"codeSavoirFaire came without its type", e.KnowHow, "codeTypeSavoirFaire: S, C, CAPA …")
+		return refused(
+			"know-how-type-missing",
+			at+"codeSavoirFaire came without its type",
+			e.KnowHow,
+			"codeTypeSavoirFaire: S, C, CAPA …",
+		)
 	}
 	if table := knowHowTables[e.KnowHowType]; table != "" && e.KnowHow != "" { // CM, SH: their tables are not published
 		if err := (field{at + "codeSavoirFaire", e.KnowHow, []string{table}}).check(); err != nil {
 			return err
 		}
 		if of := SpecialtyOf(e.KnowHow); table == "R38" && of != "" && of != e.Profession {
-			return refused("know-how-of-other-profession", at+"codeSavoirFaire is a specialty of another profession", e.KnowHow+" with profession "+e.Profession, "profession "+of+" ("+nomenclature.ProfessionLabel(of)+")")
+			return refused(
+				"know-how-of-other-profession",
+				at+"codeSavoirFaire is a specialty of another profession",
+				e.KnowHow+" with profession "+e.Profession,
+				"profession "+of+" ("+nomenclature.ProfessionLabel(of)+")",
+			)
 		}
 	}
-	if p := professionOf(e.Profession); p != nil && e.KnowHowType != "" && nomenclature.Label("R04", e.KnowHowType) != "" && !slices.Contains(p.KnowHowTypes, e.KnowHowType) {
-		return refused("know-how-type-of-other-profession", at+"codeTypeSavoirFaire is not one this profession has", e.KnowHowType+" with profession "+e.Profession, "one of "+strings.Join(p.KnowHowTypes, ", ")+", or none")
+	if p := professionOf(
+		e.Profession,
+	); p != nil && e.KnowHowType != "" && nomenclature.Label("R04", e.KnowHowType) != "" &&
+		!slices.Contains(p.KnowHowTypes, e.KnowHowType) {
+		return refused(
+			"know-how-type-of-other-profession",
+			at+"codeTypeSavoirFaire is not one this profession has",
+			e.KnowHowType+" with profession "+e.Profession,
+			"one of "+strings.Join(p.KnowHowTypes, ", ")+", or none",
+		)
 	}
 	return nil
 }
@@ -150,17 +182,28 @@ func (e *Exercise) checkKnowHow(at string) error {
 // goes with the profession; R81 (M, MME) goes with any.
 func (e *Exercise) checkCivility(at string) error {
 	p := professionOf(e.Profession)
-	if p == nil || e.Civility == "" || nomenclature.Label("R81", e.Civility) != "" || slices.Contains(p.Civilities, e.Civility) {
+	if p == nil || e.Civility == "" || nomenclature.Label("R81", e.Civility) != "" ||
+		slices.Contains(p.Civilities, e.Civility) {
 		return nil
 	}
-	return refused("civility-of-other-profession", at+"codeCiviliteDexercice is not one this profession has", e.Civility+" with profession "+e.Profession, "one of "+strings.Join(append(slices.Clone(p.Civilities), "M", "MME"), ", ")+", or none")
+	return refused(
+		"civility-of-other-profession",
+		at+"codeCiviliteDexercice is not one this profession has",
+		e.Civility+" with profession "+e.Profession,
+		"one of "+strings.Join(append(slices.Clone(p.Civilities), "M", "MME"), ", ")+", or none",
+	)
 }
 
 // checkStudent: only the professions with an order register their students;
 // the others' hold a CPE and no exercise (pki-and-cards, "Which card for whom").
 func (e *Exercise) checkStudent(at string) error {
 	if p := professionOf(e.Profession); e.Category == student && p != nil && p.Order == "" {
-		return refused("student-without-order", at+"codeCategorieProfessionnelle is a student's, but this profession has no order that registers students", "E with profession "+e.Profession, "C; or a profession with an order: 10, 21, 40, 50, 60, 70, 80")
+		return refused(
+			"student-without-order",
+			at+"codeCategorieProfessionnelle is a student's, but this profession has no order that registers students",
+			"E with profession "+e.Profession,
+			"C; or a profession with an order: 10, 21, 40, 50, 60, 70, 80",
+		)
 	}
 	return nil
 }
@@ -172,9 +215,19 @@ func (a *Activity) checkSection(at string, e *Exercise) error {
 	case a.PharmacistSection == "":
 		return nil
 	case e.Profession != "21":
-		return refused("section-not-pharmacist", at+"codeSectionPharmacien is a pharmacist's", "profession "+e.Profession, "profession 21, or no section")
+		return refused(
+			"section-not-pharmacist",
+			at+"codeSectionPharmacien is a pharmacist's",
+			"profession "+e.Profession,
+			"profession 21, or no section",
+		)
 	case fit != nil && a.Sector != "" && !slices.Contains(fit, a.Sector):
-		return refused("section-of-other-sector", at+"codeSectionPharmacien does not go with the sector", a.PharmacistSection+" in "+a.Sector, "a sector of "+strings.Join(fit, ", "))
+		return refused(
+			"section-of-other-sector",
+			at+"codeSectionPharmacien does not go with the sector",
+			a.PharmacistSection+" in "+a.Sector,
+			"a sector of "+strings.Join(fit, ", "),
+		)
 	}
 	return nil
 }
@@ -185,11 +238,26 @@ func (a *Activity) checkRole(at string, e *Exercise) error {
 	function := nomenclature.Label("R21", a.Role) != ""
 	switch {
 	case e.Profession == "99" && (a.Role == "" || function):
-		return refused("role-missing", at+"codeRole: profession 99 is known by its role", a.Role, "a code of R85, such as 314 (Ambulancier)")
+		return refused(
+			"role-missing",
+			at+"codeRole: profession 99 is known by its role",
+			a.Role,
+			"a code of R85, such as 314 (Ambulancier)",
+		)
 	case a.Role != "" && !function && nomenclature.Label("G15", e.Profession) != "":
-		return refused("role-of-other-profession", at+"codeRole is not a health professional's", a.Role+" with profession "+e.Profession, "a function of R21, such as FON-01; or profession 99")
+		return refused(
+			"role-of-other-profession",
+			at+"codeRole is not a health professional's",
+			a.Role+" with profession "+e.Profession,
+			"a function of R21, such as FON-01; or profession 99",
+		)
 	case slices.Contains(studentRoles, a.Role) && e.Category != student:
-		return refused("role-of-student", at+"codeRole is a student's", a.Role+" with category "+e.Category, "codeCategorieProfessionnelle E, or another role")
+		return refused(
+			"role-of-student",
+			at+"codeRole is a student's",
+			a.Role+" with category "+e.Category,
+			"codeCategorieProfessionnelle E, or another role",
+		)
 	}
 	return nil
 }
@@ -206,7 +274,12 @@ func (a *Activity) checkKeys(at string) error {
 		length      int
 	}{{"numeroFinessSite", a.FINESS, 9}, {"numeroFinessetablissementJuridique", a.FINESSLegal, 9}, {"numeroSirenSite", a.SIREN, 9}, {"numeroSiretSite", a.SIRET, 14}} {
 		if id.value != "" && len(id.value) != id.length {
-			return refused("key-wrong", at+id.name+" has a wrong length", id.value, fmt.Sprintf("%d characters", id.length))
+			return refused(
+				"key-wrong",
+				at+id.name+" has a wrong length",
+				id.value,
+				fmt.Sprintf("%d characters", id.length),
+			)
 		}
 		if id.value != "" && !nomenclature.Luhn(id.value) {
 			return wrongKey(at+id.name, "", id.value)
@@ -218,13 +291,23 @@ func (a *Activity) checkKeys(at string) error {
 		}
 	}
 	if a.SIREN != "" && a.SIRET != "" && !strings.HasPrefix(a.SIRET, a.SIREN) {
-		return refused("siret-of-other-siren", at+"numeroSiretSite is not one of the SIREN", a.SIRET+" with SIREN "+a.SIREN, a.SIREN+" and five digits")
+		return refused(
+			"siret-of-other-siren",
+			at+"numeroSiretSite is not one of the SIREN",
+			a.SIRET+" with SIREN "+a.SIREN,
+			a.SIREN+" and five digits",
+		)
 	}
 	return nil
 }
 
 func wrongKey(name, prefix, number string) error {
-	return refused("key-wrong", name+" has a wrong key", prefix+number, prefix+number[:len(number)-1]+nomenclature.LuhnKey(number[:len(number)-1]))
+	return refused(
+		"key-wrong",
+		name+" has a wrong key",
+		prefix+number,
+		prefix+number[:len(number)-1]+nomenclature.LuhnKey(number[:len(number)-1]),
+	)
 }
 
 // reserved tells, by the type digit of a national id, how the numbers begin
@@ -251,5 +334,6 @@ func CheckFictitious(id string) error {
 		return nil
 	}
 	return problem.New(problem.Invalid, "national-id-real", "this national id could belong to a real person").Got(id).
-		Want(id[:1] + kind.prefix + "… (a test number), or ANS + 14 digits").Do("take a test number (pscemu identities generate), or import with fictitious=true, which gives the person one")
+		Want(id[:1] + kind.prefix + "… (a test number), or ANS + 14 digits").
+		Do("take a test number (pscemu identities generate), or import with fictitious=true, which gives the person one")
 }

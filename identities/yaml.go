@@ -80,7 +80,8 @@ func noYAML(err error) error {
 			Want(fmt.Sprintf("%d levels at most", yamltext.MaxDepth))
 	case errors.Is(err, yamltext.ErrTooLarge) || errors.Is(err, yamltext.ErrNotBlocks):
 		return problem.New(problem.Invalid, "import-too-large", "the YAML is too large to be read as a whole").
-			Got(err.Error()).Want(fmt.Sprintf("%d bytes at most, or a list with a line for each field", yamltext.MaxWhole)).
+			Got(err.Error()).
+			Want(fmt.Sprintf("%d bytes at most, or a list with a line for each field", yamltext.MaxWhole)).
 			Do("split it, or import JSON")
 	}
 	return problem.New(problem.Invalid, "import-invalid", "the import is no YAML of people").Got(err.Error()).

@@ -21,7 +21,6 @@ import (
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
-	"pscemu.invalid/pscemu/static"
 )
 
 // asking is an authorize request that names a client and a redirect URI of
@@ -81,14 +80,17 @@ func authorizeForm(r *http.Request) (url.Values, error) {
 		return nil, problem.New(problem.Invalid, "form-unreadable", "the parameters cannot be read").Got(err.Error())
 	}
 	if name := twice(r.Form); name != "" {
-		return nil, problem.New(problem.Invalid, "parameter-repeated", "a parameter came more than once").Got(name).Want("each parameter at most once")
+		return nil, problem.New(problem.Invalid, "parameter-repeated", "a parameter came more than once").
+			Got(name).
+			Want("each parameter at most once")
 	}
 	return r.Form, nil
 }
 
 func redirectProblem(c *clients.Client, uri string) error {
 	if uri == "" {
-		return problem.New(problem.Invalid, "redirect-uri-missing", "the redirect_uri is missing").Want("one of the client's registered redirect URIs")
+		return problem.New(problem.Invalid, "redirect-uri-missing", "the redirect_uri is missing").
+			Want("one of the client's registered redirect URIs")
 	}
 	if !c.AllowsRedirect(uri) {
 		reason := "the redirect_uri is not registered for this client"
@@ -96,7 +98,9 @@ func redirectProblem(c *clients.Client, uri string) error {
 		if difference != "" {
 			reason += "; it differs from " + near + " by " + difference
 		}
-		p := problem.New(problem.Invalid, "redirect-uri-unregistered", reason).Got(uri).Want(strings.Join(c.RedirectURIs, " or "))
+		p := problem.New(problem.Invalid, "redirect-uri-unregistered", reason).
+			Got(uri).
+			Want(strings.Join(c.RedirectURIs, " or "))
 		return p.Do("register it exactly as sent: case, port, path, slash at the end and query count")
 	}
 	return nil
@@ -262,7 +266,8 @@ func (s *Server) sessionOrPage(c echo.Context, a *asking) error {
 	ctx := c.Request().Context()
 	prompt := " " + a.form.Get("prompt") + " "
 	browser := s.browserSession(c)
-	if browser != nil && (strings.Contains(prompt, " login ") || tooOld(browser, a.form.Get("max_age"), s.clock.Now()) || s.otherSubject(ctx, browser, a.form)) {
+	if browser != nil &&
+		(strings.Contains(prompt, " login ") || tooOld(browser, a.form.Get("max_age"), s.clock.Now()) || s.otherSubject(ctx, browser, a.form)) {
 		browser = nil
 	}
 	if browser != nil {
@@ -270,19 +275,39 @@ func (s *Server) sessionOrPage(c echo.Context, a *asking) error {
 		if err == nil {
 			id := journal.NewID()
 			s.journal.Add(ctx, id, "authorize", detail(a), nil)
-			return s.finish(c, a, oidc.Authentication{LoginID: id, Person: person, AuthMode: browser.AuthMode, Time: browser.AuthTime, SID: browser.SID})
+			return s.finish(
+				c,
+				a,
+				oidc.Authentication{
+					LoginID:  id,
+					Person:   person,
+					AuthMode: browser.AuthMode,
+					Time:     browser.AuthTime,
+					SID:      browser.SID,
+				},
+			)
 		}
 	}
 	if strings.Contains(prompt, " none ") {
-		s.journal.Add(ctx, "", "authorize", detail(a), problem.New(problem.Forbidden, "login-required", "prompt=none came without a session that fits"))
+		s.journal.Add(
+			ctx,
+			"",
+			"authorize",
+			detail(a),
+			problem.New(problem.Forbidden, "login-required", "prompt=none came without a session that fits"),
+		)
 		return s.sendBack(c, s.errorAnswer(a.back, answer("login-required"), nil))
 	}
-	p, err := s.logins.New(c.Response(), c.Request(), login.Pending{ClientID: a.client.ID, ClientName: a.client.Label(), Base: s.here(c), Form: a.form})
+	p, err := s.logins.New(
+		c.Response(),
+		c.Request(),
+		login.Pending{ClientID: a.client.ID, ClientName: a.client.Label(), Base: s.here(c), Form: a.form},
+	)
 	if err != nil {
 		return err
 	}
 	s.journal.Add(ctx, p.ID, "authorize", detail(a), nil)
-	if lang, _, _ := strings.Cut(a.form.Get("ui_locales"), " "); static.Speaks(lang) {
+	if lang, _, _ := strings.Cut(a.form.Get("ui_locales"), " "); web.Speaks(lang) {
 		s.logins.SetLanguage(c.Response(), lang)
 	}
 	return web.Redirect(c, http.StatusFound, s.loginURL(p.ID, ""))
@@ -320,7 +345,11 @@ func (s *Server) otherSubject(ctx context.Context, b *oidc.Browser, form url.Val
 
 // detail is what the journal keeps of a request: no secrets are in it.
 func detail(a *asking) map[string]string {
-	d := map[string]string{"client_id": a.client.ID, "state": present(a.form, "state"), "nonce": present(a.form, "nonce")}
+	d := map[string]string{
+		"client_id": a.client.ID,
+		"state":     present(a.form, "state"),
+		"nonce":     present(a.form, "nonce"),
+	}
 	for _, k := range []string{"redirect_uri", "response_type", "scope", "acr_values", "prompt", "max_age", "login_hint", "response_mode", "code_challenge_method", "claims"} {
 		if v := a.form.Get(k); v != "" {
 			d[k] = v
@@ -361,7 +390,13 @@ func (s *Server) grant(ctx context.Context, a *asking, who oidc.Authentication) 
 		s.journal.Add(ctx, who.LoginID, "callback", nil, err)
 		return answerTo{}, nil, err
 	}
-	s.journal.Add(ctx, who.LoginID, "callback", map[string]string{"national_id": who.Person.NationalID, "authMode": who.AuthMode}, nil)
+	s.journal.Add(
+		ctx,
+		who.LoginID,
+		"callback",
+		map[string]string{"national_id": who.Person.NationalID, "authMode": who.AuthMode},
+		nil,
+	)
 	var params pairs
 	params.add("state", a.back.state)
 	params.add("session_state", grant.SID)

@@ -104,7 +104,11 @@ func (s *Server) answerTo(back callback, params pairs) answerTo {
 	if !signed {
 		return answerTo{back, params, nil}
 	}
-	claims := pairs{{"iss", back.iss}, {"aud", back.clientID}, {"exp", itoa(int(s.clock.Now().Add(10 * time.Minute).Unix()))}}
+	claims := pairs{
+		{"iss", back.iss},
+		{"aud", back.clientID},
+		{"exp", itoa(int(s.clock.Now().Add(10 * time.Minute).Unix()))},
+	}
 	for _, kv := range params {
 		if kv[0] != "iss" {
 			claims = append(claims, kv)
@@ -132,7 +136,12 @@ func (s *Server) sendBack(c echo.Context, a answerTo) error {
 	}
 	noStore(c)
 	if a.mode == "form_post" {
-		return s.page(c, http.StatusOK, "form_post", map[string]any{"Title": "Retour vers le service", "Action": a.redirectURI, "Params": a.params})
+		return s.page(
+			c,
+			http.StatusOK,
+			"provider/form_post",
+			map[string]any{"Title": "Retour vers le service", "Action": a.redirectURI, "Params": a.params},
+		)
 	}
 	status := http.StatusFound
 	if c.Request().Method == http.MethodPost {

@@ -51,7 +51,18 @@ func (s *Server) ciba(c echo.Context) error {
 	if refusal != nil {
 		err = refusal.problem()
 	}
-	s.journal.Add(c.Request().Context(), id, "ciba", map[string]string{"client_id": client.ID, "login_hint": r.PostForm.Get("login_hint"), "channel": r.PostForm.Get("channel"), "binding_message": r.PostForm.Get("binding_message")}, err)
+	s.journal.Add(
+		c.Request().Context(),
+		id,
+		"ciba",
+		map[string]string{
+			"client_id":       client.ID,
+			"login_hint":      r.PostForm.Get("login_hint"),
+			"channel":         r.PostForm.Get("channel"),
+			"binding_message": r.PostForm.Get("binding_message"),
+		},
+		err,
+	)
 	switch {
 	case refusal != nil:
 		return s.oauthError(c, refusal.Answer, err)
@@ -67,7 +78,12 @@ func (s *Server) ciba(c echo.Context) error {
 }
 
 // startBackchannel judges the request and asks the person.
-func (s *Server) startBackchannel(ctx context.Context, client *clients.Client, form url.Values, loginID string) (*oidc.Backchannel, *refusal, error) {
+func (s *Server) startBackchannel(
+	ctx context.Context,
+	client *clients.Client,
+	form url.Values,
+	loginID string,
+) (*oidc.Backchannel, *refusal, error) {
 	if r := s.judgeBackchannel(client, form); r != nil {
 		return nil, r, nil
 	}
@@ -75,8 +91,14 @@ func (s *Server) startBackchannel(ctx context.Context, client *clients.Client, f
 	if r != nil {
 		return nil, r, nil
 	}
-	b := &oidc.Backchannel{Client: client.ID, LoginID: loginID, NationalID: form.Get("login_hint"),
-		AuthMode: authModes[form.Get("channel")], Scope: form.Get("scope"), Notify: form.Get("client_notification_token")}
+	b := &oidc.Backchannel{
+		Client:     client.ID,
+		LoginID:    loginID,
+		NationalID: form.Get("login_hint"),
+		AuthMode:   authModes[form.Get("channel")],
+		Scope:      form.Get("scope"),
+		Notify:     form.Get("client_notification_token"),
+	}
 	ask := ecps.Ask{NationalID: b.NationalID, Client: client.Label(), Message: form.Get("binding_message"),
 		Means: channels[form.Get("channel")], Lifetime: lifetime, NoNumber: true}
 	var unable error
@@ -113,7 +135,13 @@ func (s *Server) begun(b *oidc.Backchannel, unable, err error) (*oidc.Backchanne
 
 // askIn asks the person, by phone or at the reader. unable is a refusal that is
 // given after the commit.
-func (s *Server) askIn(tx store.Tx, a ecps.Ask, b *oidc.Backchannel, c *clients.Client, acr string) (unable, err error) {
+func (s *Server) askIn(
+	tx store.Tx,
+	a ecps.Ask,
+	b *oidc.Backchannel,
+	c *clients.Client,
+	acr string,
+) (unable, err error) {
 	person, err := s.people.ReadIn(tx, a.NationalID)
 	if err == nil && a.Means == ecps.Card {
 		err = s.hasCard(tx, person)
@@ -138,7 +166,9 @@ func because(key string, err error) *refusal {
 func (s *Server) hasCard(tx store.Tx, person *identities.Identity) error {
 	serials, err := s.cards.SerialsIn(tx, person.NationalID)
 	if err == nil && len(serials) == 0 {
-		err = problem.New(problem.Conflict, "card-none", "this person has no card that can be used").Got(person.NationalID).Do("issue one: pscemu cards issue")
+		err = problem.New(problem.Conflict, "card-none", "this person has no card that can be used").
+			Got(person.NationalID).
+			Do("issue one: pscemu cards issue")
 	}
 	return err
 }
@@ -173,7 +203,11 @@ func (s *Server) judgeBackchannel(client *clients.Client, form url.Values) *refu
 	case len(scopes) == 0 || oidc.UnknownScope(scopes):
 		return refused("ciba-scope", form.Get("scope"), "scopes of the discovery document")
 	case form.Has("binding_message") && !goodMessage(message, plain):
-		return refused("ciba-binding-message", strconv.Itoa(len([]rune(message)))+" characters", "50 characters at most, none of them control characters")
+		return refused(
+			"ciba-binding-message",
+			strconv.Itoa(len([]rune(message)))+" characters",
+			"50 characters at most, none of them control characters",
+		)
 	case channels[channel] == "":
 		return refused("ciba-channel", channel, "CARD or MOBILE")
 	case token != "" && client.DeliveryMode != clients.Ping:
@@ -181,7 +215,11 @@ func (s *Server) judgeBackchannel(client *clients.Client, form url.Values) *refu
 	case token == "" && client.DeliveryMode == clients.Ping:
 		return refused("ciba-token-missing", "", "client_notification_token")
 	case len(token) > 1024 || token != "" && !notifyToken.MatchString(token):
-		return refused("ciba-token-long", strconv.Itoa(len(token))+" characters", "a bearer token of 1024 characters at most")
+		return refused(
+			"ciba-token-long",
+			strconv.Itoa(len(token))+" characters",
+			"a bearer token of 1024 characters at most",
+		)
 	case form.Get("user_code") != "":
 		return refused("ciba-user-code", "user_code", "none")
 	}

@@ -30,7 +30,10 @@ func (s *Server) discovery(c echo.Context) error {
 
 // fill writes the site's names into a document.
 func (s site) fill(document string) []byte {
-	return []byte(strings.NewReplacer("{I}", s.Issuer(), "{O}", s.realm(""), "{B}", s.Wallet).Replace(strings.TrimSpace(document)))
+	return []byte(
+		strings.NewReplacer("{I}", s.Issuer(), "{O}", s.realm(""), "{B}", s.Wallet).
+			Replace(strings.TrimSpace(document)),
+	)
 }
 
 // jwks publishes the keys that verify our tokens.

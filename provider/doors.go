@@ -33,12 +33,24 @@ type Door struct {
 func (s *Server) Doors() []Door {
 	p := s.settings.Policies(nil, nil)
 	return []Door{
-		{"login-hint", "login_hint=auto:<national id>[;means=card] on the authorize request applies the identity's behaviour without a page", p.DoorLoginHint},
+		{
+			"login-hint",
+			"login_hint=auto:<national id>[;means=card] on the authorize request applies the identity's behaviour without a page",
+			p.DoorLoginHint,
+		},
 		{"api-logins", "POST /api/v1/logins performs the user's part for an authorize URL", p.DoorAPILogins},
 		{"test-identity", "the login page's tab « Identité de test » logs anybody in", p.DoorTestIdentity},
-		{"card-list", "the login page's card tab lists the cards that can be put into the virtual reader; closed, it asks for the serial number", p.DoorCardList},
+		{
+			"card-list",
+			"the login page's card tab lists the cards that can be put into the virtual reader; closed, it asks for the serial number",
+			p.DoorCardList,
+		},
 		{"behaviours", "a person's phone or card may approve or refuse by itself", p.DoorBehaviours},
-		{"totp", "a one-time password (TOTP) approves an e-CPS request, by API, command or on the waiting page", p.DoorTOTP},
+		{
+			"totp",
+			"a one-time password (TOTP) approves an e-CPS request, by API, command or on the waiting page",
+			p.DoorTOTP,
+		},
 		{"quirks", "people with quirks (magic identities) make things go wrong", p.DoorQuirks},
 		{"faults", "faults (PUT /api/v1/faults) make endpoints fail and spoil answers", p.DoorFaults},
 	}
@@ -96,7 +108,9 @@ func (s *Server) useCard(ctx context.Context, person *identities.Identity, pin s
 		return err
 	}
 	if len(all) == 0 {
-		return problem.New(problem.Conflict, "card-none", "this person has no card").Got(person.NationalID).Do("issue one: pscemu cards issue")
+		return problem.New(problem.Conflict, "card-none", "this person has no card").
+			Got(person.NationalID).
+			Do("issue one: pscemu cards issue")
 	}
 	card := all[0]
 	for _, c := range all {
@@ -120,7 +134,9 @@ type Performed struct {
 // Perform does the user's part for an authorize URL that an application made.
 func (s *Server) Perform(ctx context.Context, authorizeURL, nationalID, means, pin string) (*Performed, error) {
 	if !s.settings.Policies(nil, nil).DoorAPILogins {
-		return nil, problem.New(problem.Forbidden, "door-closed", "this test door is closed").Got("--strict or door-api-logins=false").Do("open it, or log in on the page")
+		return nil, problem.New(problem.Forbidden, "door-closed", "this test door is closed").
+			Got("--strict or door-api-logins=false").
+			Do("open it, or log in on the page")
 	}
 	if means == "" {
 		means = MeansECPS
@@ -130,10 +146,19 @@ func (s *Server) Perform(ctx context.Context, authorizeURL, nationalID, means, p
 	}
 	u, err := url.Parse(authorizeURL)
 	if err != nil || !u.IsAbs() {
-		return nil, problem.New(problem.Invalid, "authorize-url-invalid", "this is no authorize URL").Got(authorizeURL).Want(s.config.BaseURL + "/auth?…")
+		return nil, problem.New(problem.Invalid, "authorize-url-invalid", "this is no authorize URL").
+			Got(authorizeURL).
+			Want(s.config.BaseURL + "/auth?…")
 	}
-	if rest, ok := strings.CutPrefix(u.Path, s.config.Root+"/"); !ok || s.config.Root == "" && strings.HasPrefix(rest, "s/") {
-		return nil, problem.New(problem.Invalid, "authorize-url-elsewhere", "this authorize URL is another space's").Got(authorizeURL).Want(s.config.BaseURL + "/auth?…").Do("call the control API of that space")
+	if rest, ok := strings.CutPrefix(
+		u.Path,
+		s.config.Root+"/",
+	); !ok ||
+		s.config.Root == "" && strings.HasPrefix(rest, "s/") {
+		return nil, problem.New(problem.Invalid, "authorize-url-elsewhere", "this authorize URL is another space's").
+			Got(authorizeURL).
+			Want(s.config.BaseURL + "/auth?…").
+			Do("call the control API of that space")
 	}
 	form, err := authorizeForm(&http.Request{Method: http.MethodGet, URL: u})
 	if err != nil {

@@ -13,8 +13,19 @@ import (
 
 // endpoints names the places that HTTP faults strike, by the end of the path.
 var endpoints = []struct{ ending, name string }{
-	{"openid-configuration", "discovery"}, {"/certs", "jwks"}, {"/ext/ciba/auth", "ciba"}, {"/ext/par/request", "par"}, {"/auth", "authorize"}, {"/token/introspect", "introspection"},
-	{"/token", "token"}, {"/userinfo", "userinfo"}, {"/revoke", "revocation"}, {"/logout", "logout"},
+	{
+		"openid-configuration",
+		"discovery",
+	},
+	{"/certs", "jwks"},
+	{"/ext/ciba/auth", "ciba"},
+	{"/ext/par/request", "par"},
+	{"/auth", "authorize"},
+	{"/token/introspect", "introspection"},
+	{"/token", "token"},
+	{"/userinfo", "userinfo"},
+	{"/revoke", "revocation"},
+	{"/logout", "logout"},
 }
 
 // faulty makes answers late, failing or broken where that was ordered. When
@@ -39,7 +50,13 @@ func (s *Server) faulty(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		s.journal.Add(r.Context(), s.oidc.LoginOf(r), "fault", map[string]string{"fault": fault.Kind, "endpoint": endpoint, "client_id": client}, nil)
+		s.journal.Add(
+			r.Context(),
+			s.oidc.LoginOf(r),
+			"fault",
+			map[string]string{"fault": fault.Kind, "endpoint": endpoint, "client_id": client},
+			nil,
+		)
 		s.strike(fault, w, r, next)
 	})
 }
@@ -126,7 +143,12 @@ func (s *Server) spoiledCallback(ctx context.Context, params pairs, who oidc.Aut
 	case "callback-error":
 		out = append(pairs{{"error", "access_denied"}, {"error_description", "fault of the emulator"}}, out...)
 	case "callback-server-error":
-		out = append(pairs{{"error", "server_error"}, {"error_description", `<img src=x onerror='document.title=/pscemu-xss/.source'><b>pscemu-xss</b>`}}, out...)
+		out = append(
+			pairs{
+				{"error", "server_error"},
+				{"error_description", `<img src=x onerror='document.title=/pscemu-xss/.source'><b>pscemu-xss</b>`},
+			},
+			out...)
 	}
 	return out
 }

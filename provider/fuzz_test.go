@@ -22,8 +22,14 @@ import (
 // counts twice, and what passes the judges is what a client may ask.
 func FuzzAuthorizeParameters(f *testing.F) {
 	f.Add("response_type=code&client_id=demo&scope=openid&redirect_uri=http%3A%2F%2Flocalhost%3A1%2F", "")
-	f.Add("response_type=code%20id_token&nonce=n&max_age=1&claims=%7B%22id_token%22%3A%7B%22acr%22%3A%7B%22values%22%3A%5B%22eidas1%22%5D%7D%7D%7D", "prompt=none")
-	f.Add("scope=openid&code_challenge=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa&code_challenge_method=S256", "scope=openid")
+	f.Add(
+		"response_type=code%20id_token&nonce=n&max_age=1&claims=%7B%22id_token%22%3A%7B%22acr%22%3A%7B%22values%22%3A%5B%22eidas1%22%5D%7D%7D%7D",
+		"prompt=none",
+	)
+	f.Add(
+		"scope=openid&code_challenge=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa&code_challenge_method=S256",
+		"scope=openid",
+	)
 	f.Add("response_mode=fragment.jwt&response_type=token&%zz=1;a=b", "claims={")
 	s := &Server{settings: config.NewLive(&config.Loaded{})}
 	client := &clients.Client{ID: "demo", ResponseTypes: clients.ResponseTypes}
@@ -68,7 +74,8 @@ func FuzzRedirectURI(f *testing.F) {
 			return
 		}
 		u, err := url.Parse(uri)
-		if err != nil || u.Scheme != "http" || u.User != nil || u.Fragment != "" || u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
+		if err != nil || u.Scheme != "http" || u.User != nil || u.Fragment != "" ||
+			u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
 			t.Errorf("%q passes as loopback", uri)
 		}
 	})
@@ -85,7 +92,10 @@ func FuzzRequestObject(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	client := &clients.Client{ID: "exact", JWKS: &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k1"}}}}
+	client := &clients.Client{
+		ID:   "exact",
+		JWKS: &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k1"}}},
+	}
 	s := &Server{clock: &clock.Adjustable{}}
 	for _, c := range []string{`{"client_id":"exact","scope":"openid","max_age":60,"claims":{"id_token":{"acr":null}}}`, `{"client_id":"demo"}`, `{"aud":["https://i"],"exp":4e9,"nbf":1e400}`, `{"a":1,"a":2}`, `[]`, `null`, `{"request":"x"}`, "{"} {
 		f.Add([]byte(c))

@@ -90,7 +90,8 @@ func (s *Server) configured(name string) bool {
 // addresses, which browsers do not pin.
 func ofThisMachine(name string) bool {
 	name = strings.TrimSuffix(name, ".")
-	return name == "localhost" || strings.HasSuffix(name, ".localhost") || strings.HasSuffix(name, ".localdomain") || net.ParseIP(strings.Trim(name, "[]")) != nil
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || strings.HasSuffix(name, ".localdomain") ||
+		net.ParseIP(strings.Trim(name, "[]")) != nil
 }
 
 func (s *Server) site(c echo.Context) site { return s.siteOf(c.Request().Host) }
@@ -124,7 +125,8 @@ func (s *Server) ours(name string) bool {
 	if err == nil && strings.EqualFold(base.Hostname(), name) {
 		return true
 	}
-	return name == "localhost" || name == "127.0.0.1" || name == "::1" || slices.Contains(s.config.Hosts, name) || slices.Contains(RealHosts(), name)
+	return name == "localhost" || name == "127.0.0.1" || name == "::1" || slices.Contains(s.config.Hosts, name) ||
+		slices.Contains(RealHosts(), name)
 }
 
 // hostName is a Host header's name in lower case, without port and brackets.

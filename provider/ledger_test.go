@@ -31,7 +31,8 @@ func TestEveryLedgerRowIsCompleteAndNamesSettingsThatExist(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, r := range rows {
-		if r.Area == "" || r.What == "" || r.Source == "" || r.Date == "" || !slices.Contains([]string{"captured", "documented", "assumed", "differs"}, r.State) {
+		if r.Area == "" || r.What == "" || r.Source == "" || r.Date == "" ||
+			!slices.Contains([]string{"captured", "documented", "assumed", "differs"}, r.State) {
 			t.Errorf("incomplete: %+v", r)
 		}
 		if seen[r.Area+r.What] {

@@ -67,7 +67,17 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 		tab = tabs[0]
 	}
 	ctx, q := c.Request().Context(), c.QueryParam("q")
-	data := map[string]any{"Title": "Connectez-vous", "ID": p.ID, "Client": p.ClientName, "Tab": tab, "Query": q, "Path": s.loginURL(p.ID, ""), "TestDoor": testDoor, "Tabs": tabs, "Wallet": p.Wallet != ""}
+	data := map[string]any{
+		"Title":    "Connectez-vous",
+		"ID":       p.ID,
+		"Client":   p.ClientName,
+		"Tab":      tab,
+		"Query":    q,
+		"Path":     s.loginURL(p.ID, ""),
+		"TestDoor": testDoor,
+		"Tabs":     tabs,
+		"Wallet":   p.Wallet != "",
+	}
 	hint, _ := strings.CutPrefix(p.Form.Get("login_hint"), "auto:")
 	data["Login"] = cmp.Or(c.FormValue("login"), hint, s.logins.Remembered(c.Request()))
 	data["Remember"] = s.logins.Remembered(c.Request()) != ""
@@ -84,7 +94,7 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 	if err != nil {
 		return err
 	}
-	return s.formPage(c, "login", data, refusal)
+	return s.formPage(c, "provider/login", data, refusal)
 }
 
 // offered is how many cards or people a login page offers. It says when there
@@ -153,7 +163,13 @@ func (s *Server) submitECPS(c echo.Context, p *login.Pending) error {
 		return s.showLogin(c, p, "ecps", err)
 	}
 	if id == "" {
-		return s.showLogin(c, p, "ecps", problem.New(problem.Invalid, "national-id-missing", "Indiquez votre identifiant").Want("l'identifiant national complet, imprimé au-dessus du nom sur la carte"))
+		return s.showLogin(
+			c,
+			p,
+			"ecps",
+			problem.New(problem.Invalid, "national-id-missing", "Indiquez votre identifiant").
+				Want("l'identifiant national complet, imprimé au-dessus du nom sur la carte"),
+		)
 	}
 	err = s.ask(ctx, p, id)
 	s.journal.Add(ctx, p.ID, "ecps-request", map[string]string{"national_id": id}, err)
@@ -226,12 +242,18 @@ func (s *Server) showWait(c echo.Context, p *login.Pending, refusal error) error
 	if r.State != ecps.Pending {
 		return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "/continue"))
 	}
-	data := map[string]any{"Title": "Validez sur votre téléphone", "Path": s.loginURL(p.ID, ""), "Request": r, "Client": p.ClientName, "TOTP": s.settings.Policies(nil, nil).DoorTOTP}
+	data := map[string]any{
+		"Title":   "Validez sur votre téléphone",
+		"Path":    s.loginURL(p.ID, ""),
+		"Request": r,
+		"Client":  p.ClientName,
+		"TOTP":    s.settings.Policies(nil, nil).DoorTOTP,
+	}
 	status := http.StatusOK
 	if refusal != nil {
 		status, data["Problem"] = http.StatusForbidden, problem.From(refusal)
 	}
-	return s.page(c, status, "wait", data)
+	return s.page(c, status, "provider/wait", data)
 }
 
 const longPoll = 20 * time.Second
@@ -287,12 +309,26 @@ func (s *Server) continueECPS(c echo.Context, p *login.Pending) error {
 	}
 	refusal := problem.New(problem.Forbidden, "ecps-"+string(r.State), ecpsEnds[r.State]).Do("réessayez")
 	s.journal.Add(ctx, p.ID, "means", map[string]string{"means": MeansECPS, "national_id": r.NationalID}, refusal)
-	return s.page(c, http.StatusOK, "ended", map[string]any{"Title": "Connexion interrompue", "Path": s.loginURL(p.ID, ""), "State": string(r.State), "Problem": refusal})
+	return s.page(
+		c,
+		http.StatusOK,
+		"provider/ended",
+		map[string]any{
+			"Title":   "Connexion interrompue",
+			"Path":    s.loginURL(p.ID, ""),
+			"State":   string(r.State),
+			"Problem": refusal,
+		},
+	)
 }
 
 // submitTOTP approves with the device's one-time password.
 func (s *Server) submitTOTP(c echo.Context, p *login.Pending) error {
-	if _, err := s.ecps.ApproveTOTP(c.Request().Context(), p.Request, strings.TrimSpace(c.FormValue("totp"))); err != nil {
+	if _, err := s.ecps.ApproveTOTP(
+		c.Request().Context(),
+		p.Request,
+		strings.TrimSpace(c.FormValue("totp")),
+	); err != nil {
 		s.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": "totp"}, err)
 		return s.showWait(c, p, err)
 	}
@@ -328,7 +364,12 @@ func (s *Server) submitCard(c echo.Context, p *login.Pending) error {
 // submitTest logs in as the chosen person: a door, closed under strict.
 func (s *Server) submitTest(c echo.Context, p *login.Pending) error {
 	if !s.settings.Policies(nil, nil).DoorTestIdentity || p.Wallet != "" {
-		return s.showLogin(c, p, "ecps", problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée"))
+		return s.showLogin(
+			c,
+			p,
+			"ecps",
+			problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée"),
+		)
 	}
 	id, err := field(c.FormValue("identity"), "identity")
 	if err == nil {
@@ -357,7 +398,13 @@ func (s *Server) cancel(c echo.Context, p *login.Pending) error {
 	if p.Wallet != "" {
 		return web.Redirect(c, http.StatusSeeOther, "/wallet")
 	}
-	s.journal.Add(ctx, p.ID, "cancel", nil, problem.New(problem.Forbidden, "login-cancelled", "the person cancelled on the login page"))
+	s.journal.Add(
+		ctx,
+		p.ID,
+		"cancel",
+		nil,
+		problem.New(problem.Forbidden, "login-cancelled", "the person cancelled on the login page"),
+	)
 	return s.sendBack(c, s.errorAnswer(s.backOf(p), answer("login-refused"), nil))
 }
 
@@ -375,10 +422,17 @@ func (s *Server) complete(c echo.Context, p *login.Pending, nationalID, authMode
 		s.journal.Add(ctx, p.ID, "means", nil, err)
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
-	return s.finish(c, &asking{client, p.Form, s.backOf(p)}, oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()})
+	return s.finish(
+		c,
+		&asking{client, p.Form, s.backOf(p)},
+		oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()},
+	)
 }
 
-func (s *Server) parties(ctx context.Context, clientID, nationalID string) (*clients.Client, *identities.Identity, error) {
+func (s *Server) parties(
+	ctx context.Context,
+	clientID, nationalID string,
+) (*clients.Client, *identities.Identity, error) {
 	client, err := s.clients.Get(ctx, clientID)
 	if err != nil {
 		return nil, nil, err

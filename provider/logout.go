@@ -62,7 +62,9 @@ func (s *Server) logoutRefused(c echo.Context, key, clientID string, err error) 
 
 func (s *Server) logoutTarget(ctx context.Context, hint *oidc.Hint, target, clientID string) error {
 	if clientID != "" && clientID != hint.ClientID {
-		return problem.New(problem.Invalid, "logout-other-client", "client_id and id_token_hint name different clients").Got(clientID).Want(hint.ClientID)
+		return problem.New(problem.Invalid, "logout-other-client", "client_id and id_token_hint name different clients").
+			Got(clientID).
+			Want(hint.ClientID)
 	}
 	if target == "" {
 		return nil
@@ -72,8 +74,10 @@ func (s *Server) logoutTarget(ctx context.Context, hint *oidc.Hint, target, clie
 		return err
 	}
 	if !client.AllowsPostLogout(target) {
-		return problem.New(problem.Invalid, "post-logout-redirect-unregistered", "the post_logout_redirect_uri is not registered for this client").Got(target).
-			Want(strings.Join(client.PostLogoutRedirectURIs, " or ")).Do("register it exactly as sent")
+		return problem.New(problem.Invalid, "post-logout-redirect-unregistered", "the post_logout_redirect_uri is not registered for this client").
+			Got(target).
+			Want(strings.Join(client.PostLogoutRedirectURIs, " or ")).
+			Do("register it exactly as sent")
 	}
 	return nil
 }
@@ -101,7 +105,7 @@ func (s *Server) logoutWithoutHint(c echo.Context) error {
 		return web.Leave(c, http.StatusSeeOther, at.Wallet+c.Request().URL.Path)
 	}
 	if c.Request().Method != http.MethodPost || c.FormValue("confirm") != "yes" {
-		return s.page(c, http.StatusOK, "logout", map[string]any{"Title": "Déconnexion"})
+		return s.page(c, http.StatusOK, "provider/logout", map[string]any{"Title": "Déconnexion"})
 	}
 	if err := fromHere(c.Request()); err != nil {
 		s.journal.Add(c.Request().Context(), "", "logout", nil, err)
@@ -141,9 +145,23 @@ func (s *Server) leaveBy(c echo.Context, frames []string, target string) error {
 		slices.Sort(origins)
 		origins = slices.Compact(origins)
 		c.Response().Header().Set("Content-Security-Policy", csp+"; frame-src "+strings.Join(origins, " "))
-		return s.page(c, http.StatusOK, "leaving", map[string]any{"Title": "Déconnexion", "Frames": frames, "Target": target})
+		return s.page(
+			c,
+			http.StatusOK,
+			"provider/leaving",
+			map[string]any{"Title": "Déconnexion", "Frames": frames, "Target": target},
+		)
 	case target == "":
-		return s.page(c, http.StatusOK, "message", map[string]any{"Title": "Vous êtes déconnecté", "Text": "Votre session Pro Santé Connect est terminée.", "Kind": "info"})
+		return s.page(
+			c,
+			http.StatusOK,
+			"message",
+			map[string]any{
+				"Title": "Vous êtes déconnecté",
+				"Text":  "Votre session Pro Santé Connect est terminée.",
+				"Kind":  "info",
+			},
+		)
 	case c.Request().Method == http.MethodPost:
 		return web.Leave(c, http.StatusSeeOther, target)
 	}

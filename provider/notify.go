@@ -93,8 +93,16 @@ func (s *Server) ping(tx store.Tx, r ecps.Request) error {
 		return err
 	}
 	d := delivery.Delivery{Kind: cibaPing, Client: p.Client, LoginID: p.LoginID, URI: client.NotificationEndpoint}
-	return s.sender.SendIn(tx, d,
-		delivery.Message{ContentType: "application/json", Authorization: "Bearer " + p.Token, Body: string(body), Tries: 1})
+	return s.sender.SendIn(
+		tx,
+		d,
+		delivery.Message{
+			ContentType:   "application/json",
+			Authorization: "Bearer " + p.Token,
+			Body:          string(body),
+			Tries:         1,
+		},
+	)
 }
 
 // ended is a session that was logged out, and who hears of it.
@@ -221,7 +229,18 @@ func (s *Server) writeLogout(_ context.Context, d delivery.Delivery, raw json.Ra
 	}
 	now := s.clock.Now()
 	token, err := s.oidc.SignJWT("logout+jwt", pairs{
-		{"exp", itoa(int(now.Add(2 * time.Minute).Unix()))}, {"iat", itoa(int(now.Unix()))}, {"jti", d.ID},
-		{"iss", in.Issuer}, {"aud", d.Client}, {"sub", in.Sub}, {"typ", "Logout"}, {"sid", in.SID}, {"events", logoutEvent}})
+		{"exp", itoa(int(now.Add(2 * time.Minute).Unix()))},
+		{"iat", itoa(int(now.Unix()))},
+		{"jti", d.ID},
+		{
+			"iss",
+			in.Issuer,
+		},
+		{"aud", d.Client},
+		{"sub", in.Sub},
+		{"typ", "Logout"},
+		{"sid", in.SID},
+		{"events", logoutEvent},
+	})
 	return url.Values{"logout_token": {token}}.Encode(), err
 }

@@ -53,7 +53,13 @@ func (s *Server) par(c echo.Context) error {
 		return s.oauthError(c, refusal.Answer, reason)
 	}
 	id := strings.ToLower(journal.NewID())
-	if err := pushedRequests.Save(r.Context(), s.store, id, pushed{client.ID, s.site(c).Issuer(), form}, pushedLifetime); err != nil {
+	if err := pushedRequests.Save(
+		r.Context(),
+		s.store,
+		id,
+		pushed{client.ID, s.site(c).Issuer(), form},
+		pushedLifetime,
+	); err != nil {
 		return s.oauthError(c, answer("server-error"), err)
 	}
 	s.journal.Add(c.Request().Context(), "", "par", map[string]string{"client_id": client.ID}, nil)
@@ -66,7 +72,12 @@ func (s *Server) par(c echo.Context) error {
 
 // pushable judges the request as authorize would, and returns it without what
 // only the back channel may know.
-func (s *Server) pushable(ctx context.Context, client *clients.Client, sent url.Values, at site) (url.Values, *refusal) {
+func (s *Server) pushable(
+	ctx context.Context,
+	client *clients.Client,
+	sent url.Values,
+	at site,
+) (url.Values, *refusal) {
 	if sent.Has("request_uri") {
 		return nil, refused("par-request-uri", sent.Get("request_uri"), "the parameters themselves")
 	}
@@ -86,7 +97,11 @@ func (s *Server) pushable(ctx context.Context, client *clients.Client, sent url.
 		return nil, refused("par-too-long", p.Received, p.Expected)
 	}
 	if err := redirectProblem(client, form.Get("redirect_uri")); err != nil {
-		return nil, refused("par-redirect-uri", form.Get("redirect_uri"), "one of the client's registered redirect URIs")
+		return nil, refused(
+			"par-redirect-uri",
+			form.Get("redirect_uri"),
+			"one of the client's registered redirect URIs",
+		)
 	}
 	r := s.judge(&asking{client, form, callbackOf(client.ID, form, at.Issuer())})
 	switch {
@@ -113,7 +128,9 @@ func (s *Server) unpack(ctx context.Context, client *clients.Client, form url.Va
 	}
 	claims, err := s.requestObject(client, object, iss)
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "request-object-invalid", "the request object cannot be used").Got(err.Error()).Want("a JWS signed by a key of the client's jwks, with iss, aud and times that fit")
+		return nil, problem.New(problem.Invalid, "request-object-invalid", "the request object cannot be used").
+			Got(err.Error()).
+			Want("a JWS signed by a key of the client's jwks, with iss, aud and times that fit")
 	}
 	out := url.Values{"client_id": {client.ID}}
 	for k, v := range form {
@@ -134,12 +151,15 @@ func (s *Server) pulled(ctx context.Context, client *clients.Client, id, iss str
 		p, err := pushedRequests.Get(tx, id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			verdict = problem.New(problem.Invalid, "par-unknown", "PAR not found. not issued or used multiple times.").Want("a request_uri that was pushed less than a minute ago and not used since")
+			verdict = problem.New(problem.Invalid, "par-unknown", "PAR not found. not issued or used multiple times.").
+				Want("a request_uri that was pushed less than a minute ago and not used since")
 			return nil
 		case err != nil:
 			return err
 		case p.Client != client.ID || p.Issuer != iss:
-			verdict = problem.New(problem.Invalid, "par-other-client", "the request was pushed by another client").Got(client.ID).Want("the client_id that pushed it")
+			verdict = problem.New(problem.Invalid, "par-other-client", "the request was pushed by another client").
+				Got(client.ID).
+				Want("the client_id that pushed it")
 			return nil
 		}
 		form = p.Form
@@ -149,7 +169,17 @@ func (s *Server) pulled(ctx context.Context, client *clients.Client, id, iss str
 }
 
 // signatures are the algorithms of request objects: asymmetric ones only.
-var signatures = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512}
+var signatures = []jose.SignatureAlgorithm{
+	jose.RS256,
+	jose.RS384,
+	jose.RS512,
+	jose.PS256,
+	jose.PS384,
+	jose.PS512,
+	jose.ES256,
+	jose.ES384,
+	jose.ES512,
+}
 
 // unsigned tells an object with alg none, which no key can vouch for.
 func unsigned(object string) bool { return strings.HasSuffix(object, ".") }

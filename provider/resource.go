@@ -21,7 +21,13 @@ func (s *Server) userinfo(c echo.Context) error {
 	c.Response().Header().Set("Cache-Control", "no-cache")
 	token := bearer(c.Request())
 	if token == "" {
-		s.journal.Add(c.Request().Context(), "", "userinfo", nil, problem.New(problem.Forbidden, "token-missing", "no access token was sent").Want("Authorization: Bearer …"))
+		s.journal.Add(
+			c.Request().Context(),
+			"",
+			"userinfo",
+			nil,
+			problem.New(problem.Forbidden, "token-missing", "no access token was sent").Want("Authorization: Bearer …"),
+		)
 		return s.unauthorized(c, "userinfo-missing")
 	}
 	ctx := c.Request().Context()
@@ -31,7 +37,15 @@ func (s *Server) userinfo(c echo.Context) error {
 		return s.bearerRefused(c, err)
 	}
 	if session.Thumbprint != "" && session.Thumbprint != oidc.Thumbprint(c.Request()) {
-		s.journal.Add(ctx, session.LoginID, "userinfo", nil, problem.New(problem.Forbidden, "token-bound", "the access token is bound to another certificate").Got(presented(c.Request())).Want("the certificate it was issued to"))
+		s.journal.Add(
+			ctx,
+			session.LoginID,
+			"userinfo",
+			nil,
+			problem.New(problem.Forbidden, "token-bound", "the access token is bound to another certificate").
+				Got(presented(c.Request())).
+				Want("the certificate it was issued to"),
+		)
 		return s.unauthorized(c, "userinfo-bound")
 	}
 	person, err := s.people.Read(ctx, session.NationalID)
@@ -154,7 +168,13 @@ func (s *Server) introspect(c echo.Context) error {
 		return s.oauthError(c, notAuthenticated(err), err)
 	}
 	if token == "" {
-		s.journal.Add(c.Request().Context(), "", "introspect", map[string]string{"client_id": client.ID}, answer("introspect-token").problem("", "token"))
+		s.journal.Add(
+			c.Request().Context(),
+			"",
+			"introspect",
+			map[string]string{"client_id": client.ID},
+			answer("introspect-token").problem("", "token"),
+		)
 		return s.oauthError(c, answer("introspect-token"), nil)
 	}
 	claims, session, err := s.oidc.Inspect(c.Request().Context(), token)
@@ -164,14 +184,26 @@ func (s *Server) introspect(c echo.Context) error {
 	noStore(c)
 	var refused error
 	if claims != nil && session.ClientID != client.ID && !s.settings.Policies(client.Policies, nil).IntrospectAny {
-		refused = problem.New(problem.Forbidden, "token-other-client", "the token was issued to another client").Got(client.ID).Want(session.ClientID + ", or the policy introspect-any")
+		refused = problem.New(problem.Forbidden, "token-other-client", "the token was issued to another client").
+			Got(client.ID).
+			Want(session.ClientID + ", or the policy introspect-any")
 	}
 	if claims == nil || refused != nil {
-		s.journal.Add(c.Request().Context(), "", "introspect", map[string]string{"client_id": client.ID, "active": "false"}, refused)
+		s.journal.Add(
+			c.Request().Context(),
+			"",
+			"introspect",
+			map[string]string{"client_id": client.ID, "active": "false"},
+			refused,
+		)
 		return c.JSONBlob(http.StatusOK, []byte(`{"active":false}`))
 	}
 	s.journal.Add(c.Request().Context(), session.LoginID, "introspect", map[string]string{"active": "true"}, nil)
-	tail := fmt.Sprintf(`,"client_id":%q,"username":%q,"token_type":"Bearer","active":true}`, client.ID, session.NationalID)
+	tail := fmt.Sprintf(
+		`,"client_id":%q,"username":%q,"token_type":"Bearer","active":true}`,
+		client.ID,
+		session.NationalID,
+	)
 	return c.JSONBlob(http.StatusOK, append(claims[:len(claims)-1], tail...))
 }
 
@@ -191,12 +223,24 @@ func (s *Server) revoke(c echo.Context) error {
 		return s.oauthError(c, clientError(err), err)
 	}
 	if token == "" {
-		s.journal.Add(c.Request().Context(), "", "revoke", map[string]string{"client_id": client.ID}, answer("revoke-token").problem("", "token"))
+		s.journal.Add(
+			c.Request().Context(),
+			"",
+			"revoke",
+			map[string]string{"client_id": client.ID},
+			answer("revoke-token").problem("", "token"),
+		)
 		return s.oauthError(c, answer("revoke-token"), nil)
 	}
 	loginID := s.oidc.LoginOf(c.Request())
 	ended, err := s.oidc.Revoke(c.Request().Context(), client.ID, token)
-	s.journal.Add(c.Request().Context(), loginID, "revoke", map[string]string{"client_id": client.ID, "found": fmt.Sprint(ended != nil)}, err)
+	s.journal.Add(
+		c.Request().Context(),
+		loginID,
+		"revoke",
+		map[string]string{"client_id": client.ID, "found": fmt.Sprint(ended != nil)},
+		err,
+	)
 	switch {
 	case err != nil:
 		return s.oauthError(c, answer("server-error"), err)

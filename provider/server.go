@@ -30,7 +30,6 @@ import (
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
-	"pscemu.invalid/pscemu/static"
 )
 
 // RealmPath is the path of the realm below the base URL; the issuer is both.
@@ -64,6 +63,7 @@ type Server struct {
 	faults   *faults.Set
 	metrics  *telemetry.Metrics
 	tracer   *telemetry.Tracer
+	pages    *web.Pages
 	closing  <-chan struct{}
 }
 
@@ -85,12 +85,33 @@ type Parts struct {
 	Faults   *faults.Set
 	Metrics  *telemetry.Metrics
 	Tracer   *telemetry.Tracer // nil for no traces
-	Closing  <-chan struct{}   // closed when the server stops: long polls end then
+	Pages    *web.Pages
+	Closing  <-chan struct{} // closed when the server stops: long polls end then
 }
 
 // New makes the provider.
 func New(c Config, p Parts) *Server {
-	s := &Server{config: c, settings: p.Settings, store: p.Store, sender: p.Sender, clock: p.Clock, oidc: p.OIDC, clients: p.Clients, auth: p.Auth, people: p.People, ecps: p.ECPS, cards: p.Cards, pki: p.PKI, logins: p.Logins, journal: p.Journal, faults: p.Faults, metrics: p.Metrics, tracer: p.Tracer, closing: p.Closing}
+	s := &Server{
+		config:   c,
+		settings: p.Settings,
+		store:    p.Store,
+		sender:   p.Sender,
+		clock:    p.Clock,
+		oidc:     p.OIDC,
+		clients:  p.Clients,
+		auth:     p.Auth,
+		people:   p.People,
+		ecps:     p.ECPS,
+		cards:    p.Cards,
+		pki:      p.PKI,
+		logins:   p.Logins,
+		journal:  p.Journal,
+		faults:   p.Faults,
+		metrics:  p.Metrics,
+		tracer:   p.Tracer,
+		pages:    p.Pages,
+		closing:  p.Closing,
+	}
 	s.logins.Dropped = s.dropped
 	return s
 }
@@ -135,8 +156,14 @@ func (s *Server) echo(listener string) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.httpError
-	e.Use(s.tracer.Requests(listener), s.metrics.Requests(listener), middleware.Recover(), s.securityHeaders, s.bodyLimit)
-	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", static.Files())))
+	e.Use(
+		s.tracer.Requests(listener),
+		s.metrics.Requests(listener),
+		middleware.Recover(),
+		s.securityHeaders,
+		s.bodyLimit,
+	)
+	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", s.pages.Files())))
 	e.GET("/", func(c echo.Context) error { return web.Redirect(c, http.StatusSeeOther, "/home") })
 	return e
 }
@@ -186,7 +213,14 @@ func (s *Server) httpError(err error, c echo.Context) {
 		status = p.Kind.Status()
 		s.journal.Add(c.Request().Context(), "", "refused", nil, p)
 	default:
-		slog.ErrorContext(c.Request().Context(), "request failed", "path", web.Path(c.Request().Context(), c.Request().URL.Path), "error", err)
+		slog.ErrorContext(
+			c.Request().Context(),
+			"request failed",
+			"path",
+			web.Path(c.Request().Context(), c.Request().URL.Path),
+			"error",
+			err,
+		)
 	}
 	text := http.StatusText(status)
 	if strings.HasPrefix(c.Request().URL.Path, RealmPath+"/") {
@@ -216,9 +250,9 @@ func (s *Server) page(c echo.Context, status int, name string, data map[string]a
 	}
 	data["Strict"], data["Lang"] = s.settings.Strict(), s.language(c)
 	if strings.HasPrefix(c.Path(), "/login/:id") {
-		s.journal.Page(c.Request().Context(), c.Param("id"), name)
+		s.journal.Page(c.Request().Context(), c.Param("id"), path.Base(name))
 	}
-	body, err := static.Render(c.Request().Context(), name, data)
+	body, err := s.pages.Render(c.Request().Context(), name, data)
 	if err != nil {
 		return err
 	}
@@ -267,11 +301,11 @@ func (s *Server) why(c echo.Context, reason error) string {
 // language is the person's choice (?lang=, kept in a cookie), else French, as
 // Pro Santé Connect speaks; ui_locales of a request is a choice too.
 func (s *Server) language(c echo.Context) string {
-	if lang := c.QueryParam("lang"); static.Speaks(lang) {
+	if lang := c.QueryParam("lang"); web.Speaks(lang) {
 		s.logins.SetLanguage(c.Response(), lang)
 		return lang
 	}
-	return cmp.Or(s.logins.Language(c.Request()), static.French)
+	return cmp.Or(s.logins.Language(c.Request()), web.French)
 }
 
 func (s *Server) loginURL(id, rest string) string { return "/login/" + url.PathEscape(id) + rest }

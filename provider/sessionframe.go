@@ -10,7 +10,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/static"
 )
 
 // The session iframe (OIDC Session Management 1.0 §3.3): a relying party's page
@@ -51,7 +50,11 @@ func (s *Server) sessionFrame(c echo.Context) error {
 	h.Del("X-Frame-Options")
 	h.Set("Content-Security-Policy", frameCSP)
 	h.Set("Cache-Control", "no-cache, must-revalidate")
-	body, err := static.Fragment(c.Request().Context(), "session_frame", map[string]any{"Cookie": s.stateCookie(), "Init": s.site(c).realm("/login-status-iframe.html/init")})
+	body, err := s.pages.Fragment(
+		c.Request().Context(),
+		"provider/session_frame",
+		map[string]any{"Cookie": s.stateCookie(), "Init": s.site(c).realm("/login-status-iframe.html/init")},
+	)
 	if err != nil {
 		return err
 	}
@@ -67,8 +70,16 @@ func (s *Server) sessionFrameInit(c echo.Context) error {
 		return c.NoContent(http.StatusNoContent)
 	}
 	if err == nil {
-		err = problem.New(problem.Forbidden, "session-frame-origin", "this origin is not one of the client's").Got(origin).Want("the origin of a registered redirect URI")
+		err = problem.New(problem.Forbidden, "session-frame-origin", "this origin is not one of the client's").
+			Got(origin).
+			Want("the origin of a registered redirect URI")
 	}
-	s.journal.Add(c.Request().Context(), "", "session-frame", map[string]string{"client_id": c.QueryParam("client_id")}, err)
+	s.journal.Add(
+		c.Request().Context(),
+		"",
+		"session-frame",
+		map[string]string{"client_id": c.QueryParam("client_id")},
+		err,
+	)
 	return c.NoContent(http.StatusForbidden)
 }

@@ -14,7 +14,13 @@ import (
 func (s *Server) token(c echo.Context) error {
 	r := c.Request()
 	if refused := tokenForm(r); refused != nil {
-		s.tell(c, s.oidc.SessionOf(r), "token", map[string]string{"client_id": r.PostForm.Get("client_id"), "certificate": presented(r)}, refused.problem("", ""))
+		s.tell(
+			c,
+			s.oidc.SessionOf(r),
+			"token",
+			map[string]string{"client_id": r.PostForm.Get("client_id"), "certificate": presented(r)},
+			refused.problem("", ""),
+		)
 		return s.oauthError(c, *refused, nil)
 	}
 	grant := r.PostForm.Get("grant_type")
@@ -84,5 +90,8 @@ func presented(r *http.Request) string {
 		return "none"
 	}
 	cert := r.TLS.PeerCertificates[0]
-	return strings.Join([]string{cert.Subject.String(), "issuer " + cert.Issuer.CommonName, "serial " + cert.SerialNumber.Text(16)}, "; ")
+	return strings.Join(
+		[]string{cert.Subject.String(), "issuer " + cert.Issuer.CommonName, "serial " + cert.SerialNumber.Text(16)},
+		"; ",
+	)
 }

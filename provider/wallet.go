@@ -16,7 +16,6 @@ import (
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
-	"pscemu.invalid/pscemu/static"
 )
 
 // The wallet's portal: activate an e-CPS, test it, see one's devices, end all
@@ -73,19 +72,23 @@ func fromHere(r *http.Request) error {
 	}
 	for _, origin := range r.Header.Values("Origin") {
 		if !strings.EqualFold(origin, "https://"+r.Host) {
-			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").Got(origin).Want("https://" + r.Host)
+			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").
+				Got(origin).
+				Want("https://" + r.Host)
 		}
 	}
 	for _, site := range r.Header.Values("Sec-Fetch-Site") {
 		if site != "same-origin" && site != "none" {
-			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").Got("Sec-Fetch-Site: " + site).Want("same-origin")
+			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").
+				Got("Sec-Fetch-Site: " + site).
+				Want("same-origin")
 		}
 	}
 	return nil
 }
 
 func (s *Server) walletHome(c echo.Context) error {
-	return s.page(c, http.StatusOK, "wallet_home", map[string]any{"Title": "Portail e-CPS"})
+	return s.page(c, http.StatusOK, "portal/home", map[string]any{"Title": "Portail e-CPS"})
 }
 
 // startWalletTask begins the login that the task wants.
@@ -95,7 +98,11 @@ func (s *Server) startWalletTask(c echo.Context) error {
 	if !known {
 		return echo.ErrNotFound
 	}
-	p, err := s.logins.New(c.Response(), c.Request(), login.Pending{ClientName: static.Translate(s.language(c), task.title), Base: s.here(c), Wallet: name})
+	p, err := s.logins.New(
+		c.Response(),
+		c.Request(),
+		login.Pending{ClientName: s.pages.Translate(s.language(c), task.title), Base: s.here(c), Wallet: name},
+	)
 	if err != nil {
 		return err
 	}
@@ -108,10 +115,17 @@ func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, au
 	ctx, task := c.Request().Context(), walletTasks[p.Wallet]
 	person, err := s.people.Read(ctx, nationalID)
 	if err == nil && !slices.Contains(task.modes, authMode) {
-		err = problem.New(problem.Forbidden, "wallet-other-means", "Ce moyen de connexion ne sert pas ici").Got(authMode).Want(strings.Join(task.modes, " ou "))
+		err = problem.New(problem.Forbidden, "wallet-other-means", "Ce moyen de connexion ne sert pas ici").
+			Got(authMode).
+			Want(strings.Join(task.modes, " ou "))
 	}
 	if err == nil {
-		err = task.done(s, c, p, oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()})
+		err = task.done(
+			s,
+			c,
+			p,
+			oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()},
+		)
 	}
 	s.journal.Add(ctx, p.ID, "wallet", map[string]string{"task": p.Wallet, "national_id": nationalID}, err)
 	if err != nil {
@@ -144,7 +158,7 @@ func (s *Server) bravo(c echo.Context, p *login.Pending, who oidc.Authentication
 	if err := s.logins.End(c.Request().Context(), p.ID); err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "wallet_bravo", map[string]any{"Title": "Bravo", "Person": who.Person})
+	return s.page(c, http.StatusOK, "portal/bravo", map[string]any{"Title": "Bravo", "Person": who.Person})
 }
 
 func (s *Server) openWalletSession(c echo.Context, p *login.Pending, who oidc.Authentication) error {
@@ -164,7 +178,7 @@ func (s *Server) contactPage(c echo.Context) error { return s.showContact(c, nil
 
 func (s *Server) showContact(c echo.Context, refusal error) error {
 	data := map[string]any{"Title": "Activer mon e-CPS par courriel et SMS", "Login": c.FormValue("login")}
-	return s.formPage(c, "wallet_contact", data, refusal)
+	return s.formPage(c, "portal/contact", data, refusal)
 }
 
 // hidden are the refusals that would tell a stranger who exists.
@@ -178,11 +192,18 @@ func (s *Server) activateByContact(c echo.Context) error {
 		return s.showContact(c, err)
 	}
 	_, err = s.ecps.StartActivation(c.Request().Context(), id, ecps.ByContact)
-	s.journal.Add(c.Request().Context(), journal.NewID(), "wallet", map[string]string{"task": "activate-contact", "national_id": id}, err)
-	if err != nil && !(s.settings.Policies(nil, nil).HideUnknownIDs && slices.Contains(hidden, problem.From(err).Code)) {
+	s.journal.Add(
+		c.Request().Context(),
+		journal.NewID(),
+		"wallet",
+		map[string]string{"task": "activate-contact", "national_id": id},
+		err,
+	)
+	if err != nil &&
+		!(s.settings.Policies(nil, nil).HideUnknownIDs && slices.Contains(hidden, problem.From(err).Code)) {
 		return s.showContact(c, err)
 	}
-	return s.page(c, http.StatusOK, "wallet_sent", map[string]any{"Title": "Courriel et SMS envoyés", "Login": id})
+	return s.page(c, http.StatusOK, "portal/sent", map[string]any{"Title": "Courriel et SMS envoyés", "Login": id})
 }
 
 // pageKept is how long the page of an activation that has ended still says so.
@@ -200,13 +221,18 @@ func (s *Server) activationPage(c echo.Context) error {
 		return s.errorPage(c, http.StatusNotFound, "Cette activation n'existe pas", err)
 	}
 	left := max(0, int(a.ExpiresAt.Sub(s.clock.Now()).Seconds()))
-	data := map[string]any{"Title": "Scannez ce QR code", "Activation": a, "Left": left, "State": activationStateOf(a, left)}
+	data := map[string]any{
+		"Title":      "Scannez ce QR code",
+		"Activation": a,
+		"Left":       left,
+		"State":      activationStateOf(a, left),
+	}
 	if data["State"] == "pending" {
-		if data["Image"], err = static.QR(a.QR); err != nil {
+		if data["Image"], err = web.QR(a.QR); err != nil {
 			return err
 		}
 	}
-	return s.page(c, http.StatusOK, "wallet_activation", data)
+	return s.page(c, http.StatusOK, "portal/activation", data)
 }
 
 func activationStateOf(a *ecps.Activation, left int) string {
@@ -235,7 +261,10 @@ func (s *Server) activationState(c echo.Context) error {
 		return c.JSON(http.StatusNotFound, map[string]string{"state": "gone"})
 	}
 	noStore(c)
-	return c.JSON(http.StatusOK, map[string]string{"state": activationStateOf(a, int(a.ExpiresAt.Sub(s.clock.Now())/time.Second))})
+	return c.JSON(
+		http.StatusOK,
+		map[string]string{"state": activationStateOf(a, int(a.ExpiresAt.Sub(s.clock.Now())/time.Second))},
+	)
 }
 
 // withSession wants the browser's session, or begins the login that opens one.
@@ -259,13 +288,24 @@ func (s *Server) devicesPage(c echo.Context, b *oidc.Browser) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "wallet_devices", map[string]any{"Title": "Mes appareils", "NationalID": b.NationalID, "Device": device, "Former": former})
+	return s.page(
+		c,
+		http.StatusOK,
+		"portal/devices",
+		map[string]any{"Title": "Mes appareils", "NationalID": b.NationalID, "Device": device, "Former": former},
+	)
 }
 
 // endDevice deletes the device, or declares it lost.
 func (s *Server) endDevice(c echo.Context, b *oidc.Browser) error {
 	err := s.ecps.Remove(c.Request().Context(), b.NationalID, c.FormValue("why"))
-	s.journal.Add(c.Request().Context(), "", "wallet", map[string]string{"task": "device-" + c.FormValue("why"), "national_id": b.NationalID}, err)
+	s.journal.Add(
+		c.Request().Context(),
+		"",
+		"wallet",
+		map[string]string{"task": "device-" + c.FormValue("why"), "national_id": b.NationalID},
+		err,
+	)
 	if err != nil {
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
@@ -280,8 +320,13 @@ func (s *Server) sessionsPage(c echo.Context, b *oidc.Browser) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "wallet_sessions", map[string]any{"Title": "Mes sessions", "NationalID": b.NationalID,
-		"Sessions": all, "Next": next, "Own": b.SID})
+	return s.page(
+		c,
+		http.StatusOK,
+		"portal/sessions",
+		map[string]any{"Title": "Mes sessions", "NationalID": b.NationalID,
+			"Sessions": all, "Next": next, "Own": b.SID},
+	)
 }
 
 // endSessions ends every session of the person, in whatever browser, and tells

@@ -41,7 +41,12 @@ type Emulator struct {
 }
 
 // free are the settings of every emulator here.
-var free = map[string]string{"listen": "127.0.0.1:0", "card-listen": "127.0.0.1:0", "console-listen": "127.0.0.1:0", "memory": "true"}
+var free = map[string]string{
+	"listen":         "127.0.0.1:0",
+	"card-listen":    "127.0.0.1:0",
+	"console-listen": "127.0.0.1:0",
+	"memory":         "true",
+}
 
 // template is what every emulator begins with: keys, authorities and personas
 // are made once a process. Keys are shared, hosts and issuers are not.
@@ -102,8 +107,11 @@ func (e *Emulator) Roots() *x509.CertPool {
 // HTTPClient trusts the emulator and presents this certificate, if any. It
 // follows no redirects.
 func (e *Emulator) HTTPClient(certificate ...tls.Certificate) *http.Client {
-	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: e.Roots(), Certificates: certificate}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{
+		Timeout:       30 * time.Second,
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: e.Roots(), Certificates: certificate}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // Client is a registration with its certificate.
@@ -130,7 +138,12 @@ func (e *Emulator) NewClient(redirectURIs ...string) *Client {
 	e.t.Helper()
 	e.people++
 	c := &Client{ID: fmt.Sprintf("client-%d", e.people), Secret: "secret", RedirectURI: redirectURIs[0]}
-	e.Call("POST", "/clients", map[string]any{"client_id": c.ID, "client_secret": c.Secret, "redirect_uris": redirectURIs}, nil)
+	e.Call(
+		"POST",
+		"/clients",
+		map[string]any{"client_id": c.ID, "client_secret": c.Secret, "redirect_uris": redirectURIs},
+		nil,
+	)
 	var issued struct{ Certificate, Key string }
 	e.Call("POST", "/certificates", map[string]any{"client_id": c.ID, "profile": "AUTH_CLI"}, &issued)
 	var err error
@@ -151,7 +164,12 @@ func (e *Emulator) NewPerson(profession string) string {
 			NationalID string `json:"national_id"`
 		}
 	}
-	e.Call("POST", "/identities/generate", map[string]any{"count": 1, "seed": e.people, "from": e.people, "profession": profession}, &made)
+	e.Call(
+		"POST",
+		"/identities/generate",
+		map[string]any{"count": 1, "seed": e.people, "from": e.people, "profession": profession},
+		&made,
+	)
 	return made.Items[0].NationalID
 }
 
@@ -180,7 +198,12 @@ func (e *Emulator) logIn(authorizeURL, person, means string) string {
 	var done struct {
 		RedirectTo string `json:"redirect_to"`
 	}
-	e.Call("POST", "/logins", map[string]string{"authorize_url": authorizeURL, "identity": person, "means": means}, &done)
+	e.Call(
+		"POST",
+		"/logins",
+		map[string]string{"authorize_url": authorizeURL, "identity": person, "means": means},
+		&done,
+	)
 	return done.RedirectTo
 }
 

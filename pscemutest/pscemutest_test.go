@@ -13,15 +13,36 @@ import (
 
 // signIn is a small application: it sends the person to the login, exchanges
 // the code and asks UserInfo.
-func signIn(t testing.TB, e *pscemutest.Emulator, c *pscemutest.Client, person string) (status int, claims map[string]any) {
+func signIn(
+	t testing.TB,
+	e *pscemutest.Emulator,
+	c *pscemutest.Client,
+	person string,
+) (status int, claims map[string]any) {
 	t.Helper()
-	q := url.Values{"response_type": {"code"}, "client_id": {c.ID}, "redirect_uri": {c.RedirectURI}, "scope": {"openid scope_all"}, "acr_values": {"eidas1"}, "state": {"s"}, "nonce": {"n"}}
+	q := url.Values{
+		"response_type": {"code"},
+		"client_id":     {c.ID},
+		"redirect_uri":  {c.RedirectURI},
+		"scope":         {"openid scope_all"},
+		"acr_values":    {"eidas1"},
+		"state":         {"s"},
+		"nonce":         {"n"},
+	}
 	back, err := url.Parse(e.LogIn(e.BaseURL+"/auth?"+q.Encode(), person))
 	if err != nil {
 		t.Fatal(err)
 	}
 	http := e.HTTPClient(c.Certificate)
-	resp, err := http.PostForm(e.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {c.ID}, "code": {back.Query().Get("code")}, "redirect_uri": {c.RedirectURI}})
+	resp, err := http.PostForm(
+		e.Issuer+"/protocol/openid-connect/token",
+		url.Values{
+			"grant_type":   {"authorization_code"},
+			"client_id":    {c.ID},
+			"code":         {back.Query().Get("code")},
+			"redirect_uri": {c.RedirectURI},
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,12 +6,13 @@ import (
 	"regexp"
 	"testing"
 
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/static"
 )
 
 // Every text of the templates that can be said in English is.
 func TestEveryTextOfThePagesHasItsEnglish(t *testing.T) {
-	files, err := filepath.Glob("templates/*.html")
+	files, err := filepath.Glob("templates/*/*.html")
 	if err != nil || len(files) == 0 {
 		t.Fatal(err)
 	}
@@ -23,7 +24,7 @@ func TestEveryTextOfThePagesHasItsEnglish(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range texts.FindAllStringSubmatch(string(raw), -1) {
-			if static.Translate("en", m[1]) == m[1] && !same[m[1]] {
+			if static.Pages().Translate("en", m[1]) == m[1] && !same[m[1]] {
 				t.Errorf("%s: no English for %q", f, m[1])
 			}
 		}
@@ -31,16 +32,16 @@ func TestEveryTextOfThePagesHasItsEnglish(t *testing.T) {
 }
 
 func TestNumbersInATextStay(t *testing.T) {
-	if got := static.Translate("en", "il reste 2 essai(s)"); got != "2 tries are left" {
+	if got := static.Pages().Translate("en", "il reste 2 essai(s)"); got != "2 tries are left" {
 		t.Error(got)
 	}
-	if got := static.Translate("en", "inconnu 7"); got != "inconnu 7" {
+	if got := static.Pages().Translate("en", "inconnu 7"); got != "inconnu 7" {
 		t.Error(got)
 	}
-	if got := static.Translate(static.French, "lost"); got != "perdu" {
+	if got := static.Pages().Translate(web.French, "lost"); got != "perdu" {
 		t.Error(got)
 	}
-	if static.Speaks("de") || !static.Speaks("en") {
+	if web.Speaks("de") || !web.Speaks("en") {
 		t.Error("the languages")
 	}
 }

@@ -43,12 +43,15 @@ func (d *Desk) perimeter(tx store.Tx, by, structure string) (*Structure, []strin
 	a, ok := s.Administrators[by]
 	if !ok {
 		return nil, nil, problem.New(problem.Forbidden, "not-administrator", "cette personne n'est pas administrateur technique de la structure").
-			Got(by).Want("un administrateur déclaré").Do("F413, ou F503 pour en ajouter un")
+			Got(by).
+			Want("un administrateur déclaré").
+			Do("F413, ou F503 pour en ajouter un")
 	}
 	has, err := d.hasCard(tx, by)
 	if err == nil && !has {
 		err = problem.New(problem.Forbidden, "administrator-without-card", "un administrateur technique a besoin d'une carte active").
-			Got(by).Do("F501 pour une carte de remplacement")
+			Got(by).
+			Do("F501 pour une carte de remplacement")
 	}
 	return s, a.Kinds, err
 }
@@ -59,11 +62,14 @@ func (d *Desk) allowed(tx store.Tx, o *CertificateOrder) (*Structure, error) {
 	s, kinds, err := d.perimeter(tx, o.By, o.Structure)
 	if err == nil && !slices.Contains(kinds, o.Profile) {
 		err = problem.New(problem.Forbidden, "kind-outside-perimeter", "ce type de certificat n'est pas dans le périmètre de l'administrateur").
-			Got(o.Profile).Want(strings.Join(kinds, ", ")).Do("F503 pour l'élargir")
+			Got(o.Profile).
+			Want(strings.Join(kinds, ", ")).
+			Do("F503 pour l'élargir")
 	}
 	if err == nil && s.certificateID() == pki.EditorID {
 		err = problem.New(problem.Forbidden, "structure-reserved", "cette structure fictive est celle des certificats que l'émulateur fait pour ses clients").
-			Got(s.ID).Do("utilisez un autre SIRET")
+			Got(s.ID).
+			Do("utilisez un autre SIRET")
 	}
 	return s, err
 }
@@ -81,7 +87,8 @@ func (d *Desk) IssueCertificate(ctx context.Context, o CertificateOrder) (*pki.C
 	}
 	if o.Service = strings.TrimSpace(o.Service); o.Service == "" || len(o.Service) > 64 {
 		return nil, problem.New(problem.Invalid, "service-missing", "le nom du service applicatif (CN) manque ou est trop long").
-			Got(o.Service).Want("1 à 64 caractères; pour Pro Santé Connect, le client_id")
+			Got(o.Service).
+			Want("1 à 64 caractères; pour Pro Santé Connect, le client_id")
 	}
 	var key crypto.PublicKey
 	if o.CSR != "" {
@@ -89,7 +96,10 @@ func (d *Desk) IssueCertificate(ctx context.Context, o CertificateOrder) (*pki.C
 			return nil, err
 		}
 	}
-	made, err := d.pki.Prepare(ctx, pki.Order{Profile: o.Profile, Subject: subject(s, o.Service), Structure: s.ID, KeyType: o.Key, PublicKey: key})
+	made, err := d.pki.Prepare(
+		ctx,
+		pki.Order{Profile: o.Profile, Subject: subject(s, o.Service), Structure: s.ID, KeyType: o.Key, PublicKey: key},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +176,8 @@ func (d *Desk) CertificateForIn(tx store.Tx, by, serial string) (*pki.Certificat
 		return nil, err
 	}
 	if c.Structure == "" {
-		return nil, problem.New(problem.Forbidden, "not-administrator", "ce certificat n'a pas été commandé pour une structure").Got(serial)
+		return nil, problem.New(problem.Forbidden, "not-administrator", "ce certificat n'a pas été commandé pour une structure").
+			Got(serial)
 	}
 	_, _, err = d.perimeter(tx, by, c.Structure)
 	return c, err

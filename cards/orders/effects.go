@@ -55,7 +55,12 @@ func init() { // not a literal: the effects call each other
 			f.structure.Representative = f.person.NationalID
 			return nil
 		},
-		"issue": issue, "test-cards": testCards, "incident": incident, "replacement": replacement, "mandate": mandate, "administrators": administrators,
+		"issue":          issue,
+		"test-cards":     testCards,
+		"incident":       incident,
+		"replacement":    replacement,
+		"mandate":        mandate,
+		"administrators": administrators,
 		"address": func(tx store.Tx, f *dossier, _ string) error {
 			return f.desk.cards.SetAddressIn(tx, f.order.Fields["carte"], f.order.Fields["adresse"])
 		},
@@ -65,7 +70,14 @@ func init() { // not a literal: the effects call each other
 // issue makes the card of the person, who is made first when only named.
 func issue(tx store.Tx, f *dossier, which string) error {
 	if f.yes("service") {
-		card, err := f.desk.cards.IssueIn(tx, cards.Request{Service: cmp.Or(f.structure.Name, "STRUCTURE FICTIVE"), Structure: f.order.Structure, State: cards.Sent})
+		card, err := f.desk.cards.IssueIn(
+			tx,
+			cards.Request{
+				Service:   cmp.Or(f.structure.Name, "STRUCTURE FICTIVE"),
+				Structure: f.order.Structure,
+				State:     cards.Sent,
+			},
+		)
 		if err == nil {
 			f.delivers(card.Serial)
 		}
@@ -111,9 +123,27 @@ func (f *dossier) makePerson(tx store.Tx, family string) error {
 	}
 	family = strings.ToUpper(family)
 	fields := f.order.Fields
-	activity := identities.Activity{CorporateName: cmp.Or(f.structure.Name, fields["denomination"]), SIRET: fields["siret"], FINESS: fields["finess"], Mode: "S"}
-	person := identities.Identity{FamilyName: fields["nom"], GivenName: fields["prenom"], Behaviour: identities.Behaviour{Action: identities.Ask}, Tags: []string{"commande"}, Notes: "enregistré par " + f.form.No,
-		Exercises: []identities.Exercise{{Category: "C", FamilyName: fields["nom"], GivenName: fields["prenom"], Activities: []identities.Activity{activity}}}}
+	activity := identities.Activity{
+		CorporateName: cmp.Or(f.structure.Name, fields["denomination"]),
+		SIRET:         fields["siret"],
+		FINESS:        fields["finess"],
+		Mode:          "S",
+	}
+	person := identities.Identity{
+		FamilyName: fields["nom"],
+		GivenName:  fields["prenom"],
+		Behaviour:  identities.Behaviour{Action: identities.Ask},
+		Tags:       []string{"commande"},
+		Notes:      "enregistré par " + f.form.No,
+		Exercises: []identities.Exercise{
+			{
+				Category:   "C",
+				FamilyName: fields["nom"],
+				GivenName:  fields["prenom"],
+				Activities: []identities.Activity{activity},
+			},
+		},
+	}
 	for range 100 {
 		person.NationalID = fmt.Sprintf("%s%s/%sT%05d", prefix, f.order.Structure, family, rand.IntN(100_000))
 		err := f.desk.people.CreateIn(tx, &person)
@@ -188,14 +218,19 @@ func replacement(tx store.Tx, f *dossier, _ string) error {
 		return err
 	}
 	if old.State != cards.Opposed {
-		return problem.New(problem.Conflict, "replacement-without-opposition", "une carte de remplacement demande une carte opposée").Got(string(old.State)).Do("déclarez la perte, le vol ou le défaut")
+		return problem.New(problem.Conflict, "replacement-without-opposition", "une carte de remplacement demande une carte opposée").
+			Got(string(old.State)).
+			Do("déclarez la perte, le vol ou le défaut")
 	}
 	return f.produce(tx, old.NationalID, old.Type)
 }
 
 func mandate(_ store.Tx, f *dossier, _ string) error {
 	for _, id := range strings.Fields(f.order.Fields["mandataires"]) {
-		f.structure.Mandataires = slices.DeleteFunc(f.structure.Mandataires, func(other string) bool { return other == id })
+		f.structure.Mandataires = slices.DeleteFunc(
+			f.structure.Mandataires,
+			func(other string) bool { return other == id },
+		)
 		if f.order.Fields["action"] == "désigner" {
 			f.structure.Mandataires = append(f.structure.Mandataires, id)
 		}

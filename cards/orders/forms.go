@@ -147,7 +147,8 @@ func (a *Actor) Sees(f *Form) bool { return f.Holder || slices.Contains(a.Forms,
 // one of the actor's, or — TOM opens to any CDA — one for a form it sees.
 func (a *Actor) offered(channel string, f *Form) bool {
 	n := slices.IndexFunc(table().Services, func(s Online) bool { return s.Name == channel })
-	return n >= 0 && slices.Contains(table().Services[n].Forms, f.No) && (slices.Contains(a.Services, channel) || a.Sees(f))
+	return n >= 0 && slices.Contains(table().Services[n].Forms, f.No) &&
+		(slices.Contains(a.Services, channel) || a.Sees(f))
 }
 
 var (
@@ -176,7 +177,13 @@ func matching(re *regexp.Regexp, want string) func(string) string {
 
 // kinds tell, by a field's kind, what a value ought to be; "" when it is right.
 var kinds = map[string]func(string) string{
-	"siret": keyed(14), "siren": keyed(9), "finess": keyed(9), "email": matching(mail, "nom@domaine"), "phone": matching(phone, "un numéro de téléphone"),
+	"siret": keyed(
+		14,
+	),
+	"siren":  keyed(9),
+	"finess": keyed(9),
+	"email":  matching(mail, "nom@domaine"),
+	"phone":  matching(phone, "un numéro de téléphone"),
 	"postal": matching(regexp.MustCompile(`^[0-9AB]{5}$`), "5 chiffres"),
 	"date":   func(v string) string { _, err := time.Parse(time.DateOnly, v); return unless(err == nil, "AAAA-MM-JJ") },
 	"check":  func(v string) string { return unless(v == "oui" || v == "non", "oui ou non") },
@@ -227,5 +234,7 @@ func (f *Field) check(value string) error {
 	if want == "" {
 		return nil
 	}
-	return problem.New(problem.Invalid, "order-field-wrong", "le champ « "+f.Label+" » ("+f.Name+") est faux").Got(value).Want(want)
+	return problem.New(problem.Invalid, "order-field-wrong", "le champ « "+f.Label+" » ("+f.Name+") est faux").
+		Got(value).
+		Want(want)
 }

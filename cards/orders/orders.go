@@ -83,7 +83,15 @@ type Desk struct {
 }
 
 // New opens the desk.
-func New(s store.Store, c clock.Clock, people *identities.People, k *cards.Desk, p *pki.PKI, o *outbox.Outbox, settings *config.Live) *Desk {
+func New(
+	s store.Store,
+	c clock.Clock,
+	people *identities.People,
+	k *cards.Desk,
+	p *pki.PKI,
+	o *outbox.Outbox,
+	settings *config.Live,
+) *Desk {
 	return &Desk{store: s, clock: c, people: people, cards: k, pki: p, outbox: o, settings: settings}
 }
 
@@ -115,7 +123,9 @@ func (d *Desk) BeginIn(tx store.Tx, o Order) (*Order, error) {
 		return nil, err
 	}
 	if !actor.Sees(form) && !actor.offered(o.Channel, form) {
-		return nil, problem.New(problem.Forbidden, "form-not-seen", "ce formulaire n'est pas offert à cet acteur").Got(form.No + " pour " + actor.Label).Want(strings.Join(actor.Forms, ", "))
+		return nil, problem.New(problem.Forbidden, "form-not-seen", "ce formulaire n'est pas offert à cet acteur").
+			Got(form.No + " pour " + actor.Label).
+			Want(strings.Join(actor.Forms, ", "))
 	}
 	if o.Channel == "" {
 		o.Channel = Paper
@@ -123,7 +133,15 @@ func (d *Desk) BeginIn(tx store.Tx, o Order) (*Order, error) {
 	if err := channel(actor, form, o.Channel, o.Fields); err != nil {
 		return nil, err
 	}
-	next := Order{ID: rand.Text()[:12], Form: o.Form, Actor: o.Actor, Channel: o.Channel, By: o.By, State: Draft, Fields: map[string]string{}}
+	next := Order{
+		ID:      rand.Text()[:12],
+		Form:    o.Form,
+		Actor:   o.Actor,
+		Channel: o.Channel,
+		By:      o.By,
+		State:   Draft,
+		Fields:  map[string]string{},
+	}
 	if err := fill(&next, form, o.Fields); err != nil {
 		return nil, err
 	}
@@ -150,11 +168,17 @@ func channel(actor *Actor, form *Form, name string, fields map[string]string) er
 	case actor.offered(name, form):
 		return nil
 	case name != Paper && name != Simplified:
-		return problem.New(problem.Invalid, "channel-unknown", "no such channel").Got(name).Want(strings.Join(append([]string{Paper, Simplified}, actor.Services...), ", "))
+		return problem.New(problem.Invalid, "channel-unknown", "no such channel").
+			Got(name).
+			Want(strings.Join(append([]string{Paper, Simplified}, actor.Services...), ", "))
 	case name == Simplified && form.Simplified == "non":
-		return problem.New(problem.Forbidden, "channel-not-offered", "ce formulaire n'existe pas en démarche simplifiée").Got(form.No).Want(Paper)
+		return problem.New(problem.Forbidden, "channel-not-offered", "ce formulaire n'existe pas en démarche simplifiée").
+			Got(form.No).
+			Want(Paper)
 	case name == Simplified && kinds["siret"](fields["siret"]) != "":
-		return problem.New(problem.Invalid, "siret-missing", "une démarche simplifiée commence par le SIRET de la structure").Got(fields["siret"]).Want("14 chiffres avec la bonne clé")
+		return problem.New(problem.Invalid, "siret-missing", "une démarche simplifiée commence par le SIRET de la structure").
+			Got(fields["siret"]).
+			Want("14 chiffres avec la bonne clé")
 	}
 	return nil
 }
@@ -169,7 +193,9 @@ func fill(o *Order, form *Form, values map[string]string) error {
 			for _, f := range form.Fields {
 				names = append(names, f.Name)
 			}
-			return problem.New(problem.Invalid, "order-field-unknown", "ce formulaire n'a pas ce champ").Got(name).Want(strings.Join(names, ", "))
+			return problem.New(problem.Invalid, "order-field-unknown", "ce formulaire n'a pas ce champ").
+				Got(name).
+				Want(strings.Join(names, ", "))
 		}
 		value := strings.TrimSpace(values[name])
 		if err := form.Fields[n].check(value); err != nil {
@@ -348,7 +374,12 @@ func (d *Desk) deliver(tx store.Tx, o *Order) error {
 
 // command does something to an order that is in one of these states: all of
 // it, or nothing.
-func (d *Desk) command(ctx context.Context, id string, states []State, do func(store.Tx, *Order) error) (out *Order, err error) {
+func (d *Desk) command(
+	ctx context.Context,
+	id string,
+	states []State,
+	do func(store.Tx, *Order) error,
+) (out *Order, err error) {
 	err = d.store.Update(ctx, func(tx store.Tx) error {
 		o, err := d.in(tx, id, states...)
 		if err == nil {

@@ -99,14 +99,20 @@ var checks = map[string]check{
 	"contract-known":    simple(func(f *dossier) bool { return f.structure.Contract }),
 	"contract-or-known": simple(func(f *dossier) bool { return f.structure.Contract || f.yes("contrat") }),
 	"cgu":               simple(func(f *dossier) bool { return f.yes("cgu") }),
-	"billing-number":    simple(func(f *dossier) bool { return !f.yes("facturation") || f.order.Fields["numero_facturation"] != "" }),
-	"salaried":          simple(func(f *dossier) bool { return f.person.MainActivity().Mode == "S" }),
-	"no-student":        simple(func(f *dossier) bool { return !f.person.Student() }),
-	"not-professional":  simple(func(f *dossier) bool { return f.person == nil || f.person.Profession() == "" }),
-	"represents":        simple(func(f *dossier) bool { return f.order.By != "" && f.structure.Representative == f.order.By }),
-	"acts-for":          func(tx store.Tx, f *dossier, _ string) (bool, error) { return f.mayAct(tx) },
-	"some-number":       simple(func(f *dossier) bool { return f.order.Structure != "" }),
-	"some-card":         simple(func(f *dossier) bool { return f.order.Fields["kit"] != "" || f.order.Fields["profession"] != "" }),
+	"billing-number": simple(
+		func(f *dossier) bool { return !f.yes("facturation") || f.order.Fields["numero_facturation"] != "" },
+	),
+	"salaried":         simple(func(f *dossier) bool { return f.person.MainActivity().Mode == "S" }),
+	"no-student":       simple(func(f *dossier) bool { return !f.person.Student() }),
+	"not-professional": simple(func(f *dossier) bool { return f.person == nil || f.person.Profession() == "" }),
+	"represents": simple(
+		func(f *dossier) bool { return f.order.By != "" && f.structure.Representative == f.order.By },
+	),
+	"acts-for":    func(tx store.Tx, f *dossier, _ string) (bool, error) { return f.mayAct(tx) },
+	"some-number": simple(func(f *dossier) bool { return f.order.Structure != "" }),
+	"some-card": simple(
+		func(f *dossier) bool { return f.order.Fields["kit"] != "" || f.order.Fields["profession"] != "" },
+	),
 	"address-given": simple(func(f *dossier) bool {
 		return f.order.Fields["incident"] != "changement d'adresse" || f.order.Fields["adresse"] != ""
 	}),
@@ -201,7 +207,9 @@ func (d *Desk) Enter(ctx context.Context, service, serial string) error {
 func (d *Desk) enterIn(tx store.Tx, service, serial string) error {
 	n := slices.IndexFunc(Services(), func(s Online) bool { return s.Name == service })
 	if n < 0 {
-		return problem.New(problem.NotFound, "service-unknown", "no such online service").Got(service).Want("TOPS or TOM")
+		return problem.New(problem.NotFound, "service-unknown", "no such online service").
+			Got(service).
+			Want("TOPS or TOM")
 	}
 	card, err := d.cards.GetIn(tx, serial)
 	if err != nil {
@@ -218,7 +226,9 @@ func (d *Desk) enterIn(tx store.Tx, service, serial string) error {
 		return err
 	}
 	s := Services()[n]
-	return problem.New(problem.Forbidden, "service-refused", s.Say).Got(card.Type + " de " + card.NationalID).Do(s.Remedy)
+	return problem.New(problem.Forbidden, "service-refused", s.Say).
+		Got(card.Type + " de " + card.NationalID).
+		Do(s.Remedy)
 }
 
 func (d *Desk) opensTOPS(tx store.Tx, c *cards.Card) (bool, error) {
@@ -229,7 +239,11 @@ func (d *Desk) opensTOM(tx store.Tx, c *cards.Card) (bool, error) {
 	if c.Type == "CDE" || c.Type == "CDA" {
 		return true, nil
 	}
-	own, err := structuresWhere(tx, c.NationalID, func(s *Structure) bool { return slices.Contains(s.Mandataires, c.NationalID) })
+	own, err := structuresWhere(
+		tx,
+		c.NationalID,
+		func(s *Structure) bool { return slices.Contains(s.Mandataires, c.NationalID) },
+	)
 	return len(own) > 0, err
 }
 
@@ -285,7 +299,8 @@ func (d *Desk) registerIn(tx store.Tx, id string) (*cards.Card, error) {
 	}
 	if identities.OrderOf(person.Profession()) == "" {
 		return nil, problem.New(problem.Forbidden, "registration-without-order", "cette profession n'a pas d'ordre : la CPS est délivrée sur demande").
-			Got("profession " + person.Profession()).Do("F201 ou F202")
+			Got("profession " + person.Profession()).
+			Do("F201 ou F202")
 	}
 	there, err := d.holds(tx, id, "CPS")
 	if err == nil && there {

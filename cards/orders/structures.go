@@ -138,7 +138,8 @@ func (d *Desk) StructureNamed(ctx context.Context, id string) (s *Structure, err
 func structureNamed(tx store.Tx, id string) (*Structure, error) {
 	s, err := structures.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "structure-unknown", "the order desk knows no such structure").Got(id).
+		return nil, problem.New(problem.NotFound, "structure-unknown", "the order desk knows no such structure").
+			Got(id).
 			Want("SIRET or FINESS of a structure that has ordered")
 	}
 	return &s, err
@@ -148,7 +149,13 @@ func structureNamed(tx store.Tx, id string) (*Structure, error) {
 func structureFor(tx store.Tx, id, actor string) (*Structure, error) {
 	s, err := structures.Maybe(tx, id)
 	if s.ID == "" {
-		s = Structure{ID: id, Actor: actor, Mandataires: []string{}, Administrators: map[string]Administrator{}, Cards: []string{}}
+		s = Structure{
+			ID:             id,
+			Actor:          actor,
+			Mandataires:    []string{},
+			Administrators: map[string]Administrator{},
+			Cards:          []string{},
+		}
 	}
 	return &s, err
 }

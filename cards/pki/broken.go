@@ -79,7 +79,16 @@ func (p *PKI) BrokenFor(ctx context.Context, client string, subject Name) ([]Bro
 	if err != nil {
 		return nil, err
 	}
-	w := &workshop{ctx: ctx, pki: p, client: client, name: subject, now: p.clock.Now(), issuer: issuer, key: key, ends: map[string]time.Time{}}
+	w := &workshop{
+		ctx:    ctx,
+		pki:    p,
+		client: client,
+		name:   subject,
+		now:    p.clock.Now(),
+		issuer: issuer,
+		key:    key,
+		ends:   map[string]time.Time{},
+	}
 	out := make([]Broken, 0, len(oddities))
 	for _, o := range oddities {
 		b, err := w.row(o)
@@ -156,7 +165,11 @@ func (w *workshop) signed(change func(*x509.Certificate)) ([][]byte, crypto.Sign
 	return w.signedBy(change, w.issuer.Cert, w.issuer.Key, w.key)
 }
 
-func (w *workshop) signedBy(change func(*x509.Certificate), ca *x509.Certificate, caKey, key crypto.Signer) ([][]byte, crypto.Signer, error) {
+func (w *workshop) signedBy(
+	change func(*x509.Certificate),
+	ca *x509.Certificate,
+	caKey, key crypto.Signer,
+) ([][]byte, crypto.Signer, error) {
 	tmpl := w.good(w.name)
 	change(tmpl)
 	if ca == nil {
@@ -242,7 +255,15 @@ func (w *workshop) stranger(name []byte) (*x509.Certificate, crypto.Signer, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	tmpl := &x509.Certificate{SerialNumber: serial(), RawSubject: name, NotBefore: w.now.Add(-time.Hour), NotAfter: w.now.AddDate(1, 0, 0), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	tmpl := &x509.Certificate{
+		SerialNumber:          serial(),
+		RawSubject:            name,
+		NotBefore:             w.now.Add(-time.Hour),
+		NotAfter:              w.now.AddDate(1, 0, 0),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
 	if err != nil {
 		return nil, nil, err
@@ -281,7 +302,11 @@ const day = 24 * time.Hour
 
 // oddities is the matrix.
 var oddities = []oddity{
-	{name: "good", odd: "nothing: the certificate that must be accepted", change: func(*workshop, *x509.Certificate) {}},
+	{
+		name:   "good",
+		odd:    "nothing: the certificate that must be accepted",
+		change: func(*workshop, *x509.Certificate) {},
+	},
 	// Keys that are unusual, and right.
 	{name: "key-rsa3072", odd: "an RSA key of 3072 bits", make: keyed("rsa3072")},
 	{name: "key-rsa4096", odd: "an RSA key of 4096 bits", make: keyed("rsa4096")},
@@ -289,83 +314,242 @@ var oddities = []oddity{
 	{name: "key-rsa1024", odd: "an RSA key of 1024 bits", code: "certificate-weak-key", make: weakKey},
 	// Time.
 	{name: "expired", odd: "expired an hour ago", code: "certificate-expired", change: dates(-30*day, -time.Hour)},
-	{name: "expired-long-ago", odd: "expired five years ago", code: "certificate-expired", change: dates(-8*365*day, -5*365*day)},
+	{
+		name:   "expired-long-ago",
+		odd:    "expired five years ago",
+		code:   "certificate-expired",
+		change: dates(-8*365*day, -5*365*day),
+	},
 	{name: "not-yet-valid", odd: "valid from tomorrow", code: "certificate-not-yet-valid", change: dates(day, 30*day)},
-	{name: "never-valid", odd: "its end lies before its beginning", code: "certificate-expired", change: dates(-day, -2*day)},
+	{
+		name:   "never-valid",
+		odd:    "its end lies before its beginning",
+		code:   "certificate-expired",
+		change: dates(-day, -2*day),
+	},
 	{name: "valid-for-a-century", odd: "valid for a hundred years", change: dates(-day, 100*365*day)},
 	{name: "revoked", odd: "revoked: the CRL and OCSP say so", code: "certificate-revoked", make: revokedOne},
 	// Other types.
 	{name: "type-sign", odd: "of type ORG SIGN", code: "certificate-wrong-profile", make: of("SIGN", (*workshop).own)},
 	{name: "type-conf", odd: "of type ORG CONF", code: "certificate-wrong-profile", make: of("CONF", (*workshop).own)},
-	{name: "type-ssl-serv", odd: "of type SERV SSL", code: "certificate-wrong-profile", make: of("SSL_SERV", (*workshop).own)},
-	{name: "card-ps", odd: "a health professional's card whose CN is the client_id", code: "certificate-card", make: of("CARD_AUTH", func(w *workshop) Name { return PSName("Médecin", w.client, "DOC", "KIT") })},
-	{name: "card-staff", odd: "a staff card whose CN is the client_id", code: "certificate-card", make: of("STAFF_AUTH", func(w *workshop) Name { return StaffName("X", "Paris (75)", "300000000029751", w.client, "DOC", "KIT") })},
-	{name: "no-policy", odd: "no certificate policy", code: "certificate-wrong-profile", change: func(_ *workshop, c *x509.Certificate) { c.Policies = nil }},
-	{name: "other-policy", odd: "a policy of somebody else's", code: "certificate-wrong-profile", change: func(_ *workshop, c *x509.Certificate) { c.Policies = []x509.OID{mustOID(1, 3, 6, 1, 4, 1, 99999, 1)} }},
+	{
+		name: "type-ssl-serv",
+		odd:  "of type SERV SSL",
+		code: "certificate-wrong-profile",
+		make: of("SSL_SERV", (*workshop).own),
+	},
+	{
+		name: "card-ps",
+		odd:  "a health professional's card whose CN is the client_id",
+		code: "certificate-card",
+		make: of("CARD_AUTH", func(w *workshop) Name { return PSName("Médecin", w.client, "DOC", "KIT") }),
+	},
+	{
+		name: "card-staff",
+		odd:  "a staff card whose CN is the client_id",
+		code: "certificate-card",
+		make: of(
+			"STAFF_AUTH",
+			func(w *workshop) Name { return StaffName("X", "Paris (75)", "300000000029751", w.client, "DOC", "KIT") },
+		),
+	},
+	{
+		name:   "no-policy",
+		odd:    "no certificate policy",
+		code:   "certificate-wrong-profile",
+		change: func(_ *workshop, c *x509.Certificate) { c.Policies = nil },
+	},
+	{
+		name:   "other-policy",
+		odd:    "a policy of somebody else's",
+		code:   "certificate-wrong-profile",
+		change: func(_ *workshop, c *x509.Certificate) { c.Policies = []x509.OID{mustOID(1, 3, 6, 1, 4, 1, 99999, 1)} },
+	},
 	// Usages.
 	{name: "usage-none", odd: "no key usage", code: "certificate-wrong-usage", change: usage(0)},
-	{name: "usage-encipherment", odd: "key usage keyEncipherment alone", code: "certificate-wrong-usage", change: usage(x509.KeyUsageKeyEncipherment)},
-	{name: "usage-non-repudiation", odd: "key usage nonRepudiation alone", code: "certificate-wrong-usage", change: usage(x509.KeyUsageContentCommitment)},
-	{name: "usage-more", odd: "key usage keyEncipherment beside digitalSignature", change: usage(x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment)},
+	{
+		name:   "usage-encipherment",
+		odd:    "key usage keyEncipherment alone",
+		code:   "certificate-wrong-usage",
+		change: usage(x509.KeyUsageKeyEncipherment),
+	},
+	{
+		name:   "usage-non-repudiation",
+		odd:    "key usage nonRepudiation alone",
+		code:   "certificate-wrong-usage",
+		change: usage(x509.KeyUsageContentCommitment),
+	},
+	{
+		name:   "usage-more",
+		odd:    "key usage keyEncipherment beside digitalSignature",
+		change: usage(x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment),
+	},
 	{name: "extended-none", odd: "no extended key usage", code: "certificate-wrong-extended-usage", change: extended()},
-	{name: "extended-server", odd: "extended key usage serverAuth alone", code: "certificate-wrong-extended-usage", change: extended(x509.ExtKeyUsageServerAuth)},
-	{name: "extended-mail", odd: "extended key usage emailProtection alone", code: "certificate-wrong-extended-usage", change: extended(x509.ExtKeyUsageEmailProtection)},
-	{name: "extended-any", odd: "anyExtendedKeyUsage, without clientAuth by its name", code: "certificate-wrong-extended-usage", change: extended(x509.ExtKeyUsageAny)},
-	{name: "extended-more", odd: "serverAuth beside clientAuth", change: extended(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth)},
-	{name: "authority", odd: "basicConstraints says that it is an authority", code: "certificate-is-authority", change: func(_ *workshop, c *x509.Certificate) { c.IsCA = true }},
-	{name: "critical-extension", odd: "a critical extension that nobody knows", code: "certificate-critical-extension", change: func(_ *workshop, c *x509.Certificate) {
-		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 2}, Critical: true, Value: []byte{5, 0}})
-	}},
-	{name: "unknown-extension", odd: "an extension that nobody knows, not critical", change: func(_ *workshop, c *x509.Certificate) {
-		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 3}, Value: []byte{5, 0}})
-	}},
+	{
+		name:   "extended-server",
+		odd:    "extended key usage serverAuth alone",
+		code:   "certificate-wrong-extended-usage",
+		change: extended(x509.ExtKeyUsageServerAuth),
+	},
+	{
+		name:   "extended-mail",
+		odd:    "extended key usage emailProtection alone",
+		code:   "certificate-wrong-extended-usage",
+		change: extended(x509.ExtKeyUsageEmailProtection),
+	},
+	{
+		name:   "extended-any",
+		odd:    "anyExtendedKeyUsage, without clientAuth by its name",
+		code:   "certificate-wrong-extended-usage",
+		change: extended(x509.ExtKeyUsageAny),
+	},
+	{
+		name:   "extended-more",
+		odd:    "serverAuth beside clientAuth",
+		change: extended(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth),
+	},
+	{
+		name:   "authority",
+		odd:    "basicConstraints says that it is an authority",
+		code:   "certificate-is-authority",
+		change: func(_ *workshop, c *x509.Certificate) { c.IsCA = true },
+	},
+	{
+		name: "critical-extension",
+		odd:  "a critical extension that nobody knows",
+		code: "certificate-critical-extension",
+		change: func(_ *workshop, c *x509.Certificate) {
+			c.ExtraExtensions = append(
+				c.ExtraExtensions,
+				pkix.Extension{
+					Id:       asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 2},
+					Critical: true,
+					Value:    []byte{5, 0},
+				},
+			)
+		},
+	},
+	{
+		name: "unknown-extension",
+		odd:  "an extension that nobody knows, not critical",
+		change: func(_ *workshop, c *x509.Certificate) {
+			c.ExtraExtensions = append(
+				c.ExtraExtensions,
+				pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 3}, Value: []byte{5, 0}},
+			)
+		},
+	},
 	// Product category.
 	{name: "category-none", odd: "no product category", code: "certificate-category", change: category(nil)},
-	{name: "category-card", odd: "the product category of a card (80)", code: "certificate-card", change: category([]byte{asn1.TagOctetString, 1, CategoryCard})},
-	{name: "category-production", odd: "the product category of production (03)", code: "certificate-category", change: category([]byte{asn1.TagOctetString, 1, 0x03})},
-	{name: "category-broken", odd: "a product category that is no DER", code: "certificate-category", change: category([]byte{0xff, 0x01})},
+	{
+		name:   "category-card",
+		odd:    "the product category of a card (80)",
+		code:   "certificate-card",
+		change: category([]byte{asn1.TagOctetString, 1, CategoryCard}),
+	},
+	{
+		name:   "category-production",
+		odd:    "the product category of production (03)",
+		code:   "certificate-category",
+		change: category([]byte{asn1.TagOctetString, 1, 0x03}),
+	},
+	{
+		name:   "category-broken",
+		odd:    "a product category that is no DER",
+		code:   "certificate-category",
+		change: category([]byte{0xff, 0x01}),
+	},
 	// Who signed.
-	{name: "self-signed", odd: "signed by itself", code: "certificate-self-signed", make: func(w *workshop) ([][]byte, crypto.Signer, error) {
-		chain, key, err := w.signedBy(func(*x509.Certificate) {}, nil, w.key, w.key)
-		return firstOf(chain), key, err
-	}},
-	{name: "unknown-authority", odd: "signed by an authority that nobody knows", code: "certificate-unknown-authority", make: func(w *workshop) ([][]byte, crypto.Signer, error) {
-		name, err := authorityName("AC DE PERSONNE").marshal()
-		if err != nil {
-			return nil, nil, err
-		}
-		return w.byStranger(name)
-	}},
-	{name: "same-names", odd: "signed by an authority with the names of the right one and another key", code: "certificate-unknown-authority", make: func(w *workshop) ([][]byte, crypto.Signer, error) { return w.byStranger(w.issuer.Cert.RawSubject) }},
-	{name: "signature-broken", odd: "one bit of the signature is wrong", code: "certificate-unknown-authority", make: func(w *workshop) ([][]byte, crypto.Signer, error) {
-		chain, key, err := w.signed(func(*x509.Certificate) {})
-		if err == nil {
-			chain[0][len(chain[0])-1] ^= 1
-		}
-		return chain, key, err
-	}},
-	{name: "altered", odd: "the name was altered after it was signed", code: "certificate-unknown-authority", make: func(w *workshop) ([][]byte, crypto.Signer, error) {
-		chain, key, err := w.signed(func(*x509.Certificate) {})
-		if err == nil {
-			chain[0] = bytes.Replace(chain[0], []byte("FR"), []byte("GB"), 2)
-		}
-		return chain, key, err
-	}},
-	{name: "by-the-root", odd: "signed by the root, not by its authority for organisations", code: "certificate-other-authority", make: func(w *workshop) ([][]byte, crypto.Signer, error) { return w.by("el-root") }},
-	{name: "by-a-card-authority", odd: "signed by the authority of the cards", code: "certificate-other-authority", make: func(w *workshop) ([][]byte, crypto.Signer, error) { return w.by("fo-pers") }},
-	{name: "by-a-leaf", odd: "signed by a certificate that is no authority", code: "certificate-two-leaves", make: byLeaf},
-	{name: "chain-without-authority", odd: "sent without its authority, which the peer knows", make: func(w *workshop) ([][]byte, crypto.Signer, error) {
-		chain, key, err := w.signed(func(*x509.Certificate) {})
-		return firstOf(chain), key, err
-	}},
-	{name: "chain-two-leaves", odd: "sent with another certificate of the same client behind it", code: "certificate-two-leaves", make: func(w *workshop) ([][]byte, crypto.Signer, error) {
-		chain, key, err := w.signed(func(*x509.Certificate) {})
-		if err != nil {
-			return nil, nil, err
-		}
-		other, _, err := w.signed(func(*x509.Certificate) {})
-		return append(firstOf(chain), other...), key, err
-	}},
+	{
+		name: "self-signed",
+		odd:  "signed by itself",
+		code: "certificate-self-signed",
+		make: func(w *workshop) ([][]byte, crypto.Signer, error) {
+			chain, key, err := w.signedBy(func(*x509.Certificate) {}, nil, w.key, w.key)
+			return firstOf(chain), key, err
+		},
+	},
+	{
+		name: "unknown-authority",
+		odd:  "signed by an authority that nobody knows",
+		code: "certificate-unknown-authority",
+		make: func(w *workshop) ([][]byte, crypto.Signer, error) {
+			name, err := authorityName("AC DE PERSONNE").marshal()
+			if err != nil {
+				return nil, nil, err
+			}
+			return w.byStranger(name)
+		},
+	},
+	{
+		name: "same-names",
+		odd:  "signed by an authority with the names of the right one and another key",
+		code: "certificate-unknown-authority",
+		make: func(w *workshop) ([][]byte, crypto.Signer, error) { return w.byStranger(w.issuer.Cert.RawSubject) },
+	},
+	{
+		name: "signature-broken",
+		odd:  "one bit of the signature is wrong",
+		code: "certificate-unknown-authority",
+		make: func(w *workshop) ([][]byte, crypto.Signer, error) {
+			chain, key, err := w.signed(func(*x509.Certificate) {})
+			if err == nil {
+				chain[0][len(chain[0])-1] ^= 1
+			}
+			return chain, key, err
+		},
+	},
+	{
+		name: "altered",
+		odd:  "the name was altered after it was signed",
+		code: "certificate-unknown-authority",
+		make: func(w *workshop) ([][]byte, crypto.Signer, error) {
+			chain, key, err := w.signed(func(*x509.Certificate) {})
+			if err == nil {
+				chain[0] = bytes.Replace(chain[0], []byte("FR"), []byte("GB"), 2)
+			}
+			return chain, key, err
+		},
+	},
+	{
+		name: "by-the-root",
+		odd:  "signed by the root, not by its authority for organisations",
+		code: "certificate-other-authority",
+		make: func(w *workshop) ([][]byte, crypto.Signer, error) { return w.by("el-root") },
+	},
+	{
+		name: "by-a-card-authority",
+		odd:  "signed by the authority of the cards",
+		code: "certificate-other-authority",
+		make: func(w *workshop) ([][]byte, crypto.Signer, error) { return w.by("fo-pers") },
+	},
+	{
+		name: "by-a-leaf",
+		odd:  "signed by a certificate that is no authority",
+		code: "certificate-two-leaves",
+		make: byLeaf,
+	},
+	{
+		name: "chain-without-authority",
+		odd:  "sent without its authority, which the peer knows",
+		make: func(w *workshop) ([][]byte, crypto.Signer, error) {
+			chain, key, err := w.signed(func(*x509.Certificate) {})
+			return firstOf(chain), key, err
+		},
+	},
+	{
+		name: "chain-two-leaves",
+		odd:  "sent with another certificate of the same client behind it",
+		code: "certificate-two-leaves",
+		make: func(w *workshop) ([][]byte, crypto.Signer, error) {
+			chain, key, err := w.signed(func(*x509.Certificate) {})
+			if err != nil {
+				return nil, nil, err
+			}
+			other, _, err := w.signed(func(*x509.Certificate) {})
+			return append(firstOf(chain), other...), key, err
+		},
+	},
 	{name: "chain-with-the-root", odd: "sent with its root", make: func(w *workshop) ([][]byte, crypto.Signer, error) {
 		root, err := w.pki.Authority(w.ctx, "el-root")
 		if err != nil {
@@ -375,18 +559,80 @@ var oddities = []oddity{
 		return append(chain, root.Cert.Raw), key, err
 	}},
 	// Names.
-	{name: "cn-other-client", odd: "the CN of another client", code: "certificate-other-client", change: called(func(id string) string { return id + "-other" })},
-	{name: "cn-other-case", odd: "the CN in another case", code: "certificate-other-client", change: called(func(id string) string { return swapCase(id) })},
-	{name: "cn-with-space", odd: "a space behind the CN", code: "certificate-other-client", change: called(func(id string) string { return id + " " })},
-	{name: "cn-comma", odd: "a comma and a second CN within the CN", code: "certificate-other-client", change: called(func(id string) string { return id + ",CN=evil" })},
-	{name: "cn-plus", odd: "a plus and a second CN within the CN", code: "certificate-other-client", change: called(func(id string) string { return id + "+CN=evil" })},
-	{name: "cn-nul", odd: "a NUL within the CN", code: "certificate-subject", change: called(func(id string) string { return id + "\x00.evil" })},
-	{name: "cn-missing", odd: "no CN", code: "certificate-subject", change: named(func(w *workshop) Name { return w.with(oidCN) })},
-	{name: "cn-twice", odd: "two CNs, the second one right", code: "certificate-subject", change: named(func(w *workshop) Name { return w.with(oidCN, "another", w.client) })},
-	{name: "ou-missing", odd: "no OU with a structure", code: "certificate-subject", change: named(func(w *workshop) Name { return w.with(oidUnit) })},
-	{name: "ou-no-structure", odd: "an OU that is no structure's id", code: "certificate-subject", change: named(func(w *workshop) Name { return w.with(oidUnit, "Direction informatique") })},
-	{name: "name-of-a-card", odd: "a multi-valued name, as cards have", code: "certificate-subject", change: named(func(w *workshop) Name { return StaffName("X", "Paris (75)", "300000000029751", w.client, "DOC", "KIT") })},
-	{name: "name-empty", odd: "no subject at all", code: "certificate-subject", change: named(func(*workshop) Name { return Name{} })},
+	{
+		name:   "cn-other-client",
+		odd:    "the CN of another client",
+		code:   "certificate-other-client",
+		change: called(func(id string) string { return id + "-other" }),
+	},
+	{
+		name:   "cn-other-case",
+		odd:    "the CN in another case",
+		code:   "certificate-other-client",
+		change: called(func(id string) string { return swapCase(id) }),
+	},
+	{
+		name:   "cn-with-space",
+		odd:    "a space behind the CN",
+		code:   "certificate-other-client",
+		change: called(func(id string) string { return id + " " }),
+	},
+	{
+		name:   "cn-comma",
+		odd:    "a comma and a second CN within the CN",
+		code:   "certificate-other-client",
+		change: called(func(id string) string { return id + ",CN=evil" }),
+	},
+	{
+		name:   "cn-plus",
+		odd:    "a plus and a second CN within the CN",
+		code:   "certificate-other-client",
+		change: called(func(id string) string { return id + "+CN=evil" }),
+	},
+	{
+		name:   "cn-nul",
+		odd:    "a NUL within the CN",
+		code:   "certificate-subject",
+		change: called(func(id string) string { return id + "\x00.evil" }),
+	},
+	{
+		name:   "cn-missing",
+		odd:    "no CN",
+		code:   "certificate-subject",
+		change: named(func(w *workshop) Name { return w.with(oidCN) }),
+	},
+	{
+		name:   "cn-twice",
+		odd:    "two CNs, the second one right",
+		code:   "certificate-subject",
+		change: named(func(w *workshop) Name { return w.with(oidCN, "another", w.client) }),
+	},
+	{
+		name:   "ou-missing",
+		odd:    "no OU with a structure",
+		code:   "certificate-subject",
+		change: named(func(w *workshop) Name { return w.with(oidUnit) }),
+	},
+	{
+		name:   "ou-no-structure",
+		odd:    "an OU that is no structure's id",
+		code:   "certificate-subject",
+		change: named(func(w *workshop) Name { return w.with(oidUnit, "Direction informatique") }),
+	},
+	{
+		name: "name-of-a-card",
+		odd:  "a multi-valued name, as cards have",
+		code: "certificate-subject",
+		change: named(
+			func(w *workshop) Name { return StaffName("X", "Paris (75)", "300000000029751", w.client, "DOC", "KIT") },
+		),
+	},
+	{
+		name:   "name-empty",
+		odd:    "no subject at all",
+		code:   "certificate-subject",
+		change: named(func(*workshop) Name { return Name{} }),
+	},
 }
 
 func firstOf(chain [][]byte) [][]byte {

@@ -60,7 +60,8 @@ func (l *signedLists) forget() {
 // serves tells whether the list can be given out.
 func (l *signedList) serves(by *Authority, newest Revocation, now time.Time, during time.Duration) bool {
 	return l.der != nil && l.by == by && l.newest.Serial == newest.Serial && l.newest.RevokedAt.Equal(newest.RevokedAt) &&
-		!now.Before(l.at) && now.Before(l.at.Add(during))
+		!now.Before(l.at) &&
+		now.Before(l.at.Add(during))
 }
 
 // CRL is the authority's revocation list.

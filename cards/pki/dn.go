@@ -192,7 +192,10 @@ func (r *dnReader) escaped(b *strings.Builder) error {
 func fromBER(digits string) (string, error) {
 	raw, err := hex.DecodeString(digits)
 	if err != nil {
-		return "", fmt.Errorf("#%s is no hexadecimal value; a value that begins with # has a backslash before it", digits)
+		return "", fmt.Errorf(
+			"#%s is no hexadecimal value; a value that begins with # has a backslash before it",
+			digits,
+		)
 	}
 	var value asn1.RawValue
 	var text any

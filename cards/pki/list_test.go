@@ -161,7 +161,13 @@ func TestARevocationListIsSignedOnceUntilItIsUntrue(t *testing.T) {
 		c.Advance(5 * time.Minute)
 		again("five minutes later", true)
 		refused := errors.New("refused")
-		if err := s.Update(ctx, func(tx store.Tx) error { return errors.Join(p.RevokeIn(tx, spared.Serial), refused) }); !errors.Is(err, refused) {
+		if err := s.Update(
+			ctx,
+			func(tx store.Tx) error { return errors.Join(p.RevokeIn(tx, spared.Serial), refused) },
+		); !errors.Is(
+			err,
+			refused,
+		) {
 			t.Fatal(err)
 		}
 		again("after a revocation that was taken back", true)

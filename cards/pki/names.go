@@ -21,8 +21,16 @@ var (
 )
 
 var shortNames = map[string]string{
-	oidCN.String(): "CN", oidSurname.String(): "SN", oidCountry.String(): "C", oidLocality.String(): "L", oidState.String(): "ST",
-	oidOrg.String(): "O", oidUnit.String(): "OU", oidTitle.String(): "title", oidGivenName.String(): "GN", oidPseudonym.String(): "pseudonym",
+	oidCN.String():        "CN",
+	oidSurname.String():   "SN",
+	oidCountry.String():   "C",
+	oidLocality.String():  "L",
+	oidState.String():     "ST",
+	oidOrg.String():       "O",
+	oidUnit.String():      "OU",
+	oidTitle.String():     "title",
+	oidGivenName.String(): "GN",
+	oidPseudonym.String(): "pseudonym",
 }
 
 type attribute struct {
@@ -45,13 +53,23 @@ type Name []rdn
 // ORGName is the subject of an organisation's certificate: department
 // ("Paris (75)"), structure, its national id, the service's name.
 func ORGName(department, organisation, structureID, service string) Name {
-	return Name{{{oidCountry, "FR"}}, {{oidState, department}}, {{oidOrg, organisation}}, {{oidUnit, structureID}}, {{oidCN, service}}}
+	return Name{
+		{{oidCountry, "FR"}},
+		{{oidState, department}},
+		{{oidOrg, organisation}},
+		{{oidUnit, structureID}},
+		{{oidCN, service}},
+	}
 }
 
 // PSName is the subject of a health professional's card: title is the label of
 // the profession, id the national id; CN, SN and GN share one RDN.
 func PSName(title, id, surname, givenName string) Name {
-	return Name{{{oidCountry, "FR"}}, {{oidTitle, title}}, {{oidCN, id}, {oidSurname, surname}, {oidGivenName, givenName}}}
+	return Name{
+		{{oidCountry, "FR"}},
+		{{oidTitle, title}},
+		{{oidCN, id}, {oidSurname, surname}, {oidGivenName, givenName}},
+	}
 }
 
 // StaffName is the subject of a nominative CPE, CDE, CPA or CDA card.
@@ -63,12 +81,26 @@ func StaffName(organisation, department, structureID, id, surname, givenName str
 // ServiceName is the subject of a carte de service, which names no person:
 // department, structure, its national id, a title and a pseudonym.
 func ServiceName(department, organisation, structureID, title, pseudonym, id string) Name {
-	return Name{{{oidCountry, "FR"}}, {{oidState, department}}, {{oidOrg, organisation}}, {{oidUnit, structureID}}, {{oidTitle, title}}, {{oidPseudonym, pseudonym}}, {{oidCN, id}}}
+	return Name{
+		{{oidCountry, "FR"}},
+		{{oidState, department}},
+		{{oidOrg, organisation}},
+		{{oidUnit, structureID}},
+		{{oidTitle, title}},
+		{{oidPseudonym, pseudonym}},
+		{{oidCN, id}},
+	}
 }
 
 func authorityName(cn string) Name {
-	return Name{{{oidCountry, "FR"}}, {{oidOrg, "ASIP-SANTE"}}, {{oidUnit, "0002 187512751"}}, {{oidUnit, "IGC-SANTE TEST"}},
-		{{oidUnit, "EMULATEUR"}}, {{oidCN, cn}}}
+	return Name{
+		{{oidCountry, "FR"}},
+		{{oidOrg, "ASIP-SANTE"}},
+		{{oidUnit, "0002 187512751"}},
+		{{oidUnit, "IGC-SANTE TEST"}},
+		{{oidUnit, "EMULATEUR"}},
+		{{oidCN, cn}},
+	}
 }
 
 func (n Name) marshal() ([]byte, error) {
@@ -122,7 +154,24 @@ func (n Name) String() string {
 	return strings.Join(parts, ", ")
 }
 
-var escaper = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `+`, `\+`, `;`, `\;`, "\t", `\09`, "\x00", `\00`, "\r", `\0D`, "\n", `\0A`)
+var escaper = strings.NewReplacer(
+	`\`,
+	`\\`,
+	`,`,
+	`\,`,
+	`+`,
+	`\+`,
+	`;`,
+	`\;`,
+	"\t",
+	`\09`,
+	"\x00",
+	`\00`,
+	"\r",
+	`\0D`,
+	"\n",
+	`\0A`,
+)
 
 // escape makes a value one of RFC 4514, so that the text reads as the name again.
 func escape(s string) string {

@@ -91,7 +91,16 @@ type PKI struct {
 // issued, anchors are foreign authorities whose certificates are accepted by
 // their shape.
 func New(s store.Store, c clock.Clock, base string, anchors []*x509.Certificate) *PKI {
-	p := &PKI{store: s, clock: c, base: base, anchors: anchors, loaded: map[string]*Authority{}, paths: map[[sha256.Size]byte]path{}, memo: store.Memo[Certificate]{Of: certificates}, making: map[string]*sync.Mutex{}}
+	p := &PKI{
+		store:   s,
+		clock:   c,
+		base:    base,
+		anchors: anchors,
+		loaded:  map[string]*Authority{},
+		paths:   map[[sha256.Size]byte]path{},
+		memo:    store.Memo[Certificate]{Of: certificates},
+		making:  map[string]*sync.Mutex{},
+	}
 	for _, d := range authorityDefs {
 		p.making[d.ID] = &sync.Mutex{}
 	}
@@ -133,7 +142,9 @@ func AuthorityIDs() []string {
 func (p *PKI) Authority(ctx context.Context, id string) (*Authority, error) {
 	lock := p.making[id]
 	if lock == nil {
-		return nil, problem.New(problem.NotFound, "authority-unknown", "no such authority").Got(id).Want(strings.Join(AuthorityIDs(), ", "))
+		return nil, problem.New(problem.NotFound, "authority-unknown", "no such authority").
+			Got(id).
+			Want(strings.Join(AuthorityIDs(), ", "))
 	}
 	lock.Lock()
 	defer lock.Unlock()
@@ -179,7 +190,8 @@ func (p *PKI) drop(id string) {
 // replaced says that what was signed belongs to a content that serves no more.
 func replaced() error {
 	return problem.New(problem.Conflict, "store-replaced", "everything stored was replaced while this was made; nothing of it was kept").
-		Want("no restore and no reset meanwhile").Do("try again")
+		Want("no restore and no reset meanwhile").
+		Do("try again")
 }
 
 // signedIn refuses a certificate that the authority of this content did not
@@ -228,8 +240,16 @@ func (p *PKI) certify(ctx context.Context, id string, key crypto.Signer) (*Autho
 		return nil, err
 	}
 	now := p.clock.Now()
-	tmpl := &x509.Certificate{SerialNumber: serial(), RawSubject: raw, NotBefore: now.Add(-24 * time.Hour), NotAfter: now.AddDate(20, 0, 0),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, SignatureAlgorithm: x509.SHA256WithRSA}
+	tmpl := &x509.Certificate{
+		SerialNumber:          serial(),
+		RawSubject:            raw,
+		NotBefore:             now.Add(-24 * time.Hour),
+		NotAfter:              now.AddDate(20, 0, 0),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		SignatureAlgorithm:    x509.SHA256WithRSA,
+	}
 	issuer := &Authority{Cert: tmpl, Key: key}
 	if def.Parent != "" {
 		if issuer, err = p.Authority(ctx, def.Parent); err != nil {
@@ -392,7 +412,9 @@ var KeyTypes = map[string]func() (crypto.Signer, error){
 func NewKey(kind string) (crypto.Signer, error) {
 	make, known := KeyTypes[cmp.Or(kind, "rsa2048")]
 	if !known {
-		return nil, problem.New(problem.Invalid, "key-type-unknown", "no such type of key").Got(kind).Want(strings.Join(slices.Sorted(maps.Keys(KeyTypes)), ", "))
+		return nil, problem.New(problem.Invalid, "key-type-unknown", "no such type of key").
+			Got(kind).
+			Want(strings.Join(slices.Sorted(maps.Keys(KeyTypes)), ", "))
 	}
 	return make()
 }
@@ -401,7 +423,10 @@ func NewKey(kind string) (crypto.Signer, error) {
 // signature; its subject is not looked at: the order says it.
 func ParseCSR(raw []byte) (crypto.PublicKey, error) {
 	bad := func(got string) error {
-		return problem.New(problem.Invalid, "csr-invalid", "the certificate request cannot be used").Got(got).Want("PKCS #10 in PEM, RSA of 2048 bits or more, or ECDSA P-256").Do("openssl req -new -newkey rsa:2048 -nodes -keyout my.key -subj /CN=x")
+		return problem.New(problem.Invalid, "csr-invalid", "the certificate request cannot be used").
+			Got(got).
+			Want("PKCS #10 in PEM, RSA of 2048 bits or more, or ECDSA P-256").
+			Do("openssl req -new -newkey rsa:2048 -nodes -keyout my.key -subj /CN=x")
 	}
 	block, _ := pem.Decode(raw)
 	if block == nil || !strings.HasSuffix(block.Type, "CERTIFICATE REQUEST") {
@@ -444,10 +469,23 @@ func (p *PKI) template(profile Profile, o Order) (*x509.Certificate, error) {
 	if until.IsZero() {
 		until = from.Add(profile.Validity).AddDate(0, 1, 0)
 	}
-	tmpl := &x509.Certificate{SerialNumber: serial(), RawSubject: raw, NotBefore: from, NotAfter: until, BasicConstraintsValid: true,
-		KeyUsage: profile.KeyUsage, ExtKeyUsage: profile.ExtUsage, UnknownExtKeyUsage: profile.ExtOther, Policies: []x509.OID{profile.policy()},
-		SignatureAlgorithm: x509.SHA256WithRSA, CRLDistributionPoints: []string{p.base + pathCRL + profile.Authority + ".crl"},
-		OCSPServer: []string{p.base + pathOCSP}, IssuingCertificateURL: []string{p.base + pathCA + profile.Authority + ".crt"}}
+	tmpl := &x509.Certificate{
+		SerialNumber:          serial(),
+		RawSubject:            raw,
+		NotBefore:             from,
+		NotAfter:              until,
+		BasicConstraintsValid: true,
+		KeyUsage:              profile.KeyUsage,
+		ExtKeyUsage:           profile.ExtUsage,
+		UnknownExtKeyUsage:    profile.ExtOther,
+		Policies:              []x509.OID{profile.policy()},
+		SignatureAlgorithm:    x509.SHA256WithRSA,
+		CRLDistributionPoints: []string{p.base + pathCRL + profile.Authority + ".crl"},
+		OCSPServer: []string{
+			p.base + pathOCSP,
+		},
+		IssuingCertificateURL: []string{p.base + pathCA + profile.Authority + ".crt"},
+	}
 	fresh, err := p.freshest(profile.Authority)
 	if err != nil {
 		return nil, err
@@ -522,7 +560,8 @@ func (p *PKI) CertificateIn(tx store.Tx, serial string) (*Certificate, error) {
 	c, err := certificates.Get(tx, serial)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, problem.New(problem.NotFound, "certificate-unknown", "no certificate of this emulator has this serial").
-			Got(serial).Want("a serial as `pscemu certificates list` prints it")
+			Got(serial).
+			Want("a serial as `pscemu certificates list` prints it")
 	}
 	return &c, err
 }
@@ -579,7 +618,9 @@ func Unpack(p12 []byte, password string) (keyPEM, der []byte, err error) {
 
 func (p *PKI) pack(ctx context.Context, c *Certificate, as *pkcs12.Encoder, password string) ([]byte, error) {
 	if c.Key == nil {
-		return nil, problem.New(problem.Conflict, "key-not-here", "the key of this certificate was not made here, so it cannot be exported").Got(c.Serial).Do("pack your own key with openssl pkcs12 -export")
+		return nil, problem.New(problem.Conflict, "key-not-here", "the key of this certificate was not made here, so it cannot be exported").
+			Got(c.Serial).
+			Do("pack your own key with openssl pkcs12 -export")
 	}
 	key, err := parseKey(c.Key)
 	if err != nil {

@@ -65,7 +65,8 @@ func TestNothingExpiresAndTheKeysStay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(now.Cert.RawSubjectPublicKeyInfo, root.Cert.RawSubjectPublicKeyInfo) || !bytes.Equal(parsed(t, again).RawSubjectPublicKeyInfo, parsed(t, first).RawSubjectPublicKeyInfo) {
+		if !bytes.Equal(now.Cert.RawSubjectPublicKeyInfo, root.Cert.RawSubjectPublicKeyInfo) ||
+			!bytes.Equal(parsed(t, again).RawSubjectPublicKeyInfo, parsed(t, first).RawSubjectPublicKeyInfo) {
 			t.Errorf("after %d years a key has changed", years)
 		}
 		done()
@@ -99,7 +100,8 @@ func TestTheRevocationListNamesWhatWasRevoked(t *testing.T) {
 	if err := list.CheckSignatureFrom(issuer.Cert); err != nil {
 		t.Error(err)
 	}
-	if len(list.RevokedCertificateEntries) != 1 || hex.EncodeToString(list.RevokedCertificateEntries[0].SerialNumber.Bytes()) != bad.Serial {
+	if len(list.RevokedCertificateEntries) != 1 ||
+		hex.EncodeToString(list.RevokedCertificateEntries[0].SerialNumber.Bytes()) != bad.Serial {
 		t.Errorf("%v", list.RevokedCertificateEntries)
 	}
 	if _, err := p.VerifyOrg(ctx, []*x509.Certificate{parsed(t, good)}); err != nil {
@@ -114,7 +116,10 @@ func TestASubjectKeepsTheOrderOfItsRDNsAndTheSharedOne(t *testing.T) {
 	ctx, c := context.Background(), &clock.Adjustable{}
 	p, done := open(t, t.TempDir(), c)
 	defer done()
-	card, err := p.Issue(ctx, pki.Order{Profile: "CARD_AUTH", Subject: pki.PSName("Pharmacien", "899700075122", "PHARMACH0007512", "CAROLE")})
+	card, err := p.Issue(
+		ctx,
+		pki.Order{Profile: "CARD_AUTH", Subject: pki.PSName("Pharmacien", "899700075122", "PHARMACH0007512", "CAROLE")},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,8 +28,15 @@ func (p *PKI) ServerCertificate(ctx context.Context, names []string) (tls.Certif
 		return tls.Certificate{}, nil, err
 	}
 	from, to := p.bothClocks()
-	tmpl := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: "pscemu"}, NotBefore: from.Add(-time.Hour), NotAfter: to.AddDate(1, 0, 0),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true}
+	tmpl := &x509.Certificate{
+		SerialNumber:          serial(),
+		Subject:               pkix.Name{CommonName: "pscemu"},
+		NotBefore:             from.Add(-time.Hour),
+		NotAfter:              to.AddDate(1, 0, 0),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+	}
 	for _, n := range names {
 		if ip := net.ParseIP(n); ip != nil {
 			tmpl.IPAddresses = append(tmpl.IPAddresses, ip)
@@ -77,8 +84,22 @@ func (p *PKI) makeServerCA(ctx context.Context, key *ecdsa.PrivateKey) (_ *Autho
 		}
 	}
 	from, to := p.bothClocks()
-	tmpl := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{Organization: []string{"pscemu"}, OrganizationalUnit: []string{"EMULATEUR"}, CommonName: "pscemu server CA"},
-		NotBefore: from.Add(-24 * time.Hour), NotAfter: to.AddDate(20, 0, 0), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign}
+	tmpl := &x509.Certificate{
+		SerialNumber: serial(),
+		Subject: pkix.Name{
+			Organization:       []string{"pscemu"},
+			OrganizationalUnit: []string{"EMULATEUR"},
+			CommonName:         "pscemu server CA",
+		},
+		NotBefore: from.Add(
+			-24 * time.Hour,
+		),
+		NotAfter:              to.AddDate(20, 0, 0),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		MaxPathLenZero:        true,
+		KeyUsage:              x509.KeyUsageCertSign,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
 	if err != nil {
 		return nil, err
@@ -108,5 +129,8 @@ func (p *PKI) Renew(ctx context.Context, c *Certificate, subject Name) (*Certifi
 	if err != nil {
 		return nil, err
 	}
-	return p.Issue(ctx, Order{Profile: c.Profile, Subject: subject, Key: key, ClientID: c.ClientID, CardSerial: c.CardSerial})
+	return p.Issue(
+		ctx,
+		Order{Profile: c.Profile, Subject: subject, Key: key, ClientID: c.ClientID, CardSerial: c.CardSerial},
+	)
 }

@@ -121,7 +121,11 @@ func (p *PKI) RevokeIn(tx store.Tx, serial string) error {
 	now := p.clock.Now()
 	c.State, c.RevokedAt = Revoked, &now
 	r := Revocation{serial, now}
-	return errors.Join(keepIn(tx, c), revoked(c.Authority).Put(tx, serial, r, store.Forever), latest.Put(tx, c.Authority, r, store.Forever))
+	return errors.Join(
+		keepIn(tx, c),
+		revoked(c.Authority).Put(tx, serial, r, store.Forever),
+		latest.Put(tx, c.Authority, r, store.Forever),
+	)
 }
 
 // Index lists what was revoked with its authority: data folders from
@@ -143,7 +147,11 @@ func (p *PKI) freshest(authority string) ([]pkix.Extension, error) {
 	type point struct {
 		Name name `asn1:"optional,tag:0"`
 	}
-	uri := asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 6, Bytes: []byte(p.base + pathDelta + authority + ".crl")}
+	uri := asn1.RawValue{
+		Class: asn1.ClassContextSpecific,
+		Tag:   6,
+		Bytes: []byte(p.base + pathDelta + authority + ".crl"),
+	}
 	value, err := asn1.Marshal([]point{{name{[]asn1.RawValue{uri}}}})
 	return []pkix.Extension{{Id: oidFreshestCRL, Value: value}}, err
 }
@@ -184,12 +192,19 @@ func issued(ca *x509.Certificate, asked *ocsp.Request) bool {
 	if _, err := asn1.Unmarshal(ca.RawSubjectPublicKeyInfo, &info); err != nil {
 		return false
 	}
-	return bytes.Equal(hash(ca.RawSubject), asked.IssuerNameHash) && bytes.Equal(hash(info.Key.RightAlign()), asked.IssuerKeyHash)
+	return bytes.Equal(hash(ca.RawSubject), asked.IssuerNameHash) &&
+		bytes.Equal(hash(info.Key.RightAlign()), asked.IssuerKeyHash)
 }
 
 func (p *PKI) status(ctx context.Context, a *Authority, asked *ocsp.Request) ([]byte, error) {
 	now := p.clock.Now()
-	answer := ocsp.Response{Status: ocsp.Good, SerialNumber: asked.SerialNumber, ThisUpdate: now, NextUpdate: now.Add(ocspLifetime), IssuerHash: asked.HashAlgorithm}
+	answer := ocsp.Response{
+		Status:       ocsp.Good,
+		SerialNumber: asked.SerialNumber,
+		ThisUpdate:   now,
+		NextUpdate:   now.Add(ocspLifetime),
+		IssuerHash:   asked.HashAlgorithm,
+	}
 	err := p.store.View(ctx, func(tx store.Tx) error {
 		serial := hex.EncodeToString(asked.SerialNumber.Bytes())
 		r, err := revoked(a.ID).Get(tx, serial)

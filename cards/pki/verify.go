@@ -93,10 +93,21 @@ func (p *PKI) orgIdentity(leaf *x509.Certificate, foreign bool) (*OrgIdentity, e
 		return nil, err
 	}
 	if !foreign && !p.issuedBy(leaf, "el-org") {
-		return nil, refuse("other-authority", "the certificate was not issued by the authority for organisations", leaf, wantOrg)
+		return nil, refuse(
+			"other-authority",
+			"the certificate was not issued by the authority for organisations",
+			leaf,
+			wantOrg,
+		)
 	}
 	name, err := ParseName(leaf.RawSubject)
-	return &OrgIdentity{CN: name.first(oidCN), DN: name.String(), Name: name, Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), Foreign: foreign}, err
+	return &OrgIdentity{
+		CN:      name.first(oidCN),
+		DN:      name.String(),
+		Name:    name,
+		Serial:  hex.EncodeToString(leaf.SerialNumber.Bytes()),
+		Foreign: foreign,
+	}, err
 }
 
 // chains checks the signatures up to an authority we accept, whatever the date.
@@ -111,7 +122,12 @@ func (p *PKI) chains(ctx context.Context, chain []*x509.Certificate, want string
 		}
 	}
 	if len(leaf.UnhandledCriticalExtensions) > 0 {
-		return path{}, refuse("critical-extension", "the certificate has a critical extension that nobody here understands ("+leaf.UnhandledCriticalExtensions[0].String()+")", leaf, want)
+		return path{}, refuse(
+			"critical-extension",
+			"the certificate has a critical extension that nobody here understands ("+leaf.UnhandledCriticalExtensions[0].String()+")",
+			leaf,
+			want,
+		)
 	}
 	if found, ok := p.chained(chain); ok {
 		return found, nil
@@ -190,7 +206,14 @@ func (p *PKI) search(chain []*x509.Certificate, now time.Time) (path, bool) {
 	leaf := *chain[0]
 	leaf.NotBefore, leaf.NotAfter = now.Add(-time.Second), now.Add(time.Second)
 	for _, roots := range []*x509.CertPool{own, foreignRoots} {
-		found, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		found, err := leaf.Verify(
+			x509.VerifyOptions{
+				Roots:         roots,
+				Intermediates: between,
+				CurrentTime:   now,
+				KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+			},
+		)
 		if err != nil {
 			continue
 		}
@@ -243,7 +266,12 @@ func (p *PKI) inTime(c *x509.Certificate, want string) error {
 	now := p.clock.Now()
 	switch {
 	case now.Before(c.NotBefore):
-		return refuse("not-yet-valid", "the certificate is valid only from "+c.NotBefore.UTC().Format(time.RFC3339), c, want)
+		return refuse(
+			"not-yet-valid",
+			"the certificate is valid only from "+c.NotBefore.UTC().Format(time.RFC3339),
+			c,
+			want,
+		)
 	case now.After(c.NotAfter):
 		return refuse("expired", "the certificate expired on "+c.NotAfter.UTC().Format(time.RFC3339), c, want)
 	}
@@ -281,7 +309,12 @@ func (p *PKI) knownIn(tx store.Tx, c *x509.Certificate, want string) error {
 	if _, err := apart.Get(tx, fingerprint(c.Raw)); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return refuse("not-known", "the certificate is signed by this emulator's authority, but is none that it knows", c, want).
+	return refuse(
+		"not-known",
+		"the certificate is signed by this emulator's authority, but is none that it knows",
+		c,
+		want,
+	).
 		Do("a reset forgets the certificates of every client but the demo client's, and another state or backup holds its own: " +
 			"make a new one with pscemu certificates issue (a card: pscemu cards issue), or go back to the state that holds it")
 }
@@ -296,7 +329,12 @@ var structureID = regexp.MustCompile(`^[0-9][0-9A-Z]{8,15}$`)
 
 func orgShape(c *x509.Certificate, foreign bool) error {
 	if weak(c.PublicKey) {
-		return refuse("weak-key", "the certificate's key is too weak", c, wantOrg+", RSA of 2048 bits or more, or ECDSA P-256")
+		return refuse(
+			"weak-key",
+			"the certificate's key is too weak",
+			c,
+			wantOrg+", RSA of 2048 bits or more, or ECDSA P-256",
+		)
 	}
 	category := Extension(c, ExtCategory.String())
 	if category == string([]byte{CategoryCard}) || category == string([]byte{CategoryProduction}) {
@@ -313,7 +351,12 @@ func orgShape(c *x509.Certificate, foreign bool) error {
 		return refuse("wrong-profile", "the certificate is of type "+label+", not ORG AUTH_CLI", c, wantOrg)
 	}
 	if !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
-		return refuse("wrong-extended-usage", "the certificate's extended key usage does not include clientAuth", c, wantOrg)
+		return refuse(
+			"wrong-extended-usage",
+			"the certificate's extended key usage does not include clientAuth",
+			c,
+			wantOrg,
+		)
 	}
 	if c.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
 		return refuse("wrong-usage", "the certificate's key usage does not include digitalSignature", c, wantOrg)
@@ -360,11 +403,20 @@ func (p *PKI) VerifyCard(ctx context.Context, chain []*x509.Certificate) (*CardI
 	if err := p.inTime(leaf, wantCard); err != nil {
 		return nil, err
 	}
-	if category := Extension(leaf, ExtCategory.String()); category != string([]byte{CategoryCard}) && category != string([]byte{CategoryProduction}) || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
+	if category := Extension(
+		leaf,
+		ExtCategory.String(),
+	); category != string([]byte{CategoryCard}) && category != string([]byte{CategoryProduction}) ||
+		!slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
 		return nil, refuse("not-a-card", "the certificate is not a card's authentication certificate", leaf, wantCard)
 	}
 	if !found.foreign && !p.issuedBy(leaf, "fo-pers", "st-pers") {
-		return nil, refuse("other-authority", "the certificate was not issued by an authority for persons", leaf, wantCard)
+		return nil, refuse(
+			"other-authority",
+			"the certificate was not issued by an authority for persons",
+			leaf,
+			wantCard,
+		)
 	}
 	if err := p.known(ctx, leaf, found.foreign, wantCard); err != nil {
 		return nil, err
@@ -384,9 +436,25 @@ func (p *PKI) cardIdentity(c *x509.Certificate, foreign bool) (*CardIdentity, er
 	if !printable(id) || name.first(oidSurname) == "" {
 		return nil, refuse("subject", "the certificate's subject names no person", c, wantCard)
 	}
-	return &CardIdentity{NationalID: id, FamilyName: name.first(oidSurname), GivenName: name.first(oidGivenName), Title: name.first(oidTitle),
-		StructureID: name.first(oidUnit), Structure: name.first(oidOrg), Product: Extension(c, ExtProduct.String()), Profession: Extension(c, ExtProfession.String()),
-		Level: Extension(c, ExtLevel.String()), CardSerial: Extension(c, ExtCardSerial.String()), Serial: hex.EncodeToString(c.SerialNumber.Bytes()), Foreign: foreign}, nil
+	return &CardIdentity{
+		NationalID: id,
+		FamilyName: name.first(oidSurname),
+		GivenName:  name.first(oidGivenName),
+		Title:      name.first(oidTitle),
+		StructureID: name.first(
+			oidUnit,
+		),
+		Structure:  name.first(oidOrg),
+		Product:    Extension(c, ExtProduct.String()),
+		Profession: Extension(c, ExtProfession.String()),
+		Level: Extension(
+			c,
+			ExtLevel.String(),
+		),
+		CardSerial: Extension(c, ExtCardSerial.String()),
+		Serial:     hex.EncodeToString(c.SerialNumber.Bytes()),
+		Foreign:    foreign,
+	}, nil
 }
 
 // Extension reads a proprietary extension (a string in DER), "" when absent.

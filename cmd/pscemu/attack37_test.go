@@ -44,7 +44,8 @@ type leaf struct {
 
 // in tells a way on: to a callback with a code, or a page of the portal.
 func (p leaf) in() bool {
-	return strings.Contains(p.to, "code=") || strings.Contains(p.to, "/wallet/activation/") || strings.Contains(p.body, "activation-qr")
+	return strings.Contains(p.to, "code=") || strings.Contains(p.to, "/wallet/activation/") ||
+		strings.Contains(p.body, "activation-qr")
 }
 
 // stepwise is a browser that follows nothing by itself; card, unless nil, is
@@ -116,9 +117,17 @@ func attackThroughTheCardOrigin(t *testing.T, s *server, portal bool) {
 	s.begin(victim, portal) // with a login and a cookie of the victim's own
 	refusedBy("the victim follows it in the middle of another login", victim(link), "login-other-browser")
 	u, _ := url.Parse(link)
-	refusedBy("the attacker returns with the ticket out", attacker(login+"/card-return?ticket="+u.Query().Get("ticket")), "card-ticket-wrong")
+	refusedBy(
+		"the attacker returns with the ticket out",
+		attacker(login+"/card-return?ticket="+u.Query().Get("ticket")),
+		"card-ticket-wrong",
+	)
 	fresh, _ := url.Parse(attacker(login + "/card-browser").to)
-	refusedBy("the attacker returns with a fresh ticket", attacker(login+"/card-return?ticket="+fresh.Query().Get("ticket")), "card-ticket-wrong")
+	refusedBy(
+		"the attacker returns with a fresh ticket",
+		attacker(login+"/card-return?ticket="+fresh.Query().Get("ticket")),
+		"card-ticket-wrong",
+	)
 	refusedBy("without a ticket", attacker(login+"/card-return"), "card-ticket-wrong")
 
 	// What the card gave to its own browser is of no use elsewhere, nor twice.

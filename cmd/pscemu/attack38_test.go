@@ -39,17 +39,39 @@ var overlongs = func() []overlong {
 		{"an id in the path", "PUT", "/identities/" + long40, person(long40, "")},
 		{"an imported id", "POST", "/identities/import", "[" + person(long40, "") + "]"},
 		{"a person whose e-CPS is activated", "POST", "/identities/" + long40 + "/ecps", `{"code":"1234"}`},
-		{"a person who behaves", "PUT", "/identities/" + long40 + "/ecps/behaviour", `{"action":"approve","next":true}`},
+		{
+			"a person who behaves",
+			"PUT",
+			"/identities/" + long40 + "/ecps/behaviour",
+			`{"action":"approve","next":true}`,
+		},
 		{"a person of a card", "POST", "/cards", `{"national_id":"` + long40 + `","type":"CPS"}`},
 		{"a service of a card", "POST", "/cards", `{"service":"` + long40 + `","structure":"` + long40 + `"}`},
 		{"a card in the reader", "PUT", "/reader", `{"card":"` + long40 + `"}`},
 		{"a client id", "POST", "/clients", `{"client_id":"` + long40 + `","redirect_uris":["http://localhost:1/"]}`},
 		{"a client of a certificate", "POST", "/certificates", `{"client_id":"` + long40 + `"}`},
-		{"an actor of an order", "POST", "/orders", `{"form":"F101","actor":"` + long40 + `","by":"` + long40 + `","fields":{}}`},
+		{
+			"an actor of an order",
+			"POST",
+			"/orders",
+			`{"form":"F101","actor":"` + long40 + `","by":"` + long40 + `","fields":{}}`,
+		},
 		{"a person at the order", "POST", "/orders/registrations", `{"identity":"` + long40 + `"}`},
-		{"a person who logs in", "POST", "/logins", `{"authorize_url":"https://localhost/auth?client_id=demo","identity":"` + long40 + `"}`},
+		{
+			"a person who logs in",
+			"POST",
+			"/logins",
+			`{"authorize_url":"https://localhost/auth?client_id=demo","identity":"` + long40 + `"}`,
+		},
 		{"a space", "POST", "/spaces", `{"name":"` + long40 + `"}`},
-		{"a login_hint", "", "/auth", "response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL) + "&login_hint=" + long40},
+		{
+			"a login_hint",
+			"",
+			"/auth",
+			"response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
+				callbackURL,
+			) + "&login_hint=" + long40,
+		},
 		{"a person who asks for the portal", "", "/wallet/contact", "login=" + long40},
 		{"a person of the portal", "", "/wallet/contact", "login=" + url.QueryEscape(accents)},
 	}
@@ -136,8 +158,15 @@ func TestAttack38WhatIsTooLongFailsAlone(t *testing.T) {
 // wholeLogin logs in through the door and takes the tokens; unlike tokens it may
 // run beside others.
 func (rp *relyingParty) wholeLogin(who string) error {
-	q := url.Values{"response_type": {"code"}, "client_id": {"demo"}, "redirect_uri": {callbackURL}, "scope": {"openid scope_all"},
-		"acr_values": {"eidas1"}, "login_hint": {"auto:" + who}, "state": {"the-state-of-a-good-one"}}
+	q := url.Values{
+		"response_type": {"code"},
+		"client_id":     {"demo"},
+		"redirect_uri":  {callbackURL},
+		"scope":         {"openid scope_all"},
+		"acr_values":    {"eidas1"},
+		"login_hint":    {"auto:" + who},
+		"state":         {"the-state-of-a-good-one"},
+	}
 	resp, err := rp.s.browser().Get(rp.s.BaseURL + "/auth?" + q.Encode())
 	if err != nil {
 		return err

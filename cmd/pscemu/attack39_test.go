@@ -70,7 +70,9 @@ func settledBackup(t *testing.T, r Ready) []byte {
 	var raw []byte
 	eventually(t, "keys and authorities are made", func() bool {
 		raw = fetched(t, r, "/backup")
-		return bytes.Contains(raw, []byte("authorities/fo-pers")) && bytes.Contains(raw, []byte("authorities/st-pers")) && bytes.Contains(raw, []byte("keys/encryption"))
+		return bytes.Contains(raw, []byte("authorities/fo-pers")) &&
+			bytes.Contains(raw, []byte("authorities/st-pers")) &&
+			bytes.Contains(raw, []byte("keys/encryption"))
 	})
 	return raw
 }
@@ -182,26 +184,47 @@ func spoiled(t *testing.T, good []byte) map[string][]byte {
 		}
 	}
 	out := map[string][]byte{
-		"an authority's certificate":            changed("authorities/el-org", member("cert")),
-		"an authority's key":                    changed("authorities/el-org", member("key")),
-		"the server's authority":                changed("authorities/server", member("cert")),
-		"a client's certificate":                changed("certificates/", member("der")),
-		"a certificate's key":                   changed("certificates/", member("key")),
-		"a certificate's state":                 changed("certificates/", text(`"state":"valid"`, `"state":"revoked"`)),
-		"a signing key":                         changed("signing-keys/", member("key")),
-		"a signing key's certificate":           changed("signing-keys/", member("cert")),
-		"no active signing key":                 changed("signing-keys/", text(`"active"`, `"passive"`)),
-		"the refresh tokens' key":               changed("keys/refresh", func(e *store.Entry) { e.Value = []byte(`{"kid":"x","key":"AAAA","created_at":"2026-01-01T00:00:00Z"}`) }),
-		"a person who is no JSON":               changed("identities/", func(e *store.Entry) { e.Value = e.Value[:len(e.Value)-1] }),
-		"a person of another number":            changed("identities/", text(`"national_id":"`, `"national_id":"9`)),
-		"a field that is none":                  changed("identities/", text(`"national_id"`, `"nationaI_id"`)),
-		"a card of another type":                changed("cards/", text(`"wrong_pins":`, `"wrong_pins":"0","more":`)),
-		"a text that is a number":               changed("demo-certificate/", func(e *store.Entry) { e.Value = []byte(`7`) }),
-		"a certificate that is gone":            changed("demo-certificate/", func(e *store.Entry) { e.Value = []byte(`"00ff"`) }),
-		"the client under another id":           changed("clients/", text(`"client_id":"demo"`, `"client_id":"dem0"`)),
-		"nothing it knows":                      backupOf(t, append(slices.Clone(entries), store.Entry{Key: "zoo/lion", Value: []byte(`{}`)})),
-		"a key without a name":                  backupOf(t, append(slices.Clone(entries), store.Entry{Key: "zzz", Value: []byte(`{}`)})),
-		"an end in the year 1":                  changed("identities/", func(e *store.Entry) { e.Expires = time.Unix(-1, 0) }),
+		"an authority's certificate":  changed("authorities/el-org", member("cert")),
+		"an authority's key":          changed("authorities/el-org", member("key")),
+		"the server's authority":      changed("authorities/server", member("cert")),
+		"a client's certificate":      changed("certificates/", member("der")),
+		"a certificate's key":         changed("certificates/", member("key")),
+		"a certificate's state":       changed("certificates/", text(`"state":"valid"`, `"state":"revoked"`)),
+		"a signing key":               changed("signing-keys/", member("key")),
+		"a signing key's certificate": changed("signing-keys/", member("cert")),
+		"no active signing key":       changed("signing-keys/", text(`"active"`, `"passive"`)),
+		"the refresh tokens' key": changed(
+			"keys/refresh",
+			func(e *store.Entry) { e.Value = []byte(`{"kid":"x","key":"AAAA","created_at":"2026-01-01T00:00:00Z"}`) },
+		),
+		"a person who is no JSON": changed(
+			"identities/",
+			func(e *store.Entry) { e.Value = e.Value[:len(e.Value)-1] },
+		),
+		"a person of another number": changed("identities/", text(`"national_id":"`, `"national_id":"9`)),
+		"a field that is none":       changed("identities/", text(`"national_id"`, `"nationaI_id"`)),
+		"a card of another type":     changed("cards/", text(`"wrong_pins":`, `"wrong_pins":"0","more":`)),
+		"a text that is a number": changed(
+			"demo-certificate/",
+			func(e *store.Entry) { e.Value = []byte(`7`) },
+		),
+		"a certificate that is gone": changed(
+			"demo-certificate/",
+			func(e *store.Entry) { e.Value = []byte(`"00ff"`) },
+		),
+		"the client under another id": changed("clients/", text(`"client_id":"demo"`, `"client_id":"dem0"`)),
+		"nothing it knows": backupOf(
+			t,
+			append(slices.Clone(entries), store.Entry{Key: "zoo/lion", Value: []byte(`{}`)}),
+		),
+		"a key without a name": backupOf(
+			t,
+			append(slices.Clone(entries), store.Entry{Key: "zzz", Value: []byte(`{}`)}),
+		),
+		"an end in the year 1": changed(
+			"identities/",
+			func(e *store.Entry) { e.Expires = time.Unix(-1, 0) },
+		),
 		"a certificate of an unknown authority": changed("certificates/", text(`"authority":"`, `"authority":"x`)),
 	}
 	return out
@@ -223,14 +246,26 @@ func TestAttack39ADamagedBackupChangesNothing(t *testing.T) {
 				t.Fatalf("only %d damages", len(all))
 			}
 			for _, what := range slices.Sorted(maps.Keys(all)) {
-				if status, code := send(t, s.Ready, "PUT", "/backup", all[what]); status != 400 || code != "backup-unreadable" {
+				if status, code := send(
+					t,
+					s.Ready,
+					"PUT",
+					"/backup",
+					all[what],
+				); status != 400 ||
+					code != "backup-unreadable" {
 					t.Errorf("%s: %d %s", what, status, code)
 				}
 			}
 			if changed := differing(before, s.entries()); len(changed) > 0 {
 				t.Errorf("changed were %v", changed)
 			}
-			if left, _ := filepath.Glob(filepath.Join(s.data, "pscemu*[.-]*")); slices.ContainsFunc(left, func(f string) bool { return !strings.HasSuffix(f, "pscemu.db") }) {
+			if left, _ := filepath.Glob(
+				filepath.Join(s.data, "pscemu*[.-]*"),
+			); slices.ContainsFunc(
+				left,
+				func(f string) bool { return !strings.HasSuffix(f, "pscemu.db") },
+			) {
 				t.Errorf("files are left: %v", left)
 			}
 			newRelyingParty(s, s.demoCertificate()).tokens(nurse, "")
@@ -268,7 +303,11 @@ func TestAttack39ACopyOfADataFileIsToldFromABackup(t *testing.T) {
 	if err := os.WriteFile(file, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, code := s.fails("restore", file); code != exitFailed || !strings.Contains(out, "a copy of a data file") || !strings.Contains(out, "stop the emulator") {
+	if out, code := s.fails(
+		"restore",
+		file,
+	); code != exitFailed || !strings.Contains(out, "a copy of a data file") ||
+		!strings.Contains(out, "stop the emulator") {
 		t.Errorf("%d %s", code, out)
 	}
 }
@@ -371,7 +410,12 @@ func TestAttack39RestoresAtOnce(t *testing.T) {
 	settledBackup(t, p.Ready)
 	var backups, states [][]byte
 	for n := range 3 {
-		p.must("POST", "/clients", map[string]any{"client_id": fmt.Sprint("mark-", n), "redirect_uris": []string{"https://mark.example/"}}, nil)
+		p.must(
+			"POST",
+			"/clients",
+			map[string]any{"client_id": fmt.Sprint("mark-", n), "redirect_uris": []string{"https://mark.example/"}},
+			nil,
+		)
 		p.must("POST", "/identities/generate", map[string]any{"count": 5, "seed": n + 1, "quiet": true}, nil)
 		backups, states = append(backups, fetched(t, p.Ready, "/backup")), append(states, fetched(t, p.Ready, "/state"))
 		p.must("DELETE", "/clients/mark-"+fmt.Sprint(n), nil, nil)
@@ -438,7 +482,13 @@ func sendHalf(t *testing.T, r Ready, path string, body []byte) *halfSent {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	fmt.Fprintf(c, "PUT /api/v1%s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", path, r.APIToken, len(body))
+	fmt.Fprintf(
+		c,
+		"PUT /api/v1%s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
+		path,
+		r.APIToken,
+		len(body),
+	)
 	if _, err := c.Write(body[:len(body)/2]); err != nil {
 		t.Fatal(err)
 	}
@@ -462,7 +512,22 @@ func TestAttack39ASlowUploadBesideAGoodOne(t *testing.T) {
 	empty := settledBackup(t, s.Ready)
 	s.cli("clients", "add", "late", "--redirect-uri", "https://late.example/")
 	full := fetched(t, s.Ready, "/backup")
-	slow, cut, state := sendHalf(t, s.Ready, "/backup", full), sendHalf(t, s.Ready, "/backup", full), sendHalf(t, s.Ready, "/state", fetched(t, s.Ready, "/state"))
+	slow, cut, state := sendHalf(
+		t,
+		s.Ready,
+		"/backup",
+		full,
+	), sendHalf(
+		t,
+		s.Ready,
+		"/backup",
+		full,
+	), sendHalf(
+		t,
+		s.Ready,
+		"/state",
+		fetched(t, s.Ready, "/state"),
+	)
 	if status, code := send(t, s.Ready, "PUT", "/backup", empty); status != 200 {
 		t.Fatalf("the good one: %d %s", status, code)
 	}
@@ -675,7 +740,11 @@ func TestARestoreIsInTheJournal(t *testing.T) {
 	s := boot(t)
 	file := filepath.Join(t.TempDir(), "backup")
 	s.cli("backup", file)
-	if out := s.cli("restore", file); !strings.Contains(out, "entries restored") || !strings.Contains(out, "pscemu.db.before-") {
+	if out := s.cli(
+		"restore",
+		file,
+	); !strings.Contains(out, "entries restored") ||
+		!strings.Contains(out, "pscemu.db.before-") {
 		t.Error(out)
 	}
 	event := func() map[string]string {
@@ -693,7 +762,9 @@ func TestARestoreIsInTheJournal(t *testing.T) {
 		}
 		return list.Items[0].Events[0].Detail
 	}
-	if d := event(); d["what"] != "backup" || d["by"] != "pscemu restore" || d["entries"] == "" || d["bytes"] == "" || d["made_at"] == "" || d["kept"] == "" {
+	if d := event(); d["what"] != "backup" || d["by"] != "pscemu restore" || d["entries"] == "" || d["bytes"] == "" ||
+		d["made_at"] == "" ||
+		d["kept"] == "" {
 		t.Errorf("%v", d)
 	}
 	if status, _ := send(t, s.Ready, "PUT", "/state", fetched(t, s.Ready, "/state")); status != 204 {

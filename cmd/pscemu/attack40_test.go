@@ -25,7 +25,11 @@ func (s *server) flood(n int, path, body string, want int) {
 	for worker := range 8 {
 		wg.Go(func() {
 			for i := range n / 8 {
-				resp, err := c.Post(s.BaseURL+path, "application/x-www-form-urlencoded", strings.NewReader(strings.ReplaceAll(body, "{n}", fmt.Sprintf("%d-%d", worker, i))))
+				resp, err := c.Post(
+					s.BaseURL+path,
+					"application/x-www-form-urlencoded",
+					strings.NewReader(strings.ReplaceAll(body, "{n}", fmt.Sprintf("%d-%d", worker, i))),
+				)
 				if err != nil {
 					s.t.Error(err)
 					return
@@ -68,7 +72,12 @@ func TestAttack40AnonymousRequestsLeaveLittleBehind(t *testing.T) {
 			before := process.memory()
 			s.flood(w.requests, "/auth", state+strings.Repeat("s", 1_000_000), http.StatusRequestEntityTooLarge)
 			s.flood(w.requests, "/auth", state+strings.Repeat("s", 60_000), http.StatusBadRequest)
-			s.flood(w.requests/10, "/wallet/contact", "login="+strings.Repeat("8", 60_000), http.StatusUnprocessableEntity)
+			s.flood(
+				w.requests/10,
+				"/wallet/contact",
+				"login="+strings.Repeat("8", 60_000),
+				http.StatusUnprocessableEntity,
+			)
 			s.flood(w.requests/10, "/auth", "client_id="+strings.Repeat("c", 60_000), http.StatusBadRequest)
 			s.flood(w.requests/10, "/auth", "client_id=demo&x="+strings.Repeat("c", 60_000), http.StatusBadRequest)
 			s.flood(w.requests*5, "/auth", state+strings.Repeat("s", 8000), http.StatusFound)
@@ -88,7 +97,11 @@ func TestAttack40ALongParameterIsRefusedWithTheReason(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body := text(t, resp); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "parameter-too-long") || !strings.Contains(body, "state of 20000 bytes") {
+	if body := text(
+		t,
+		resp,
+	); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "parameter-too-long") ||
+		!strings.Contains(body, "state of 20000 bytes") {
 		t.Errorf("authorize: %d %.600s", resp.StatusCode, body)
 	}
 	secret := url.Values{"client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}}
@@ -109,7 +122,8 @@ func TestAttack40ALongParameterIsRefusedWithTheReason(t *testing.T) {
 	}
 	// What clients really send goes through: a state of some KiB comes back.
 	state := strings.Repeat("s", 4096)
-	if resp, err = s.browser().Get(s.BaseURL + authorizePath + "&login_hint=auto:" + doctor + "&state=" + state); err != nil {
+	if resp, err = s.browser().
+		Get(s.BaseURL + authorizePath + "&login_hint=auto:" + doctor + "&state=" + state); err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
@@ -154,7 +168,14 @@ func TestAttack40ABodyThatTricklesIsCutWithTheReason(t *testing.T) {
 				t.Parallel()
 				u, _ := url.Parse(to.base + to.path)
 				c := s.plainTo(hostOf(to.base), u.Scheme == "https")
-				fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-www-form-urlencoded\r\n%s\r\n\r\n", u.Path, u.Host, s.APIToken, header)
+				fmt.Fprintf(
+					c,
+					"POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-www-form-urlencoded\r\n%s\r\n\r\n",
+					u.Path,
+					u.Host,
+					s.APIToken,
+					header,
+				)
 				stop := make(chan struct{})
 				defer close(stop)
 				go func() {
@@ -189,7 +210,13 @@ func TestAttack40ABodyThatTricklesIsCutWithTheReason(t *testing.T) {
 
 func TestAttack40ABodyThatTricklesOverHTTP2IsCutToo(t *testing.T) {
 	s := boot(t, "--request-timeout", "1s")
-	c := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots(), Time: now}, ForceAttemptHTTP2: true}}
+	c := &http.Client{
+		Timeout: 20 * time.Second,
+		Transport: &http.Transport{
+			TLSClientConfig:   &tls.Config{RootCAs: s.roots(), Time: now},
+			ForceAttemptHTTP2: true,
+		},
+	}
 	defer c.CloseIdleConnections()
 	body, trickle := io.Pipe()
 	defer trickle.Close()
@@ -197,7 +224,11 @@ func TestAttack40ABodyThatTricklesOverHTTP2IsCutToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := text(t, resp); resp.ProtoMajor != 2 || resp.StatusCode != http.StatusRequestTimeout || !strings.Contains(got, "request-too-slow") {
+	if got := text(
+		t,
+		resp,
+	); resp.ProtoMajor != 2 || resp.StatusCode != http.StatusRequestTimeout ||
+		!strings.Contains(got, "request-too-slow") {
 		t.Errorf("%s %s %.300s", resp.Proto, resp.Status, got)
 	}
 	if resp, err = c.Get(s.BaseURL + "/static/style.css"); err != nil || resp.StatusCode != http.StatusOK {

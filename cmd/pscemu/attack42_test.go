@@ -51,10 +51,27 @@ func (v visit) send(t *testing.T) (*http.Response, string) {
 
 // What a browser says of a request that another page made.
 var (
-	crossSite  = map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
-	otherPort  = map[string]string{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"}
-	framed     = map[string]string{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
-	linked     = map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html"}
+	crossSite = map[string]string{
+		"Sec-Fetch-Site": "cross-site",
+		"Sec-Fetch-Mode": "no-cors",
+		"Sec-Fetch-Dest": "image",
+	}
+	otherPort = map[string]string{
+		"Sec-Fetch-Site": "same-site",
+		"Sec-Fetch-Mode": "no-cors",
+		"Sec-Fetch-Dest": "script",
+	}
+	framed = map[string]string{
+		"Sec-Fetch-Site": "same-site",
+		"Sec-Fetch-Mode": "navigate",
+		"Sec-Fetch-Dest": "iframe",
+	}
+	linked = map[string]string{
+		"Sec-Fetch-Site": "cross-site",
+		"Sec-Fetch-Mode": "navigate",
+		"Sec-Fetch-Dest": "document",
+		"Accept":         "text/html",
+	}
 	oldBrowser = map[string]string{"Referer": "http://127.0.0.1:3000/page"}
 )
 
@@ -103,7 +120,15 @@ func TestAttack42NoRefusalSetsACookie(t *testing.T) {
 		} {
 			resp, body := c.send(t)
 			if resp.StatusCode != c.status || len(resp.Cookies()) > 0 {
-				t.Errorf("%s: %s: %s, cookies %v, want %d and none\n%.300s", mode, name, resp.Status, resp.Cookies(), c.status, body)
+				t.Errorf(
+					"%s: %s: %s, cookies %v, want %d and none\n%.300s",
+					mode,
+					name,
+					resp.Status,
+					resp.Cookies(),
+					c.status,
+					body,
+				)
 			}
 			if strings.Contains(body, s.APIToken) || strings.Contains(fmt.Sprint(resp.Header), s.APIToken) {
 				t.Errorf("%s: %s tells the API token", mode, name)
@@ -136,7 +161,8 @@ func TestAttack42AnotherSiteOrPortReadsAndCausesNothing(t *testing.T) {
 	s := boot(t)
 	got, _ := visit{method: "GET", at: s.ConsoleURL + "/"}.send(t)
 	cookies := got.Cookies()
-	if len(cookies) != 1 || cookies[0].Value == s.APIToken || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode {
+	if len(cookies) != 1 || cookies[0].Value == s.APIToken || !cookies[0].HttpOnly ||
+		cookies[0].SameSite != http.SameSiteStrictMode {
 		t.Fatalf("the console's cookie: %v", cookies)
 	}
 	// Browsers send the cookie along with what another port's page asks for.
@@ -154,14 +180,20 @@ func TestAttack42AnotherSiteOrPortReadsAndCausesNothing(t *testing.T) {
 	}
 	for _, path := range []string{"/cards/kit", "/identities/" + nurse + "/delete", "/scenario", "/open", "/desk/leave"} {
 		for name, says := range map[string]map[string]string{"cross-site": crossSite, "another port": otherPort, "a frame": framed, "no origin": {"Origin": "null"}, "another port's origin": {"Origin": "http://127.0.0.1:3000"}, "an old browser": oldBrowser} {
-			if resp, _ := (visit{method: "POST", at: s.ConsoleURL + path, body: "kit=integration&token=" + s.APIToken, header: says, cookies: cookies}).send(t); resp.StatusCode != 403 || len(resp.Cookies()) > 0 {
+			if resp, _ := (visit{method: "POST", at: s.ConsoleURL + path, body: "kit=integration&token=" + s.APIToken, header: says, cookies: cookies}).send(
+				t,
+			); resp.StatusCode != 403 ||
+				len(resp.Cookies()) > 0 {
 				t.Errorf("POST %s from %s: %s", path, name, resp.Status)
 			}
 		}
 	}
 	// What is public stays so.
 	for _, path := range []string{"/why", "/why/code-used", "/static/style.css", "/healthz", "/metrics", "/fhir/Practitioner?identifier=" + nurse, "/api/v1/openapi.json"} {
-		if resp, _ := (visit{method: "GET", at: s.ConsoleURL + path, header: crossSite}).send(t); resp.StatusCode != 200 || len(resp.Cookies()) > 0 {
+		if resp, _ := (visit{method: "GET", at: s.ConsoleURL + path, header: crossSite}).send(
+			t,
+		); resp.StatusCode != 200 ||
+			len(resp.Cookies()) > 0 {
 			t.Errorf("%s: %s %v", path, resp.Status, resp.Cookies())
 		}
 	}
@@ -176,10 +208,16 @@ func TestAttack42ALinkFromElsewhereEndsOnAPageThatGoesOn(t *testing.T) {
 	s := boot(t)
 	s.cli("login", "--identity", nurse)
 	resp, body := visit{method: "GET", at: s.ConsoleURL + "/identities/" + nurse, header: linked}.send(t)
-	if resp.StatusCode != 403 || !strings.Contains(body, `data-testid="console-continue"`) || !strings.Contains(body, `href="/identities/`+nurse+`"`) {
+	if resp.StatusCode != 403 || !strings.Contains(body, `data-testid="console-continue"`) ||
+		!strings.Contains(body, `href="/identities/`+nurse+`"`) {
 		t.Fatalf("%s\n%s", resp.Status, body)
 	}
-	own := map[string]string{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html"}
+	own := map[string]string{
+		"Sec-Fetch-Site": "same-origin",
+		"Sec-Fetch-Mode": "navigate",
+		"Sec-Fetch-Dest": "document",
+		"Accept":         "text/html",
+	}
 	resp, body = visit{method: "GET", at: s.ConsoleURL + "/identities/" + nurse, header: own}.send(t)
 	if resp.StatusCode != 200 || !strings.Contains(body, nurse) || len(resp.Cookies()) != 1 {
 		t.Errorf("going on: %s %v", resp.Status, resp.Cookies())
@@ -192,7 +230,8 @@ func TestAttack42ALinkFromElsewhereEndsOnAPageThatGoesOn(t *testing.T) {
 	s.api("GET", "/logins?event=token", "", &list)
 	why := s.ConsoleURL + "/why/code-unknown?login=" + list.Items[0].ID
 	resp, body = visit{method: "GET", at: why, header: linked}.send(t)
-	if resp.StatusCode != 200 || strings.Contains(body, "/logins/"+list.Items[0].ID) || !strings.Contains(body, `data-testid="why-login"`) {
+	if resp.StatusCode != 200 || strings.Contains(body, "/logins/"+list.Items[0].ID) ||
+		!strings.Contains(body, `data-testid="why-login"`) {
 		t.Errorf("%s\n%s", resp.Status, body)
 	}
 	resp, body = visit{method: "GET", at: why, header: own}.send(t)
@@ -201,7 +240,10 @@ func TestAttack42ALinkFromElsewhereEndsOnAPageThatGoesOn(t *testing.T) {
 	}
 	for _, to := range []string{"https://evil.example/", "//evil.example/", `/\evil.example`, "/%0d%0aSet-Cookie:x=1", "javascript:alert(1)"} {
 		resp, _ := visit{method: "GET", at: s.ConsoleURL + "/open?to=" + url.QueryEscape(to)}.send(t)
-		if at := resp.Header.Get("Location"); strings.Contains(at, "evil") || strings.Contains(at, ":") && !strings.HasPrefix(at, "/%0d") || !strings.HasPrefix(at, "/") {
+		if at := resp.Header.Get(
+			"Location",
+		); strings.Contains(at, "evil") || strings.Contains(at, ":") && !strings.HasPrefix(at, "/%0d") ||
+			!strings.HasPrefix(at, "/") {
 			t.Errorf("%s leads to %q", to, at)
 		}
 	}
@@ -222,7 +264,9 @@ func TestAttack42TheLinkServesOnceAndTheCookieIsOfNoUseElsewhere(t *testing.T) {
 	answers := make(chan *http.Response)
 	for range 20 {
 		go func() {
-			client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+			client := &http.Client{
+				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			}
 			resp, err := client.Get(s.OpenURL)
 			if err == nil {
 				resp.Body.Close()
@@ -251,7 +295,9 @@ func TestAttack42TheLinkServesOnceAndTheCookieIsOfNoUseElsewhere(t *testing.T) {
 	if resp, _ := (visit{method: "GET", at: s.APIURL + "/clock", cookies: mine}).send(t); resp.StatusCode != 200 {
 		t.Errorf("the API for its own page: %s", resp.Status)
 	}
-	if resp, _ := (visit{method: "GET", at: s.APIURL + "/clock", header: map[string]string{"Authorization": "Bearer " + mine[0].Value}}).send(t); resp.StatusCode != 401 {
+	if resp, _ := (visit{method: "GET", at: s.APIURL + "/clock", header: map[string]string{"Authorization": "Bearer " + mine[0].Value}}).send(
+		t,
+	); resp.StatusCode != 401 {
 		t.Errorf("the cookie as a token: %s", resp.Status)
 	}
 	// Under whatever name another console expects it.
@@ -275,7 +321,10 @@ func TestAttack42TheLinkServesOnceAndTheCookieIsOfNoUseElsewhere(t *testing.T) {
 	if next == s.OpenURL || next == "" {
 		t.Fatalf("the next link is %s", next)
 	}
-	if resp, _ := (visit{method: "GET", at: next, header: crossSite}).send(t); resp.StatusCode != 303 || len(resp.Cookies()) != 1 {
+	if resp, _ := (visit{method: "GET", at: next, header: crossSite}).send(
+		t,
+	); resp.StatusCode != 303 ||
+		len(resp.Cookies()) != 1 {
 		t.Errorf("the next link: %s", resp.Status)
 	}
 	s.stop(syscall.SIGTERM)
@@ -297,11 +346,18 @@ func (s *server) reopenURL() string {
 func TestAttack42TheTokenOpensTheConsoleOnAPageWithBoundedTries(t *testing.T) {
 	s := boot(t, "--console-access", "link")
 	paste := func(token, to string) *http.Response {
-		resp, _ := visit{method: "POST", at: s.ConsoleURL + "/open", body: url.Values{"token": {token}, "to": {to}}.Encode()}.send(t)
+		resp, _ := visit{
+			method: "POST",
+			at:     s.ConsoleURL + "/open",
+			body:   url.Values{"token": {token}, "to": {to}}.Encode(),
+		}.send(
+			t,
+		)
 		return resp
 	}
 	resp := paste(s.APIToken, "/clients")
-	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/clients" || len(resp.Cookies()) != 1 || strings.Contains(resp.Header.Get("Set-Cookie"), s.APIToken) {
+	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/clients" || len(resp.Cookies()) != 1 ||
+		strings.Contains(resp.Header.Get("Set-Cookie"), s.APIToken) {
 		t.Fatalf("the right token: %s %v", resp.Status, resp.Header)
 	}
 	limited := false
@@ -320,7 +376,9 @@ func TestAttack42TheTokenOpensTheConsoleOnAPageWithBoundedTries(t *testing.T) {
 	if resp, _ := (visit{method: "GET", at: s.reopened()}).send(t); resp.StatusCode != 303 {
 		t.Errorf("the link: %s", resp.Status)
 	}
-	if got, _ := (visit{method: "GET", at: s.ConsoleURL + "/clients", cookies: resp.Cookies()}).send(t); got.StatusCode != 200 {
+	if got, _ := (visit{method: "GET", at: s.ConsoleURL + "/clients", cookies: resp.Cookies()}).send(
+		t,
+	); got.StatusCode != 200 {
 		t.Errorf("the page: %s", got.Status)
 	}
 }
@@ -360,7 +418,9 @@ func TestAttack42BrowserOtherLocalPort(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, `<!doctype html><title>other</title><body data-testid="other"><a data-testid="link" href="`+s.ConsoleURL+`/identities">console</a>
+		_, _ = io.WriteString(
+			w,
+			`<!doctype html><title>other</title><body data-testid="other"><a data-testid="link" href="`+s.ConsoleURL+`/identities">console</a>
 <form method="post" action="`+s.ConsoleURL+`/identities/`+nurse+`/delete"><button data-testid="post">post</button></form>
 <a data-testid="post-frame" href="/frame">frame</a><pre data-testid="out"></pre><script>
 const at = "`+s.ConsoleURL+`", out = document.querySelector("[data-testid=out]");
@@ -375,15 +435,29 @@ const tries = { cors: {credentials: "include"}, opaque: {credentials: "include",
   try { said.push("frame " + document.querySelector("iframe").contentDocument.body.textContent.length); } catch (e) { said.push("frame closed"); }
   out.textContent = said.join("\n") + "\ndone";
 })();
-</script>`)
+</script>`,
+		)
 	})
 	app := httptest.NewServer(mux)
 	defer app.Close()
 	var out string
-	do(t, ctx, chromedp.Navigate(s.OpenURL), visible("emulator-band"), chromedp.Navigate(s.ConsoleURL+"/identities"), visible("people-find"),
-		chromedp.Navigate(app.URL), chromedp.Poll(`document.querySelector("[data-testid=out]").textContent.endsWith("done")`, nil), chromedp.Text(hook("out"), &out, chromedp.ByQuery))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.OpenURL),
+		visible("emulator-band"),
+		chromedp.Navigate(s.ConsoleURL+"/identities"),
+		visible("people-find"),
+		chromedp.Navigate(
+			app.URL,
+		),
+		chromedp.Poll(`document.querySelector("[data-testid=out]").textContent.endsWith("done")`, nil),
+		chromedp.Text(hook("out"), &out, chromedp.ByQuery),
+	)
 	for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
-		if line != "done" && !strings.HasSuffix(line, " failed") && !strings.HasSuffix(line, " opaque 0 0") && line != "frame closed" && line != "frame 0" {
+		if line != "done" && !strings.HasSuffix(line, " failed") && !strings.HasSuffix(line, " opaque 0 0") &&
+			line != "frame closed" &&
+			line != "frame 0" {
 			t.Errorf("another port's page read something: %s", line)
 		}
 	}
@@ -400,28 +474,74 @@ const tries = { cors: {credentials: "include"}, opaque: {credentials: "include",
 		t.Errorf("its form deleted the nurse: %d", status)
 	}
 	// A person who follows a link from there goes on by themselves.
-	do(t, ctx, chromedp.Navigate(app.URL), visible("link"), click("link"), visible("console-continue"), shot("console-continue"), click("console-continue"), visible("people-find"))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(app.URL),
+		visible("link"),
+		click("link"),
+		visible("console-continue"),
+		shot("console-continue"),
+		click("console-continue"),
+		visible("people-find"),
+	)
 }
 
 func TestAttack42BrowserOpensByTheLinkOnceOrByTheToken(t *testing.T) {
 	s := boot(t, "--console-access", "link")
 	ctx := chrome(t, s, "")
 	var where string
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/clients"), visible("console-token"), shot("console-open"), chromedp.Navigate(s.OpenURL), visible("emulator-band"), chromedp.Location(&where),
-		chromedp.Navigate(s.ConsoleURL+"/clients"), chromedp.WaitVisible(`a[href="/clients/demo"]`, chromedp.ByQuery))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/clients"),
+		visible("console-token"),
+		shot("console-open"),
+		chromedp.Navigate(s.OpenURL),
+		visible("emulator-band"),
+		chromedp.Location(&where),
+		chromedp.Navigate(s.ConsoleURL+"/clients"),
+		chromedp.WaitVisible(`a[href="/clients/demo"]`, chromedp.ByQuery),
+	)
 	if where != s.ConsoleURL+"/" {
 		t.Errorf("the link ends at %s", where)
 	}
 	// Logins of the applications come back from another site all the same.
 	for at, there := range map[string]string{"/demo": "demo-logged-in", "/desk": "desk-by"} {
-		do(t, ctx, chromedp.Navigate(s.ConsoleURL+at+"/start"), visible("login-page"), click("tab-card"), visible("card-choice"), chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+nurse+`")]//input`, chromedp.BySearch),
-			chromedp.SendKeys("#pin", "1234", chromedp.ByQuery), press("submit-card"), visible(there))
+		do(
+			t,
+			ctx,
+			chromedp.Navigate(s.ConsoleURL+at+"/start"),
+			visible("login-page"),
+			click("tab-card"),
+			visible("card-choice"),
+			chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+nurse+`")]//input`, chromedp.BySearch),
+			chromedp.SendKeys("#pin", "1234", chromedp.ByQuery),
+			press("submit-card"),
+			visible(there),
+		)
 		s.api("DELETE", "/state", "", nil) // the session ends, so that the next login shows its page
 	}
 	if out := s.cli("identities", "list"); !strings.Contains(out, nurse) {
 		t.Errorf("the commands, which have the token: %s", out)
 	}
 	again := chrome(t, s, "")
-	do(t, again, chromedp.Navigate(s.OpenURL), visible("error"), visible("console-token"), typed("console-token", "wrong"), press("console-enter"), visible("error"),
-		typed("console-token", s.APIToken), press("console-enter"), chromedp.WaitNotPresent(hook("console-token"), chromedp.ByQuery), chromedp.Navigate(s.ConsoleURL+"/clients"), chromedp.WaitVisible(`a[href="/clients/demo"]`, chromedp.ByQuery))
+	do(
+		t,
+		again,
+		chromedp.Navigate(s.OpenURL),
+		visible("error"),
+		visible("console-token"),
+		typed("console-token", "wrong"),
+		press("console-enter"),
+		visible("error"),
+		typed(
+			"console-token",
+			s.APIToken,
+		),
+		press("console-enter"),
+		chromedp.WaitNotPresent(hook("console-token"), chromedp.ByQuery),
+		chromedp.Navigate(s.ConsoleURL+"/clients"),
+		chromedp.WaitVisible(`a[href="/clients/demo"]`, chromedp.ByQuery),
+	)
 }

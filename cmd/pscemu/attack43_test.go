@@ -30,7 +30,12 @@ type inProcess struct {
 
 func startInProcess(t *testing.T, settings map[string]string) *inProcess {
 	t.Helper()
-	all := map[string]string{"data": t.TempDir(), "listen": "127.0.0.1:0", "card-listen": "127.0.0.1:0", "console-listen": "127.0.0.1:0"}
+	all := map[string]string{
+		"data":           t.TempDir(),
+		"listen":         "127.0.0.1:0",
+		"card-listen":    "127.0.0.1:0",
+		"console-listen": "127.0.0.1:0",
+	}
 	for name, value := range settings {
 		all[name] = value
 	}
@@ -174,34 +179,62 @@ var parallels = []parallel{
 		p.must("PUT", "/clock", map[string]string{"advance": "241h"}, nil)
 		return always("POST", "/orders/"+id+"/deliver", nil), p.oneCard(id, 1)
 	}},
-	{"validate and cancel an order", func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
-		id := p.submitted(round)
-		return func(n int) (string, string, any) {
-			return "POST", "/orders/" + id + "/" + []string{"validate", "cancel"}[n%2], nil
-		}, exactly(1)
-	}},
-	{"order staff cards of one structure", func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
-		siret := p.structure(round)
-		ids := make([]string, together)
-		for n := range ids {
-			ids[n] = p.draft("F301", "etablissement", p.head(siret), map[string]string{"siret": siret, "nom": "AGENT", "prenom": "N" + strconv.Itoa(n), "justification": "accès", "contrat": "oui"})
-			p.must("POST", "/orders/"+ids[n]+"/submit", nil, nil)
-		}
-		var before orders.Structure
-		p.must("GET", "/orders/structures/"+siret, nil, &before)
-		return func(n int) (string, string, any) { return "POST", "/orders/" + ids[n] + "/validate", nil },
-			func(o outcome) string {
-				var after orders.Structure
-				p.must("GET", "/orders/structures/"+siret, nil, &after)
-				if grown := len(after.Cards) - len(before.Cards); o.good() != together || grown != together {
-					return fmt.Sprintf("%d orders, the fleet grew by %d (%v)", o.good(), grown, o)
-				}
-				return ""
+	{
+		"validate and cancel an order",
+		func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
+			id := p.submitted(round)
+			return func(n int) (string, string, any) {
+				return "POST", "/orders/" + id + "/" + []string{"validate", "cancel"}[n%2], nil
+			}, exactly(1)
+		},
+	},
+	{
+		"order staff cards of one structure",
+		func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
+			siret := p.structure(round)
+			ids := make([]string, together)
+			for n := range ids {
+				ids[n] = p.draft(
+					"F301",
+					"etablissement",
+					p.head(siret),
+					map[string]string{
+						"siret":         siret,
+						"nom":           "AGENT",
+						"prenom":        "N" + strconv.Itoa(n),
+						"justification": "accès",
+						"contrat":       "oui",
+					},
+				)
+				p.must("POST", "/orders/"+ids[n]+"/submit", nil, nil)
 			}
-	}},
+			var before orders.Structure
+			p.must("GET", "/orders/structures/"+siret, nil, &before)
+			return func(n int) (string, string, any) { return "POST", "/orders/" + ids[n] + "/validate", nil },
+				func(o outcome) string {
+					var after orders.Structure
+					p.must("GET", "/orders/structures/"+siret, nil, &after)
+					if grown := len(after.Cards) - len(before.Cards); o.good() != together || grown != together {
+						return fmt.Sprintf("%d orders, the fleet grew by %d (%v)", o.good(), grown, o)
+					}
+					return ""
+				}
+		},
+	},
 	{"take a card back", func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
 		siret := p.structure(round)
-		id := p.draft("F301", "etablissement", p.head(siret), map[string]string{"siret": siret, "nom": "AGENT", "prenom": "P", "justification": "accès", "contrat": "oui"})
+		id := p.draft(
+			"F301",
+			"etablissement",
+			p.head(siret),
+			map[string]string{
+				"siret":         siret,
+				"nom":           "AGENT",
+				"prenom":        "P",
+				"justification": "accès",
+				"contrat":       "oui",
+			},
+		)
 		o := p.accepted(id)
 		return always("POST", "/orders/fleet/take-back", map[string]string{"by": p.head(siret), "card": o.Cards[0]}),
 			func(o2 outcome) string {
@@ -219,7 +252,15 @@ var parallels = []parallel{
 	}},
 	{"issue a card", func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
 		id := p.person("10")
-		return always("POST", "/cards", map[string]string{"national_id": id, "type": "CPS"}), p.holds(id, together, together)
+		return always(
+				"POST",
+				"/cards",
+				map[string]string{"national_id": id, "type": "CPS"},
+			), p.holds(
+				id,
+				together,
+				together,
+			)
 	}},
 	{"renew a card", func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
 		id := p.person("10")
@@ -232,47 +273,64 @@ var parallels = []parallel{
 	}},
 	{"guess a code porteur", func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
 		serial := p.issue(p.person("10"))
-		return always("POST", "/cards/"+serial+"/sign", map[string]string{"pin": "0000", "text": "x"}), func(o outcome) string {
-			var c cards.Card
-			p.must("GET", "/cards/"+serial, nil, &c)
-			if c.State != cards.Blocked || c.WrongPINs != cards.MaxWrongPINs || o.good() > 0 {
-				return fmt.Sprintf("%s after %d wrong codes (%v)", c.State, c.WrongPINs, o)
+		return always(
+				"POST",
+				"/cards/"+serial+"/sign",
+				map[string]string{"pin": "0000", "text": "x"},
+			), func(o outcome) string {
+				var c cards.Card
+				p.must("GET", "/cards/"+serial, nil, &c)
+				if c.State != cards.Blocked || c.WrongPINs != cards.MaxWrongPINs || o.good() > 0 {
+					return fmt.Sprintf("%s after %d wrong codes (%v)", c.State, c.WrongPINs, o)
+				}
+				return ""
 			}
-			return ""
-		}
 	}},
 	{"oppose a card", func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
 		serial := p.issue(p.person("10"))
 		p.call("GET", "/cards/"+serial+"/certificate", nil)
-		return always("POST", "/cards/"+serial+"/oppose", map[string]string{"reason": "perte"}), func(o outcome) string {
-			var c cards.Card
-			var cert pki.Certificate
-			p.must("GET", "/cards/"+serial, nil, &c)
-			p.must("GET", "/certificates/"+c.Certificate, nil, &cert)
-			if c.State != cards.Opposed || cert.State != "revoked" {
-				return fmt.Sprintf("the card is %s, its certificate %s", c.State, cert.State)
+		return always(
+				"POST",
+				"/cards/"+serial+"/oppose",
+				map[string]string{"reason": "perte"},
+			), func(o outcome) string {
+				var c cards.Card
+				var cert pki.Certificate
+				p.must("GET", "/cards/"+serial, nil, &c)
+				p.must("GET", "/certificates/"+c.Certificate, nil, &cert)
+				if c.State != cards.Opposed || cert.State != "revoked" {
+					return fmt.Sprintf("the card is %s, its certificate %s", c.State, cert.State)
+				}
+				return ""
 			}
-			return ""
-		}
 	}},
-	{"make a card's certificate", func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
-		serial := p.issue(p.person("10"))
-		return always("GET", "/cards/"+serial+"/certificate", nil), func(o outcome) string {
-			var list struct{ Items []pki.Certificate }
-			p.must("GET", "/certificates?card="+serial, nil, &list)
-			if o.good() != together || len(list.Items) != 1 {
-				return fmt.Sprintf("%d certificates (%v)", len(list.Items), o)
+	{
+		"make a card's certificate",
+		func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
+			serial := p.issue(p.person("10"))
+			return always("GET", "/cards/"+serial+"/certificate", nil), func(o outcome) string {
+				var list struct{ Items []pki.Certificate }
+				p.must("GET", "/certificates?card="+serial, nil, &list)
+				if o.good() != together || len(list.Items) != 1 {
+					return fmt.Sprintf("%d certificates (%v)", len(list.Items), o)
+				}
+				return ""
 			}
-			return ""
-		}
-	}},
+		},
+	},
 	{"activate an e-CPS", func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
 		id := p.person("10")
 		return always("POST", "/identities/"+id+"/ecps", map[string]string{"code": "1234"}), exactly(together)
 	}},
 	{"create a person", func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
 		id := fmt.Sprintf("ANS2026%010d", round)
-		return always("POST", "/identities", map[string]any{"national_id": id, "family_name": "PARALLELE", "given_name": "Ada"}), exactly(1)
+		return always(
+				"POST",
+				"/identities",
+				map[string]any{"national_id": id, "family_name": "PARALLELE", "given_name": "Ada"},
+			), exactly(
+				1,
+			)
 	}},
 	{"delete a person", func(p *inProcess, round int) (func(int) (string, string, any), func(outcome) string) {
 		return always("DELETE", "/identities/"+p.person("10"), nil), exactly(1)
@@ -328,7 +386,13 @@ func siret(n int) string {
 }
 
 func (p *inProcess) headOf(n int) map[string]string {
-	return map[string]string{"siret": siret(n), "nom": "DIRECTEUR", "prenom": "N" + strconv.Itoa(n), "denomination": "CABINET FICTIF", "contrat": "oui"}
+	return map[string]string{
+		"siret":        siret(n),
+		"nom":          "DIRECTEUR",
+		"prenom":       "N" + strconv.Itoa(n),
+		"denomination": "CABINET FICTIF",
+		"contrat":      "oui",
+	}
 }
 
 var structureNo int
@@ -380,7 +444,12 @@ func (p *inProcess) person(profession string) string {
 			NationalID string `json:"national_id"`
 		}
 	}
-	p.must("POST", "/identities/generate", map[string]any{"count": 1, "seed": 43, "from": personNo, "profession": profession, "means": []string{}}, &made)
+	p.must(
+		"POST",
+		"/identities/generate",
+		map[string]any{"count": 1, "seed": 43, "from": personNo, "profession": profession, "means": []string{}},
+		&made,
+	)
 	return made.Items[0].NationalID
 }
 

@@ -32,7 +32,18 @@ func serialOf(t *testing.T, cert *tls.Certificate) string {
 // "" when it is the code that is refused.
 func (s *server) refusalOf(client string, cert *tls.Certificate) string {
 	s.t.Helper()
-	_, answer, err := s.call(cert, "POST", "/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {client}, "code": {"none"}, "redirect_uri": {callbackURL}}, "")
+	_, answer, err := s.call(
+		cert,
+		"POST",
+		"/token",
+		url.Values{
+			"grant_type":   {"authorization_code"},
+			"client_id":    {client},
+			"code":         {"none"},
+			"redirect_uri": {callbackURL},
+		},
+		"",
+	)
 	if err != nil {
 		s.t.Fatal(err)
 	}

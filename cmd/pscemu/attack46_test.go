@@ -39,7 +39,13 @@ type begun struct {
 func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) {
 	one, two := boot(t), boot(t)
 	// Names that could run into those of other cookies.
-	worlds := map[string]*server{"one": one, "two": two, "a space": one.space("lang"), "another space": one.space("login"), "a space of the other": two.space("lang")}
+	worlds := map[string]*server{
+		"one":                  one,
+		"two":                  two,
+		"a space":              one.space("lang"),
+		"another space":        one.space("login"),
+		"a space of the other": two.space("lang"),
+	}
 	c, set := oneBrowser(one)
 	names := map[string]string{}
 	var all []begun
@@ -75,7 +81,10 @@ func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) 
 				t.Errorf("%s and %s both set %s", other, name, cookie)
 			}
 			names[cookie] = name
-			if u, _ := url.Parse(w.ConsoleURL); !strings.HasPrefix(cookie, "__Host-") && !strings.HasPrefix(cookie, "pscemu-state-") && !strings.HasPrefix(path, u.Path) {
+			if u, _ := url.Parse(
+				w.ConsoleURL,
+			); !strings.HasPrefix(cookie, "__Host-") && !strings.HasPrefix(cookie, "pscemu-state-") &&
+				!strings.HasPrefix(path, u.Path) {
 				t.Errorf("%s: %s is set for %s", name, cookie, path)
 			}
 		}
@@ -89,7 +98,12 @@ func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) 
 		var done struct {
 			To string `json:"redirect_to"`
 		}
-		if status := b.world.api("POST", "/logins", encoded(t, map[string]string{"authorize_url": b.url, "identity": doctor, "means": "card"}), &done); status != 201 {
+		if status := b.world.api(
+			"POST",
+			"/logins",
+			encoded(t, map[string]string{"authorize_url": b.url, "identity": doctor, "means": "card"}),
+			&done,
+		); status != 201 {
 			t.Fatalf("%s%s: %d", b.world.ConsoleURL, b.at, status)
 		}
 		resp, err := c.Get(done.To)
@@ -97,7 +111,8 @@ func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) 
 			t.Fatal(err)
 		}
 		page := text(t, resp)
-		if b.at == "/demo" && (resp.StatusCode != 200 || !strings.Contains(page, doctor)) || b.at == "/desk" && resp.StatusCode != 303 {
+		if b.at == "/demo" && (resp.StatusCode != 200 || !strings.Contains(page, doctor)) ||
+			b.at == "/desk" && resp.StatusCode != 303 {
 			t.Errorf("%s%s: %s %.300s", b.world.ConsoleURL, b.at, resp.Status, page)
 		}
 	}
@@ -141,7 +156,9 @@ func TestAttack46ACookieThatAnotherPortSetHidesNone(t *testing.T) {
 	planted := *mine
 	planted.Value = "planted"
 	for _, cookies := range [][]*http.Cookie{{&planted, mine}, {mine, &planted}} {
-		if resp, _ := (visit{method: "GET", at: s.ConsoleURL + "/clients", cookies: cookies}).send(t); resp.StatusCode != 200 {
+		if resp, _ := (visit{method: "GET", at: s.ConsoleURL + "/clients", cookies: cookies}).send(
+			t,
+		); resp.StatusCode != 200 {
 			t.Errorf("with another of the same name: %s", resp.Status)
 		}
 	}

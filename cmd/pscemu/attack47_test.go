@@ -46,7 +46,12 @@ func (s *server) authenticates(client string, cert *tls.Certificate) string {
 func (d desk) ordered(by, service string) (serial string, cert *tls.Certificate) {
 	d.t.Helper()
 	var issued struct{ Serial, Certificate, Key string }
-	d.api("POST", "/orders/certificates", fmt.Sprintf(`{"by":%q,"structure":%q,"service":%q}`, by, vendorSIRET, service), &issued)
+	d.api(
+		"POST",
+		"/orders/certificates",
+		fmt.Sprintf(`{"by":%q,"structure":%q,"service":%q}`, by, vendorSIRET, service),
+		&issued,
+	)
 	pair, err := tls.X509KeyPair([]byte(issued.Certificate), []byte(issued.Key))
 	if err != nil {
 		d.t.Fatal(err)
@@ -58,8 +63,21 @@ func (d desk) ordered(by, service string) (serial string, cert *tls.Certificate)
 func foreignOrg(t *testing.T, subject []byte) (anchors string, cert *tls.Certificate) {
 	t.Helper()
 	from := now()
-	root := signed(t, &x509.Certificate{Subject: pkix.Name{CommonName: "TEST AC FOREIGN"}, NotBefore: from.Add(-time.Hour),
-		NotAfter: from.Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, nil, nil)
+	root := signed(
+		t,
+		&x509.Certificate{
+			Subject:   pkix.Name{CommonName: "TEST AC FOREIGN"},
+			NotBefore: from.Add(-time.Hour),
+			NotAfter: from.Add(
+				time.Hour,
+			),
+			IsCA:                  true,
+			BasicConstraintsValid: true,
+			KeyUsage:              x509.KeyUsageCertSign,
+		},
+		nil,
+		nil,
+	)
 	ca, err := x509.ParseCertificate(root.Certificate[0])
 	if err != nil {
 		t.Fatal(err)
@@ -69,9 +87,14 @@ func foreignOrg(t *testing.T, subject []byte) (anchors string, cert *tls.Certifi
 		t.Fatal(err)
 	}
 	category := pkix.Extension{Id: pki.ExtCategory, Value: []byte{asn1.TagOctetString, 1, pki.CategorySoftware}}
-	return anchors, signed(t, &x509.Certificate{RawSubject: subject, NotBefore: from.Add(-time.Hour), NotAfter: from.Add(time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-		ExtraExtensions: []pkix.Extension{category}}, ca, root.PrivateKey.(crypto.Signer))
+	return anchors, signed(
+		t,
+		&x509.Certificate{RawSubject: subject, NotBefore: from.Add(-time.Hour), NotAfter: from.Add(time.Hour),
+			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+			ExtraExtensions: []pkix.Extension{category}},
+		ca,
+		root.PrivateKey.(crypto.Signer),
+	)
 }
 
 // boundTo is what a client is bound to, as the API shows it.
@@ -113,7 +136,13 @@ func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenti
 
 	// Its holder uses it, so that binding it anew asks first.
 	var refused refusal
-	if status := s.api("POST", "/certificates/"+serial+"/bind", `{"client_id":"app"}`, &refused); status != 409 || refused.Code != "client-bound" {
+	if status := s.api(
+		"POST",
+		"/certificates/"+serial+"/bind",
+		`{"client_id":"app"}`,
+		&refused,
+	); status != 409 ||
+		refused.Code != "client-bound" {
 		t.Fatalf("bound without a question: %d %+v", status, refused)
 	}
 	if got := s.authenticates("app", own); got != "" {
@@ -123,8 +152,14 @@ func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenti
 		To  string `json:"bound_to"`
 		Was string `json:"was_bound_to"`
 	}
-	if status := s.api("POST", "/certificates/"+serial+"/bind", `{"client_id":"app","replace":true}`, &bound); status >= 300 ||
-		!strings.Contains(bound.To, "OU=3"+vendorSIRET) || !strings.Contains(bound.Was, "OU=300000000029751") {
+	if status := s.api(
+		"POST",
+		"/certificates/"+serial+"/bind",
+		`{"client_id":"app","replace":true}`,
+		&bound,
+	); status >= 300 ||
+		!strings.Contains(bound.To, "OU=3"+vendorSIRET) ||
+		!strings.Contains(bound.Was, "OU=300000000029751") {
 		t.Fatalf("bound: %d %+v", status, bound)
 	}
 	if got := s.authenticates("app", other); got != "" {
@@ -184,7 +219,9 @@ func TestAttack47ASubjectIsRegisteredInAnySpelling(t *testing.T) {
 		"dn2": `C = FR, ST = Paris (75), O = EDITEUR FICTIF SANTE, OU = 300000000029751, CN = demo`,
 		"dn3": `cn=\64emo,ou=300000000029751,2.5.4.10="EDITEUR FICTIF SANTE",s=Paris (75),c=FR`,
 	} {
-		body, _ := json.Marshal(map[string]any{"client_id": id, "redirect_uris": []string{callbackURL}, "tls_client_auth_subject_dn": dn})
+		body, _ := json.Marshal(
+			map[string]any{"client_id": id, "redirect_uris": []string{callbackURL}, "tls_client_auth_subject_dn": dn},
+		)
 		if status := s.api("POST", "/clients", string(body), nil); status != 201 {
 			t.Fatalf("%s: %d", id, status)
 		}
@@ -196,7 +233,13 @@ func TestAttack47ASubjectIsRegisteredInAnySpelling(t *testing.T) {
 		}
 	}
 	for _, dn := range []string{"demo", "CN", "CN=demo,", `CN="demo`} {
-		body, _ := json.Marshal(map[string]any{"client_id": "bad", "redirect_uris": []string{callbackURL}, "tls_client_auth_subject_dn": dn})
+		body, _ := json.Marshal(
+			map[string]any{
+				"client_id":                  "bad",
+				"redirect_uris":              []string{callbackURL},
+				"tls_client_auth_subject_dn": dn,
+			},
+		)
 		if got := s.codeOf("POST", "/clients", string(body)); got != "subject-dn-invalid" {
 			t.Errorf("%q: %q", dn, got)
 		}
@@ -211,14 +254,21 @@ func TestAttack47TheDeskAsksBeforeItBindsAClientAnew(t *testing.T) {
 	head, agent := d.vendor()
 	serial, cert := d.ordered(agent.NationalID, "demo")
 	visitor := s.atDesk(agent)
-	if status, page := visitor("/desk/bind", url.Values{"serial": {serial}, "client": {"demo"}}); status != 409 && status != 422 ||
-		!strings.Contains(page, "client-bound") && !strings.Contains(page, "OU=300000000029751") || !strings.Contains(page, "bind-anyway") {
+	if status, page := visitor(
+		"/desk/bind",
+		url.Values{"serial": {serial}, "client": {"demo"}},
+	); status != 409 && status != 422 ||
+		!strings.Contains(page, "client-bound") && !strings.Contains(page, "OU=300000000029751") ||
+		!strings.Contains(page, "bind-anyway") {
 		t.Fatalf("%d %.2000s", status, page)
 	}
 	if got := s.authenticates("demo", cert); got == "" {
 		t.Fatal("it is bound, unasked")
 	}
-	if status, page := visitor("/desk/bind", url.Values{"serial": {serial}, "client": {"demo"}, "replace": {"true"}}); status != 303 {
+	if status, page := visitor(
+		"/desk/bind",
+		url.Values{"serial": {serial}, "client": {"demo"}, "replace": {"true"}},
+	); status != 303 {
 		t.Fatalf("confirmed: %d %.600s", status, page)
 	}
 	if got := s.authenticates("demo", cert); got != "" {
@@ -232,7 +282,10 @@ func TestAttack47TheDeskAsksBeforeItBindsAClientAnew(t *testing.T) {
 		}
 		return resp.StatusCode, text(t, resp)
 	}
-	if status, html := page(url.Values{"subject_dn": {""}}); status != 422 || !strings.Contains(html, "OU=3"+vendorSIRET) {
+	if status, html := page(
+		url.Values{"subject_dn": {""}},
+	); status != 422 ||
+		!strings.Contains(html, "OU=3"+vendorSIRET) {
 		t.Fatalf("the page did not ask: %d", status)
 	}
 	if status, _ := page(url.Values{"subject_dn": {""}, "was": {s.boundTo("demo")}}); status != 303 {
@@ -244,7 +297,12 @@ func TestAttack47TheDeskAsksBeforeItBindsAClientAnew(t *testing.T) {
 	// The structure of the emulator's own certificates is nobody's.
 	const reserved = "00000000029751"
 	d.order("F101", "industriel", "", headOf.with(fields{"siret": reserved}))
-	d.order("F413", "industriel", head.NationalID, fields{"siret": reserved, "administrateurs": agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"})
+	d.order(
+		"F413",
+		"industriel",
+		head.NationalID,
+		fields{"siret": reserved, "administrateurs": agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"},
+	)
 	body := fmt.Sprintf(`{"by":%q,"structure":%q,"service":"demo"}`, agent.NationalID, reserved)
 	if got := s.codeOf("POST", "/orders/certificates", body); got == "" {
 		t.Error("a structure got a certificate with the emulator's own subject")
@@ -281,7 +339,9 @@ func (s *server) deskBrowser(c testCard) *http.Client {
 	var performed struct {
 		RedirectTo string `json:"redirect_to"`
 	}
-	body, _ := json.Marshal(map[string]string{"authorize_url": to.String(), "identity": c.NationalID, "means": "card", "pin": c.PIN})
+	body, _ := json.Marshal(
+		map[string]string{"authorize_url": to.String(), "identity": c.NationalID, "means": "card", "pin": c.PIN},
+	)
 	s.api("POST", "/logins", string(body), &performed)
 	if resp, err = browser.Get(performed.RedirectTo); err != nil {
 		s.t.Fatal(err)

@@ -19,7 +19,9 @@ func refusesToStart(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), 20*time.Second)
 	defer stop()
-	all := append([]string{"serve", "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0"}, args...)
+	all := append(
+		[]string{"serve", "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0"},
+		args...)
 	cmd := exec.CommandContext(ctx, binary, all...)
 	cmd.Stdin = nil
 	out, err := cmd.CombinedOutput()
@@ -155,10 +157,23 @@ func TestAttack48WhatIsNoFileAmongTheIdentitiesIsSkippedWithAReason(t *testing.T
 			}
 		}
 	}
-	must(syscall.Mkfifo(at("pipe.json"), 0o600), os.Mkdir(at("folder.json"), 0o700),
-		os.Symlink(at("nowhere"), at("dangling.csv")), os.Symlink("/dev/zero", at("device.yaml")),
-		os.Symlink(at("pipe.json"), at("to-a-pipe.yml")), os.WriteFile(at("huge.json"), nil, 0o600), os.Truncate(at("huge.json"), 2<<20),
-		os.WriteFile(at("good.json"), []byte(`[{"national_id":"899709999999","family_name":"SEULE","given_name":"BONNE"}]`), 0o600))
+	must(
+		syscall.Mkfifo(at("pipe.json"), 0o600),
+		os.Mkdir(at("folder.json"), 0o700),
+		os.Symlink(at("nowhere"), at("dangling.csv")),
+		os.Symlink("/dev/zero", at("device.yaml")),
+		os.Symlink(
+			at("pipe.json"),
+			at("to-a-pipe.yml"),
+		),
+		os.WriteFile(at("huge.json"), nil, 0o600),
+		os.Truncate(at("huge.json"), 2<<20),
+		os.WriteFile(
+			at("good.json"),
+			[]byte(`[{"national_id":"899709999999","family_name":"SEULE","given_name":"BONNE"}]`),
+			0o600,
+		),
+	)
 	short := filepath.Join("/tmp", filepath.Base(t.TempDir())+".sock") // the path of a socket is short
 	l, err := net.Listen("unix", at("s.json"))
 	if err != nil {
@@ -168,8 +183,15 @@ func TestAttack48WhatIsNoFileAmongTheIdentitiesIsSkippedWithAReason(t *testing.T
 	}
 	must(err)
 	defer l.Close()
-	skipped := map[string]string{"pipe.json": "a pipe", "folder.json": "a folder", "dangling.csv": "no such file", "device.yaml": "a device",
-		"to-a-pipe.yml": "a pipe", "huge.json": "more than 1 MiB", "s.json": "a socket"}
+	skipped := map[string]string{
+		"pipe.json":     "a pipe",
+		"folder.json":   "a folder",
+		"dangling.csv":  "no such file",
+		"device.yaml":   "a device",
+		"to-a-pipe.yml": "a pipe",
+		"huge.json":     "more than 1 MiB",
+		"s.json":        "a socket",
+	}
 	if os.Geteuid() != 0 { // root reads everything
 		must(os.WriteFile(at("unreadable.json"), []byte("[]"), 0o000))
 		skipped["unreadable.json"] = "permission denied"
@@ -183,7 +205,8 @@ func TestAttack48WhatIsNoFileAmongTheIdentitiesIsSkippedWithAReason(t *testing.T
 	for name, reason := range skipped {
 		found := false
 		for line := range strings.Lines(log.String()) {
-			found = found || strings.Contains(line, name) && strings.Contains(line, "skipped") && strings.Contains(line, reason)
+			found = found ||
+				strings.Contains(line, name) && strings.Contains(line, "skipped") && strings.Contains(line, reason)
 		}
 		if !found {
 			t.Errorf("%s: no line says %q:\n%s", name, reason, log.String())
@@ -262,7 +285,12 @@ func TestPipesThatSomebodyWritesToAreRead(t *testing.T) {
 		}
 	}
 	sh(`"$P" backup --data "$D" "$D.copy" && cat "$D.copy" | "$P" restore --data "$D" -`)
-	if out, code := s.fails("identities", "import", "/dev/zero"); code != exitUsage || !strings.Contains(out, "device") {
+	if out, code := s.fails(
+		"identities",
+		"import",
+		"/dev/zero",
+	); code != exitUsage ||
+		!strings.Contains(out, "device") {
 		t.Errorf("from /dev/zero: %d %s", code, out)
 	}
 }

@@ -134,7 +134,12 @@ func TestAttack49NoOtherPathMovesTheClockOutOfItsRange(t *testing.T) {
 		{"--clock-offset", "2500000h"}, {"--clock-offset", "-2500000h"}, {"--clock-offset", "99999999999999h"}, {"--config", file},
 		{"--order-delay", "99999999999h"}, {"--refresh-token-lifetime", "2562047h"}, {"--session-lifetime", "438001h"},
 	} {
-		if out := refusesToStart(t, append([]string{"--data", t.TempDir()}, args...)...); !strings.Contains(out, "cannot be used") {
+		if out := refusesToStart(
+			t,
+			append([]string{"--data", t.TempDir()}, args...)...); !strings.Contains(
+			out,
+			"cannot be used",
+		) {
 			t.Errorf("%v: %s", args, out)
 		}
 	}

@@ -62,7 +62,13 @@ func everyDoorIsShut(t *testing.T, s *server) {
 func (s *server) doorsDoNothing(t *testing.T) {
 	t.Helper()
 	for _, client := range []string{"demo", "open"} {
-		q := url.Values{"response_type": {"code"}, "client_id": {client}, "redirect_uri": {callbackURL}, "scope": {"openid"}, "login_hint": {"auto:" + nurse}}
+		q := url.Values{
+			"response_type": {"code"},
+			"client_id":     {client},
+			"redirect_uri":  {callbackURL},
+			"scope":         {"openid"},
+			"login_hint":    {"auto:" + nurse},
+		}
 		browser := s.browser()
 		resp, err := browser.Get(s.BaseURL + "/auth?" + q.Encode())
 		if err != nil {
@@ -99,7 +105,11 @@ func (s *server) doorsDoNothing(t *testing.T) {
 		}
 		s.api("POST", "/ecps/requests/"+request.ID+"/refuse", "", nil)
 	}
-	if got := s.codeOf("POST", "/logins", `{"authorize_url":"`+s.BaseURL+`/auth?x=1","identity":"`+nurse+`"}`); got != "door-closed" {
+	if got := s.codeOf(
+		"POST",
+		"/logins",
+		`{"authorize_url":"`+s.BaseURL+`/auth?x=1","identity":"`+nurse+`"}`,
+	); got != "door-closed" {
 		t.Errorf("POST /logins: %s", got)
 	}
 	if got := s.codeOf("PUT", "/faults", `{"items":[{"kind":"slow"}]}`); got != "door-closed" {
@@ -119,7 +129,12 @@ func TestAttack50UnderStrictNoPathOpensADoor(t *testing.T) {
 		}
 		one := fmt.Sprintf(`{%q:%q}`, name, value)
 		client := func(id string) string {
-			return fmt.Sprintf(`{"client_id":%q,"redirect_uris":["https://a.example/"],"policies":{%q:%q}}`, id, name, value)
+			return fmt.Sprintf(
+				`{"client_id":%q,"redirect_uris":["https://a.example/"],"policies":{%q:%q}}`,
+				id,
+				name,
+				value,
+			)
 		}
 		for path, call := range map[string]struct{ method, path, body string }{
 			"settings":            {"PATCH", "/settings", one},
@@ -165,7 +180,15 @@ func (s *server) settings() (list struct{ Items []config.Setting }) {
 func TestAttack50AStateOfALenientWorldOpensNothing(t *testing.T) {
 	data := t.TempDir()
 	lenient := bootIn(t, data)
-	lenient.api("POST", "/clients", fmt.Sprintf(`{"client_id":"open","redirect_uris":[%q],"policies":{"door-login-hint":"true","binding-message":"text"}}`, callbackURL), nil)
+	lenient.api(
+		"POST",
+		"/clients",
+		fmt.Sprintf(
+			`{"client_id":"open","redirect_uris":[%q],"policies":{"door-login-hint":"true","binding-message":"text"}}`,
+			callbackURL,
+		),
+		nil,
+	)
 	read := func() string {
 		var state json.RawMessage
 		if status := lenient.api("GET", "/state", "", &state); status != 200 {
@@ -174,7 +197,12 @@ func TestAttack50AStateOfALenientWorldOpensNothing(t *testing.T) {
 		return string(state)
 	}
 	stored := read()
-	if status := lenient.api("PATCH", "/settings", `{"door-login-hint":true,"hide-unknown-ids":false}`, nil); status != 200 {
+	if status := lenient.api(
+		"PATCH",
+		"/settings",
+		`{"door-login-hint":true,"hide-unknown-ids":false}`,
+		nil,
+	); status != 200 {
 		t.Fatal(status)
 	}
 	changed := read()

@@ -17,9 +17,32 @@ func TestAttack51SecretsUnderOddNamesAreMaskedEverywhere(t *testing.T) {
 	tok := rp.tokens(doctor, "n")
 	code := rp.login(nurse).Get("code")
 	signature := func(jwt string) string { return jwt[strings.LastIndexByte(jwt, '.')+1:] }
-	secrets := map[string]string{"access token": signature(tok.AccessToken), "refresh token": signature(tok.RefreshToken), "code": code, "client secret": s.DemoClient.ClientSecret, "opaque": "opaque-thing-4711", "cookie": "cookie-value-0815", "password": "hunter2-in-the-url"}
-	jwtAndMore := url.Values{"token ": {tok.AccessToken}, "Refresh_Token": {tok.RefreshToken}, "refresh-token": {"opaque-thing-4711"}, "ACCESS TOKEN": {tok.AccessToken}, "foo": {s.DemoClient.ClientSecret}, "bar": {"see opaque-thing-4711"}, "x": {`{"a":{"Refresh_Token":"opaque-thing-4711","b":["` + tok.AccessToken + `"]}}`},
-		"next": {"https://app.example/#access_token=" + tok.AccessToken + "&Code=" + code}, "grant_type": {"authorization_code"}, "client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}, "redirect_uri": {callbackURL}, "code": {code}}
+	secrets := map[string]string{
+		"access token":  signature(tok.AccessToken),
+		"refresh token": signature(tok.RefreshToken),
+		"code":          code,
+		"client secret": s.DemoClient.ClientSecret,
+		"opaque":        "opaque-thing-4711",
+		"cookie":        "cookie-value-0815",
+		"password":      "hunter2-in-the-url",
+	}
+	jwtAndMore := url.Values{
+		"token ":        {tok.AccessToken},
+		"Refresh_Token": {tok.RefreshToken},
+		"refresh-token": {"opaque-thing-4711"},
+		"ACCESS TOKEN":  {tok.AccessToken},
+		"foo":           {s.DemoClient.ClientSecret},
+		"bar":           {"see opaque-thing-4711"},
+		"x":             {`{"a":{"Refresh_Token":"opaque-thing-4711","b":["` + tok.AccessToken + `"]}}`},
+		"next": {
+			"https://app.example/#access_token=" + tok.AccessToken + "&Code=" + code,
+		},
+		"grant_type":    {"authorization_code"},
+		"client_id":     {"demo"},
+		"client_secret": {s.DemoClient.ClientSecret},
+		"redirect_uri":  {callbackURL},
+		"code":          {code},
+	}
 	var ids []string
 	last := func() {
 		var list struct{ Items []struct{ ID string } }
@@ -46,12 +69,56 @@ func TestAttack51SecretsUnderOddNamesAreMaskedEverywhere(t *testing.T) {
 		}
 		resp.Body.Close()
 	}
-	odd := map[string]string{"Cookie": "JSESSION=cookie-value-0815; other=cookie-value-0815", "X-Auth-Token": "opaque-thing-4711", "X-Whatever": tok.AccessToken, "Referer": "https://user:hunter2-in-the-url@app.example/?Token=" + tok.AccessToken, "Proxy-Authorization": "Digest opaque-thing-4711"}
-	send("POST", s.Issuer+"/protocol/openid-connect/token?Code="+url.QueryEscape(code)+"&y="+url.QueryEscape(tok.RefreshToken), jwtAndMore.Encode(), odd)
-	send("GET", s.Issuer+"/protocol/openid-connect/userinfo?access_token="+tok.AccessToken, "", map[string]string{"Authorization": "DPoP " + tok.AccessToken, "X-Api-Key": "opaque-thing-4711"})
-	send("POST", s.Issuer+"/protocol/openid-connect/revoke", url.Values{"Token": {tok.AccessToken}, "client_id": {"demo"}}.Encode(), map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte("demo:"+s.DemoClient.ClientSecret))})
-	send("GET", s.BaseURL+"/auth?"+url.Values{"response_type": {"code"}, "client_id": {"demo"}, "scope": {"openid"}, "redirect_uri": {callbackURL + "?Token%20=" + tok.AccessToken + "#id_token=" + tok.AccessToken}, "login_hint": {tok.AccessToken}, "claims": {`{"token":"opaque-thing-4711"}`}}.Encode(), "", odd)
-	send("GET", s.BaseURL+"/auth?"+url.Values{"response_type": {"code"}, "client_id": {tok.AccessToken}, "redirect_uri": {callbackURL}}.Encode(), "", nil)
+	odd := map[string]string{
+		"Cookie":              "JSESSION=cookie-value-0815; other=cookie-value-0815",
+		"X-Auth-Token":        "opaque-thing-4711",
+		"X-Whatever":          tok.AccessToken,
+		"Referer":             "https://user:hunter2-in-the-url@app.example/?Token=" + tok.AccessToken,
+		"Proxy-Authorization": "Digest opaque-thing-4711",
+	}
+	send(
+		"POST",
+		s.Issuer+"/protocol/openid-connect/token?Code="+url.QueryEscape(code)+"&y="+url.QueryEscape(tok.RefreshToken),
+		jwtAndMore.Encode(),
+		odd,
+	)
+	send(
+		"GET",
+		s.Issuer+"/protocol/openid-connect/userinfo?access_token="+tok.AccessToken,
+		"",
+		map[string]string{"Authorization": "DPoP " + tok.AccessToken, "X-Api-Key": "opaque-thing-4711"},
+	)
+	send(
+		"POST",
+		s.Issuer+"/protocol/openid-connect/revoke",
+		url.Values{"Token": {tok.AccessToken}, "client_id": {"demo"}}.Encode(),
+		map[string]string{
+			"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte("demo:"+s.DemoClient.ClientSecret)),
+		},
+	)
+	send(
+		"GET",
+		s.BaseURL+"/auth?"+url.Values{
+			"response_type": {"code"},
+			"client_id":     {"demo"},
+			"scope":         {"openid"},
+			"redirect_uri":  {callbackURL + "?Token%20=" + tok.AccessToken + "#id_token=" + tok.AccessToken},
+			"login_hint":    {tok.AccessToken},
+			"claims":        {`{"token":"opaque-thing-4711"}`},
+		}.Encode(),
+		"",
+		odd,
+	)
+	send(
+		"GET",
+		s.BaseURL+"/auth?"+url.Values{
+			"response_type": {"code"},
+			"client_id":     {tok.AccessToken},
+			"redirect_uri":  {callbackURL},
+		}.Encode(),
+		"",
+		nil,
+	)
 	last()
 	if len(ids) < 5 {
 		t.Fatalf("%d logins", len(ids))
@@ -59,7 +126,13 @@ func TestAttack51SecretsUnderOddNamesAreMaskedEverywhere(t *testing.T) {
 	shown := map[string]string{}
 	for _, id := range ids {
 		for _, at := range []string{s.APIURL + "/logins/" + id, s.APIURL + "/logins/" + id + "/har", s.ConsoleURL + "/logins/" + id, s.APIURL + "/logins/wait?login=" + id, s.ConsoleURL + "/logins"} {
-			_, body := visit{method: "GET", at: at, header: map[string]string{"Authorization": "Bearer " + s.APIToken}}.send(t)
+			_, body := visit{
+				method: "GET",
+				at:     at,
+				header: map[string]string{"Authorization": "Bearer " + s.APIToken},
+			}.send(
+				t,
+			)
 			shown[at] = body
 		}
 	}

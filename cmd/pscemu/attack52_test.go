@@ -34,7 +34,10 @@ func errorTexts(t *testing.T, resp *http.Response) (out []wire) {
 			}
 		}
 	}
-	add("WWW-Authenticate", regexp.MustCompile(`="([^"]*)"`).ReplaceAllString(resp.Header.Get("WWW-Authenticate"), "=$1"))
+	add(
+		"WWW-Authenticate",
+		regexp.MustCompile(`="([^"]*)"`).ReplaceAllString(resp.Header.Get("WWW-Authenticate"), "=$1"),
+	)
 	if at, err := resp.Location(); err == nil {
 		for where, raw := range map[string]string{"redirect": at.RawQuery, "fragment": at.Fragment} {
 			q, _ := url.ParseQuery(raw)
@@ -79,7 +82,13 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 			args = append(args, "--strict")
 		}
 		s := boot(t, args...)
-		s.register("exact", map[string]any{"redirect_uris": []string{"https://app.example/é"}, "policies": map[string]string{"require-pkce": "true"}})
+		s.register(
+			"exact",
+			map[string]any{
+				"redirect_uris": []string{"https://app.example/é"},
+				"policies":      map[string]string{"require-pkce": "true"},
+			},
+		)
 		reached, places, seen := map[string]bool{}, map[string]int{}, 0
 		look := func(what string, resp *http.Response) {
 			t.Helper()
@@ -122,19 +131,89 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 				look(endpoint+" "+v.Encode(), resp)
 			}
 		}
-		tokenForm := url.Values{"client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}, "grant_type": {"authorization_code"}, "code": {"x"}, "redirect_uri": {callbackURL}}
-		tries := []url.Values{{}, {"code": nil}, {"grant_type": nil}, {"client_id": {"exact"}}, {"grant_type": {"password"}}, {"grant_type": {"client_credentials"}}, {"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}}, {"code": {"a", "b"}}, {"grant_type": {"refresh_token"}, "refresh_token": {"x"}}, {"grant_type": {"refresh_token"}},
-			{"grant_type": {"urn:openid:params:grant-type:ciba"}}, {"grant_type": {"urn:openid:params:grant-type:ciba"}, "auth_req_id": {oddText}}, {"code": {strings.Repeat("é", 5000)}}}
+		tokenForm := url.Values{
+			"client_id":     {"demo"},
+			"client_secret": {s.DemoClient.ClientSecret},
+			"grant_type":    {"authorization_code"},
+			"code":          {"x"},
+			"redirect_uri":  {callbackURL},
+		}
+		tries := []url.Values{
+			{},
+			{"code": nil},
+			{"grant_type": nil},
+			{"client_id": {"exact"}},
+			{"grant_type": {"password"}},
+			{"grant_type": {"client_credentials"}},
+			{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}},
+			{"code": {"a", "b"}},
+			{"grant_type": {"refresh_token"}, "refresh_token": {"x"}},
+			{"grant_type": {"refresh_token"}},
+			{
+				"grant_type": {"urn:openid:params:grant-type:ciba"},
+			},
+			{"grant_type": {"urn:openid:params:grant-type:ciba"}, "auth_req_id": {oddText}},
+			{"code": {strings.Repeat("é", 5000)}},
+		}
 		for _, name := range []string{"client_id", "client_secret", "grant_type", "code", "redirect_uri", "code_verifier"} {
 			tries = append(tries, url.Values{name: {oddText}})
 		}
 		form("token", tokenForm, tries...)
-		form("token", url.Values{"client_id": {"demo"}, "grant_type": {"refresh_token"}}, url.Values{"refresh_token": {oddText}}, url.Values{"refresh_token": {"x"}, "scope": {oddText}})
-		form("ext/ciba/auth", url.Values{"client_id": {"demo"}, "scope": {"openid scope_all"}, "login_hint": {asked}, "binding_message": {"ok"}},
-			url.Values{"login_hint": nil}, url.Values{"login_hint_token": {"x"}}, url.Values{"request": {"x"}}, url.Values{"login_hint": {oddText}}, url.Values{"scope": nil}, url.Values{"scope": {oddText}}, url.Values{"scope": {"openid no-such-" + strings.Repeat("é", 900)}}, url.Values{"binding_message": {oddText}}, url.Values{"requested_expiry": {oddText}}, url.Values{"channel": {oddText}}, url.Values{"user_code": {oddText}}, url.Values{"client_notification_token": {oddText}}, url.Values{"client_id": {oddText}}, url.Values{"acr_values": {oddText}})
-		form("ext/par/request", url.Values{"client_id": {"demo"}, "response_type": {"code"}, "redirect_uri": {callbackURL}, "scope": {"openid"}}, url.Values{"request_uri": {oddText}}, url.Values{"redirect_uri": {oddText}}, url.Values{"response_type": {oddText}}, url.Values{"request": {oddText}}, url.Values{"scope": {oddText}}, url.Values{"client_id": {oddText}}, url.Values{oddText: {oddText}})
+		form(
+			"token",
+			url.Values{"client_id": {"demo"}, "grant_type": {"refresh_token"}},
+			url.Values{"refresh_token": {oddText}},
+			url.Values{"refresh_token": {"x"}, "scope": {oddText}},
+		)
+		form(
+			"ext/ciba/auth",
+			url.Values{
+				"client_id":       {"demo"},
+				"scope":           {"openid scope_all"},
+				"login_hint":      {asked},
+				"binding_message": {"ok"},
+			},
+			url.Values{
+				"login_hint": nil,
+			},
+			url.Values{"login_hint_token": {"x"}},
+			url.Values{"request": {"x"}},
+			url.Values{"login_hint": {oddText}},
+			url.Values{"scope": nil},
+			url.Values{"scope": {oddText}},
+			url.Values{"scope": {"openid no-such-" + strings.Repeat("é", 900)}},
+			url.Values{"binding_message": {oddText}},
+			url.Values{"requested_expiry": {oddText}},
+			url.Values{"channel": {oddText}},
+			url.Values{"user_code": {oddText}},
+			url.Values{"client_notification_token": {oddText}},
+			url.Values{"client_id": {oddText}},
+			url.Values{"acr_values": {oddText}},
+		)
+		form(
+			"ext/par/request",
+			url.Values{
+				"client_id":     {"demo"},
+				"response_type": {"code"},
+				"redirect_uri":  {callbackURL},
+				"scope":         {"openid"},
+			},
+			url.Values{"request_uri": {oddText}},
+			url.Values{"redirect_uri": {oddText}},
+			url.Values{"response_type": {oddText}},
+			url.Values{"request": {oddText}},
+			url.Values{"scope": {oddText}},
+			url.Values{"client_id": {oddText}},
+			url.Values{oddText: {oddText}},
+		)
 		form("token/introspect", url.Values{"client_id": {"demo"}}, url.Values{}, url.Values{"client_id": {oddText}})
-		form("revoke", url.Values{"client_id": {"demo"}}, url.Values{}, url.Values{"token": {oddText}}, url.Values{"client_id": {oddText}, "token": {"x"}})
+		form(
+			"revoke",
+			url.Values{"client_id": {"demo"}},
+			url.Values{},
+			url.Values{"token": {oddText}},
+			url.Values{"client_id": {oddText}, "token": {"x"}},
+		)
 		form("auth/device", url.Values{"client_id": {"demo"}}, url.Values{}, url.Values{"client_id": {oddText}})
 		for _, v := range []url.Values{{}, {"access_token": {oddText}}} {
 			resp, err := client.PostForm(s.Issuer+"/protocol/openid-connect/userinfo", v)
@@ -152,7 +231,13 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 		}
 		// The front channel, in each response mode.
 		for _, mode := range []string{"", "query", "fragment", "form_post", "query.jwt", "fragment.jwt", "form_post.jwt", "jwt"} {
-			good := url.Values{"response_type": {"code"}, "client_id": {"demo"}, "scope": {"openid"}, "redirect_uri": {callbackURL}, "state": {"s"}}
+			good := url.Values{
+				"response_type": {"code"},
+				"client_id":     {"demo"},
+				"scope":         {"openid"},
+				"redirect_uri":  {callbackURL},
+				"state":         {"s"},
+			}
 			if mode != "" {
 				good.Set("response_mode", mode)
 			}
@@ -199,9 +284,33 @@ func TestAttack52NamesAreTextInHeadersFilesAndLogs(t *testing.T) {
 	s := bootLogging(t, t.TempDir(), &log, "--log-level", "debug", "--log-format", "json")
 	const evil = "Dr\r\nX-Evil: 1\r\n\r\n<script>alert(1)</script>\"; filename=\"x.exe\u2028=cmd"
 	s.register("evil", map[string]any{"name": evil, "redirect_uris": []string{callbackURL}})
-	s.api("POST", "/identities", encoded(t, map[string]any{"national_id": "ANS20260101000009", "family_name": evil, "given_name": evil, "notes": evil, "exercices": []any{}, "behaviour": "approve", "allow_invalid": "odd"}), nil)
+	s.api(
+		"POST",
+		"/identities",
+		encoded(
+			t,
+			map[string]any{
+				"national_id":   "ANS20260101000009",
+				"family_name":   evil,
+				"given_name":    evil,
+				"notes":         evil,
+				"exercices":     []any{},
+				"behaviour":     "approve",
+				"allow_invalid": "odd",
+			},
+		),
+		nil,
+	)
 	s.api("POST", "/identities/ANS20260101000009/ecps", `{"code":"1234"}`, nil)
-	q := url.Values{"response_type": {"code"}, "client_id": {"evil"}, "scope": {"openid"}, "redirect_uri": {callbackURL}, "state": {evil}, "nonce": {evil}, "login_hint": {"auto:ANS20260101000009"}}
+	q := url.Values{
+		"response_type": {"code"},
+		"client_id":     {"evil"},
+		"scope":         {"openid"},
+		"redirect_uri":  {callbackURL},
+		"state":         {evil},
+		"nonce":         {evil},
+		"login_hint":    {"auto:ANS20260101000009"},
+	}
 	for _, more := range []url.Values{{}, {"login_hint": {evil}}, {"client_id": {evil}}, {"redirect_uri": {"https://app.example/" + evil}}, {"scope": {evil}}, {"prompt": {evil}}} {
 		v := url.Values{}
 		for name, values := range q {
@@ -224,8 +333,17 @@ func TestAttack52NamesAreTextInHeadersFilesAndLogs(t *testing.T) {
 	var logins struct{ Items []struct{ ID string } }
 	s.api("GET", "/logins", "", &logins)
 	for _, path := range []string{"/identities/export?format=csv&q=" + url.QueryEscape(evil), "/identities/export?format=fhir", "/cards/" + cards.Items[0].Serial + "/p12", "/logins/" + logins.Items[0].ID + "/har", "/scenarios/current", "/backup"} {
-		resp, _ := visit{method: "GET", at: s.APIURL + path, header: map[string]string{"Authorization": "Bearer " + s.APIToken}}.send(t)
-		if got := resp.Header.Get("Content-Disposition"); resp.StatusCode == 200 && !plainName.MatchString(got) || resp.StatusCode != 200 || resp.Header.Get("X-Evil") != "" {
+		resp, _ := visit{
+			method: "GET",
+			at:     s.APIURL + path,
+			header: map[string]string{"Authorization": "Bearer " + s.APIToken},
+		}.send(
+			t,
+		)
+		if got := resp.Header.Get(
+			"Content-Disposition",
+		); resp.StatusCode == 200 && !plainName.MatchString(got) || resp.StatusCode != 200 ||
+			resp.Header.Get("X-Evil") != "" {
 			t.Errorf("%s: %s %q", path, resp.Status, got)
 		}
 	}

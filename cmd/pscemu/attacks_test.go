@@ -17,7 +17,13 @@ import (
 // URI is matched exactly, and returns status and Location.
 func (s *server) authorizeWith(params url.Values) (int, string) {
 	s.t.Helper()
-	q := url.Values{"response_type": {"code"}, "client_id": {"exact"}, "redirect_uri": {"https://app.example/cb?x=1"}, "scope": {"openid"}, "login_hint": {"auto:" + nurse}}
+	q := url.Values{
+		"response_type": {"code"},
+		"client_id":     {"exact"},
+		"redirect_uri":  {"https://app.example/cb?x=1"},
+		"scope":         {"openid"},
+		"login_hint":    {"auto:" + nurse},
+	}
 	for k, v := range params {
 		q[k] = v
 	}
@@ -31,7 +37,15 @@ func (s *server) authorizeWith(params url.Values) (int, string) {
 
 func (s *server) addExactClient() {
 	s.t.Helper()
-	s.cli("clients", "add", "exact", "--redirect-uri", "https://app.example/cb?x=1", "--redirect-uri", "https://app.example/plain")
+	s.cli(
+		"clients",
+		"add",
+		"exact",
+		"--redirect-uri",
+		"https://app.example/cb?x=1",
+		"--redirect-uri",
+		"https://app.example/plain",
+	)
 }
 
 func TestAttack4NoRedirectLeavesTheRegisteredURIs(t *testing.T) {
@@ -87,7 +101,10 @@ func TestTheAuthorizeEndpointRefusesAsKeycloakDoes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.params.Set("state", "st")
-			if status, to := s.authorizeWith(c.params); status != 302 || !strings.HasPrefix(strings.Replace(to, "#", "&", 1), "https://app.example/cb?x=1&") || !strings.Contains(to, c.want) {
+			if status, to := s.authorizeWith(
+				c.params,
+			); status != 302 || !strings.HasPrefix(strings.Replace(to, "#", "&", 1), "https://app.example/cb?x=1&") ||
+				!strings.Contains(to, c.want) {
 				t.Errorf("%d %s", status, to)
 			}
 		})
@@ -99,8 +116,17 @@ func TestAttack2ACodeIsOfNoUseToAnotherClient(t *testing.T) {
 	s.addExactClient()
 	_, to := s.authorizeWith(url.Values{"redirect_uri": {"https://app.example/plain"}})
 	back, _ := url.Parse(to)
-	status, a := s.post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {back.Query().Get("code")}, "redirect_uri": {"https://app.example/plain"}})
-	if status != 400 || a["error"] != "invalid_grant" || !strings.HasPrefix(a["error_description"].(string), "Auth error: Found different client_id") {
+	status, a := s.post(
+		"token",
+		url.Values{
+			"grant_type":   {"authorization_code"},
+			"client_id":    {"demo"},
+			"code":         {back.Query().Get("code")},
+			"redirect_uri": {"https://app.example/plain"},
+		},
+	)
+	if status != 400 || a["error"] != "invalid_grant" ||
+		!strings.HasPrefix(a["error_description"].(string), "Auth error: Found different client_id") {
 		t.Errorf("%d %v", status, a)
 	}
 }
@@ -110,7 +136,12 @@ func TestAttack3And5CodeExchangeChecks(t *testing.T) {
 	rp := newRelyingParty(s, s.demoCertificate())
 	verifier := oauth2.GenerateVerifier()
 	exchange := func(code string, change url.Values) (int, map[string]any) {
-		form := url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {code}, "redirect_uri": {callbackURL}}
+		form := url.Values{
+			"grant_type":   {"authorization_code"},
+			"client_id":    {"demo"},
+			"code":         {code},
+			"redirect_uri": {callbackURL},
+		}
 		for k, v := range change {
 			form[k] = v
 		}
@@ -132,7 +163,8 @@ func TestAttack3And5CodeExchangeChecks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, a := exchange(rp.login(nurse, c.options...).Get("code"), c.change)
-			if description, _ := a["error_description"].(string); status != 400 || a["error"] != "invalid_grant" || !strings.HasPrefix(description, c.text) {
+			if description, _ := a["error_description"].(string); status != 400 || a["error"] != "invalid_grant" ||
+				!strings.HasPrefix(description, c.text) {
 				t.Errorf("%d %v", status, a)
 			}
 		})
@@ -151,7 +183,16 @@ func TestAttack14ThreeWrongCodesBlockACardAlsoAcrossARestart(t *testing.T) {
 		Items []struct{ Serial, State string }
 	}
 	try := func(s *server, pin string) string {
-		body, _ := json.Marshal(map[string]string{"authorize_url": s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL), "identity": nurse, "means": "card", "pin": pin})
+		body, _ := json.Marshal(
+			map[string]string{
+				"authorize_url": s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
+					callbackURL,
+				),
+				"identity": nurse,
+				"means":    "card",
+				"pin":      pin,
+			},
+		)
 		var out struct {
 			RedirectTo string `json:"redirect_to"`
 		}
@@ -189,7 +230,12 @@ func TestAttack14ThreeWrongCodesBlockACardAlsoAcrossARestart(t *testing.T) {
 func TestAttack12ALoginBelongsToTheBrowserThatBeganIt(t *testing.T) {
 	s := boot(t)
 	mine, other := s.browser(), s.browser()
-	q := url.Values{"response_type": {"code"}, "client_id": {"demo"}, "redirect_uri": {callbackURL}, "scope": {"openid"}}
+	q := url.Values{
+		"response_type": {"code"},
+		"client_id":     {"demo"},
+		"redirect_uri":  {callbackURL},
+		"scope":         {"openid"},
+	}
 	resp, err := mine.Get(s.BaseURL + "/auth?" + q.Encode())
 	if err != nil {
 		t.Fatal(err)
@@ -262,7 +308,8 @@ func TestAttack19IntrospectionAndRevocationWantTheClient(t *testing.T) {
 	rp := newRelyingParty(s, s.demoCertificate())
 	tok := rp.tokens(nurse, "")
 	for endpoint, want := range map[string]string{"token/introspect": `"error":"invalid_request","error_description":"Authentication failed.`, "revoke": `"error":"invalid_client"`} {
-		resp, err := s.http(nil).PostForm(s.Issuer+"/protocol/openid-connect/"+endpoint, url.Values{"token": {tok.AccessToken}, "client_id": {"demo"}})
+		resp, err := s.http(nil).
+			PostForm(s.Issuer+"/protocol/openid-connect/"+endpoint, url.Values{"token": {tok.AccessToken}, "client_id": {"demo"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -308,7 +355,11 @@ func TestAttack22LogoutRedirectsOnlyWhereRegistered(t *testing.T) {
 func TestAttack30TheControlAPIAnswersItsOwnPeopleOnly(t *testing.T) {
 	s := boot(t)
 	ask := func(change func(*http.Request)) int {
-		req, _ := http.NewRequest(http.MethodPost, s.APIURL+"/cards", strings.NewReader(`{"national_id":"`+nurse+`","type":"CPS"}`))
+		req, _ := http.NewRequest(
+			http.MethodPost,
+			s.APIURL+"/cards",
+			strings.NewReader(`{"national_id":"`+nurse+`","type":"CPS"}`),
+		)
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+s.APIToken)
 		change(req)
@@ -347,7 +398,13 @@ func TestAttack30TheControlAPIAnswersItsOwnPeopleOnly(t *testing.T) {
 
 func TestStrictClosesEveryDoor(t *testing.T) {
 	s := boot(t, "--strict")
-	q := url.Values{"response_type": {"code"}, "client_id": {"demo"}, "redirect_uri": {callbackURL}, "scope": {"openid"}, "login_hint": {"auto:" + nurse}}
+	q := url.Values{
+		"response_type": {"code"},
+		"client_id":     {"demo"},
+		"redirect_uri":  {callbackURL},
+		"scope":         {"openid"},
+		"login_hint":    {"auto:" + nurse},
+	}
 	c := s.browser()
 	resp, err := c.Get(s.BaseURL + "/auth?" + q.Encode())
 	if err != nil {
@@ -377,7 +434,12 @@ func TestStrictClosesEveryDoor(t *testing.T) {
 	if !strings.Contains(string(body), `data-testid="ecps-wait"`) {
 		t.Errorf("a phone answered by itself: %s", body)
 	}
-	if status := s.api("POST", "/logins", `{"authorize_url":"`+s.BaseURL+`/auth?x=1","identity":"`+nurse+`"}`, nil); status != 403 {
+	if status := s.api(
+		"POST",
+		"/logins",
+		`{"authorize_url":"`+s.BaseURL+`/auth?x=1","identity":"`+nurse+`"}`,
+		nil,
+	); status != 403 {
 		t.Errorf("POST /logins: %d", status)
 	}
 	var doors struct{ Items []struct{ Open bool } }

@@ -15,7 +15,12 @@ import (
 )
 
 func newBackup() *cobra.Command {
-	cmd := command("backup FILE", "Copy everything the running emulator keeps into a file, while it goes on; in memory too", 1, runBackup)
+	cmd := command(
+		"backup FILE",
+		"Copy everything the running emulator keeps into a file, while it goes on; in memory too",
+		1,
+		runBackup,
+	)
 	remoteFlags(cmd)
 	return cmd
 }

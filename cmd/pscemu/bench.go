@@ -23,7 +23,12 @@ import (
 )
 
 func newBench() *cobra.Command {
-	cmd := command("bench", "Load on a running emulator, or another provider: latency and what a login costs the server", 0, runBench)
+	cmd := command(
+		"bench",
+		"Load on a running emulator, or another provider: latency and what a login costs the server",
+		0,
+		runBench,
+	)
 	cmd.Example = `  pscemu bench --limit
   pscemu bench --means ecps --rate 50 --duration 1m --spread 1000 --output json
   pscemu bench --discovery https://idp.localhost/.well-known/openid-configuration --ca ca.pem --client app --secret s --auth-method basic --means forms --field login=a@b.c --field password=p`
@@ -49,9 +54,16 @@ func newBench() *cobra.Command {
 	f.String("auth-method", "none", "where the secret goes: basic, post or none (mTLS alone)")
 	f.StringArray("field", nil, "NAME=VALUE for the forms of --means forms")
 	f.IntSlice("pid", nil, "processes of the server (the emulator's own when empty)")
-	cmd.AddCommand(&cobra.Command{Use: bench.FloorCommand, Hidden: true, Args: usage(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error {
-		return bench.ServeFloor(os.Stdin, cmd.OutOrStdout())
-	}})
+	cmd.AddCommand(
+		&cobra.Command{
+			Use:    bench.FloorCommand,
+			Hidden: true,
+			Args:   usage(cobra.NoArgs),
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return bench.ServeFloor(os.Stdin, cmd.OutOrStdout())
+			},
+		},
+	)
 	return cmd
 }
 
@@ -118,13 +130,26 @@ func (b *benchRun) read() error {
 	case b.plan.Workers < 1 || b.plan.Rate < 0 || b.plan.Duration <= 0:
 		return usageError{errors.New("--workers and --duration must be positive, --rate not negative")}
 	case b.flag("discovery") != "" && !slices.Contains([]string{"forms", "ciba"}, means):
-		return usageError{fmt.Errorf("--means %s is this emulator's; another provider's pages are --means forms, with --field", means)}
+		return usageError{
+			fmt.Errorf(
+				"--means %s is this emulator's; another provider's pages are --means forms, with --field",
+				means,
+			),
+		}
 	}
 	extra, err := pairsOf(b.cmd, "param")
 	if err != nil {
 		return err
 	}
-	b.app = &bench.Application{ClientID: b.flag("client"), Secret: b.flag("secret"), SecretIn: b.flag("auth-method"), RedirectURI: b.flag("redirect-uri"), Scope: b.flag("scope"), Extra: extra, Workers: b.plan.Workers}
+	b.app = &bench.Application{
+		ClientID:    b.flag("client"),
+		Secret:      b.flag("secret"),
+		SecretIn:    b.flag("auth-method"),
+		RedirectURI: b.flag("redirect-uri"),
+		Scope:       b.flag("scope"),
+		Extra:       extra,
+		Workers:     b.plan.Workers,
+	}
 	return nil
 }
 
@@ -273,7 +298,12 @@ func (b *benchRun) some(n int) (ids []string, err error) {
 	for len(ids) < n {
 		after := page.Next
 		page.Items, page.Next = nil, ""
-		if err := b.remote.call(http.MethodGet, "/identities?limit=1000&after="+url.QueryEscape(after), nil, &page); err != nil {
+		if err := b.remote.call(
+			http.MethodGet,
+			"/identities?limit=1000&after="+url.QueryEscape(after),
+			nil,
+			&page,
+		); err != nil {
 			return nil, err
 		}
 		for _, i := range page.Items {
@@ -314,13 +344,26 @@ func (b *benchRun) cardOf(id string) (string, error) {
 
 func printBench(cmd *cobra.Command, r *bench.Report) error {
 	row := func(what string, c *bench.Cost) []string {
-		return []string{what, fmt.Sprint(c.Count), fmt.Sprintf("%.1f", c.PerSecond), fmt.Sprintf("%.1f", c.P50), fmt.Sprintf("%.1f", c.P90), fmt.Sprintf("%.1f", c.P99), fmt.Sprintf("%.1f", c.Max), fmt.Sprintf("%.2f", c.CPU)}
+		return []string{
+			what,
+			fmt.Sprint(c.Count),
+			fmt.Sprintf("%.1f", c.PerSecond),
+			fmt.Sprintf("%.1f", c.P50),
+			fmt.Sprintf("%.1f", c.P90),
+			fmt.Sprintf("%.1f", c.P99),
+			fmt.Sprintf("%.1f", c.Max),
+			fmt.Sprintf("%.2f", c.CPU),
+		}
 	}
 	rows := [][]string{row("login", &r.Cost)}
 	if r.Limit != nil {
 		rows = append(rows, row("limit", r.Limit))
 	}
-	if err := printTable(cmd, []string{r.Loop + " loop", "done", "per s", "p50 ms", "p90", "p99", "max", "server CPU ms"}, rows); err != nil {
+	if err := printTable(
+		cmd,
+		[]string{r.Loop + " loop", "done", "per s", "p50 ms", "p90", "p99", "max", "server CPU ms"},
+		rows,
+	); err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()

@@ -14,7 +14,10 @@ import (
 func (s *server) bench(args ...string) *bench.Report {
 	s.t.Helper()
 	var r bench.Report
-	if err := json.Unmarshal([]byte(s.cli(append([]string{"bench", "--output", "json", "--warm", "0s"}, args...)...)), &r); err != nil {
+	if err := json.Unmarshal(
+		[]byte(s.cli(append([]string{"bench", "--output", "json", "--warm", "0s"}, args...)...)),
+		&r,
+	); err != nil {
 		s.t.Fatal(err)
 	}
 	return &r
@@ -39,20 +42,43 @@ func TestBenchLogsInByEveryMeans(t *testing.T) {
 func TestBenchMeasuresTheFloorAndAnOpenLoop(t *testing.T) {
 	s := boot(t)
 	r := s.bench("--limit", "--duration", "1s", "--rate", "20", "--spread", "3")
-	if r.Loop != "open" || r.InTime <= 0 || r.Limit == nil || r.Limit.Count == 0 || len(r.Limit.Errors) > 0 || len(r.Errors) > 0 {
+	if r.Loop != "open" || r.InTime <= 0 || r.Limit == nil || r.Limit.Count == 0 || len(r.Limit.Errors) > 0 ||
+		len(r.Errors) > 0 {
 		t.Errorf("%+v %+v", r, r.Limit)
 	}
 	if _, err := os.Stat("/proc/self/stat"); err == nil && (r.RSS == 0 || r.Factor <= 1) {
 		t.Errorf("a login costs the server %.2f ms, the floor %.2f ms", r.CPU, r.Limit.CPU)
 	}
-	if text := s.cli("bench", "--duration", "200ms", "--warm", "0s"); !strings.Contains(text, "closed loop") || !strings.Contains(text, "login") {
+	if text := s.cli(
+		"bench",
+		"--duration",
+		"200ms",
+		"--warm",
+		"0s",
+	); !strings.Contains(text, "closed loop") ||
+		!strings.Contains(text, "login") {
 		t.Error(text)
 	}
 }
 
 func TestBenchMeasuresAnotherProvider(t *testing.T) {
 	s := boot(t)
-	r := s.bench("--discovery", s.Discovery, "--ca", s.CAFile, "--cert", s.DemoClient.CertificateFile, "--key", s.DemoClient.KeyFile, "--means", "forms", "--field", "login="+doctor, "--duration", "300ms")
+	r := s.bench(
+		"--discovery",
+		s.Discovery,
+		"--ca",
+		s.CAFile,
+		"--cert",
+		s.DemoClient.CertificateFile,
+		"--key",
+		s.DemoClient.KeyFile,
+		"--means",
+		"forms",
+		"--field",
+		"login="+doctor,
+		"--duration",
+		"300ms",
+	)
 	if r.Count == 0 || len(r.Errors) > 0 {
 		t.Errorf("%+v", r)
 	}
@@ -69,7 +95,8 @@ func TestBenchSaysWhatIsWrong(t *testing.T) {
 		"access_denied":                     {"--identity", "899790099999", "--duration", "200ms"},
 		"no login succeeded":                {"--identity", "899790099999", "--duration", "200ms"},
 	} {
-		out, err := exec.Command(binary, append(append([]string{"bench"}, args...), "--data", s.data)...).CombinedOutput()
+		out, err := exec.Command(binary, append(append([]string{"bench"}, args...), "--data", s.data)...).
+			CombinedOutput()
 		if err == nil || !strings.Contains(string(out), want) {
 			t.Errorf("%v: %v, expected %q in %s", args, err, want, out)
 		}

@@ -50,8 +50,20 @@ func chrome(t *testing.T, s *server, p12 string, more ...chromedp.ExecAllocatorO
 	if p12 != "" {
 		tool("pk12util", "-i", p12, "-d", db, "-W", "pscemu", "-K", "")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Env("HOME="+home), chromedp.UserDataDir(filepath.Join(home, "profile")), chromedp.WindowSize(900, 1000),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "fr"))
+	options := append(
+		chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox,
+		chromedp.Env("HOME="+home),
+		chromedp.UserDataDir(filepath.Join(home, "profile")),
+		chromedp.WindowSize(900, 1000),
+		chromedp.Flag(
+			"disable-quic",
+			true,
+		),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true),
+		chromedp.Flag("lang", "fr"),
+	)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(t.Logf))
@@ -123,7 +135,13 @@ func TestBrowserECPSLoginWithThePhoneInASpace(t *testing.T) {
 	ctx := chrome(t, a, "")
 	loginWithPhone(t, ctx, a)
 	var scope string
-	do(t, ctx, chromedp.Navigate(a.ConsoleURL+"/phone/"+asked), visible("phone"), chromedp.Evaluate(`navigator.serviceWorker.ready.then((r) => r.scope)`, &scope, awaited))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(a.ConsoleURL+"/phone/"+asked),
+		visible("phone"),
+		chromedp.Evaluate(`navigator.serviceWorker.ready.then((r) => r.scope)`, &scope, awaited),
+	)
 	if scope != a.ConsoleURL+"/phone" {
 		t.Errorf("the worker serves %s", scope)
 	}
@@ -134,20 +152,54 @@ func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithA
 func loginWithPhone(t *testing.T, ctx context.Context, s *server) {
 	t.Helper()
 	var number string
-	do(t, ctx, toLoginPage(s), visible("login-page"), visible("emulator-band"), shot("login"), typed("national-id", asked), click("remember-id"), click("submit-ecps"),
-		visible("ecps-wait"), shot("ecps-wait"), chromedp.Text(hook("ecps-number"), &number, chromedp.ByQuery))
+	do(
+		t,
+		ctx,
+		toLoginPage(s),
+		visible("login-page"),
+		visible("emulator-band"),
+		shot("login"),
+		typed("national-id", asked),
+		click("remember-id"),
+		click("submit-ecps"),
+		visible("ecps-wait"),
+		shot("ecps-wait"),
+		chromedp.Text(hook("ecps-number"), &number, chromedp.ByQuery),
+	)
 	phone, closePhone := chromedp.NewContext(ctx)
 	defer closePhone()
-	do(t, phone, chromedp.Navigate(s.ConsoleURL+"/phone/"+asked), visible("phone-request"), shot("phone"), typed("phone-code", "1234"),
-		chromedp.Click(`//label[@data-testid="phone-number"][contains(., "`+strings.TrimSpace(number)+`")]`, chromedp.BySearch), click("phone-approve"), chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery))
+	do(
+		t,
+		phone,
+		chromedp.Navigate(s.ConsoleURL+"/phone/"+asked),
+		visible("phone-request"),
+		shot("phone"),
+		typed("phone-code", "1234"),
+		chromedp.Click(
+			`//label[@data-testid="phone-number"][contains(., "`+strings.TrimSpace(number)+`")]`,
+			chromedp.BySearch,
+		),
+		click("phone-approve"),
+		chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery),
+	)
 	var info, remembered string
 	do(t, ctx, visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery), shot("demo"))
 	if !strings.Contains(info, `"SubjectNameID": "`+asked+`"`) || !strings.Contains(info, `"authMode": "MOBILE"`) {
 		t.Fatalf("UserInfo: %s", info)
 	}
 	// A silent second login, then a logout, then the page again, remembering.
-	do(t, ctx, click("demo-start"), visible("demo-logged-in"), click("demo-logout"), chromedp.WaitNotPresent(hook("demo-logged-in"), chromedp.ByQuery), visible("demo-start"),
-		click("demo-start"), visible("login-page"), chromedp.Value(hook("national-id"), &remembered, chromedp.ByQuery))
+	do(
+		t,
+		ctx,
+		click("demo-start"),
+		visible("demo-logged-in"),
+		click("demo-logout"),
+		chromedp.WaitNotPresent(hook("demo-logged-in"), chromedp.ByQuery),
+		visible("demo-start"),
+		click("demo-start"),
+		visible("login-page"),
+		chromedp.Value(hook("national-id"), &remembered, chromedp.ByQuery),
+	)
 	if remembered != asked {
 		t.Errorf("remembered %q", remembered)
 	}
@@ -157,19 +209,56 @@ func TestBrowserRefusalAndWrongNumberOfferAnotherTry(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
 	var why, number string
-	do(t, ctx, toLoginPage(s), visible("login-page"), typed("national-id", "899790100533"), click("submit-ecps"), visible("retry"), chromedp.Text(hook("error"), &why, chromedp.ByQuery), shot("refused"))
+	do(
+		t,
+		ctx,
+		toLoginPage(s),
+		visible("login-page"),
+		typed("national-id", "899790100533"),
+		click("submit-ecps"),
+		visible("retry"),
+		chromedp.Text(hook("error"), &why, chromedp.ByQuery),
+		shot("refused"),
+	)
 	if !strings.Contains(why, "refusé") {
 		t.Errorf("refusal says %q", why)
 	}
-	do(t, ctx, click("retry"), visible("login-page"), typed("national-id", "899790067029"), click("submit-ecps"), visible("error"), chromedp.Text(hook("error"), &why, chromedp.ByQuery))
+	do(
+		t,
+		ctx,
+		click("retry"),
+		visible("login-page"),
+		typed("national-id", "899790067029"),
+		click("submit-ecps"),
+		visible("error"),
+		chromedp.Text(hook("error"), &why, chromedp.ByQuery),
+	)
 	if !strings.Contains(why, "Aucune e-CPS") {
 		t.Errorf("unknown id says %q", why)
 	}
-	do(t, ctx, chromedp.SetValue(hook("national-id"), asked, chromedp.ByQuery), click("submit-ecps"), visible("ecps-wait"), chromedp.Text(hook("ecps-number"), &number, chromedp.ByQuery))
+	do(
+		t,
+		ctx,
+		chromedp.SetValue(hook("national-id"), asked, chromedp.ByQuery),
+		click("submit-ecps"),
+		visible("ecps-wait"),
+		chromedp.Text(hook("ecps-number"), &number, chromedp.ByQuery),
+	)
 	phone, closePhone := chromedp.NewContext(ctx)
 	defer closePhone()
-	do(t, phone, chromedp.Navigate(s.ConsoleURL+"/phone/"+asked), visible("phone-request"), typed("phone-code", "1234"),
-		chromedp.Click(`//label[@data-testid="phone-number"][not(contains(., "`+strings.TrimSpace(number)+`"))]`, chromedp.BySearch), click("phone-approve"), chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery))
+	do(
+		t,
+		phone,
+		chromedp.Navigate(s.ConsoleURL+"/phone/"+asked),
+		visible("phone-request"),
+		typed("phone-code", "1234"),
+		chromedp.Click(
+			`//label[@data-testid="phone-number"][not(contains(., "`+strings.TrimSpace(number)+`"))]`,
+			chromedp.BySearch,
+		),
+		click("phone-approve"),
+		chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery),
+	)
 	do(t, ctx, visible("retry"), chromedp.Text(hook("error"), &why, chromedp.ByQuery))
 	if !strings.Contains(why, "nombre") {
 		t.Errorf("wrong number says %q", why)
@@ -186,9 +275,27 @@ func TestBrowserVirtualReaderWithAWrongThenARightCode(t *testing.T) {
 	ctx := chrome(t, s, "")
 	choose := chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+nurse+`")]//input`, chromedp.BySearch)
 	var why, info string
-	do(t, ctx, toLoginPage(s), visible("login-page"), click("tab-card"), visible("card-reader"), shot("card"), choose, chromedp.SendKeys("#pin", "9999", chromedp.ByQuery), click("submit-card"),
-		visible("error"), chromedp.Text(hook("error"), &why, chromedp.ByQuery), choose, chromedp.SendKeys("#pin", "1234", chromedp.ByQuery), click("submit-card"),
-		visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery))
+	do(
+		t,
+		ctx,
+		toLoginPage(s),
+		visible("login-page"),
+		click("tab-card"),
+		visible("card-reader"),
+		shot("card"),
+		choose,
+		chromedp.SendKeys("#pin", "9999", chromedp.ByQuery),
+		click("submit-card"),
+		visible(
+			"error",
+		),
+		chromedp.Text(hook("error"), &why, chromedp.ByQuery),
+		choose,
+		chromedp.SendKeys("#pin", "1234", chromedp.ByQuery),
+		click("submit-card"),
+		visible("demo-logged-in"),
+		chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery),
+	)
 	if !strings.Contains(why, "reste 2 essai") {
 		t.Errorf("wrong code says %q", why)
 	}
@@ -201,8 +308,24 @@ func TestBrowserTestIdentity(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
 	var info string
-	do(t, ctx, toLoginPage(s), visible("login-page"), click("tab-test"), visible("identity-search"), typed("identity-search", "HERITIER\r"), visible("identity-choice"), shot("test-identity"),
-		chromedp.Click(hook("identity-choice")+" input", chromedp.ByQuery), click("submit-test"), visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery))
+	do(
+		t,
+		ctx,
+		toLoginPage(s),
+		visible("login-page"),
+		click("tab-test"),
+		visible("identity-search"),
+		typed("identity-search", "HERITIER\r"),
+		visible("identity-choice"),
+		shot("test-identity"),
+		chromedp.Click(
+			hook("identity-choice")+" input",
+			chromedp.ByQuery,
+		),
+		click("submit-test"),
+		visible("demo-logged-in"),
+		chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery),
+	)
 	if !strings.Contains(info, staff) {
 		t.Errorf("UserInfo: %s", info)
 	}
@@ -220,14 +343,29 @@ func TestBrowserCardCertificateFromTheBrowsersStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	policy := filepath.Join(policies, "pscemu-test.json")
-	if err := os.WriteFile(policy, []byte(`{"AutoSelectCertificateForUrls":["{\"pattern\":\"https://localhost:*\",\"filter\":{}}"]}`), 0o644); err != nil {
+	if err := os.WriteFile(
+		policy,
+		[]byte(`{"AutoSelectCertificateForUrls":["{\"pattern\":\"https://localhost:*\",\"filter\":{}}"]}`),
+		0o644,
+	); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Remove(policy) })
 	ctx := chrome(t, s, p12)
 	var info string
-	do(t, ctx, toLoginPage(s), visible("login-page"), click("tab-card"), visible("card-browser"), click("card-browser"), visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery))
-	if !strings.Contains(info, `"authMode": "CARD"`) || !strings.Contains(info, "550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:"+doctor) {
+	do(
+		t,
+		ctx,
+		toLoginPage(s),
+		visible("login-page"),
+		click("tab-card"),
+		visible("card-browser"),
+		click("card-browser"),
+		visible("demo-logged-in"),
+		chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery),
+	)
+	if !strings.Contains(info, `"authMode": "CARD"`) ||
+		!strings.Contains(info, "550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:"+doctor) {
 		t.Errorf("UserInfo: %s", info)
 	}
 }
@@ -237,10 +375,31 @@ func TestBrowserConsolePages(t *testing.T) {
 	s.cli("login", "--identity", nurse)
 	ctx := chrome(t, s, "")
 	var claims, logins string
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/"), visible("emulator-band"), shot("console"), chromedp.Navigate(s.ConsoleURL+"/identities"), visible("emulator-band"), shot("identities"),
-		chromedp.Navigate(s.ConsoleURL+"/identities/"+url.PathEscape(staff)), chromedp.Text(hook("claims"), &claims, chromedp.ByQuery), shot("identity"),
-		chromedp.Navigate(s.ConsoleURL+"/cards"), visible("emulator-band"), shot("cards"), chromedp.Navigate(s.ConsoleURL+"/clients"), visible("emulator-band"),
-		chromedp.Navigate(s.ConsoleURL+"/logins"), chromedp.Text("main", &logins, chromedp.ByQuery), shot("logins"))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/"),
+		visible("emulator-band"),
+		shot("console"),
+		chromedp.Navigate(s.ConsoleURL+"/identities"),
+		visible("emulator-band"),
+		shot("identities"),
+		chromedp.Navigate(
+			s.ConsoleURL+"/identities/"+url.PathEscape(staff),
+		),
+		chromedp.Text(hook("claims"), &claims, chromedp.ByQuery),
+		shot("identity"),
+		chromedp.Navigate(
+			s.ConsoleURL+"/cards",
+		),
+		visible("emulator-band"),
+		shot("cards"),
+		chromedp.Navigate(s.ConsoleURL+"/clients"),
+		visible("emulator-band"),
+		chromedp.Navigate(s.ConsoleURL+"/logins"),
+		chromedp.Text("main", &logins, chromedp.ByQuery),
+		shot("logins"),
+	)
 	if !strings.Contains(claims, staff) {
 		t.Errorf("claims: %s", claims)
 	}
@@ -266,8 +425,19 @@ func TestBrowserNarrowWithoutScriptByKeyboard(t *testing.T) {
 		})
 	}
 	var info string
-	do(t, ctx, chromedp.EmulateViewport(360, 740), emulation.SetScriptExecutionDisabled(true), toLoginPage(s), visible("login-page"), narrow("login"), shot("login-narrow"),
-		chromedp.KeyEvent(asked+kb.Enter), visible("ecps-wait"), narrow("waiting"))
+	do(
+		t,
+		ctx,
+		chromedp.EmulateViewport(360, 740),
+		emulation.SetScriptExecutionDisabled(true),
+		toLoginPage(s),
+		visible("login-page"),
+		narrow("login"),
+		shot("login-narrow"),
+		chromedp.KeyEvent(asked+kb.Enter),
+		visible("ecps-wait"),
+		narrow("waiting"),
+	)
 	var waiting struct {
 		Items []struct{ ID string }
 	}
@@ -291,32 +461,79 @@ func TestBrowserSessionFrameAndFrontChannelLogout(t *testing.T) {
 	told := make(chan url.Values, 4)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/cb", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `<!doctype html><iframe id="op" src="`+s.Issuer+`/protocol/openid-connect/login-status-iframe.html"></iframe><p data-testid="known"></p><p data-testid="other"></p><script>
+		_, _ = io.WriteString(
+			w,
+			`<!doctype html><iframe id="op" src="`+s.Issuer+`/protocol/openid-connect/login-status-iframe.html"></iframe><p data-testid="known"></p><p data-testid="other"></p><script>
 const state = new URLSearchParams(location.search).get("session_state"), op = document.getElementById("op"), asked = ["known", "other"];
 addEventListener("message", (e) => { document.querySelector("[data-testid=" + asked.shift() + "]").textContent = e.data; if (asked.length) ask("not-it"); });
 const ask = (s) => op.contentWindow.postMessage("demo " + s, "`+s.BaseURL+`");
 op.addEventListener("load", () => ask(state));
-</script>`)
+</script>`,
+		)
 	})
 	mux.HandleFunc("/frontchannel", func(_ http.ResponseWriter, r *http.Request) { told <- r.URL.Query() })
-	mux.HandleFunc("/bye", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `<p data-testid="bye">bye</p>`) })
+	mux.HandleFunc(
+		"/bye",
+		func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `<p data-testid="bye">bye</p>`) },
+	)
 	app := httptest.NewTLSServer(mux)
 	defer app.Close()
 	base := strings.Replace(app.URL, "127.0.0.1", "localhost", 1)
-	s.register("demo", map[string]any{"redirect_uris": []string{base + "/cb"}, "post_logout_redirect_uris": []string{base + "/bye"}, "redirect_uri_policy": "loopback", "frontchannel_logout_uri": base + "/frontchannel"})
-	q := url.Values{"response_type": {"code"}, "client_id": {"demo"}, "redirect_uri": {base + "/cb"}, "scope": {"openid"}, "login_hint": {"auto:" + nurse}}
+	s.register(
+		"demo",
+		map[string]any{
+			"redirect_uris":             []string{base + "/cb"},
+			"post_logout_redirect_uris": []string{base + "/bye"},
+			"redirect_uri_policy":       "loopback",
+			"frontchannel_logout_uri":   base + "/frontchannel",
+		},
+	)
+	q := url.Values{
+		"response_type": {"code"},
+		"client_id":     {"demo"},
+		"redirect_uri":  {base + "/cb"},
+		"scope":         {"openid"},
+		"login_hint":    {"auto:" + nurse},
+	}
 	var known, other, where string
 	full := func(id string) chromedp.Action {
 		return chromedp.Poll(`document.querySelector("[data-testid=`+id+`]").textContent !== ""`, nil)
 	}
-	do(t, ctx, chromedp.Navigate(s.BaseURL+"/auth?"+q.Encode()), full("known"), full("other"), chromedp.Text(hook("known"), &known, chromedp.ByQuery), chromedp.Text(hook("other"), &other, chromedp.ByQuery), chromedp.Location(&where))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.BaseURL+"/auth?"+q.Encode()),
+		full("known"),
+		full("other"),
+		chromedp.Text(hook("known"), &known, chromedp.ByQuery),
+		chromedp.Text(hook("other"), &other, chromedp.ByQuery),
+		chromedp.Location(&where),
+	)
 	if known != "unchanged" || other != "changed" {
 		t.Errorf("the frame says %q of the session, %q of another", known, other)
 	}
 	back, _ := url.Parse(where)
-	_, tokens := s.post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {back.Query().Get("code")}, "redirect_uri": {base + "/cb"}})
+	_, tokens := s.post(
+		"token",
+		url.Values{
+			"grant_type":   {"authorization_code"},
+			"client_id":    {"demo"},
+			"code":         {back.Query().Get("code")},
+			"redirect_uri": {base + "/cb"},
+		},
+	)
 	id, _ := tokens["id_token"].(string)
-	do(t, ctx, chromedp.Navigate(s.Issuer+"/protocol/openid-connect/logout?"+url.Values{"id_token_hint": {id}, "post_logout_redirect_uri": {base + "/bye"}}.Encode()), visible("bye"))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(
+			s.Issuer+"/protocol/openid-connect/logout?"+url.Values{
+				"id_token_hint":            {id},
+				"post_logout_redirect_uri": {base + "/bye"},
+			}.Encode(),
+		),
+		visible("bye"),
+	)
 	select {
 	case got := <-told:
 		if got.Get("iss") != s.Issuer || got.Get("sid") != back.Query().Get("session_state") {
@@ -335,10 +552,33 @@ func TestBrowserCIBAByThePhoneAndByTheReader(t *testing.T) {
 	_, byPhone := s.backchannel(nil)
 	_, byCard := s.backchannel(url.Values{"channel": {"CARD"}})
 	var message string
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/phone/"+asked), visible("phone-request"), chromedp.Text(hook("phone-message"), &message, chromedp.ByQuery), shot("phone-ciba"),
-		typed("phone-code", "1234"), click("phone-approve"), chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery),
-		chromedp.Navigate(s.ConsoleURL+"/reader"), visible("reader-request"), shot("reader"), chromedp.Click(`input[name=card][value="`+card.Serial+`"]`, chromedp.ByQuery), chromedp.SendKeys("input[name=pin]", "4321", chromedp.ByQuery),
-		click("reader-approve"), chromedp.WaitNotPresent(hook("reader-request"), chromedp.ByQuery), chromedp.Navigate(s.ConsoleURL+"/fidelity"), visible("ledger"))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/phone/"+asked),
+		visible("phone-request"),
+		chromedp.Text(hook("phone-message"), &message, chromedp.ByQuery),
+		shot("phone-ciba"),
+		typed(
+			"phone-code",
+			"1234",
+		),
+		click("phone-approve"),
+		chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery),
+		chromedp.Navigate(
+			s.ConsoleURL+"/reader",
+		),
+		visible("reader-request"),
+		shot("reader"),
+		chromedp.Click(`input[name=card][value="`+card.Serial+`"]`, chromedp.ByQuery),
+		chromedp.SendKeys("input[name=pin]", "4321", chromedp.ByQuery),
+		click(
+			"reader-approve",
+		),
+		chromedp.WaitNotPresent(hook("reader-request"), chromedp.ByQuery),
+		chromedp.Navigate(s.ConsoleURL+"/fidelity"),
+		visible("ledger"),
+	)
 	if message != "Ordonnance 42" {
 		t.Errorf("the phone shows %q", message)
 	}
@@ -355,18 +595,63 @@ func TestBrowserEditPageFromBlankFormToLogin(t *testing.T) {
 	ctx := chrome(t, s, "")
 	var id, claims, info, problem string
 	text := func(contains string) chromedp.Action {
-		return chromedp.Poll(`document.querySelector("[data-testid=claims]").textContent.includes(`+strconv.Quote(contains)+`)`, nil)
+		return chromedp.Poll(
+			`document.querySelector("[data-testid=claims]").textContent.includes(`+strconv.Quote(contains)+`)`,
+			nil,
+		)
 	}
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/identities"), click("new-identity"), visible("edit"), chromedp.SetValue(hook("edit-profession"), "40", chromedp.ByQuery), click("edit-begin"), chromedp.WaitReady(`option[value="SCD01"]`, chromedp.ByQuery),
-		text(`40^1.2.250.1.213.1.1.5.5`), chromedp.Clear(hook("edit-family-name"), chromedp.ByQuery), typed("edit-family-name", "D'ARTOIS-LÉGER"), text("D'ARTOIS-LÉGER"), shot("edit"),
-		chromedp.Value(hook("edit-national-id"), &id, chromedp.ByQuery))
-	do(t, ctx, chromedp.SetValue(hook("edit-national-id"), "12", chromedp.ByQuery), click("edit-save"), visible("error"), chromedp.Text(hook("error"), &problem, chromedp.ByQuery),
-		chromedp.SetValue(hook("edit-national-id"), id, chromedp.ByQuery), click("edit-save"), visible("activate-ecps"), click("activate-ecps"), visible("means-ecps"), click("create-card"),
-		visible("means-card"), chromedp.Text(hook("claims"), &claims, chromedp.ByQuery), toLoginPage(s), visible("login-page"), typed("national-id", id), click("submit-ecps"), visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/identities"),
+		click("new-identity"),
+		visible("edit"),
+		chromedp.SetValue(hook("edit-profession"), "40", chromedp.ByQuery),
+		click("edit-begin"),
+		chromedp.WaitReady(`option[value="SCD01"]`, chromedp.ByQuery),
+		text(
+			`40^1.2.250.1.213.1.1.5.5`,
+		),
+		chromedp.Clear(hook("edit-family-name"), chromedp.ByQuery),
+		typed("edit-family-name", "D'ARTOIS-LÉGER"),
+		text("D'ARTOIS-LÉGER"),
+		shot("edit"),
+		chromedp.Value(hook("edit-national-id"), &id, chromedp.ByQuery),
+	)
+	do(
+		t,
+		ctx,
+		chromedp.SetValue(hook("edit-national-id"), "12", chromedp.ByQuery),
+		click("edit-save"),
+		visible("error"),
+		chromedp.Text(hook("error"), &problem, chromedp.ByQuery),
+		chromedp.SetValue(
+			hook("edit-national-id"),
+			id,
+			chromedp.ByQuery,
+		),
+		click("edit-save"),
+		visible("activate-ecps"),
+		click("activate-ecps"),
+		visible("means-ecps"),
+		click("create-card"),
+		visible(
+			"means-card",
+		),
+		chromedp.Text(hook("claims"), &claims, chromedp.ByQuery),
+		toLoginPage(s),
+		visible("login-page"),
+		typed("national-id", id),
+		click("submit-ecps"),
+		visible("demo-logged-in"),
+		chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery),
+	)
 	if !strings.Contains(problem, "national id") {
 		t.Errorf("the wrong id says %q", problem)
 	}
-	if !strings.Contains(claims, "D'ARTOIS-LÉGER") || !strings.Contains(info, "D'ARTOIS-LÉGER") || !strings.Contains(info, id) || !strings.Contains(info, `"40^`) {
+	if !strings.Contains(claims, "D'ARTOIS-LÉGER") || !strings.Contains(info, "D'ARTOIS-LÉGER") ||
+		!strings.Contains(info, id) ||
+		!strings.Contains(info, `"40^`) {
 		t.Errorf("claims %s\nUserInfo %s", claims, info)
 	}
 	if out := s.cli("login", "--identity", id, "--means", "card"); !strings.Contains(out, `"authMode": "CARD"`) {
@@ -378,7 +663,8 @@ func TestBrowserEditPageFromBlankFormToLogin(t *testing.T) {
 func settled(ctx context.Context) error {
 	for {
 		var done bool
-		err := chromedp.Evaluate(`!window.left && document.readyState === "complete" && !document.querySelector("[aria-busy=true]")`, &done).Do(ctx)
+		err := chromedp.Evaluate(`!window.left && document.readyState === "complete" && !document.querySelector("[aria-busy=true]")`, &done).
+			Do(ctx)
 		if ctx.Err() != nil || err == nil && done { // a page that is being left answers with an error
 			return ctx.Err()
 		}
@@ -388,7 +674,13 @@ func settled(ctx context.Context) error {
 // choose picks an option of the n-th select with this hook, as a person would:
 // the choices below it follow.
 func choose(id string, n int, value string) chromedp.Action {
-	js := fmt.Sprintf(`(() => { const s = document.querySelectorAll("[data-testid=%s]")[%d]; s.value = %q; s.dispatchEvent(new Event("input", {bubbles: true})); return s.value === %q })()`, id, n, value, value)
+	js := fmt.Sprintf(
+		`(() => { const s = document.querySelectorAll("[data-testid=%s]")[%d]; s.value = %q; s.dispatchEvent(new Event("input", {bubbles: true})); return s.value === %q })()`,
+		id,
+		n,
+		value,
+		value,
+	)
 	return chromedp.ActionFunc(func(ctx context.Context) error {
 		var ok bool
 		if err := chromedp.Evaluate(js, &ok).Do(ctx); err != nil || !ok {
@@ -418,16 +710,75 @@ func TestBrowserEditSeveralExercisesAndActivities(t *testing.T) {
 		return there(fmt.Sprintf(`document.querySelectorAll("[data-testid=%s]").length === %d`, id, n))
 	}
 	var id, claims string
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/identities/new"), visible("edit"), choose("edit-know-how-type", 0, "CAPA"), there(`!!document.querySelector('option[value="CAPA05"]') && !document.querySelector('option[value="SM26"]')`),
-		choose("edit-know-how", 0, "CAPA05"), there(`document.querySelector("[data-testid=claims]").textContent.includes('"codeSavoirFaire": "CAPA05"')`),
-		choose("edit-exercise-profession", 0, "21"), there(`!!document.querySelector('[name="e0.a0.codeSectionPharmacien"]') && !document.querySelector('option[value="CAPA05"]')`),
-		choose("edit-mode", 0, "L"), choose("edit-sector", 0, "SA33"), there(`[...document.querySelectorAll("[data-testid=edit-structure] option")].some(o => o.textContent.startsWith("PHARMACIE FICTIVE"))`),
-		choose("edit-structure", 0, "3"), there(`document.querySelector('[name="e0.a0.numeroFinessSite"]').value.startsWith("0B")`),
-		press("edit-add-activity"), there(`document.querySelectorAll("[data-testid=edit-activity]").length > 1`),
-		chromedp.SetValue(hook("edit-add-profession"), "60", chromedp.ByQuery), press("edit-add-exercise"), count("edit-exercise", 2), shot("edit-several"),
-		chromedp.Clear(hook("edit-family-name"), chromedp.ByQuery), typed("edit-family-name", "DEUX MÉTIERS"), chromedp.SetValue(hook("edit-tags"), "suite-a", chromedp.ByQuery),
-		chromedp.Value(hook("edit-national-id"), &id, chromedp.ByQuery), press("edit-save"), visible("activate-ecps"))
-	do(t, ctx, press("edit-person"), visible("edit"), count("edit-exercise", 2), press("edit-remove-activity"), press("edit-save"), visible("activate-ecps"), click("activate-ecps"), visible("means-ecps"), chromedp.Text(hook("claims"), &claims, chromedp.ByQuery))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/identities/new"),
+		visible("edit"),
+		choose("edit-know-how-type", 0, "CAPA"),
+		there(`!!document.querySelector('option[value="CAPA05"]') && !document.querySelector('option[value="SM26"]')`),
+		choose(
+			"edit-know-how",
+			0,
+			"CAPA05",
+		),
+		there(`document.querySelector("[data-testid=claims]").textContent.includes('"codeSavoirFaire": "CAPA05"')`),
+		choose(
+			"edit-exercise-profession",
+			0,
+			"21",
+		),
+		there(
+			`!!document.querySelector('[name="e0.a0.codeSectionPharmacien"]') && !document.querySelector('option[value="CAPA05"]')`,
+		),
+		choose(
+			"edit-mode",
+			0,
+			"L",
+		),
+		choose("edit-sector", 0, "SA33"),
+		there(
+			`[...document.querySelectorAll("[data-testid=edit-structure] option")].some(o => o.textContent.startsWith("PHARMACIE FICTIVE"))`,
+		),
+		choose(
+			"edit-structure",
+			0,
+			"3",
+		),
+		there(`document.querySelector('[name="e0.a0.numeroFinessSite"]').value.startsWith("0B")`),
+		press("edit-add-activity"),
+		there(`document.querySelectorAll("[data-testid=edit-activity]").length > 1`),
+		chromedp.SetValue(
+			hook("edit-add-profession"),
+			"60",
+			chromedp.ByQuery,
+		),
+		press("edit-add-exercise"),
+		count("edit-exercise", 2),
+		shot("edit-several"),
+		chromedp.Clear(
+			hook("edit-family-name"),
+			chromedp.ByQuery,
+		),
+		typed("edit-family-name", "DEUX MÉTIERS"),
+		chromedp.SetValue(hook("edit-tags"), "suite-a", chromedp.ByQuery),
+		chromedp.Value(hook("edit-national-id"), &id, chromedp.ByQuery),
+		press("edit-save"),
+		visible("activate-ecps"),
+	)
+	do(
+		t,
+		ctx,
+		press("edit-person"),
+		visible("edit"),
+		count("edit-exercise", 2),
+		press("edit-remove-activity"),
+		press("edit-save"),
+		visible("activate-ecps"),
+		click("activate-ecps"),
+		visible("means-ecps"),
+		chromedp.Text(hook("claims"), &claims, chromedp.ByQuery),
+	)
 	for _, want := range []string{`"codeProfession": "21"`, `"codeProfession": "60"`, "DEUX MÉTIERS"} {
 		if !strings.Contains(claims, want) {
 			t.Errorf("no %s in %s", want, claims)
@@ -437,7 +788,12 @@ func TestBrowserEditSeveralExercisesAndActivities(t *testing.T) {
 		t.Errorf("the login: %s", out)
 	}
 	var p struct{ Code string }
-	if s.api("PUT", "/identities/"+id, `{"national_id":"`+id+`","family_name":"A","given_name":"B","exercices":[{"codeProfession":"21","activities":[{"codeSectionPharmacien":"H","codeSecteurDactivite":"SA33"}]}]}`, &p); p.Code != "section-of-other-sector" {
+	if s.api(
+		"PUT",
+		"/identities/"+id,
+		`{"national_id":"`+id+`","family_name":"A","given_name":"B","exercices":[{"codeProfession":"21","activities":[{"codeSectionPharmacien":"H","codeSecteurDactivite":"SA33"}]}]}`,
+		&p,
+	); p.Code != "section-of-other-sector" {
 		t.Errorf("%+v", p)
 	}
 }
@@ -448,8 +804,18 @@ func TestBrowserManyPeopleAtOnce(t *testing.T) {
 	ctx := chrome(t, s, "")
 	s.cli("identities", "generate", "--count", "250", "--seed", "3", "--means", "card", "--mix", "60=1,10=1")
 	var said, page string
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/identities?tag=generated&profession=60"), visible("bulk-all"), shot("identities"), chromedp.Text("table", &page, chromedp.ByQuery), chromedp.SendKeys(hook("bulk-tag"), "lot-1", chromedp.ByQuery),
-		click("bulk-all"), press("bulk-tag-add"), visible("bulk-done"))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/identities?tag=generated&profession=60"),
+		visible("bulk-all"),
+		shot("identities"),
+		chromedp.Text("table", &page, chromedp.ByQuery),
+		chromedp.SendKeys(hook("bulk-tag"), "lot-1", chromedp.ByQuery),
+		click("bulk-all"),
+		press("bulk-tag-add"),
+		visible("bulk-done"),
+	)
 	if strings.Contains(page, nurse) {
 		t.Error("the filter shows a persona")
 	}
@@ -458,19 +824,48 @@ func TestBrowserManyPeopleAtOnce(t *testing.T) {
 			Exercices []struct{ CodeProfession string }
 		}
 	}
-	if s.api("GET", "/identities?tag=lot-1&limit=1000", "", &tagged); len(tagged.Items) < 80 || len(tagged.Items) > 170 {
+	if s.api(
+		"GET",
+		"/identities?tag=lot-1&limit=1000",
+		"",
+		&tagged,
+	); len(tagged.Items) < 80 ||
+		len(tagged.Items) > 170 {
 		t.Errorf("%d nurses among 250 of two professions", len(tagged.Items))
 	}
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/identities?tag=lot-1"), visible("bulk-all"), click("bulk-all"), press("bulk-ecps"), visible("bulk-done"), chromedp.Text(hook("bulk-done"), &said, chromedp.ByQuery))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/identities?tag=lot-1"),
+		visible("bulk-all"),
+		click("bulk-all"),
+		press("bulk-ecps"),
+		visible("bulk-done"),
+		chromedp.Text(hook("bulk-done"), &said, chromedp.ByQuery),
+	)
 	if want := fmt.Sprintf("%d sur %d", len(tagged.Items), len(tagged.Items)); !strings.Contains(said, want) {
 		t.Errorf("%q, want %s", said, want)
 	}
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/identities?tag=lot-1"), visible("bulk-all"), chromedp.Click("input[name=id]", chromedp.ByQuery), press("bulk-delete"), visible("bulk-done"))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/identities?tag=lot-1"),
+		visible("bulk-all"),
+		chromedp.Click("input[name=id]", chromedp.ByQuery),
+		press("bulk-delete"),
+		visible("bulk-done"),
+	)
 	var left struct{ Items []any }
 	if s.api("GET", "/identities?tag=lot-1&limit=1000", "", &left); len(left.Items) != len(tagged.Items)-1 {
 		t.Errorf("%d of %d are left", len(left.Items), len(tagged.Items))
 	}
-	do(t, ctx, chromedp.Evaluate(`document.querySelector("details").open = true`, nil), press("bulk-restore"), visible("bulk-done"))
+	do(
+		t,
+		ctx,
+		chromedp.Evaluate(`document.querySelector("details").open = true`, nil),
+		press("bulk-restore"),
+		visible("bulk-done"),
+	)
 	if s.api("GET", "/identities?tag=lot-1&limit=1000", "", &left); len(left.Items) != len(tagged.Items) {
 		t.Errorf("%d of %d are back", len(left.Items), len(tagged.Items))
 	}
@@ -505,30 +900,100 @@ func TestBrowserActivationByCardAndALoginThatOnlyThisPhoneApproves(t *testing.T)
 	s := boot(t)
 	pc := chrome(t, s, "")
 	card := chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+asked+`")]//input`, chromedp.BySearch)
-	do(t, pc, chromedp.Navigate(s.BaseURL+"/wallet"), visible("wallet"), shot("wallet"), press("wallet-activate-card"), visible("card-reader"), card, chromedp.SendKeys("#pin", "1234", chromedp.ByQuery), press("submit-card"), visible("activation-qr"), shot("activation-qr"))
+	do(
+		t,
+		pc,
+		chromedp.Navigate(s.BaseURL+"/wallet"),
+		visible("wallet"),
+		shot("wallet"),
+		press("wallet-activate-card"),
+		visible("card-reader"),
+		card,
+		chromedp.SendKeys("#pin", "1234", chromedp.ByQuery),
+		press("submit-card"),
+		visible("activation-qr"),
+		shot("activation-qr"),
+	)
 	qr := ""
 	do(t, pc, chromedp.AttributeValue(hook("activation-qr"), "alt", &qr, nil, chromedp.ByQuery))
 	phone := window(t, pc)
-	do(t, phone, narrow(), chromedp.Navigate(s.ConsoleURL+"/phone"), visible("phone-home"), shot("phone-home"), typed("phone-qr", qr), press("phone-scan"), visible("new-code"), shot("phone-activate"),
-		typed("new-code", "2468"), typed("new-code-again", "2469"), click("activate"), visible("error"))
+	do(
+		t,
+		phone,
+		narrow(),
+		chromedp.Navigate(s.ConsoleURL+"/phone"),
+		visible("phone-home"),
+		shot("phone-home"),
+		typed("phone-qr", qr),
+		press("phone-scan"),
+		visible("new-code"),
+		shot("phone-activate"),
+		typed("new-code", "2468"),
+		typed("new-code-again", "2469"),
+		click("activate"),
+		visible("error"),
+	)
 	if got := textOf(t, phone, "error"); !strings.Contains(got, "différents") {
 		t.Errorf("two different codes: %s", got)
 	}
-	do(t, phone, chromedp.SetValue(hook("new-code-again"), "2468", chromedp.ByQuery), press("activate"), visible("phone"))
-	do(t, pc, chromedp.WaitVisible(`[data-testid=activation][data-state=done]`, chromedp.ByQuery), shot("activation-done"))
+	do(
+		t,
+		phone,
+		chromedp.SetValue(hook("new-code-again"), "2468", chromedp.ByQuery),
+		press("activate"),
+		visible("phone"),
+	)
+	do(
+		t,
+		pc,
+		chromedp.WaitVisible(`[data-testid=activation][data-state=done]`, chromedp.ByQuery),
+		shot("activation-done"),
+	)
 	// The request appears by itself; another browser cannot answer it.
-	do(t, pc, toLoginPage(s), visible("login-page"), typed("national-id", asked), press("submit-ecps"), visible("ecps-wait"))
+	do(
+		t,
+		pc,
+		toLoginPage(s),
+		visible("login-page"),
+		typed("national-id", asked),
+		press("submit-ecps"),
+		visible("ecps-wait"),
+	)
 	number := textOf(t, pc, "ecps-number")
 	do(t, phone, visible("phone-request"), shot("phone-request"))
 	thief := chrome(t, s, "")
-	do(t, thief, chromedp.Navigate(s.ConsoleURL+"/phone/"+asked), visible("phone-request"), typed("phone-code", "2468"), pickNumber(number), press("phone-approve"), visible("error"))
+	do(
+		t,
+		thief,
+		chromedp.Navigate(s.ConsoleURL+"/phone/"+asked),
+		visible("phone-request"),
+		typed("phone-code", "2468"),
+		pickNumber(number),
+		press("phone-approve"),
+		visible("error"),
+	)
 	if got := textOf(t, thief, "error"); !strings.Contains(got, "ecps-signature-wrong") {
 		t.Errorf("another browser: %s", got)
 	}
-	do(t, phone, typed("phone-code", "2468"), pickNumber(number), press("phone-approve"), chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery))
+	do(
+		t,
+		phone,
+		typed("phone-code", "2468"),
+		pickNumber(number),
+		press("phone-approve"),
+		chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery),
+	)
 	do(t, pc, visible("demo-logged-in"))
 	// Lost: the phone is no more, and the portal says so.
-	do(t, pc, chromedp.Navigate(s.BaseURL+"/wallet/devices"), visible("device"), shot("devices"), press("device-lost"), visible("no-device"))
+	do(
+		t,
+		pc,
+		chromedp.Navigate(s.BaseURL+"/wallet/devices"),
+		visible("device"),
+		shot("devices"),
+		press("device-lost"),
+		visible("no-device"),
+	)
 	if got := textOf(t, pc, "devices"); !strings.Contains(got, "perdu") || !strings.Contains(got, "remplacé") {
 		t.Errorf("the devices: %s", got)
 	}
@@ -538,25 +1003,77 @@ func TestBrowserActivationByCardAndALoginThatOnlyThisPhoneApproves(t *testing.T)
 func TestBrowserActivationByMailAndSMSThenTestThenReplaced(t *testing.T) {
 	s := boot(t)
 	pc := chrome(t, s, "")
-	do(t, pc, chromedp.Navigate(s.BaseURL+"/wallet"), visible("wallet"), press("wallet-activate-contact"), typed("national-id", asked), press("submit-contact"), visible("wallet-sent"))
+	do(
+		t,
+		pc,
+		chromedp.Navigate(s.BaseURL+"/wallet"),
+		visible("wallet"),
+		press("wallet-activate-contact"),
+		typed("national-id", asked),
+		press("submit-contact"),
+		visible("wallet-sent"),
+	)
 	phone := window(t, pc)
 	do(t, phone, chromedp.Navigate(s.ConsoleURL+"/outbox"), visible("message-mail"), shot("outbox"))
 	sms := textOf(t, phone, "message-code")
-	do(t, phone, press("message-link"), visible("activation-sms"), typed("activation-sms", "1"), typed("new-code", "1357"), typed("new-code-again", "1357"), click("activate"), visible("error"))
+	do(
+		t,
+		phone,
+		press("message-link"),
+		visible("activation-sms"),
+		typed("activation-sms", "1"),
+		typed("new-code", "1357"),
+		typed("new-code-again", "1357"),
+		click("activate"),
+		visible("error"),
+	)
 	if got := textOf(t, phone, "error"); !strings.Contains(got, "SMS") {
 		t.Errorf("a wrong SMS code: %s", got)
 	}
 	do(t, phone, chromedp.SetValue(hook("activation-sms"), sms, chromedp.ByQuery), press("activate"), visible("phone"))
 	// Test my e-CPS.
-	do(t, pc, chromedp.Navigate(s.BaseURL+"/wallet"), press("wallet-test"), visible("login-page"), typed("national-id", asked), press("submit-ecps"), visible("ecps-wait"))
+	do(
+		t,
+		pc,
+		chromedp.Navigate(s.BaseURL+"/wallet"),
+		press("wallet-test"),
+		visible("login-page"),
+		typed("national-id", asked),
+		press("submit-ecps"),
+		visible("ecps-wait"),
+	)
 	number := textOf(t, pc, "ecps-number")
-	do(t, phone, visible("phone-request"), typed("phone-code", "1357"), pickNumber(number), press("phone-approve"), chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery))
+	do(
+		t,
+		phone,
+		visible("phone-request"),
+		typed("phone-code", "1357"),
+		pickNumber(number),
+		press("phone-approve"),
+		chromedp.WaitNotPresent(hook("phone-request"), chromedp.ByQuery),
+	)
 	do(t, pc, visible("bravo"), shot("bravo"))
 	// A new activation replaces the phone, whose page notices at the next request.
 	s.cli("ecps", "activate", asked, "--code", "9999")
-	do(t, pc, toLoginPage(s), visible("login-page"), typed("national-id", asked), press("submit-ecps"), visible("ecps-wait"))
+	do(
+		t,
+		pc,
+		toLoginPage(s),
+		visible("login-page"),
+		typed("national-id", asked),
+		press("submit-ecps"),
+		visible("ecps-wait"),
+	)
 	number = textOf(t, pc, "ecps-number")
-	do(t, phone, visible("phone-request"), typed("phone-code", "1357"), pickNumber(number), press("phone-approve"), visible("error"))
+	do(
+		t,
+		phone,
+		visible("phone-request"),
+		typed("phone-code", "1357"),
+		pickNumber(number),
+		press("phone-approve"),
+		visible("error"),
+	)
 	if got := textOf(t, phone, "error"); !strings.Contains(got, "ecps-code-wrong") {
 		t.Errorf("the replaced phone: %s", got)
 	}
@@ -573,11 +1090,24 @@ func TestBrowserLogOutOfAllSessions(t *testing.T) {
 	s := boot(t)
 	one, two := chrome(t, s, ""), chrome(t, s, "")
 	for _, ctx := range []context.Context{one, two} {
-		do(t, ctx, toLoginPage(s), visible("login-page"), typed("national-id", nurse), press("submit-ecps"), visible("demo-logged-in"))
+		do(
+			t,
+			ctx,
+			toLoginPage(s),
+			visible("login-page"),
+			typed("national-id", nurse),
+			press("submit-ecps"),
+			visible("demo-logged-in"),
+		)
 	}
 	do(t, one, chromedp.Navigate(s.BaseURL+"/wallet/sessions"), visible("sessions"), shot("sessions"))
 	var shown int
-	do(t, one, chromedp.Evaluate(`document.querySelectorAll("[data-testid=session]").length`, &shown), press("end-sessions"))
+	do(
+		t,
+		one,
+		chromedp.Evaluate(`document.querySelectorAll("[data-testid=session]").length`, &shown),
+		press("end-sessions"),
+	)
 	if shown != 2 {
 		t.Errorf("%d sessions are shown", shown)
 	}
@@ -598,29 +1128,64 @@ func TestBrowserSeveralPhonesSideBySideInEnglishAndOffline(t *testing.T) {
 	do(t, ctx, chromedp.SendKeys(`[data-person="`+nurse+`"] [name=code]`, "12", chromedp.ByQuery))
 	s.atPhone(other)
 	var typedCode string
-	do(t, ctx, chromedp.WaitVisible(`[data-person="`+other+`"] `+hook("phone-request"), chromedp.ByQuery), chromedp.Value(`[data-person="`+nurse+`"] [name=code]`, &typedCode, chromedp.ByQuery), shot("phones-side"))
+	do(
+		t,
+		ctx,
+		chromedp.WaitVisible(`[data-person="`+other+`"] `+hook("phone-request"), chromedp.ByQuery),
+		chromedp.Value(`[data-person="`+nurse+`"] [name=code]`, &typedCode, chromedp.ByQuery),
+		shot("phones-side"),
+	)
 	if typedCode != "12" {
 		t.Errorf("the code typed is %q", typedCode)
 	}
 	for lang, want := range map[string]string{"fr": "demande votre identité", "en": "asks who you are"} {
-		do(t, ctx, narrow(), chromedp.Navigate(s.ConsoleURL+"/phone/"+nurse+"?lang="+lang), visible("phone-request"), shot("phone-360-"+lang))
+		do(
+			t,
+			ctx,
+			narrow(),
+			chromedp.Navigate(s.ConsoleURL+"/phone/"+nurse+"?lang="+lang),
+			visible("phone-request"),
+			shot("phone-360-"+lang),
+		)
 		if got := textOf(t, ctx, "phone-request"); !strings.Contains(got, want) {
 			t.Errorf("%s: %s", lang, got)
 		}
 	}
 	// Installable: the manifest is found and the worker is at work; without a
 	// network the page shows its last state.
-	do(t, ctx, chromedp.Poll(`navigator.serviceWorker.ready.then(() => true)`, nil), chromedp.Navigate(s.ConsoleURL+"/phone/"+nurse), visible("phone-request"),
-		chromedp.Poll(`caches.keys().then(async (k) => k.length > 0 && !!(await (await caches.open(k[0])).match(location.href)))`, nil))
+	do(
+		t,
+		ctx,
+		chromedp.Poll(`navigator.serviceWorker.ready.then(() => true)`, nil),
+		chromedp.Navigate(s.ConsoleURL+"/phone/"+nurse),
+		visible("phone-request"),
+		chromedp.Poll(
+			`caches.keys().then(async (k) => k.length > 0 && !!(await (await caches.open(k[0])).match(location.href)))`,
+			nil,
+		),
+	)
 	s.stop(syscall.SIGTERM)
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/phone/"+nurse), visible("phone-request"), shot("phone-offline"), chromedp.Poll(`document.querySelector("[data-note]").textContent !== ""`, nil))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/phone/"+nurse),
+		visible("phone-request"),
+		shot("phone-offline"),
+		chromedp.Poll(`document.querySelector("[data-note]").textContent !== ""`, nil),
+	)
 }
 
 func TestBrowserLoginAndWaitingPagesIn360PixelsFrenchAndEnglish(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
 	for locales, want := range map[string][2]string{"": {"SE CONNECTER AVEC E-CPS", "Validez"}, "en": {"LOG IN WITH E-CPS", "Approve"}, "de": {"LOG IN WITH E-CPS", "Approve"}} {
-		q := url.Values{"response_type": {"code"}, "client_id": {"demo"}, "redirect_uri": {callbackURL}, "scope": {"openid"}, "ui_locales": {locales}}
+		q := url.Values{
+			"response_type": {"code"},
+			"client_id":     {"demo"},
+			"redirect_uri":  {callbackURL},
+			"scope":         {"openid"},
+			"ui_locales":    {locales},
+		}
 		if locales == "" {
 			q.Del("ui_locales")
 		}
@@ -630,8 +1195,20 @@ func TestBrowserLoginAndWaitingPagesIn360PixelsFrenchAndEnglish(t *testing.T) {
 		if locales == "de" { // unknown: as chosen before
 			do(t, ctx, chromedp.Navigate(s.BaseURL+"/wallet?lang=en"), chromedp.Navigate(s.BaseURL+"/auth?"+q.Encode()))
 		}
-		do(t, ctx, visible("submit-ecps"), chromedp.Text(hook("submit-ecps"), &button, chromedp.ByQuery), shot("login-360-"+locales), typed("national-id", asked), press("submit-ecps"), visible("ecps-wait"), chromedp.Text("h1", &wait, chromedp.ByQuery), shot("wait-360-"+locales),
-			chromedp.Evaluate(`document.documentElement.scrollWidth > 360`, &wide), press("cancel"))
+		do(
+			t,
+			ctx,
+			visible("submit-ecps"),
+			chromedp.Text(hook("submit-ecps"), &button, chromedp.ByQuery),
+			shot("login-360-"+locales),
+			typed("national-id", asked),
+			press("submit-ecps"),
+			visible("ecps-wait"),
+			chromedp.Text("h1", &wait, chromedp.ByQuery),
+			shot("wait-360-"+locales),
+			chromedp.Evaluate(`document.documentElement.scrollWidth > 360`, &wide),
+			press("cancel"),
+		)
 		if button != want[0] || !strings.HasPrefix(wait, want[1]) || wide {
 			t.Errorf("%q: %q %q, wider than the screen: %v", locales, button, wait, wide)
 		}
@@ -645,13 +1222,26 @@ func TestBrowserTheListOfLoginsIsLive(t *testing.T) {
 	ctx := chrome(t, s, "")
 	for name, at := range map[string]*server{"the server's own": s, "a space's": a} {
 		row := `//table[@data-testid="logins"]//td[text()="` + doctor + `"]`
-		do(t, ctx, chromedp.Navigate(at.ConsoleURL+"/logins"), visible("logins"), chromedp.WaitNotPresent(row, chromedp.BySearch))
+		do(
+			t,
+			ctx,
+			chromedp.Navigate(at.ConsoleURL+"/logins"),
+			visible("logins"),
+			chromedp.WaitNotPresent(row, chromedp.BySearch),
+		)
 		newRelyingParty(at, at.demoCertificate()).tokens(doctor, "n")
 		do(t, ctx, chromedp.WaitVisible(row, chromedp.BySearch))
 		var list struct{ Items []struct{ ID string } }
 		at.api("GET", "/logins", "", &list)
 		var drawn string
-		do(t, ctx, chromedp.Navigate(at.ConsoleURL+"/logins/"+list.Items[0].ID), visible("sequence"), chromedp.TextContent(hook("sequence"), &drawn, chromedp.ByQuery), shot("login-story"))
+		do(
+			t,
+			ctx,
+			chromedp.Navigate(at.ConsoleURL+"/logins/"+list.Items[0].ID),
+			visible("sequence"),
+			chromedp.TextContent(hook("sequence"), &drawn, chromedp.ByQuery),
+			shot("login-story"),
+		)
 		if !strings.Contains(drawn, "1. authorize") || !strings.Contains(drawn, "4. token") {
 			t.Errorf("%s: the diagram says %q", name, drawn)
 		}

@@ -89,13 +89,19 @@ func TestAScenarioThatIsRefusedLeavesNothing(t *testing.T) {
 		"an unknown person":     {`{"national_id":"899700000000","behaviour":"refuse"}`, "identity-unknown"},
 		"a person with no name": {`{"national_id":"899700237045","family_name":"A"}`, "name-missing"},
 		"no national id":        {`{"national_id":"1","family_name":"A","given_name":"B"}`, "national-id-invalid"},
-		"a real number":         {`{"national_id":"810000000017","family_name":"A","given_name":"B"}`, "national-id-real"},
-		"an unknown card":       {`{"national_id":"` + nurse + `","cards":[{"type":"CPX"}]}`, "card-type-unknown"},
-		"a card's state":        {`{"national_id":"` + nurse + `","cards":[{"type":"CPS"},{"type":"CPS","state":"lost"}]}`, "card-state"},
-		"a card's code":         {`{"national_id":"` + nurse + `","cards":[{"type":"CPE","pin":"12"}]}`, "pin-form"},
-		"a CPF of no student":   {`{"national_id":"` + nurse + `","cards":[{"type":"CPF"}]}`, "card-cpf-not-student"},
-		"an e-CPS code":         {`{"national_id":"` + nurse + `","ecps":"12"}`, "ecps-code-form"},
-		"an unknown member":     {`{"national_id":"` + nurse + `","ecp":"1234"}`, "scenario-unreadable"},
+		"a real number": {
+			`{"national_id":"810000000017","family_name":"A","given_name":"B"}`,
+			"national-id-real",
+		},
+		"an unknown card": {`{"national_id":"` + nurse + `","cards":[{"type":"CPX"}]}`, "card-type-unknown"},
+		"a card's state": {
+			`{"national_id":"` + nurse + `","cards":[{"type":"CPS"},{"type":"CPS","state":"lost"}]}`,
+			"card-state",
+		},
+		"a card's code":       {`{"national_id":"` + nurse + `","cards":[{"type":"CPE","pin":"12"}]}`, "pin-form"},
+		"a CPF of no student": {`{"national_id":"` + nurse + `","cards":[{"type":"CPF"}]}`, "card-cpf-not-student"},
+		"an e-CPS code":       {`{"national_id":"` + nurse + `","ecps":"12"}`, "ecps-code-form"},
+		"an unknown member":   {`{"national_id":"` + nurse + `","ecp":"1234"}`, "scenario-unreadable"},
 	}
 	before := s.whole()
 	try := func(name, body, code string) {
@@ -218,7 +224,12 @@ func TestALargeSituationIsSavedAndLoadedWhole(t *testing.T) {
 	if strings.Contains(page, `data-testid="scenario-link"`) || len(page) > 200<<10 {
 		t.Errorf("the page is %d bytes, or has a link", len(page))
 	}
-	if out, code := s.fails("scenario", "link", asYAML); code != exitFailed || !strings.Contains(out, "too long for a link") {
+	if out, code := s.fails(
+		"scenario",
+		"link",
+		asYAML,
+	); code != exitFailed ||
+		!strings.Contains(out, "too long for a link") {
 		t.Errorf("%d %s", code, out)
 	}
 }
@@ -278,7 +289,10 @@ func TestGenerateGoesOnBehindTakenNumbers(t *testing.T) {
 	generate := func(args ...string) *made {
 		t.Helper()
 		var m made
-		out := s.cli(append([]string{"identities", "generate", "--seed", "11", "--count", fmt.Sprint(n), "--output", "json"}, args...)...)
+		out := s.cli(
+			append(
+				[]string{"identities", "generate", "--seed", "11", "--count", fmt.Sprint(n), "--output", "json"},
+				args...)...)
 		if err := json.Unmarshal([]byte(out), &m); err != nil {
 			t.Fatal(err)
 		}
@@ -286,7 +300,13 @@ func TestGenerateGoesOnBehindTakenNumbers(t *testing.T) {
 	}
 	first := generate()
 	for k, raw := range first.Items {
-		if want := encoded(t, (&identities.Generator{Seed: 11}).Person(k)); !strings.HasPrefix(string(raw), want[:len(want)-1]) {
+		if want := encoded(
+			t,
+			(&identities.Generator{Seed: 11}).Person(k),
+		); !strings.HasPrefix(
+			string(raw),
+			want[:len(want)-1],
+		) {
 			t.Fatalf("person %d of the seed:\n%s\nwant\n%s", k, raw, want)
 		}
 	}
@@ -309,7 +329,19 @@ func TestGenerateGoesOnBehindTakenNumbers(t *testing.T) {
 	if third := generate("--count", "2"); third.ids(t)[0] != first.ids(t)[7] || third.Next != 2*n+1 {
 		t.Errorf("behind a gap: %v, next %d", third.ids(t), third.Next)
 	}
-	if out := s.cli("identities", "generate", "--seed", "11", "--count", "1", "--from", fmt.Sprint(2*n+1)); !strings.Contains(out, fmt.Sprintf("next from %d", 2*n+2)) {
+	if out := s.cli(
+		"identities",
+		"generate",
+		"--seed",
+		"11",
+		"--count",
+		"1",
+		"--from",
+		fmt.Sprint(2*n+1),
+	); !strings.Contains(
+		out,
+		fmt.Sprintf("next from %d", 2*n+2),
+	) {
 		t.Error(out)
 	}
 	s.api("DELETE", "/state", "", nil)
@@ -331,7 +363,12 @@ func TestGenerateAtOnceMakesNobodyTwice(t *testing.T) {
 	for range calls {
 		work.Go(func() {
 			var m made
-			if status := s.attempt("POST", "/identities/generate", fmt.Sprintf(`{"count":%d,"seed":4}`, n), &m); status != 201 {
+			if status := s.attempt(
+				"POST",
+				"/identities/generate",
+				fmt.Sprintf(`{"count":%d,"seed":4}`, n),
+				&m,
+			); status != 201 {
 				t.Error(status)
 			}
 			mu.Lock()
@@ -429,7 +466,11 @@ func TestAttack34AnImportThatIsKilledLeavesAllOrNobody(t *testing.T) {
 // it is cancelled.
 func TestAttack32ALargeImportIsAllOrNothing(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "file.json"), []byte(`[{"national_id":"899700366240","family_name":"DOC","given_name":"KIT"}]`), 0o600); err != nil {
+	if err := os.WriteFile(
+		filepath.Join(dir, "file.json"),
+		[]byte(`[{"national_id":"899700366240","family_name":"DOC","given_name":"KIT"}]`),
+		0o600,
+	); err != nil {
 		t.Fatal(err)
 	}
 	s := boot(t, "--identities", dir, "--max-import", "1024")
@@ -460,7 +501,14 @@ func TestAttack32ALargeImportIsAllOrNothing(t *testing.T) {
 		t.Errorf("%+v", end)
 	}
 	same("cancelled")
-	if out := s.cli("identities", "import", written(t, "["+lots+"]")); !strings.Contains(out, fmt.Sprintf("%d people imported", batches)) {
+	if out := s.cli(
+		"identities",
+		"import",
+		written(t, "["+lots+"]"),
+	); !strings.Contains(
+		out,
+		fmt.Sprintf("%d people imported", batches),
+	) {
 		t.Error(out)
 	}
 	if got := s.codeOf("GET", "/jobs/none", ""); got != "job-unknown" {
@@ -472,7 +520,11 @@ func TestAttack32ALargeImportIsAllOrNothing(t *testing.T) {
 // counted with the first reason, whether it is a page's answer or a job.
 func TestBulkActionsReachEverybodyOnce(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "file.json"), []byte(`[{"national_id":"899700366240","family_name":"DOC","given_name":"KIT","tags":["generated"]}]`), 0o600); err != nil {
+	if err := os.WriteFile(
+		filepath.Join(dir, "file.json"),
+		[]byte(`[{"national_id":"899700366240","family_name":"DOC","given_name":"KIT","tags":["generated"]}]`),
+		0o600,
+	); err != nil {
 		t.Fatal(err)
 	}
 	s := boot(t, "--identities", dir)
@@ -533,11 +585,21 @@ func TestALongImportTellsHowFarItIs(t *testing.T) {
 	if err := cmd.Run(); err != nil || out.String() != fmt.Sprintf("%d people imported\n", n) {
 		t.Fatalf("%v %s %s", err, out.String(), told.String())
 	}
-	if lines := strings.Split(strings.TrimSpace(told.String()), "\n"); len(lines) > 11 || lines[len(lines)-1] != fmt.Sprintf("%d of %d", n, n) {
+	if lines := strings.Split(
+		strings.TrimSpace(told.String()),
+		"\n",
+	); len(lines) > 11 ||
+		lines[len(lines)-1] != fmt.Sprintf("%d of %d", n, n) {
 		t.Errorf("told: %q", told.String())
 	}
 	var list struct{ Items []jobNow }
-	if s.api("GET", "/jobs", "", &list); len(list.Items) != 1 || list.Items[0].State != "done" || list.Items[0].Done != n {
+	if s.api(
+		"GET",
+		"/jobs",
+		"",
+		&list,
+	); len(list.Items) != 1 || list.Items[0].State != "done" ||
+		list.Items[0].Done != n {
 		t.Errorf("%+v", list)
 	}
 }
@@ -577,7 +639,13 @@ func TestOthersWriteWhileManyPeopleAreWorkedOn(t *testing.T) {
 		if status >= 300 {
 			t.Errorf("%s: %d", name, status)
 		}
-		t.Logf("%s: %s, %d writes beside it, the longest %s", name, time.Since(began).Round(time.Millisecond), writes, longest.Round(time.Millisecond))
+		t.Logf(
+			"%s: %s, %d writes beside it, the longest %s",
+			name,
+			time.Since(began).Round(time.Millisecond),
+			writes,
+			longest.Round(time.Millisecond),
+		)
 		if os.Getenv("PEOPLE") != "" && longest > 100*time.Millisecond {
 			t.Errorf("%s: a write waited %s", name, longest)
 		}

@@ -65,7 +65,11 @@ func present(s *server, c *http.Client, page, serial, pin string) string {
 func TestTheKitDIntegrationHoldsItsFiveCards(t *testing.T) {
 	s := boot(t)
 	var kit struct{ Items []testCard }
-	if err := json.Unmarshal([]byte(s.cli("cards", "kit", "integration", "--output", "json")), &kit); err != nil || len(kit.Items) != 5 {
+	if err := json.Unmarshal(
+		[]byte(s.cli("cards", "kit", "integration", "--output", "json")),
+		&kit,
+	); err != nil ||
+		len(kit.Items) != 5 {
 		t.Fatalf("%v %+v", err, kit)
 	}
 	want := []struct {
@@ -81,12 +85,14 @@ func TestTheKitDIntegrationHoldsItsFiveCards(t *testing.T) {
 			}
 		}
 		s.api("GET", "/identities/"+url.PathEscape(c.NationalID), "", &person)
-		if c.Type != w.kind || c.State != w.state || person.Exercices[0].CodeProfession != w.profession || len(person.Exercices[0].Activities) < w.activities {
+		if c.Type != w.kind || c.State != w.state || person.Exercices[0].CodeProfession != w.profession ||
+			len(person.Exercices[0].Activities) < w.activities {
 			t.Errorf("card %d: %+v %+v", n+1, c, person)
 		}
 		browser, page, _ := s.atCard()
 		got := present(s, browser, page, c.Serial, c.PIN)
-		if w.state == "opposed" != strings.Contains(got, "card-opposed") || w.state == "active" != strings.Contains(got, "code=") {
+		if w.state == "opposed" != strings.Contains(got, "card-opposed") ||
+			w.state == "active" != strings.Contains(got, "code=") {
 			t.Errorf("card %d logs in: %.300s", n+1, got)
 		}
 	}
@@ -197,14 +203,48 @@ func TestACardSignsWithItsSecondCertificate(t *testing.T) {
 	if subjects["auth"] != subjects["sign"] || !strings.Contains(subjects["sign"], nurse) {
 		t.Errorf("the subjects: %v", subjects)
 	}
-	if text := openssl("x509", "-in", file("sign.pem"), "-noout", "-text"); !strings.Contains(text, "Non Repudiation") || strings.Contains(text, "TLS Web Client") {
+	if text := openssl(
+		"x509",
+		"-in",
+		file("sign.pem"),
+		"-noout",
+		"-text",
+	); !strings.Contains(text, "Non Repudiation") ||
+		strings.Contains(text, "TLS Web Client") {
 		t.Errorf("the signature certificate: %s", text)
 	}
 	if err := os.WriteFile(file("ordonnance.txt"), []byte("Ordonnance 42"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	openssl("cms", "-sign", "-in", file("ordonnance.txt"), "-signer", file("sign.pem"), "-out", file("signed.cms"), "-outform", "DER", "-nodetach", "-binary")
-	if got := openssl("cms", "-verify", "-in", file("signed.cms"), "-inform", "DER", "-CAfile", file("sign.pem"), "-purpose", "any"); !strings.Contains(got, "Ordonnance 42") {
+	openssl(
+		"cms",
+		"-sign",
+		"-in",
+		file("ordonnance.txt"),
+		"-signer",
+		file("sign.pem"),
+		"-out",
+		file("signed.cms"),
+		"-outform",
+		"DER",
+		"-nodetach",
+		"-binary",
+	)
+	if got := openssl(
+		"cms",
+		"-verify",
+		"-in",
+		file("signed.cms"),
+		"-inform",
+		"DER",
+		"-CAfile",
+		file("sign.pem"),
+		"-purpose",
+		"any",
+	); !strings.Contains(
+		got,
+		"Ordonnance 42",
+	) {
 		t.Errorf("the signature: %s", got)
 	}
 	if got := s.codeOf("GET", "/cards/"+serial+"/certificate?use=cook", ""); got != "use-unknown" {
@@ -217,12 +257,39 @@ func TestBrowserACardsFaceReaderAndOpposition(t *testing.T) {
 	ctx := chrome(t, s, "")
 	serial := s.cardOf(nurse).Serial
 	var id string
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/cards/"+serial), visible("card-face"), chromedp.TextContent(hook("card-id"), &id, chromedp.ByQuery), shot("card-face"), press("card-insert"), visible("card-pull"))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/cards/"+serial),
+		visible("card-face"),
+		chromedp.TextContent(hook("card-id"), &id, chromedp.ByQuery),
+		shot("card-face"),
+		press("card-insert"),
+		visible("card-pull"),
+	)
 	if id != nurse {
 		t.Errorf("the face shows %q above the name", id)
 	}
-	do(t, ctx, toLoginPage(s), visible("login-page"), press("tab-card"), visible("card-choice"), chromedp.SendKeys("#pin", "1234", chromedp.ByQuery), press("submit-card"), visible("demo-logged-in"))
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/cards/"+serial), press("card-pull"), visible("card-insert"), press("card-oppose"), visible("card-state"))
+	do(
+		t,
+		ctx,
+		toLoginPage(s),
+		visible("login-page"),
+		press("tab-card"),
+		visible("card-choice"),
+		chromedp.SendKeys("#pin", "1234", chromedp.ByQuery),
+		press("submit-card"),
+		visible("demo-logged-in"),
+	)
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/cards/"+serial),
+		press("card-pull"),
+		visible("card-insert"),
+		press("card-oppose"),
+		visible("card-state"),
+	)
 	if got := textOf(t, ctx, "card-state"); got != "opposed" {
 		t.Errorf("the card is %s", got)
 	}
@@ -250,17 +317,44 @@ func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 		c.Env = append(os.Environ(), "SOFTHSM2_CONF="+made.Config, "PKCS11_MODULE_PATH="+made.Module)
 		return c
 	}
-	out, err := tool("pkcs11-tool", "--module", made.Module, "--token-label", made.Token, "--login", "--pin", card.PIN, "--list-objects").CombinedOutput()
+	out, err := tool(
+		"pkcs11-tool",
+		"--module",
+		made.Module,
+		"--token-label",
+		made.Token,
+		"--login",
+		"--pin",
+		card.PIN,
+		"--list-objects",
+	).CombinedOutput()
 	for _, want := range []string{"Certificat d'Authentification CPS", "Certificat de Signature CPS", "CPS_ID_CARD", "CPS_NAME_PS", "CPS_INFO_PS", "CPS_ACTIVITY_01_PS", "CPS_ACTIVITY_08_PS"} {
 		if err != nil || !strings.Contains(string(out), want) {
 			t.Errorf("%v: no %s in %s", err, want, out)
 		}
 	}
-	public, _ := tool("pkcs11-tool", "--module", made.Module, "--token-label", made.Token, "--list-objects").CombinedOutput()
+	public, _ := tool(
+		"pkcs11-tool",
+		"--module",
+		made.Module,
+		"--token-label",
+		made.Token,
+		"--list-objects",
+	).CombinedOutput()
 	if strings.Contains(string(public), "CPS_ACTIVITY_01_PS") || !strings.Contains(string(public), "CPS_ID_CARD") {
 		t.Errorf("without the code: %s", public)
 	}
-	if out, err := tool("pkcs11-tool", "--module", made.Module, "--token-label", made.Token, "--login", "--pin", "9999", "--list-objects").CombinedOutput(); err == nil {
+	if out, err := tool(
+		"pkcs11-tool",
+		"--module",
+		made.Module,
+		"--token-label",
+		made.Token,
+		"--login",
+		"--pin",
+		"9999",
+		"--list-objects",
+	).CombinedOutput(); err == nil {
 		t.Errorf("a wrong code opens the token: %s", out)
 	}
 	// NSS, which browsers find their tokens with, opens it with the code porteur.
@@ -273,7 +367,17 @@ func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 			t.Fatalf("%v: %s", step, out)
 		}
 	}
-	if out, err := tool("certutil", "-K", "-d", db, "-h", made.Token, "-f", code).CombinedOutput(); err != nil || !strings.Contains(string(out), "Certificat d'Authentification CPS") {
+	if out, err := tool(
+		"certutil",
+		"-K",
+		"-d",
+		db,
+		"-h",
+		made.Token,
+		"-f",
+		code,
+	).CombinedOutput(); err != nil ||
+		!strings.Contains(string(out), "Certificat d'Authentification CPS") {
 		t.Errorf("NSS: %v %s", err, out)
 	}
 	// The browser's way to the card origin, with OpenSSL in the browser's place.
@@ -293,8 +397,29 @@ func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 	if err := os.WriteFile(pem, cert, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := tool("openssl", "s_client", "-quiet", "-connect", to.Host, "-CAfile", s.CAFile, "-cert", pem, "-engine", "pkcs11", "-keyform", "engine", "-key", made.KeyURI+";pin-value="+card.PIN)
-	c.Stdin = strings.NewReader("GET " + to.RequestURI() + " HTTP/1.1\r\nHost: " + to.Host + "\r\nCookie: " + cookies(browser, to) + "\r\nConnection: close\r\n\r\n")
+	c := tool(
+		"openssl",
+		"s_client",
+		"-quiet",
+		"-connect",
+		to.Host,
+		"-CAfile",
+		s.CAFile,
+		"-cert",
+		pem,
+		"-engine",
+		"pkcs11",
+		"-keyform",
+		"engine",
+		"-key",
+		made.KeyURI+";pin-value="+card.PIN,
+	)
+	c.Stdin = strings.NewReader(
+		"GET " + to.RequestURI() + " HTTP/1.1\r\nHost: " + to.Host + "\r\nCookie: " + cookies(
+			browser,
+			to,
+		) + "\r\nConnection: close\r\n\r\n",
+	)
 	answer, err := c.CombinedOutput()
 	_, location, found := strings.Cut(string(answer), "Location: ")
 	if err != nil && !found || !found {
@@ -388,15 +513,23 @@ func TestJavaAndCurlPresentTheP12(t *testing.T) {
 func TestACarteDeServiceNamesNobody(t *testing.T) {
 	s := boot(t)
 	var c testCard
-	if s.api("POST", "/cards", `{"service":"HOPITAL FICTIF","structure":"0B0172805"}`, &c); c.Type != "CPE" || !strings.HasPrefix(c.NationalID, "30B0172805/") {
+	if s.api(
+		"POST",
+		"/cards",
+		`{"service":"HOPITAL FICTIF","structure":"0B0172805"}`,
+		&c,
+	); c.Type != "CPE" ||
+		!strings.HasPrefix(c.NationalID, "30B0172805/") {
 		t.Fatalf("%+v", c)
 	}
 	pem := filepath.Join(t.TempDir(), "c.pem")
 	if err := os.WriteFile(pem, s.cardPEM(c.Serial), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, _ := exec.Command("openssl", "x509", "-in", pem, "-noout", "-subject", "-nameopt", "sep_comma_plus_space,sname,utf8").CombinedOutput()
-	if !strings.Contains(string(out), "title=Carte de service santé ou social, pseudonym=EMPLOYE") || !strings.Contains(string(out), "CN="+c.NationalID) {
+	out, _ := exec.Command("openssl", "x509", "-in", pem, "-noout", "-subject", "-nameopt", "sep_comma_plus_space,sname,utf8").
+		CombinedOutput()
+	if !strings.Contains(string(out), "title=Carte de service santé ou social, pseudonym=EMPLOYE") ||
+		!strings.Contains(string(out), "CN="+c.NationalID) {
 		t.Errorf("%s", out)
 	}
 	browser, page, _ := s.atCard()
@@ -412,7 +545,11 @@ func TestARenewedCardTakesTheOldOnesPlace(t *testing.T) {
 	s := boot(t)
 	old := s.cardOf(nurse)
 	var renewed testCard
-	if err := json.Unmarshal([]byte(s.cli("cards", "renew", old.Serial)), &renewed); err != nil || renewed.Serial == old.Serial || renewed.PIN != old.PIN {
+	if err := json.Unmarshal(
+		[]byte(s.cli("cards", "renew", old.Serial)),
+		&renewed,
+	); err != nil || renewed.Serial == old.Serial ||
+		renewed.PIN != old.PIN {
 		t.Fatalf("%v %+v", err, renewed)
 	}
 	for serial, want := range map[string]string{old.Serial: "card-opposed", renewed.Serial: "code="} {
@@ -450,7 +587,11 @@ func TestAProductionCardServesProductionOnly(t *testing.T) {
 	if err := os.WriteFile(pem, s.cardPEM(c.Serial), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, _ := exec.Command("openssl", "x509", "-in", pem, "-noout", "-text").CombinedOutput(); !strings.Contains(string(out), "1.2.250.1.71.1.2.5") {
+	if out, _ := exec.Command("openssl", "x509", "-in", pem, "-noout", "-text").
+		CombinedOutput(); !strings.Contains(
+		string(out),
+		"1.2.250.1.71.1.2.5",
+	) {
 		t.Errorf("%s", out)
 	}
 	// « Non les CPF des auxiliaires médicaux n'existent pas. »
@@ -480,8 +621,19 @@ func TestBrowserSignAndVerifyWithACard(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
 	serial := s.cardOf(nurse).Serial
-	write := []chromedp.Action{chromedp.SetValue(hook("sign-pin"), "1234", chromedp.ByQuery), chromedp.SetValue(hook("sign-text"), "Ordonnance 42", chromedp.ByQuery)}
-	do(t, ctx, append(append([]chromedp.Action{chromedp.Navigate(s.ConsoleURL + "/sign?card=" + serial)}, write...), press("sign-submit"), visible("signed-by"), shot("sign"))...)
+	write := []chromedp.Action{
+		chromedp.SetValue(hook("sign-pin"), "1234", chromedp.ByQuery),
+		chromedp.SetValue(hook("sign-text"), "Ordonnance 42", chromedp.ByQuery),
+	}
+	do(
+		t,
+		ctx,
+		append(
+			append([]chromedp.Action{chromedp.Navigate(s.ConsoleURL + "/sign?card=" + serial)}, write...),
+			press("sign-submit"),
+			visible("signed-by"),
+			shot("sign"),
+		)...)
 	if got := textOf(t, ctx, "signed-by"); !strings.Contains(got, nurse) {
 		t.Errorf("signed by %s", got)
 	}
@@ -495,7 +647,9 @@ func TestBrowserSignAndVerifyWithACard(t *testing.T) {
 	}
 	s.api("POST", "/cards/"+serial+"/sign", `{"pin":"1234","text":"x"}`, &signed)
 	verify := func() string {
-		body, _ := json.Marshal(map[string]string{"text": signed.Text, "signature": signed.Signature, "certificate": signed.Certificate})
+		body, _ := json.Marshal(
+			map[string]string{"text": signed.Text, "signature": signed.Signature, "certificate": signed.Certificate},
+		)
 		return s.codeOf("POST", "/cards/verify", string(body))
 	}
 	if got := verify(); got != "" {

@@ -57,7 +57,10 @@ func TestOnlyACertificateOfTypeORGAuthCliOfThisClientIsAccepted(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.cli("certificates", "broken", dir, "--output", "json")), &matrix); err != nil {
 		t.Fatal(err)
 	}
-	rows, refused := append(matrix.Items, oddity{Name: "none at all", Must: "refuse", Code: "certificate-missing", Odd: "-"}), 0
+	rows, refused := append(
+		matrix.Items,
+		oddity{Name: "none at all", Must: "refuse", Code: "certificate-missing", Odd: "-"},
+	), 0
 	for _, row := range rows {
 		t.Run(row.Name, func(t *testing.T) {
 			var cert *tls.Certificate
@@ -68,7 +71,13 @@ func TestOnlyACertificateOfTypeORGAuthCliOfThisClientIsAccepted(t *testing.T) {
 				}
 				cert = &pair
 			}
-			form := url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}, "code": {"a.b.c"}, "redirect_uri": {callbackURL}}
+			form := url.Values{
+				"grant_type":    {"authorization_code"},
+				"client_id":     {"demo"},
+				"client_secret": {s.DemoClient.ClientSecret},
+				"code":          {"a.b.c"},
+				"redirect_uri":  {callbackURL},
+			}
 			resp, err := s.http(cert).PostForm(s.Issuer+"/protocol/openid-connect/token", form)
 			if err != nil {
 				t.Fatal(err)
@@ -102,7 +111,10 @@ func TestOnlyACertificateOfTypeORGAuthCliOfThisClientIsAccepted(t *testing.T) {
 	if len(rows) < 41 || refused < 40 {
 		t.Errorf("%d rows, %d refused", len(rows), refused)
 	}
-	if raw, err := os.ReadFile(filepath.Join(dir, "index.json")); err != nil || !strings.Contains(string(raw), "clientAuth") {
+	if raw, err := os.ReadFile(
+		filepath.Join(dir, "index.json"),
+	); err != nil ||
+		!strings.Contains(string(raw), "clientAuth") {
 		t.Errorf("the index: %v", err)
 	}
 }
@@ -136,41 +148,87 @@ func TestOpenSSLAsksOCSPAndReadsTheRevocationLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n, der := range cert.Certificate {
-		if err := os.WriteFile(file(string(rune('a'+n))+".pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		if err := os.WriteFile(
+			file(string(rune('a'+n))+".pem"),
+			pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+			0o600,
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
-	text := run("x509", "-in", file("a.pem"), "-noout", "-ocsp_uri", "-ext", "crlDistributionPoints,authorityInfoAccess,freshestCRL")
+	text := run(
+		"x509",
+		"-in",
+		file("a.pem"),
+		"-noout",
+		"-ocsp_uri",
+		"-ext",
+		"crlDistributionPoints,authorityInfoAccess,freshestCRL",
+	)
 	for _, want := range []string{s.ConsoleURL + "/pki/ocsp", s.ConsoleURL + "/pki/crl/el-org.crl", s.ConsoleURL + "/pki/delta/el-org.crl", s.ConsoleURL + "/pki/ca/el-org.crt"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the certificate does not name %s:\n%s", want, text)
 		}
 	}
 	get(leaf.IssuingCertificateURL[0], "ca.der")
-	if out := run("x509", "-inform", "DER", "-in", file("ca.der"), "-noout", "-subject"); !strings.Contains(out, "ELEMENTAIRE ORGANISATIONS") {
+	if out := run(
+		"x509",
+		"-inform",
+		"DER",
+		"-in",
+		file("ca.der"),
+		"-noout",
+		"-subject",
+	); !strings.Contains(
+		out,
+		"ELEMENTAIRE ORGANISATIONS",
+	) {
 		t.Errorf("the issuing authority: %s", out)
 	}
 	// The chain file holds the root last.
 	ask := func() string {
-		return run("ocsp", "-issuer", file("b.pem"), "-cert", file("a.pem"), "-url", leaf.OCSPServer[0], "-CAfile", file("c.pem"), "-no_nonce")
+		return run(
+			"ocsp",
+			"-issuer",
+			file("b.pem"),
+			"-cert",
+			file("a.pem"),
+			"-url",
+			leaf.OCSPServer[0],
+			"-CAfile",
+			file("c.pem"),
+			"-no_nonce",
+		)
 	}
 	lists := func() string {
 		get(leaf.CRLDistributionPoints[0], "full.der")
 		get(strings.Replace(leaf.CRLDistributionPoints[0], "/crl/", "/delta/", 1), "delta.der")
-		out := run("verify", "-crl_check", "-CAfile", file("c.pem"), "-untrusted", file("b.pem"), "-CRLfile", file("full.der"), file("a.pem"))
+		out := run(
+			"verify",
+			"-crl_check",
+			"-CAfile",
+			file("c.pem"),
+			"-untrusted",
+			file("b.pem"),
+			"-CRLfile",
+			file("full.der"),
+			file("a.pem"),
+		)
 		return out + run("crl", "-inform", "DER", "-in", file("delta.der"), "-noout", "-text")
 	}
 	if got := ask(); !strings.Contains(got, "Response verify OK") || !strings.Contains(got, ": good") {
 		t.Errorf("OCSP before: %s", got)
 	}
-	if got := lists(); !strings.Contains(got, "a.pem: OK") || !strings.Contains(got, "Delta CRL Indicator: critical") || !strings.Contains(got, "No Revoked Certificates") {
+	if got := lists(); !strings.Contains(got, "a.pem: OK") || !strings.Contains(got, "Delta CRL Indicator: critical") ||
+		!strings.Contains(got, "No Revoked Certificates") {
 		t.Errorf("the lists before: %s", got)
 	}
 	s.cli("certificates", "revoke", hex.EncodeToString(leaf.SerialNumber.Bytes()))
 	if got := ask(); !strings.Contains(got, ": revoked") {
 		t.Errorf("OCSP after: %s", got)
 	}
-	if got := lists(); !strings.Contains(got, "certificate revoked") || strings.Contains(got, "No Revoked Certificates") {
+	if got := lists(); !strings.Contains(got, "certificate revoked") ||
+		strings.Contains(got, "No Revoked Certificates") {
 		t.Errorf("the lists after: %s", got)
 	}
 	for name, body := range map[string]string{"garbage": "x", "nothing": ""} {
@@ -199,7 +257,8 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 	s := boot(t)
 	dir := t.TempDir()
 	key, csr := filepath.Join(dir, "my.key"), filepath.Join(dir, "my.csr")
-	if out, err := exec.Command("openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", csr, "-subj", "/CN=whatever").CombinedOutput(); err != nil {
+	if out, err := exec.Command("openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", csr, "-subj", "/CN=whatever").
+		CombinedOutput(); err != nil {
 		t.Fatalf("%s", out)
 	}
 	var issued map[string]string
@@ -210,7 +269,9 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 	if err != nil || issued["key_file"] != "" {
 		t.Fatalf("%v %v", err, issued)
 	}
-	if resp, err := s.http(&pair).PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}}); err != nil || resp.StatusCode != 400 {
+	if resp, err := s.http(&pair).
+		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}}); err != nil ||
+		resp.StatusCode != 400 {
 		t.Errorf("the requested certificate: %v %v", resp, err)
 	}
 	for name, c := range map[string]struct{ body, code string }{
@@ -226,10 +287,13 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 		}
 	}
 	weak := filepath.Join(dir, "weak.csr")
-	if out, err := exec.Command("openssl", "req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", filepath.Join(dir, "w.key"), "-out", weak, "-subj", "/CN=x").CombinedOutput(); err != nil {
+	if out, err := exec.Command("openssl", "req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", filepath.Join(dir, "w.key"), "-out", weak, "-subj", "/CN=x").
+		CombinedOutput(); err != nil {
 		t.Fatalf("%s", out)
 	}
-	if out, err := exec.Command(binary, "certificates", "issue", "--csr", weak, "--data", s.data).CombinedOutput(); err == nil || !strings.Contains(string(out), "csr-invalid") {
+	if out, err := exec.Command(binary, "certificates", "issue", "--csr", weak, "--data", s.data).
+		CombinedOutput(); err == nil ||
+		!strings.Contains(string(out), "csr-invalid") {
 		t.Errorf("a weak request: %s", out)
 	}
 	own := s.cli("certificates", "issue", "--out", dir)
@@ -248,7 +312,10 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 	if _, err := x509.ParseCertificate(raw("/der")); err != nil {
 		t.Error(err)
 	}
-	if b, _ := pem.Decode(raw("/pem")); b == nil || bytes.Count(raw("/chain"), []byte("BEGIN CERTIFICATE")) != 3 || !bytes.Contains(raw("/key"), []byte("PRIVATE KEY")) {
+	if b, _ := pem.Decode(
+		raw("/pem"),
+	); b == nil || bytes.Count(raw("/chain"), []byte("BEGIN CERTIFICATE")) != 3 ||
+		!bytes.Contains(raw("/key"), []byte("PRIVATE KEY")) {
 		t.Error("PEM, chain or key")
 	}
 	for name, path := range map[string]string{"AES-256-CBC": "/p12", "pbeWithSHA1And3-KeyTripleDES-CBC": "/p12?legacy=true&password=pscemu"} {
@@ -256,11 +323,25 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 		if err := os.WriteFile(p12, raw(path), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.Command("openssl", "pkcs12", "-legacy", "-in", p12, "-info", "-passin", "pass:pscemu", "-nodes").CombinedOutput(); err != nil || !strings.Contains(string(out), name) {
+		if out, err := exec.Command("openssl", "pkcs12", "-legacy", "-in", p12, "-info", "-passin", "pass:pscemu", "-nodes").
+			CombinedOutput(); err != nil ||
+			!strings.Contains(string(out), name) {
 			t.Errorf("%s: %v %.400s", path, err, out)
 		}
 	}
-	if out := s.cli("certificates", "list", "--search", "CN=demo", "--client", "demo", "--state", "valid"); !strings.Contains(out, issued["serial"]) {
+	if out := s.cli(
+		"certificates",
+		"list",
+		"--search",
+		"CN=demo",
+		"--client",
+		"demo",
+		"--state",
+		"valid",
+	); !strings.Contains(
+		out,
+		issued["serial"],
+	) {
 		t.Errorf("not found: %s", out)
 	}
 	if out := s.cli("certificates", "list", "--search", "nothing like it"); strings.Contains(out, issued["serial"]) {
@@ -277,14 +358,29 @@ func TestAttack9CertificatesRefusedAtTheHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	notUTF8 := signed(t, &x509.Certificate{RawSubject: bytes.Replace(leaf.RawSubject, []byte("demo"), []byte("d\xff\xfeo"), 1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}, nil, nil)
-	stranger := signed(t, &x509.Certificate{RawSubject: leaf.RawSubject, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}, nil, nil)
+	notUTF8 := signed(
+		t,
+		&x509.Certificate{
+			RawSubject: bytes.Replace(leaf.RawSubject, []byte("demo"), []byte("d\xff\xfeo"), 1),
+			NotBefore:  now.Add(-time.Hour),
+			NotAfter:   now.Add(time.Hour),
+		},
+		nil,
+		nil,
+	)
+	stranger := signed(
+		t,
+		&x509.Certificate{RawSubject: leaf.RawSubject, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)},
+		nil,
+		nil,
+	)
 	for name, cert := range map[string]*tls.Certificate{
 		"the leaf is not first":              {Certificate: [][]byte{demo.Certificate[1], demo.Certificate[0]}, PrivateKey: demo.PrivateKey},
 		"right certificate with another key": {Certificate: demo.Certificate, PrivateKey: stranger.PrivateKey},
 		"a name that is not UTF-8":           notUTF8,
 	} {
-		resp, err := s.http(cert).PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}})
+		resp, err := s.http(cert).
+			PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}})
 		if err == nil && resp.StatusCode != 401 {
 			t.Errorf("%s: %s", name, resp.Status)
 		}
@@ -292,7 +388,10 @@ func TestAttack9CertificatesRefusedAtTheHandshake(t *testing.T) {
 			resp.Body.Close()
 		}
 	}
-	if status, a := s.post("token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}); a["error"] != "invalid_grant" {
+	if status, a := s.post(
+		"token",
+		url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}},
+	); a["error"] != "invalid_grant" {
 		t.Errorf("afterwards: %d %v", status, a)
 	}
 }
@@ -303,7 +402,10 @@ func TestRevocationTakesEffectOnTheNextRequest(t *testing.T) {
 	var issued struct {
 		Serial, Certificate_file, Key_file string //nolint:revive // keys of the command's JSON
 	}
-	if err := json.Unmarshal([]byte(s.cli("certificates", "issue", "--client", "demo", "--out", dir, "--output", "json")), &issued); err != nil {
+	if err := json.Unmarshal(
+		[]byte(s.cli("certificates", "issue", "--client", "demo", "--out", dir, "--output", "json")),
+		&issued,
+	); err != nil {
 		t.Fatal(err)
 	}
 	cert, err := tls.LoadX509KeyPair(issued.Certificate_file, issued.Key_file)
@@ -312,7 +414,10 @@ func TestRevocationTakesEffectOnTheNextRequest(t *testing.T) {
 	}
 	client := s.http(&cert)
 	ask := func() string {
-		resp, err := client.PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}})
+		resp, err := client.PostForm(
+			s.Issuer+"/protocol/openid-connect/token",
+			url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -340,7 +445,10 @@ func TestAttack9RevocationHoldsOnAResumedSession(t *testing.T) {
 	client := s.http(cert)
 	client.Transport.(*http.Transport).TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(4)
 	ask := func() (string, bool) {
-		resp, err := client.PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}})
+		resp, err := client.PostForm(
+			s.Issuer+"/protocol/openid-connect/token",
+			url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -373,12 +481,17 @@ func TestOpenSSLVerifiesTheChain(t *testing.T) {
 		}
 		files = append(files, name)
 	}
-	out, err := exec.Command("openssl", "verify", "-purpose", "sslclient", "-x509_strict", "-CAfile", files[2], "-untrusted", files[1], files[0]).CombinedOutput()
+	out, err := exec.Command("openssl", "verify", "-purpose", "sslclient", "-x509_strict", "-CAfile", files[2], "-untrusted", files[1], files[0]).
+		CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	text, err := exec.Command("openssl", "x509", "-in", files[0], "-noout", "-subject", "-nameopt", "sep_comma_plus_space,sname,utf8").CombinedOutput()
-	if err != nil || strings.TrimSpace(string(text)) != "subject=C=FR, ST=Paris (75), O=EDITEUR FICTIF SANTE, OU=300000000029751, CN=demo" {
+	text, err := exec.Command("openssl", "x509", "-in", files[0], "-noout", "-subject", "-nameopt", "sep_comma_plus_space,sname,utf8").
+		CombinedOutput()
+	if err != nil ||
+		strings.TrimSpace(
+			string(text),
+		) != "subject=C=FR, ST=Paris (75), O=EDITEUR FICTIF SANTE, OU=300000000029751, CN=demo" {
 		t.Fatalf("%v: %s", err, text)
 	}
 }

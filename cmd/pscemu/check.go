@@ -23,14 +23,17 @@ func newCheck() *cobra.Command {
   pscemu check --start http://localhost:8080/ --browser --logged-in 'selector=#user' --report verdict.html --report junit.xml`
 	remoteFlags(cmd)
 	cmd.Flags().String("start", "", "URL of the application that begins a login")
-	cmd.Flags().String("logged-in", "", "how to tell that somebody is logged in: text=WORDS, selector=CSS (with --browser) or status=URL (200 there)")
+	cmd.Flags().
+		String("logged-in", "", "how to tell that somebody is logged in: text=WORDS, selector=CSS (with --browser) or status=URL (200 there)")
 	cmd.Flags().String("page", "", "URL to look at for that (where the login ends when empty)")
 	cmd.Flags().String("logout", "", "URL of the application that logs out")
 	cmd.Flags().String("identity", "", "national id of who logs in (somebody new when empty)")
 	cmd.Flags().Bool("browser", false, "drive a headless Chromium instead of an HTTP client")
-	cmd.Flags().String("ca", "", "PEM file of authorities to trust for the application, beside the machine's and the emulator's")
+	cmd.Flags().
+		String("ca", "", "PEM file of authorities to trust for the application, beside the machine's and the emulator's")
 	cmd.Flags().StringSlice("report", nil, "files to write: NAME.html, NAME.xml (JUnit), NAME.sarif, NAME.json")
-	cmd.Flags().String("fail-on", "low", "exit 1 when something at least so grave failed: "+strings.Join(faults.Severities, ", "))
+	cmd.Flags().
+		String("fail-on", "low", "exit 1 when something at least so grave failed: "+strings.Join(faults.Severities, ", "))
 	cmd.Flags().StringSlice("accept", nil, "scenarios that may fail, by id")
 	return cmd
 }
@@ -48,7 +51,9 @@ func runCheck(cmd *cobra.Command, _ []string) error {
 		return usageError{err}
 	}
 	if !slices.Contains(faults.Severities, flag("fail-on")) {
-		return usageError{fmt.Errorf("--fail-on %s: expected one of %s", flag("fail-on"), strings.Join(faults.Severities, ", "))}
+		return usageError{
+			fmt.Errorf("--fail-on %s: expected one of %s", flag("fail-on"), strings.Join(faults.Severities, ", ")),
+		}
 	}
 	reports, _ := cmd.Flags().GetStringSlice("report")
 	for _, file := range reports {
@@ -72,7 +77,10 @@ func runCheck(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	accepted, _ := cmd.Flags().GetStringSlice("accept")
-	report.Findings = slices.DeleteFunc(slices.Clone(findings), func(f check.Finding) bool { return slices.Contains(accepted, f.ID) })
+	report.Findings = slices.DeleteFunc(
+		slices.Clone(findings),
+		func(f check.Finding) bool { return slices.Contains(accepted, f.ID) },
+	)
 	if report.Worse(flag("fail-on")) {
 		return errVerdict
 	}
@@ -85,7 +93,16 @@ func checkTarget(ctx context.Context, cmd *cobra.Command, sign check.Sign) (*che
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &check.Target{Start: flag("start"), Logout: flag("logout"), Page: flag("page"), LoggedIn: sign, Person: flag("identity"), Base: r.ready.BaseURL, ConsoleURL: r.ready.ConsoleURL, API: r.call}
+	t := &check.Target{
+		Start:      flag("start"),
+		Logout:     flag("logout"),
+		Page:       flag("page"),
+		LoggedIn:   sign,
+		Person:     flag("identity"),
+		Base:       r.ready.BaseURL,
+		ConsoleURL: r.ready.ConsoleURL,
+		API:        r.call,
+	}
 	if browser, _ := cmd.Flags().GetBool("browser"); browser {
 		var stop func()
 		t.NewBrowser, stop, err = check.Chromium(ctx, t.Base)
@@ -98,7 +115,9 @@ func checkTarget(ctx context.Context, cmd *cobra.Command, sign check.Sign) (*che
 		pem = append(append(pem, '\n'), more...)
 	}
 	if err != nil {
-		return nil, nil, problem.New(problem.Invalid, "check-ca", "the file of authorities cannot be read").Got(err.Error()).Want("certificates in PEM form")
+		return nil, nil, problem.New(problem.Invalid, "check-ca", "the file of authorities cannot be read").
+			Got(err.Error()).
+			Want("certificates in PEM form")
 	}
 	t.NewBrowser = check.HTTPBrowsers(t.Base, check.Roots(pem))
 	return t, func() {}, nil

@@ -25,8 +25,21 @@ func (s *server) application(planted ...string) string {
 	s.t.Helper()
 	web := httptest.NewUnstartedServer(nil) // its address goes into the registration
 	url := strings.Replace("http://"+web.Listener.Addr().String(), "127.0.0.1", "localhost", 1)
-	s.register("sample", map[string]any{"redirect_uris": []string{url + "/callback"}, "post_logout_redirect_uris": []string{url + "/"}})
-	a, err := sample.New(context.Background(), sample.Config{Issuer: s.Issuer, ClientID: "sample", Certificate: *s.issued("sample"), Roots: s.roots(), URL: url, Planted: planted})
+	s.register(
+		"sample",
+		map[string]any{"redirect_uris": []string{url + "/callback"}, "post_logout_redirect_uris": []string{url + "/"}},
+	)
+	a, err := sample.New(
+		context.Background(),
+		sample.Config{
+			Issuer:      s.Issuer,
+			ClientID:    "sample",
+			Certificate: *s.issued("sample"),
+			Roots:       s.roots(),
+			URL:         url,
+			Planted:     planted,
+		},
+	)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -40,7 +53,23 @@ func (s *server) application(planted ...string) string {
 // code.
 func (s *server) verdict(app string, more ...string) (*check.Report, int, string) {
 	s.t.Helper()
-	args := append([]string{"check", "--data", s.data, "--output", "json", "--start", app + "/login", "--logged-in", "text=Bienvenue", "--page", app + "/", "--logout", app + "/logout"}, more...)
+	args := append(
+		[]string{
+			"check",
+			"--data",
+			s.data,
+			"--output",
+			"json",
+			"--start",
+			app + "/login",
+			"--logged-in",
+			"text=Bienvenue",
+			"--page",
+			app + "/",
+			"--logout",
+			app + "/logout",
+		},
+		more...)
 	cmd := exec.Command(binary, args...)
 	var errs strings.Builder
 	cmd.Stderr = &errs
@@ -68,7 +97,11 @@ func TestTheGoodSampleApplicationPassesEveryScenario(t *testing.T) {
 		if f.Verdict == check.Failed {
 			t.Errorf("%s: %s", f.ID, f.What)
 		}
-		if f.Verdict == check.NotApplicable && !slices.Contains([]string{"cookie-secure", "jwks-slow", "jwks-status", "jwks-malformed", "jwks-cut"}, f.ID) {
+		if f.Verdict == check.NotApplicable &&
+			!slices.Contains(
+				[]string{"cookie-secure", "jwks-slow", "jwks-status", "jwks-malformed", "jwks-cut"},
+				f.ID,
+			) {
 			t.Errorf("%s does not apply: %s", f.ID, f.What)
 		}
 	}
@@ -131,7 +164,19 @@ func TestTheReportsOfACheckAreWhatTheirReadersExpect(t *testing.T) {
 	s := boot(t)
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
-	r, code, _ := s.verdict(s.application("nonce-wrong", "cookie-httponly"), "--report", file("v.html"), "--report", file("v.xml"), "--report", file("v.sarif"), "--report", file("v.json"), "--accept", "cookie-httponly,nonce-missing-in-token,nonce-wrong")
+	r, code, _ := s.verdict(
+		s.application("nonce-wrong", "cookie-httponly"),
+		"--report",
+		file("v.html"),
+		"--report",
+		file("v.xml"),
+		"--report",
+		file("v.sarif"),
+		"--report",
+		file("v.json"),
+		"--accept",
+		"cookie-httponly,nonce-missing-in-token,nonce-wrong",
+	)
 	if code != 0 || len(r.Failed()) != 3 {
 		t.Errorf("with all of it accepted: exit code %d, %v", code, failures(r))
 	}
@@ -142,7 +187,10 @@ func TestTheReportsOfACheckAreWhatTheirReadersExpect(t *testing.T) {
 		}
 		return b
 	}
-	if page := string(read("v.html")); !strings.Contains(page, "How to fix it:") || !strings.Contains(page, s.ConsoleURL+"/logins/") {
+	if page := string(
+		read("v.html"),
+	); !strings.Contains(page, "How to fix it:") ||
+		!strings.Contains(page, s.ConsoleURL+"/logins/") {
 		t.Errorf("the page: %.500s", page)
 	}
 	var suite struct {
@@ -152,7 +200,11 @@ func TestTheReportsOfACheckAreWhatTheirReadersExpect(t *testing.T) {
 			Failure *struct{} `xml:"failure"`
 		} `xml:"testcase"`
 	}
-	if err := xml.Unmarshal(read("v.xml"), &suite); err != nil || suite.Tests != len(r.Findings) || suite.Failures != 3 || len(suite.Cases) != suite.Tests {
+	if err := xml.Unmarshal(
+		read("v.xml"),
+		&suite,
+	); err != nil || suite.Tests != len(r.Findings) || suite.Failures != 3 ||
+		len(suite.Cases) != suite.Tests {
 		t.Errorf("JUnit: %v %+v", err, suite)
 	}
 	var sarif struct {
@@ -162,7 +214,11 @@ func TestTheReportsOfACheckAreWhatTheirReadersExpect(t *testing.T) {
 			Tool    struct{ Driver struct{ Rules []any } }
 		}
 	}
-	if err := json.Unmarshal(read("v.sarif"), &sarif); err != nil || sarif.Version != "2.1.0" || len(sarif.Runs[0].Results) != 3 || len(sarif.Runs[0].Tool.Driver.Rules) != len(r.Findings) {
+	if err := json.Unmarshal(
+		read("v.sarif"),
+		&sarif,
+	); err != nil || sarif.Version != "2.1.0" || len(sarif.Runs[0].Results) != 3 ||
+		len(sarif.Runs[0].Tool.Driver.Rules) != len(r.Findings) {
 		t.Errorf("SARIF: %v %+v", err, sarif)
 	}
 }

@@ -19,7 +19,14 @@ import (
 // backchannel starts a CIBA login as a plain form, over mTLS.
 func (s *server) backchannel(more url.Values) (int, map[string]any) {
 	s.t.Helper()
-	form := url.Values{"client_id": {"demo"}, "scope": {"openid scope_all"}, "login_hint": {asked}, "acr_values": {"eidas1"}, "binding_message": {"Ordonnance 42"}, "channel": {"MOBILE"}}
+	form := url.Values{
+		"client_id":       {"demo"},
+		"scope":           {"openid scope_all"},
+		"login_hint":      {asked},
+		"acr_values":      {"eidas1"},
+		"binding_message": {"Ordonnance 42"},
+		"channel":         {"MOBILE"},
+	}
 	for k, v := range more {
 		form[k] = v
 	}
@@ -29,7 +36,10 @@ func (s *server) backchannel(more url.Values) (int, map[string]any) {
 func (s *server) poll(id any) map[string]any {
 	s.t.Helper()
 	text, _ := id.(string)
-	_, a := s.post("token", url.Values{"grant_type": {"urn:openid:params:grant-type:ciba"}, "client_id": {"demo"}, "auth_req_id": {text}})
+	_, a := s.post(
+		"token",
+		url.Values{"grant_type": {"urn:openid:params:grant-type:ciba"}, "client_id": {"demo"}, "auth_req_id": {text}},
+	)
 	return a
 }
 
@@ -56,14 +66,18 @@ func TestCIBAByThePhoneWhichShowsWhoAsksAndWhatFor(t *testing.T) {
 	}
 	page, _ := io.ReadAll(resp.Body)
 	resp.Body.Close()
-	if !strings.Contains(string(page), "Application de démonstration") || !strings.Contains(string(page), "Ordonnance 42") || strings.Contains(string(page), "phone-number") {
+	if !strings.Contains(string(page), "Application de démonstration") ||
+		!strings.Contains(string(page), "Ordonnance 42") ||
+		strings.Contains(string(page), "phone-number") {
 		t.Errorf("the phone shows %s", page)
 	}
 	s.api("POST", "/ecps/requests/"+s.waiting("/ecps/requests")[0].ID+"/approve", `{"code":"1234","number":""}`, nil)
 	s.api("PUT", "/clock", `{"offset":"6s"}`, nil)
 	a := s.poll(o["auth_req_id"])
 	_, payload := jwtParts(t, a["id_token"].(string))
-	if !strings.Contains(payload, asked) || !strings.Contains(payload, `"authMode":"MOBILE"`) || !strings.Contains(payload, `"acr":"eidas1"`) || !strings.Contains(payload, `"nonce":""`) {
+	if !strings.Contains(payload, asked) || !strings.Contains(payload, `"authMode":"MOBILE"`) ||
+		!strings.Contains(payload, `"acr":"eidas1"`) ||
+		!strings.Contains(payload, `"nonce":""`) {
 		t.Errorf("id token %s", payload)
 	}
 	if i := s.introspect(a["access_token"].(string)); i["active"] != true {
@@ -125,10 +139,16 @@ func TestAttack21CIBARequestsThatAreRefused(t *testing.T) {
 		"another client_id":  {url.Values{"client_id": {"other"}}, 401, "invalid_client", "Invalid client"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if status, a := s.backchannel(c.form); status != c.status || a["error"] != c.err || !strings.HasPrefix(a["error_description"].(string), c.keycloak) {
+			if status, a := s.backchannel(
+				c.form,
+			); status != c.status || a["error"] != c.err ||
+				!strings.HasPrefix(a["error_description"].(string), c.keycloak) {
 				t.Errorf("got %d %v", status, a)
 			}
-			if _, a := strict.backchannel(c.form); name != "another client_id" && name != "message too long" && strings.Contains(a["error_description"].(string), "received") {
+			if _, a := strict.backchannel(
+				c.form,
+			); name != "another client_id" && name != "message too long" &&
+				strings.Contains(a["error_description"].(string), "received") {
 				t.Errorf("strict says %v", a)
 			}
 		})
@@ -137,7 +157,10 @@ func TestAttack21CIBARequestsThatAreRefused(t *testing.T) {
 		t.Errorf("strict takes a message with a space: %d %v", status, a)
 	}
 	s.api("PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://app.example/"]}`, nil)
-	if status, a := s.backchannel(nil); status != 401 || a["error"] != "invalid_grant" || !strings.HasPrefix(a["error_description"].(string), "Client not allowed OIDC CIBA Grant") {
+	if status, a := s.backchannel(
+		nil,
+	); status != 401 || a["error"] != "invalid_grant" ||
+		!strings.HasPrefix(a["error_description"].(string), "Client not allowed OIDC CIBA Grant") {
 		t.Errorf("a client without CIBA: %d %v", status, a)
 	}
 }
@@ -199,7 +222,9 @@ func TestAttack21And33NotificationEndpointsThatMisbehave(t *testing.T) {
 	s := boot(t)
 	stop := make(chan struct{})
 	reached := make(chan string, 8)
-	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached <- "the redirect's target" }))
+	inside := httptest.NewServer(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached <- "the redirect's target" }),
+	)
 	defer inside.Close()
 	behaviours := map[string]http.HandlerFunc{
 		"hangs":  func(_ http.ResponseWriter, r *http.Request) { <-stop },
@@ -216,7 +241,12 @@ func TestAttack21And33NotificationEndpointsThatMisbehave(t *testing.T) {
 				answer(w, r)
 			}))
 			t.Cleanup(endpoint.CloseClientConnections)
-			s.api("PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://app.example/"],"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"`+endpoint.URL+`"}`, nil)
+			s.api(
+				"PUT",
+				"/clients/demo",
+				`{"client_id":"demo","redirect_uris":["https://app.example/"],"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"`+endpoint.URL+`"}`,
+				nil,
+			)
 			s.api("PUT", "/identities/"+asked+"/ecps/behaviour", `{"action":"approve"}`, nil)
 			_, o := s.backchannel(url.Values{"client_notification_token": {"secret"}})
 			r := <-called
@@ -259,17 +289,26 @@ func TestALogoutIsDeliveredAgainUntilTheClientsServerTakesIt(t *testing.T) {
 		taken <- r.PostForm
 	}))
 	defer server.Close()
-	s.api("PUT", "/clients/demo", `{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],"backchannel_logout_uri":"`+server.URL+`/out"}`, nil)
+	s.api(
+		"PUT",
+		"/clients/demo",
+		`{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],"backchannel_logout_uri":"`+server.URL+`/out"}`,
+		nil,
+	)
 	rp := newRelyingParty(s, s.demoCertificate())
 	id, _ := rp.tokens(nurse, "").Extra("id_token").(string)
-	resp, err := s.http(nil).PostForm(s.Issuer+"/protocol/openid-connect/logout", url.Values{"id_token_hint": {id}}) // server to server
+	resp, err := s.http(nil).
+		PostForm(s.Issuer+"/protocol/openid-connect/logout", url.Values{"id_token_hint": {id}})
+		// server to server
 	if err != nil || resp.StatusCode != 200 {
 		t.Fatalf("logout: %v %v", resp, err)
 	}
 	resp.Body.Close()
 	form := <-taken
 	header, payload := jwtParts(t, form.Get("logout_token"))
-	if !strings.Contains(header, "logout+jwt") || !strings.Contains(payload, `"events":{"http://schemas.openid.net/event/backchannel-logout":{}}`) || !strings.Contains(payload, nurse) {
+	if !strings.Contains(header, "logout+jwt") ||
+		!strings.Contains(payload, `"events":{"http://schemas.openid.net/event/backchannel-logout":{}}`) ||
+		!strings.Contains(payload, nurse) {
 		t.Errorf("%s %s", header, payload)
 	}
 	deadline := time.Now().Add(10 * time.Second)
@@ -281,7 +320,8 @@ func TestALogoutIsDeliveredAgainUntilTheClientsServerTakesIt(t *testing.T) {
 			}
 		}
 		s.api("GET", "/deliveries", "", &log)
-		if l := log.Items; len(l) == 1 && l[0].State == "delivered" && len(l[0].Attempts) == 2 && l[0].Attempts[0].Status == 503 {
+		if l := log.Items; len(l) == 1 && l[0].State == "delivered" && len(l[0].Attempts) == 2 &&
+			l[0].Attempts[0].Status == 503 {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -300,7 +340,12 @@ func TestAPingIsSentAfterARestart(t *testing.T) {
 		pinged <- string(b)
 	}))
 	defer endpoint.Close()
-	s.api("PUT", "/clients/demo", `{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"`+endpoint.URL+`"}`, nil)
+	s.api(
+		"PUT",
+		"/clients/demo",
+		`{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"`+endpoint.URL+`"}`,
+		nil,
+	)
 	_, o := s.backchannel(url.Values{"client_notification_token": {"t"}})
 	s.stop(os.Kill)
 	s = bootIn(t, data)
@@ -322,7 +367,8 @@ func TestOldTLSIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tls.Client(c, &tls.Config{ServerName: "localhost", RootCAs: s.roots(), Time: now, MinVersion: version, MaxVersion: version}).Handshake(); err == nil {
+		if err := tls.Client(c, &tls.Config{ServerName: "localhost", RootCAs: s.roots(), Time: now, MinVersion: version, MaxVersion: version}).
+			Handshake(); err == nil {
 			t.Errorf("accepted %s", tls.VersionName(version))
 		}
 		c.Close()

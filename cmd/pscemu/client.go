@@ -54,7 +54,12 @@ func connect(cmd *cobra.Command) (*remote, error) {
 	}
 	raw, err := config.ReadRegular(filepath.Join(dir, "ready.json"), config.Largest)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s holds no ready.json; start one with: pscemu serve --data %s", errNoServer, dir, dir)
+		return nil, fmt.Errorf(
+			"%w: %s holds no ready.json; start one with: pscemu serve --data %s",
+			errNoServer,
+			dir,
+			dir,
+		)
 	}
 	r := &remote{}
 	if err := json.Unmarshal(raw, &r.ready); err != nil {
@@ -130,7 +135,7 @@ func refused(resp *http.Response, body []byte) error {
 // read on the pages are French.
 func inEnglish(p problem.Error) *problem.Error {
 	for _, text := range []*string{&p.Reason, &p.Expected, &p.Remedy} {
-		*text = static.Translate("en", *text)
+		*text = static.Pages().Translate("en", *text)
 	}
 	return &p
 }

@@ -11,29 +11,55 @@ import (
 )
 
 func newClients() *cobra.Command {
-	add := command("add ID", "Register a client, and print it with its secret; an id that is taken is refused", 1, addClient)
+	add := command(
+		"add ID",
+		"Register a client, and print it with its secret; an id that is taken is refused",
+		1,
+		addClient,
+	)
 	clientFlags(add)
 	update := command("update ID", "Change what the flags say of a client, and nothing else", 1, updateClient)
 	clientFlags(update)
-	bind := command("bind ID SERIAL", "Bind a client to the subject of a certificate, such as one ordered for a structure", 2, bindClient)
-	bind.Flags().Bool("replace", false, "also when the client is bound to another certificate, whose holder is locked out then")
-	return group("clients", "The registered clients", add, update, bind,
+	bind := command(
+		"bind ID SERIAL",
+		"Bind a client to the subject of a certificate, such as one ordered for a structure",
+		2,
+		bindClient,
+	)
+	bind.Flags().
+		Bool("replace", false, "also when the client is bound to another certificate, whose holder is locked out then")
+	return group(
+		"clients",
+		"The registered clients",
+		add,
+		update,
+		bind,
 		withLimit(command("list", "List the clients", 0, func(cmd *cobra.Command, _ []string) error {
 			return listing(cmd, "/clients", "client_id", "name", "policies", "redirect_uris")
 		})),
-		command("show ID", "Show one client, with its secret and the subject it is bound to", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodGet, "/clients"+segment(a[0]), nil)
-		}),
+		command(
+			"show ID",
+			"Show one client, with its secret and the subject it is bound to",
+			1,
+			func(cmd *cobra.Command, a []string) error {
+				return show(cmd, http.MethodGet, "/clients"+segment(a[0]), nil)
+			},
+		),
 		command("remove ID", "Remove a client", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodDelete, "/clients"+segment(a[0]), nil)
-		}))
+		}),
+	)
 }
 
 // clientTexts are the flags that stand for one text of a registration.
 var clientTexts = []struct{ flag, member, help string }{
 	{"name", "name", "name people see"},
 	{"secret", "client_secret", "client secret; one is made when client-auth wants one and none is given"},
-	{"subject-dn", "tls_client_auth_subject_dn", "subject of the certificate that authenticates it (RFC 4514), when it is not one made here"},
+	{
+		"subject-dn",
+		"tls_client_auth_subject_dn",
+		"subject of the certificate that authenticates it (RFC 4514), when it is not one made here",
+	},
 	{"ciba", "backchannel_token_delivery_mode", "poll or ping: allow CIBA"},
 	{"notification-endpoint", "backchannel_client_notification_endpoint", "URL to notify, with --ciba ping"},
 }
@@ -129,7 +155,12 @@ func updateClient(cmd *cobra.Command, a []string) error {
 
 func bindClient(cmd *cobra.Command, a []string) error {
 	replace, _ := cmd.Flags().GetBool("replace")
-	return show(cmd, http.MethodPost, "/certificates"+segment(a[1])+"/bind", map[string]any{"client_id": a[0], "replace": replace})
+	return show(
+		cmd,
+		http.MethodPost,
+		"/certificates"+segment(a[1])+"/bind",
+		map[string]any{"client_id": a[0], "replace": replace},
+	)
 }
 
 // secretServes refuses a secret for a client that would never be asked for it:

@@ -15,7 +15,12 @@ func TestOfFiftyClientsRegisteredAtOnceUnderOneIDOneIs(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range many {
 		wg.Go(func() {
-			statuses[i] = s.api("POST", "/clients", fmt.Sprintf(`{"client_id":"one","name":"n%d","redirect_uris":[%q]}`, i, callbackURL), nil)
+			statuses[i] = s.api(
+				"POST",
+				"/clients",
+				fmt.Sprintf(`{"client_id":"one","name":"n%d","redirect_uris":[%q]}`, i, callbackURL),
+				nil,
+			)
 		})
 	}
 	wg.Wait()
@@ -45,7 +50,17 @@ type registered struct {
 
 func TestClientsAreAddedOnceThenChanged(t *testing.T) {
 	s := boot(t)
-	add := []string{"clients", "add", "app", "--redirect-uri", callbackURL, "--client-auth", "secret", "--policy", "acr=eidas2"}
+	add := []string{
+		"clients",
+		"add",
+		"app",
+		"--redirect-uri",
+		callbackURL,
+		"--client-auth",
+		"secret",
+		"--policy",
+		"acr=eidas2",
+	}
 	read := func(out string) (c registered) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(out), &c); err != nil {
@@ -60,18 +75,46 @@ func TestClientsAreAddedOnceThenChanged(t *testing.T) {
 	if out := s.cli("clients", "list"); !strings.Contains(out, "  acr=eidas2,client-auth=secret  ") {
 		t.Errorf("the list of clients: %s", out)
 	}
-	if out := s.cli("login", "--client", "app", "--identity", nurse, "--redirect-uri", callbackURL); !strings.Contains(out, `"azp": "app"`) {
+	if out := s.cli(
+		"login",
+		"--client",
+		"app",
+		"--identity",
+		nurse,
+		"--redirect-uri",
+		callbackURL,
+	); !strings.Contains(
+		out,
+		`"azp": "app"`,
+	) {
 		t.Errorf("a login with the secret that was made: %s", out)
 	}
-	if out, code := s.fails(append(add, "--name", "x")...); code != 1 || !strings.Contains(out, "client-exists") || !strings.Contains(out, "clients update app") {
+	if out, code := s.fails(
+		append(add, "--name", "x")...); code != 1 || !strings.Contains(out, "client-exists") ||
+		!strings.Contains(out, "clients update app") {
 		t.Errorf("added twice: exit %d, %s", code, out)
 	}
-	changed := read(s.cli("clients", "update", "app", "--name", "Mon application", "--policy", "code-lifetime=30s", "--output", "json"))
+	changed := read(
+		s.cli(
+			"clients",
+			"update",
+			"app",
+			"--name",
+			"Mon application",
+			"--policy",
+			"code-lifetime=30s",
+			"--output",
+			"json",
+		),
+	)
 	if changed.Name != "Mon application" || changed.Secret != made.Secret || len(changed.URIs) != 1 ||
 		changed.Policies["acr"] != "eidas2" || changed.Policies["code-lifetime"] != "30s" || changed.Policies["client-auth"] != "secret" {
 		t.Errorf("changed: %+v", changed)
 	}
-	if gone := read(s.cli("clients", "update", "app", "--policy", "acr=", "--secret", "")); gone.Policies["acr"] != "" || gone.Secret == made.Secret || gone.Secret == "" {
+	if gone := read(
+		s.cli("clients", "update", "app", "--policy", "acr=", "--secret", ""),
+	); gone.Policies["acr"] != "" || gone.Secret == made.Secret ||
+		gone.Secret == "" {
 		t.Errorf("a policy taken away, a secret made anew: %+v", gone)
 	}
 	for name, c := range map[string]struct {
@@ -99,14 +142,31 @@ func TestClientsAreAddedOnceThenChanged(t *testing.T) {
 func TestPutReplacesAClientAndPatchChangesIt(t *testing.T) {
 	s := boot(t)
 	var c registered
-	if status := s.api("PUT", "/clients/app", `{"client_id":"app","name":"a","client_secret":"s","redirect_uris":["https://a.example/"]}`, &c); status != 200 {
+	if status := s.api(
+		"PUT",
+		"/clients/app",
+		`{"client_id":"app","name":"a","client_secret":"s","redirect_uris":["https://a.example/"]}`,
+		&c,
+	); status != 200 {
 		t.Fatalf("PUT makes one: %d", status)
 	}
-	if status := s.api("PATCH", "/clients/app", `{"name":"b","policies":{"acr":"eidas2"}}`, &c); status != 200 || c.Name != "b" || c.Secret != "s" || len(c.URIs) != 1 {
+	if status := s.api(
+		"PATCH",
+		"/clients/app",
+		`{"name":"b","policies":{"acr":"eidas2"}}`,
+		&c,
+	); status != 200 || c.Name != "b" || c.Secret != "s" ||
+		len(c.URIs) != 1 {
 		t.Errorf("PATCH: %d %+v", status, c)
 	}
 	c = registered{}
-	if status := s.api("PATCH", "/clients/app", `{"name":null,"policies":{"acr":null},"client_secret":null}`, &c); status != 200 || c.Name != "" || c.Secret != "" || len(c.Policies) != 0 {
+	if status := s.api(
+		"PATCH",
+		"/clients/app",
+		`{"name":null,"policies":{"acr":null},"client_secret":null}`,
+		&c,
+	); status != 200 || c.Name != "" || c.Secret != "" ||
+		len(c.Policies) != 0 {
 		t.Errorf("PATCH with null: %d %+v", status, c)
 	}
 	for name, call := range map[string]struct{ method, body, code, says string }{
@@ -128,7 +188,13 @@ func TestPutReplacesAClientAndPatchChangesIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p map[string]any
-			if status := s.api(call.method, "/clients/app", call.body, &p); status != 400 || p["code"] != call.code || !strings.Contains(encoded(t, p), call.says) {
+			if status := s.api(
+				call.method,
+				"/clients/app",
+				call.body,
+				&p,
+			); status != 400 || p["code"] != call.code ||
+				!strings.Contains(encoded(t, p), call.says) {
 				t.Errorf("got %d %+v, want %s naming %q", status, p, call.code, call.says)
 			}
 		})
@@ -147,13 +213,27 @@ func TestPutReplacesAClientAndPatchChangesIt(t *testing.T) {
 func TestChangesOfAClientAtOnceAreAllKept(t *testing.T) {
 	s := boot(t)
 	s.cli("clients", "add", "app", "--redirect-uri", callbackURL)
-	want := map[string]string{"acr": "eidas2", "code-lifetime": "30s", "access-token-lifetime": "1m", "refresh-token-lifetime": "10m",
-		"refresh-rotation": "false", "bind-access-tokens": "true", "require-pkce": "true", "userinfo-format": "jwt", "introspect-any": "true"}
+	want := map[string]string{
+		"acr":                    "eidas2",
+		"code-lifetime":          "30s",
+		"access-token-lifetime":  "1m",
+		"refresh-token-lifetime": "10m",
+		"refresh-rotation":       "false",
+		"bind-access-tokens":     "true",
+		"require-pkce":           "true",
+		"userinfo-format":        "jwt",
+		"introspect-any":         "true",
+	}
 	var wg sync.WaitGroup
 	for range 5 {
 		for name, value := range want {
 			wg.Go(func() {
-				if status := s.api("PATCH", "/clients/app", fmt.Sprintf(`{"policies":{%q:%q}}`, name, value), nil); status != 200 {
+				if status := s.api(
+					"PATCH",
+					"/clients/app",
+					fmt.Sprintf(`{"policies":{%q:%q}}`, name, value),
+					nil,
+				); status != 200 {
 					t.Errorf("%s: %d", name, status)
 				}
 			})

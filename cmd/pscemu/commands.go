@@ -20,9 +20,14 @@ import (
 
 // group makes a command that only holds others.
 func group(use, short string, sub ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: short, Args: usage(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error {
-		return usageError{fmt.Errorf("%s needs a subcommand; see pscemu %s --help", cmd.Name(), cmd.Name())}
-	}}
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usageError{fmt.Errorf("%s needs a subcommand; see pscemu %s --help", cmd.Name(), cmd.Name())}
+		},
+	}
 	remoteFlags(cmd)
 	cmd.AddCommand(sub...)
 	return cmd
@@ -39,7 +44,14 @@ func newIdentities() *cobra.Command {
 		return listing(cmd, "/identities?q="+url.QueryEscape(q), "national_id", "name", "means", "behaviour", "notes")
 	}))
 	list.Flags().String("search", "", "part of a name or national id")
-	return group("identities", "The people who log in", list, newGenerate(), newImport(), newExport(), newMagic(),
+	return group(
+		"identities",
+		"The people who log in",
+		list,
+		newGenerate(),
+		newImport(),
+		newExport(),
+		newMagic(),
 		command("show ID", "Show one person", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodGet, "/identities"+segment(a[0]), nil)
 		}),
@@ -49,33 +61,54 @@ func newIdentities() *cobra.Command {
 		command("restore ID", "Undo a delete", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodPost, "/identities"+segment(a[0])+"/restore", nil)
 		}),
-		command("delete ID", "Delete a person; restore undoes it for a day", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodDelete, "/identities"+segment(a[0]), nil)
-		}))
+		command(
+			"delete ID",
+			"Delete a person; restore undoes it for a day",
+			1,
+			func(cmd *cobra.Command, a []string) error {
+				return show(cmd, http.MethodDelete, "/identities"+segment(a[0]), nil)
+			},
+		),
+	)
 }
 
 func newCards() *cobra.Command {
-	export := command("export SERIAL", "Write the card's certificate and key as PKCS#12, or the whole card as a PKCS#11 token of SoftHSM", 1, func(cmd *cobra.Command, a []string) error {
-		file, _ := cmd.Flags().GetString("p12")
-		password, _ := cmd.Flags().GetString("password")
-		legacy, _ := cmd.Flags().GetBool("legacy")
-		use := cards.ForAuthentication
-		if sign, _ := cmd.Flags().GetBool("sign"); sign {
-			use = cards.ForSignature
-		}
-		r, err := connect(cmd)
-		if err != nil {
-			return err
-		}
-		if dir, _ := cmd.Flags().GetString("softhsm"); dir != "" {
-			return exportSoftHSM(cmd, r, a[0], dir)
-		}
-		data, err := r.raw(http.MethodGet, "/cards"+segment(a[0])+"/p12?"+url.Values{"password": {password}, "legacy": {fmt.Sprint(legacy)}, "use": {use}}.Encode(), nil)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(file, data, 0o600)
-	})
+	export := command(
+		"export SERIAL",
+		"Write the card's certificate and key as PKCS#12, or the whole card as a PKCS#11 token of SoftHSM",
+		1,
+		func(cmd *cobra.Command, a []string) error {
+			file, _ := cmd.Flags().GetString("p12")
+			password, _ := cmd.Flags().GetString("password")
+			legacy, _ := cmd.Flags().GetBool("legacy")
+			use := cards.ForAuthentication
+			if sign, _ := cmd.Flags().GetBool("sign"); sign {
+				use = cards.ForSignature
+			}
+			r, err := connect(cmd)
+			if err != nil {
+				return err
+			}
+			if dir, _ := cmd.Flags().GetString("softhsm"); dir != "" {
+				return exportSoftHSM(cmd, r, a[0], dir)
+			}
+			data, err := r.raw(
+				http.MethodGet,
+				"/cards"+segment(
+					a[0],
+				)+"/p12?"+url.Values{
+					"password": {password},
+					"legacy":   {fmt.Sprint(legacy)},
+					"use":      {use},
+				}.Encode(),
+				nil,
+			)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(file, data, 0o600)
+		},
+	)
 	export.Flags().String("p12", "card.p12", "file to write")
 	export.Flags().String("password", "pscemu", "its password")
 	export.Flags().String("softhsm", "", "folder of a PKCS#11 token to write instead (needs softhsm2 and opensc)")
@@ -83,32 +116,72 @@ func newCards() *cobra.Command {
 	export.Flags().Bool("legacy", false, "as old stores need it (3DES, SHA-1)")
 	list := withLimit(command("list", "List the cards", 0, func(cmd *cobra.Command, _ []string) error {
 		id, _ := cmd.Flags().GetString("identity")
-		return listing(cmd, "/cards?national_id="+url.QueryEscape(id), "serial", "type", "state", "national_id", "holder")
+		return listing(
+			cmd,
+			"/cards?national_id="+url.QueryEscape(id),
+			"serial",
+			"type",
+			"state",
+			"national_id",
+			"holder",
+		)
 	}))
 	list.Flags().String("identity", "", "of this person only")
-	issue := command("issue ID TYPE", "Issue a card: CPS, CPF, CPE, CDE, CPA or CDA", 2, func(cmd *cobra.Command, a []string) error {
-		pin, _ := cmd.Flags().GetString("pin")
-		production, _ := cmd.Flags().GetBool("production")
-		return show(cmd, http.MethodPost, "/cards", map[string]any{"national_id": a[0], "type": a[1], "pin": pin, "production": production})
-	})
-	issue.Flags().Bool("production", false, "like a card of production, which the sandbox refuses (setting cards-accepted)")
+	issue := command(
+		"issue ID TYPE",
+		"Issue a card: CPS, CPF, CPE, CDE, CPA or CDA",
+		2,
+		func(cmd *cobra.Command, a []string) error {
+			pin, _ := cmd.Flags().GetString("pin")
+			production, _ := cmd.Flags().GetBool("production")
+			return show(
+				cmd,
+				http.MethodPost,
+				"/cards",
+				map[string]any{"national_id": a[0], "type": a[1], "pin": pin, "production": production},
+			)
+		},
+	)
+	issue.Flags().
+		Bool("production", false, "like a card of production, which the sandbox refuses (setting cards-accepted)")
 	issue.Flags().String("pin", "1234", "code porteur")
-	unblock := command("unblock SERIAL", "Unblock a card: with authority, or with its unblocking code", 1, func(cmd *cobra.Command, a []string) error {
-		in := map[string]string{}
-		if puk, _ := cmd.Flags().GetString("puk"); puk != "" {
-			in["puk"] = puk
-			in["pin"], _ = cmd.Flags().GetString("pin")
-		}
-		return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/unblock", in)
-	})
+	unblock := command(
+		"unblock SERIAL",
+		"Unblock a card: with authority, or with its unblocking code",
+		1,
+		func(cmd *cobra.Command, a []string) error {
+			in := map[string]string{}
+			if puk, _ := cmd.Flags().GetString("puk"); puk != "" {
+				in["puk"] = puk
+				in["pin"], _ = cmd.Flags().GetString("pin")
+			}
+			return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/unblock", in)
+		},
+	)
 	unblock.Flags().String("puk", "", "unblocking code, 8 digits")
 	unblock.Flags().String("pin", "1234", "new code porteur, with --puk")
-	return group("cards", "The cards", list, export, issue, unblock,
+	return group(
+		"cards",
+		"The cards",
+		list,
+		export,
+		issue,
+		unblock,
 		newTestCards(),
-		command("renew SERIAL", "Renew a card: the new one takes its place", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/renew", nil)
-		}),
-		command("kit NAME", "Make a kit of test cards with its people: integration, hospital, practice, pharmacy, lab, ambulance, vendor", 1, issueKit),
+		command(
+			"renew SERIAL",
+			"Renew a card: the new one takes its place",
+			1,
+			func(cmd *cobra.Command, a []string) error {
+				return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/renew", nil)
+			},
+		),
+		command(
+			"kit NAME",
+			"Make a kit of test cards with its people: integration, hospital, practice, pharmacy, lab, ambulance, vendor",
+			1,
+			issueKit,
+		),
 		command("insert SERIAL", "Put a card into the virtual reader", 1, func(cmd *cobra.Command, a []string) error {
 			return show(cmd, http.MethodPut, "/reader", map[string]string{"card": a[0]})
 		}),
@@ -122,10 +195,15 @@ func newCards() *cobra.Command {
 }
 
 func newTestCards() *cobra.Command {
-	cmd := command("test PROFESSION", "Make individual test cards with their people: a code of a profession, or CPE, CDE, CPA, CDA", 1, func(cmd *cobra.Command, a []string) error {
-		count, _ := cmd.Flags().GetInt("count")
-		return printCards(cmd, "/cards/test", map[string]any{"profession": a[0], "count": count})
-	})
+	cmd := command(
+		"test PROFESSION",
+		"Make individual test cards with their people: a code of a profession, or CPE, CDE, CPA, CDA",
+		1,
+		func(cmd *cobra.Command, a []string) error {
+			count, _ := cmd.Flags().GetInt("count")
+			return printCards(cmd, "/cards/test", map[string]any{"profession": a[0], "count": count})
+		},
+	)
 	cmd.Flags().Int("count", 1, "how many")
 	return cmd
 }
@@ -161,7 +239,12 @@ func newCertificates() *cobra.Command {
 	issue.Flags().String("key", "rsa2048", "key to make: rsa2048, rsa3072, rsa4096 or ecdsa")
 	issue.Flags().String("csr", "", "certificate request (PEM) instead of a key made here")
 	issue.Flags().String("out", ".", "folder to write to")
-	broken := command("broken DIR", "Write certificates with something odd about them, and what a correct peer must do with each", 1, writeBroken)
+	broken := command(
+		"broken DIR",
+		"Write certificates with something odd about them, and what a correct peer must do with each",
+		1,
+		writeBroken,
+	)
 	broken.Flags().String("client", emulator.DemoID, "client they are for")
 	list := withLimit(command("list", "List the certificates", 0, func(cmd *cobra.Command, _ []string) error {
 		q := url.Values{}
@@ -228,7 +311,12 @@ func writeBroken(cmd *cobra.Command, a []string) error {
 		return err
 	}
 	var list struct{ Items []pki.Broken }
-	if err := r.call(http.MethodGet, "/certificates/broken?client_id="+url.QueryEscape(client), nil, &list); err != nil {
+	if err := r.call(
+		http.MethodGet,
+		"/certificates/broken?client_id="+url.QueryEscape(client),
+		nil,
+		&list,
+	); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(a[0], 0o700); err != nil {
@@ -238,10 +326,24 @@ func writeBroken(cmd *cobra.Command, a []string) error {
 	rows := [][]string{}
 	for _, b := range list.Items {
 		base := filepath.Join(a[0], b.Name)
-		if err := errors.Join(os.WriteFile(base+".pem", b.Chain, 0o600), os.WriteFile(base+".key", b.Key, 0o600)); err != nil {
+		if err := errors.Join(
+			os.WriteFile(base+".pem", b.Chain, 0o600),
+			os.WriteFile(base+".key", b.Key, 0o600),
+		); err != nil {
 			return err
 		}
-		index = append(index, map[string]string{"name": b.Name, "odd": b.Odd, "must": b.Must, "code": b.Code, "sha256": b.Finger, "certificate_file": base + ".pem", "key_file": base + ".key"})
+		index = append(
+			index,
+			map[string]string{
+				"name":             b.Name,
+				"odd":              b.Odd,
+				"must":             b.Must,
+				"code":             b.Code,
+				"sha256":           b.Finger,
+				"certificate_file": base + ".pem",
+				"key_file":         base + ".key",
+			},
+		)
 		rows = append(rows, []string{b.Name, b.Must, b.Odd})
 	}
 	raw, err := json.MarshalIndent(index, "", " ")
@@ -258,12 +360,17 @@ func writeBroken(cmd *cobra.Command, a []string) error {
 }
 
 func newOpenAPI() *cobra.Command {
-	return command("openapi", "Print the control API's description (OpenAPI 3.1)", 0, func(cmd *cobra.Command, _ []string) error {
-		b, err := json.Marshal(console.New(console.Parts{Version: version, URL: "http://127.0.0.1:9440"}).OpenAPI())
-		if err != nil {
-			return err
-		}
-		var v json.RawMessage = b
-		return printJSON(cmd, v)
-	})
+	return command(
+		"openapi",
+		"Print the control API's description (OpenAPI 3.1)",
+		0,
+		func(cmd *cobra.Command, _ []string) error {
+			b, err := json.Marshal(console.New(console.Parts{Version: version, URL: "http://127.0.0.1:9440"}).OpenAPI())
+			if err != nil {
+				return err
+			}
+			var v json.RawMessage = b
+			return printJSON(cmd, v)
+		},
+	)
 }

@@ -20,7 +20,12 @@ import (
 // would. It brings its own clients and person, moves the emulator's clock, and
 // takes everything back at its end.
 func newConformance() *cobra.Command {
-	cmd := command("conformance", "Check the running emulator, module by module, as the OpenID Foundation's suite does", 0, runConformance)
+	cmd := command(
+		"conformance",
+		"Check the running emulator, module by module, as the OpenID Foundation's suite does",
+		0,
+		runConformance,
+	)
 	remoteFlags(cmd)
 	return cmd
 }
@@ -68,14 +73,23 @@ func (r *remote) conformanceTarget() (t *conformance.Target, cleanup func(), err
 	}
 	t = &conformance.Target{Issuer: r.ready.Issuer, Roots: roots, Person: "899709999995", PIN: "1234", API: r.call}
 	for _, c := range []*conformance.Client{&t.A, &t.B} {
-		*c = conformance.Client{ID: "conformance-" + rand.Text()[:8], Secret: rand.Text(), RedirectURI: "https://rp.example/callback", PostLogoutURI: "https://rp.example/loggedout"}
+		*c = conformance.Client{
+			ID:            "conformance-" + rand.Text()[:8],
+			Secret:        rand.Text(),
+			RedirectURI:   "https://rp.example/callback",
+			PostLogoutURI: "https://rp.example/loggedout",
+		}
 		undo = append(undo, func() error { return r.call(http.MethodDelete, "/clients/"+c.ID, nil, nil) })
 		if err := r.conformanceClient(c); err != nil {
 			return nil, cleanup, err
 		}
 	}
 	person := "/identities/" + url.PathEscape(t.Person)
-	undo = append(undo, func() error { return r.call(http.MethodDelete, "/clock", nil, nil) }, func() error { return r.call(http.MethodDelete, person, nil, nil) })
+	undo = append(
+		undo,
+		func() error { return r.call(http.MethodDelete, "/clock", nil, nil) },
+		func() error { return r.call(http.MethodDelete, person, nil, nil) },
+	)
 	if err := r.conformancePerson(t); err != nil {
 		return nil, cleanup, err
 	}
@@ -83,7 +97,12 @@ func (r *remote) conformanceTarget() (t *conformance.Target, cleanup func(), err
 		return r.call(http.MethodPut, person+"/ecps/behaviour", map[string]string{"action": behaviour}, nil)
 	}
 	t.Advance = func(seconds int) error {
-		return r.call(http.MethodPut, "/clock", map[string]string{"offset": (time.Duration(seconds) * time.Second).String()}, nil)
+		return r.call(
+			http.MethodPut,
+			"/clock",
+			map[string]string{"offset": (time.Duration(seconds) * time.Second).String()},
+			nil,
+		)
 	}
 	t.Configure = func(c conformance.Client, more map[string]any) error {
 		return r.call(http.MethodPut, "/clients/"+c.ID, registration(c, more), nil)
@@ -92,7 +111,14 @@ func (r *remote) conformanceTarget() (t *conformance.Target, cleanup func(), err
 }
 
 func registration(c conformance.Client, more map[string]any) map[string]any {
-	out := map[string]any{"client_id": c.ID, "name": "Conformance", "client_secret": c.Secret, "redirect_uris": []string{c.RedirectURI}, "post_logout_redirect_uris": []string{c.PostLogoutURI}, "backchannel_token_delivery_mode": "poll"}
+	out := map[string]any{
+		"client_id":                       c.ID,
+		"name":                            "Conformance",
+		"client_secret":                   c.Secret,
+		"redirect_uris":                   []string{c.RedirectURI},
+		"post_logout_redirect_uris":       []string{c.PostLogoutURI},
+		"backchannel_token_delivery_mode": "poll",
+	}
 	maps.Copy(out, more)
 	return out
 }
@@ -102,7 +128,12 @@ func (r *remote) conformanceClient(c *conformance.Client) error {
 		return err
 	}
 	var issued console.Issued
-	if err := r.call(http.MethodPost, "/certificates", map[string]string{"client_id": c.ID, "profile": "AUTH_CLI"}, &issued); err != nil {
+	if err := r.call(
+		http.MethodPost,
+		"/certificates",
+		map[string]string{"client_id": c.ID, "profile": "AUTH_CLI"},
+		&issued,
+	); err != nil {
 		return err
 	}
 	var err error
@@ -111,11 +142,26 @@ func (r *remote) conformanceClient(c *conformance.Client) error {
 }
 
 func (r *remote) conformancePerson(t *conformance.Target) error {
-	person := map[string]any{"national_id": t.Person, "family_name": "CONFORMANCE", "given_name": "CAMILLE", "civility": "MME", "email": "camille.conformance@example.test", "exercices": []any{}, "behaviour": "approve"}
+	person := map[string]any{
+		"national_id": t.Person,
+		"family_name": "CONFORMANCE",
+		"given_name":  "CAMILLE",
+		"civility":    "MME",
+		"email":       "camille.conformance@example.test",
+		"exercices":   []any{},
+		"behaviour":   "approve",
+	}
 	var card struct{ Serial string }
-	err := errors.Join(r.call(http.MethodPost, "/identities", person, nil),
+	err := errors.Join(
+		r.call(http.MethodPost, "/identities", person, nil),
 		r.call(http.MethodPost, "/identities/"+t.Person+"/ecps", map[string]string{"code": "1234"}, nil),
-		r.call(http.MethodPost, "/cards", map[string]string{"national_id": t.Person, "type": "CPS", "pin": t.PIN}, &card))
+		r.call(
+			http.MethodPost,
+			"/cards",
+			map[string]string{"national_id": t.Person, "type": "CPS", "pin": t.PIN},
+			&card,
+		),
+	)
 	t.CardSerial = card.Serial
 	return err
 }

@@ -88,14 +88,25 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 				FamilyName string `json:"family_name"`
 				GivenName  string `json:"given_name"`
 			}
-			if status := s.api("GET", "/identities/"+id, "", &p); status != 200 || p.FamilyName == "" || p.GivenName != "P"+id {
+			if status := s.api(
+				"GET",
+				"/identities/"+id,
+				"",
+				&p,
+			); status != 200 || p.FamilyName == "" ||
+				p.GivenName != "P"+id {
 				t.Errorf("kill %d: %s was acknowledged and is %d %+v", n, id, status, p)
 			}
 			l.checks++
 		}
 		for what, list := range map[string][]string{"code": l.codes, "refresh_token": l.refresh} {
 			for _, used := range list {
-				form := url.Values{"client_id": {"demo"}, "grant_type": {"authorization_code"}, "redirect_uri": {callbackURL}, what: {used}}
+				form := url.Values{
+					"client_id":    {"demo"},
+					"grant_type":   {"authorization_code"},
+					"redirect_uri": {callbackURL},
+					what:           {used},
+				}
 				if what == "refresh_token" {
 					form.Set("grant_type", "refresh_token")
 				}
@@ -120,17 +131,42 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 			}
 			s.api("GET", "/cards/"+c.serial, "", &card)
 			if card.WrongPINs < c.wrong && !(c.unblocked && card.WrongPINs == 0 && card.State == "active") {
-				t.Errorf("kill %d: card %s answered %d wrong codes and counts %d (%s)", n, c.serial, c.wrong, card.WrongPINs, card.State)
+				t.Errorf(
+					"kill %d: card %s answered %d wrong codes and counts %d (%s)",
+					n,
+					c.serial,
+					c.wrong,
+					card.WrongPINs,
+					card.State,
+				)
 			}
 			total.wrong += c.wrong
 		}
 		s.stop(os.Interrupt)
 		total.activations, total.orders = append(total.activations, l.activations...), append(total.orders, l.orders...)
-		total.people, total.codes, total.refresh = append(total.people, l.people...), append(total.codes, l.codes...), append(total.refresh, l.refresh...)
+		total.people, total.codes, total.refresh = append(
+			total.people,
+			l.people...), append(
+			total.codes,
+			l.codes...), append(
+			total.refresh,
+			l.refresh...)
 		total.checks += l.checks
 	}
-	t.Logf("%d kills, %d checks: %d people, %d codes, %d refresh tokens, %d activations, %d orders, %d wrong codes porteur", kills, total.checks, len(total.people), len(total.codes), len(total.refresh), len(total.activations), len(total.orders), total.wrong)
-	if len(total.people) < kills || len(total.codes) < kills/2 || len(total.activations) < kills/2 || len(total.orders) < kills/2 || total.wrong == 0 {
+	t.Logf(
+		"%d kills, %d checks: %d people, %d codes, %d refresh tokens, %d activations, %d orders, %d wrong codes porteur",
+		kills,
+		total.checks,
+		len(total.people),
+		len(total.codes),
+		len(total.refresh),
+		len(total.activations),
+		len(total.orders),
+		total.wrong,
+	)
+	if len(total.people) < kills || len(total.codes) < kills/2 || len(total.activations) < kills/2 ||
+		len(total.orders) < kills/2 ||
+		total.wrong == 0 {
 		t.Error("hardly anything was under way when the server was killed")
 	}
 }
@@ -142,7 +178,11 @@ func (l *ledger) load(ctx context.Context, s *server, worker int) {
 	client.Timeout = 3 * time.Second
 	for k := 0; ctx.Err() == nil; k++ {
 		id := fmt.Sprintf("ANS%014d", worker*100000+k)
-		body := fmt.Sprintf(`{"national_id":%q,"family_name":"CRASH","given_name":"P%s","email":"p@example.test","mobile":"+33600000000","exercices":[],"behaviour":"approve"}`, id, id)
+		body := fmt.Sprintf(
+			`{"national_id":%q,"family_name":"CRASH","given_name":"P%s","email":"p@example.test","mobile":"+33600000000","exercices":[],"behaviour":"approve"}`,
+			id,
+			id,
+		)
 		if !l.acknowledged(s, "POST", "/identities", body) {
 			return
 		}
@@ -154,12 +194,20 @@ func (l *ledger) load(ctx context.Context, s *server, worker int) {
 		if err != nil {
 			return
 		}
-		tokens, err := exchangeAt(client, s, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callbackURL}})
+		tokens, err := exchangeAt(
+			client,
+			s,
+			url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callbackURL}},
+		)
 		if err != nil {
 			return
 		}
 		l.note(&l.codes, code)
-		if _, err := exchangeAt(client, s, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens}}); err != nil {
+		if _, err := exchangeAt(
+			client,
+			s,
+			url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens}},
+		); err != nil {
 			return
 		}
 		l.note(&l.refresh, tokens)
@@ -171,7 +219,9 @@ func (l *ledger) load(ctx context.Context, s *server, worker int) {
 func (l *ledger) activate(s *server, id string) bool {
 	var a struct{ QR string }
 	var sms struct{ Items []struct{ Code string } }
-	if s.attempt("POST", "/identities/"+id+"/ecps", `{"by":"contact"}`, &a) != 201 || s.attempt("GET", "/outbox?channel=sms&national_id="+id, "", &sms) != 200 || len(sms.Items) != 1 {
+	if s.attempt("POST", "/identities/"+id+"/ecps", `{"by":"contact"}`, &a) != 201 ||
+		s.attempt("GET", "/outbox?channel=sms&national_id="+id, "", &sms) != 200 ||
+		len(sms.Items) != 1 {
 		return false
 	}
 	body := fmt.Sprintf(`{"qr":%q,"sms":%q,"code":"2468"}`, a.QR, sms.Items[0].Code)
@@ -206,10 +256,21 @@ func (l *ledger) guess(ctx context.Context, s *server, c *tries) {
 // the server is gone, and notes what was acknowledged.
 func (l *ledger) command(ctx context.Context, s *server, kill int) {
 	for k := 0; ctx.Err() == nil; k++ {
-		head := map[string]any{"form": "F101", "actor": "etablissement", "fields": map[string]string{"siret": siret(kill*1000%90000 + k), "nom": "DIRECTEUR", "prenom": "P", "denomination": "CABINET FICTIF", "contrat": "oui"}}
+		head := map[string]any{
+			"form":  "F101",
+			"actor": "etablissement",
+			"fields": map[string]string{
+				"siret":        siret(kill*1000%90000 + k),
+				"nom":          "DIRECTEUR",
+				"prenom":       "P",
+				"denomination": "CABINET FICTIF",
+				"contrat":      "oui",
+			},
+		}
 		body, _ := json.Marshal(head)
 		var o struct{ ID string }
-		if s.attempt("POST", "/orders", string(body), &o) != 201 || s.attempt("POST", "/orders/"+o.ID+"/submit", "", nil) != 201 {
+		if s.attempt("POST", "/orders", string(body), &o) != 201 ||
+			s.attempt("POST", "/orders/"+o.ID+"/submit", "", nil) != 201 {
 			return
 		}
 		var accepted atomic.Int32
@@ -299,7 +360,11 @@ func (s *server) attempt(method, path, body string, out any) int {
 }
 
 func doorCode(c *http.Client, s *server) (string, error) {
-	resp, err := c.Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:" + doctor + "&redirect_uri=" + url.QueryEscape(callbackURL))
+	resp, err := c.Get(
+		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:" + doctor + "&redirect_uri=" + url.QueryEscape(
+			callbackURL,
+		),
+	)
 	if err != nil {
 		return "", err
 	}

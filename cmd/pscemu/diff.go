@@ -18,7 +18,10 @@ import (
 
 func newDiff() *cobra.Command {
 	cmd := command("diff DIR", "Compare recorded answers of the real sandbox with the emulator's", 1, runDiff)
-	cmd.Long = "DIR holds what the real sandbox answered, as JSON files: " + strings.Join(drift.Documents, ", ") + " (those there are).\n" +
+	cmd.Long = "DIR holds what the real sandbox answered, as JSON files: " + strings.Join(
+		drift.Documents,
+		", ",
+	) + " (those there are).\n" +
 		"The emulator logs the same person in, when it knows them, and every field that differs is printed. Exit code 1 when one does."
 	remoteFlags(cmd)
 	cmd.Flags().Bool("record", false, "write the emulator's own answers into DIR instead")
@@ -67,7 +70,15 @@ func report(cmd *cobra.Command, found []drift.Drift, documents int, samePerson b
 		}
 	} else {
 		for _, d := range found {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s  %s  %s: recorded %q, here %q\n", d.Document, d.Field, d.Kind, d.Recorded, d.Ours)
+			fmt.Fprintf(
+				cmd.OutOrStdout(),
+				"%s  %s  %s: recorded %q, here %q\n",
+				d.Document,
+				d.Field,
+				d.Kind,
+				d.Recorded,
+				d.Ours,
+			)
 		}
 		note := ""
 		if !samePerson {
@@ -94,7 +105,13 @@ func readRecorded(dir string) (map[string][]byte, error) {
 		}
 		name := drift.DocumentOf(e.Name())
 		if name == "" || out[name] != nil {
-			return nil, usageError{fmt.Errorf("%s: expected one each of %s, or names that hold those words", e.Name(), strings.Join(drift.Documents, ", "))}
+			return nil, usageError{
+				fmt.Errorf(
+					"%s: expected one each of %s, or names that hold those words",
+					e.Name(),
+					strings.Join(drift.Documents, ", "),
+				),
+			}
 		}
 		if out[name], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
 			return nil, err
@@ -127,7 +144,14 @@ func (r *remote) record(cmd *cobra.Command, dir string, there map[string][]byte)
 // sameLogin reads the recorded answers for what to ask: person, means, scope,
 // acr, nonce. It tells whether the emulator knows the person.
 func (r *remote) sameLogin(cmd *cobra.Command, recorded map[string][]byte) (loginOf, bool) {
-	l := loginOf{client: emulator.DemoID, means: "ecps", scope: "openid scope_all", acr: "eidas1", redirect: "http://localhost:8080/callback", nonce: "nonce"}
+	l := loginOf{
+		client:   emulator.DemoID,
+		means:    "ecps",
+		scope:    "openid scope_all",
+		acr:      "eidas1",
+		redirect: "http://localhost:8080/callback",
+		nonce:    "nonce",
+	}
 	var token struct {
 		Scope string `json:"scope"`
 		ID    string `json:"id_token"`

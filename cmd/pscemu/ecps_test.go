@@ -54,7 +54,12 @@ func (s *server) mails(id, after string) (mail, sms message) {
 func (s *server) loginPage() (browser *http.Client, page string) {
 	s.t.Helper()
 	browser = s.browser()
-	q := url.Values{"response_type": {"code"}, "client_id": {"demo"}, "redirect_uri": {callbackURL}, "scope": {"openid"}}
+	q := url.Values{
+		"response_type": {"code"},
+		"client_id":     {"demo"},
+		"redirect_uri":  {callbackURL},
+		"scope":         {"openid"},
+	}
 	resp, err := browser.Get(s.BaseURL + "/auth?" + q.Encode())
 	if err != nil {
 		s.t.Fatal(err)
@@ -112,27 +117,53 @@ func TestAnECPSIsActivatedByMailAndSMS(t *testing.T) {
 	}
 	ask(nurse)
 	mail, sms := s.mails(nurse, "")
-	if !strings.Contains(mail.Link, s.ConsoleURL+"/phone/activate?qr=") || len(sms.Code) != 6 || !strings.HasPrefix(sms.To, "+33") || !strings.Contains(mail.To, "@") {
+	if !strings.Contains(mail.Link, s.ConsoleURL+"/phone/activate?qr=") || len(sms.Code) != 6 ||
+		!strings.HasPrefix(sms.To, "+33") ||
+		!strings.Contains(mail.To, "@") {
 		t.Errorf("%+v %+v", mail, sms)
 	}
 	before := s.cli("ecps", "show", nurse)
-	if got := s.cli("ecps", "complete", mail.Link, "--sms", sms.Code, "--code", "8642"); !strings.Contains(got, `"by": "contact"`) {
+	if got := s.cli(
+		"ecps",
+		"complete",
+		mail.Link,
+		"--sms",
+		sms.Code,
+		"--code",
+		"8642",
+	); !strings.Contains(
+		got,
+		`"by": "contact"`,
+	) {
 		t.Errorf("%s", got)
 	}
 	after := s.cli("ecps", "show", nurse)
-	if before == after || !strings.Contains(after, `"ended": "replaced"`) || !strings.Contains(after, `"code": "8642"`) {
+	if before == after || !strings.Contains(after, `"ended": "replaced"`) ||
+		!strings.Contains(after, `"code": "8642"`) {
 		t.Errorf("the device: %s", after)
 	}
-	if got := s.codeOf("POST", "/ecps/activations", `{"qr":"`+mail.Link+`","sms":"`+sms.Code+`","code":"1111"}`); got != "ecps-activation-used" {
+	if got := s.codeOf(
+		"POST",
+		"/ecps/activations",
+		`{"qr":"`+mail.Link+`","sms":"`+sms.Code+`","code":"1111"}`,
+	); got != "ecps-activation-used" {
 		t.Errorf("attack 15, used again: %s", got)
 	}
 	s.api("PUT", "/identities/"+nurse+"/ecps/behaviour", `{"action":"ask"}`, nil)
 	s.atPhone(nurse)
 	r := s.latest(nurse)
-	if got := s.codeOf("POST", "/ecps/requests/"+r.ID+"/approve", `{"code":"1234","number":"`+r.Number+`"}`); got != "ecps-code-wrong" {
+	if got := s.codeOf(
+		"POST",
+		"/ecps/requests/"+r.ID+"/approve",
+		`{"code":"1234","number":"`+r.Number+`"}`,
+	); got != "ecps-code-wrong" {
 		t.Errorf("the old device's code: %s", got)
 	}
-	if got := s.codeOf("POST", "/ecps/requests/"+r.ID+"/approve", `{"code":"8642","number":"`+r.Number+`"}`); got != "" {
+	if got := s.codeOf(
+		"POST",
+		"/ecps/requests/"+r.ID+"/approve",
+		`{"code":"8642","number":"`+r.Number+`"}`,
+	); got != "" {
 		t.Errorf("the new device's code: %s", got)
 	}
 }
@@ -192,7 +223,12 @@ func TestAttack15ActivationCodesAreUsedOnceInTimeAndNotGuessed(t *testing.T) {
 
 func TestWhoMayActivateWhichWay(t *testing.T) {
 	s := boot(t)
-	s.api("POST", "/identities", `{"national_id":"00B7010446","family_name":"MASSEUR1044","given_name":"HONORE","email":"a@exemple.invalid","mobile":"+33639980001"}`, nil)
+	s.api(
+		"POST",
+		"/identities",
+		`{"national_id":"00B7010446","family_name":"MASSEUR1044","given_name":"HONORE","email":"a@exemple.invalid","mobile":"+33639980001"}`,
+		nil,
+	)
 	s.api("POST", "/identities", `{"national_id":"899700366240","family_name":"DOC","given_name":"KIT"}`, nil)
 	var opposed, adeli struct{ Serial string }
 	s.api("POST", "/cards", `{"national_id":"899700366240","type":"CPS"}`, &opposed)
@@ -224,7 +260,8 @@ func TestAttack16ThePortalTellsNoStrangerWhoExists(t *testing.T) {
 		}
 		defer resp.Body.Close()
 		b, _ := io.ReadAll(resp.Body)
-		return resp.Status + regexp.MustCompile(`/login/[A-Z0-9]+`).ReplaceAllString(strings.ReplaceAll(string(b), id, "ID"), "LOGIN")
+		return resp.Status + regexp.MustCompile(`/login/[A-Z0-9]+`).
+			ReplaceAllString(strings.ReplaceAll(string(b), id, "ID"), "LOGIN")
 	}
 	known, without, unknown := page(nurse), page("899700366240"), page("899700000000")
 	if known != without || known != unknown {
@@ -239,7 +276,8 @@ func TestAttack16ThePortalTellsNoStrangerWhoExists(t *testing.T) {
 	_, _, one := s.atPhone("899700000000")
 	_, _, two := s.atPhone("899700366240")
 	plain := func(text, id string) string {
-		return regexp.MustCompile(`(/login/|login=)[A-Z0-9]+`).ReplaceAllString(strings.ReplaceAll(text, id, "ID"), "LOGIN")
+		return regexp.MustCompile(`(/login/|login=)[A-Z0-9]+`).
+			ReplaceAllString(strings.ReplaceAll(text, id, "ID"), "LOGIN")
 	}
 	if plain(one, "899700000000") != plain(two, "899700366240") {
 		t.Errorf("the login pages differ:\n%s\n%s", one, two)
@@ -292,7 +330,11 @@ func TestEveryBehaviourOfAPhone(t *testing.T) {
 			t.Errorf("the door: %s, want %s", got, want)
 		}
 	}
-	if got := s.codeOf("PUT", "/identities/"+nurse+"/ecps/behaviour", `{"action":"dance"}`); got != "behaviour-unknown" {
+	if got := s.codeOf(
+		"PUT",
+		"/identities/"+nurse+"/ecps/behaviour",
+		`{"action":"dance"}`,
+	); got != "behaviour-unknown" {
 		t.Errorf("an unknown one: %s", got)
 	}
 }
@@ -306,7 +348,12 @@ func TestAOneTimePasswordApprovesByAPICommandAndPage(t *testing.T) {
 		return now.TOTP
 	}
 	s.atPhone(asked)
-	if got := s.codeOf("POST", "/ecps/requests/"+s.latest(asked).ID+"/approve", `{"totp":"`+password()+`"}`); got != "" || s.latest(asked).State != "approved" {
+	if got := s.codeOf(
+		"POST",
+		"/ecps/requests/"+s.latest(asked).ID+"/approve",
+		`{"totp":"`+password()+`"}`,
+	); got != "" ||
+		s.latest(asked).State != "approved" {
 		t.Errorf("by API: %s", got)
 	}
 	s.atPhone(asked)
@@ -320,7 +367,10 @@ func TestAOneTimePasswordApprovesByAPICommandAndPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if back := resp.Header.Get("Location"); !strings.HasPrefix(back, callbackURL+"?") || !strings.Contains(back, "code=") {
+	if back := resp.Header.Get(
+		"Location",
+	); !strings.HasPrefix(back, callbackURL+"?") ||
+		!strings.Contains(back, "code=") {
 		t.Errorf("by page: %s %s", resp.Status, back)
 	}
 	browser, page, _ = s.atPhone(asked)
@@ -340,7 +390,12 @@ func TestAOneTimePasswordApprovesByAPICommandAndPage(t *testing.T) {
 	}
 	s.api("PATCH", "/doors", `{"totp":false}`, nil)
 	_, _, text := s.atPhone(asked)
-	if got := s.codeOf("POST", "/ecps/requests/"+s.latest(asked).ID+"/approve", `{"totp":"`+password()+`"}`); got != "door-closed" || strings.Contains(text, "totp") {
+	if got := s.codeOf(
+		"POST",
+		"/ecps/requests/"+s.latest(asked).ID+"/approve",
+		`{"totp":"`+password()+`"}`,
+	); got != "door-closed" ||
+		strings.Contains(text, "totp") {
 		t.Errorf("with the door closed: %s %s", got, text)
 	}
 }
@@ -376,16 +431,28 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 	var a struct{ QR string }
 	s.api("POST", "/identities/"+asked+"/ecps", `{"by":"contact"}`, &a)
 	_, sms := s.mails(asked, "")
-	if got := s.codeOf("POST", "/ecps/activations", `{"qr":"`+a.QR+`","sms":"`+sms.Code+`","code":"1234","key":"bm8ga2V5"}`); got != "ecps-key-invalid" {
+	if got := s.codeOf(
+		"POST",
+		"/ecps/activations",
+		`{"qr":"`+a.QR+`","sms":"`+sms.Code+`","code":"1234","key":"bm8ga2V5"}`,
+	); got != "ecps-key-invalid" {
 		t.Errorf("no key at all: %s", got)
 	}
-	if got := s.codeOf("POST", "/ecps/activations", `{"qr":"`+a.QR+`","sms":"`+sms.Code+`","code":"1234","key":"`+phone.public()+`"}`); got != "" {
+	if got := s.codeOf(
+		"POST",
+		"/ecps/activations",
+		`{"qr":"`+a.QR+`","sms":"`+sms.Code+`","code":"1234","key":"`+phone.public()+`"}`,
+	); got != "" {
 		t.Fatal(got)
 	}
 	s.atPhone(asked)
 	r := s.latest(asked)
 	approve := func(number, signature string) string {
-		return s.codeOf("POST", "/ecps/requests/"+r.ID+"/approve", `{"code":"1234","number":"`+number+`","signature":"`+signature+`"}`)
+		return s.codeOf(
+			"POST",
+			"/ecps/requests/"+r.ID+"/approve",
+			`{"code":"1234","number":"`+number+`","signature":"`+signature+`"}`,
+		)
 	}
 	for name, signature := range map[string]string{
 		"none": "", "garbage": "AAAA", "another phone's": thief.sign(r.ID, "approve", r.Number), "of another request": phone.sign("x", "approve", r.Number),
@@ -398,7 +465,11 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 	// The page's form is no way around it, nor is another site's.
 	form := url.Values{"answer": {"approve"}, "code": {"1234"}, "number": {r.Number}}
 	send := func(origin string, cookie bool) int {
-		req, _ := http.NewRequest(http.MethodPost, s.ConsoleURL+"/phone/"+asked+"/"+r.ID, strings.NewReader(form.Encode()))
+		req, _ := http.NewRequest(
+			http.MethodPost,
+			s.ConsoleURL+"/phone/"+asked+"/"+r.ID,
+			strings.NewReader(form.Encode()),
+		)
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		if origin != "" {
 			req.Header.Set("Origin", origin)
@@ -437,7 +508,11 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 	}
 	form.Set("signature", phone.sign(r.ID, "approve", r.Number))
 	req := r
-	if code := s.codeOf("POST", "/ecps/requests/AAAAAAAAAAAAAAAAAAAAAAAAAA/approve", `{"code":"1234","number":"12"}`); code != "ecps-request-unknown" {
+	if code := s.codeOf(
+		"POST",
+		"/ecps/requests/AAAAAAAAAAAAAAAAAAAAAAAAAA/approve",
+		`{"code":"1234","number":"12"}`,
+	); code != "ecps-request-unknown" {
 		t.Errorf("a guessed request: %s", code)
 	}
 	if got := s.latest(asked); got.State != "pending" {
@@ -466,7 +541,11 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 func TestAttack15WrongCodesAndNumbersBlockAndAnsweredRequestsStayAnswered(t *testing.T) {
 	s := boot(t)
 	pick := func(number string) string {
-		return s.codeOf("POST", "/ecps/requests/"+s.latest(asked).ID+"/approve", `{"code":"1234","number":"`+number+`"}`)
+		return s.codeOf(
+			"POST",
+			"/ecps/requests/"+s.latest(asked).ID+"/approve",
+			`{"code":"1234","number":"`+number+`"}`,
+		)
 	}
 	for range ecps.MaxWrongNumbers {
 		s.atPhone(asked)
@@ -539,7 +618,10 @@ func TestTheStreamTellsOfARequestAsItComes(t *testing.T) {
 	}
 	s.atPhone(asked)
 	var waiting []struct{ NationalID, Number string }
-	if !lines.Scan() || json.Unmarshal([]byte(strings.ReplaceAll(lines.Text(), "national_id", "nationalid")), &waiting) != nil || len(waiting) != 1 || waiting[0].NationalID != asked {
+	if !lines.Scan() ||
+		json.Unmarshal([]byte(strings.ReplaceAll(lines.Text(), "national_id", "nationalid")), &waiting) != nil ||
+		len(waiting) != 1 ||
+		waiting[0].NationalID != asked {
 		t.Fatalf("then: %q", lines.Text())
 	}
 	s.cli("ecps", "refuse", s.latest(asked).ID)
@@ -587,10 +669,19 @@ func TestCIBAByPhoneUsesBehavioursAndKeys(t *testing.T) {
 	var a struct{ QR string }
 	s.api("POST", "/identities/"+asked+"/ecps", `{"by":"contact"}`, &a)
 	_, sms := s.mails(asked, "")
-	s.api("POST", "/ecps/activations", `{"qr":"`+a.QR+`","sms":"`+sms.Code+`","code":"7777","key":"`+phone.public()+`"}`, nil)
+	s.api(
+		"POST",
+		"/ecps/activations",
+		`{"qr":"`+a.QR+`","sms":"`+sms.Code+`","code":"7777","key":"`+phone.public()+`"}`,
+		nil,
+	)
 	_, o = s.backchannel(nil)
 	r := s.latest(asked)
-	if got := s.codeOf("POST", "/ecps/requests/"+r.ID+"/approve", fmt.Sprintf(`{"code":"7777","signature":"%s"}`, phone.sign(r.ID, "approve", ""))); got != "" {
+	if got := s.codeOf(
+		"POST",
+		"/ecps/requests/"+r.ID+"/approve",
+		fmt.Sprintf(`{"code":"7777","signature":"%s"}`, phone.sign(r.ID, "approve", "")),
+	); got != "" {
 		t.Error(got)
 	}
 	if a := s.poll(o["auth_req_id"]); a["access_token"] == nil {

@@ -42,7 +42,18 @@ func (s *server) try(cert *tls.Certificate) (a attempt) {
 	began := time.Now()
 	rp := newRelyingParty(s, cert)
 	a.callback = rp.login(nurse, oauth2.SetAuthURLParam("nonce", "the-nonce"))
-	a.status, a.tokens, a.broken = s.call(cert, "POST", "/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {a.callback.Get("code")}, "redirect_uri": {callbackURL}}, "")
+	a.status, a.tokens, a.broken = s.call(
+		cert,
+		"POST",
+		"/token",
+		url.Values{
+			"grant_type":   {"authorization_code"},
+			"client_id":    {"demo"},
+			"code":         {a.callback.Get("code")},
+			"redirect_uri": {callbackURL},
+		},
+		"",
+	)
 	a.idToken, _ = a.tokens["id_token"].(string)
 	verifier := rp.provider.Verifier(&oidc.Config{ClientID: "demo", Now: now})
 	token, err := verifier.Verify(rp.ctx, a.idToken)
@@ -66,7 +77,12 @@ func part(encoded string) (out map[string]any) {
 	return out
 }
 
-func (s *server) call(cert *tls.Certificate, method, path string, form url.Values, bearer string) (int, map[string]any, error) {
+func (s *server) call(
+	cert *tls.Certificate,
+	method, path string,
+	form url.Values,
+	bearer string,
+) (int, map[string]any, error) {
 	s.t.Helper()
 	req, err := http.NewRequest(method, s.Issuer+"/protocol/openid-connect"+path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -172,7 +188,10 @@ func TestAClientSeesEachFault(t *testing.T) {
 			if kind.Name == "id-token-old" { // it replays an earlier one
 				s.api("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"par"}]}`, nil)
 				rp := newRelyingParty(s, cert)
-				if _, err := rp.oauth.Exchange(context.WithoutCancel(rp.ctx), rp.login(nurse, oauth2.SetAuthURLParam("nonce", "an-earlier-nonce")).Get("code")); err != nil {
+				if _, err := rp.oauth.Exchange(
+					context.WithoutCancel(rp.ctx),
+					rp.login(nurse, oauth2.SetAuthURLParam("nonce", "an-earlier-nonce")).Get("code"),
+				); err != nil {
 					t.Fatal(err)
 				}
 				s.api("PUT", "/faults", encoded(t, map[string]any{"items": []faults.Fault{fault}}), nil)
@@ -192,7 +211,12 @@ func TestAClientSeesEachFault(t *testing.T) {
 			}
 			// Another person's login is as it should be.
 			if kind.Stage != faults.HTTP && kind.Name != "rotated" {
-				s.api("PUT", "/faults", encoded(t, map[string]any{"items": []faults.Fault{{Kind: kind.Name, Identity: doctor}}}), nil)
+				s.api(
+					"PUT",
+					"/faults",
+					encoded(t, map[string]any{"items": []faults.Fault{{Kind: kind.Name, Identity: doctor}}}),
+					nil,
+				)
 				if a := s.try(cert); a.verified != nil || a.infoBroken != nil {
 					t.Errorf("a fault of another: %+v", a)
 				}
@@ -218,8 +242,18 @@ func TestAClosedDoorKeepsFaultsFromStriking(t *testing.T) {
 
 func TestHTTPFaultsStrikeEveryEndpoint(t *testing.T) {
 	s := boot(t)
-	paths := map[string]string{"discovery": s.Discovery, "jwks": s.Issuer + "/protocol/openid-connect/certs", "authorize": s.BaseURL + "/auth", "token": s.Issuer + "/protocol/openid-connect/token", "userinfo": s.Issuer + "/protocol/openid-connect/userinfo",
-		"introspection": s.Issuer + "/protocol/openid-connect/token/introspect", "revocation": s.Issuer + "/protocol/openid-connect/revoke", "logout": s.Issuer + "/protocol/openid-connect/logout", "ciba": s.Issuer + "/protocol/openid-connect/ext/ciba/auth", "par": s.Issuer + "/protocol/openid-connect/ext/par/request"}
+	paths := map[string]string{
+		"discovery":     s.Discovery,
+		"jwks":          s.Issuer + "/protocol/openid-connect/certs",
+		"authorize":     s.BaseURL + "/auth",
+		"token":         s.Issuer + "/protocol/openid-connect/token",
+		"userinfo":      s.Issuer + "/protocol/openid-connect/userinfo",
+		"introspection": s.Issuer + "/protocol/openid-connect/token/introspect",
+		"revocation":    s.Issuer + "/protocol/openid-connect/revoke",
+		"logout":        s.Issuer + "/protocol/openid-connect/logout",
+		"ciba":          s.Issuer + "/protocol/openid-connect/ext/ciba/auth",
+		"par":           s.Issuer + "/protocol/openid-connect/ext/par/request",
+	}
 	for _, endpoint := range faults.Endpoints {
 		s.api("PUT", "/faults", `{"items":[{"kind":"status","endpoint":"`+endpoint+`","status":418,"times":1}]}`, nil)
 		for n, want := range []bool{true, false} { // once, as ordered

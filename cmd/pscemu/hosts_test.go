@@ -41,9 +41,15 @@ func TestAClientWithTheRealHostNamesHardCodedLogsInUnmodified(t *testing.T) {
 			if p.Endpoint().AuthURL != authorize || p.Endpoint().TokenURL != issuer+"/protocol/openid-connect/token" {
 				t.Errorf("endpoints %+v", p.Endpoint())
 			}
-			conf := oauth2.Config{ClientID: "demo", RedirectURL: callbackURL, Scopes: []string{"openid", "scope_all"}, Endpoint: p.Endpoint()}
+			conf := oauth2.Config{
+				ClientID:    "demo",
+				RedirectURL: callbackURL,
+				Scopes:      []string{"openid", "scope_all"},
+				Endpoint:    p.Endpoint(),
+			}
 			conf.Endpoint.AuthStyle = oauth2.AuthStyleInParams
-			resp, err := s.underHosts(s.http(nil)).Get(conf.AuthCodeURL("st", oauth2.SetAuthURLParam("login_hint", "auto:"+nurse)))
+			resp, err := s.underHosts(s.http(nil)).
+				Get(conf.AuthCodeURL("st", oauth2.SetAuthURLParam("login_hint", "auto:"+nurse)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +66,11 @@ func TestAClientWithTheRealHostNamesHardCodedLogsInUnmodified(t *testing.T) {
 			if _, err := p.Verifier(&oidc.Config{ClientID: "demo", Now: now}).Verify(ctx, raw); err != nil {
 				t.Fatal(err)
 			}
-			if info, err := p.UserInfo(ctx, oauth2.StaticTokenSource(tok)); err != nil || !strings.HasSuffix(info.Subject, nurse) {
+			if info, err := p.UserInfo(
+				ctx,
+				oauth2.StaticTokenSource(tok),
+			); err != nil ||
+				!strings.HasSuffix(info.Subject, nurse) {
 				t.Fatalf("UserInfo %v %v", info, err)
 			}
 		})
@@ -77,7 +87,14 @@ func TestTheLoginPagesStayOnTheRealWalletHost(t *testing.T) {
 		}
 		return nil
 	}
-	resp, err := c.Get("https://wallet.bas.psc.esante.gouv.fr/auth?" + url.Values{"response_type": {"code"}, "client_id": {"demo"}, "redirect_uri": {callbackURL}, "scope": {"openid"}}.Encode())
+	resp, err := c.Get(
+		"https://wallet.bas.psc.esante.gouv.fr/auth?" + url.Values{
+			"response_type": {"code"},
+			"client_id":     {"demo"},
+			"redirect_uri":  {callbackURL},
+			"scope":         {"openid"},
+		}.Encode(),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +116,10 @@ func TestTheLoginPagesStayOnTheRealWalletHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if page, _ := io.ReadAll(resp.Body); resp.Request.URL.Host != "wallet.bas.psc.esante.gouv.fr" || !strings.Contains(string(page), "confirm-logout") {
+	if page, _ := io.ReadAll(
+		resp.Body,
+	); resp.Request.URL.Host != "wallet.bas.psc.esante.gouv.fr" ||
+		!strings.Contains(string(page), "confirm-logout") {
 		t.Errorf("logout without hint: %s", resp.Request.URL)
 	}
 }
@@ -120,14 +140,28 @@ func TestAttack6TwoIssuersNeverAcceptEachOthersCodesOrTokens(t *testing.T) {
 		return out
 	}
 	code := rp.login(nurse).Get("code")
-	if a := ask("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {code}, "redirect_uri": {callbackURL}}); a["error"] != "invalid_grant" {
+	if a := ask(
+		"token",
+		url.Values{
+			"grant_type":   {"authorization_code"},
+			"client_id":    {"demo"},
+			"code":         {code},
+			"redirect_uri": {callbackURL},
+		},
+	); a["error"] != "invalid_grant" {
 		t.Errorf("code of the other issuer: %v", a)
 	}
 	tok := rp.tokens(nurse, "")
-	if a := ask("token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken}}); a["error"] != "invalid_grant" {
+	if a := ask(
+		"token",
+		url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken}},
+	); a["error"] != "invalid_grant" {
 		t.Errorf("refresh token of the other issuer: %v", a)
 	}
-	if a := ask("token/introspect", url.Values{"client_id": {"demo"}, "token": {tok.AccessToken}}); a["active"] != false {
+	if a := ask(
+		"token/introspect",
+		url.Values{"client_id": {"demo"}, "token": {tok.AccessToken}},
+	); a["active"] != false {
 		t.Errorf("introspection of the other issuer's token: %v", a)
 	}
 	if a := ask("userinfo", url.Values{"access_token": {tok.AccessToken}}); a["error"] != "invalid_token" {

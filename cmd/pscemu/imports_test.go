@@ -9,11 +9,51 @@ import (
 )
 
 // order is the design's table: a package imports only packages before it.
-var order = []string{"internal/problem", "internal/clock", "internal/web", "internal/telemetry", "config", "internal/store", "internal/store/storetest", "identities/nomenclature", "identities/yamltext", "identities", "identities/fhir", "identities/outbox", "identities/ecps", "cards/pki", "cards", "cards/orders",
-	"static", "provider/clients", "provider/delivery", "provider/faults", "provider/journal", "provider/login", "provider/oidc", "provider", "lab/conformance", "lab/drift", "lab/check/sample", "lab/check", "lab/doctor", "console", "emulator", "pscemutest", "lab/bench", "cmd/pscemu"}
+var order = []string{
+	"internal/problem",
+	"internal/clock",
+	"internal/web",
+	"internal/telemetry",
+	"config",
+	"internal/store",
+	"internal/store/storetest",
+	"identities/nomenclature",
+	"identities/yamltext",
+	"identities",
+	"identities/fhir",
+	"identities/outbox",
+	"identities/ecps",
+	"cards/pki",
+	"cards",
+	"cards/orders",
+	"provider/clients",
+	"provider/delivery",
+	"provider/faults",
+	"provider/journal",
+	"provider/login",
+	"provider/oidc",
+	"provider",
+	"static",
+	"lab/conformance",
+	"lab/drift",
+	"lab/check/sample",
+	"lab/check",
+	"lab/doctor",
+	"console",
+	"emulator",
+	"pscemutest",
+	"lab/bench",
+	"cmd/pscemu",
+}
 
 // keepers are the only importers of a technology.
-var keepers = map[string]string{"github.com/ory/fosite": "pscemu.invalid/pscemu/provider/oidc", "go.etcd.io/bbolt": "pscemu.invalid/pscemu/internal/store", "github.com/pquerna/otp": "pscemu.invalid/pscemu/identities/ecps", "github.com/VictoriaMetrics/metrics": "pscemu.invalid/pscemu/internal/telemetry", "go.opentelemetry.io/otel/sdk": "pscemu.invalid/pscemu/internal/telemetry"}
+var keepers = map[string]string{
+	"github.com/ory/fosite":              "pscemu.invalid/pscemu/provider/oidc",
+	"go.etcd.io/bbolt":                   "pscemu.invalid/pscemu/internal/store",
+	"github.com/pquerna/otp":             "pscemu.invalid/pscemu/identities/ecps",
+	"github.com/VictoriaMetrics/metrics": "pscemu.invalid/pscemu/internal/telemetry",
+	"go.opentelemetry.io/otel/sdk":       "pscemu.invalid/pscemu/internal/telemetry",
+}
 
 func TestImportsGoOnlyUpwards(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "pscemu.invalid/pscemu/...").Output()

@@ -46,7 +46,8 @@ func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 	rp := newRelyingParty(s, s.demoCertificate())
 	tok := rp.tokens(doctor, "the-nonce")
 	s.bearerStatus(tok.AccessToken)
-	resp, err := s.http(s.demoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken}})
+	resp, err := s.http(s.demoCertificate()).
+		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,12 @@ func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 		OK      bool
 		Results []journal.Result
 	}
-	s.api("POST", "/verify", `{"login":"`+l.ID+`","expect":["pkce=S256","state","nonce","scope=scope_all","acr=eidas1","mtls","authorize=1","token=1","userinfo=1","refresh>=1","refresh<=1","logout","no-refusal","no-reuse","userinfo-after-token","person=`+doctor+`","means=ecps"]}`, &verified)
+	s.api(
+		"POST",
+		"/verify",
+		`{"login":"`+l.ID+`","expect":["pkce=S256","state","nonce","scope=scope_all","acr=eidas1","mtls","authorize=1","token=1","userinfo=1","refresh>=1","refresh<=1","logout","no-refusal","no-reuse","userinfo-after-token","person=`+doctor+`","means=ecps"]}`,
+		&verified,
+	)
 	for _, r := range verified.Results {
 		if !r.OK {
 			t.Errorf("%s: %s", r.Expect, r.Got)
@@ -75,7 +81,11 @@ func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 	if verified.OK {
 		t.Error("one UserInfo call passes for two")
 	}
-	if got := s.codeOf("POST", "/verify", `{"login":"`+l.ID+`","expect":["userinfos=1"]}`); got != "expectation-unknown" {
+	if got := s.codeOf(
+		"POST",
+		"/verify",
+		`{"login":"`+l.ID+`","expect":["userinfos=1"]}`,
+	); got != "expectation-unknown" {
 		t.Errorf("an unknown expectation: %s", got)
 	}
 	// Nothing of it gives a secret away.
@@ -109,7 +119,8 @@ func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 		}
 	}
 	s.api("GET", "/logins/"+l.ID+"/har", "", &har)
-	if len(har.Log.Entries) != 5 || har.Log.Entries[1].Request.Method != "POST" || har.Log.Entries[0].Response.Status != 302 {
+	if len(har.Log.Entries) != 5 || har.Log.Entries[1].Request.Method != "POST" ||
+		har.Log.Entries[0].Response.Status != 302 {
 		t.Errorf("the archive holds %+v", har.Log.Entries)
 	}
 }
@@ -121,14 +132,24 @@ func TestWaitingLeavesOutWhatWasBefore(t *testing.T) {
 	rp.login(doctor)
 	var last struct{ Seq int64 }
 	s.api("GET", "/logins/last", "", &last)
-	if got := s.codeOf("GET", "/logins/wait?event=callback&timeout=10ms&after="+strconv.FormatInt(last.Seq, 10), ""); got != "event-not-seen" {
+	if got := s.codeOf(
+		"GET",
+		"/logins/wait?event=callback&timeout=10ms&after="+strconv.FormatInt(last.Seq, 10),
+		"",
+	); got != "event-not-seen" {
 		t.Errorf("an earlier event: %s", got)
 	}
 	rp.login(nurse)
 	var l struct {
 		NationalID string `json:"national_id"`
 	}
-	if status := s.api("GET", "/logins/wait?event=callback&after="+strconv.FormatInt(last.Seq, 10), "", &l); status != 200 || l.NationalID != nurse {
+	if status := s.api(
+		"GET",
+		"/logins/wait?event=callback&after="+strconv.FormatInt(last.Seq, 10),
+		"",
+		&l,
+	); status != 200 ||
+		l.NationalID != nurse {
 		t.Errorf("%d %+v", status, l)
 	}
 }
@@ -138,13 +159,19 @@ func TestWaitingLeavesOutWhatWasBefore(t *testing.T) {
 func TestEachRefusalLeadsToItsWhy(t *testing.T) {
 	s := boot(t)
 	s.cli("clients", "add", "exact", "--redirect-uri", "https://app.example/callback")
-	authorize := "/auth?response_type=code&client_id=exact&scope=openid&redirect_uri=" + url.QueryEscape("https://app.example/callback/")
+	authorize := "/auth?response_type=code&client_id=exact&scope=openid&redirect_uri=" + url.QueryEscape(
+		"https://app.example/callback/",
+	)
 	resp, err := s.browser().Get(s.BaseURL + authorize)
 	if err != nil {
 		t.Fatal(err)
 	}
 	why := resp.Header.Get("Pscemu-Why")
-	if page := text(t, resp); !strings.HasPrefix(why, s.ConsoleURL+"/why/redirect-uri-unregistered?login=") || !strings.Contains(page, strings.ReplaceAll(why, "&", "&amp;")) {
+	if page := text(
+		t,
+		resp,
+	); !strings.HasPrefix(why, s.ConsoleURL+"/why/redirect-uri-unregistered?login=") ||
+		!strings.Contains(page, strings.ReplaceAll(why, "&", "&amp;")) {
 		t.Fatalf("header %q, page %s", why, page)
 	}
 	if resp, err = http.Get(why); err != nil {

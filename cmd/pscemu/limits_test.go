@@ -49,7 +49,11 @@ func TestABodyOverTheLimitIs413WithTheReason(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got := text(t, resp); resp.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(got, c.want) {
+				if got := text(
+					t,
+					resp,
+				); resp.StatusCode != http.StatusRequestEntityTooLarge ||
+					!strings.Contains(got, c.want) {
 					t.Errorf("%d %s", resp.StatusCode, got)
 				}
 			})
@@ -104,7 +108,13 @@ func TestTheOldestIdleConnectionGivesWayToANewOne(t *testing.T) {
 func TestHTTP2ConnectionsGiveWayToo(t *testing.T) {
 	s := boot(t, "--max-connections", "3")
 	for n := range 8 {
-		c := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots(), Time: now}, ForceAttemptHTTP2: true}}
+		c := &http.Client{
+			Timeout: 20 * time.Second,
+			Transport: &http.Transport{
+				TLSClientConfig:   &tls.Config{RootCAs: s.roots(), Time: now},
+				ForceAttemptHTTP2: true,
+			},
+		}
 		t.Cleanup(c.CloseIdleConnections)
 		resp, err := c.Get(s.BaseURL + "/static/style.css")
 		if err != nil {
@@ -120,10 +130,15 @@ func TestConnectionsThatAllWorkAreBoundedAndTheReasonIsTold(t *testing.T) {
 	s := boot(t, "--max-connections", "3")
 	var held []net.Conn
 	for range 3 { // each waits for the rest of its body
-		c, _ := s.dialled("POST /auth HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n")
+		c, _ := s.dialled(
+			"POST /auth HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n",
+		)
 		held = append(held, c)
 	}
-	if _, got := s.dialled(plainRequest); !strings.HasPrefix(got, "HTTP/1.1 429") || !strings.Contains(got, "max-connections") {
+	if _, got := s.dialled(
+		plainRequest,
+	); !strings.HasPrefix(got, "HTTP/1.1 429") ||
+		!strings.Contains(got, "max-connections") {
 		t.Errorf("the fourth: %s", got)
 	}
 	for _, c := range held {
@@ -157,7 +172,8 @@ func TestStreamsAreBoundedApartSoThatTheAPIStaysReachable(t *testing.T) {
 		}
 		held = append(held, resp)
 	}
-	if resp := stream(); resp.StatusCode != http.StatusTooManyRequests || !strings.Contains(text(t, resp), "streams-too-many") {
+	if resp := stream(); resp.StatusCode != http.StatusTooManyRequests ||
+		!strings.Contains(text(t, resp), "streams-too-many") {
 		t.Errorf("the sixth: %s", resp.Status)
 	}
 	if got := s.codeOf("GET", "/logins/wait?event=none&timeout=1s", ""); got != "streams-too-many" {
@@ -167,7 +183,11 @@ func TestStreamsAreBoundedApartSoThatTheAPIStaysReachable(t *testing.T) {
 		t.Errorf("the API: %d", status)
 	}
 	held[0].Body.Close()
-	eventually(t, "a stream is free again", func() bool { return s.codeOf("GET", "/logins/wait?event=none&timeout=1ms", "") == "event-not-seen" })
+	eventually(
+		t,
+		"a stream is free again",
+		func() bool { return s.codeOf("GET", "/logins/wait?event=none&timeout=1ms", "") == "event-not-seen" },
+	)
 }
 
 func TestEveryStreamFillsUpAndTheAPIHasATenthOfTheConnections(t *testing.T) {
@@ -207,7 +227,11 @@ func TestWhatIsKeptInMemoryIsBoundedAsTheDataFileIs(t *testing.T) {
 		if n == 100 {
 			t.Fatal("nothing refused")
 		}
-		if sp.codeOf("POST", "/identities/generate", fmt.Sprintf(`{"count":100,"seed":%d,"quiet":true}`, 1000+n)) == "store-full" {
+		if sp.codeOf(
+			"POST",
+			"/identities/generate",
+			fmt.Sprintf(`{"count":100,"seed":%d,"quiet":true}`, 1000+n),
+		) == "store-full" {
 			break
 		}
 	}
@@ -244,7 +268,13 @@ func boundedAndStays(t *testing.T, s *server) {
 	var refused string
 	for n := 0; refused == "" && n < 100; n++ {
 		var p struct{ Code, Detail string }
-		if status := s.api("POST", "/identities/generate", fmt.Sprintf(`{"count":100,"seed":%d,"quiet":true}`, n+1), &p); status == http.StatusRequestEntityTooLarge && p.Code == "store-full" {
+		if status := s.api(
+			"POST",
+			"/identities/generate",
+			fmt.Sprintf(`{"count":100,"seed":%d,"quiet":true}`, n+1),
+			&p,
+		); status == http.StatusRequestEntityTooLarge &&
+			p.Code == "store-full" {
 			refused = p.Detail
 		} else if status >= 300 {
 			t.Fatal(status, p)
@@ -272,7 +302,8 @@ func TestABackupOfTheRunningEmulatorRestoresEverything(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "emulator.backup")
 	eventually(t, "right after the first start authorities and keys are still in the making", func() bool {
 		all := s.entries()
-		return all["keys/encryption"] != "" && !slices.ContainsFunc(pki.AuthorityIDs(), func(id string) bool { return all["authorities/"+id] == "" })
+		return all["keys/encryption"] != "" &&
+			!slices.ContainsFunc(pki.AuthorityIDs(), func(id string) bool { return all["authorities/"+id] == "" })
 	})
 	stop, busy := make(chan struct{}), make(chan error)
 	go func() { // others write meanwhile
@@ -284,7 +315,16 @@ func TestABackupOfTheRunningEmulatorRestoresEverything(t *testing.T) {
 				return
 			default:
 			}
-			req, _ := http.NewRequest("PUT", s.APIURL+"/identities/ANS00000000000001", strings.NewReader(fmt.Sprintf(`{"national_id":"ANS00000000000001","family_name":"BUSY","given_name":"N%d","exercices":[],"behaviour":"ask"}`, n)))
+			req, _ := http.NewRequest(
+				"PUT",
+				s.APIURL+"/identities/ANS00000000000001",
+				strings.NewReader(
+					fmt.Sprintf(
+						`{"national_id":"ANS00000000000001","family_name":"BUSY","given_name":"N%d","exercices":[],"behaviour":"ask"}`,
+						n,
+					),
+				),
+			)
 			req.Header.Set("Authorization", "Bearer "+s.APIToken)
 			req.Header.Set("Content-Type", "application/json")
 			var resp *http.Response
@@ -343,7 +383,11 @@ func TestABackupOfTheRunningEmulatorRestoresEverything(t *testing.T) {
 			if err := os.WriteFile(bad, damage(good), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if out, code := s.fails("restore", bad); code != exitFailed || !strings.Contains(out, "backup-unreadable") || !strings.Contains(out, "nothing was changed") {
+			if out, code := s.fails(
+				"restore",
+				bad,
+			); code != exitFailed || !strings.Contains(out, "backup-unreadable") ||
+				!strings.Contains(out, "nothing was changed") {
 				t.Errorf("exit %d: %s", code, out)
 			}
 			if status := s.bearerStatus(kept.AccessToken); status != 200 {
@@ -355,7 +399,8 @@ func TestABackupOfTheRunningEmulatorRestoresEverything(t *testing.T) {
 	s = bootIn(t, s.data)
 	after = s.entries()
 	for key, value := range before {
-		if strings.HasPrefix(key, "identities/") || strings.HasPrefix(key, "grants/") || strings.HasPrefix(key, "cards/") {
+		if strings.HasPrefix(key, "identities/") || strings.HasPrefix(key, "grants/") ||
+			strings.HasPrefix(key, "cards/") {
 			if after[key] != value {
 				t.Errorf("after a restart %s is not as it was restored", key)
 			}

@@ -22,15 +22,35 @@ import (
 
 // addressed are the attributes that hold addresses: those of HTML, and those
 // that the scripts read.
-var addressed = []string{"href", "src", "action", "formaction", "data-path", "data-poll", "data-state", "data-next", "data-init"}
+var addressed = []string{
+	"href",
+	"src",
+	"action",
+	"formaction",
+	"data-path",
+	"data-poll",
+	"data-state",
+	"data-next",
+	"data-init",
+}
 
 // elsewhere are the template values that are whole addresses, or none.
-var elsewhere = []string{`{{.Link}}`, `{{.Target}}`, `{{.}}`, `{{.Action}}`, `{{.Logout}}`, `{{.More}}`, `{{.Image}}`, `{{.Init}}`, `{{.State}}`}
+var elsewhere = []string{
+	`{{.Link}}`,
+	`{{.Target}}`,
+	`{{.}}`,
+	`{{.Action}}`,
+	`{{.Logout}}`,
+	`{{.More}}`,
+	`{{.Image}}`,
+	`{{.Init}}`,
+	`{{.State}}`,
+}
 
 var attribute = regexp.MustCompile(`([a-z-]+)="([^"]*)"`)
 
 func TestTemplatesWriteAddressesWithTheRoot(t *testing.T) {
-	files, err := filepath.Glob("../../static/templates/*.html")
+	files, err := filepath.Glob("../../static/templates/*/*.html")
 	if err != nil || len(files) < 40 {
 		t.Fatal(len(files), err)
 	}
@@ -41,7 +61,8 @@ func TestTemplatesWriteAddressesWithTheRoot(t *testing.T) {
 		}
 		for _, a := range attribute.FindAllStringSubmatch(string(raw), -1) {
 			name, value := a[1], a[2]
-			plain := slices.Contains(elsewhere, value) || regexp.MustCompile(`^(\{\{\$\.Root\}\}(/|\{\{)|\?|#|data:)`).MatchString(value)
+			plain := slices.Contains(elsewhere, value) ||
+				regexp.MustCompile(`^(\{\{\$\.Root\}\}(/|\{\{)|\?|#|data:)`).MatchString(value)
 			if strings.HasPrefix(value, "/") || slices.Contains(addressed, name) && !plain {
 				t.Errorf("%s: %s is written without {{$.Root}}", filepath.Base(file), a[0])
 			}
@@ -53,7 +74,7 @@ func TestTemplatesWriteAddressesWithTheRoot(t *testing.T) {
 // cookies and headers with paths go through the package web.
 func TestSourcesWriteAddressesWithTheRoot(t *testing.T) {
 	read := 0
-	for _, dir := range []string{"../../provider", "../../console", "../../emulator", "../../static"} {
+	for _, dir := range []string{"../../provider", "../../console", "../../emulator", "../../internal/web"} {
 		err := filepath.WalkDir(dir, func(file string, _ fs.DirEntry, err error) error {
 			if err != nil || filepath.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
 				return err
@@ -408,11 +429,51 @@ func (k *crawler) begin(address string) string {
 }
 
 // reached are kinds of addresses that the crawler must have found.
-var reached = []string{"/", "/identities/new", "/identities/:id", "/identities/:id/edit", "/cards/:id", "/certificates", "/clients/demo", "/desk", "/demo/callback",
-	"/orders/new", "/orders/:id", "/phone", "/phone/activate", "/phone/sw.js", "/outbox", "/reader", "/logins/:id", "/scenario", "/sign", "/why", "/why/:id",
-	"/static/phone.webmanifest", "/api/certificates/:id/pem", "/pki/crl/el-org.crl", "/login/:id", "/login/:id/card-browser", "/home", "/wallet/contact", "/wallet/devices",
-	"/wallet/sessions", "/wallet/start/activate", "POST /desk/order", "POST /desk/leave", "POST /identities/:id/edit", "POST /identities/:id/delete", "POST /cards/:id/oppose",
-	"POST /orders/new", "POST /login/:id/card", "POST /login/:id/cancel", "POST /phone/:id/remove", "POST /certificates/:id/revoke", "POST /wallet/contact", "POST /scenario"}
+var reached = []string{
+	"/",
+	"/identities/new",
+	"/identities/:id",
+	"/identities/:id/edit",
+	"/cards/:id",
+	"/certificates",
+	"/clients/demo",
+	"/desk",
+	"/demo/callback",
+	"/orders/new",
+	"/orders/:id",
+	"/phone",
+	"/phone/activate",
+	"/phone/sw.js",
+	"/outbox",
+	"/reader",
+	"/logins/:id",
+	"/scenario",
+	"/sign",
+	"/why",
+	"/why/:id",
+	"/static/phone.webmanifest",
+	"/api/certificates/:id/pem",
+	"/pki/crl/el-org.crl",
+	"/login/:id",
+	"/login/:id/card-browser",
+	"/home",
+	"/wallet/contact",
+	"/wallet/devices",
+	"/wallet/sessions",
+	"/wallet/start/activate",
+	"POST /desk/order",
+	"POST /desk/leave",
+	"POST /identities/:id/edit",
+	"POST /identities/:id/delete",
+	"POST /cards/:id/oppose",
+	"POST /orders/new",
+	"POST /login/:id/card",
+	"POST /login/:id/cancel",
+	"POST /phone/:id/remove",
+	"POST /certificates/:id/revoke",
+	"POST /wallet/contact",
+	"POST /scenario",
+}
 
 // Every page of a world below a path, with somebody logged in at the desk, the
 // demo application and the portal: links, forms, redirects and cookies stay

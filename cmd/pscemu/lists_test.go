@@ -113,7 +113,12 @@ func (w *listWorld) certificates() {
 	w.t.Helper()
 	many(w.t, 2*plenty, func(n int) error {
 		var made struct{ Serial string }
-		err := w.send("POST", "/certificates", map[string]string{"client_id": w.client, "profile": "AUTH_CLI", "key": "ecdsa"}, &made)
+		err := w.send(
+			"POST",
+			"/certificates",
+			map[string]string{"client_id": w.client, "profile": "AUTH_CLI", "key": "ecdsa"},
+			&made,
+		)
 		if err == nil && n%2 == 0 {
 			err = w.send("POST", "/certificates/"+made.Serial+"/revoke", nil, nil)
 		}
@@ -133,8 +138,22 @@ func (w *listWorld) desk() {
 	w.head, w.agent = d.vendor()
 	second := siret(77)
 	other := d.must(d.order("F101", "industriel", "", headOf.with(fields{"siret": second})), "CDA")[0]
-	d.must(d.order("F502", "industriel", other.NationalID, fields{"siret": second, "mandataires": w.head.NationalID, "action": "désigner"}))
-	d.must(d.order("F413", "industriel", other.NationalID, fields{"siret": second, "administrateurs": w.agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"}))
+	d.must(
+		d.order(
+			"F502",
+			"industriel",
+			other.NationalID,
+			fields{"siret": second, "mandataires": w.head.NationalID, "action": "désigner"},
+		),
+	)
+	d.must(
+		d.order(
+			"F413",
+			"industriel",
+			other.NationalID,
+			fields{"siret": second, "administrateurs": w.agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"},
+		),
+	)
 	many(w.t, plenty, func(n int) error {
 		structure, by := vendorSIRET, w.head.NationalID
 		if n%3 == 0 {
@@ -147,8 +166,13 @@ func (w *listWorld) desk() {
 			err = w.send("POST", "/orders/"+begun.ID+"/submit", nil, nil)
 		}
 		if err == nil {
-			err = w.send("POST", "/orders/certificates", map[string]any{"by": w.agent.NationalID, "structure": structure,
-				"service": fmt.Sprintf("service-%d", n), "key": "ecdsa"}, nil)
+			err = w.send(
+				"POST",
+				"/orders/certificates",
+				map[string]any{"by": w.agent.NationalID, "structure": structure,
+					"service": fmt.Sprintf("service-%d", n), "key": "ecdsa"},
+				nil,
+			)
 		}
 		return err
 	})
@@ -179,8 +203,14 @@ func (w *listWorld) requests() {
 	l := listen(w.t, 0)
 	w.demoClient(`"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"` + l.URL + `"`)
 	ask := func(channel string) error {
-		form := url.Values{"client_id": {"demo"}, "scope": {"openid scope_all"}, "login_hint": {asked}, "acr_values": {"eidas1"},
-			"channel": {channel}, "client_notification_token": {"t"}}
+		form := url.Values{
+			"client_id":                 {"demo"},
+			"scope":                     {"openid scope_all"},
+			"login_hint":                {asked},
+			"acr_values":                {"eidas1"},
+			"channel":                   {channel},
+			"client_notification_token": {"t"},
+		}
 		resp, err := w.http(w.demoCertificate()).PostForm(w.Issuer+"/protocol/openid-connect/ext/ciba/auth", form)
 		if err == nil {
 			resp.Body.Close()
@@ -251,21 +281,37 @@ func (w *listWorld) follow(path string, limit int, between func()) (rows []strin
 func (w *listWorld) long() map[string]int {
 	at := url.QueryEscape
 	return map[string]int{
-		"/identities": 2 * plenty, "/identities?tag=generated": 2 * plenty, "/identities?q=899": plenty,
-		"/cards": plenty, "/cards?national_id=" + at(w.holder): plenty,
-		"/clients":      plenty,
-		"/certificates": 3 * plenty, "/certificates?client_id=" + w.client: 2 * plenty, "/certificates?state=revoked": plenty,
-		"/certificates?state=valid": 2 * plenty, "/certificates?state=valid&client_id=" + w.client: plenty,
-		"/certificates?card=" + w.opposedCard: 2, "/certificates?q=cn%3Dlist-": 2 * plenty,
-		"/certificates?state=revoked&q=list-0007": plenty,
-		"/orders": 2 * plenty, "/orders/fleet?by=" + at(w.head.NationalID): plenty,
+		"/identities":                         2 * plenty,
+		"/identities?tag=generated":           2 * plenty,
+		"/identities?q=899":                   plenty,
+		"/cards":                              plenty,
+		"/cards?national_id=" + at(w.holder):  plenty,
+		"/clients":                            plenty,
+		"/certificates":                       3 * plenty,
+		"/certificates?client_id=" + w.client: 2 * plenty,
+		"/certificates?state=revoked":         plenty,
+		"/certificates?state=valid":           2 * plenty,
+		"/certificates?state=valid&client_id=" + w.client: plenty,
+		"/certificates?card=" + w.opposedCard:             2,
+		"/certificates?q=cn%3Dlist-":                      2 * plenty,
+		"/certificates?state=revoked&q=list-0007":         plenty,
+		"/orders": 2 * plenty,
+		"/orders/fleet?by=" + at(w.head.NationalID):         plenty,
 		"/orders/certificates?by=" + at(w.agent.NationalID): plenty,
-		"/outbox": plenty, "/outbox?national_id=" + at(w.holder): 40, "/outbox?channel=mail": plenty,
-		"/deliveries": plenty, "/deliveries?client=demo": plenty,
-		"/ecps/requests": plenty, "/ecps/requests?all=true": 2 * plenty, "/ecps/requests?national_id=" + at(asked): plenty,
-		"/ecps/requests?all=true&national_id=" + at(asked): plenty, "/reader/requests": plenty,
-		"/reader/requests?national_id=" + at(asked): plenty,
-		"/logins": 3 * plenty, "/logins?client=demo": 3 * plenty, "/logins?event=ciba&client=demo": 3 * plenty,
+		"/outbox":                                          plenty,
+		"/outbox?national_id=" + at(w.holder):              40,
+		"/outbox?channel=mail":                             plenty,
+		"/deliveries":                                      plenty,
+		"/deliveries?client=demo":                          plenty,
+		"/ecps/requests":                                   plenty,
+		"/ecps/requests?all=true":                          2 * plenty,
+		"/ecps/requests?national_id=" + at(asked):          plenty,
+		"/ecps/requests?all=true&national_id=" + at(asked): plenty,
+		"/reader/requests":                                 plenty,
+		"/reader/requests?national_id=" + at(asked):        plenty,
+		"/logins":                        3 * plenty,
+		"/logins?client=demo":            3 * plenty,
+		"/logins?event=ciba&client=demo": 3 * plenty,
 	}
 }
 
@@ -323,7 +369,8 @@ func (w *listWorld) everyRoute(t *testing.T) {
 	for path, methods := range api.Paths {
 		get, there := methods["get"]
 		path = strings.ReplaceAll(path, "{table}", "G15")
-		if !there || strings.Contains(path, "{") || strings.HasSuffix(path, "/wait") || path == "/backup" || path == "/doctor" {
+		if !there || strings.Contains(path, "{") || strings.HasSuffix(path, "/wait") || path == "/backup" ||
+			path == "/doctor" {
 			continue
 		}
 		paged := slices.ContainsFunc(get.Parameters, func(p struct{ Name string }) bool { return p.Name == "limit" })
@@ -383,10 +430,20 @@ func (w *listWorld) whileOthersCome(t *testing.T) {
 	add := map[string]func(n int64) error{
 		"/clients": func(n int64) error {
 			id := fmt.Sprintf("list-%04d-%d", n%plenty, n)
-			return w.send("POST", "/clients", map[string]any{"client_id": id, "redirect_uris": []string{callbackURL}}, nil)
+			return w.send(
+				"POST",
+				"/clients",
+				map[string]any{"client_id": id, "redirect_uris": []string{callbackURL}},
+				nil,
+			)
 		},
 		"/identities": func(n int64) error {
-			return w.send("POST", "/identities/generate", map[string]any{"count": 1, "seed": 11, "from": n, "means": []string{}}, nil)
+			return w.send(
+				"POST",
+				"/identities/generate",
+				map[string]any{"count": 1, "seed": 11, "from": n, "means": []string{}},
+				nil,
+			)
 		},
 		"/cards": func(int64) error {
 			return w.send("POST", "/cards", map[string]string{"national_id": doctor, "type": "CPS"}, nil)
@@ -447,7 +504,13 @@ var listLink = regexp.MustCompile(`href="([^"]*)" data-testid="list-(next|first)
 
 // walked reads a page of the console and those that its links lead to, and
 // returns what each says of its list.
-func (w *listWorld) walked(t *testing.T, c *http.Client, path string, row *regexp.Regexp, part string) (said []string, rows int) {
+func (w *listWorld) walked(
+	t *testing.T,
+	c *http.Client,
+	path string,
+	row *regexp.Regexp,
+	part string,
+) (said []string, rows int) {
 	t.Helper()
 	seen := map[string]bool{}
 	for at := w.ConsoleURL + path; at != ""; {
@@ -533,7 +596,14 @@ func (w *listWorld) consolePages(t *testing.T) {
 		}
 	}
 	// A short list is said to be whole.
-	if page := read(w.server, w.consoleBrowser(), w.ConsoleURL+"/certificates?card="+w.opposedCard); !strings.Contains(page, ">2 en tout<") {
+	if page := read(
+		w.server,
+		w.consoleBrowser(),
+		w.ConsoleURL+"/certificates?card="+w.opposedCard,
+	); !strings.Contains(
+		page,
+		">2 en tout<",
+	) {
 		t.Errorf("a short list: %.500s", page)
 	}
 }
@@ -566,13 +636,23 @@ func (w *listWorld) offers(t *testing.T) {
 	var own struct{ Items []testCard }
 	w.api("GET", "/cards?limit=1000&national_id="+w.holder, "", &own)
 	last := own.Items[len(own.Items)-1].Serial
-	if found := read(w.server, browser, login+"?tab=card&q="+last); !strings.Contains(found, last) || strings.Contains(found, "more-choices") {
+	if found := read(
+		w.server,
+		browser,
+		login+"?tab=card&q="+last,
+	); !strings.Contains(found, last) ||
+		strings.Contains(found, "more-choices") {
 		t.Errorf("the card %s is not found by its number", last)
 	}
 	if people := read(w.server, browser, login+"?tab=test"); !strings.Contains(people, `data-testid="more-choices"`) {
 		t.Error("the test tab says nothing of the people it leaves out")
 	}
-	if one := read(w.server, browser, login+"?tab=test&q="+nurse); !strings.Contains(one, nurse) || strings.Contains(one, "more-choices") {
+	if one := read(
+		w.server,
+		browser,
+		login+"?tab=test&q="+nurse,
+	); !strings.Contains(one, nurse) ||
+		strings.Contains(one, "more-choices") {
 		t.Error("a person is not found by their whole number")
 	}
 }
@@ -614,13 +694,35 @@ func (w *listWorld) commands(t *testing.T) {
 	if out, said := run("clients", "list"); strings.Count(out, "\n") != all+1 || said != "" {
 		t.Errorf("as a table: %d lines, %q", strings.Count(out, "\n"), said)
 	}
-	if out, said := run("clients", "list", "--limit", "1200"); strings.Count(out, "\n") != 1201 || !strings.Contains(said, "more follow") {
+	if out, said := run(
+		"clients",
+		"list",
+		"--limit",
+		"1200",
+	); strings.Count(out, "\n") != 1201 ||
+		!strings.Contains(said, "more follow") {
 		t.Errorf("with a limit: %d lines, %q", strings.Count(out, "\n"), said)
 	}
-	if out, said := run("clients", "list", "--limit", fmt.Sprint(all), "--output", "json"); json.Unmarshal([]byte(out), &list) != nil || said != "" {
+	if out, said := run(
+		"clients",
+		"list",
+		"--limit",
+		fmt.Sprint(all),
+		"--output",
+		"json",
+	); json.Unmarshal([]byte(out), &list) != nil ||
+		said != "" {
 		t.Errorf("with a limit that takes in all: %q", said)
 	}
-	if out, _ := run("certificates", "list", "--search", "nothing like it", "--output", "json"); json.Unmarshal([]byte(out), &list) != nil || len(list.Items) != 0 {
+	if out, _ := run(
+		"certificates",
+		"list",
+		"--search",
+		"nothing like it",
+		"--output",
+		"json",
+	); json.Unmarshal([]byte(out), &list) != nil ||
+		len(list.Items) != 0 {
 		t.Errorf("nothing: %s", out)
 	}
 }

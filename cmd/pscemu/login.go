@@ -59,7 +59,20 @@ func runLogin(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	done, err := r.login(client, loginOf{client: flag("client"), secret: secret, identity: flag("identity"), means: flag("means"), pin: flag("pin"), scope: flag("scope"), acr: flag("acr"), redirect: flag("redirect-uri"), nonce: rand.Text()})
+	done, err := r.login(
+		client,
+		loginOf{
+			client:   flag("client"),
+			secret:   secret,
+			identity: flag("identity"),
+			means:    flag("means"),
+			pin:      flag("pin"),
+			scope:    flag("scope"),
+			acr:      flag("acr"),
+			redirect: flag("redirect-uri"),
+			nonce:    rand.Text(),
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -67,7 +80,15 @@ func runLogin(cmd *cobra.Command, _ []string) error {
 	if err := json.Unmarshal(done.tokens, &tokens); err != nil {
 		return err
 	}
-	return printJSON(cmd, map[string]any{"tokens": tokens, "id_token_claims": payload(tokens["id_token"]), "access_token_claims": payload(tokens["access_token"]), "userinfo": done.userinfo})
+	return printJSON(
+		cmd,
+		map[string]any{
+			"tokens":              tokens,
+			"id_token_claims":     payload(tokens["id_token"]),
+			"access_token_claims": payload(tokens["access_token"]),
+			"userinfo":            done.userinfo,
+		},
+	)
 }
 
 // loginOf is one login to do, and loggedIn what came of it, as the emulator
@@ -86,15 +107,30 @@ type (
 func (r *remote) login(client *http.Client, l loginOf) (*loggedIn, error) {
 	verifier, state := rand.Text()+rand.Text(), rand.Text()
 	challenge := sha256.Sum256([]byte(verifier))
-	q := url.Values{"response_type": {"code"}, "client_id": {l.client}, "redirect_uri": {l.redirect}, "scope": {l.scope}, "acr_values": {l.acr},
-		"state": {state}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
+	q := url.Values{
+		"response_type": {"code"},
+		"client_id":     {l.client},
+		"redirect_uri":  {l.redirect},
+		"scope":         {l.scope},
+		"acr_values":    {l.acr},
+		"state": {
+			state,
+		},
+		"code_challenge":        {base64.RawURLEncoding.EncodeToString(challenge[:])},
+		"code_challenge_method": {"S256"},
+	}
 	if l.nonce != "" {
 		q.Set("nonce", l.nonce)
 	}
 	var done struct {
 		RedirectTo string `json:"redirect_to"`
 	}
-	in := map[string]string{"authorize_url": r.ready.BaseURL + "/auth?" + q.Encode(), "identity": l.identity, "means": l.means, "pin": l.pin}
+	in := map[string]string{
+		"authorize_url": r.ready.BaseURL + "/auth?" + q.Encode(),
+		"identity":      l.identity,
+		"means":         l.means,
+		"pin":           l.pin,
+	}
 	if err := r.call(http.MethodPost, "/logins", in, &done); err != nil {
 		return nil, err
 	}
@@ -108,7 +144,13 @@ func (r *remote) login(client *http.Client, l loginOf) (*loggedIn, error) {
 	if back.Query().Get("state") != state {
 		return nil, errors.New("the callback's state is not the one sent")
 	}
-	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {l.client}, "code": {back.Query().Get("code")}, "redirect_uri": {l.redirect}, "code_verifier": {verifier}}
+	form := url.Values{
+		"grant_type":    {"authorization_code"},
+		"client_id":     {l.client},
+		"code":          {back.Query().Get("code")},
+		"redirect_uri":  {l.redirect},
+		"code_verifier": {verifier},
+	}
 	if l.secret != "" {
 		form.Set("client_secret", l.secret)
 	}
@@ -177,7 +219,16 @@ func (r *remote) backChannel(cert, key string) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}}}, nil
+	return &http.Client{
+		Timeout: 20 * time.Second,
+		Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{
+				RootCAs:      pool,
+				Certificates: []tls.Certificate{pair},
+				MinVersion:   tls.VersionTLS12,
+			},
+		},
+	}, nil
 }
 
 func postForm(c *http.Client, u string, form url.Values) (json.RawMessage, error) {

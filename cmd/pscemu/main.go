@@ -47,7 +47,10 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, errNoServer):
 		return exitNoServer
-	case errors.As(err, &usage), problem.Is(err, "setting-unknown"), problem.Is(err, "setting-invalid"), problem.Is(err, "address-not-loopback"):
+	case errors.As(err, &usage),
+		problem.Is(err, "setting-unknown"),
+		problem.Is(err, "setting-invalid"),
+		problem.Is(err, "address-not-loopback"):
 		return exitUsage
 	}
 	return exitFailed
@@ -57,11 +60,42 @@ type usageError struct{ error }
 
 func newRoot() *cobra.Command {
 	serve := newServe()
-	root := &cobra.Command{Use: "pscemu", Short: "Pro Santé Connect on your own machine", Version: version, SilenceErrors: true, SilenceUsage: true, Args: usage(cobra.NoArgs), RunE: serve.RunE}
+	root := &cobra.Command{
+		Use:           "pscemu",
+		Short:         "Pro Santé Connect on your own machine",
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          usage(cobra.NoArgs),
+		RunE:          serve.RunE,
+	}
 	root.Flags().AddFlagSet(serve.Flags())
 	root.SetVersionTemplate("pscemu {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misused(cmd, err) })
-	root.AddCommand(serve, newLogin(), newIdentities(), newECPS(), newOutbox(), newCards(), newCertificates(), newClients(), newCodes(), newCheck(), newDoctor(), newBench(), newBackup(), newRestore(), newScenario(), newConformance(), newDiff(), newFidelity(), newHosts(), newConfig(), newOpenAPI(), newVersion())
+	root.AddCommand(
+		serve,
+		newLogin(),
+		newIdentities(),
+		newECPS(),
+		newOutbox(),
+		newCards(),
+		newCertificates(),
+		newClients(),
+		newCodes(),
+		newCheck(),
+		newDoctor(),
+		newBench(),
+		newBackup(),
+		newRestore(),
+		newScenario(),
+		newConformance(),
+		newDiff(),
+		newFidelity(),
+		newHosts(),
+		newConfig(),
+		newOpenAPI(),
+		newVersion(),
+	)
 	return root
 }
 
@@ -81,9 +115,14 @@ func misused(cmd *cobra.Command, err error) error {
 }
 
 func newVersion() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Args: usage(cobra.NoArgs), Run: func(cmd *cobra.Command, _ []string) {
-		fmt.Fprintln(cmd.OutOrStdout(), "pscemu "+version)
-	}}
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  usage(cobra.NoArgs),
+		Run: func(cmd *cobra.Command, _ []string) {
+			fmt.Fprintln(cmd.OutOrStdout(), "pscemu "+version)
+		},
+	}
 }
 
 // settingFlags gives a command one flag for each setting.
@@ -114,20 +153,25 @@ func loadSettings(cmd *cobra.Command) (*config.Loaded, error) {
 }
 
 func newConfig() *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Print the settings in effect and where each comes from", Args: usage(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error {
-		l, err := loadSettings(cmd)
-		if err != nil {
-			return err
-		}
-		if l.Output == "json" {
-			return printJSON(cmd, map[string]any{"items": l.Table})
-		}
-		rows := [][]string{}
-		for _, s := range l.Table {
-			rows = append(rows, []string{s.Name, s.Value, s.Origin, s.Help})
-		}
-		return printTable(cmd, []string{"SETTING", "VALUE", "FROM", "MEANS"}, rows)
-	}}
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Print the settings in effect and where each comes from",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := loadSettings(cmd)
+			if err != nil {
+				return err
+			}
+			if l.Output == "json" {
+				return printJSON(cmd, map[string]any{"items": l.Table})
+			}
+			rows := [][]string{}
+			for _, s := range l.Table {
+				rows = append(rows, []string{s.Name, s.Value, s.Origin, s.Help})
+			}
+			return printTable(cmd, []string{"SETTING", "VALUE", "FROM", "MEANS"}, rows)
+		},
+	}
 	settingFlags(cmd)
 	return cmd
 }

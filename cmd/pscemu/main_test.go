@@ -69,7 +69,21 @@ func bootIn(t *testing.T, data string, args ...string) *server {
 // bootLogging also says where the log goes.
 func bootLogging(t *testing.T, data string, log io.Writer, args ...string) *server {
 	t.Helper()
-	all := append([]string{"serve", "--data", data, "--output", "json", "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0"}, args...)
+	all := append(
+		[]string{
+			"serve",
+			"--data",
+			data,
+			"--output",
+			"json",
+			"--listen",
+			"127.0.0.1:0",
+			"--card-listen",
+			"127.0.0.1:0",
+			"--console-listen",
+			"127.0.0.1:0",
+		},
+		args...)
 	cmd := exec.Command(binary, all...)
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
@@ -154,8 +168,11 @@ func (s *server) http(cert *tls.Certificate) *http.Client {
 	if cert != nil {
 		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	}
-	return &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{
+		Timeout:       20 * time.Second,
+		Transport:     &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 func (s *server) demoCertificate() *tls.Certificate {
@@ -200,13 +217,27 @@ func newRelyingParty(s *server, cert *tls.Certificate) *relyingParty {
 	}
 	endpoint := p.Endpoint()
 	endpoint.AuthStyle = oauth2.AuthStyleInParams
-	return &relyingParty{s, ctx, p, oauth2.Config{ClientID: s.DemoClient.ClientID, Endpoint: endpoint, RedirectURL: callbackURL, Scopes: []string{"openid", "scope_all"}}}
+	return &relyingParty{
+		s,
+		ctx,
+		p,
+		oauth2.Config{
+			ClientID:    s.DemoClient.ClientID,
+			Endpoint:    endpoint,
+			RedirectURL: callbackURL,
+			Scopes:      []string{"openid", "scope_all"},
+		},
+	}
 }
 
 // login logs in through the door and returns the callback's parameters.
 func (rp *relyingParty) login(who string, options ...oauth2.AuthCodeOption) url.Values {
 	rp.s.t.Helper()
-	options = append(options, oauth2.SetAuthURLParam("login_hint", "auto:"+who), oauth2.SetAuthURLParam("acr_values", "eidas1"))
+	options = append(
+		options,
+		oauth2.SetAuthURLParam("login_hint", "auto:"+who),
+		oauth2.SetAuthURLParam("acr_values", "eidas1"),
+	)
 	resp, err := rp.s.browser().Get(rp.oauth.AuthCodeURL("the-state|with.odd signs", options...))
 	if err != nil {
 		rp.s.t.Fatal(err)
@@ -260,7 +291,10 @@ func (s *server) issued(client string) *tls.Certificate {
 		Certificate string `json:"certificate_file"`
 		Key         string `json:"key_file"`
 	}
-	if err := json.Unmarshal([]byte(s.cli("certificates", "issue", "--client", client, "--out", s.t.TempDir(), "--output", "json")), &files); err != nil {
+	if err := json.Unmarshal(
+		[]byte(s.cli("certificates", "issue", "--client", client, "--out", s.t.TempDir(), "--output", "json")),
+		&files,
+	); err != nil {
 		s.t.Fatal(err)
 	}
 	cert, err := tls.LoadX509KeyPair(files.Certificate, files.Key)

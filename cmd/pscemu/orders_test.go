@@ -139,12 +139,27 @@ func TestEveryRuleOfTheDeskRefusesWithItsReasonAndItsSource(t *testing.T) {
 				NationalID string `json:"national_id"`
 			}
 		}
-		s.api("POST", "/identities/generate", `{"count":1,"seed":`+seed+`,"profession":"`+profession+`","means":[]}`, &made)
+		s.api(
+			"POST",
+			"/identities/generate",
+			`{"count":1,"seed":`+seed+`,"profession":"`+profession+`","means":[]}`,
+			&made,
+		)
 		return made.Items[0].NationalID
 	}
 	radiographer, optician := generate("77", "98"), generate("78", "28")
-	s.api("POST", "/identities", `{"national_id":"899700366240","family_name":"A","given_name":"B","exercices":[{"codeProfession":"70","codeCategorieProfessionnelle":"E","activities":[{"codeModeExercice":"S"}]}]}`, nil)
-	s.api("POST", "/identities", `{"national_id":"899700237045","family_name":"A","given_name":"B","exercices":[{"codeProfession":"60","codeCategorieProfessionnelle":"C","activities":[{"codeModeExercice":"L"}]}]}`, nil)
+	s.api(
+		"POST",
+		"/identities",
+		`{"national_id":"899700366240","family_name":"A","given_name":"B","exercices":[{"codeProfession":"70","codeCategorieProfessionnelle":"E","activities":[{"codeModeExercice":"S"}]}]}`,
+		nil,
+	)
+	s.api(
+		"POST",
+		"/identities",
+		`{"national_id":"899700237045","family_name":"A","given_name":"B","exercices":[{"codeProfession":"60","codeCategorieProfessionnelle":"C","activities":[{"codeModeExercice":"L"}]}]}`,
+		nil,
+	)
 	vendor, clinicOf := fields{"siret": vendorSIRET}, fields{"finess": hospital}
 	for _, r := range []struct {
 		name, form, actor, by string
@@ -173,22 +188,49 @@ func TestEveryRuleOfTheDeskRefusesWithItsReasonAndItsSource(t *testing.T) {
 		{"no number", "F414", "liberal", "", testOrder.with(fields{"kit": "integration", "siret": ""}), "some-number", "", ""},
 	} {
 		o := d.order(r.form, r.actor, r.by, r.f)
-		if o.State != orders.Refused || o.Code != "order-"+r.code || o.Reason == "" || !strings.Contains(o.Remedy, r.remedy) || !strings.Contains(o.Source, r.source) || len(o.Cards) != 0 {
+		if o.State != orders.Refused || o.Code != "order-"+r.code || o.Reason == "" ||
+			!strings.Contains(o.Remedy, r.remedy) ||
+			!strings.Contains(o.Source, r.source) ||
+			len(o.Cards) != 0 {
 			t.Errorf("%s: %s %s, %q, remedy %q, source %q", r.name, o.State, o.Code, o.Reason, o.Remedy, o.Source)
 		}
 	}
 	// And the rules let through what keeps them.
 	d.must(d.order("F201", "etablissement", "", fields{"identity": radiographer}), "CPS")
 	d.must(d.order("F202", "etablissement", "", fields{"identity": optician}), "CPS")
-	d.must(d.order("F102", "industriel", "", headOf.with(fields{"siret": practice, "facturation": "oui", "numero_facturation": "123"})), "CDE")
+	d.must(
+		d.order(
+			"F102",
+			"industriel",
+			"",
+			headOf.with(fields{"siret": practice, "facturation": "oui", "numero_facturation": "123"}),
+		),
+		"CDE",
+	)
 	d.must(d.order("F301", "etablissement", clinic, staffOf.with(clinicOf)), "CPE")
 	service := d.must(d.order("F301", "etablissement", clinic, fields{"finess": hospital, "service": "oui", "justification": "accès aux locaux"}), "CPE")[0]
-	if browser, page, _ := s.atCard(); !strings.Contains(present(s, browser, page, service.Serial, service.PIN), "card-not-nominative") {
+	if browser, page, _ := s.atCard(); !strings.Contains(
+		present(s, browser, page, service.Serial, service.PIN),
+		"card-not-nominative",
+	) {
 		t.Error("a carte de service logs in")
 	}
 }
 
-var testOrder = fields{"denomination": "Editeur", "adresse": "1 rue des Essais", "code_postal": "75013", "commune": "PARIS", "siret": "00000001815646", "nom": "A", "prenom": "B", "fonction": "QA", "telephone": "+33639980001", "email": "a@exemple.invalid", "date": "2026-11-24", "signature": "A B"}
+var testOrder = fields{
+	"denomination": "Editeur",
+	"adresse":      "1 rue des Essais",
+	"code_postal":  "75013",
+	"commune":      "PARIS",
+	"siret":        "00000001815646",
+	"nom":          "A",
+	"prenom":       "B",
+	"fonction":     "QA",
+	"telephone":    "+33639980001",
+	"email":        "a@exemple.invalid",
+	"date":         "2026-11-24",
+	"signature":    "A B",
+}
 
 // F101 → CDA → F301 → CPA; the CPA is refused at TOM until F502 makes it
 // mandataire; F413 makes it administrator; F503 takes the role away.
@@ -208,19 +250,65 @@ func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 	if p.Code != "service-refused" || !strings.Contains(p.Remedy, "F502") {
 		t.Errorf("the CPA at TOM: %+v", p)
 	}
-	d.must(d.order("F502", "industriel", head.NationalID, fields{"siret": vendorSIRET, "mandataires": agent.NationalID, "action": "désigner"}))
+	d.must(
+		d.order(
+			"F502",
+			"industriel",
+			head.NationalID,
+			fields{"siret": vendorSIRET, "mandataires": agent.NationalID, "action": "désigner"},
+		),
+	)
 	if got := s.codeOf("POST", "/orders/services/TOM/enter", `{"card":"`+agent.Serial+`"}`); got != "" {
 		t.Errorf("the mandataire at TOM: %s", got)
 	}
-	d.must(d.order("F413", "industriel", agent.NationalID, fields{"siret": vendorSIRET, "administrateurs": agent.NationalID, "types": "AUTH_CLI SIGN", "perimetre": "serveurs", "cgu": "oui"}))
+	d.must(
+		d.order(
+			"F413",
+			"industriel",
+			agent.NationalID,
+			fields{
+				"siret":           vendorSIRET,
+				"administrateurs": agent.NationalID,
+				"types":           "AUTH_CLI SIGN",
+				"perimetre":       "serveurs",
+				"cgu":             "oui",
+			},
+		),
+	)
 	var known orders.Structure
-	if s.api("GET", "/orders/structures/"+vendorSIRET, "", &known); !slices.Equal(known.Administrators[agent.NationalID].Kinds, []string{"AUTH_CLI", "SIGN"}) || known.Representative != head.NationalID {
+	if s.api(
+		"GET",
+		"/orders/structures/"+vendorSIRET,
+		"",
+		&known,
+	); !slices.Equal(known.Administrators[agent.NationalID].Kinds, []string{"AUTH_CLI", "SIGN"}) ||
+		known.Representative != head.NationalID {
 		t.Errorf("%+v", known)
 	}
-	d.must(d.order("F503", "industriel", head.NationalID, fields{"siret": vendorSIRET, "administrateurs": agent.NationalID, "action": "supprimer"}))
-	d.must(d.order("F502", "industriel", head.NationalID, fields{"siret": vendorSIRET, "mandataires": agent.NationalID, "action": "supprimer"}))
+	d.must(
+		d.order(
+			"F503",
+			"industriel",
+			head.NationalID,
+			fields{"siret": vendorSIRET, "administrateurs": agent.NationalID, "action": "supprimer"},
+		),
+	)
+	d.must(
+		d.order(
+			"F502",
+			"industriel",
+			head.NationalID,
+			fields{"siret": vendorSIRET, "mandataires": agent.NationalID, "action": "supprimer"},
+		),
+	)
 	known = orders.Structure{}
-	if s.api("GET", "/orders/structures/"+vendorSIRET, "", &known); len(known.Administrators) != 0 || len(known.Mandataires) != 0 {
+	if s.api(
+		"GET",
+		"/orders/structures/"+vendorSIRET,
+		"",
+		&known,
+	); len(known.Administrators) != 0 ||
+		len(known.Mandataires) != 0 {
 		t.Errorf("%+v", known)
 	}
 	// « Les habilitations de différents établissements se font sur une seule carte »
@@ -228,8 +316,19 @@ func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 		number := fmt.Sprintf("00123457%05d", n)
 		siret := number + nomenclature.LuhnKey(number)
 		other := d.must(d.order("F101", "industriel", "", headOf.with(fields{"siret": siret})), "CDA")[0]
-		d.must(d.order("F413", "industriel", other.NationalID, fields{"siret": siret, "administrateurs": agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"}))
-		if got := s.codeOf("POST", "/orders/certificates", `{"by":"`+agent.NationalID+`","structure":"`+siret+`","service":"x"}`); got != "" {
+		d.must(
+			d.order(
+				"F413",
+				"industriel",
+				other.NationalID,
+				fields{"siret": siret, "administrateurs": agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"},
+			),
+		)
+		if got := s.codeOf(
+			"POST",
+			"/orders/certificates",
+			`{"by":"`+agent.NationalID+`","structure":"`+siret+`","service":"x"}`,
+		); got != "" {
 			t.Errorf("structure %d with the one card: %s", n+1, got)
 		}
 	}
@@ -238,7 +337,11 @@ func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 	if s.api("GET", "/orders/fleet?by="+url.QueryEscape(head.NationalID), "", &fleet); len(fleet.Items) != 2 {
 		t.Errorf("the fleet: %+v", fleet)
 	}
-	if got := s.codeOf("POST", "/orders/fleet/take-back", `{"by":"`+agent.NationalID+`","card":"`+head.Serial+`"}`); got != "card-not-managed" {
+	if got := s.codeOf(
+		"POST",
+		"/orders/fleet/take-back",
+		`{"by":"`+agent.NationalID+`","card":"`+head.Serial+`"}`,
+	); got != "card-not-managed" {
 		t.Errorf("taken back by the agent: %s", got)
 	}
 	s.api("POST", "/orders/fleet/take-back", `{"by":"`+head.NationalID+`","card":"`+agent.Serial+`"}`, nil)
@@ -261,7 +364,13 @@ func TestIncidentsOfACardHolder(t *testing.T) {
 	}
 	d.must(d.order("F501", "etablissement", nurse, fields{"carte": own.Serial, "incident": "perte du code"}))
 	mail := message{}
-	if s.api("GET", "/outbox/wait?national_id="+nurse, "", &mail); len(mail.Code) != 4 || !logsIn(own.Serial, mail.Code) {
+	if s.api(
+		"GET",
+		"/outbox/wait?national_id="+nurse,
+		"",
+		&mail,
+	); len(mail.Code) != 4 ||
+		!logsIn(own.Serial, mail.Code) {
 		t.Errorf("the new code: %+v", mail)
 	}
 	d.must(d.order("F504", "etablissement", nurse, fields{"carte": own.Serial, "adresse": "2 rue du Prototype"}))
@@ -269,13 +378,28 @@ func TestIncidentsOfACardHolder(t *testing.T) {
 	if s.api("GET", "/cards/"+own.Serial, "", &kept); kept.Address != "2 rue du Prototype" {
 		t.Errorf("the address: %+v", kept)
 	}
-	if o := d.order("F501", "etablissement", doctor, fields{"carte": own.Serial, "incident": "vol"}); o.Code != "order-own-card" {
+	if o := d.order(
+		"F501",
+		"etablissement",
+		doctor,
+		fields{"carte": own.Serial, "incident": "vol"},
+	); o.Code != "order-own-card" {
 		t.Errorf("another person's card: %+v", o)
 	}
-	if o := d.order("F501", "etablissement", nurse, fields{"carte": own.Serial, "incident": "changement d'adresse"}); o.Code != "order-address-given" {
+	if o := d.order(
+		"F501",
+		"etablissement",
+		nurse,
+		fields{"carte": own.Serial, "incident": "changement d'adresse"},
+	); o.Code != "order-address-given" {
 		t.Errorf("no address: %+v", o)
 	}
-	o := d.order("F501", "etablissement", nurse, fields{"carte": own.Serial, "incident": "perte", "remplacement": "oui"})
+	o := d.order(
+		"F501",
+		"etablissement",
+		nurse,
+		fields{"carte": own.Serial, "incident": "perte", "remplacement": "oui"},
+	)
 	replacement := d.must(o, "CPS")[0]
 	if logsIn(own.Serial, mail.Code) || !logsIn(replacement.Serial, replacement.PIN) {
 		t.Error("the lost card logs in, or its replacement does not")
@@ -286,15 +410,31 @@ func TestIncidentsOfACardHolder(t *testing.T) {
 func TestAnOrdersLifeWithDelay(t *testing.T) {
 	s := boot(t, "--order-delay", "240h")
 	d := desk{s}
-	o, _ := d.begin("F101", "industriel", "", orders.Simplified, headOf.with(fields{"siret": vendorSIRET, "denomination": ""}))
-	if o = d.step(o.ID, "submit", ""); o.State != orders.Incomplete || !slices.Equal(o.Missing, []string{"denomination"}) || o.Channel != orders.Simplified {
+	o, _ := d.begin(
+		"F101",
+		"industriel",
+		"",
+		orders.Simplified,
+		headOf.with(fields{"siret": vendorSIRET, "denomination": ""}),
+	)
+	if o = d.step(
+		o.ID,
+		"submit",
+		"",
+	); o.State != orders.Incomplete || !slices.Equal(o.Missing, []string{"denomination"}) ||
+		o.Channel != orders.Simplified {
 		t.Fatalf("%+v", o)
 	}
 	s.api("PUT", "/orders/"+o.ID, `{"fields":{"denomination":"EDITEUR"}}`, nil)
 	if o = d.step(o.ID, "submit", ""); o.State != orders.Submitted || len(o.Cards) != 0 {
 		t.Fatalf("%+v", o)
 	}
-	if o = d.step(o.ID, "validate", ""); o.State != orders.InProduction || len(o.Cards) != 1 || d.card(o.Cards[0]).State != "sent" {
+	if o = d.step(
+		o.ID,
+		"validate",
+		"",
+	); o.State != orders.InProduction || len(o.Cards) != 1 ||
+		d.card(o.Cards[0]).State != "sent" {
 		t.Fatalf("%+v", o)
 	}
 	serial := o.Cards[0]
@@ -326,7 +466,12 @@ func TestAnOrdersLifeWithDelay(t *testing.T) {
 	if got := s.codeOf("POST", "/orders/"+o.ID+"/reject", `{"reason":""}`); got != "reason-missing" {
 		t.Errorf("a refusal without reason: %s", got)
 	}
-	if o = d.step(o.ID, "reject", `{"reason":"pièce illisible"}`); o.State != orders.Refused || o.Reason != "pièce illisible" {
+	if o = d.step(
+		o.ID,
+		"reject",
+		`{"reason":"pièce illisible"}`,
+	); o.State != orders.Refused ||
+		o.Reason != "pièce illisible" {
 		t.Errorf("%+v", o)
 	}
 	if got := s.codeOf("POST", "/orders/"+o.ID+"/cancel", ""); got != "order-state" {
@@ -376,16 +521,36 @@ func TestWrongFieldsAndChannelsAreNamed(t *testing.T) {
 // identifiant RPPS, une carte CPS lui est automatiquement attribuée. »
 func TestTheOrderGivesACPSWithoutAsking(t *testing.T) {
 	s := boot(t)
-	s.api("POST", "/identities", `{"national_id":"899700366240","family_name":"INTERNE","given_name":"KIT","exercices":[{"codeProfession":"10","codeCategorieProfessionnelle":"E","activities":[{"codeRole":"FON-48"}]}]}`, nil)
-	s.api("POST", "/identities", `{"national_id":"899700237045","family_name":"OPTICIEN","given_name":"KIT","exercices":[{"codeProfession":"28","activities":[]}]}`, nil)
+	s.api(
+		"POST",
+		"/identities",
+		`{"national_id":"899700366240","family_name":"INTERNE","given_name":"KIT","exercices":[{"codeProfession":"10","codeCategorieProfessionnelle":"E","activities":[{"codeRole":"FON-48"}]}]}`,
+		nil,
+	)
+	s.api(
+		"POST",
+		"/identities",
+		`{"national_id":"899700237045","family_name":"OPTICIEN","given_name":"KIT","exercices":[{"codeProfession":"28","activities":[]}]}`,
+		nil,
+	)
 	var c testCard
-	if s.api("POST", "/orders/registrations", `{"identity":"899700366240"}`, &c); c.Type != "CPS" || c.State != "active" {
+	if s.api(
+		"POST",
+		"/orders/registrations",
+		`{"identity":"899700366240"}`,
+		&c,
+	); c.Type != "CPS" ||
+		c.State != "active" {
 		t.Errorf("the intern: %+v", c)
 	}
 	if got := s.codeOf("POST", "/orders/registrations", `{"identity":"899700366240"}`); got != "card-there" {
 		t.Errorf("twice: %s", got)
 	}
-	if got := s.codeOf("POST", "/orders/registrations", `{"identity":"899700237045"}`); got != "registration-without-order" {
+	if got := s.codeOf(
+		"POST",
+		"/orders/registrations",
+		`{"identity":"899700237045"}`,
+	); got != "registration-without-order" {
 		t.Errorf("an optician: %s", got)
 	}
 }
@@ -394,18 +559,51 @@ func TestTheOrderGivesACPSWithoutAsking(t *testing.T) {
 func TestBrowserTheKitIsOrderedByF414AsNobodyInParticular(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
-	fill := []chromedp.Action{chromedp.Navigate(s.ConsoleURL + "/orders?actor=liberal"), visible("form-F414"), shot("orders"), press("form-F414"), visible("order-form")}
+	fill := []chromedp.Action{
+		chromedp.Navigate(s.ConsoleURL + "/orders?actor=liberal"),
+		visible("form-F414"),
+		shot("orders"),
+		press("form-F414"),
+		visible("order-form"),
+	}
 	for name, value := range testOrder.with(fields{"kit": "integration"}) {
 		fill = append(fill, chromedp.SetValue(hook("field."+name), value, chromedp.ByQuery))
 	}
 	var state string
 	var cards int
-	do(t, ctx, append(fill, shot("order-form"), press("order-submit"), visible("order-state"), chromedp.Text(hook("order-state"), &state, chromedp.ByQuery), chromedp.Evaluate(`document.querySelectorAll("[data-testid=order-card]").length`, &cards), shot("order"))...)
+	do(
+		t,
+		ctx,
+		append(
+			fill,
+			shot("order-form"),
+			press("order-submit"),
+			visible("order-state"),
+			chromedp.Text(hook("order-state"), &state, chromedp.ByQuery),
+			chromedp.Evaluate(`document.querySelectorAll("[data-testid=order-card]").length`, &cards),
+			shot("order"),
+		)...)
 	if state != "received" || cards != 5 {
 		t.Errorf("%s with %d cards", state, cards)
 	}
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/orders/new?form=F301&actor=industriel"), visible("order-form"), chromedp.SetValue(hook("field.siret"), vendorSIRET, chromedp.ByQuery), chromedp.SetValue(hook("field.nom"), "A", chromedp.ByQuery), chromedp.SetValue(hook("field.prenom"), "B", chromedp.ByQuery),
-		chromedp.SetValue(hook("field.justification"), "x", chromedp.ByQuery), chromedp.SetValue(hook("order-by"), nurse, chromedp.ByQuery), press("order-submit"), visible("order-reason"), shot("order-refused"))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/orders/new?form=F301&actor=industriel"),
+		visible("order-form"),
+		chromedp.SetValue(hook("field.siret"), vendorSIRET, chromedp.ByQuery),
+		chromedp.SetValue(hook("field.nom"), "A", chromedp.ByQuery),
+		chromedp.SetValue(hook("field.prenom"), "B", chromedp.ByQuery),
+		chromedp.SetValue(
+			hook("field.justification"),
+			"x",
+			chromedp.ByQuery,
+		),
+		chromedp.SetValue(hook("order-by"), nurse, chromedp.ByQuery),
+		press("order-submit"),
+		visible("order-reason"),
+		shot("order-refused"),
+	)
 	if got := textOf(t, ctx, "order-reason"); !strings.Contains(got, "CDA") || !strings.Contains(got, "F101") {
 		t.Errorf("the refusal: %s", got)
 	}
@@ -432,7 +630,14 @@ func TestWhoEntersTOPSAndTOM(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.service, got, c.want)
 		}
 	}
-	d.must(d.order("F502", "etablissement", head.NationalID, fields{"finess": hospital, "mandataires": agent.NationalID, "action": "désigner"}))
+	d.must(
+		d.order(
+			"F502",
+			"etablissement",
+			head.NationalID,
+			fields{"finess": hospital, "mandataires": agent.NationalID, "action": "désigner"},
+		),
+	)
 	if got := enter("TOM", agent.Serial); got != "" {
 		t.Errorf("the mandataire: %s", got)
 	}
@@ -441,7 +646,13 @@ func TestWhoEntersTOPSAndTOM(t *testing.T) {
 		t.Errorf("an opposed CDE: %s", got)
 	}
 	// A libéral orders by TOPS, not on paper; somebody salaried does not.
-	order := fields{"siret": practice, "nom": "SECRETAIRE", "prenom": "TEST", "justification": "accueil", "contrat": "oui"}
+	order := fields{
+		"siret":         practice,
+		"nom":           "SECRETAIRE",
+		"prenom":        "TEST",
+		"justification": "accueil",
+		"contrat":       "oui",
+	}
 	if _, refused := d.begin("F301", "liberal", "899790055851", "", order); refused.Code != "form-not-seen" {
 		t.Errorf("on paper: %+v", refused)
 	}
@@ -461,7 +672,12 @@ func TestBrowserFromF101ToACPA(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
 	fill := func(form string, f fields, by string) []chromedp.Action {
-		out := []chromedp.Action{chromedp.Navigate(s.ConsoleURL + "/orders?actor=industriel"), visible("form-" + form), press("form-" + form), visible("order-form")}
+		out := []chromedp.Action{
+			chromedp.Navigate(s.ConsoleURL + "/orders?actor=industriel"),
+			visible("form-" + form),
+			press("form-" + form),
+			visible("order-form"),
+		}
 		for name, value := range f {
 			out = append(out, chromedp.SetValue(hook("field."+name), value, chromedp.ByQuery))
 		}
@@ -471,9 +687,24 @@ func TestBrowserFromF101ToACPA(t *testing.T) {
 		return append(out, press("order-submit"), visible("order-card"), press("order-card"), visible("card-id"))
 	}
 	var head, agent, face string
-	do(t, ctx, append(fill("F101", headOf.with(fields{"siret": vendorSIRET}), ""), chromedp.TextContent(hook("card-id"), &head, chromedp.ByQuery))...)
-	do(t, ctx, append(fill("F301", staffOf.with(fields{"siret": vendorSIRET}), head), chromedp.TextContent(hook("card-id"), &agent, chromedp.ByQuery), chromedp.TextContent(hook("card-face"), &face, chromedp.ByQuery))...)
-	if !strings.HasPrefix(head, "5"+vendorSIRET+"/CDA") || !strings.HasPrefix(agent, "5"+vendorSIRET+"/CPA") || !strings.Contains(face, "CPA") || !strings.Contains(face, "SPÉCIMEN") {
+	do(
+		t,
+		ctx,
+		append(
+			fill("F101", headOf.with(fields{"siret": vendorSIRET}), ""),
+			chromedp.TextContent(hook("card-id"), &head, chromedp.ByQuery),
+		)...)
+	do(
+		t,
+		ctx,
+		append(
+			fill("F301", staffOf.with(fields{"siret": vendorSIRET}), head),
+			chromedp.TextContent(hook("card-id"), &agent, chromedp.ByQuery),
+			chromedp.TextContent(hook("card-face"), &face, chromedp.ByQuery),
+		)...)
+	if !strings.HasPrefix(head, "5"+vendorSIRET+"/CDA") || !strings.HasPrefix(agent, "5"+vendorSIRET+"/CPA") ||
+		!strings.Contains(face, "CPA") ||
+		!strings.Contains(face, "SPÉCIMEN") {
 		t.Errorf("%s, %s, %s", head, agent, face)
 	}
 }
@@ -483,7 +714,14 @@ func (d desk) vendor() (head, agent testCard) {
 	d.t.Helper()
 	head = d.must(d.order("F101", "industriel", "", headOf.with(fields{"siret": vendorSIRET})), "CDA")[0]
 	agent = d.must(d.order("F301", "industriel", head.NationalID, staffOf.with(fields{"siret": vendorSIRET})), "CPA")[0]
-	d.must(d.order("F413", "industriel", head.NationalID, fields{"siret": vendorSIRET, "administrateurs": agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"}))
+	d.must(
+		d.order(
+			"F413",
+			"industriel",
+			head.NationalID,
+			fields{"siret": vendorSIRET, "administrateurs": agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"},
+		),
+	)
 	return head, agent
 }
 
@@ -495,7 +733,12 @@ func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 	head, agent := d.vendor()
 	s.cli("clients", "add", "app-vendeur", "--redirect-uri", callbackURL)
 	order := func(by, more string) (issued struct{ Serial, Certificate, Key, Code string }) {
-		s.api("POST", "/orders/certificates", `{"by":"`+by+`","structure":"`+vendorSIRET+`","service":"Mon service"`+more+`}`, &issued)
+		s.api(
+			"POST",
+			"/orders/certificates",
+			`{"by":"`+by+`","structure":"`+vendorSIRET+`","service":"Mon service"`+more+`}`,
+			&issued,
+		)
 		return issued
 	}
 	if got := order(head.NationalID, ""); got.Code != "not-administrator" {
@@ -504,7 +747,11 @@ func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 	if got := order(agent.NationalID, `,"profile":"SIGN"`); got.Code != "kind-outside-perimeter" {
 		t.Errorf("outside the perimeter: %+v", got)
 	}
-	if got := s.codeOf("POST", "/orders/certificates", `{"by":"`+agent.NationalID+`","structure":"`+vendorSIRET+`","service":" "}`); got != "service-missing" {
+	if got := s.codeOf(
+		"POST",
+		"/orders/certificates",
+		`{"by":"`+agent.NationalID+`","structure":"`+vendorSIRET+`","service":" "}`,
+	); got != "service-missing" {
 		t.Errorf("no service: %s", got)
 	}
 	issued := order(agent.NationalID, "")
@@ -513,18 +760,26 @@ func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 		t.Fatalf("%v %+v", err, issued)
 	}
 	leaf, _ := x509.ParseCertificate(pair.Certificate[0])
-	if !strings.Contains(leaf.Subject.String(), "CN=Mon service") || !strings.Contains(leaf.Subject.String(), "OU=3"+vendorSIRET) {
+	if !strings.Contains(leaf.Subject.String(), "CN=Mon service") ||
+		!strings.Contains(leaf.Subject.String(), "OU=3"+vendorSIRET) {
 		t.Errorf("the subject: %s", leaf.Subject)
 	}
 	token := func() string {
-		q := url.Values{"response_type": {"code"}, "client_id": {"app-vendeur"}, "redirect_uri": {callbackURL}, "scope": {"openid"}, "login_hint": {"auto:" + doctor}}
+		q := url.Values{
+			"response_type": {"code"},
+			"client_id":     {"app-vendeur"},
+			"redirect_uri":  {callbackURL},
+			"scope":         {"openid"},
+			"login_hint":    {"auto:" + doctor},
+		}
 		resp, err := s.browser().Get(s.BaseURL + "/auth?" + q.Encode())
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
 		back, _ := resp.Location()
-		resp, err = s.http(&pair).PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"app-vendeur"}, "code": {back.Query().Get("code")}, "redirect_uri": {callbackURL}})
+		resp, err = s.http(&pair).
+			PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"app-vendeur"}, "code": {back.Query().Get("code")}, "redirect_uri": {callbackURL}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -541,16 +796,30 @@ func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 	if got := token(); !strings.Contains(got, "access_token") {
 		t.Errorf("bound: %s", got)
 	}
-	if got := s.codeOf("POST", "/orders/certificates/"+issued.Serial+"/revoke", `{"by":"`+head.NationalID+`"}`); got != "not-administrator" {
+	if got := s.codeOf(
+		"POST",
+		"/orders/certificates/"+issued.Serial+"/revoke",
+		`{"by":"`+head.NationalID+`"}`,
+	); got != "not-administrator" {
 		t.Errorf("revoked by the head: %s", got)
 	}
 	var list struct {
 		Items []struct{ Serial, State string }
 	}
-	if s.api("GET", "/orders/certificates?by="+url.QueryEscape(agent.NationalID), "", &list); len(list.Items) != 1 || list.Items[0].State != "valid" {
+	if s.api(
+		"GET",
+		"/orders/certificates?by="+url.QueryEscape(agent.NationalID),
+		"",
+		&list,
+	); len(list.Items) != 1 ||
+		list.Items[0].State != "valid" {
 		t.Errorf("%+v", list)
 	}
-	if got := s.codeOf("POST", "/orders/certificates/"+issued.Serial+"/revoke", `{"by":"`+agent.NationalID+`"}`); got != "" {
+	if got := s.codeOf(
+		"POST",
+		"/orders/certificates/"+issued.Serial+"/revoke",
+		`{"by":"`+agent.NationalID+`"}`,
+	); got != "" {
 		t.Error(got)
 	}
 	if got := token(); !strings.Contains(got, "invalid_client") || !strings.Contains(got, "revoked") {
@@ -575,26 +844,80 @@ func TestBrowserTheDeskForCardHolders(t *testing.T) {
 	enter := func(c testCard) {
 		t.Helper()
 		s.api("PUT", "/reader", `{"card":"`+c.Serial+`"}`, nil)
-		do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/desk"), press("desk-start"), visible("login-page"), press("tab-card"), visible("card-choice"), chromedp.SendKeys("#pin", c.PIN, chromedp.ByQuery), press("submit-card"), visible("desk-by"))
+		do(
+			t,
+			ctx,
+			chromedp.Navigate(s.ConsoleURL+"/desk"),
+			press("desk-start"),
+			visible("login-page"),
+			press("tab-card"),
+			visible("card-choice"),
+			chromedp.SendKeys("#pin", c.PIN, chromedp.ByQuery),
+			press("submit-card"),
+			visible("desk-by"),
+		)
 	}
 	enter(agent)
 	if got := textOf(t, ctx, "tom-refused"); !strings.Contains(got, "CDE") || !strings.Contains(got, "F502") {
 		t.Errorf("TOM says %q", got)
 	}
-	d.must(d.order("F502", "industriel", head.NationalID, fields{"siret": vendorSIRET, "mandataires": agent.NationalID, "action": "désigner"}))
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/desk"), visible("tom"), shot("desk"), typed("tom-nom", "NOUVEAU"), typed("tom-prenom", "AGENT"), typed("tom-justification", "essais"), press("tom-order"), visible("order-state"))
+	d.must(
+		d.order(
+			"F502",
+			"industriel",
+			head.NationalID,
+			fields{"siret": vendorSIRET, "mandataires": agent.NationalID, "action": "désigner"},
+		),
+	)
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/desk"),
+		visible("tom"),
+		shot("desk"),
+		typed("tom-nom", "NOUVEAU"),
+		typed("tom-prenom", "AGENT"),
+		typed("tom-justification", "essais"),
+		press("tom-order"),
+		visible("order-state"),
+	)
 	if got := textOf(t, ctx, "order-state"); got != "received" {
 		t.Errorf("the order is %s", got)
 	}
 	var fleet int
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/desk"), visible("fleet-card"), chromedp.Evaluate(`document.querySelectorAll("[data-testid=fleet-card]").length`, &fleet), typed("certificate-service", "Service du bureau"), press("certificate-order"), visible("ordered-certificate"),
-		chromedp.SetValue(hook("bind-client"), "app-vendeur", chromedp.ByQuery), press("bind"), visible("bound-dn"), shot("client"))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.ConsoleURL+"/desk"),
+		visible("fleet-card"),
+		chromedp.Evaluate(`document.querySelectorAll("[data-testid=fleet-card]").length`, &fleet),
+		typed("certificate-service", "Service du bureau"),
+		press("certificate-order"),
+		visible("ordered-certificate"),
+		chromedp.SetValue(
+			hook("bind-client"),
+			"app-vendeur",
+			chromedp.ByQuery,
+		),
+		press("bind"),
+		visible("bound-dn"),
+		shot("client"),
+	)
 	if got := textOf(t, ctx, "bound-dn"); fleet != 3 || !strings.Contains(got, "CN=Service du bureau") {
 		t.Errorf("%d cards in the fleet; bound %q", fleet, got)
 	}
 	// Somebody by e-CPS is not let in.
 	other := chrome(t, s, "")
-	do(t, other, chromedp.Navigate(s.ConsoleURL+"/desk"), press("desk-start"), visible("login-page"), typed("national-id", doctor), press("submit-ecps"), visible("error"))
+	do(
+		t,
+		other,
+		chromedp.Navigate(s.ConsoleURL+"/desk"),
+		press("desk-start"),
+		visible("login-page"),
+		typed("national-id", doctor),
+		press("submit-ecps"),
+		visible("error"),
+	)
 	if got := textOf(t, other, "error"); !strings.Contains(got, "desk-wants-card") {
 		t.Errorf("by e-CPS: %s", got)
 	}

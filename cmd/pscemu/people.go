@@ -18,15 +18,23 @@ import (
 )
 
 func newGenerate() *cobra.Command {
-	cmd := command("generate", "Generate people behind the numbers that are taken; in an empty world the same seed gives the same people", 0, runGenerate)
+	cmd := command(
+		"generate",
+		"Generate people behind the numbers that are taken; in an empty world the same seed gives the same people",
+		0,
+		runGenerate,
+	)
 	cmd.Flags().Int("count", 1, "how many")
 	cmd.Flags().Uint64("seed", 0, "seed (a random one, which is printed, when not given)")
 	cmd.Flags().Int("from", 0, "number within the seed to begin at: next of an earlier answer")
-	cmd.Flags().String("profession", "", "code of a profession (pscemu codes G15), or staff by their card: CPE, CDE, CPA, CDA; the mix of the real population's professions when empty")
+	cmd.Flags().
+		String("profession", "", "code of a profession (pscemu codes G15), or staff by their card: CPE, CDE, CPA, CDA; the mix of the real population's professions when empty")
 	cmd.Flags().String("theme", "", "hospital, practice, pharmacy, lab, ambulance or vendor")
 	cmd.Flags().StringToInt("mix", nil, "professions, or cards of staff, and their weights, such as 10=1,60=3,CPE=2")
-	cmd.Flags().Bool("traps", false, "names that break careless software: apostrophes, one letter, eighty, decomposed accents …")
-	cmd.Flags().StringSlice("means", []string{"ecps", "card"}, "what they log in with: ecps, card; e-CPS code and code porteur are 1234")
+	cmd.Flags().
+		Bool("traps", false, "names that break careless software: apostrophes, one letter, eighty, decomposed accents …")
+	cmd.Flags().
+		StringSlice("means", []string{"ecps", "card"}, "what they log in with: ecps, card; e-CPS code and code porteur are 1234")
 	return cmd
 }
 
@@ -144,8 +152,14 @@ func generation(cmd *cobra.Command) map[string]any {
 }
 
 func newImport() *cobra.Command {
-	cmd := command("import FILE", "Import people, all of them or none: JSON, YAML or CSV, a UserInfo, an extraction of the Annuaire Santé (- for standard input)", 1, runImport)
-	cmd.Flags().Bool("fictitious", false, "give people with real numbers a test number and a name that belongs to nobody")
+	cmd := command(
+		"import FILE",
+		"Import people, all of them or none: JSON, YAML or CSV, a UserInfo, an extraction of the Annuaire Santé (- for standard input)",
+		1,
+		runImport,
+	)
+	cmd.Flags().
+		Bool("fictitious", false, "give people with real numbers a test number and a name that belongs to nobody")
 	return cmd
 }
 
@@ -186,7 +200,12 @@ func newExport() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return r.print(cmd, http.MethodGet, "/identities/export?"+url.Values{"format": {format}, "q": {search}}.Encode(), nil)
+		return r.print(
+			cmd,
+			http.MethodGet,
+			"/identities/export?"+url.Values{"format": {format}, "q": {search}}.Encode(),
+			nil,
+		)
 	})
 	cmd.Flags().String("format", "json", "json, yaml, csv, annuaire, userinfo or fhir")
 	cmd.Flags().String("search", "", "those only whose name or national id holds this")
@@ -224,44 +243,54 @@ func (r *remote) exchange(command, method, path string, in *os.File) (io.ReadClo
 
 // newCodes prints the code tables; it needs no running server.
 func newCodes() *cobra.Command {
-	cmd := &cobra.Command{Use: "codes [TABLE [SEARCH]]", Short: "Print the code tables, or the codes of one", Args: usage(cobra.MaximumNArgs(2)), RunE: func(cmd *cobra.Command, a []string) error {
-		if len(a) == 0 {
-			rows := [][]string{}
-			for _, name := range nomenclature.Tables() {
-				t, _ := nomenclature.Lookup(name)
-				rows = append(rows, []string{name, fmt.Sprint(len(t.Codes)), t.Version, t.OID, t.Name})
+	cmd := &cobra.Command{
+		Use:   "codes [TABLE [SEARCH]]",
+		Short: "Print the code tables, or the codes of one",
+		Args:  usage(cobra.MaximumNArgs(2)),
+		RunE: func(cmd *cobra.Command, a []string) error {
+			if len(a) == 0 {
+				rows := [][]string{}
+				for _, name := range nomenclature.Tables() {
+					t, _ := nomenclature.Lookup(name)
+					rows = append(rows, []string{name, fmt.Sprint(len(t.Codes)), t.Version, t.OID, t.Name})
+				}
+				return printTable(cmd, []string{"TABLE", "CODES", "VERSION", "OID", "NAME"}, rows)
 			}
-			return printTable(cmd, []string{"TABLE", "CODES", "VERSION", "OID", "NAME"}, rows)
-		}
-		t, there := nomenclature.Lookup(strings.ToUpper(a[0]))
-		if !there {
-			return usageError{errors.New(a[0] + " is no code table; pscemu codes lists them")}
-		}
-		found := t.Search(strings.Join(a[1:], " "))
-		if wantsJSON(cmd) {
-			return printJSON(cmd, map[string]any{"items": found})
-		}
-		rows := [][]string{}
-		for _, c := range found {
-			rows = append(rows, []string{c.Code, c.Label, c.Start, c.End})
-		}
-		return printTable(cmd, []string{"CODE", "LABEL", "FROM", "TO"}, rows)
-	}}
+			t, there := nomenclature.Lookup(strings.ToUpper(a[0]))
+			if !there {
+				return usageError{errors.New(a[0] + " is no code table; pscemu codes lists them")}
+			}
+			found := t.Search(strings.Join(a[1:], " "))
+			if wantsJSON(cmd) {
+				return printJSON(cmd, map[string]any{"items": found})
+			}
+			rows := [][]string{}
+			for _, c := range found {
+				rows = append(rows, []string{c.Code, c.Label, c.Start, c.End})
+			}
+			return printTable(cmd, []string{"CODE", "LABEL", "FROM", "TO"}, rows)
+		},
+	}
 	cmd.Flags().String("output", "text", "text or json")
 	return cmd
 }
 
 // newMagic prints the people whose number decides the outcome.
 func newMagic() *cobra.Command {
-	return command("magic", "Print the magic identities: people whose number decides the outcome", 0, func(cmd *cobra.Command, _ []string) error {
-		people := identities.MagicPeople()
-		if wantsJSON(cmd) {
-			return printJSON(cmd, map[string]any{"items": people})
-		}
-		rows := [][]string{}
-		for _, m := range people {
-			rows = append(rows, []string{m.NationalID, m.Name, m.Outcome})
-		}
-		return printTable(cmd, []string{"NATIONAL_ID", "NAME", "OUTCOME"}, rows)
-	})
+	return command(
+		"magic",
+		"Print the magic identities: people whose number decides the outcome",
+		0,
+		func(cmd *cobra.Command, _ []string) error {
+			people := identities.MagicPeople()
+			if wantsJSON(cmd) {
+				return printJSON(cmd, map[string]any{"items": people})
+			}
+			rows := [][]string{}
+			for _, m := range people {
+				rows = append(rows, []string{m.NationalID, m.Name, m.Outcome})
+			}
+			return printTable(cmd, []string{"NATIONAL_ID", "NAME", "OUTCOME"}, rows)
+		},
+	)
 }

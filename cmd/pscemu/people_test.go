@@ -26,11 +26,24 @@ func TestGeneratedPeopleLogInByPhoneAndByCard(t *testing.T) {
 			Means []string
 		}
 	}
-	if err := json.Unmarshal([]byte(s.cli("identities", "generate", "--count", "3", "--seed", "11", "--profession", "50", "--output", "json")), &made); err != nil || len(made.Items) != 3 {
+	if err := json.Unmarshal(
+		[]byte(
+			s.cli("identities", "generate", "--count", "3", "--seed", "11", "--profession", "50", "--output", "json"),
+		),
+		&made,
+	); err != nil ||
+		len(made.Items) != 3 {
 		t.Fatalf("%v %+v", err, made)
 	}
 	for _, means := range []string{"ecps", "card"} {
-		if out := s.cli("login", "--identity", made.Items[1].ID, "--means", means); !strings.Contains(out, `"10^`) && !strings.Contains(out, `"50^1.2.250.1.213.1.1.5.5"`) {
+		if out := s.cli(
+			"login",
+			"--identity",
+			made.Items[1].ID,
+			"--means",
+			means,
+		); !strings.Contains(out, `"10^`) &&
+			!strings.Contains(out, `"50^1.2.250.1.213.1.1.5.5"`) {
 			t.Errorf("%s: %s", means, out)
 		}
 	}
@@ -45,13 +58,19 @@ func TestAPersonFromProductionBecomesFictitious(t *testing.T) {
 	if err := os.WriteFile(file, []byte(info), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(binary, "identities", "import", file, "--data", s.data).CombinedOutput(); err == nil || !strings.Contains(string(out), "national-id-real") || !strings.Contains(string(out), "fictitious") {
+	if out, err := exec.Command(binary, "identities", "import", file, "--data", s.data).
+		CombinedOutput(); err == nil || !strings.Contains(string(out), "national-id-real") ||
+		!strings.Contains(string(out), "fictitious") {
 		t.Errorf("%v %s", err, out)
 	}
 	if out := s.cli("identities", "import", file, "--fictitious"); !strings.Contains(out, "1 person imported") {
 		t.Error(out)
 	}
-	if all := s.cli("identities", "export"); strings.Contains(all, "DUPONT") || strings.Contains(all, real[1:]) || !strings.Contains(all, "fictitious in place") {
+	if all := s.cli(
+		"identities",
+		"export",
+	); strings.Contains(all, "DUPONT") || strings.Contains(all, real[1:]) ||
+		!strings.Contains(all, "fictitious in place") {
 		t.Error("the real person is there")
 	}
 }
@@ -65,14 +84,24 @@ func TestStaffOfAHospitalAndOfAVendorLogInWithTheirCards(t *testing.T) {
 				ID string `json:"national_id"`
 			}
 		}
-		if err := json.Unmarshal([]byte(s.cli("identities", "generate", "--seed", "6", "--profession", card, "--output", "json")), &made); err != nil {
+		if err := json.Unmarshal(
+			[]byte(s.cli("identities", "generate", "--seed", "6", "--profession", card, "--output", "json")),
+			&made,
+		); err != nil {
 			t.Fatal(err)
 		}
 		id := made.Items[0].ID
 		if out := s.cli("cards", "list", "--identity", id); !strings.Contains(out, card) {
 			t.Errorf("%s: %s", id, out)
 		}
-		if out := s.cli("login", "--identity", id, "--means", "card"); !strings.Contains(out, `"CARD"`) || !strings.Contains(out, id) {
+		if out := s.cli(
+			"login",
+			"--identity",
+			id,
+			"--means",
+			"card",
+		); !strings.Contains(out, `"CARD"`) ||
+			!strings.Contains(out, id) {
 			t.Errorf("%s: %s", id, out)
 		}
 	}
@@ -87,7 +116,24 @@ func TestTrapNamesSurviveEveryPage(t *testing.T) {
 			Family string `json:"family_name"`
 		}
 	}
-	if err := json.Unmarshal([]byte(s.cli("identities", "generate", "--count", "30", "--seed", "4", "--traps", "--mix", "60=1", "--output", "json")), &made); err != nil {
+	if err := json.Unmarshal(
+		[]byte(
+			s.cli(
+				"identities",
+				"generate",
+				"--count",
+				"30",
+				"--seed",
+				"4",
+				"--traps",
+				"--mix",
+				"60=1",
+				"--output",
+				"json",
+			),
+		),
+		&made,
+	); err != nil {
 		t.Fatal(err)
 	}
 	rp := newRelyingParty(s, s.demoCertificate())
@@ -123,7 +169,12 @@ func TestEveryProfessionLogsIn(t *testing.T) {
 					ID string `json:"national_id"`
 				}
 			}
-			if s.api("POST", "/identities/generate", `{"count":1,"seed":5,"from":`+c.Code+`,"profession":"`+c.Code+`"}`, &made) != 201 {
+			if s.api(
+				"POST",
+				"/identities/generate",
+				`{"count":1,"seed":5,"from":`+c.Code+`,"profession":"`+c.Code+`"}`,
+				&made,
+			) != 201 {
 				continue
 			}
 			logged++
@@ -191,7 +242,12 @@ func TestAttack32AnImportThatFailsChangesNothing(t *testing.T) {
 	if after := s.cli("identities", "export"); after != before {
 		t.Error("something changed")
 	}
-	if status := s.api("POST", "/identities/import", `{"SubjectNameID":"899700366240","family_name":"DOC0036624","given_name":"KIT","SubjectRefPro":{"exercices":[]},"claim_of_tomorrow":1}`, nil); status != 201 {
+	if status := s.api(
+		"POST",
+		"/identities/import",
+		`{"SubjectNameID":"899700366240","family_name":"DOC0036624","given_name":"KIT","SubjectRefPro":{"exercices":[]},"claim_of_tomorrow":1}`,
+		nil,
+	); status != 201 {
 		t.Errorf("a UserInfo: %d", status)
 	}
 	if out := s.cli("identities", "show", "899700366240"); !strings.Contains(out, "claim_of_tomorrow = 1") {
@@ -271,7 +327,10 @@ func TestEveryMagicIdentityHasItsOutcome(t *testing.T) {
 			t.Errorf("no magic identity %s", name)
 			continue
 		}
-		if got := c.observe(table.Items[i].ID); !strings.Contains(got, c.has) || c.lack != "" && strings.Contains(got, c.lack) {
+		if got := c.observe(
+			table.Items[i].ID,
+		); !strings.Contains(got, c.has) ||
+			c.lack != "" && strings.Contains(got, c.lack) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -291,7 +350,10 @@ func TestAFolderOfIdentityFilesIsLoadedWatchedAndReadOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("people.yaml", "- national_id: \"899700366240\"\n  family_name: DOC0036624\n  given_name: KIT\n  behaviour: approve\n")
+	write(
+		"people.yaml",
+		"- national_id: \"899700366240\"\n  family_name: DOC0036624\n  given_name: KIT\n  behaviour: approve\n",
+	)
 	s := boot(t, "--identities", dir)
 	if out := s.cli("login", "--identity", "899700366240"); !strings.Contains(out, "DOC0036624") {
 		t.Errorf("by phone: %s", out)
@@ -300,13 +362,29 @@ func TestAFolderOfIdentityFilesIsLoadedWatchedAndReadOnly(t *testing.T) {
 		t.Errorf("by card: %s", out)
 	}
 	var p struct{ Code, Received string }
-	if s.api("DELETE", "/identities/899700366240", "", &p); p.Code != "identity-from-file" || p.Received != "people.yaml" {
+	if s.api(
+		"DELETE",
+		"/identities/899700366240",
+		"",
+		&p,
+	); p.Code != "identity-from-file" ||
+		p.Received != "people.yaml" {
 		t.Errorf("deleted: %+v", p)
 	}
-	if s.api("PUT", "/identities/899700366240", `{"national_id":"899700366240","family_name":"A","given_name":"B"}`, &p); p.Code != "identity-from-file" {
+	if s.api(
+		"PUT",
+		"/identities/899700366240",
+		`{"national_id":"899700366240","family_name":"A","given_name":"B"}`,
+		&p,
+	); p.Code != "identity-from-file" {
 		t.Errorf("changed: %+v", p)
 	}
-	s.api("POST", "/identities", `{"national_id":"899700237045","family_name":"A","given_name":"B","source":"forged.yaml"}`, nil)
+	s.api(
+		"POST",
+		"/identities",
+		`{"national_id":"899700237045","family_name":"A","given_name":"B","source":"forged.yaml"}`,
+		nil,
+	)
 	if status := s.api("DELETE", "/identities/899700237045", "", nil); status != 204 {
 		t.Errorf("a person who only claims to come from a file: %d", status)
 	}
@@ -334,7 +412,9 @@ func TestAFolderOfIdentityFilesIsLoadedWatchedAndReadOnly(t *testing.T) {
 		t.Error("a persona was removed")
 	}
 	write("more.json", `{`)
-	if out, err := exec.Command(binary, "serve", "--data", t.TempDir(), "--identities", dir, "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0").CombinedOutput(); err == nil || !strings.Contains(string(out), "more.json") {
+	if out, err := exec.Command(binary, "serve", "--data", t.TempDir(), "--identities", dir, "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0").
+		CombinedOutput(); err == nil ||
+		!strings.Contains(string(out), "more.json") {
 		t.Errorf("a broken file at start: %v %s", err, out)
 	}
 }
@@ -349,7 +429,9 @@ func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
 		}
 		defer resp.Body.Close()
 		var out map[string]any
-		if err := json.NewDecoder(resp.Body).Decode(&out); err != nil || !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/fhir+json") {
+		if err := json.NewDecoder(resp.Body).
+			Decode(&out); err != nil ||
+			!strings.HasPrefix(resp.Header.Get("Content-Type"), "application/fhir+json") {
 			t.Fatalf("%v %s", err, resp.Header.Get("Content-Type"))
 		}
 		return resp.StatusCode, out
@@ -357,14 +439,25 @@ func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
 	for _, q := range []string{"identifier=" + doctor, "identifier=" + doctor[1:], "identifier=" + url.QueryEscape("https://rpps.esante.gouv.fr|"+doctor[1:]), "identifier=" + url.QueryEscape("urn:oid:1.2.250.1.71.4.2.1|"+doctor)} {
 		status, bundle := ask("Practitioner?" + q)
 		raw, _ := json.Marshal(bundle)
-		if status != 200 || bundle["total"] != 1.0 || !strings.Contains(string(raw), `"family":"DOC9001117"`) || !strings.Contains(string(raw), `"code":"10","display":"Médecin","system":"https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"`) {
+		if status != 200 || bundle["total"] != 1.0 || !strings.Contains(string(raw), `"family":"DOC9001117"`) ||
+			!strings.Contains(
+				string(raw),
+				`"code":"10","display":"Médecin","system":"https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"`,
+			) {
 			t.Errorf("%s: %d %s", q, status, raw)
 		}
 	}
 	if _, roles := ask("PractitionerRole?practitioner.identifier=" + doctor); roles["total"] != 8.0 {
 		t.Errorf("the doctor of eight activities has %v roles", roles["total"])
 	}
-	if _, roles := ask("PractitionerRole?_include=PractitionerRole:organization&practitioner=pscemu-" + strings.Replace(staff, "/", "-", 1)); roles["total"].(float64) < 2 {
+	if _, roles := ask(
+		"PractitionerRole?_include=PractitionerRole:organization&practitioner=pscemu-" + strings.Replace(
+			staff,
+			"/",
+			"-",
+			1,
+		),
+	); roles["total"].(float64) < 2 {
 		t.Errorf("staff, whose id holds a slash: %v", roles)
 	}
 	if status, read := ask("Practitioner/pscemu-" + doctor); status != 200 || read["id"] != "pscemu-"+doctor {
@@ -386,7 +479,11 @@ func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.cli("identities", "export", "--format", "fhir")), &bundle); err != nil {
 		t.Fatal(err)
 	}
-	ids, need := map[string]bool{}, map[string][]string{"Practitioner": {"id", "meta", "language", "identifier", "name", "active"}, "PractitionerRole": {"id", "meta", "language", "identifier", "practitioner", "active"}, "Organization": {"id", "meta", "language", "identifier", "name", "active"}}
+	ids, need := map[string]bool{}, map[string][]string{
+		"Practitioner":     {"id", "meta", "language", "identifier", "name", "active"},
+		"PractitionerRole": {"id", "meta", "language", "identifier", "practitioner", "active"},
+		"Organization":     {"id", "meta", "language", "identifier", "name", "active"},
+	}
 	for _, e := range bundle.Entry {
 		kind := e.Resource["resourceType"].(string)
 		id := kind + "/" + e.Resource["id"].(string)
@@ -395,7 +492,8 @@ func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
 		}
 		ids[id] = true
 		profile, _ := json.Marshal(e.Resource["meta"])
-		if !strings.Contains(string(profile), "/fr-core-") || !strings.Contains(string(profile), "/as-dp-"+strings.ToLower(kind)) {
+		if !strings.Contains(string(profile), "/fr-core-") ||
+			!strings.Contains(string(profile), "/as-dp-"+strings.ToLower(kind)) {
 			t.Errorf("%s names the profiles %s", id, profile)
 		}
 		for _, field := range need[kind] {

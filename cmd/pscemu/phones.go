@@ -11,11 +11,21 @@ import (
 )
 
 func newECPS() *cobra.Command {
-	behaviour := command("behaviour ID ACTION", "How the phone answers: approve, refuse, wrong-number, ignore, late, unreachable or ask", 2, func(cmd *cobra.Command, a []string) error {
-		after, _ := cmd.Flags().GetString("after")
-		next, _ := cmd.Flags().GetBool("next")
-		return show(cmd, http.MethodPut, "/identities"+segment(a[0])+"/ecps/behaviour", map[string]any{"action": a[1], "after": after, "next": next})
-	})
+	behaviour := command(
+		"behaviour ID ACTION",
+		"How the phone answers: approve, refuse, wrong-number, ignore, late, unreachable or ask",
+		2,
+		func(cmd *cobra.Command, a []string) error {
+			after, _ := cmd.Flags().GetString("after")
+			next, _ := cmd.Flags().GetBool("next")
+			return show(
+				cmd,
+				http.MethodPut,
+				"/identities"+segment(a[0])+"/ecps/behaviour",
+				map[string]any{"action": a[1], "after": after, "next": next},
+			)
+		},
+	)
 	behaviour.Flags().String("after", "", "delay before it acts, such as 3s")
 	behaviour.Flags().Bool("next", false, "for the next request only, behind those prepared before")
 	remove := command("remove ID", "End an e-CPS", 1, func(cmd *cobra.Command, a []string) error {
@@ -43,13 +53,18 @@ func newECPS() *cobra.Command {
 }
 
 func newActivate() *cobra.Command {
-	cmd := command("activate ID", "Activate an e-CPS: at once, or as on the portal with --by", 1, func(cmd *cobra.Command, a []string) error {
-		in := map[string]string{}
-		for _, name := range []string{"code", "by", "card", "pin"} {
-			in[name], _ = cmd.Flags().GetString(name)
-		}
-		return show(cmd, http.MethodPost, "/identities"+segment(a[0])+"/ecps", in)
-	})
+	cmd := command(
+		"activate ID",
+		"Activate an e-CPS: at once, or as on the portal with --by",
+		1,
+		func(cmd *cobra.Command, a []string) error {
+			in := map[string]string{}
+			for _, name := range []string{"code", "by", "card", "pin"} {
+				in[name], _ = cmd.Flags().GetString(name)
+			}
+			return show(cmd, http.MethodPost, "/identities"+segment(a[0])+"/ecps", in)
+		},
+	)
 	cmd.Flags().String("code", "1234", "e-CPS code, 4 digits")
 	cmd.Flags().String("by", "", "card or contact: print the QR code's text; ecps complete does the phone's part")
 	cmd.Flags().String("card", "", "serial of the card, with --by card")
@@ -72,13 +87,18 @@ func newComplete() *cobra.Command {
 }
 
 func newApprove() *cobra.Command {
-	cmd := command("approve REQUEST", "Approve a request: with authority, or as the person does", 1, func(cmd *cobra.Command, a []string) error {
-		in := map[string]string{}
-		for _, name := range []string{"code", "number", "totp"} {
-			in[name], _ = cmd.Flags().GetString(name)
-		}
-		return show(cmd, http.MethodPost, "/ecps/requests"+segment(a[0])+"/approve", in)
-	})
+	cmd := command(
+		"approve REQUEST",
+		"Approve a request: with authority, or as the person does",
+		1,
+		func(cmd *cobra.Command, a []string) error {
+			in := map[string]string{}
+			for _, name := range []string{"code", "number", "totp"} {
+				in[name], _ = cmd.Flags().GetString(name)
+			}
+			return show(cmd, http.MethodPost, "/ecps/requests"+segment(a[0])+"/approve", in)
+		},
+	)
 	cmd.Flags().String("code", "", "e-CPS code, with --number")
 	cmd.Flags().String("number", "", "number picked among three")
 	cmd.Flags().String("totp", "", "one-time password instead (pscemu ecps totp)")
@@ -120,18 +140,29 @@ func newOutbox() *cobra.Command {
 		return listing(cmd, "/outbox?national_id="+url.QueryEscape(id), "id", "channel", "to", "code", "link")
 	}))
 	list.Flags().String("identity", "", "of this person only")
-	wait := command("wait ID", "Wait for a person's mail or SMS: the oldest that is kept, or the first behind --after", 1, func(cmd *cobra.Command, a []string) error {
-		q := url.Values{"national_id": {a[0]}}
-		for _, name := range []string{"channel", "after", "timeout"} {
-			v, _ := cmd.Flags().GetString(name)
-			q.Set(name, v)
-		}
-		return show(cmd, http.MethodGet, "/outbox/wait?"+q.Encode(), nil)
-	})
+	wait := command(
+		"wait ID",
+		"Wait for a person's mail or SMS: the oldest that is kept, or the first behind --after",
+		1,
+		func(cmd *cobra.Command, a []string) error {
+			q := url.Values{"national_id": {a[0]}}
+			for _, name := range []string{"channel", "after", "timeout"} {
+				v, _ := cmd.Flags().GetString(name)
+				q.Set(name, v)
+			}
+			return show(cmd, http.MethodGet, "/outbox/wait?"+q.Encode(), nil)
+		},
+	)
 	wait.Flags().String("channel", "", "mail or sms; either when empty")
 	wait.Flags().String("after", "", "behind the message with this id")
 	wait.Flags().String("timeout", "10s", "a minute at most")
-	return group("outbox", "The mails and SMS that people would be sent", list, wait, command("show ID", "Show one message", 1, func(cmd *cobra.Command, a []string) error {
-		return show(cmd, http.MethodGet, "/outbox"+segment(a[0]), nil)
-	}))
+	return group(
+		"outbox",
+		"The mails and SMS that people would be sent",
+		list,
+		wait,
+		command("show ID", "Show one message", 1, func(cmd *cobra.Command, a []string) error {
+			return show(cmd, http.MethodGet, "/outbox"+segment(a[0]), nil)
+		}),
+	)
 }

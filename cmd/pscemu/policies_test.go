@@ -24,7 +24,15 @@ func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
 	}
 	lifetime := func() string {
 		q := rp.login(nurse)
-		_, a := s.post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {q.Get("code")}, "redirect_uri": {callbackURL}})
+		_, a := s.post(
+			"token",
+			url.Values{
+				"grant_type":   {"authorization_code"},
+				"client_id":    {"demo"},
+				"code":         {q.Get("code")},
+				"redirect_uri": {callbackURL},
+			},
+		)
 		out, _ := json.Marshal(map[string]any{"access": a["expires_in"], "refresh": a["refresh_expires_in"]})
 		return string(out)
 	}
@@ -57,7 +65,8 @@ func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
 		return "refused"
 	}
 	noCertificate := func() string {
-		resp, err := s.http(nil).PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}})
+		resp, err := s.http(nil).
+			PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,14 +78,26 @@ func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
 		code := rp.login(nurse).Get("code")
 		s.api("PUT", "/clock", `{"offset":"90s"}`, nil)
 		defer s.api("DELETE", "/clock", "", nil)
-		_, a := s.post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {code}, "redirect_uri": {callbackURL}})
+		_, a := s.post(
+			"token",
+			url.Values{
+				"grant_type":   {"authorization_code"},
+				"client_id":    {"demo"},
+				"code":         {code},
+				"redirect_uri": {callbackURL},
+			},
+		)
 		out, _ := json.Marshal(a)
 		return string(out)
 	}
 	longSession := func() string {
 		c := s.browser()
 		ask := func(more string) string {
-			resp, err := c.Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL) + more)
+			resp, err := c.Get(
+				s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
+					callbackURL,
+				) + more,
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -198,16 +219,23 @@ func TestAttack11ACertificateBoundTokenServesWithItsCertificateOnly(t *testing.T
 		t.Errorf("its own certificate: %d", status)
 	}
 	for name, c := range map[string]*http.Client{"none": s.http(nil), "another of the same client": s.http(other)} {
-		if status, header := ask(c); status != 401 || !strings.Contains(header, "Client certificate missing, or its thumbprint") {
+		if status, header := ask(
+			c,
+		); status != 401 ||
+			!strings.Contains(header, "Client certificate missing, or its thumbprint") {
 			t.Errorf("%s: %d %s", name, status, header)
 		}
 	}
-	resp, err := s.http(other).PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken}})
+	resp, err := s.http(other).
+		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 401 || !strings.Contains(string(body), "unauthorized_client") {
+	if body, _ := io.ReadAll(
+		resp.Body,
+	); resp.StatusCode != 401 ||
+		!strings.Contains(string(body), "unauthorized_client") {
 		t.Errorf("refresh with another certificate: %d %s", resp.StatusCode, body)
 	}
 }
@@ -247,7 +275,8 @@ func TestAProfileGathersDefaultsThatAFlagStillBeats(t *testing.T) {
 		"prod-2026": {"acr card=eidas2,mobile=requested profile", "auth-level-claim true profile"},
 		"next":      {"require-pkce true profile", "bind-access-tokens true profile", "code-lifetime 5s flag"},
 	} {
-		out, err := exec.Command(binary, "config", "--profile", profile, "--code-lifetime", "5s", "--output", "json").Output()
+		out, err := exec.Command(binary, "config", "--profile", profile, "--code-lifetime", "5s", "--output", "json").
+			Output()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,10 +296,27 @@ func TestAProfileGathersDefaultsThatAFlagStillBeats(t *testing.T) {
 	}
 	s := boot(t, "--profile", "prod-2026")
 	var done struct{ Redirect_to string } //nolint:revive // key of the API
-	s.api("POST", "/logins", `{"authorize_url":"`+s.BaseURL+`/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=http%3A%2F%2Flocalhost%2Fcb","identity":"`+nurse+`","means":"card"}`, &done)
+	s.api(
+		"POST",
+		"/logins",
+		`{"authorize_url":"`+s.BaseURL+`/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=http%3A%2F%2Flocalhost%2Fcb","identity":"`+nurse+`","means":"card"}`,
+		&done,
+	)
 	u, _ := url.Parse(done.Redirect_to)
-	_, a := s.post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {u.Query().Get("code")}, "redirect_uri": {"http://localhost/cb"}})
-	if _, payload := jwtParts(t, a["id_token"].(string)); !strings.Contains(payload, `"acr":"eidas2"`) || !strings.Contains(payload, `"authMode":"CARD"`) || !strings.Contains(payload, `"auth_level":"1"`) {
+	_, a := s.post(
+		"token",
+		url.Values{
+			"grant_type":   {"authorization_code"},
+			"client_id":    {"demo"},
+			"code":         {u.Query().Get("code")},
+			"redirect_uri": {"http://localhost/cb"},
+		},
+	)
+	if _, payload := jwtParts(
+		t,
+		a["id_token"].(string),
+	); !strings.Contains(payload, `"acr":"eidas2"`) || !strings.Contains(payload, `"authMode":"CARD"`) ||
+		!strings.Contains(payload, `"auth_level":"1"`) {
 		t.Errorf("production's card login: %s", payload)
 	}
 }
@@ -280,7 +326,12 @@ func TestADoorIsClosedAloneAndStrictKeepsThemAllClosed(t *testing.T) {
 	if status := s.api("PATCH", "/doors", `{"api-logins":false}`, nil); status != 200 {
 		t.Fatal(status)
 	}
-	if status := s.api("POST", "/logins", `{"authorize_url":"`+s.BaseURL+`/auth","identity":"`+nurse+`"}`, nil); status != 403 {
+	if status := s.api(
+		"POST",
+		"/logins",
+		`{"authorize_url":"`+s.BaseURL+`/auth","identity":"`+nurse+`"}`,
+		nil,
+	); status != 403 {
 		t.Errorf("the closed door: %d", status)
 	}
 	if to := newRelyingParty(s, s.demoCertificate()).login(nurse); to.Get("code") == "" {
@@ -297,7 +348,11 @@ func TestOneMessageForUnknownIdsUnlessThePolicySaysOtherwise(t *testing.T) {
 	s.api("DELETE", "/identities/"+asked+"/ecps", "", nil)
 	page := func(id string) string {
 		c := s.browser()
-		resp, err := c.Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL))
+		resp, err := c.Get(
+			s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
+				callbackURL,
+			),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -331,7 +386,8 @@ func TestTheSessionFrameAnswersTheClientsOwnOriginsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 200 || resp.Header.Get("X-Frame-Options") != "" || strings.Contains(resp.Header.Get("Content-Security-Policy"), "frame-ancestors") {
+	if resp.StatusCode != 200 || resp.Header.Get("X-Frame-Options") != "" ||
+		strings.Contains(resp.Header.Get("Content-Security-Policy"), "frame-ancestors") {
 		t.Errorf("the frame cannot be framed: %v", resp.Header)
 	}
 	for q, want := range map[string]int{"client_id=exact&origin=https://app.example": 204, "client_id=demo&origin=http://localhost:3000": 204, "client_id=exact&origin=https://evil.example": 403,
@@ -355,9 +411,17 @@ func TestDiffFindsWhatWasInjectedAndNothingElse(t *testing.T) {
 		t.Errorf("equal input: %s", out)
 	}
 	replace(t, dir+"/userinfo.json", `"UITVersion":"1.0"`, `"UITVersion":"1.1"`)
-	replace(t, dir+"/discovery.json", `"claims_parameter_supported":true`, `"claims_parameter_supported":true,"new_field":1`)
+	replace(
+		t,
+		dir+"/discovery.json",
+		`"claims_parameter_supported":true`,
+		`"claims_parameter_supported":true,"new_field":1`,
+	)
 	out, err := exec.Command(binary, "diff", dir, "--data", s.data).Output()
-	if err == nil || string(out) != "discovery.json  new_field  missing here: recorded \"1\", here \"\"\nuserinfo.json  UITVersion  value: recorded \"1.1\", here \"1.0\"\n5 documents, 2 differences\n" {
+	if err == nil ||
+		string(
+			out,
+		) != "discovery.json  new_field  missing here: recorded \"1\", here \"\"\nuserinfo.json  UITVersion  value: recorded \"1.1\", here \"1.0\"\n5 documents, 2 differences\n" {
 		t.Errorf("%v %s", err, out)
 	}
 }

@@ -25,7 +25,15 @@ func progress(cmd *cobra.Command, from, done, all int) {
 			if done == all {
 				end = "\n"
 			}
-			fmt.Fprintf(w, "[%s%s] %d/%d%s", strings.Repeat("#", filled), strings.Repeat(" ", 40-filled), done, all, end)
+			fmt.Fprintf(
+				w,
+				"[%s%s] %d/%d%s",
+				strings.Repeat("#", filled),
+				strings.Repeat(" ", 40-filled),
+				done,
+				all,
+				end,
+			)
 			return
 		}
 	}

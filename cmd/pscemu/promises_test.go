@@ -36,7 +36,11 @@ func TestItContactsNothingUnasked(t *testing.T) {
 		s.consolePage(page)
 	}
 	s.stop(os.Interrupt)
-	eventually(t, "the trace is whole", func() bool { info, err := os.Stat(trace); return err == nil && info.Size() > 0 })
+	eventually(
+		t,
+		"the trace is whole",
+		func() bool { info, err := os.Stat(trace); return err == nil && info.Size() > 0 },
+	)
 	raw, err := os.ReadFile(trace)
 	if err != nil {
 		t.Fatal(err)

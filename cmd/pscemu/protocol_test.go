@@ -41,17 +41,23 @@ func TestAnIndependentClientLogsInRefreshesAndLogsOut(t *testing.T) {
 	if err != nil || fresh.RefreshToken == tok.RefreshToken {
 		t.Fatalf("refresh: %v", err)
 	}
-	if a := s.introspect(fresh.AccessToken); a["active"] != true || a["username"] != doctor || a["scope"] != "openid scope_all" {
+	if a := s.introspect(
+		fresh.AccessToken,
+	); a["active"] != true || a["username"] != doctor ||
+		a["scope"] != "openid scope_all" {
 		t.Fatalf("introspection: %v", a)
 	}
-	resp, err := s.http(nil).Get(s.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {raw}, "post_logout_redirect_uri": {"http://localhost:8080/"}, "state": {"bye"}}.Encode())
+	resp, err := s.http(nil).
+		Get(s.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {raw}, "post_logout_redirect_uri": {"http://localhost:8080/"}, "state": {"bye"}}.Encode())
 	if err != nil || resp.Header.Get("Location") != "http://localhost:8080/?state=bye" {
 		t.Fatalf("logout: %v %v", resp, err)
 	}
 	if a := s.introspect(fresh.AccessToken); len(a) != 1 || a["active"] != false {
 		t.Fatalf("after logout: %v", a)
 	}
-	if _, err := rp.oauth.TokenSource(rp.ctx, &oauth2.Token{RefreshToken: fresh.RefreshToken}).Token(); err == nil || !strings.Contains(err.Error(), "Session not active") {
+	if _, err := rp.oauth.TokenSource(rp.ctx, &oauth2.Token{RefreshToken: fresh.RefreshToken}).
+		Token(); err == nil ||
+		!strings.Contains(err.Error(), "Session not active") {
 		t.Fatalf("refresh after logout: %v", err)
 	}
 }
@@ -126,7 +132,8 @@ func TestTheTokenResponseHasKeycloaksOrder(t *testing.T) {
 	s := boot(t)
 	rp := newRelyingParty(s, s.demoCertificate())
 	q := rp.login(nurse)
-	resp, err := s.http(s.demoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {q.Get("code")}, "redirect_uri": {callbackURL}, "scope": {"ignored"}})
+	resp, err := s.http(s.demoCertificate()).
+		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {q.Get("code")}, "redirect_uri": {callbackURL}, "scope": {"ignored"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,10 +168,13 @@ func TestTheCallbackHasKeycloaksOrderAndTheStateUnchanged(t *testing.T) {
 			names = append(names, name)
 		}
 		back, _ := url.Parse(location)
-		if strings.Join(names, " ") != "state session_state iss code" || back.Query().Get("state") != "a|b.c é+" || back.Query().Get("iss") != s.Issuer {
+		if strings.Join(names, " ") != "state session_state iss code" || back.Query().Get("state") != "a|b.c é+" ||
+			back.Query().Get("iss") != s.Issuer {
 			t.Errorf("%s: %s", path, location)
 		}
-		if code := back.Query().Get("code"); len(strings.Split(code, ".")) != 3 || strings.Split(code, ".")[1] != back.Query().Get("session_state") {
+		if code := back.Query().
+			Get("code"); len(strings.Split(code, ".")) != 3 ||
+			strings.Split(code, ".")[1] != back.Query().Get("session_state") {
 			t.Errorf("code %s", code)
 		}
 	}
@@ -174,7 +184,12 @@ func TestAttack1ACodeServesOnceAlsoInParallelAndAReplayRevokesItsTokens(t *testi
 	s := boot(t)
 	rp := newRelyingParty(s, s.demoCertificate())
 	code := rp.login(nurse).Get("code")
-	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {code}, "redirect_uri": {callbackURL}}
+	form := url.Values{
+		"grant_type":   {"authorization_code"},
+		"client_id":    {"demo"},
+		"code":         {code},
+		"redirect_uri": {callbackURL},
+	}
 	answers := make(chan map[string]any, 8)
 	var wg sync.WaitGroup
 	for range cap(answers) {
@@ -208,14 +223,27 @@ func TestAReusedRefreshTokenKillsItsFamily(t *testing.T) {
 	s := boot(t)
 	rp := newRelyingParty(s, s.demoCertificate())
 	first := rp.tokens(nurse, "").RefreshToken
-	_, second := s.post("token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {first}})
+	_, second := s.post(
+		"token",
+		url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {first}},
+	)
 	if second["refresh_token"] == nil {
 		t.Fatalf("%v", second)
 	}
-	if _, a := s.post("token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {first}}); a["error"] != "invalid_grant" {
+	if _, a := s.post(
+		"token",
+		url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {first}},
+	); a["error"] != "invalid_grant" {
 		t.Fatalf("reuse: %v", a)
 	}
-	if _, a := s.post("token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {second["refresh_token"].(string)}}); a["error"] != "invalid_grant" {
+	if _, a := s.post(
+		"token",
+		url.Values{
+			"grant_type":    {"refresh_token"},
+			"client_id":     {"demo"},
+			"refresh_token": {second["refresh_token"].(string)},
+		},
+	); a["error"] != "invalid_grant" {
 		t.Fatalf("the family lives on: %v", a)
 	}
 }
@@ -238,7 +266,11 @@ func TestTheTokenEndpointAnswersAsKeycloakDoes(t *testing.T) {
 		"unknown client":     {url.Values{"grant_type": {"authorization_code"}, "code": {"x"}, "client_id": {"nobody"}}, 401, "invalid_client", "Invalid client or Invalid client credentials"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if status, a := s.post("token", c.form); status != c.status || a["error"] != c.err || !strings.HasPrefix(a["error_description"].(string), c.prefix) {
+			if status, a := s.post(
+				"token",
+				c.form,
+			); status != c.status || a["error"] != c.err ||
+				!strings.HasPrefix(a["error_description"].(string), c.prefix) {
 				t.Errorf("got %d %v", status, a)
 			}
 			if _, a := strict.post("token", c.form); a["error_description"] != c.prefix {
@@ -253,7 +285,12 @@ func TestNothingIsLostOrReusableAfterKill9(t *testing.T) {
 	s := bootIn(t, data)
 	rp := newRelyingParty(s, s.demoCertificate())
 	used := rp.login(nurse).Get("code")
-	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {used}, "redirect_uri": {callbackURL}}
+	form := url.Values{
+		"grant_type":   {"authorization_code"},
+		"client_id":    {"demo"},
+		"code":         {used},
+		"redirect_uri": {callbackURL},
+	}
 	if status, _ := s.post("token", form); status != 200 {
 		t.Fatal(status)
 	}
@@ -275,7 +312,11 @@ func TestKill9AmidLoginsLosesNothingAcknowledgedAndLetsNothingServeTwice(t *test
 	type acknowledged struct{ code, access string }
 	acks := make(chan acknowledged, 1000)
 	var wg sync.WaitGroup
-	client, authorize := s.http(s.demoCertificate()), s.BaseURL+"/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:"+nurse+"&redirect_uri="+url.QueryEscape(callbackURL)
+	client, authorize := s.http(
+		s.demoCertificate(),
+	), s.BaseURL+"/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:"+nurse+"&redirect_uri="+url.QueryEscape(
+		callbackURL,
+	)
 	for range 4 {
 		wg.Go(func() {
 			for {
@@ -289,7 +330,15 @@ func TestKill9AmidLoginsLosesNothingAcknowledgedAndLetsNothingServeTwice(t *test
 					return
 				}
 				code := back.Query().Get("code")
-				resp, err = client.PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {code}, "redirect_uri": {callbackURL}})
+				resp, err = client.PostForm(
+					s.Issuer+"/protocol/openid-connect/token",
+					url.Values{
+						"grant_type":   {"authorization_code"},
+						"client_id":    {"demo"},
+						"code":         {code},
+						"redirect_uri": {callbackURL},
+					},
+				)
 				if err != nil {
 					return
 				}
@@ -317,10 +366,22 @@ func TestKill9AmidLoginsLosesNothingAcknowledgedAndLetsNothingServeTwice(t *test
 	}
 	again := bootIn(t, data, "--public-url", s.BaseURL)
 	for _, a := range seen {
-		if status, answer := again.post2("/token/introspect", url.Values{"token": {a.access}}); status != 200 || answer["active"] != true {
+		if status, answer := again.post2(
+			"/token/introspect",
+			url.Values{"token": {a.access}},
+		); status != 200 ||
+			answer["active"] != true {
 			t.Fatalf("an acknowledged login is lost: %d %v", status, answer)
 		}
-		if status, answer := again.post2("/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {a.code}, "redirect_uri": {callbackURL}}); status != 400 {
+		if status, answer := again.post2(
+			"/token",
+			url.Values{
+				"grant_type":   {"authorization_code"},
+				"client_id":    {"demo"},
+				"code":         {a.code},
+				"redirect_uri": {callbackURL},
+			},
+		); status != 400 {
 			t.Fatalf("a used code served again: %v", answer)
 		}
 	}
@@ -331,7 +392,8 @@ func TestKill9AmidLoginsLosesNothingAcknowledgedAndLetsNothingServeTwice(t *test
 // issuer's name leads nowhere.
 func (s *server) post2(endpoint string, form url.Values) (int, map[string]any) {
 	s.t.Helper()
-	resp, err := s.http(s.demoCertificate()).PostForm("https://"+s.Listen+"/auth/realms/esante-wallet/protocol/openid-connect"+endpoint, form)
+	resp, err := s.http(s.demoCertificate()).
+		PostForm("https://"+s.Listen+"/auth/realms/esante-wallet/protocol/openid-connect"+endpoint, form)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -348,10 +410,14 @@ func TestLoginByCommandPrintsTokensAndClaims(t *testing.T) {
 			Tokens   map[string]any `json:"tokens"`
 			UserInfo map[string]any `json:"userinfo"`
 		}
-		if err := json.Unmarshal([]byte(s.cli("login", "--client", "demo", "--identity", doctor, "--means", means)), &out); err != nil {
+		if err := json.Unmarshal(
+			[]byte(s.cli("login", "--client", "demo", "--identity", doctor, "--means", means)),
+			&out,
+		); err != nil {
 			t.Fatal(err)
 		}
-		if out.Tokens["access_token"] == nil || out.UserInfo["authMode"] != mode || out.UserInfo["SubjectNameID"] != doctor {
+		if out.Tokens["access_token"] == nil || out.UserInfo["authMode"] != mode ||
+			out.UserInfo["SubjectNameID"] != doctor {
 			t.Errorf("%s: %v", means, out.UserInfo)
 		}
 	}

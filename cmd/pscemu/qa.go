@@ -21,8 +21,19 @@ func newScenario() *cobra.Command {
 	load := command("load FILE", "Load a scenario, all of it or nothing (- for standard input)", 1, loadScenario)
 	load.Flags().Bool("reset", false, "begin with the personas alone")
 	save := command("save FILE", "Save the present situation as a scenario (- for standard output)", 1, saveScenario)
-	link := command("link FILE", "Print a link that shows the scenario on the console, to be entered there", 1, linkScenario)
-	return group("scenario", "Situations as short files: people, cards, behaviours, faults, clock, settings", load, save, link)
+	link := command(
+		"link FILE",
+		"Print a link that shows the scenario on the console, to be entered there",
+		1,
+		linkScenario,
+	)
+	return group(
+		"scenario",
+		"Situations as short files: people, cards, behaviours, faults, clock, settings",
+		load,
+		save,
+		link,
+	)
 }
 
 func loadScenario(cmd *cobra.Command, a []string) error {
@@ -83,7 +94,11 @@ func linkScenario(cmd *cobra.Command, a []string) error {
 	}
 	link := r.ready.ConsoleURL + "/scenario?load=" + base64.RawURLEncoding.EncodeToString(raw)
 	if len(link) > maxLink {
-		return fmt.Errorf("the scenario is too long for a link: it would have %d characters, and browsers and proxies take %d; hand the file on, and load it with `pscemu scenario load`", len(link), maxLink)
+		return fmt.Errorf(
+			"the scenario is too long for a link: it would have %d characters, and browsers and proxies take %d; hand the file on, and load it with `pscemu scenario load`",
+			len(link),
+			maxLink,
+		)
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), link)
 	return nil
@@ -118,7 +133,12 @@ func openInput(file string) (*os.File, error) {
 
 // newDoctor examines the running emulator and, with --app, an application.
 func newDoctor() *cobra.Command {
-	cmd := command("doctor", "Find what keeps a first login from working: host names, trust, clock, redirect URIs, certificates", 0, runDoctor)
+	cmd := command(
+		"doctor",
+		"Find what keeps a first login from working: host names, trust, clock, redirect URIs, certificates",
+		0,
+		runDoctor,
+	)
 	remoteFlags(cmd)
 	cmd.Flags().String("app", "", "URL of the application that begins a login")
 	return cmd

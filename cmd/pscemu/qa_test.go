@@ -92,7 +92,10 @@ func TestAScenarioTravelsAsALink(t *testing.T) {
 	if page := text(t, resp); !strings.Contains(page, "kind: cut") {
 		t.Fatalf("%s: %s", link, page)
 	}
-	resp, err = c.PostForm(s.ConsoleURL+"/scenario", url.Values{"scenario": {"faults: [{kind: cut, endpoint: token}]"}, "reset": {"1"}})
+	resp, err = c.PostForm(
+		s.ConsoleURL+"/scenario",
+		url.Values{"scenario": {"faults: [{kind: cut, endpoint: token}]"}, "reset": {"1"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

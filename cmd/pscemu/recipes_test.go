@@ -26,7 +26,10 @@ func TestTheRecipesWork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(c.command[0], c.command[1:]...)
-			cmd.Dir, cmd.Env = "../../examples/recipes", append(os.Environ(), "READY="+filepath.Join(s.data, "ready.json"))
+			cmd.Dir, cmd.Env = "../../examples/recipes", append(
+				os.Environ(),
+				"READY="+filepath.Join(s.data, "ready.json"),
+			)
 			out, err := cmd.CombinedOutput()
 			if err != nil || !strings.Contains(string(out), c.says) {
 				t.Errorf("%v: %s", err, out)

@@ -57,7 +57,14 @@ func TestAttack7And8RequestObjectsOfRegisteredKeysOnly(t *testing.T) {
 	s := boot(t)
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	foreign, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	s.register("exact", map[string]any{"jwks": jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k1", Algorithm: "ES256", Use: "sig"}}}})
+	s.register(
+		"exact",
+		map[string]any{
+			"jwks": jose.JSONWebKeySet{
+				Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k1", Algorithm: "ES256", Use: "sig"}},
+			},
+		},
+	)
 	fetched := make(chan string, 4)
 	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { fetched <- r.URL.Path }))
 	defer web.Close()
@@ -103,7 +110,8 @@ func TestAttack7And8RequestObjectsOfRegisteredKeysOnly(t *testing.T) {
 		t.Errorf("fetched %s", <-fetched)
 	}
 	for name, header := range map[string]string{"none": `{"alg":"none"}`, "HS256": `{"alg":"HS256"}`, "jku": `{"alg":"RS256","kid":"k","jku":"` + web.URL + `"}`} {
-		resp, err := s.http(nil).Get(s.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {head(header) + "." + parts[1] + ".AAAA"}, "post_logout_redirect_uri": {"http://localhost:8080/"}}.Encode())
+		resp, err := s.http(nil).
+			Get(s.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {head(header) + "." + parts[1] + ".AAAA"}, "post_logout_redirect_uri": {"http://localhost:8080/"}}.Encode())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,14 +120,27 @@ func TestAttack7And8RequestObjectsOfRegisteredKeysOnly(t *testing.T) {
 			t.Errorf("id_token_hint with %s: %s", name, resp.Status)
 		}
 	}
-	if _, to := s.authorizeWith(url.Values{"client_id": {"demo"}, "redirect_uri": {callbackURL}, "request": {good}}); !strings.Contains(to, "error=request_not_supported") {
+	if _, to := s.authorizeWith(
+		url.Values{"client_id": {"demo"}, "redirect_uri": {callbackURL}, "request": {good}},
+	); !strings.Contains(
+		to,
+		"error=request_not_supported",
+	) {
 		t.Errorf("a client without keys: %s", to)
 	}
 }
 
 func TestAPushedRequestServesOnceForItsClientWithinAMinute(t *testing.T) {
 	s := boot(t)
-	form := url.Values{"client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}, "response_type": {"code"}, "redirect_uri": {callbackURL}, "scope": {"openid"}, "state": {"pushed"}, "login_hint": {"auto:" + nurse}}
+	form := url.Values{
+		"client_id":     {"demo"},
+		"client_secret": {s.DemoClient.ClientSecret},
+		"response_type": {"code"},
+		"redirect_uri":  {callbackURL},
+		"scope":         {"openid"},
+		"state":         {"pushed"},
+		"login_hint":    {"auto:" + nurse},
+	}
 	push := func(more url.Values) (int, map[string]any) {
 		f := url.Values{}
 		for k, v := range form {
@@ -131,7 +152,8 @@ func TestAPushedRequestServesOnceForItsClientWithinAMinute(t *testing.T) {
 		return s.post("ext/par/request", f)
 	}
 	pull := func(client, uri string) (int, string) {
-		resp, err := s.http(nil).Get(s.BaseURL + "/auth?" + url.Values{"client_id": {client}, "request_uri": {uri}, "state": {"from-the-browser"}}.Encode())
+		resp, err := s.http(nil).
+			Get(s.BaseURL + "/auth?" + url.Values{"client_id": {client}, "request_uri": {uri}, "state": {"from-the-browser"}}.Encode())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,14 +190,24 @@ func TestAPushedRequestServesOnceForItsClientWithinAMinute(t *testing.T) {
 		"scope":         {url.Values{"scope": {"openid bogus"}}, "invalid_request", "Invalid scopes: openid bogus"},
 		"implicit":      {url.Values{"response_type": {"token"}}, "unauthorized_client", "Client is not allowed to initiate browser login"},
 	} {
-		if status, a := push(c.more); status != 400 || a["error"] != c.err || !strings.HasPrefix(a["error_description"].(string), c.text) {
+		if status, a := push(
+			c.more,
+		); status != 400 || a["error"] != c.err ||
+			!strings.HasPrefix(a["error_description"].(string), c.text) {
 			t.Errorf("%s: %d %v", name, status, a)
 		}
 	}
-	if resp, err := s.http(nil).PostForm(s.Issuer+"/protocol/openid-connect/ext/par/request", form); err != nil || resp.StatusCode != 401 {
+	if resp, err := s.http(nil).
+		PostForm(s.Issuer+"/protocol/openid-connect/ext/par/request", form); err != nil ||
+		resp.StatusCode != 401 {
 		t.Errorf("without certificate: %v %v", resp, err)
 	}
-	if _, to := s.authorizeWith(url.Values{"request_uri": {"https://evil.example/request.jwt"}}); !strings.Contains(to, "error=request_uri_not_supported") {
+	if _, to := s.authorizeWith(
+		url.Values{"request_uri": {"https://evil.example/request.jwt"}},
+	); !strings.Contains(
+		to,
+		"error=request_uri_not_supported",
+	) {
 		t.Errorf("a request_uri of the web: %s", to)
 	}
 }
@@ -206,12 +238,16 @@ func TestResponseTypesAreServedAsTheRegistrationSays(t *testing.T) {
 	}
 	hybrid := ask("id_token code", nil) // the order does not matter
 	_, payload := jwtParts(t, hybrid.Get("id_token"))
-	if !strings.Contains(payload, `"c_hash":"`+hash(hybrid.Get("code"))+`"`) || hybrid.Get("state") != "s" || hybrid.Get("iss") != s.Issuer {
+	if !strings.Contains(payload, `"c_hash":"`+hash(hybrid.Get("code"))+`"`) || hybrid.Get("state") != "s" ||
+		hybrid.Get("iss") != s.Issuer {
 		t.Errorf("hybrid: %v %s", hybrid, payload)
 	}
 	implicit := ask("id_token token", nil)
 	_, payload = jwtParts(t, implicit.Get("id_token"))
-	if !strings.Contains(payload, `"at_hash":"`+hash(implicit.Get("access_token"))+`"`) || implicit.Get("token_type") != "Bearer" || implicit.Get("expires_in") != "120" || implicit.Has("code") {
+	if !strings.Contains(payload, `"at_hash":"`+hash(implicit.Get("access_token"))+`"`) ||
+		implicit.Get("token_type") != "Bearer" ||
+		implicit.Get("expires_in") != "120" ||
+		implicit.Has("code") {
 		t.Errorf("implicit: %v", implicit)
 	}
 	req, _ := http.NewRequest(http.MethodGet, s.Issuer+"/protocol/openid-connect/userinfo", nil)
@@ -249,14 +285,21 @@ func TestASignedAuthorizationResponse(t *testing.T) {
 			t.Fatalf("%s: %s", mode, to)
 		}
 		_, payload := jwtParts(t, to[i+len("response="):])
-		if !strings.Contains(payload, `"iss":"`+s.Issuer+`","aud":"exact","exp":`) || !strings.Contains(payload, `"state":"s"`) || !strings.Contains(payload, `"code":"`) {
+		if !strings.Contains(payload, `"iss":"`+s.Issuer+`","aud":"exact","exp":`) ||
+			!strings.Contains(payload, `"state":"s"`) ||
+			!strings.Contains(payload, `"code":"`) {
 			t.Errorf("%s: %s", mode, payload)
 		}
 		if (to[i-1] == '#') != (mode == "fragment.jwt") {
 			t.Errorf("%s went to %s", mode, to)
 		}
 	}
-	if _, to := s.authorizeWith(url.Values{"response_mode": {"jwt"}, "prompt": {"none"}, "login_hint": {""}}); !strings.Contains(to, "response=") {
+	if _, to := s.authorizeWith(
+		url.Values{"response_mode": {"jwt"}, "prompt": {"none"}, "login_hint": {""}},
+	); !strings.Contains(
+		to,
+		"response=",
+	) {
 		t.Errorf("an error is signed too: %s", to)
 	}
 }
@@ -321,7 +364,11 @@ func TestAttack17RefreshTokensOfOthersRacedWidenedOrOfDeletedPeople(t *testing.T
 		return a
 	}
 	token := rp.tokens(nurse, "").RefreshToken
-	if a := refresh(token, "openid bogus"); a["error"] != "invalid_scope" || !strings.HasPrefix(a["error_description"].(string), "Invalid scopes: openid bogus") {
+	if a := refresh(
+		token,
+		"openid bogus",
+	); a["error"] != "invalid_scope" ||
+		!strings.HasPrefix(a["error_description"].(string), "Invalid scopes: openid bogus") {
 		t.Errorf("wider scope: %v", a)
 	}
 	var wg sync.WaitGroup
@@ -342,19 +389,33 @@ func TestAttack17RefreshTokensOfOthersRacedWidenedOrOfDeletedPeople(t *testing.T
 	}
 	token = rp.tokens(asked+";means=card", "").RefreshToken
 	s.api("DELETE", "/identities/"+asked, "", nil)
-	if a := refresh(token, ""); a["error"] != "invalid_grant" || !strings.HasPrefix(a["error_description"].(string), "User not found") {
+	if a := refresh(
+		token,
+		"",
+	); a["error"] != "invalid_grant" ||
+		!strings.HasPrefix(a["error_description"].(string), "User not found") {
 		t.Errorf("deleted person: %v", a)
 	}
 }
 
 func TestAttack20ClientAuthenticationThatIsRefused(t *testing.T) {
 	s := boot(t)
-	s.register("secret", map[string]any{"client_secret": "s3cret", "policies": map[string]string{"client-auth": "secret"}})
-	s.register("either", map[string]any{"client_secret": "s3cret", "policies": map[string]string{"client-auth": "either"}})
+	s.register(
+		"secret",
+		map[string]any{"client_secret": "s3cret", "policies": map[string]string{"client-auth": "secret"}},
+	)
+	s.register(
+		"either",
+		map[string]any{"client_secret": "s3cret", "policies": map[string]string{"client-auth": "either"}},
+	)
 	ask := func(withCert bool, query string, user, pass string, form url.Values) (int, string) {
 		form.Set("grant_type", "refresh_token")
 		form.Set("refresh_token", "x")
-		req, _ := http.NewRequest(http.MethodPost, s.Issuer+"/protocol/openid-connect/token"+query, strings.NewReader(form.Encode()))
+		req, _ := http.NewRequest(
+			http.MethodPost,
+			s.Issuer+"/protocol/openid-connect/token"+query,
+			strings.NewReader(form.Encode()),
+		)
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		if user != "" {
 			req.SetBasicAuth(user, pass)
@@ -392,12 +453,25 @@ func TestAttack20ClientAuthenticationThatIsRefused(t *testing.T) {
 		"either, by secret":               {false, "", "either", "s3cret", url.Values{}, "invalid_grant"},
 		"certificate alone":               {true, "", "", "", url.Values{}, "invalid_grant"},
 	} {
-		if status, got := ask(c.cert, c.query, c.user, c.pass, c.form); got != c.want || (status == 401) != (c.want != "invalid_grant") {
+		if status, got := ask(
+			c.cert,
+			c.query,
+			c.user,
+			c.pass,
+			c.form,
+		); got != c.want ||
+			(status == 401) != (c.want != "invalid_grant") {
 			t.Errorf("%s: %d %s, want %s", name, status, got, c.want)
 		}
 	}
 	for _, header := range []string{"X-SSL-Client-Cert", "X-Forwarded-Client-Cert", "Client-Cert", "SSL_CLIENT_CERT", "X-Client-Cert", "X-ARR-ClientCert", "SSL-Client-Cert", "X-SSL-Cert", "ssl-client-verify"} {
-		req, _ := http.NewRequest(http.MethodPost, s.Issuer+"/protocol/openid-connect/token", strings.NewReader(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}}.Encode()))
+		req, _ := http.NewRequest(
+			http.MethodPost,
+			s.Issuer+"/protocol/openid-connect/token",
+			strings.NewReader(
+				url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}}.Encode(),
+			),
+		)
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		req.Header.Set(header, base64.StdEncoding.EncodeToString(s.demoCertificate().Certificate[0]))
 		resp, err := s.http(nil).Do(req)

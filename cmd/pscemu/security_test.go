@@ -16,16 +16,36 @@ var attacks = []struct {
 	what, source string
 	by           []string
 }{
-	{"a code is used twice, also at once: the second is refused, the tokens of the first revoked", "RFC 6749 §4.1.2, §10.5", nil},
+	{
+		"a code is used twice, also at once: the second is refused, the tokens of the first revoked",
+		"RFC 6749 §4.1.2, §10.5",
+		nil,
+	},
 	{"a code of one client is exchanged by another with its own good certificate", "RFC 6749 §4.1.3", nil},
 	{"redirect_uri missing or another at the token endpoint; an expired code", "RFC 6749 §4.1.3", nil},
-	{"redirect_uri that only looks like the registered one: case, slash, dots, encodings, user information, port, fragment, query, control characters, schemes", "RFC 9700 §4.1; fosite CVE-2020-15234, -15233", nil},
-	{"PKCE verifier missing, wrong, malformed, or without a challenge; a downgrade", "RFC 7636 §4.6; RFC 9700 §4.8", nil},
+	{
+		"redirect_uri that only looks like the registered one: case, slash, dots, encodings, user information, port, fragment, query, control characters, schemes",
+		"RFC 9700 §4.1; fosite CVE-2020-15234, -15233",
+		nil,
+	},
+	{
+		"PKCE verifier missing, wrong, malformed, or without a challenge; a downgrade",
+		"RFC 7636 §4.6; RFC 9700 §4.8",
+		nil,
+	},
 	{"codes and tokens of one issuer at another; iss in the callback", "RFC 9207", nil},
 	{"alg none, HS256 with the public key, a foreign key", "RFC 8725 §2.1", nil},
 	{"kid, jku, x5u, jwk and crit tricks, duplicate members, large headers", "RFC 8725 §3.10", nil},
-	{"client certificates: none, out of time, revoked (also on an open or resumed connection), of another type, authority, client or key, malformed", "RFC 8705; Keycloak CVE-2023-2422", []string{"TestOnlyACertificateOfTypeORGAuthCliOfThisClientIsAccepted"}},
-	{"forged headers of forwarded certificates", "RFC 9440 §4", []string{"TestAttack20ClientAuthenticationThatIsRefused"}},
+	{
+		"client certificates: none, out of time, revoked (also on an open or resumed connection), of another type, authority, client or key, malformed",
+		"RFC 8705; Keycloak CVE-2023-2422",
+		[]string{"TestOnlyACertificateOfTypeORGAuthCliOfThisClientIsAccepted"},
+	},
+	{
+		"forged headers of forwarded certificates",
+		"RFC 9440 §4",
+		[]string{"TestAttack20ClientAuthenticationThatIsRefused"},
+	},
 	{"a token bound to a certificate comes with another, or none", "RFC 8705 §3", nil},
 	{"a login begun in one browser is finished in another; the back button", "OWASP: session fixation", nil},
 	{"forms and calls that another site sends", "OWASP: CSRF", nil},
@@ -34,7 +54,11 @@ var attacks = []struct {
 	{"asking who exists", "OWASP: enumeration", nil},
 	{"refresh tokens reused, raced, of others, widened, of ended sessions and deleted people", "RFC 9700 §4.14", nil},
 	{"tokens in another's place, tampered, expired", "RFC 9068 §5", nil},
-	{"introspection and revocation without a client, of other clients' tokens", "RFC 7662 §4; fosite CVE-2020-15223", nil},
+	{
+		"introspection and revocation without a client, of other clients' tokens",
+		"RFC 7662 §4; fosite CVE-2020-15223",
+		nil,
+	},
 	{"client authentication missing, wrong, in the URL, in two ways", "RFC 6749 §2.3", nil},
 	{"CIBA: polls too fast, of others, twice, late; hints and messages that are not allowed", "CIBA Core §7, §11", nil},
 	{"redirects at the logout to unregistered places", "OIDC RP-Initiated Logout §3", nil},
@@ -52,22 +76,46 @@ var attacks = []struct {
 	{"the server is killed at any moment", "bbolt: durability", nil},
 	{"strict leaves no door open; nothing listens off loopback", "pscemu: safety", nil},
 	{"secrets in logs, metrics, error pages and readable files", "CWE-532", nil},
-	{"a login begun by one, the card presented by another through its link, and a fresh ticket asked for; the portal's activation likewise", "OWASP: session fixation; found 2026-11-25", nil},
+	{
+		"a login begun by one, the card presented by another through its link, and a fresh ticket asked for; the portal's activation likewise",
+		"OWASP: session fixation; found 2026-11-25",
+		nil,
+	},
 	{"ids and values that are too long fail a whole commit", "CWE-400; found 2026-11-25", nil},
-	{"backups and states that are damaged in one byte, or come two at once or slowly", "CWE-345, CWE-362; found 2026-11-25", nil},
+	{
+		"backups and states that are damaged in one byte, or come two at once or slowly",
+		"CWE-345, CWE-362; found 2026-11-25",
+		nil,
+	},
 	{"anonymous requests that fill the memory", "CWE-770; found 2026-11-25", nil},
 	{"thousands of abandoned login pages", "CWE-645; found 2026-11-25", nil},
-	{"the console's cookie on refusals, for other ports, worlds and users; GETs of other sites", "Fetch metadata; RFC 6265bis §8.5; found 2026-11-25", nil},
+	{
+		"the console's cookie on refusals, for other ports, worlds and users; GETs of other sites",
+		"Fetch metadata; RFC 6265bis §8.5; found 2026-11-25",
+		nil,
+	},
 	{"the same command fifty times at once", "CWE-362; found 2026-11-25", nil},
-	{"a revoked certificate after a reset, a restore or another state; one made here that is not known", "RFC 5280 §3.3; found 2026-11-25", nil},
+	{
+		"a revoked certificate after a reset, a restore or another state; one made here that is not known",
+		"RFC 5280 §3.3; found 2026-11-25",
+		nil,
+	},
 	{"a TOTP that is used twice or guessed", "RFC 6238 §5.2; found 2026-11-25", nil},
 	{"cookies of two worlds, demo, desk and spaces on one host", "RFC 6265bis §8.5; found 2026-11-25", nil},
 	{"a certificate of another structure with the client's CN", "RFC 8705 §2.1; found 2026-11-25", nil},
-	{"data folders others can read, devices among the identity files, folders that cannot be written", "CWE-732; found 2026-11-25", nil},
+	{
+		"data folders others can read, devices among the identity files, folders that cannot be written",
+		"CWE-732; found 2026-11-25",
+		nil,
+	},
 	{"a clock beyond what dates can hold", "CWE-190; found 2026-11-25", nil},
 	{"a door opened under strict by another path; people listed to a visitor", "pscemu: strict; found 2026-11-25", nil},
 	{"secrets in fields with odd names", "CWE-532; found 2026-11-25", nil},
-	{"markup, line breaks and foreign characters in pages, headers, error_description, file names, logs", "RFC 6749 §5.2; OWASP: injection; found 2026-11-25", nil},
+	{
+		"markup, line breaks and foreign characters in pages, headers, error_description, file names, logs",
+		"RFC 6749 §5.2; OWASP: injection; found 2026-11-25",
+		nil,
+	},
 }
 
 var attackTest = regexp.MustCompile(`func (TestAttack(\d+)(?:And(\d+))?[A-Za-z0-9]*)\(`)
@@ -92,7 +140,9 @@ func TestTheAttackTableIsTrue(t *testing.T) {
 		}
 	}
 	var page strings.Builder
-	page.WriteString("# What must be refused\n\nEach attack is tried against the running server by the tests named beside it; `make security` writes this page from their names.\n\n| | attack | source | tests |\n|---|---|---|---|\n")
+	page.WriteString(
+		"# What must be refused\n\nEach attack is tried against the running server by the tests named beside it; `make security` writes this page from their names.\n\n| | attack | source | tests |\n|---|---|---|---|\n",
+	)
 	for n, a := range attacks {
 		names := append(tests[fmt.Sprint(n+1)], a.by...)
 		if len(names) == 0 {

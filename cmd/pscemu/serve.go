@@ -26,7 +26,12 @@ func newServe() *cobra.Command {
 	return cmd
 }
 
-var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+var levels = map[string]slog.Level{
+	"debug": slog.LevelDebug,
+	"info":  slog.LevelInfo,
+	"warn":  slog.LevelWarn,
+	"error": slog.LevelError,
+}
 
 func serve(cmd *cobra.Command, _ []string) error {
 	l, err := loadSettings(cmd)
@@ -35,7 +40,17 @@ func serve(cmd *cobra.Command, _ []string) error {
 	}
 	slog.SetDefault(telemetry.Logger(os.Stderr, l.LogFormat, levels[l.LogLevel], journal.LoginOf, journal.MaskText))
 	for _, o := range l.Overruled {
-		slog.Warn("strict overrules this setting", "setting", o.Name, "value", o.Value, "from", o.Origin, "in effect", config.HeldByStrict()[o.Name])
+		slog.Warn(
+			"strict overrules this setting",
+			"setting",
+			o.Name,
+			"value",
+			o.Value,
+			"from",
+			o.Origin,
+			"in effect",
+			config.HeldByStrict()[o.Name],
+		)
 	}
 	tracer, err := telemetry.NewTracer(os.Getenv, "pscemu", version)
 	if err != nil {
@@ -48,11 +63,14 @@ func serve(cmd *cobra.Command, _ []string) error {
 		debug.SetMemoryLimit(limit) // beside what follows: whichever asks for less garbage wins
 	}
 	debug.SetGCPercent(50) // keys are made now, and their garbage would stay
-	e, err := emulator.Start(ctx, emulator.Options{Settings: l, Version: version, Tracer: tracer, Opened: func(next string) {
-		if l.Output == "text" { // json is one line, and no more
-			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "  Console opened; the next link: %s\n", next)
-		}
-	}})
+	e, err := emulator.Start(
+		ctx,
+		emulator.Options{Settings: l, Version: version, Tracer: tracer, Opened: func(next string) {
+			if l.Output == "text" { // json is one line, and no more
+				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "  Console opened; the next link: %s\n", next)
+			}
+		}},
+	)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,11 @@ func TestOneSessionServesSilentlyUntilAskedOtherwise(t *testing.T) {
 	s := boot(t)
 	c := s.browser()
 	ask := func(extra string) (where string, back url.Values) {
-		resp, err := c.Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL) + extra)
+		resp, err := c.Get(
+			s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
+				callbackURL,
+			) + extra,
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +38,15 @@ func TestOneSessionServesSilentlyUntilAskedOtherwise(t *testing.T) {
 		return "page", nil
 	}
 	authTime := func(code string) float64 {
-		_, a := s.post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {code}, "redirect_uri": {callbackURL}})
+		_, a := s.post(
+			"token",
+			url.Values{
+				"grant_type":   {"authorization_code"},
+				"client_id":    {"demo"},
+				"code":         {code},
+				"redirect_uri": {callbackURL},
+			},
+		)
 		_, payload := jwtParts(t, a["id_token"].(string))
 		var claims map[string]any
 		if err := json.Unmarshal([]byte(payload), &claims); err != nil {
@@ -70,7 +82,8 @@ func TestEveryToleranceOfAClientInTheField(t *testing.T) {
 	s := boot(t)
 	cert := s.demoCertificate()
 	code := func(params string) string {
-		resp, err := s.http(nil).Get(s.BaseURL + "/auth?response_type=code&client_id=demo&login_hint=auto:" + nurse + "&redirect_uri=" + url.QueryEscape(callbackURL) + params)
+		resp, err := s.http(nil).
+			Get(s.BaseURL + "/auth?response_type=code&client_id=demo&login_hint=auto:" + nurse + "&redirect_uri=" + url.QueryEscape(callbackURL) + params)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +95,12 @@ func TestEveryToleranceOfAClientInTheField(t *testing.T) {
 		return to.Query().Get("code")
 	}
 	token := func(path, code string, change func(*http.Request, url.Values)) (int, string) {
-		form := url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {code}, "redirect_uri": {callbackURL}}
+		form := url.Values{
+			"grant_type":   {"authorization_code"},
+			"client_id":    {"demo"},
+			"code":         {code},
+			"redirect_uri": {callbackURL},
+		}
 		header := http.Header{}
 		probe := &http.Request{Header: header}
 		change(probe, form)
@@ -126,7 +144,8 @@ func TestEveryToleranceOfAClientInTheField(t *testing.T) {
 			}
 		})
 	}
-	resp, err := s.http(nil).PostForm(s.BaseURL+"/auth", url.Values{"response_type": {"code"}, "client_id": {"demo"}, "scope": {"openid"}, "redirect_uri": {callbackURL}, "login_hint": {"auto:" + nurse}})
+	resp, err := s.http(nil).
+		PostForm(s.BaseURL+"/auth", url.Values{"response_type": {"code"}, "client_id": {"demo"}, "scope": {"openid"}, "redirect_uri": {callbackURL}, "login_hint": {"auto:" + nurse}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +159,16 @@ func TestAnAcrPolicyDecides(t *testing.T) {
 	for policy, want := range map[string][2]string{"requested": {"eidas1", "eidas1"}, "eidas3": {"eidas3", "eidas3"}, "card=eidas2,mobile=eidas1": {"eidas1", "eidas2"}} {
 		s := boot(t, "--acr", policy)
 		for i, means := range []string{"ecps", "card"} {
-			if out := s.cli("login", "--identity", nurse, "--means", means); !strings.Contains(out, `"acr": "`+want[i]+`"`) {
+			if out := s.cli(
+				"login",
+				"--identity",
+				nurse,
+				"--means",
+				means,
+			); !strings.Contains(
+				out,
+				`"acr": "`+want[i]+`"`,
+			) {
 				t.Errorf("%s, %s: %s", policy, means, out)
 			}
 		}
@@ -150,7 +178,9 @@ func TestAnAcrPolicyDecides(t *testing.T) {
 func TestAPhoneThatDoesNotAnswerInTimeEndsOnAClearPage(t *testing.T) {
 	s := boot(t)
 	c := s.browser()
-	resp, err := c.Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL))
+	resp, err := c.Get(
+		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +201,8 @@ func TestAPhoneThatDoesNotAnswerInTimeEndsOnAClearPage(t *testing.T) {
 	}
 	body, _ := io.ReadAll(resp.Body)
 	resp.Body.Close()
-	if !strings.Contains(string(state), "expired") || !strings.Contains(string(body), "répondu à temps") || !strings.Contains(string(body), `data-testid="retry"`) {
+	if !strings.Contains(string(state), "expired") || !strings.Contains(string(body), "répondu à temps") ||
+		!strings.Contains(string(body), `data-testid="retry"`) {
 		t.Errorf("%s\n%s", state, body)
 	}
 }
@@ -180,7 +211,13 @@ func TestWhatTheAPIShowsOfAPersonCanBeSentBack(t *testing.T) {
 	s := boot(t)
 	path := "/identities/" + url.PathEscape(staff)
 	var person map[string]any
-	if status := s.api("GET", path, "", &person); status != 200 || person["behaviour"] != "approve" || person["name"] != "Maëlle L'HÉRITIER" {
+	if status := s.api(
+		"GET",
+		path,
+		"",
+		&person,
+	); status != 200 || person["behaviour"] != "approve" ||
+		person["name"] != "Maëlle L'HÉRITIER" {
 		t.Fatalf("%d %v", status, person)
 	}
 	s.cli("ecps", "behaviour", staff, "refuse", "--after", "3s")
@@ -188,7 +225,13 @@ func TestWhatTheAPIShowsOfAPersonCanBeSentBack(t *testing.T) {
 	person["notes"] = "changed"
 	raw, _ := json.Marshal(person)
 	var after map[string]any
-	if status := s.api("PUT", path, string(raw), &after); status != 200 || after["notes"] != "changed" || after["behaviour"] != "refuse 3s" {
+	if status := s.api(
+		"PUT",
+		path,
+		string(raw),
+		&after,
+	); status != 200 || after["notes"] != "changed" ||
+		after["behaviour"] != "refuse 3s" {
 		t.Errorf("%d %v", status, after)
 	}
 	if status := s.api("PUT", path, `{"national_id":"`+staff+`","family_nam":"X"}`, nil); status != 400 {
@@ -200,11 +243,44 @@ func TestWhatTheAPIShowsOfAPersonCanBeSentBack(t *testing.T) {
 // emulator has never seen.
 func TestACardOfAConfiguredTrustAnchor(t *testing.T) {
 	now := time.Now()
-	root := signed(t, &x509.Certificate{Subject: pkix.Name{CommonName: "TEST AC FOREIGN"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, nil, nil)
+	root := signed(
+		t,
+		&x509.Certificate{
+			Subject:               pkix.Name{CommonName: "TEST AC FOREIGN"},
+			NotBefore:             now.Add(-time.Hour),
+			NotAfter:              now.Add(time.Hour),
+			IsCA:                  true,
+			BasicConstraintsValid: true,
+			KeyUsage:              x509.KeyUsageCertSign,
+		},
+		nil,
+		nil,
+	)
 	ca, _ := x509.ParseCertificate(root.Certificate[0])
-	card := signed(t, &x509.Certificate{NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-		Subject:         pkix.Name{Country: []string{"FR"}, ExtraNames: []pkix.AttributeTypeAndValue{{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: "899700218896"}, {Type: asn1.ObjectIdentifier{2, 5, 4, 4}, Value: "DOC0021889"}, {Type: asn1.ObjectIdentifier{2, 5, 4, 42}, Value: "KIT"}}},
-		ExtraExtensions: []pkix.Extension{{Id: pki.ExtCategory, Value: []byte{asn1.TagOctetString, 1, pki.CategoryCard}}, {Id: pki.ExtProduct, Value: []byte{asn1.TagOctetString, 2, '0', '0'}}, {Id: pki.ExtProfession, Value: []byte{asn1.TagOctetString, 2, '1', '0'}}}}, ca, root.PrivateKey.(crypto.Signer))
+	card := signed(
+		t,
+		&x509.Certificate{
+			NotBefore:   now.Add(-time.Hour),
+			NotAfter:    now.Add(time.Hour),
+			KeyUsage:    x509.KeyUsageDigitalSignature,
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+			Subject: pkix.Name{
+				Country: []string{"FR"},
+				ExtraNames: []pkix.AttributeTypeAndValue{
+					{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: "899700218896"},
+					{Type: asn1.ObjectIdentifier{2, 5, 4, 4}, Value: "DOC0021889"},
+					{Type: asn1.ObjectIdentifier{2, 5, 4, 42}, Value: "KIT"},
+				},
+			},
+			ExtraExtensions: []pkix.Extension{
+				{Id: pki.ExtCategory, Value: []byte{asn1.TagOctetString, 1, pki.CategoryCard}},
+				{Id: pki.ExtProduct, Value: []byte{asn1.TagOctetString, 2, '0', '0'}},
+				{Id: pki.ExtProfession, Value: []byte{asn1.TagOctetString, 2, '1', '0'}},
+			},
+		},
+		ca,
+		root.PrivateKey.(crypto.Signer),
+	)
 	anchors := filepath.Join(t.TempDir(), "anchors.pem")
 	if err := os.WriteFile(anchors, pki.EncodePEM("CERTIFICATE", ca.Raw), 0o600); err != nil {
 		t.Fatal(err)
@@ -227,7 +303,13 @@ func TestACardOfAConfiguredTrustAnchor(t *testing.T) {
 			Foreign bool
 		}
 	}
-	if s.api("GET", "/cards?national_id=899700218896", "", &cards); len(cards.Items) != 1 || !cards.Items[0].Foreign || cards.Items[0].Type != "CPS" {
+	if s.api(
+		"GET",
+		"/cards?national_id=899700218896",
+		"",
+		&cards,
+	); len(cards.Items) != 1 || !cards.Items[0].Foreign ||
+		cards.Items[0].Type != "CPS" {
 		t.Errorf("the card: %v", cards)
 	}
 }
@@ -244,7 +326,9 @@ func cardLogin(t *testing.T, s *server, card *tls.Certificate) string {
 		return http.ErrUseLastResponse
 	}
 	c.Transport.(*http.Transport).TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return card, nil }
-	resp, err := c.Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL))
+	resp, err := c.Get(
+		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

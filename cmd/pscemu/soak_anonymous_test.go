@@ -58,7 +58,14 @@ func TestASoakOfAnonymousRequestsInMemoryStaysFlat(t *testing.T) {
 			time.Sleep(time.Until(began.Add(length * time.Duration(20*i+n) / 60)))
 			thirds[i] = max(thirds[i], s.memory())
 		}
-		t.Logf("after %s: %d requests, %.1f MiB of memory at most, %d login pages, %.0f goroutines", time.Since(began).Round(time.Second), done.Load(), thirds[i], s.open(), s.figure("go_goroutines"))
+		t.Logf(
+			"after %s: %d requests, %.1f MiB of memory at most, %d login pages, %.0f goroutines",
+			time.Since(began).Round(time.Second),
+			done.Load(),
+			thirds[i],
+			s.open(),
+			s.figure("go_goroutines"),
+		)
 	}
 	wg.Wait()
 	rate := float64(done.Load()) / time.Since(began).Seconds()
@@ -70,7 +77,11 @@ func TestASoakOfAnonymousRequestsInMemoryStaysFlat(t *testing.T) {
 		t.Errorf("memory grew from %.1f to %.1f MiB", thirds[0], last)
 	}
 	if length >= time.Minute && rate < anonymousRate*0.75 {
-		t.Errorf("%.0f requests a second, %d were to be sent: this machine is too slow, or the emulator is", rate, anonymousRate)
+		t.Errorf(
+			"%.0f requests a second, %d were to be sent: this machine is too slow, or the emulator is",
+			rate,
+			anonymousRate,
+		)
 	}
 }
 

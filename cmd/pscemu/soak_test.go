@@ -53,7 +53,14 @@ func TestASoakLeaksNothing(t *testing.T) {
 		}
 		done += r.Count
 		anon := s.figure("process_resident_memory_anon_bytes")
-		t.Logf("%7d logins: %5.1f MiB of memory, %3.0f goroutines, data file %5.1f MiB of which in use %5.1f", done, anon/(1<<20), s.figure("go_goroutines"), s.figure("pscemu_store_file_bytes")/(1<<20), s.figure("pscemu_store_used_bytes")/(1<<20))
+		t.Logf(
+			"%7d logins: %5.1f MiB of memory, %3.0f goroutines, data file %5.1f MiB of which in use %5.1f",
+			done,
+			anon/(1<<20),
+			s.figure("go_goroutines"),
+			s.figure("pscemu_store_file_bytes")/(1<<20),
+			s.figure("pscemu_store_used_bytes")/(1<<20),
+		)
 		if early == 0 && done >= all/10 && round >= 4 {
 			early = anon
 		}

@@ -22,7 +22,13 @@ import (
 // middleware read as they read a real card.
 
 // modules are where distributions put SoftHSM's library.
-var modules = []string{"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm.so", "/opt/homebrew/lib/softhsm/libsofthsm2.so"}
+var modules = []string{
+	"/usr/lib/softhsm/libsofthsm2.so",
+	"/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+	"/usr/lib64/pkcs11/libsofthsm2.so",
+	"/usr/lib64/softhsm/libsofthsm.so",
+	"/opt/homebrew/lib/softhsm/libsofthsm2.so",
+}
 
 // token is a card's token while it is written.
 type token struct {
@@ -45,7 +51,17 @@ func exportSoftHSM(cmd *cobra.Command, r *remote, serial, dir string) error {
 		return err
 	}
 	t.label, t.pin = card.Type+" "+card.Serial, card.PIN
-	if err := t.run("softhsm2-util", "--init-token", "--free", "--label", t.label, "--so-pin", card.PUK, "--pin", card.PIN); err != nil {
+	if err := t.run(
+		"softhsm2-util",
+		"--init-token",
+		"--free",
+		"--label",
+		t.label,
+		"--so-pin",
+		card.PUK,
+		"--pin",
+		card.PIN,
+	); err != nil {
 		return err
 	}
 	for id, c := range map[string][2]string{"01": {cards.ForAuthentication, "Certificat d'Authentification CPS"}, "02": {cards.ForSignature, "Certificat de Signature CPS"}} {
@@ -63,7 +79,16 @@ func exportSoftHSM(cmd *cobra.Command, r *remote, serial, dir string) error {
 		}
 	}
 	uri := "pkcs11:token=" + url.PathEscape(t.label) + ";id=%01"
-	return printJSON(cmd, map[string]string{"token": t.label, "module": t.module, "config": filepath.Join(dir, "softhsm2.conf"), "certificate_uri": uri + ";type=cert", "key_uri": uri + ";type=private"})
+	return printJSON(
+		cmd,
+		map[string]string{
+			"token":           t.label,
+			"module":          t.module,
+			"config":          filepath.Join(dir, "softhsm2.conf"),
+			"certificate_uri": uri + ";type=cert",
+			"key_uri":         uri + ";type=private",
+		},
+	)
 }
 
 // newToken finds the tools and makes SoftHSM's folder and configuration.
@@ -86,8 +111,14 @@ func newToken(dir string) (*token, error) {
 	if t.module == "" {
 		return nil, fmt.Errorf("SoftHSM's library is in none of %s", strings.Join(modules, ", "))
 	}
-	conf := "directories.tokendir = " + filepath.Join(dir, "tokens") + "\nobjectstore.backend = file\nlog.level = ERROR\n"
-	return t, errors.Join(os.MkdirAll(filepath.Join(dir, "tokens"), 0o700), os.WriteFile(filepath.Join(dir, "softhsm2.conf"), []byte(conf), 0o600))
+	conf := "directories.tokendir = " + filepath.Join(
+		dir,
+		"tokens",
+	) + "\nobjectstore.backend = file\nlog.level = ERROR\n"
+	return t, errors.Join(
+		os.MkdirAll(filepath.Join(dir, "tokens"), 0o700),
+		os.WriteFile(filepath.Join(dir, "softhsm2.conf"), []byte(conf), 0o600),
+	)
 }
 
 func (t *token) run(name string, args ...string) error {
@@ -114,7 +145,25 @@ func (t *token) kept(data []byte, use func(file string) error) error {
 }
 
 func (t *token) write(file, kind, label string, more ...string) error {
-	return t.run("pkcs11-tool", append([]string{"--module", t.module, "--token-label", t.label, "--login", "--pin", t.pin, "--write-object", file, "--type", kind, "--label", label}, more...)...)
+	return t.run(
+		"pkcs11-tool",
+		append(
+			[]string{
+				"--module",
+				t.module,
+				"--token-label",
+				t.label,
+				"--login",
+				"--pin",
+				t.pin,
+				"--write-object",
+				file,
+				"--type",
+				kind,
+				"--label",
+				label,
+			},
+			more...)...)
 }
 
 func (t *token) certificate(p12 []byte, id, label string) error {
@@ -123,7 +172,19 @@ func (t *token) certificate(p12 []byte, id, label string) error {
 		return err
 	}
 	err = t.kept(key, func(file string) error {
-		return t.run("softhsm2-util", "--import", file, "--token", t.label, "--label", label, "--id", id, "--pin", t.pin)
+		return t.run(
+			"softhsm2-util",
+			"--import",
+			file,
+			"--token",
+			t.label,
+			"--label",
+			label,
+			"--id",
+			id,
+			"--pin",
+			t.pin,
+		)
 	})
 	if err != nil {
 		return err
@@ -140,11 +201,22 @@ type cardObject struct {
 // objects are those of a real card, by their labels; a card holds sixteen
 // activities at the most. What they hold is text: their coding is not public.
 func objects(c *cards.Card, i *identities.Identity) []cardObject {
-	out := []cardObject{{"CPS_ID_CARD", c.Serial, false}, {"CPS_NAME_PS", c.Holder, false}, {"CPS_INFO_PS", i.NationalID + " " + nomenclature.ProfessionLabel(i.Profession()), false}}
+	out := []cardObject{
+		{"CPS_ID_CARD", c.Serial, false},
+		{"CPS_NAME_PS", c.Holder, false},
+		{"CPS_INFO_PS", i.NationalID + " " + nomenclature.ProfessionLabel(i.Profession()), false},
+	}
 	for _, e := range i.Exercises {
 		for _, a := range e.Activities {
 			if n := len(out) - 2; n <= 16 {
-				out = append(out, cardObject{fmt.Sprintf("CPS_ACTIVITY_%02d_PS", n), strings.Join([]string{e.Profession, a.Mode, a.Sector, a.StructureID, a.CorporateName}, ";"), true})
+				out = append(
+					out,
+					cardObject{
+						fmt.Sprintf("CPS_ACTIVITY_%02d_PS", n),
+						strings.Join([]string{e.Profession, a.Mode, a.Sector, a.StructureID, a.CorporateName}, ";"),
+						true,
+					},
+				)
 			}
 		}
 	}

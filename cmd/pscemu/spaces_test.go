@@ -32,7 +32,11 @@ func (s *server) space(name string) *server {
 			s.t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "ready.json"), []byte(encoded(s.t, sp.Ready)), 0o600); err != nil { // for commands
+	if err := os.WriteFile(
+		filepath.Join(dir, "ready.json"),
+		[]byte(encoded(s.t, sp.Ready)),
+		0o600,
+	); err != nil { // for commands
 		s.t.Fatal(err)
 	}
 	return sp
@@ -50,7 +54,8 @@ func TestASpaceIsAnEmulatorOfItsOwn(t *testing.T) {
 		if got := other.bearerStatus(token); got != 401 {
 			t.Errorf("%s takes the token: %d", name, got)
 		}
-		resp, err := other.http(a.demoCertificate()).PostForm(other.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}})
+		resp, err := other.http(a.demoCertificate()).
+			PostForm(other.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +83,11 @@ func TestASpaceIsAnEmulatorOfItsOwn(t *testing.T) {
 	if got := a.codeOf("POST", "/spaces", `{}`); got != "space-within-space" {
 		t.Errorf("a space in a space: %s", got)
 	}
-	if got := a.codeOf("POST", "/logins", `{"authorize_url":"`+b.BaseURL+`/auth?client_id=demo","identity":"`+doctor+`"}`); got != "authorize-url-elsewhere" {
+	if got := a.codeOf(
+		"POST",
+		"/logins",
+		`{"authorize_url":"`+b.BaseURL+`/auth?client_id=demo","identity":"`+doctor+`"}`,
+	); got != "authorize-url-elsewhere" {
 		t.Errorf("another space's authorize URL: %s", got)
 	}
 	s.api("DELETE", "/spaces/suite-a", "", nil)
@@ -93,12 +102,18 @@ func TestTheLoginPagesOfASpaceStayInIt(t *testing.T) {
 	a := s.space("pages")
 	c := a.browser()
 	c.CheckRedirect = nil
-	resp, err := c.Get(a.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&state=s&redirect_uri=" + url.QueryEscape(a.ConsoleURL+"/demo/callback"))
+	resp, err := c.Get(
+		a.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&state=s&redirect_uri=" + url.QueryEscape(
+			a.ConsoleURL+"/demo/callback",
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	page := text(t, resp)
-	if !strings.HasPrefix(resp.Request.URL.String(), a.BaseURL+"/login/") || !strings.Contains(page, `action="/s/pages/login/`) || !strings.Contains(page, `href="/s/pages/static/style.css"`) {
+	if !strings.HasPrefix(resp.Request.URL.String(), a.BaseURL+"/login/") ||
+		!strings.Contains(page, `action="/s/pages/login/`) ||
+		!strings.Contains(page, `href="/s/pages/static/style.css"`) {
 		t.Fatalf("%s\n%s", resp.Request.URL, page)
 	}
 	resp, err = c.PostForm(resp.Request.URL.String()+"/test", url.Values{"identity": {doctor}})
@@ -114,7 +129,11 @@ func TestTheLoginPagesOfASpaceStayInIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if body := text(t, resp); resp.StatusCode != 200 || strings.Contains(body, `="/`) && !strings.Contains(body, `="/s/pages/`) {
+		if body := text(
+			t,
+			resp,
+		); resp.StatusCode != 200 ||
+			strings.Contains(body, `="/`) && !strings.Contains(body, `="/s/pages/`) {
 			t.Errorf("%s: %s", path, resp.Status)
 		}
 	}
@@ -130,7 +149,11 @@ func TestTheLoginPagesOfASpaceStayInIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if metrics := text(t, resp); !strings.Contains(metrics, `route="/login/:id"`) || strings.Contains(metrics, "/s/pages") {
+	if metrics := text(
+		t,
+		resp,
+	); !strings.Contains(metrics, `route="/login/:id"`) ||
+		strings.Contains(metrics, "/s/pages") {
 		t.Errorf("routes of the metrics: %s", metrics)
 	}
 	// The demo application of a space goes on with the session.
@@ -154,13 +177,28 @@ func TestEightParallelSpacesDoNotMeet(t *testing.T) {
 			rp := newRelyingParty(a, a.demoCertificate())
 			for k := range logins {
 				person := fmt.Sprintf("8997%08d", n*1000+k)
-				if status := a.api("POST", "/identities", fmt.Sprintf(`{"national_id":"ANS%014d","family_name":"ESPACE-%d","given_name":"N-%d","behaviour":"approve","exercices":[]}`, n*1000+k, n, k), nil); status != 201 {
+				if status := a.api(
+					"POST",
+					"/identities",
+					fmt.Sprintf(
+						`{"national_id":"ANS%014d","family_name":"ESPACE-%d","given_name":"N-%d","behaviour":"approve","exercices":[]}`,
+						n*1000+k,
+						n,
+						k,
+					),
+					nil,
+				); status != 201 {
 					t.Errorf("%s: %d", person, status)
 					return
 				}
 				id := fmt.Sprintf("ANS%014d", n*1000+k)
 				a.api("POST", "/identities/"+id+"/ecps", `{"code":"1234"}`, nil)
-				if info := string(rp.userInfo(id)); !strings.Contains(info, fmt.Sprintf(`"family_name":"ESPACE-%d"`, n)) {
+				if info := string(
+					rp.userInfo(id),
+				); !strings.Contains(
+					info,
+					fmt.Sprintf(`"family_name":"ESPACE-%d"`, n),
+				) {
 					t.Errorf("space %d received %s", n, info)
 				}
 			}
@@ -190,7 +228,8 @@ func TestWithMemoryThereIsNoDatabaseFile(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(data, "pscemu.db")); !os.IsNotExist(err) {
 		t.Errorf("pscemu.db: %v", err)
 	}
-	out, err := exec.Command(binary, "serve", "--data", data, "--memory", "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0").CombinedOutput()
+	out, err := exec.Command(binary, "serve", "--data", data, "--memory", "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0").
+		CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "another emulator runs in this data folder") {
 		t.Errorf("a second one in the folder: %v %s", err, out)
 	}

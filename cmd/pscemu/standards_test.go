@@ -30,7 +30,8 @@ func TestEveryTestThatTheStandardsPageNamesExists(t *testing.T) {
 		}
 	}
 	sources = strings.ReplaceAll(sources, `advanced + "`, `"fapi1-advanced-final-`)
-	names := regexp.MustCompile("`(Test[A-Za-z0-9]+|(?:oidcc|fapi)[a-z0-9_-]*)`").FindAllStringSubmatch(string(page), -1)
+	names := regexp.MustCompile("`(Test[A-Za-z0-9]+|(?:oidcc|fapi)[a-z0-9_-]*)`").
+		FindAllStringSubmatch(string(page), -1)
 	if len(names) < 40 {
 		t.Errorf("only %d names found", len(names))
 	}
@@ -44,8 +45,15 @@ func TestEveryTestThatTheStandardsPageNamesExists(t *testing.T) {
 func TestFormPostEscapesWhatItCarries(t *testing.T) {
 	s := boot(t)
 	s.addExactClient()
-	q := url.Values{"response_type": {"code"}, "client_id": {"exact"}, "redirect_uri": {"https://app.example/cb?x=1"}, "scope": {"openid"}, "response_mode": {"form_post"},
-		"state": {`"><script>alert(1)</script>`}, "login_hint": {"auto:" + nurse}}
+	q := url.Values{
+		"response_type": {"code"},
+		"client_id":     {"exact"},
+		"redirect_uri":  {"https://app.example/cb?x=1"},
+		"scope":         {"openid"},
+		"response_mode": {"form_post"},
+		"state":         {`"><script>alert(1)</script>`},
+		"login_hint":    {"auto:" + nurse},
+	}
 	resp, err := s.http(nil).Get(s.BaseURL + "/auth?" + q.Encode())
 	if err != nil {
 		t.Fatal(err)
@@ -53,10 +61,16 @@ func TestFormPostEscapesWhatItCarries(t *testing.T) {
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)
 	page := string(body)
-	if resp.StatusCode != 200 || strings.Contains(page, "<script>alert") || !strings.Contains(page, `action="https://app.example/cb?x=1"`) || !strings.Contains(page, `name="code"`) || !strings.Contains(page, "&lt;script&gt;") {
+	if resp.StatusCode != 200 || strings.Contains(page, "<script>alert") ||
+		!strings.Contains(page, `action="https://app.example/cb?x=1"`) ||
+		!strings.Contains(page, `name="code"`) ||
+		!strings.Contains(page, "&lt;script&gt;") {
 		t.Errorf("%s %s", resp.Status, page)
 	}
-	if csp := resp.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "script-src 'self'") || !strings.Contains(csp, "frame-ancestors 'none'") {
+	if csp := resp.Header.Get(
+		"Content-Security-Policy",
+	); !strings.Contains(csp, "script-src 'self'") ||
+		!strings.Contains(csp, "frame-ancestors 'none'") {
 		t.Errorf("CSP %q", csp)
 	}
 }
@@ -66,7 +80,8 @@ func TestAClientIntrospectsItsOwnTokensOnlyUnlessThePolicySaysOtherwise(t *testi
 	s.cli("clients", "add", "api", "--redirect-uri", "https://api.example/")
 	token := newRelyingParty(s, s.demoCertificate()).tokens(nurse, "").AccessToken
 	ask := func() bool {
-		resp, err := s.http(s.issued("api")).PostForm(s.Issuer+"/protocol/openid-connect/token/introspect", url.Values{"client_id": {"api"}, "token": {token}})
+		resp, err := s.http(s.issued("api")).
+			PostForm(s.Issuer+"/protocol/openid-connect/token/introspect", url.Values{"client_id": {"api"}, "token": {token}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,15 @@ func BenchmarkTheWholeContent(b *testing.B) {
 	}
 	s := startFor(b, "--max-import", "9999")
 	for from := 0; from < people; from += 2000 {
-		s.must(b, "POST", "/identities/generate", strings.NewReader(fmt.Sprintf(`{"count":%d,"seed":7,"from":%d,"quiet":true}`, min(2000, people-from), from)), nil)
+		s.must(
+			b,
+			"POST",
+			"/identities/generate",
+			strings.NewReader(
+				fmt.Sprintf(`{"count":%d,"seed":7,"from":%d,"quiet":true}`, min(2000, people-from), from),
+			),
+			nil,
+		)
 	}
 	dir := b.TempDir()
 	state, backup := filepath.Join(dir, "state.json"), filepath.Join(dir, "backup")
@@ -82,7 +90,18 @@ func (s *server) measure(b *testing.B, method, path, in, out string) {
 			case <-time.After(5 * time.Millisecond):
 			}
 			began := time.Now()
-			s.must(b, "PUT", "/identities/ANS00000000000001", strings.NewReader(fmt.Sprintf(`{"national_id":"ANS00000000000001","family_name":"BUSY","given_name":"N%d","exercices":[],"behaviour":"ask"}`, n)), nil)
+			s.must(
+				b,
+				"PUT",
+				"/identities/ANS00000000000001",
+				strings.NewReader(
+					fmt.Sprintf(
+						`{"national_id":"ANS00000000000001","family_name":"BUSY","given_name":"N%d","exercices":[],"behaviour":"ask"}`,
+						n,
+					),
+				),
+				nil,
+			)
 			longest.Store(max(longest.Load(), int64(time.Since(began))))
 		}
 	}()

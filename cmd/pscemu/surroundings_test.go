@@ -19,7 +19,18 @@ import (
 // serves starts the program where it cannot work, and returns what it says.
 func serves(t *testing.T, data string, prepare func(*exec.Cmd)) (string, int) {
 	t.Helper()
-	cmd := exec.Command(binary, "serve", "--data", data, "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0")
+	cmd := exec.Command(
+		binary,
+		"serve",
+		"--data",
+		data,
+		"--listen",
+		"127.0.0.1:0",
+		"--card-listen",
+		"127.0.0.1:0",
+		"--console-listen",
+		"127.0.0.1:0",
+	)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if prepare != nil {
@@ -61,7 +72,10 @@ func TestADataFileThatCannotBeUsedIsNamedAndLeftUntouched(t *testing.T) {
 				t.Fatal(err)
 			}
 			out, code := serves(t, dir, nil)
-			if code != exitFailed || !regexp.MustCompile(c.want).MatchString(out) || !strings.Contains(out, "left untouched") || !strings.Contains(out, path) || strings.Contains(out, "goroutine") {
+			if code != exitFailed || !regexp.MustCompile(c.want).MatchString(out) ||
+				!strings.Contains(out, "left untouched") ||
+				!strings.Contains(out, path) ||
+				strings.Contains(out, "goroutine") {
 				t.Errorf("exit %d: %s", code, out)
 			}
 			if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
@@ -177,7 +191,12 @@ func TestAFullDiskRefusesAndDestroysNothing(t *testing.T) {
 			t.Errorf("%s is not what it was", key)
 		}
 	}
-	if status := s.api("POST", "/identities/generate", `{"count":100,"seed":1,"quiet":true}`, nil); status != http.StatusCreated {
+	if status := s.api(
+		"POST",
+		"/identities/generate",
+		`{"count":100,"seed":1,"quiet":true}`,
+		nil,
+	); status != http.StatusCreated {
 		t.Errorf("with room again: %d", status)
 	}
 }

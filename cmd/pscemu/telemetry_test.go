@@ -42,7 +42,10 @@ func TestMetricsAreNamedByPrometheusConvention(t *testing.T) {
 		if !strings.HasPrefix(name, "pscemu_") {
 			continue // the process's own: go_, process_
 		}
-		if (kind == "counter") != strings.HasSuffix(name, "_total") || kind == "histogram" && !strings.HasSuffix(name, "_seconds") || strings.Contains(name, "_ms") || strings.ToLower(name) != name {
+		if (kind == "counter") != strings.HasSuffix(name, "_total") ||
+			kind == "histogram" && !strings.HasSuffix(name, "_seconds") ||
+			strings.Contains(name, "_ms") ||
+			strings.ToLower(name) != name {
 			t.Errorf("%s is a %s", name, kind)
 		}
 	}

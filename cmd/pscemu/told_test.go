@@ -73,14 +73,21 @@ func (s *server) delivered(n int) {
 
 func (s *server) demoClient(more string) {
 	s.t.Helper()
-	if status := s.api("PUT", "/clients/demo", `{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],`+more+`}`, nil); status != 200 && status != 201 {
+	if status := s.api(
+		"PUT",
+		"/clients/demo",
+		`{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],`+more+`}`,
+		nil,
+	); status != 200 &&
+		status != 201 {
 		s.t.Fatalf("the client: %d", status)
 	}
 }
 
 // logOut ends the session of an id token from server to server.
 func (s *server) logOut(idToken string) error {
-	resp, err := s.http(nil).PostForm(s.Issuer+"/protocol/openid-connect/logout", url.Values{"id_token_hint": {idToken}})
+	resp, err := s.http(nil).
+		PostForm(s.Issuer+"/protocol/openid-connect/logout", url.Values{"id_token_hint": {idToken}})
 	if err != nil {
 		return err
 	}
@@ -210,7 +217,10 @@ func (s *server) atPortal(id string) *http.Client {
 	}
 	resp.Body.Close()
 	page := strings.TrimSuffix(strings.Split(resp.Request.URL.String(), "?")[0], "/")
-	if resp, err = browser.PostForm(page+"/ecps", url.Values{"login": {id}}); err != nil { // the phone approves by itself
+	if resp, err = browser.PostForm(
+		page+"/ecps",
+		url.Values{"login": {id}},
+	); err != nil { // the phone approves by itself
 		s.t.Fatal(err)
 	}
 	resp.Body.Close()
@@ -269,7 +279,8 @@ func TestAnEarlierVersionsSessionsAndRequestsAreFound(t *testing.T) {
 	var entries []any
 	for _, e := range state["entries"].([]any) {
 		key := e.(map[string]any)["key"].(string)
-		if !strings.HasPrefix(key, "sessions-of/") && !strings.HasPrefix(key, "ecps-pending/") && key != "seeded/pending-index" {
+		if !strings.HasPrefix(key, "sessions-of/") && !strings.HasPrefix(key, "ecps-pending/") &&
+			key != "seeded/pending-index" {
 			entries = append(entries, e)
 		}
 	}

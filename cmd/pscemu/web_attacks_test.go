@@ -17,8 +17,18 @@ import (
 
 // pagesOf are addresses of pages, of every kind.
 func (s *server) pagesOf() []string {
-	authorize := s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL)
-	out := []string{authorize, s.BaseURL + "/auth?client_id=nobody", s.BaseURL + "/home", s.BaseURL + "/wallet", s.BaseURL + "/nowhere", s.Issuer + "/protocol/openid-connect/logout", s.CardURL + "/card"}
+	authorize := s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
+		callbackURL,
+	)
+	out := []string{
+		authorize,
+		s.BaseURL + "/auth?client_id=nobody",
+		s.BaseURL + "/home",
+		s.BaseURL + "/wallet",
+		s.BaseURL + "/nowhere",
+		s.Issuer + "/protocol/openid-connect/logout",
+		s.CardURL + "/card",
+	}
 	for _, path := range []string{"/", "/identities", "/identities/new", "/identities/" + doctor, "/cards", "/clients", "/clients/demo", "/logins", "/why", "/why/code-used", "/scenario", "/doctor", "/orders", "/certificates", "/phone", "/phone/" + doctor, "/outbox", "/reader", "/deliveries", "/fidelity", "/demo", "/desk", "/nowhere"} {
 		out = append(out, s.ConsoleURL+path)
 	}
@@ -40,7 +50,8 @@ func TestAttack23And24NoPageIsFramedOrRunsInlineScript(t *testing.T) {
 			t.Errorf("%s is no page: %s", at, resp.Header.Get("Content-Type"))
 		}
 		csp := resp.Header.Get("Content-Security-Policy")
-		if !strings.Contains(csp, "frame-ancestors 'none'") || strings.Contains(csp, "unsafe") || !strings.Contains(csp, "default-src 'none'") {
+		if !strings.Contains(csp, "frame-ancestors 'none'") || strings.Contains(csp, "unsafe") ||
+			!strings.Contains(csp, "default-src 'none'") {
 			t.Errorf("%s: policy %q", at, csp)
 		}
 		for _, inline := range []string{"<script>", " onclick=", " onload=", "javascript:", " style="} {
@@ -55,13 +66,31 @@ const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>`
 
 func TestAttack24NothingStoredOrReflectedBecomesHTML(t *testing.T) {
 	s := boot(t)
-	s.api("POST", "/identities", encoded(t, map[string]any{"national_id": "ANS20260101000009", "family_name": hostile, "given_name": hostile, "notes": hostile, "exercices": []any{}, "behaviour": "ask", "allow_invalid": hostile}), nil)
+	s.api(
+		"POST",
+		"/identities",
+		encoded(
+			t,
+			map[string]any{
+				"national_id":   "ANS20260101000009",
+				"family_name":   hostile,
+				"given_name":    hostile,
+				"notes":         hostile,
+				"exercices":     []any{},
+				"behaviour":     "ask",
+				"allow_invalid": hostile,
+			},
+		),
+		nil,
+	)
 	s.cli("ecps", "activate", "ANS20260101000009")
 	s.api("POST", "/cards", `{"national_id":"ANS20260101000009","type":"CPE"}`, nil)
 	s.register("hostile", map[string]any{"name": hostile, "redirect_uris": []string{callbackURL}})
 	c := s.browser()
 	q := url.QueryEscape(hostile)
-	login := s.BaseURL + "/auth?response_type=code&client_id=hostile&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL) + "&state=" + q + "&login_hint=" + q
+	login := s.BaseURL + "/auth?response_type=code&client_id=hostile&scope=openid&redirect_uri=" + url.QueryEscape(
+		callbackURL,
+	) + "&state=" + q + "&login_hint=" + q
 	resp, err := c.Get(login)
 	if err != nil {
 		t.Fatal(err)
@@ -111,24 +140,45 @@ func TestAttack24NothingStoredOrReflectedBecomesHTML(t *testing.T) {
 func TestAttack25HeadersAndExportsCarryNoOrders(t *testing.T) {
 	s := boot(t)
 	state := "a\r\nSet-Cookie: evil=1\r\n\r\n<html>"
-	resp, err := s.browser().Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL) + "&state=" + url.QueryEscape(state) + "&login_hint=auto:" + doctor)
+	resp, err := s.browser().
+		Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL) + "&state=" + url.QueryEscape(state) + "&login_hint=auto:" + doctor)
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
 	back, err := resp.Location()
-	if err != nil || back.Query().Get("state") != state || strings.Contains(strings.Join(resp.Header["Set-Cookie"], ";"), "evil") {
+	if err != nil || back.Query().Get("state") != state ||
+		strings.Contains(strings.Join(resp.Header["Set-Cookie"], ";"), "evil") {
 		t.Errorf("callback %v, cookies %v", back, resp.Header["Set-Cookie"])
 	}
 	for n, cell := range []string{`=cmd|'/c calc'!A1`, "+1", "-1", "@SUM(A1)", "\t=1"} {
-		s.api("POST", "/identities", encoded(t, map[string]any{"national_id": fmt.Sprintf("ANS202601010000%02d", n), "family_name": cell, "given_name": cell, "notes": cell, "exercices": []any{}, "allow_invalid": "formulas"}), nil)
+		s.api(
+			"POST",
+			"/identities",
+			encoded(
+				t,
+				map[string]any{
+					"national_id":   fmt.Sprintf("ANS202601010000%02d", n),
+					"family_name":   cell,
+					"given_name":    cell,
+					"notes":         cell,
+					"exercices":     []any{},
+					"allow_invalid": "formulas",
+				},
+			),
+			nil,
+		)
 	}
 	csv := s.cli("identities", "export", "--format", "csv")
 	if !strings.Contains(csv, "cmd|") {
 		t.Fatal("the export lacks the people")
 	}
 	for _, cell := range strings.FieldsFunc(csv, func(r rune) bool { return r == ',' || r == ';' || r == '\n' }) {
-		if cell = strings.Trim(cell, `"`); cell != "" && strings.ContainsAny(cell[:1], "=+@\t") || strings.HasPrefix(cell, "-1") {
+		if cell = strings.Trim(
+			cell,
+			`"`,
+		); cell != "" && strings.ContainsAny(cell[:1], "=+@\t") ||
+			strings.HasPrefix(cell, "-1") {
 			t.Errorf("a cell begins with an order: %q", cell)
 		}
 	}
@@ -158,7 +208,8 @@ func TestAttack26RepeatedParametersAreRefused(t *testing.T) {
 		}
 	}
 	for _, body := range []string{"grant_type=authorization_code&grant_type=refresh_token&code=x", "grant_type=authorization_code&code=x&code=y", "grant_type=authorization_code&code=x&client_id=demo&client_id=other"} {
-		resp, err := s.http(s.demoCertificate()).Post(s.Issuer+"/protocol/openid-connect/token", "application/x-www-form-urlencoded", strings.NewReader(body))
+		resp, err := s.http(s.demoCertificate()).
+			Post(s.Issuer+"/protocol/openid-connect/token", "application/x-www-form-urlencoded", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +234,8 @@ func TestAttack27CookiesAreBoundToTheHostAndDifferBetweenEmulators(t *testing.T)
 			}
 			for _, c := range resp.Cookies() {
 				readable := strings.HasPrefix(c.Name, "pscemu-state-") // a hash, for the session frame
-				if !c.Secure || c.HttpOnly == readable || c.SameSite == http.SameSiteDefaultMode || !readable && !strings.HasPrefix(c.Name, "__Host-") {
+				if !c.Secure || c.HttpOnly == readable || c.SameSite == http.SameSiteDefaultMode ||
+					!readable && !strings.HasPrefix(c.Name, "__Host-") {
 					t.Errorf("%s", c.Raw)
 				}
 				if n == 1 && names[c.Name] {
@@ -198,12 +250,15 @@ func TestAttack27CookiesAreBoundToTheHostAndDifferBetweenEmulators(t *testing.T)
 func TestAttack28And29AnswersAreNotKeptReferredOrSharedWithOtherSites(t *testing.T) {
 	s := boot(t)
 	c := s.browser()
-	resp, err := c.Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL))
+	resp, err := c.Get(
+		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if h := resp.Header; h.Get("Referrer-Policy") != "no-referrer" || !strings.Contains(h.Get("Cache-Control"), "no-store") {
+	if h := resp.Header; h.Get("Referrer-Policy") != "no-referrer" ||
+		!strings.Contains(h.Get("Cache-Control"), "no-store") {
 		t.Errorf("the login page: %v", h)
 	}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -223,7 +278,10 @@ func TestAttack28And29AnswersAreNotKeptReferredOrSharedWithOtherSites(t *testing
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if allow := resp.Header.Get("Access-Control-Allow-Origin"); (allow == "*" || allow == "https://evil.example") && resp.Header.Get("Access-Control-Allow-Credentials") == "true" {
+		if allow := resp.Header.Get(
+			"Access-Control-Allow-Origin",
+		); (allow == "*" || allow == "https://evil.example") &&
+			resp.Header.Get("Access-Control-Allow-Credentials") == "true" {
 			t.Errorf("%s may be read by another site with credentials", at)
 		}
 	}
@@ -325,7 +383,15 @@ func TestAttack36SecretsAreInNoLogMetricOrErrorPage(t *testing.T) {
 	rp := newRelyingParty(s, s.demoCertificate())
 	tok := rp.tokens(doctor, "n")
 	id, _ := tok.Extra("id_token").(string)
-	secrets := []string{tok.AccessToken, tok.RefreshToken, id, s.DemoClient.ClientSecret, s.APIToken, "7391 6254 porteur", "a-secret-code.of.login"}
+	secrets := []string{
+		tok.AccessToken,
+		tok.RefreshToken,
+		id,
+		s.DemoClient.ClientSecret,
+		s.APIToken,
+		"7391 6254 porteur",
+		"a-secret-code.of.login",
+	}
 	said := ""
 	for _, form := range []url.Values{{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {"a-secret-code.of.login"}, "client_secret": {s.DemoClient.ClientSecret}}, {"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken + "x"}}} {
 		resp, err := s.http(s.demoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token", form)
@@ -337,12 +403,17 @@ func TestAttack36SecretsAreInNoLogMetricOrErrorPage(t *testing.T) {
 	var card struct{ Items []struct{ Serial string } }
 	s.api("GET", "/cards?national_id="+doctor, "", &card)
 	c := s.browser()
-	resp, err := c.Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL))
+	resp, err := c.Get(
+		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp, err = c.PostForm(resp.Request.URL.String()+"/card", url.Values{"card": {card.Items[0].Serial}, "pin": {"7391 6254 porteur"}}); err != nil {
+	if resp, err = c.PostForm(
+		resp.Request.URL.String()+"/card",
+		url.Values{"card": {card.Items[0].Serial}, "pin": {"7391 6254 porteur"}},
+	); err != nil {
 		t.Fatal(err)
 	}
 	said += text(t, resp)

@@ -39,7 +39,11 @@ func TestOnlyRealHostNamesArePinnedToTLS(t *testing.T) {
 			}
 		}
 	}
-	if resp, _ := (visit{method: "GET", at: s.ConsoleURL + "/"}).send(t); resp.Header.Get("Strict-Transport-Security") != "" {
+	if resp, _ := (visit{method: "GET", at: s.ConsoleURL + "/"}).send(
+		t,
+	); resp.Header.Get(
+		"Strict-Transport-Security",
+	) != "" {
 		t.Error("the console is pinned")
 	}
 }
@@ -50,7 +54,11 @@ func TestAttack13FormsOfNoOriginOrAnotherPortAreRefused(t *testing.T) {
 	s := boot(t)
 	browser, page := s.loginPage()
 	send := func(at string, says map[string]string) int {
-		req, _ := http.NewRequest("POST", at, strings.NewReader(url.Values{"identity": {"nobody"}, "confirm": {"yes"}, "login": {nurse}}.Encode()))
+		req, _ := http.NewRequest(
+			"POST",
+			at,
+			strings.NewReader(url.Values{"identity": {"nobody"}, "confirm": {"yes"}, "login": {nurse}}.Encode()),
+		)
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		for name, value := range says {
 			req.Header.Set(name, value)

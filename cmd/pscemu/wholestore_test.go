@@ -65,7 +65,9 @@ func checkWholeStore(t *testing.T, raw []byte) {
 	}
 	for _, o := range in[orders.Order](t, all, "orders") {
 		count(inOrders, o.Cards)
-		if moved := o.State == orders.InProduction || o.State == orders.Received; moved != (len(o.Cards) > 0) && o.Form == "F101" {
+		if moved := o.State == orders.InProduction ||
+			o.State == orders.Received; moved != (len(o.Cards) > 0) &&
+			o.Form == "F101" {
 			t.Errorf("the order %s is %s and holds %d cards", o.ID, o.State, len(o.Cards))
 		}
 	}
@@ -82,7 +84,13 @@ func checkWholeStore(t *testing.T, raw []byte) {
 	}
 	for serial := range made {
 		if held[serial] != 1 || inOrders[serial] > 1 || inFleets[serial] != inOrders[serial] {
-			t.Errorf("the card %s is held %d times, in %d orders and %d fleets", serial, held[serial], inOrders[serial], inFleets[serial])
+			t.Errorf(
+				"the card %s is held %d times, in %d orders and %d fleets",
+				serial,
+				held[serial],
+				inOrders[serial],
+				inFleets[serial],
+			)
 		}
 	}
 	checkCertificates(t, all, made)

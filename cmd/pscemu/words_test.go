@@ -22,7 +22,12 @@ func TestWrongUsageSaysWhereTheRightOneStands(t *testing.T) {
 			t.Errorf("%s: exit %d, %s", args, code, out)
 		}
 	}
-	if out, code := s.fails("serve", "--listen", "0.0.0.0:0"); code != exitUsage || !strings.Contains(out, "(address-not-loopback)") {
+	if out, code := s.fails(
+		"serve",
+		"--listen",
+		"0.0.0.0:0",
+	); code != exitUsage ||
+		!strings.Contains(out, "(address-not-loopback)") {
 		t.Errorf("an address outside: exit %d, %s", code, out)
 	}
 	if out, code := s.fails("serve", "--max-body", "x"); code != exitUsage || !strings.Contains(out, "a whole number") {
@@ -32,7 +37,12 @@ func TestWrongUsageSaysWhereTheRightOneStands(t *testing.T) {
 
 func TestTheTerminalSpeaksEnglishAndThePagesFrench(t *testing.T) {
 	s := boot(t)
-	if out, code := s.fails("ecps", "totp", "nosuch"); code != exitFailed || !strings.Contains(out, "No active e-CPS belongs to this id") || strings.Contains(out, "vérifiez") {
+	if out, code := s.fails(
+		"ecps",
+		"totp",
+		"nosuch",
+	); code != exitFailed || !strings.Contains(out, "No active e-CPS belongs to this id") ||
+		strings.Contains(out, "vérifiez") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	resp, err := s.http(nil).Get(s.BaseURL + "/nosuch")
@@ -40,7 +50,10 @@ func TestTheTerminalSpeaksEnglishAndThePagesFrench(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if page, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusNotFound || !strings.Contains(string(page), "Il n’y a rien à cette adresse") {
+	if page, _ := io.ReadAll(
+		resp.Body,
+	); resp.StatusCode != http.StatusNotFound ||
+		!strings.Contains(string(page), "Il n’y a rien à cette adresse") {
 		t.Errorf("status %d: %s", resp.StatusCode, page)
 	}
 }
@@ -48,10 +61,24 @@ func TestTheTerminalSpeaksEnglishAndThePagesFrench(t *testing.T) {
 func TestAVeryLongNameDoesNotWidenTheList(t *testing.T) {
 	s := boot(t)
 	out := s.cli("identities", "list", "--search", "899700000112")
-	if head, _, _ := strings.Cut(out, "\n"); len(head) > 120 || !strings.Contains(out, "Anne-Anne") || !strings.Contains(out, "…  ") {
+	if head, _, _ := strings.Cut(
+		out,
+		"\n",
+	); len(head) > 120 || !strings.Contains(out, "Anne-Anne") ||
+		!strings.Contains(out, "…  ") {
 		t.Errorf("the list: %s", out)
 	}
-	if out := s.cli("identities", "list", "--search", "899700000112", "--output", "json"); !strings.Contains(out, "LONGUE") {
+	if out := s.cli(
+		"identities",
+		"list",
+		"--search",
+		"899700000112",
+		"--output",
+		"json",
+	); !strings.Contains(
+		out,
+		"LONGUE",
+	) {
 		t.Errorf("as JSON: %s", out)
 	}
 }
@@ -63,7 +90,10 @@ func TestTheDemoTellsWhatTheTokenEndpointAnswered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	browser := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	browser := &http.Client{
+		Jar:           jar,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	get := func(address string) *http.Response {
 		t.Helper()
 		resp, err := browser.Get(address)
@@ -76,12 +106,15 @@ func TestTheDemoTellsWhatTheTokenEndpointAnswered(t *testing.T) {
 	var done struct {
 		RedirectTo string `json:"redirect_to"`
 	}
-	asked, _ := json.Marshal(map[string]string{"authorize_url": get(s.ConsoleURL + "/demo/start").Header.Get("Location"), "identity": nurse})
+	asked, _ := json.Marshal(
+		map[string]string{"authorize_url": get(s.ConsoleURL + "/demo/start").Header.Get("Location"), "identity": nurse},
+	)
 	s.api("POST", "/logins", string(asked), &done)
 	s.api("PUT", "/faults", `{"items":[{"kind":"status","endpoint":"token","times":1}]}`, nil)
 	resp := get(done.RedirectTo)
 	page, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode != http.StatusForbidden || !strings.Contains(string(page), "503") || !strings.Contains(string(page), "demo-token-refused") {
+	if resp.StatusCode != http.StatusForbidden || !strings.Contains(string(page), "503") ||
+		!strings.Contains(string(page), "demo-token-refused") {
 		t.Errorf("status %d: %s", resp.StatusCode, page)
 	}
 }

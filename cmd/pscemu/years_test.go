@@ -60,12 +60,22 @@ func TestADataFolderOfTodayServesInYears(t *testing.T) {
 				t.Errorf("the keys %s have become %s", before, after)
 			}
 			// The client is on the machine's time, as a developer's is.
-			resp, err := s.http(s.demoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token/introspect", map[string][]string{"client_id": {"demo"}, "token": {"x"}})
+			resp, err := s.http(s.demoCertificate()).
+				PostForm(s.Issuer+"/protocol/openid-connect/token/introspect", map[string][]string{"client_id": {"demo"}, "token": {"x"}})
 			if err != nil || resp.StatusCode != http.StatusOK {
 				t.Fatalf("the demo client's certificate: %v %v", resp, err)
 			}
 			_, _ = io.Copy(io.Discard, resp.Body)
-			if out := s.cli("login", "--identity", doctor, "--means", "card"); !bytes.Contains([]byte(out), []byte(doctor)) {
+			if out := s.cli(
+				"login",
+				"--identity",
+				doctor,
+				"--means",
+				"card",
+			); !bytes.Contains(
+				[]byte(out),
+				[]byte(doctor),
+			) {
 				t.Errorf("a login by card: %s", out)
 			}
 			s.stop(os.Interrupt)

@@ -105,7 +105,9 @@ func (s *Service) newActivation(nationalID, by string) *Activation {
 // everybody else needs a mail address and a mobile.
 func mayByContact(i *identities.Identity) error {
 	if strings.HasPrefix(i.NationalID, "0") {
-		return problem.New(problem.Forbidden, "ecps-adeli-by-card", "Avec un numéro ADELI, l'e-CPS s'active par carte uniquement").Got(i.NationalID).Do("activez-la avec la carte")
+		return problem.New(problem.Forbidden, "ecps-adeli-by-card", "Avec un numéro ADELI, l'e-CPS s'active par carte uniquement").
+			Got(i.NationalID).
+			Do("activez-la avec la carte")
 	}
 	var missing []string
 	if i.Email == "" {
@@ -115,16 +117,38 @@ func mayByContact(i *identities.Identity) error {
 		missing = append(missing, "mobile")
 	}
 	if len(missing) > 0 {
-		return problem.New(problem.Forbidden, "ecps-contacts-missing", "Les coordonnées de correspondance manquent").Got("sans " + strings.Join(missing, " ni ")).Want("une adresse de courriel et un téléphone mobile").Do("complétez-les (identité sur la console), ou activez avec la carte")
+		return problem.New(problem.Forbidden, "ecps-contacts-missing", "Les coordonnées de correspondance manquent").
+			Got("sans " + strings.Join(missing, " ni ")).
+			Want("une adresse de courriel et un téléphone mobile").
+			Do("complétez-les (identité sur la console), ou activez avec la carte")
 	}
 	return nil
 }
 
 func (s *Service) send(tx store.Tx, i *identities.Identity, a *Activation) error {
 	return errors.Join(
-		s.outbox.Put(tx, outbox.Message{NationalID: i.NationalID, Channel: outbox.Mail, To: i.Email, Subject: "Activation de votre e-CPS", Link: a.QR,
-			Text: "Bonjour " + i.Name() + ",\n\nOuvrez l'application e-CPS et scannez le QR code de ce message, valable 24 heures. Le code reçu par SMS vous sera demandé."}),
-		s.outbox.Put(tx, outbox.Message{NationalID: i.NationalID, Channel: outbox.SMS, To: i.Mobile, Code: a.SMS, Text: "Votre code d'activation e-CPS : " + a.SMS}))
+		s.outbox.Put(
+			tx,
+			outbox.Message{
+				NationalID: i.NationalID,
+				Channel:    outbox.Mail,
+				To:         i.Email,
+				Subject:    "Activation de votre e-CPS",
+				Link:       a.QR,
+				Text:       "Bonjour " + i.Name() + ",\n\nOuvrez l'application e-CPS et scannez le QR code de ce message, valable 24 heures. Le code reçu par SMS vous sera demandé.",
+			},
+		),
+		s.outbox.Put(
+			tx,
+			outbox.Message{
+				NationalID: i.NationalID,
+				Channel:    outbox.SMS,
+				To:         i.Mobile,
+				Code:       a.SMS,
+				Text:       "Votre code d'activation e-CPS : " + a.SMS,
+			},
+		),
+	)
 }
 
 // Activation finds one by the id that the portal's page knows.
@@ -145,7 +169,8 @@ func activationIn(tx store.Tx, id string) (*Activation, error) {
 }
 
 func noActivation() error {
-	return problem.New(problem.NotFound, "ecps-activation-unknown", "Ce QR code n'est pas (ou plus) celui d'une activation").Do("recommencez sur le portail")
+	return problem.New(problem.NotFound, "ecps-activation-unknown", "Ce QR code n'est pas (ou plus) celui d'une activation").
+		Do("recommencez sur le portail")
 }
 
 // Scanned finds the activation that a QR code is of: the code itself, or the
@@ -176,11 +201,15 @@ func (s *Service) scannedIn(tx store.Tx, qr string) (*Activation, error) {
 func (s *Service) usable(a *Activation) error {
 	switch {
 	case a.Done:
-		return problem.New(problem.Conflict, "ecps-activation-used", "Ce QR code a déjà servi").Do("recommencez sur le portail")
+		return problem.New(problem.Conflict, "ecps-activation-used", "Ce QR code a déjà servi").
+			Do("recommencez sur le portail")
 	case a.WrongSMS >= MaxSMSTries:
-		return problem.New(problem.Forbidden, "ecps-activation-dead", "Trop de codes erronés : cette activation est terminée").Do("recommencez sur le portail")
+		return problem.New(problem.Forbidden, "ecps-activation-dead", "Trop de codes erronés : cette activation est terminée").
+			Do("recommencez sur le portail")
 	case !s.clock.Now().Before(a.ExpiresAt):
-		return problem.New(problem.Forbidden, "ecps-activation-expired", "Ce QR code n'est plus valable").Want(fmt.Sprintf("un QR code de moins de %s", lifetimes[a.By])).Do("recommencez sur le portail")
+		return problem.New(problem.Forbidden, "ecps-activation-expired", "Ce QR code n'est plus valable").
+			Want(fmt.Sprintf("un QR code de moins de %s", lifetimes[a.By])).
+			Do("recommencez sur le portail")
 	}
 	return nil
 }
@@ -247,7 +276,8 @@ func (a *Activation) judge(sms string) error {
 		return nil
 	}
 	a.WrongSMS++
-	return problem.New(problem.Forbidden, "ecps-sms-wrong", "Le code reçu par SMS est erroné").Do(fmt.Sprintf("il reste %d essai(s)", MaxSMSTries-a.WrongSMS))
+	return problem.New(problem.Forbidden, "ecps-sms-wrong", "Le code reçu par SMS est erroné").
+		Do(fmt.Sprintf("il reste %d essai(s)", MaxSMSTries-a.WrongSMS))
 }
 
 // WaitActivation returns when the activation is done or its time is over, or

@@ -74,7 +74,8 @@ func (s *Service) onPhone(tx store.Tx, id string) (*Request, *Device, error) {
 	r, err := requests.Maybe(tx, id)
 	if err == nil && r.Means == Card {
 		return nil, nil, problem.New(problem.Conflict, "request-wants-card", "this request waits for the card in the reader, not for the phone").
-			Got(id).Do("answer it on the console's reader page, or with POST /api/v1/reader/requests/{id}")
+			Got(id).
+			Do("answer it on the console's reader page, or with POST /api/v1/reader/requests/{id}")
 	}
 	waits, err := s.pendingIn(tx, id)
 	if err != nil {
@@ -112,7 +113,8 @@ func (s *Service) approveCardIn(tx store.Tx, id string, present Present) (*Reque
 	}
 	if holder != r.NationalID {
 		return nil, nil, problem.New(problem.Forbidden, "card-other-person", "Cette carte n'est pas celle de la personne demandée").
-			Got(holder).Want(r.NationalID)
+			Got(holder).
+			Want(r.NationalID)
 	}
 	return r, nil, s.settleIn(tx, r, Approved)
 }

@@ -93,11 +93,18 @@ func (s *Service) Behaves(ctx context.Context, person *identities.Identity) (b i
 
 // unreachable is what a person sees whose phone has no network.
 func unreachable(id string) error {
-	return problem.New(problem.Forbidden, "ecps-unreachable", "Votre téléphone n'a pas pu être joint").Got(id).Do("réessayez")
+	return problem.New(problem.Forbidden, "ecps-unreachable", "Votre téléphone n'a pas pu être joint").
+		Got(id).
+		Do("réessayez")
 }
 
 // outcomes are what the behaviours that act make of a request.
-var outcomes = map[identities.Action]State{identities.Approve: Approved, identities.Refuse: Refused, identities.WrongNumber: WrongNumber, identities.Late: Approved}
+var outcomes = map[identities.Action]State{
+	identities.Approve:     Approved,
+	identities.Refuse:      Refused,
+	identities.WrongNumber: WrongNumber,
+	identities.Late:        Approved,
+}
 
 // Decide is the behaviour without a phone or page: nil for an approval, else
 // why the person did not approve. It waits as long as the person would.
@@ -117,10 +124,20 @@ func (s *Service) Decide(ctx context.Context, person *identities.Identity) error
 	case identities.Refuse:
 		return problem.New(problem.Forbidden, "ecps-refused", "the person refused on their phone (behaviour refuse)")
 	case identities.WrongNumber:
-		return problem.New(problem.Forbidden, "ecps-wrong-number", "the person picked a wrong number (behaviour wrong-number)")
+		return problem.New(
+			problem.Forbidden,
+			"ecps-wrong-number",
+			"the person picked a wrong number (behaviour wrong-number)",
+		)
 	case identities.Unreachable:
-		return problem.New(problem.Forbidden, "ecps-unreachable", "the person's phone could not be reached (behaviour unreachable)")
+		return problem.New(
+			problem.Forbidden,
+			"ecps-unreachable",
+			"the person's phone could not be reached (behaviour unreachable)",
+		)
 	}
-	return problem.New(problem.Forbidden, "ecps-unanswered", "nobody answers on this person's phone").Got("behaviour " + string(b.Action)).Want("behaviour approve or refuse").
+	return problem.New(problem.Forbidden, "ecps-unanswered", "nobody answers on this person's phone").
+		Got("behaviour " + string(b.Action)).
+		Want("behaviour approve or refuse").
 		Do("pscemu ecps behaviour ID approve")
 }

@@ -357,7 +357,14 @@ func TestThePhoneThatIsInForceAnswers(t *testing.T) {
 		if _, err := w.Activate(ctx, id, "9876"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Approve(ctx, r.ID, ecps.Response{Code: "1234", Number: r.Number}); !problem.Is(err, "ecps-code-wrong") {
+		if _, err := w.Approve(
+			ctx,
+			r.ID,
+			ecps.Response{Code: "1234", Number: r.Number},
+		); !problem.Is(
+			err,
+			"ecps-code-wrong",
+		) {
 			t.Errorf("the former phone's code: %v", err)
 		}
 		if _, err := w.Approve(ctx, r.ID, ecps.Response{Code: "9876", Number: r.Number}); err != nil {
@@ -381,7 +388,14 @@ func TestActivationsAreCountedTheSameForWhoeverAsks(t *testing.T) {
 				}
 			}
 		}
-		if _, err := w.StartActivation(ctx, fmt.Sprintf("8%0100000d", 1), ecps.ByContact); !problem.Is(err, "identity-unknown") {
+		if _, err := w.StartActivation(
+			ctx,
+			fmt.Sprintf("8%0100000d", 1),
+			ecps.ByContact,
+		); !problem.Is(
+			err,
+			"identity-unknown",
+		) {
 			t.Errorf("an id of 100 KB: %.80v", err)
 		}
 	})

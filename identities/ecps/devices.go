@@ -56,7 +56,9 @@ func (d *Device) Blocked() bool {
 }
 
 func blocked(id string) error {
-	return problem.New(problem.Forbidden, "ecps-blocked", "Cette e-CPS est bloquée après trois erreurs").Got(id).Do("réactivez l'e-CPS")
+	return problem.New(problem.Forbidden, "ecps-blocked", "Cette e-CPS est bloquée après trois erreurs").
+		Got(id).
+		Do("réactivez l'e-CPS")
 }
 
 var (
@@ -73,7 +75,9 @@ func checkForm(code string) error {
 	if fourDigits.MatchString(code) {
 		return nil
 	}
-	return problem.New(problem.Invalid, "ecps-code-form", "Le code e-CPS n'a pas la bonne forme").Got(fmt.Sprintf("%d caractères", len(code))).Want("4 chiffres")
+	return problem.New(problem.Invalid, "ecps-code-form", "Le code e-CPS n'a pas la bonne forme").
+		Got(fmt.Sprintf("%d caractères", len(code))).
+		Want("4 chiffres")
 }
 
 // Activate gives the person a new device with this code at once, held by the
@@ -106,7 +110,14 @@ func (s *Service) newDevice(nationalID, code, by string) (Device, error) {
 	if err != nil {
 		return Device{}, err
 	}
-	return Device{ID: rand.Text(), NationalID: nationalID, Code: code, TOTPSecret: key.Secret(), By: by, ActivatedAt: s.clock.Now()}, nil
+	return Device{
+		ID:          rand.Text(),
+		NationalID:  nationalID,
+		Code:        code,
+		TOTPSecret:  key.Secret(),
+		By:          by,
+		ActivatedAt: s.clock.Now(),
+	}, nil
 }
 
 // ActivateAll gives each person a device with this code in one transaction.
@@ -243,7 +254,8 @@ func ParseKey(encoded string) ([]byte, error) {
 		key, err = x509.ParsePKIXPublicKey(der)
 	}
 	if ec, ok := key.(*ecdsa.PublicKey); err != nil || !ok || ec.Curve != elliptic.P256() {
-		return nil, problem.New(problem.Invalid, "ecps-key-invalid", "the device's key cannot be used").Want("a public key ECDSA P-256 (SPKI, base64)")
+		return nil, problem.New(problem.Invalid, "ecps-key-invalid", "the device's key cannot be used").
+			Want("a public key ECDSA P-256 (SPKI, base64)")
 	}
 	return der, nil
 }
@@ -260,11 +272,15 @@ func Signed(request, answer, number string) []byte {
 func (s *Service) proves(d *Device, request, answer, number, signature string) error {
 	if d.Key == nil {
 		if s.settings.Policies(nil, nil).PhoneKey == "required" {
-			return problem.New(problem.Forbidden, "ecps-key-missing", "Cette e-CPS n'a pas de clé : elle est tenue par la console").Want("une e-CPS activée sur un téléphone (policy phone-key=required)").Do("activez-la sur le portail")
+			return problem.New(problem.Forbidden, "ecps-key-missing", "Cette e-CPS n'a pas de clé : elle est tenue par la console").
+				Want("une e-CPS activée sur un téléphone (policy phone-key=required)").
+				Do("activez-la sur le portail")
 		}
 		return nil
 	}
-	refusal := problem.New(problem.Forbidden, "ecps-signature-wrong", "Cette réponse ne vient pas du téléphone de la personne").Want("la signature de la clé faite à l'activation").Do("répondez dans le navigateur où l'e-CPS a été activée")
+	refusal := problem.New(problem.Forbidden, "ecps-signature-wrong", "Cette réponse ne vient pas du téléphone de la personne").
+		Want("la signature de la clé faite à l'activation").
+		Do("répondez dans le navigateur où l'e-CPS a été activée")
 	raw, err := base64.StdEncoding.DecodeString(signature)
 	if err != nil || len(raw) != 64 {
 		return refusal

@@ -32,9 +32,24 @@ type Service struct {
 
 // New opens the service; phone is the address of the phone's pages. Where the
 // door is closed no phone answers by itself.
-func New(s store.Store, c clock.Clock, people *identities.People, o *outbox.Outbox, settings *config.Live, phone string) *Service {
-	return &Service{store: s, clock: c, people: people, outbox: o, settings: settings, phone: phone, seed: maphash.MakeSeed(),
-		settled: func(store.Tx, Request) error { return nil }}
+func New(
+	s store.Store,
+	c clock.Clock,
+	people *identities.People,
+	o *outbox.Outbox,
+	settings *config.Live,
+	phone string,
+) *Service {
+	return &Service{
+		store:    s,
+		clock:    c,
+		people:   people,
+		outbox:   o,
+		settings: settings,
+		phone:    phone,
+		seed:     maphash.MakeSeed(),
+		settled:  func(store.Tx, Request) error { return nil },
+	}
 }
 
 // OnSettled has fn called within the transaction that gives a request its final
@@ -59,8 +74,10 @@ func (s *Service) commit(ctx context.Context, core func(store.Tx) (verdict, err 
 // unknown is the same for an unknown person and one without e-CPS, so that
 // the page tells no stranger who exists.
 func unknown(id string) *problem.Error {
-	return problem.New(problem.NotFound, "ecps-unknown", "Aucune e-CPS active n'est associée à cet identifiant").Got(id).
-		Want("l'identifiant national complet, imprimé au-dessus du nom sur la carte").Do("vérifiez l'identifiant, ou activez une e-CPS (pscemu ecps activate)")
+	return problem.New(problem.NotFound, "ecps-unknown", "Aucune e-CPS active n'est associée à cet identifiant").
+		Got(id).
+		Want("l'identifiant national complet, imprimé au-dessus du nom sur la carte").
+		Do("vérifiez l'identifiant, ou activez une e-CPS (pscemu ecps activate)")
 }
 
 func random(n int64) int64 {

@@ -39,14 +39,21 @@ func withPeople(t testing.TB, n int) phones {
 		t.Fatal(err)
 	}
 	directory := identities.New(s)
-	p := phones{ecps.New(s, c, directory, outbox.New(s, c), config.NewLive(loaded), "http://127.0.0.1/phone"), c, make([]identities.Identity, n)}
+	p := phones{
+		ecps.New(s, c, directory, outbox.New(s, c), config.NewLive(loaded), "http://127.0.0.1/phone"),
+		c,
+		make([]identities.Identity, n),
+	}
 	g := &identities.Generator{Seed: 5}
 	for k := range p.people {
 		p.people[k] = *g.Person(k)
 		p.people[k].Behaviour.Action = identities.Ask
 	}
 	ctx := context.Background()
-	if err := s.Update(ctx, func(tx store.Tx) error { _, err := directory.AddIn(tx, p.people); return err }); err != nil {
+	if err := s.Update(
+		ctx,
+		func(tx store.Tx) error { _, err := directory.AddIn(tx, p.people); return err },
+	); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.ActivateAll(ctx, p.people, "1234"); err != nil {
@@ -125,7 +132,11 @@ func BenchmarkRequestAmongTenThousand(b *testing.B) {
 		return nil
 	})
 	for b.Loop() {
-		if own, _, err := p.Requests(ctx, ecps.Filter{NationalID: p.people[7].NationalID, PendingOnly: true}); err != nil || len(own) != maxPending {
+		if own, _, err := p.Requests(
+			ctx,
+			ecps.Filter{NationalID: p.people[7].NationalID, PendingOnly: true},
+		); err != nil ||
+			len(own) != maxPending {
 			b.Fatal(len(own), err)
 		}
 	}

@@ -126,7 +126,11 @@ func TestAnIndexIsBuiltOfWhatWaitsAlready(t *testing.T) {
 // prepared starts a request which the phone answers by itself after a minute.
 func (w *world) prepared(id string, action identities.Action) *ecps.Request {
 	w.t.Helper()
-	if err := w.Prepare(context.Background(), id, identities.Behaviour{Action: action, After: time.Minute}); err != nil {
+	if err := w.Prepare(
+		context.Background(),
+		id,
+		identities.Behaviour{Action: action, After: time.Minute},
+	); err != nil {
 		w.t.Fatal(err)
 	}
 	return w.ask(id)
@@ -268,7 +272,13 @@ func TestAPersonsListGoesOnBehindARequestThatLeftIt(t *testing.T) {
 		if want := all[len(all)-30:]; !slices.Equal(got, want) {
 			t.Errorf("%d requests follow, want the %d that are listed still", len(got), len(want))
 		}
-		if _, _, err := w.Requests(ctx, ecps.Filter{NationalID: id, After: "nothing"}); !problem.Is(err, "after-invalid") {
+		if _, _, err := w.Requests(
+			ctx,
+			ecps.Filter{NationalID: id, After: "nothing"},
+		); !problem.Is(
+			err,
+			"after-invalid",
+		) {
 			t.Errorf("behind nothing: %v", err)
 		}
 	})

@@ -196,9 +196,17 @@ func (s *Service) room(tx store.Tx, person *identities.Identity) ([]string, erro
 
 func (s *Service) newRequest(a Ask) *Request {
 	now := s.clock.Now()
-	r := &Request{ID: rand.Text(), NationalID: a.NationalID, Means: cmp.Or(a.Means, Phone), Client: a.Client, Message: a.Message,
-		Choices: []string{}, State: Pending, CreatedAt: now,
-		ExpiresAt: now.Add(cmp.Or(a.Lifetime, RequestLifetime))}
+	r := &Request{
+		ID:         rand.Text(),
+		NationalID: a.NationalID,
+		Means:      cmp.Or(a.Means, Phone),
+		Client:     a.Client,
+		Message:    a.Message,
+		Choices:    []string{},
+		State:      Pending,
+		CreatedAt:  now,
+		ExpiresAt:  now.Add(cmp.Or(a.Lifetime, RequestLifetime)),
+	}
 	if !a.NoNumber {
 		r.Choices = distinctNumbers(3)
 		r.Number = r.Choices[random(3)]
@@ -257,7 +265,9 @@ func (s *Service) RequestIn(tx store.Tx, id string) (*Request, error) {
 }
 
 func noRequest(id string) error {
-	return problem.New(problem.NotFound, "ecps-request-unknown", "no such e-CPS request").Got(id).Want("an id as `pscemu ecps pending` prints it")
+	return problem.New(problem.NotFound, "ecps-request-unknown", "no such e-CPS request").
+		Got(id).
+		Want("an id as `pscemu ecps pending` prints it")
 }
 
 // pendingIn finds a request that waits for an answer.
@@ -284,7 +294,10 @@ func (s *Service) settleIn(tx store.Tx, r *Request, to State) error {
 }
 
 func settledAlready(now State) error {
-	return problem.New(problem.Conflict, "ecps-request-settled", "this request waits for no answer any more").Got(string(now)).Want("a pending request").Do("start the login again")
+	return problem.New(problem.Conflict, "ecps-request-settled", "this request waits for no answer any more").
+		Got(string(now)).
+		Want("a pending request").
+		Do("start the login again")
 }
 
 // Wait returns the request as soon as it is no longer pending, or when ctx

@@ -88,7 +88,10 @@ func (s *Service) ApproveTOTP(ctx context.Context, id, password string) (*Reques
 		return nil, problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée").
 			Got("--strict or door-totp=false")
 	}
-	return s.answer(ctx, func(tx store.Tx) (r *Request, verdict, err error) { return s.approveTOTPIn(tx, id, password) })
+	return s.answer(
+		ctx,
+		func(tx store.Tx) (r *Request, verdict, err error) { return s.approveTOTPIn(tx, id, password) },
+	)
 }
 
 func (s *Service) approveTOTPIn(tx store.Tx, id, password string) (r *Request, verdict, err error) {

@@ -135,7 +135,14 @@ func TestWrongOneTimePasswordsBlockTheDeviceWhateverTheRequest(t *testing.T) {
 		if got := w.totp(three.ID, w.password(id).TOTP); got != "ecps-blocked" {
 			t.Errorf("the right one of a blocked device: %q", got)
 		}
-		if _, err := w.Approve(ctx, three.ID, ecps.Response{Code: "1234", Number: three.Number}); !problem.Is(err, "ecps-blocked") {
+		if _, err := w.Approve(
+			ctx,
+			three.ID,
+			ecps.Response{Code: "1234", Number: three.Number},
+		); !problem.Is(
+			err,
+			"ecps-blocked",
+		) {
 			t.Errorf("its code: %v", err)
 		}
 		if _, err := w.Activate(ctx, id, "1234"); err != nil || w.device(id).Blocked() {

@@ -131,7 +131,11 @@ func coding(code string, tables ...string) (Coding, bool) {
 	for _, name := range tables {
 		if label := nomenclature.Label(name, code); label != "" {
 			t, _ := nomenclature.Lookup(name)
-			return Coding{"https://mos.esante.gouv.fr/NOS/" + t.ID + "/FHIR/" + strings.Replace(t.ID, "_", "-", 1), code, label}, true
+			return Coding{
+				"https://mos.esante.gouv.fr/NOS/" + t.ID + "/FHIR/" + strings.Replace(t.ID, "_", "-", 1),
+				code,
+				label,
+			}, true
 		}
 	}
 	return Coding{}, false
@@ -168,7 +172,13 @@ func together(codes ...code) []Concept {
 
 // resource begins one of a kind: both its profiles, French and the directory's.
 func resource(kind, coreName, id string) Resource {
-	return Resource{ResourceType: kind, ID: id, Meta: Meta{[]string{core + coreName, profiles + strings.ToLower(kind)}}, Language: "fr", Active: true}
+	return Resource{
+		ResourceType: kind,
+		ID:           id,
+		Meta:         Meta{[]string{core + coreName, profiles + strings.ToLower(kind)}},
+		Language:     "fr",
+		Active:       true,
+	}
 }
 
 func typed(code string) *Concept { return &Concept{[]Coding{{System: types, Code: code}}} }
@@ -191,7 +201,11 @@ func Practitioner(i *identities.Identity) Resource {
 	}
 	r.Name = []HumanName{name}
 	for _, e := range i.Exercises {
-		exercise := together(in(e.Profession, nomenclature.ProfessionTables), in(e.Category, []string{"R09"}), in(e.Civility, []string{"R11"}))
+		exercise := together(
+			in(e.Profession, nomenclature.ProfessionTables),
+			in(e.Category, []string{"R09"}),
+			in(e.Civility, []string{"R11"}),
+		)
 		knowHow := together(in(e.KnowHowType, []string{"R04"}), in(e.KnowHow, identities.KnowHowTables()))
 		for _, c := range append(exercise, knowHow...) {
 			r.Qualification = append(r.Qualification, Qualification{c})
@@ -208,7 +222,13 @@ func Roles(i *identities.Identity) (roles, structures []Resource) {
 			role := resource("PractitionerRole", "practitioner-role", id)
 			role.Identifier = []Identifier{{System: SystemRPPS, Value: strings.TrimPrefix(id, "pscemu-")}}
 			role.Practitioner = &Reference{"Practitioner/" + ID(i.NationalID)}
-			role.Code = concepts(in(e.Profession, nomenclature.ProfessionTables), in(a.Mode, []string{"R23"}), in(a.Kind, []string{"R22"}), in(a.Role, []string{"R21", "R85", "R96"}), in(a.PharmacistSection, []string{"R06"}))
+			role.Code = concepts(
+				in(e.Profession, nomenclature.ProfessionTables),
+				in(a.Mode, []string{"R23"}),
+				in(a.Kind, []string{"R22"}),
+				in(a.Role, []string{"R21", "R85", "R96"}),
+				in(a.PharmacistSection, []string{"R06"}),
+			)
 			if a.StructureID != "" || a.CorporateName != "" {
 				s := structure(&a)
 				role.Organization = &Reference{"Organization/" + s.ID}
@@ -247,7 +267,14 @@ func structure(a *identities.Activity) Resource {
 	}
 	if a.PostalCode != "" {
 		line := strings.Join(strings.Fields(a.StreetNumber+" "+a.StreetType+" "+a.StreetName), " ")
-		r.Address = []Address{{Line: []string{line}, City: strings.TrimSpace(strings.TrimPrefix(a.Cedex, a.PostalCode)), PostalCode: a.PostalCode, Country: "FR"}}
+		r.Address = []Address{
+			{
+				Line:       []string{line},
+				City:       strings.TrimSpace(strings.TrimPrefix(a.Cedex, a.PostalCode)),
+				PostalCode: a.PostalCode,
+				Country:    "FR",
+			},
+		}
 		if a.Commune != "" {
 			r.Address[0].Extension = []Extension{{insee, Coding{System: communes, Code: a.Commune}}}
 		}

@@ -157,7 +157,8 @@ type Filter struct {
 }
 
 func (f Filter) matches(m Message) bool {
-	return (f.NationalID == "" || m.NationalID == f.NationalID) && (f.Channel == "" || m.Channel == f.Channel) && m.ID > f.After
+	return (f.NationalID == "" || m.NationalID == f.NationalID) && (f.Channel == "" || m.Channel == f.Channel) &&
+		m.ID > f.After
 }
 
 // List returns up to limit messages, oldest first.
@@ -211,7 +212,9 @@ func all(tx store.Tx, f Filter, limit int) (out []Message, err error) {
 func (o *Outbox) Get(ctx context.Context, id string) (*Message, error) {
 	m, err := messages.Load(ctx, o.store, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "message-unknown", "the outbox holds no such message (any more)").Got(id).Want("an id as `pscemu outbox list` prints it")
+		return nil, problem.New(problem.NotFound, "message-unknown", "the outbox holds no such message (any more)").
+			Got(id).
+			Want("an id as `pscemu outbox list` prints it")
 	}
 	return &m, err
 }

@@ -43,7 +43,13 @@ func TestWhatIsNotLaidOutInLinesIsRefused(t *testing.T) {
 			t.Errorf("%q was taken", text)
 		}
 	}
-	if err := yamltext.Split(strings.NewReader("- "+strings.Repeat("x", 2<<20)), func(yamltext.Part) error { return nil }); !errors.Is(err, yamltext.ErrTooLarge) {
+	if err := yamltext.Split(
+		strings.NewReader("- "+strings.Repeat("x", 2<<20)),
+		func(yamltext.Part) error { return nil },
+	); !errors.Is(
+		err,
+		yamltext.ErrTooLarge,
+	) {
 		t.Error(err)
 	}
 }
@@ -56,7 +62,16 @@ func TestAliasesAreTakenWithinBounds(t *testing.T) {
 	}
 	bomb := "a: &a [" + strings.Repeat("x,", 99) + "x]\n"
 	for c := 'b'; c < 'g'; c++ {
-		bomb += string(c) + ": &" + string(c) + " [" + strings.Repeat("*"+string(c-1)+",", 99) + "*" + string(c-1) + "]\n"
+		bomb += string(
+			c,
+		) + ": &" + string(
+			c,
+		) + " [" + strings.Repeat(
+			"*"+string(c-1)+",",
+			99,
+		) + "*" + string(
+			c-1,
+		) + "]\n"
 	}
 	if _, err := yamltext.ToJSON([]byte(bomb), how); err == nil || !strings.Contains(err.Error(), "million") {
 		t.Errorf("a bomb: %v", err)

@@ -92,7 +92,10 @@ func TestFreezingAndGoingOnKeepTheTime(t *testing.T) {
 	if err := a.Apply(Change{Advance: &hour}); err != nil || !a.Now().Equal(stood.Add(hour)) || !a.State().Frozen {
 		t.Errorf("advanced while frozen: %v %+v", err, a.State())
 	}
-	if err := a.Apply(Change{Frozen: &no}); err != nil || a.State().Frozen || a.Now().Sub(stood.Add(hour)) > time.Minute {
+	if err := a.Apply(
+		Change{Frozen: &no},
+	); err != nil || a.State().Frozen ||
+		a.Now().Sub(stood.Add(hour)) > time.Minute {
 		t.Errorf("it does not go on from where it stood: %v %+v", err, a.State())
 	}
 }

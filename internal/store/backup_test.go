@@ -137,7 +137,12 @@ func TestAKindJudgesKeyFormAndRecord(t *testing.T) {
 		ID string `json:"id"`
 		N  int    `json:"n"`
 	}
-	all := KindsOf([]Kind{Collection[thing]("things").Kind(Named(func(t *thing) string { return t.ID })), Collection[int]("parts").PartKind()})
+	all := KindsOf(
+		[]Kind{
+			Collection[thing]("things").Kind(Named(func(t *thing) string { return t.ID })),
+			Collection[int]("parts").PartKind(),
+		},
+	)
 	for _, good := range []Entry{
 		{Key: "things/a%2Fb", Value: []byte(`{"id":"a/b","n":1}`)},
 		{Key: "parts/a%2Fb/c", Value: []byte(`7`)},

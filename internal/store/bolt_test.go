@@ -34,7 +34,10 @@ func TestACloneOfMemoryGoesItsOwnWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := first.Clone(&clock.Adjustable{})
-	if err := errors.Join(things.Save(ctx, first, "a", "first", store.Forever), things.Save(ctx, second, "b", "second", store.Forever)); err != nil {
+	if err := errors.Join(
+		things.Save(ctx, first, "a", "first", store.Forever),
+		things.Save(ctx, second, "b", "second", store.Forever),
+	); err != nil {
 		t.Fatal(err)
 	}
 	if v, err := things.Load(ctx, second, "a"); v != "shared" || err != nil {

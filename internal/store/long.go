@@ -128,8 +128,11 @@ func (l *long) undo() error {
 // halfDone is what is left when a command failed, and undoing it too. Recover
 // tries again.
 func halfDone(name string, err error) error {
-	return problem.New(problem.Internal, "store-half-done",
-		"the command failed half-way, and what it had written could not be taken back yet; that is tried again and again").
+	return problem.New(
+		problem.Internal,
+		"store-half-done",
+		"the command failed half-way, and what it had written could not be taken back yet; that is tried again and again",
+	).
 		Got(name + ": " + err.Error()).Want("a data file that can be written").
 		Do("make room on the disk, or repair it; what the command had written is gone then")
 }

@@ -46,7 +46,10 @@ func TestStoresInMemoryShareABudgetAndGiveItBack(t *testing.T) {
 	if again := fill(b); again != first {
 		t.Errorf("%d fit after the sweep, %d before", again, first)
 	}
-	if _, err := b.Replace(ctx, store.Replacement{Fill: func(func(store.Entry) error) error { return nil }}); err != nil {
+	if _, err := b.Replace(
+		ctx,
+		store.Replacement{Fill: func(func(store.Entry) error) error { return nil }},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if used := b.Figures().Used; used != 0 {

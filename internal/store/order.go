@@ -49,7 +49,11 @@ func (c Collection[T]) Of(owner string) Collection[T] {
 // Batches calls fn for each entry in transactions of bounded size, in which fn
 // may write: to build an index, or to change the form of what is there. expires
 // is zero for an entry that does not.
-func (c Collection[T]) Batches(ctx context.Context, s Store, fn func(tx Tx, id string, v T, expires time.Time) error) error {
+func (c Collection[T]) Batches(
+	ctx context.Context,
+	s Store,
+	fn func(tx Tx, id string, v T, expires time.Time) error,
+) error {
 	for after, n := "", walkPage; n == walkPage; {
 		end := after
 		err := s.Update(ctx, func(tx Tx) error {

@@ -10,7 +10,13 @@ import (
 
 // Logger writes lines, as text or as json, that name the login and the trace
 // their context belongs to. Texts go through mask, which keeps secrets out.
-func Logger(w io.Writer, format string, level slog.Level, login func(context.Context) string, mask func(string) string) *slog.Logger {
+func Logger(
+	w io.Writer,
+	format string,
+	level slog.Level,
+	login func(context.Context) string,
+	mask func(string) string,
+) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		switch v := a.Value.Any().(type) {
 		case string:

@@ -46,8 +46,10 @@ func (m *Metrics) Requests(listener string) echo.MiddlewareFunc {
 				route = "none" // 404
 			}
 			labels := `{listener="` + listener + `",route="` + route + `",method="` + known(c.Request().Method) + `"`
-			m.set.GetOrCreateCounter("pscemu_http_requests_total" + labels + `,code="` + strconv.Itoa(status) + `"}`).Inc()
-			m.set.GetOrCreatePrometheusHistogramExt("pscemu_http_request_duration_seconds"+labels+"}", seconds).UpdateDuration(from)
+			m.set.GetOrCreateCounter("pscemu_http_requests_total" + labels + `,code="` + strconv.Itoa(status) + `"}`).
+				Inc()
+			m.set.GetOrCreatePrometheusHistogramExt("pscemu_http_request_duration_seconds"+labels+"}", seconds).
+				UpdateDuration(from)
 			return nil
 		}
 	}

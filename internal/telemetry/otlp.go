@@ -75,18 +75,34 @@ func document(spans []sdk.ReadOnlySpan) object {
 	for _, name := range order {
 		out = append(out, object{"scope": object{"name": name}, "spans": scopes[name]})
 	}
-	return object{"resourceSpans": list{object{"resource": object{"attributes": attributes(spans[0].Resource().Attributes())}, "scopeSpans": out}}}
+	return object{
+		"resourceSpans": list{
+			object{"resource": object{"attributes": attributes(spans[0].Resource().Attributes())}, "scopeSpans": out},
+		},
+	}
 }
 
 func spanOf(s sdk.ReadOnlySpan) object {
-	o := object{"traceId": s.SpanContext().TraceID().String(), "spanId": s.SpanContext().SpanID().String(), "name": s.Name(), "kind": kind(s.SpanKind()),
-		"startTimeUnixNano": nanos(s.StartTime()), "endTimeUnixNano": nanos(s.EndTime()), "attributes": attributes(s.Attributes())}
+	o := object{
+		"traceId": s.SpanContext().TraceID().String(),
+		"spanId":  s.SpanContext().SpanID().String(),
+		"name":    s.Name(),
+		"kind":    kind(s.SpanKind()),
+		"startTimeUnixNano": nanos(
+			s.StartTime(),
+		),
+		"endTimeUnixNano": nanos(s.EndTime()),
+		"attributes":      attributes(s.Attributes()),
+	}
 	if s.Parent().SpanID().IsValid() {
 		o["parentSpanId"] = s.Parent().SpanID().String()
 	}
 	var events list
 	for _, e := range s.Events() {
-		events = append(events, object{"name": e.Name, "timeUnixNano": nanos(e.Time), "attributes": attributes(e.Attributes)})
+		events = append(
+			events,
+			object{"name": e.Name, "timeUnixNano": nanos(e.Time), "attributes": attributes(e.Attributes)},
+		)
 	}
 	if events != nil {
 		o["events"] = events

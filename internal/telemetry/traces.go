@@ -39,7 +39,10 @@ func NewTracer(env func(string) string, service, version string) (*Tracer, error
 		return nil, err
 	}
 	resource := resourceOf(env, service, version)
-	p := sdk.NewTracerProvider(sdk.WithBatcher(&exporter{endpoint: endpoint, headers: headers, client: &http.Client{Timeout: exportTimeout}}), sdk.WithResource(resource))
+	p := sdk.NewTracerProvider(
+		sdk.WithBatcher(&exporter{endpoint: endpoint, headers: headers, client: &http.Client{Timeout: exportTimeout}}),
+		sdk.WithResource(resource),
+	)
 	return &Tracer{p, p.Tracer("pscemu", trace.WithInstrumentationVersion(version))}, nil
 }
 
@@ -62,12 +65,20 @@ func endpointOf(env func(string) string) (string, error) {
 		return "", nil
 	}
 	unusable := func(variable, got, want string) error {
-		return problem.New(problem.Invalid, "otel-unusable", "traces cannot be sent as the environment says").Got(variable + "=" + got).Want(want).Do("change or unset " + variable)
+		return problem.New(problem.Invalid, "otel-unusable", "traces cannot be sent as the environment says").
+			Got(variable + "=" + got).
+			Want(want).
+			Do("change or unset " + variable)
 	}
 	if v, name := first(env, "OTEL_TRACES_EXPORTER"); v != "" && v != "otlp" {
 		return "", unusable(name, v, "otlp or none")
 	}
-	if v, name := first(env, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"); v != "" && v != "http/json" {
+	if v, name := first(
+		env,
+		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+		"OTEL_EXPORTER_OTLP_PROTOCOL",
+	); v != "" &&
+		v != "http/json" {
 		return "", unusable(name, v, "http/json")
 	}
 	u, err := url.Parse(to)
@@ -87,7 +98,9 @@ func headersOf(env func(string) string) (http.Header, error) {
 		k, v, ok := strings.Cut(pair, "=")
 		value, err := url.PathUnescape(strings.TrimSpace(v))
 		if !ok || err != nil {
-			return nil, problem.New(problem.Invalid, "otel-unusable", "traces cannot be sent as the environment says").Got(name).Want("name=value,name=value, percent-encoded")
+			return nil, problem.New(problem.Invalid, "otel-unusable", "traces cannot be sent as the environment says").
+				Got(name).
+				Want("name=value,name=value, percent-encoded")
 		}
 		h.Set(strings.TrimSpace(k), value)
 	}
@@ -112,9 +125,19 @@ func (t *Tracer) Requests(listener string) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
 			route := c.Path()
-			ctx, span := t.tracer.Start(w3c.Extract(r.Context(), propagation.HeaderCarrier(r.Header)), strings.TrimSpace(r.Method+" "+route), trace.WithSpanKind(trace.SpanKindServer),
-				trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", route), attribute.String("url.path", web.Path(r.Context(), r.URL.Path)), attribute.String("url.scheme", c.Scheme()),
-					attribute.String("server.address", r.Host), attribute.String("pscemu.listener", listener)))
+			ctx, span := t.tracer.Start(
+				w3c.Extract(r.Context(), propagation.HeaderCarrier(r.Header)),
+				strings.TrimSpace(r.Method+" "+route),
+				trace.WithSpanKind(trace.SpanKindServer),
+				trace.WithAttributes(
+					attribute.String("http.request.method", r.Method),
+					attribute.String("http.route", route),
+					attribute.String("url.path", web.Path(r.Context(), r.URL.Path)),
+					attribute.String("url.scheme", c.Scheme()),
+					attribute.String("server.address", r.Host),
+					attribute.String("pscemu.listener", listener),
+				),
+			)
 			defer span.End()
 			c.SetRequest(r.WithContext(ctx))
 			status := answered(next, c)

@@ -102,7 +102,12 @@ func (f *floor) once(ctx context.Context) error {
 	}
 	for n := range byte(2) {
 		sum := sha256.Sum256([]byte{n})
-		if err := rsa.VerifyPKCS1v15(f.key, crypto.SHA256, sum[:], answer[int(n)*f.key.Size():][:f.key.Size()]); err != nil {
+		if err := rsa.VerifyPKCS1v15(
+			f.key,
+			crypto.SHA256,
+			sum[:],
+			answer[int(n)*f.key.Size():][:f.key.Size()],
+		); err != nil {
 			return err
 		}
 	}
@@ -118,15 +123,25 @@ func ServeFloor(in io.Reader, out io.Writer) error {
 	}
 	// A certificate as the emulator's own server has.
 	c := &clock.Adjustable{}
-	cert, ca, err := pki.New(store.NewMemory(c), c, "http://localhost/pki", nil).ServerCertificate(context.Background(), []string{"localhost"})
+	cert, ca, err := pki.New(store.NewMemory(c), c, "http://localhost/pki", nil).
+		ServerCertificate(context.Background(), []string{"localhost"})
 	if err != nil {
 		return err
 	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12})
+	l, err := tls.Listen(
+		"tcp",
+		"127.0.0.1:0",
+		&tls.Config{
+			Certificates: []tls.Certificate{cert},
+			ClientAuth:   tls.RequestClientCert,
+			MinVersion:   tls.VersionTLS12,
+		},
+	)
 	if err != nil {
 		return err
 	}
-	if err := json.NewEncoder(out).Encode(floorHello{l.Addr().String(), ca.Raw, x509.MarshalPKCS1PublicKey(&key.PublicKey)}); err != nil {
+	if err := json.NewEncoder(out).
+		Encode(floorHello{l.Addr().String(), ca.Raw, x509.MarshalPKCS1PublicKey(&key.PublicKey)}); err != nil {
 		return err
 	}
 	go func() { _, _ = io.Copy(io.Discard, in); l.Close() }()

@@ -55,7 +55,10 @@ func (a *Application) Discover(ctx context.Context, discovery string) error {
 	if a.Certificate != nil {
 		t.Certificates = []tls.Certificate{*a.Certificate}
 	}
-	a.back = &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: t, MaxIdleConnsPerHost: max(a.Workers, 2)}}
+	a.back = &http.Client{
+		Timeout:   patience,
+		Transport: &http.Transport{TLSClientConfig: t, MaxIdleConnsPerHost: max(a.Workers, 2)},
+	}
 	if err := a.get(ctx, discovery, "", &a.endpoints); err != nil {
 		return fmt.Errorf("discovery: %w", err)
 	}
@@ -77,8 +80,16 @@ func (a *Application) Login(user User) func(context.Context) error {
 		defer close()
 		verifier, state, nonce := rand.Text()+rand.Text(), rand.Text(), rand.Text()
 		challenge := sha256.Sum256([]byte(verifier))
-		q := url.Values{"response_type": {"code"}, "client_id": {a.ClientID}, "redirect_uri": {a.RedirectURI}, "scope": {a.Scope}, "state": {state}, "nonce": {nonce},
-			"code_challenge_method": {"S256"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}}
+		q := url.Values{
+			"response_type":         {"code"},
+			"client_id":             {a.ClientID},
+			"redirect_uri":          {a.RedirectURI},
+			"scope":                 {a.Scope},
+			"state":                 {state},
+			"nonce":                 {nonce},
+			"code_challenge_method": {"S256"},
+			"code_challenge":        {base64.RawURLEncoding.EncodeToString(challenge[:])},
+		}
 		for k, v := range a.Extra {
 			q[k] = v
 		}
@@ -94,7 +105,16 @@ func (a *Application) Login(user User) func(context.Context) error {
 		case got.Get("code") == "":
 			return errors.New("callback: no code")
 		}
-		return a.redeem(ctx, url.Values{"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "redirect_uri": {a.RedirectURI}, "code_verifier": {verifier}}, nonce)
+		return a.redeem(
+			ctx,
+			url.Values{
+				"grant_type":    {"authorization_code"},
+				"code":          {back.Query().Get("code")},
+				"redirect_uri":  {a.RedirectURI},
+				"code_verifier": {verifier},
+			},
+			nonce,
+		)
 	}
 }
 
@@ -141,15 +161,20 @@ func (a *Application) verify(idToken, nonce string) (sub string, err error) {
 func (a *Application) browser() (c *http.Client, close func()) {
 	jar, _ := cookiejar.New(nil)
 	t := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.Roots, MinVersion: tls.VersionTLS12}}
-	return &http.Client{Jar: jar, Transport: t, Timeout: patience, CheckRedirect: func(r *http.Request, via []*http.Request) error {
-		if strings.HasPrefix(r.URL.String(), a.RedirectURI) {
-			return http.ErrUseLastResponse
-		}
-		if len(via) > 15 {
-			return errors.New("too many redirects")
-		}
-		return nil
-	}}, t.CloseIdleConnections
+	return &http.Client{
+		Jar:       jar,
+		Transport: t,
+		Timeout:   patience,
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			if strings.HasPrefix(r.URL.String(), a.RedirectURI) {
+				return http.ErrUseLastResponse
+			}
+			if len(via) > 15 {
+				return errors.New("too many redirects")
+			}
+			return nil
+		},
+	}, t.CloseIdleConnections
 }
 
 func (a *Application) post(ctx context.Context, at string, form url.Values, out any) error {

@@ -38,7 +38,12 @@ func Door(people *People, means string) User {
 		means = ";means=" + means
 	}
 	return func(ctx context.Context, browser *http.Client, authorize string) (*url.URL, error) {
-		back, page, err := step(ctx, browser, authorize+"&login_hint="+url.QueryEscape("auto:"+people.one().NationalID+means), nil)
+		back, page, err := step(
+			ctx,
+			browser,
+			authorize+"&login_hint="+url.QueryEscape("auto:"+people.one().NationalID+means),
+			nil,
+		)
 		return left(back, page, err)
 	}
 }
@@ -114,7 +119,12 @@ type page struct {
 }
 
 // step sends a request, and tells whether it led to the callback or to a page.
-func step(ctx context.Context, browser *http.Client, at string, form url.Values) (callback *url.URL, p page, err error) {
+func step(
+	ctx context.Context,
+	browser *http.Client,
+	at string,
+	form url.Values,
+) (callback *url.URL, p page, err error) {
 	method, body := http.MethodGet, ""
 	if form != nil {
 		method, body = http.MethodPost, form.Encode()
@@ -193,7 +203,12 @@ func (a *Application) CIBA(people *People) func(context.Context) error {
 		if a.endpoints.Backchannel == "" {
 			return errors.New("the discovery document names no backchannel_authentication_endpoint")
 		}
-		form := url.Values{"scope": {a.Scope}, "login_hint": {people.one().NationalID}, "acr_values": {"eidas1"}, "binding_message": {"42"}}
+		form := url.Values{
+			"scope":           {a.Scope},
+			"login_hint":      {people.one().NationalID},
+			"acr_values":      {"eidas1"},
+			"binding_message": {"42"},
+		}
 		var asked struct {
 			ID       string      `json:"auth_req_id"`
 			Interval json.Number `json:"interval"`
@@ -208,7 +223,11 @@ func (a *Application) CIBA(people *People) func(context.Context) error {
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			err := a.redeem(ctx, url.Values{"grant_type": {"urn:openid:params:grant-type:ciba"}, "auth_req_id": {asked.ID}}, "")
+			err := a.redeem(
+				ctx,
+				url.Values{"grant_type": {"urn:openid:params:grant-type:ciba"}, "auth_req_id": {asked.ID}},
+				"",
+			)
 			if err == nil || !strings.Contains(err.Error(), "authorization_pending") || time.Now().After(end) {
 				return err
 			}

@@ -10,11 +10,56 @@ import (
 
 // afterwards are what follows a login: refreshes and the logout.
 var afterwards = []scenario{
-	{Finding{ID: "expired-token-unused", Title: "an access token is not used after its end", Source: "RFC 6750 §3.1", Severity: "low", Fix: "refresh before expires_in, or ask UserInfo once at the login"}, expiredTokenUnused},
-	{Finding{ID: "refresh-rotates", Title: "each refresh uses the refresh token of the answer before", Source: "RFC 9700 §4.14.2", Severity: "high", Fix: "store the refresh_token of every answer"}, refreshRotates},
-	{Finding{ID: "logout-closes", Title: "the logout ends the application's session", Source: "OWASP session management", Severity: "high", Fix: "end the local session first"}, logoutCloses},
-	{Finding{ID: "logout-at-psc", Title: "the logout also ends the session at PSC", Source: "OIDC RP-Initiated Logout §2; PSC: logout mandatory", Severity: "high", Fix: "send the browser to end_session_endpoint"}, logoutAtPSC},
-	{Finding{ID: "logout-hint", Title: "the logout carries the id_token_hint", Source: "OIDC RP-Initiated Logout §2; PSC: without it the person is asked", Severity: "medium", Fix: "keep the id_token for the logout"}, logoutHint},
+	{
+		Finding{
+			ID:       "expired-token-unused",
+			Title:    "an access token is not used after its end",
+			Source:   "RFC 6750 §3.1",
+			Severity: "low",
+			Fix:      "refresh before expires_in, or ask UserInfo once at the login",
+		},
+		expiredTokenUnused,
+	},
+	{
+		Finding{
+			ID:       "refresh-rotates",
+			Title:    "each refresh uses the refresh token of the answer before",
+			Source:   "RFC 9700 §4.14.2",
+			Severity: "high",
+			Fix:      "store the refresh_token of every answer",
+		},
+		refreshRotates,
+	},
+	{
+		Finding{
+			ID:       "logout-closes",
+			Title:    "the logout ends the application's session",
+			Source:   "OWASP session management",
+			Severity: "high",
+			Fix:      "end the local session first",
+		},
+		logoutCloses,
+	},
+	{
+		Finding{
+			ID:       "logout-at-psc",
+			Title:    "the logout also ends the session at PSC",
+			Source:   "OIDC RP-Initiated Logout §2; PSC: logout mandatory",
+			Severity: "high",
+			Fix:      "send the browser to end_session_endpoint",
+		},
+		logoutAtPSC,
+	},
+	{
+		Finding{
+			ID:       "logout-hint",
+			Title:    "the logout carries the id_token_hint",
+			Source:   "OIDC RP-Initiated Logout §2; PSC: without it the person is asked",
+			Severity: "medium",
+			Fix:      "keep the id_token for the logout",
+		},
+		logoutHint,
+	},
 }
 
 // short is how long access tokens live while refreshes are looked at. The
@@ -84,7 +129,14 @@ func expiredTokenUnused(ctx context.Context, r *run, _ scenario) outcome {
 	if err != nil {
 		return broken(err)
 	}
-	return judged(!s.refused("token-invalid"), fmt.Sprintf("after the end of the token: %d UserInfo calls, %d refreshes", s.count("userinfo"), s.count("refresh"))).in(s)
+	return judged(
+		!s.refused("token-invalid"),
+		fmt.Sprintf(
+			"after the end of the token: %d UserInfo calls, %d refreshes",
+			s.count("userinfo"),
+			s.count("refresh"),
+		),
+	).in(s)
 }
 
 func refreshRotates(ctx context.Context, r *run, _ scenario) outcome {
@@ -98,7 +150,10 @@ func refreshRotates(ctx context.Context, r *run, _ scenario) outcome {
 	if s.count("refresh") == 0 && !s.refused("refresh-reused") {
 		return notApplicable("the application does not refresh").in(s)
 	}
-	return judged(!s.refused("refresh-reused") && !s.refused("refresh-invalid"), fmt.Sprintf("%d refreshes", s.count("refresh"))).in(s)
+	return judged(
+		!s.refused("refresh-reused") && !s.refused("refresh-invalid"),
+		fmt.Sprintf("%d refreshes", s.count("refresh")),
+	).in(s)
 }
 
 // leave logs in and out again.
@@ -147,7 +202,10 @@ func logoutCloses(ctx context.Context, r *run, _ scenario) outcome {
 
 func logoutAtPSC(ctx context.Context, r *run, _ scenario) outcome {
 	return leaving(ctx, r, func(s *story, _ bool) outcome {
-		return judged(s.count("logout")+s.count("revoke") > 0, fmt.Sprintf("%d logouts and %d revocations at PSC", s.count("logout"), s.count("revoke")))
+		return judged(
+			s.count("logout")+s.count("revoke") > 0,
+			fmt.Sprintf("%d logouts and %d revocations at PSC", s.count("logout"), s.count("revoke")),
+		)
 	})
 }
 

@@ -77,7 +77,9 @@ type Sign struct{ Kind, Value string }
 func ParseSign(s string) (Sign, error) {
 	kind, value, ok := strings.Cut(s, "=")
 	if !ok || value == "" || kind != "text" && kind != "selector" && kind != "status" {
-		return Sign{}, problem.New(problem.Invalid, "check-sign", "this does not tell when somebody is logged in").Got(s).Want("text=WORDS, selector=CSS (with --browser) or status=URL")
+		return Sign{}, problem.New(problem.Invalid, "check-sign", "this does not tell when somebody is logged in").
+			Got(s).
+			Want("text=WORDS, selector=CSS (with --browser) or status=URL")
 	}
 	return Sign{kind, value}, nil
 }
@@ -122,7 +124,12 @@ func (r *run) prepare(ctx context.Context) error {
 				NationalID string `json:"national_id"`
 			}
 		}
-		if err := r.API(http.MethodPost, "/identities/generate", map[string]any{"count": 1, "seed": time.Now().UnixNano() & 0xffffffff, "profession": "10"}, &made); err != nil {
+		if err := r.API(
+			http.MethodPost,
+			"/identities/generate",
+			map[string]any{"count": 1, "seed": time.Now().UnixNano() & 0xffffffff, "profession": "10"},
+			&made,
+		); err != nil {
 			return err
 		}
 		r.Person, r.made = made.Items[0].NationalID, true
@@ -183,11 +190,16 @@ func (r *run) begin(ctx context.Context) (*passage, error) {
 	p := &passage{browser: b}
 	if p.first, err = b.Open(ctx, r.Start); err != nil {
 		b.Close()
-		return nil, problem.New(problem.Invalid, "check-unreachable", "the application does not answer").Got(err.Error()).Do("start it, and give the URL that begins a login with --start")
+		return nil, problem.New(problem.Invalid, "check-unreachable", "the application does not answer").
+			Got(err.Error()).
+			Do("start it, and give the URL that begins a login with --start")
 	}
 	if p.first.Login == "" {
 		b.Close()
-		return nil, problem.New(problem.Invalid, "check-no-login", "the application sent the browser to no login of this emulator").Got(fmt.Sprintf("%s, status %d", p.first.URL, p.first.Status)).Want("a redirect to " + r.Base + "/auth").Do("give the URL that begins a login with --start; with --browser if a script does it")
+		return nil, problem.New(problem.Invalid, "check-no-login", "the application sent the browser to no login of this emulator").
+			Got(fmt.Sprintf("%s, status %d", p.first.URL, p.first.Status)).
+			Want("a redirect to " + r.Base + "/auth").
+			Do("give the URL that begins a login with --start; with --browser if a script does it")
 	}
 	u, err := url.Parse(p.first.Login)
 	if err != nil {
@@ -218,7 +230,12 @@ func (r *run) finish(ctx context.Context, p *passage) error {
 		return err
 	}
 	p.seq = last.Seq
-	if err := r.API(http.MethodPost, "/logins", map[string]string{"authorize_url": p.login, "identity": r.Person}, &done); err != nil {
+	if err := r.API(
+		http.MethodPost,
+		"/logins",
+		map[string]string{"authorize_url": p.login, "identity": r.Person},
+		&done,
+	); err != nil {
 		return err
 	}
 	p.back = done.RedirectTo
@@ -251,7 +268,9 @@ func (r *run) isOpen(ctx context.Context, b Browser, at *Page) (bool, error) {
 			Has(ctx context.Context, selector string) (bool, error)
 		})
 		if !ok {
-			return false, problem.New(problem.Invalid, "check-sign", "a selector needs a browser").Got(r.LoggedIn.Value).Do("add --browser, or use text= or status=")
+			return false, problem.New(problem.Invalid, "check-sign", "a selector needs a browser").
+				Got(r.LoggedIn.Value).
+				Do("add --browser, or use text= or status=")
 		}
 		return finder.Has(ctx, r.LoggedIn.Value)
 	}

@@ -17,8 +17,17 @@ import (
 
 // Chromium starts a headless Chromium, for applications whose pages need
 // scripts. Each browser is a context of its own, without cookies. stop ends it.
-func Chromium(ctx context.Context, base string) (browsers func(context.Context) (Browser, error), stop func(), err error) {
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.IgnoreCertErrors, chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
+func Chromium(
+	ctx context.Context,
+	base string,
+) (browsers func(context.Context) (Browser, error), stop func(), err error) {
+	options := append(
+		chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox,
+		chromedp.IgnoreCertErrors,
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true),
+	)
 	allocator, end := chromedp.NewExecAllocator(ctx, options...)
 	first, cancel := chromedp.NewContext(allocator)
 	stop = func() { cancel(); end() }
@@ -93,7 +102,11 @@ func (b *chromium) watch() error {
 			}()
 		}
 	})
-	return chromedp.Run(b.tab, network.Enable(), fetch.Enable().WithPatterns([]*fetch.RequestPattern{{URLPattern: b.base + "*"}}))
+	return chromedp.Run(
+		b.tab,
+		network.Enable(),
+		fetch.Enable().WithPatterns([]*fetch.RequestPattern{{URLPattern: b.base + "*"}}),
+	)
 }
 
 func (b *chromium) seen() (status int, login, failed string) {
@@ -119,7 +132,11 @@ func (b *chromium) Open(ctx context.Context, at string) (*Page, error) {
 		return nil, fmt.Errorf("%s: %w %s", at, err, failed)
 	}
 	p := &Page{Status: status}
-	if err := chromedp.Run(limited, chromedp.Location(&p.URL), chromedp.OuterHTML("html", &p.Body, chromedp.ByQuery)); err != nil {
+	if err := chromedp.Run(
+		limited,
+		chromedp.Location(&p.URL),
+		chromedp.OuterHTML("html", &p.Body, chromedp.ByQuery),
+	); err != nil {
 		return nil, err
 	}
 	return b.page(p, p.URL)
@@ -131,7 +148,10 @@ func (b *chromium) settle(ctx context.Context) {
 	last := ""
 	for range 10 {
 		var now string
-		if chromedp.Run(ctx, chromedp.Evaluate(`document.readyState + location.href + document.body?.innerText.length`, &now)) != nil {
+		if chromedp.Run(
+			ctx,
+			chromedp.Evaluate(`document.readyState + location.href + document.body?.innerText.length`, &now),
+		) != nil {
 			return
 		}
 		if _, login, _ := b.seen(); login != "" || now == last && strings.HasPrefix(now, "complete") {
@@ -154,8 +174,21 @@ func (b *chromium) page(p *Page, at string) (*Page, error) {
 		return err
 	}))
 	for _, c := range all {
-		sameSite := map[network.CookieSameSite]http.SameSite{network.CookieSameSiteLax: http.SameSiteLaxMode, network.CookieSameSiteStrict: http.SameSiteStrictMode, network.CookieSameSiteNone: http.SameSiteNoneMode}
-		p.Cookies = append(p.Cookies, &http.Cookie{Name: c.Name, Value: c.Value, HttpOnly: c.HTTPOnly, Secure: c.Secure, SameSite: sameSite[c.SameSite]})
+		sameSite := map[network.CookieSameSite]http.SameSite{
+			network.CookieSameSiteLax:    http.SameSiteLaxMode,
+			network.CookieSameSiteStrict: http.SameSiteStrictMode,
+			network.CookieSameSiteNone:   http.SameSiteNoneMode,
+		}
+		p.Cookies = append(
+			p.Cookies,
+			&http.Cookie{
+				Name:     c.Name,
+				Value:    c.Value,
+				HttpOnly: c.HTTPOnly,
+				Secure:   c.Secure,
+				SameSite: sameSite[c.SameSite],
+			},
+		)
 	}
 	return p, err
 }
@@ -163,7 +196,10 @@ func (b *chromium) page(p *Page, at string) (*Page, error) {
 // Has tells whether the page holds an element.
 func (b *chromium) Has(_ context.Context, selector string) (bool, error) {
 	var there bool
-	return there, chromedp.Run(b.tab, chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q) !== null", selector), &there))
+	return there, chromedp.Run(
+		b.tab,
+		chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q) !== null", selector), &there),
+	)
 }
 
 func (b *chromium) Close() { b.close() }

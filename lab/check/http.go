@@ -17,8 +17,15 @@ import (
 func HTTPBrowsers(base string, roots *x509.CertPool) func(context.Context) (Browser, error) {
 	return func(context.Context) (Browser, error) {
 		jar, err := cookiejar.New(nil)
-		return &httpBrowser{base: base, client: &http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, err
+		return &httpBrowser{
+			base: base,
+			client: &http.Client{
+				Jar:           jar,
+				Timeout:       30 * time.Second,
+				Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true},
+				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			},
+		}, err
 	}
 }
 
@@ -65,7 +72,8 @@ func (b *httpBrowser) Open(ctx context.Context, at string) (*Page, error) {
 // isLogin tells an authorize URL of the emulator.
 func isLogin(at, base string) bool {
 	u, err := url.Parse(at)
-	return err == nil && strings.HasPrefix(at, base+"/") && strings.HasSuffix(u.Path, "/auth") && u.Query().Has("client_id")
+	return err == nil && strings.HasPrefix(at, base+"/") && strings.HasSuffix(u.Path, "/auth") &&
+		u.Query().Has("client_id")
 }
 
 func (b *httpBrowser) remember(resp *http.Response) {

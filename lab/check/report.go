@@ -49,11 +49,19 @@ func (r *Report) Failed() []Finding {
 // Worse tells whether anything failed that is at least so grave.
 func (r *Report) Worse(severity string) bool {
 	limit := slices.Index(faults.Severities, severity)
-	return slices.ContainsFunc(r.Failed(), func(f Finding) bool { return slices.Index(faults.Severities, f.Severity) <= limit })
+	return slices.ContainsFunc(
+		r.Failed(),
+		func(f Finding) bool { return slices.Index(faults.Severities, f.Severity) <= limit },
+	)
 }
 
 // Formats are the forms a report is written in, by name.
-var Formats = map[string]func(io.Writer, *Report) error{"json": writeJSON, "html": writeHTML, "junit": writeJUnit, "sarif": writeSARIF}
+var Formats = map[string]func(io.Writer, *Report) error{
+	"json":  writeJSON,
+	"html":  writeHTML,
+	"junit": writeJUnit,
+	"sarif": writeSARIF,
+}
 
 // FormatOf finds the form that a file's name asks for.
 func FormatOf(file string) (func(io.Writer, *Report) error, error) {
@@ -62,7 +70,9 @@ func FormatOf(file string) (func(io.Writer, *Report) error, error) {
 			return Formats[name], nil
 		}
 	}
-	return nil, problem.New(problem.Invalid, "check-report", "this file's name names no form of report").Got(file).Want("NAME.html, NAME.xml (JUnit), NAME.sarif or NAME.json")
+	return nil, problem.New(problem.Invalid, "check-report", "this file's name names no form of report").
+		Got(file).
+		Want("NAME.html, NAME.xml (JUnit), NAME.sarif or NAME.json")
 }
 
 func writeJSON(w io.Writer, r *Report) error {
@@ -80,7 +90,16 @@ func writeHTML(w io.Writer, r *Report) error {
 	if err != nil {
 		return err
 	}
-	return t.Execute(w, map[string]any{"Report": r, "Failed": r.Failed(), "Passed": r.Count(Passed), "NA": r.Count(NotApplicable), "All": len(r.Findings)})
+	return t.Execute(
+		w,
+		map[string]any{
+			"Report": r,
+			"Failed": r.Failed(),
+			"Passed": r.Count(Passed),
+			"NA":     r.Count(NotApplicable),
+			"All":    len(r.Findings),
+		},
+	)
 }
 
 type (
@@ -106,12 +125,21 @@ type (
 )
 
 func writeJUnit(w io.Writer, r *Report) error {
-	s := junitSuite{Name: "pscemu check " + r.Application, Tests: len(r.Findings), Failures: r.Count(Failed), Skipped: r.Count(NotApplicable), Time: r.At.UTC().Format("2006-01-02T15:04:05")}
+	s := junitSuite{
+		Name:     "pscemu check " + r.Application,
+		Tests:    len(r.Findings),
+		Failures: r.Count(Failed),
+		Skipped:  r.Count(NotApplicable),
+		Time:     r.At.UTC().Format("2006-01-02T15:04:05"),
+	}
 	for _, f := range r.Findings {
 		c := junitCase{Class: "pscemu." + f.Severity, Name: f.ID + ": " + f.Title}
 		switch f.Verdict {
 		case Failed:
-			c.Failure = &junitMessage{f.What, fmt.Sprintf("%s\nrequirement: %s\nfix: %s\njournal: %s", f.What, f.Source, f.Fix, f.Journal)}
+			c.Failure = &junitMessage{
+				f.What,
+				fmt.Sprintf("%s\nrequirement: %s\nfix: %s\njournal: %s", f.What, f.Source, f.Fix, f.Journal),
+			}
 		case NotApplicable:
 			c.Skipped = &junitMessage{Message: f.What}
 		}
@@ -134,26 +162,79 @@ func writeSARIF(w io.Writer, r *Report) error {
 	rules, results := []any{}, []any{}
 	for _, f := range r.Findings {
 		text := func(s string) any { return map[string]string{"text": s} }
-		rules = append(rules, map[string]any{"id": f.ID, "shortDescription": text(f.Title), "help": text(f.Fix + " (" + f.Source + ")"), "defaultConfiguration": map[string]string{"level": levels[f.Severity]}, "properties": map[string]any{"severity": f.Severity}})
+		rules = append(
+			rules,
+			map[string]any{
+				"id":                   f.ID,
+				"shortDescription":     text(f.Title),
+				"help":                 text(f.Fix + " (" + f.Source + ")"),
+				"defaultConfiguration": map[string]string{"level": levels[f.Severity]},
+				"properties":           map[string]any{"severity": f.Severity},
+			},
+		)
 		if f.Verdict == Failed {
-			results = append(results, map[string]any{"ruleId": f.ID, "level": levels[f.Severity], "message": text(f.Title + ": " + f.What + ". " + f.Fix + "."),
-				"locations": []any{map[string]any{"physicalLocation": map[string]any{"artifactLocation": map[string]string{"uri": r.Application}}}}})
+			results = append(
+				results,
+				map[string]any{
+					"ruleId":  f.ID,
+					"level":   levels[f.Severity],
+					"message": text(f.Title + ": " + f.What + ". " + f.Fix + "."),
+					"locations": []any{
+						map[string]any{
+							"physicalLocation": map[string]any{
+								"artifactLocation": map[string]string{"uri": r.Application},
+							},
+						},
+					},
+				},
+			)
 		}
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", " ")
-	return e.Encode(map[string]any{"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
-		"runs": []any{map[string]any{"tool": map[string]any{"driver": map[string]any{"name": "pscemu check", "version": r.Version, "informationUri": "https://datatracker.ietf.org/doc/html/rfc9700", "rules": rules}}, "results": results}}})
+	return e.Encode(map[string]any{
+		"$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+		"version": "2.1.0",
+		"runs": []any{
+			map[string]any{
+				"tool": map[string]any{
+					"driver": map[string]any{
+						"name":           "pscemu check",
+						"version":        r.Version,
+						"informationUri": "https://datatracker.ietf.org/doc/html/rfc9700",
+						"rules":          rules,
+					},
+				},
+				"results": results,
+			},
+		},
+	})
 }
 
 // Print writes the verdict for a terminal.
 func Print(w io.Writer, r *Report) {
 	for _, f := range r.Failed() {
-		fmt.Fprintf(w, "✗ %-8s %s — %s\n           %s\n           requirement: %s\n           fix: %s\n", f.Severity, f.ID, f.Title, f.What, f.Source, f.Fix)
+		fmt.Fprintf(
+			w,
+			"✗ %-8s %s — %s\n           %s\n           requirement: %s\n           fix: %s\n",
+			f.Severity,
+			f.ID,
+			f.Title,
+			f.What,
+			f.Source,
+			f.Fix,
+		)
 		if f.Journal != "" {
 			fmt.Fprintf(w, "           journal: %s\n", f.Journal)
 		}
 	}
-	fmt.Fprintf(w, "%d scenarios: %d passed, %d failed, %d not applicable\n", len(r.Findings), r.Count(Passed), r.Count(Failed), r.Count(NotApplicable))
+	fmt.Fprintf(
+		w,
+		"%d scenarios: %d passed, %d failed, %d not applicable\n",
+		len(r.Findings),
+		r.Count(Passed),
+		r.Count(Failed),
+		r.Count(NotApplicable),
+	)
 }

@@ -59,21 +59,37 @@ func (r *run) play(ctx context.Context, s scenario) Finding {
 func scenarios() []scenario {
 	spoiled, rotated := poisoned()
 	all := slices.Concat(observations, spoiled, unhealthy(), afterwards)
-	return append(all, scenario{Finding{ID: "still-works", Title: "after all this a good login works", Source: "PSC: availability", Severity: "high", Fix: "an error in one login must not stop the next"}, stillWorks}, rotated)
+	return append(
+		all,
+		scenario{
+			Finding{
+				ID:       "still-works",
+				Title:    "after all this a good login works",
+				Source:   "PSC: availability",
+				Severity: "high",
+				Fix:      "an error in one login must not stop the next",
+			},
+			stillWorks,
+		},
+		rotated,
+	)
 }
 
 // see is an observation of the first good login.
 func see(id, severity, title, source, fix string, judge func(p *passage, s *story) outcome) scenario {
-	return scenario{Finding{ID: id, Title: title, Source: source, Severity: severity, Fix: fix}, func(ctx context.Context, r *run, _ scenario) outcome {
-		if r.good == nil {
-			return notApplicable("no good login to look at")
-		}
-		s, err := r.storyOf(r.good)
-		if err != nil {
-			return broken(err)
-		}
-		return judge(r.good, s).in(s)
-	}}
+	return scenario{
+		Finding{ID: id, Title: title, Source: source, Severity: severity, Fix: fix},
+		func(ctx context.Context, r *run, _ scenario) outcome {
+			if r.good == nil {
+				return notApplicable("no good login to look at")
+			}
+			s, err := r.storyOf(r.good)
+			if err != nil {
+				return broken(err)
+			}
+			return judge(r.good, s).in(s)
+		},
+	}
 }
 
 // sent is an observation of a parameter of the authorize request.
@@ -91,73 +107,296 @@ func word(w string) func(string) bool {
 }
 
 var observations = []scenario{
-	{Finding{ID: "login-works", Title: "a good login opens a session", Source: "OIDC Core §3.1", Severity: "critical", Fix: "see the login in the journal"}, loginWorks},
-	sent("response-type-code", "high", "the code flow is used", "RFC 9700 §2.1.2", "response_type=code", "response_type", func(v string) bool { return v == "code" }),
-	sent("scope-openid", "high", "scope holds openid", "OIDC Core §3.1.2.1", "scope=openid scope_all", "scope", word("openid")),
-	sent("scope-all", "medium", "scope holds scope_all", "PSC: parameters of the authorization request", "scope=openid scope_all", "scope", word("scope_all")),
-	sent("acr-asked", "medium", "acr_values asks for a level", "PSC: parameters of the authorization request", "acr_values=eidas1", "acr_values", nonEmpty),
-	sent("state-sent", "critical", "state is sent", "RFC 6749 §10.12; PSC: mandatory", "send a random state bound to the browser's session", "state", nonEmpty),
-	sent("state-long", "medium", "state cannot be guessed", "RFC 6749 §10.10", "128 random bits: 22 characters", "state", func(v string) bool { return len(v) >= 16 }),
-	sent("nonce-sent", "high", "nonce is sent", "OIDC Core §3.1.2.1; PSC: mandatory", "send a random nonce bound to the browser's session", "nonce", nonEmpty),
-	sent("pkce-used", "medium", "PKCE is used", "RFC 9700 §2.1.1", "send code_challenge and keep the verifier in the session", "code_challenge", nonEmpty),
-	see("pkce-s256", "low", "PKCE uses S256", "RFC 7636 §4.2", "code_challenge_method=S256", func(p *passage, _ *story) outcome {
-		if p.authorize.Get("code_challenge") == "" {
-			return notApplicable("no PKCE")
-		}
-		v := p.authorize.Get("code_challenge_method")
-		return judged(v == "S256", fmt.Sprintf("code_challenge_method=%q", v))
-	}),
-	sent("redirect-https", "medium", "redirect_uri is https, or loopback while developing", "RFC 9700 §2.6", "https://", "redirect_uri", func(v string) bool {
-		return strings.HasPrefix(v, "https://") || strings.HasPrefix(v, "http://localhost") || strings.HasPrefix(v, "http://127.0.0.1")
-	}),
-	see("no-secret-in-front", "critical", "no secret goes through the browser", "RFC 6749 §2.3.1", "send client_secret to the token endpoint only, if at all", func(p *passage, _ *story) outcome {
-		return judged(!p.authorize.Has("client_secret") && !strings.Contains(p.back, "client_secret"), "the authorize URL and the callback")
-	}),
-	{Finding{ID: "values-fresh", Title: "state, nonce and code_challenge are new in each login", Source: "RFC 6749 §10.12; OIDC Core §15.5.2", Severity: "high", Fix: "make them anew for every login"}, valuesFresh},
-	see("code-exchanged-once", "high", "the code is exchanged once", "RFC 6749 §4.1.2", "handle the callback once; do not retry with the same code", func(_ *passage, s *story) outcome {
-		return judged(s.count("token") == 1 && !s.refused("code-used"), fmt.Sprintf("%d token calls", s.count("token")))
-	}),
-	see("mtls", "high", "the token call presents the certificate ORG AUTH_CLI", "PSC: mTLS mandatory since June 2024", "give your HTTP client the certificate", func(_ *passage, s *story) outcome {
-		for _, e := range s.Events {
-			if e.Kind == "token" {
-				return judged(e.Detail["certificate"] != "none", e.Detail["certificate"])
+	{
+		Finding{
+			ID:       "login-works",
+			Title:    "a good login opens a session",
+			Source:   "OIDC Core §3.1",
+			Severity: "critical",
+			Fix:      "see the login in the journal",
+		},
+		loginWorks,
+	},
+	sent(
+		"response-type-code",
+		"high",
+		"the code flow is used",
+		"RFC 9700 §2.1.2",
+		"response_type=code",
+		"response_type",
+		func(v string) bool { return v == "code" },
+	),
+	sent(
+		"scope-openid",
+		"high",
+		"scope holds openid",
+		"OIDC Core §3.1.2.1",
+		"scope=openid scope_all",
+		"scope",
+		word("openid"),
+	),
+	sent(
+		"scope-all",
+		"medium",
+		"scope holds scope_all",
+		"PSC: parameters of the authorization request",
+		"scope=openid scope_all",
+		"scope",
+		word("scope_all"),
+	),
+	sent(
+		"acr-asked",
+		"medium",
+		"acr_values asks for a level",
+		"PSC: parameters of the authorization request",
+		"acr_values=eidas1",
+		"acr_values",
+		nonEmpty,
+	),
+	sent(
+		"state-sent",
+		"critical",
+		"state is sent",
+		"RFC 6749 §10.12; PSC: mandatory",
+		"send a random state bound to the browser's session",
+		"state",
+		nonEmpty,
+	),
+	sent(
+		"state-long",
+		"medium",
+		"state cannot be guessed",
+		"RFC 6749 §10.10",
+		"128 random bits: 22 characters",
+		"state",
+		func(v string) bool { return len(v) >= 16 },
+	),
+	sent(
+		"nonce-sent",
+		"high",
+		"nonce is sent",
+		"OIDC Core §3.1.2.1; PSC: mandatory",
+		"send a random nonce bound to the browser's session",
+		"nonce",
+		nonEmpty,
+	),
+	sent(
+		"pkce-used",
+		"medium",
+		"PKCE is used",
+		"RFC 9700 §2.1.1",
+		"send code_challenge and keep the verifier in the session",
+		"code_challenge",
+		nonEmpty,
+	),
+	see(
+		"pkce-s256",
+		"low",
+		"PKCE uses S256",
+		"RFC 7636 §4.2",
+		"code_challenge_method=S256",
+		func(p *passage, _ *story) outcome {
+			if p.authorize.Get("code_challenge") == "" {
+				return notApplicable("no PKCE")
 			}
-		}
-		return notApplicable("no token call")
-	}),
-	see("userinfo-asked", "medium", "UserInfo is asked with the access token of this login", "PSC: identity and activities come from UserInfo", "call UserInfo with Authorization: Bearer", func(_ *passage, s *story) outcome {
-		return judged(s.count("userinfo") > 0, fmt.Sprintf("%d calls", s.count("userinfo")))
-	}),
-	see("nothing-refused", "medium", "nothing the application asked was refused", "RFC 6749 §5.2", "see the reason in the journal", func(_ *passage, s *story) outcome {
-		for _, e := range s.Events {
-			if e.Code != "" {
-				return failed(e.Kind + ": " + e.Code + ": " + e.Reason)
+			v := p.authorize.Get("code_challenge_method")
+			return judged(v == "S256", fmt.Sprintf("code_challenge_method=%q", v))
+		},
+	),
+	sent(
+		"redirect-https",
+		"medium",
+		"redirect_uri is https, or loopback while developing",
+		"RFC 9700 §2.6",
+		"https://",
+		"redirect_uri",
+		func(v string) bool {
+			return strings.HasPrefix(v, "https://") || strings.HasPrefix(v, "http://localhost") ||
+				strings.HasPrefix(v, "http://127.0.0.1")
+		},
+	),
+	see(
+		"no-secret-in-front",
+		"critical",
+		"no secret goes through the browser",
+		"RFC 6749 §2.3.1",
+		"send client_secret to the token endpoint only, if at all",
+		func(p *passage, _ *story) outcome {
+			return judged(
+				!p.authorize.Has("client_secret") && !strings.Contains(p.back, "client_secret"),
+				"the authorize URL and the callback",
+			)
+		},
+	),
+	{
+		Finding{
+			ID:       "values-fresh",
+			Title:    "state, nonce and code_challenge are new in each login",
+			Source:   "RFC 6749 §10.12; OIDC Core §15.5.2",
+			Severity: "high",
+			Fix:      "make them anew for every login",
+		},
+		valuesFresh,
+	},
+	see(
+		"code-exchanged-once",
+		"high",
+		"the code is exchanged once",
+		"RFC 6749 §4.1.2",
+		"handle the callback once; do not retry with the same code",
+		func(_ *passage, s *story) outcome {
+			return judged(
+				s.count("token") == 1 && !s.refused("code-used"),
+				fmt.Sprintf("%d token calls", s.count("token")),
+			)
+		},
+	),
+	see(
+		"mtls",
+		"high",
+		"the token call presents the certificate ORG AUTH_CLI",
+		"PSC: mTLS mandatory since June 2024",
+		"give your HTTP client the certificate",
+		func(_ *passage, s *story) outcome {
+			for _, e := range s.Events {
+				if e.Kind == "token" {
+					return judged(e.Detail["certificate"] != "none", e.Detail["certificate"])
+				}
 			}
-		}
-		return passed("no refusal")
-	}),
-	see("token-not-shown", "high", "no token is given to the browser", "RFC 9700 §4.3; OAuth for browser-based apps", "keep tokens on the server; give the browser a session cookie", func(p *passage, _ *story) outcome {
-		return judged(!holdsJWT(p.page.Body) && !holdsJWT(p.page.URL) && !slices.ContainsFunc(p.page.Cookies, func(c *http.Cookie) bool { return holdsJWT(c.Value) }), "the page, its URL and cookies")
-	}),
-	see("code-left-url", "low", "the code does not stay in the address bar", "RFC 9700 §4.2.4", "redirect after the callback", func(p *passage, _ *story) outcome {
-		u, err := url.Parse(p.page.URL)
-		return judged(err == nil && !u.Query().Has("code"), p.page.URL)
-	}),
-	see("cookie-httponly", "medium", "the session cookie is HttpOnly", "OWASP session management", "HttpOnly", cookies("HttpOnly", func(c *http.Cookie) bool { return c.HttpOnly })),
-	see("cookie-samesite", "low", "the session cookie has SameSite", "OWASP session management", "SameSite=Lax", cookies("SameSite", func(c *http.Cookie) bool {
-		return c.SameSite == http.SameSiteLaxMode || c.SameSite == http.SameSiteStrictMode
-	})),
-	see("cookie-secure", "medium", "the session cookie is Secure on https", "OWASP session management", "Secure", func(p *passage, s *story) outcome {
-		if !strings.HasPrefix(p.page.URL, "https://") {
-			return notApplicable("the application is not on https here")
-		}
-		return cookies("Secure", func(c *http.Cookie) bool { return c.Secure })(p, s)
-	}),
-	{Finding{ID: "session-renewed", Title: "the session id changes at the login", Source: "OWASP: session fixation", Severity: "high", Fix: "make a new session id after the login"}, sessionRenewed},
-	{Finding{ID: "callback-other-browser", Title: "a callback begun in one browser opens no session in another", Source: "RFC 6749 §10.12; RFC 9700 §4.7", Severity: "critical", Fix: "bind state to the browser's session"}, callbackOtherBrowser},
-	{Finding{ID: "callback-unasked", Title: "a callback that nobody asked for opens no session", Source: "RFC 6749 §10.12", Severity: "critical", Fix: "refuse a callback without a login under way"}, callbackUnasked},
-	{Finding{ID: "callback-reloaded", Title: "a callback that is loaded again breaks nothing and opens nothing anew", Source: "RFC 6749 §10.5", Severity: "medium", Fix: "forget state after its first use; do not send the code again"}, callbackReloaded},
-	{Finding{ID: "person-refuses", Title: "a login the person refuses opens no session", Source: "RFC 6749 §4.1.2.1", Severity: "high", Fix: "handle error=access_denied in the callback"}, personRefuses},
+			return notApplicable("no token call")
+		},
+	),
+	see(
+		"userinfo-asked",
+		"medium",
+		"UserInfo is asked with the access token of this login",
+		"PSC: identity and activities come from UserInfo",
+		"call UserInfo with Authorization: Bearer",
+		func(_ *passage, s *story) outcome {
+			return judged(s.count("userinfo") > 0, fmt.Sprintf("%d calls", s.count("userinfo")))
+		},
+	),
+	see(
+		"nothing-refused",
+		"medium",
+		"nothing the application asked was refused",
+		"RFC 6749 §5.2",
+		"see the reason in the journal",
+		func(_ *passage, s *story) outcome {
+			for _, e := range s.Events {
+				if e.Code != "" {
+					return failed(e.Kind + ": " + e.Code + ": " + e.Reason)
+				}
+			}
+			return passed("no refusal")
+		},
+	),
+	see(
+		"token-not-shown",
+		"high",
+		"no token is given to the browser",
+		"RFC 9700 §4.3; OAuth for browser-based apps",
+		"keep tokens on the server; give the browser a session cookie",
+		func(p *passage, _ *story) outcome {
+			return judged(
+				!holdsJWT(p.page.Body) && !holdsJWT(p.page.URL) &&
+					!slices.ContainsFunc(p.page.Cookies, func(c *http.Cookie) bool { return holdsJWT(c.Value) }),
+				"the page, its URL and cookies",
+			)
+		},
+	),
+	see(
+		"code-left-url",
+		"low",
+		"the code does not stay in the address bar",
+		"RFC 9700 §4.2.4",
+		"redirect after the callback",
+		func(p *passage, _ *story) outcome {
+			u, err := url.Parse(p.page.URL)
+			return judged(err == nil && !u.Query().Has("code"), p.page.URL)
+		},
+	),
+	see(
+		"cookie-httponly",
+		"medium",
+		"the session cookie is HttpOnly",
+		"OWASP session management",
+		"HttpOnly",
+		cookies("HttpOnly", func(c *http.Cookie) bool { return c.HttpOnly }),
+	),
+	see(
+		"cookie-samesite",
+		"low",
+		"the session cookie has SameSite",
+		"OWASP session management",
+		"SameSite=Lax",
+		cookies("SameSite", func(c *http.Cookie) bool {
+			return c.SameSite == http.SameSiteLaxMode || c.SameSite == http.SameSiteStrictMode
+		}),
+	),
+	see(
+		"cookie-secure",
+		"medium",
+		"the session cookie is Secure on https",
+		"OWASP session management",
+		"Secure",
+		func(p *passage, s *story) outcome {
+			if !strings.HasPrefix(p.page.URL, "https://") {
+				return notApplicable("the application is not on https here")
+			}
+			return cookies("Secure", func(c *http.Cookie) bool { return c.Secure })(p, s)
+		},
+	),
+	{
+		Finding{
+			ID:       "session-renewed",
+			Title:    "the session id changes at the login",
+			Source:   "OWASP: session fixation",
+			Severity: "high",
+			Fix:      "make a new session id after the login",
+		},
+		sessionRenewed,
+	},
+	{
+		Finding{
+			ID:       "callback-other-browser",
+			Title:    "a callback begun in one browser opens no session in another",
+			Source:   "RFC 6749 §10.12; RFC 9700 §4.7",
+			Severity: "critical",
+			Fix:      "bind state to the browser's session",
+		},
+		callbackOtherBrowser,
+	},
+	{
+		Finding{
+			ID:       "callback-unasked",
+			Title:    "a callback that nobody asked for opens no session",
+			Source:   "RFC 6749 §10.12",
+			Severity: "critical",
+			Fix:      "refuse a callback without a login under way",
+		},
+		callbackUnasked,
+	},
+	{
+		Finding{
+			ID:       "callback-reloaded",
+			Title:    "a callback that is loaded again breaks nothing and opens nothing anew",
+			Source:   "RFC 6749 §10.5",
+			Severity: "medium",
+			Fix:      "forget state after its first use; do not send the code again",
+		},
+		callbackReloaded,
+	},
+	{
+		Finding{
+			ID:       "person-refuses",
+			Title:    "a login the person refuses opens no session",
+			Source:   "RFC 6749 §4.1.2.1",
+			Severity: "high",
+			Fix:      "handle error=access_denied in the callback",
+		},
+		personRefuses,
+	},
 }
 
 var jwtForm = regexp.MustCompile(`(eyJ[\w-]+)\.[\w-]+\.[\w-]+`)
@@ -236,7 +475,10 @@ func sessionRenewed(_ context.Context, r *run, _ scenario) outcome {
 			}
 		}
 	}
-	fresh := slices.ContainsFunc(r.good.page.Cookies, func(c *http.Cookie) bool { return !slices.Contains(kept, c.Name) })
+	fresh := slices.ContainsFunc(
+		r.good.page.Cookies,
+		func(c *http.Cookie) bool { return !slices.Contains(kept, c.Name) },
+	)
 	if len(r.good.page.Cookies) == 0 {
 		return notApplicable("no cookie was set")
 	}
@@ -310,7 +552,12 @@ func callbackReloaded(ctx context.Context, r *run, _ scenario) outcome {
 
 func personRefuses(ctx context.Context, r *run, _ scenario) outcome {
 	behave := func(action string) error {
-		return r.API(http.MethodPut, "/identities/"+url.PathEscape(r.Person)+"/ecps/behaviour", map[string]string{"action": action}, nil)
+		return r.API(
+			http.MethodPut,
+			"/identities/"+url.PathEscape(r.Person)+"/ecps/behaviour",
+			map[string]string{"action": action},
+			nil,
+		)
 	}
 	if err := behave("refuse"); err != nil {
 		return broken(err)
@@ -324,7 +571,10 @@ func personRefuses(ctx context.Context, r *run, _ scenario) outcome {
 	}
 	defer p.browser.Close()
 	s, _ := r.storyOf(p)
-	return judged(!p.open && p.page.Status != 0 && p.page.Status < 500, fmt.Sprintf("%s; status %d", opened(p.open), p.page.Status)).in(s)
+	return judged(
+		!p.open && p.page.Status != 0 && p.page.Status < 500,
+		fmt.Sprintf("%s; status %d", opened(p.open), p.page.Status),
+	).in(s)
 }
 
 // poisoned are the answers that say something wrong; and the key rotation.
@@ -333,7 +583,16 @@ func poisoned() (out []scenario, rotated scenario) {
 		if k.Stage == faults.HTTP || k.Name == "auth-time-old" { // that one is only wrong when max_age was sent
 			continue
 		}
-		s := scenario{Finding{ID: k.Name, Title: duty(k.Duty) + ": " + k.What, Source: k.Source, Severity: k.Severity, Fix: k.Fix}, withFault(k, faults.Fault{Kind: k.Name})}
+		s := scenario{
+			Finding{
+				ID:       k.Name,
+				Title:    duty(k.Duty) + ": " + k.What,
+				Source:   k.Source,
+				Severity: k.Severity,
+				Fix:      k.Fix,
+			},
+			withFault(k, faults.Fault{Kind: k.Name}),
+		}
 		if k.Stage == faults.KeySet {
 			rotated = s
 			continue
@@ -356,8 +615,22 @@ func unhealthy() []scenario {
 			if endpoint == "jwks" && k.Duty == faults.Survive {
 				k.Duty = faults.Either // keys that are known already will do
 			}
-			out = append(out, scenario{Finding{ID: endpoint + "-" + name, Title: duty(k.Duty) + ": " + endpoint + ": " + k.What, Source: k.Source, Severity: k.Severity, Fix: k.Fix},
-				withFault(k, faults.Fault{Kind: name, Endpoint: endpoint, Delay: map[string]string{"slow": "1500ms"}[name]})})
+			out = append(
+				out,
+				scenario{
+					Finding{
+						ID:       endpoint + "-" + name,
+						Title:    duty(k.Duty) + ": " + endpoint + ": " + k.What,
+						Source:   k.Source,
+						Severity: k.Severity,
+						Fix:      k.Fix,
+					},
+					withFault(
+						k,
+						faults.Fault{Kind: name, Endpoint: endpoint, Delay: map[string]string{"slow": "1500ms"}[name]},
+					),
+				},
+			)
 		}
 	}
 	return out

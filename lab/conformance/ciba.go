@@ -10,7 +10,14 @@ import (
 
 // backchannel starts a CIBA login.
 func (rp *relyingParty) backchannel(more url.Values) (int, object) {
-	form := url.Values{"client_id": {rp.client.ID}, "scope": {"openid scope_all"}, "login_hint": {rp.Person}, "acr_values": {"eidas1"}, "binding_message": {"1234"}, "channel": {"MOBILE"}}
+	form := url.Values{
+		"client_id":       {rp.client.ID},
+		"scope":           {"openid scope_all"},
+		"login_hint":      {rp.Person},
+		"acr_values":      {"eidas1"},
+		"binding_message": {"1234"},
+		"channel":         {"MOBILE"},
+	}
 	for k, v := range more {
 		if form[k] = v; v == nil {
 			form.Del(k)
@@ -35,7 +42,11 @@ func (rp *relyingParty) collected(id string) object {
 	status, t := rp.poll(id)
 	rp.check(status == 200, "%d %v", status, t)
 	claims := rp.verified(t.text("id_token"))
-	rp.check(strings.HasSuffix(claims.text("sub"), ":"+rp.Person) && claims.text("aud") == rp.client.ID, "id token: %v", claims)
+	rp.check(
+		strings.HasSuffix(claims.text("sub"), ":"+rp.Person) && claims.text("aud") == rp.client.ID,
+		"id token: %v",
+		claims,
+	)
 	return t
 }
 
@@ -61,12 +72,22 @@ func pinged(answer http.HandlerFunc) func(*relyingParty) {
 			w.Header().Set("Location", elsewhere.url)
 			answer(w, r)
 		})
-		rp.configure(map[string]any{"backchannel_token_delivery_mode": "ping", "backchannel_client_notification_endpoint": l.url})
+		rp.configure(
+			map[string]any{
+				"backchannel_token_delivery_mode":          "ping",
+				"backchannel_client_notification_endpoint": l.url,
+			},
+		)
 		id, _ := rp.started(url.Values{"client_notification_token": {"notification-token"}})
 		c := rp.wait(l)
 		var body object
 		rp.must(json.Unmarshal([]byte(c.body), &body))
-		rp.check(body.text("auth_req_id") == id && c.header.Get("Authorization") == "Bearer notification-token", "the ping holds %s, Authorization %q", c.body, c.header.Get("Authorization"))
+		rp.check(
+			body.text("auth_req_id") == id && c.header.Get("Authorization") == "Bearer notification-token",
+			"the ping holds %s, Authorization %q",
+			c.body,
+			c.header.Get("Authorization"),
+		)
 		rp.collected(id)
 		rp.check(len(l.calls) == 0 && len(elsewhere.calls) == 0, "the provider called again, or followed the redirect")
 	}
@@ -81,12 +102,24 @@ const signed = "PSC takes plain CIBA requests: signed request objects are refuse
 var ciba = plan{"fapi-ciba-id1-test-plan", slices.Concat([]check{
 	{"fapi-ciba-id1-discovery-end-point-verification", "", func(rp *relyingParty) {
 		d := rp.discovery()
-		rp.check(strings.HasPrefix(d.text("backchannel_authentication_endpoint"), "https://"), "backchannel_authentication_endpoint is %q", d.text("backchannel_authentication_endpoint"))
+		rp.check(
+			strings.HasPrefix(d.text("backchannel_authentication_endpoint"), "https://"),
+			"backchannel_authentication_endpoint is %q",
+			d.text("backchannel_authentication_endpoint"),
+		)
 		for _, mode := range []string{"poll", "ping"} {
-			rp.check(holds(d, "backchannel_token_delivery_modes_supported", mode), "delivery mode %s is not offered", mode)
+			rp.check(
+				holds(d, "backchannel_token_delivery_modes_supported", mode),
+				"delivery mode %s is not offered",
+				mode,
+			)
 		}
 		rp.check(holds(d, "grant_types_supported", "urn:openid:params:grant-type:ciba"), "the grant is not offered")
-		rp.check(d["tls_client_certificate_bound_access_tokens"] == true, "tls_client_certificate_bound_access_tokens is %v", d["tls_client_certificate_bound_access_tokens"])
+		rp.check(
+			d["tls_client_certificate_bound_access_tokens"] == true,
+			"tls_client_certificate_bound_access_tokens is %v",
+			d["tls_client_certificate_bound_access_tokens"],
+		)
 	}},
 	{"fapi-ciba-id1", "", startsWith(nil)},
 	{"fapi-ciba-id1 (channel CARD)", "", func(rp *relyingParty) {
@@ -95,7 +128,14 @@ var ciba = plan{"fapi-ciba-id1-test-plan", slices.Concat([]check{
 		var waiting struct{ Items []struct{ ID string } }
 		rp.must(rp.API(http.MethodGet, "/reader/requests?national_id="+url.QueryEscape(rp.Person), nil, &waiting))
 		rp.check(len(waiting.Items) == 1, "%d logins wait at the reader", len(waiting.Items))
-		rp.must(rp.API(http.MethodPost, "/reader/requests/"+waiting.Items[0].ID, map[string]string{"card": rp.CardSerial, "pin": rp.PIN}, nil))
+		rp.must(
+			rp.API(
+				http.MethodPost,
+				"/reader/requests/"+waiting.Items[0].ID,
+				map[string]string{"card": rp.CardSerial, "pin": rp.PIN},
+				nil,
+			),
+		)
 		t := rp.collected(id)
 		rp.check(rp.verified(t.text("access_token")).text("authMode") == "CARD", "authMode is not CARD")
 	}},
@@ -119,13 +159,21 @@ var ciba = plan{"fapi-ciba-id1-test-plan", slices.Concat([]check{
 		rp.advance(11)
 		rp.refusedPoll(id, "expired_token")
 	}},
-	{"fapi-ciba-id1-ensure-authorization-request-with-binding-message-succeeds", "", startsWith(url.Values{"binding_message": {"1234"}})},
+	{
+		"fapi-ciba-id1-ensure-authorization-request-with-binding-message-succeeds",
+		"",
+		startsWith(url.Values{"binding_message": {"1234"}}),
+	},
 	{"fapi-ciba-id1-ensure-authorization-request-with-potentially-bad-binding-message", "", func(rp *relyingParty) {
 		code, o := rp.backchannel(url.Values{"binding_message": {strings.Repeat("1234 ⌘ 🎉 ", 40)}})
 		rp.check(code == 200 || code == 400 && o.text("error") == "invalid_binding_message", "%d %v", code, o)
 	}},
 	{"fapi-ciba-id1-ensure-other-scope-order-succeeds", "", startsWith(url.Values{"scope": {"scope_all openid"}})},
-	{"fapi-ciba-id1-ensure-requested-expiry-as-string-succeeds", "", startsWith(url.Values{"requested_expiry": {"30"}})},
+	{
+		"fapi-ciba-id1-ensure-requested-expiry-as-string-succeeds",
+		"",
+		startsWith(url.Values{"requested_expiry": {"30"}}),
+	},
 	{"fapi-ciba-id1-ensure-authorization-request-with-multiple-hints-fails", "", func(rp *relyingParty) {
 		t, _ := rp.tokens(nil)
 		code, o := rp.backchannel(url.Values{"id_token_hint": {t.text("id_token")}})
@@ -140,12 +188,23 @@ var ciba = plan{"fapi-ciba-id1-test-plan", slices.Concat([]check{
 	}},
 	{"fapi-ciba-id1-ensure-wrong-client-id-in-token-endpoint-request", "", func(rp *relyingParty) {
 		id, _ := rp.started(nil)
-		code, o := rp.token(url.Values{"client_id": {rp.B.ID}, "grant_type": {"urn:openid:params:grant-type:ciba"}, "auth_req_id": {id}})
+		code, o := rp.token(
+			url.Values{
+				"client_id":   {rp.B.ID},
+				"grant_type":  {"urn:openid:params:grant-type:ciba"},
+				"auth_req_id": {id},
+			},
+		)
 		rp.check(code == 401 && o.text("error") == "invalid_client", "%d %v", code, o)
 	}},
 	{"fapi-ciba-id1-ensure-wrong-client-id-in-backchannel-authorization-request", "", func(rp *relyingParty) {
 		code, o := rp.backchannel(url.Values{"client_id": {rp.B.ID}})
-		rp.check(slices.Contains([]string{"access_denied", "invalid_request", "invalid_client"}, o.text("error")), "%d %v", code, o)
+		rp.check(
+			slices.Contains([]string{"access_denied", "invalid_request", "invalid_client"}, o.text("error")),
+			"%d %v",
+			code,
+			o,
+		)
 	}},
 	{"fapi-ciba-id1-ensure-mtls-holder-of-key-required", "", func(rp *relyingParty) {
 		id, _ := rp.started(nil)
@@ -160,16 +219,52 @@ var ciba = plan{"fapi-ciba-id1-test-plan", slices.Concat([]check{
 		rp.check(code == 200 && fresh.text("access_token") != "", "%d %v", code, fresh)
 	}},
 	{"fapi-ciba-id1 (ping)", "", pinged(status(http.StatusNoContent))},
-	{"fapi-ciba-id1-ping-with-backchannel-notification-endpoint-response-body", "", pinged(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a body that is ignored")) })},
+	{
+		"fapi-ciba-id1-ping-with-backchannel-notification-endpoint-response-body",
+		"",
+		pinged(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a body that is ignored")) }),
+	},
 	{"fapi-ciba-id1-ping-backchannel-notification-endpoint-response-401", "", pinged(status(http.StatusUnauthorized))},
 	{"fapi-ciba-id1-ping-backchannel-notification-endpoint-response-403", "", pinged(status(http.StatusForbidden))},
-	{"fapi-ciba-id1-ping-backchannel-notification-endpoint-response-301", "", pinged(status(http.StatusMovedPermanently))},
-	{"fapi-ciba-id1-ensure-unsigned-backchannel-authorization-request-fails", "it must fail on PSC by nature: plain requests are the only ones", nil},
-}, inapplicable(signed, "missing-aud-fails", "bad-aud-fails", "missing-iss-fails", "bad-iss-fails", "missing-exp-fails", "expired-exp-fails", "exp-is-70-minutes-in-future-fails", "missing-iat-fails",
-	"missing-nbf-fails", "nbf-is-10-minutes-in-future-fails", "nbf-is-70-minutes-in-past-fails", "missing-jti-fails", "signature-algorithm-is-none-fails", "signature-algorithm-is-bad-fails",
-	"signature-algorithm-is-RS256-fails", "signed-by-other-client-fails"), []check{
-	{"fapi-ciba-id1-ensure-without-client-assertion-in-backchannel-authorization-request-fails", "clients authenticate by mTLS, not by client_assertion", nil},
-	{"fapi-ciba-id1-ensure-without-client-assertion-in-token-endpoint-request-fails", "clients authenticate by mTLS, not by client_assertion", nil},
+	{
+		"fapi-ciba-id1-ping-backchannel-notification-endpoint-response-301",
+		"",
+		pinged(status(http.StatusMovedPermanently)),
+	},
+	{
+		"fapi-ciba-id1-ensure-unsigned-backchannel-authorization-request-fails",
+		"it must fail on PSC by nature: plain requests are the only ones",
+		nil,
+	},
+}, inapplicable(
+	signed,
+	"missing-aud-fails",
+	"bad-aud-fails",
+	"missing-iss-fails",
+	"bad-iss-fails",
+	"missing-exp-fails",
+	"expired-exp-fails",
+	"exp-is-70-minutes-in-future-fails",
+	"missing-iat-fails",
+	"missing-nbf-fails",
+	"nbf-is-10-minutes-in-future-fails",
+	"nbf-is-70-minutes-in-past-fails",
+	"missing-jti-fails",
+	"signature-algorithm-is-none-fails",
+	"signature-algorithm-is-bad-fails",
+	"signature-algorithm-is-RS256-fails",
+	"signed-by-other-client-fails",
+), []check{
+	{
+		"fapi-ciba-id1-ensure-without-client-assertion-in-backchannel-authorization-request-fails",
+		"clients authenticate by mTLS, not by client_assertion",
+		nil,
+	},
+	{
+		"fapi-ciba-id1-ensure-without-client-assertion-in-token-endpoint-request-fails",
+		"clients authenticate by mTLS, not by client_assertion",
+		nil,
+	},
 })}
 
 func inapplicable(why string, names ...string) (out []check) {
@@ -217,7 +312,13 @@ var fapi = plan{"fapi1-advanced-final-test-plan (modules worth copying)", []chec
 
 func (rp *relyingParty) pushed() string {
 	code, o := rp.post(rp.server, rp.endpoint("pushed_authorization_request_endpoint"), rp.params(nil), "")
-	rp.check(code == 201 && strings.HasPrefix(o.text("request_uri"), "urn:ietf:params:oauth:request_uri:") && o.number("expires_in") == 60, "%d %v", code, o)
+	rp.check(
+		code == 201 && strings.HasPrefix(o.text("request_uri"), "urn:ietf:params:oauth:request_uri:") &&
+			o.number("expires_in") == 60,
+		"%d %v",
+		code,
+		o,
+	)
 	return o.text("request_uri")
 }
 

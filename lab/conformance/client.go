@@ -52,8 +52,12 @@ func (t *Target) http(cert *tls.Certificate, jar http.CookieJar) *http.Client {
 	if cert != nil {
 		cfg.Certificates = []tls.Certificate{*cert}
 	}
-	return &http.Client{Timeout: 20 * time.Second, Jar: jar, Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{
+		Timeout:       20 * time.Second,
+		Jar:           jar,
+		Transport:     &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 func (t *Target) newBrowser() *http.Client {
@@ -121,7 +125,14 @@ func (rp *relyingParty) do(c *http.Client, req *http.Request) (int, object) {
 
 // params makes an authorize request; nil values take a parameter away.
 func (rp *relyingParty) params(more url.Values) url.Values {
-	q := url.Values{"response_type": {"code"}, "client_id": {rp.client.ID}, "redirect_uri": {rp.client.RedirectURI}, "scope": {"openid"}, "state": {rand.Text()}, "nonce": {rand.Text()}}
+	q := url.Values{
+		"response_type": {"code"},
+		"client_id":     {rp.client.ID},
+		"redirect_uri":  {rp.client.RedirectURI},
+		"scope":         {"openid"},
+		"state":         {rand.Text()},
+		"nonce":         {rand.Text()},
+	}
 	for k, v := range more {
 		if q[k] = v; v == nil {
 			q.Del(k)
@@ -225,7 +236,11 @@ func (rp *relyingParty) tokens(more url.Values) (object, object) {
 func (rp *relyingParty) idToken(t object, q url.Values) object {
 	claims := rp.verified(t.text("id_token"))
 	now := float64(time.Now().Unix())
-	rp.check(claims.text("iss") == rp.Issuer && claims.text("aud") == rp.client.ID && claims.text("sub") != "", "iss, aud or sub: %v", claims)
+	rp.check(
+		claims.text("iss") == rp.Issuer && claims.text("aud") == rp.client.ID && claims.text("sub") != "",
+		"iss, aud or sub: %v",
+		claims,
+	)
 	rp.check(claims.number("exp") > now-5 && claims.number("iat") > 0, "exp or iat: %v", claims)
 	rp.check(claims.text("nonce") == q.Get("nonce"), "nonce %q came back as %q", q.Get("nonce"), claims.text("nonce"))
 	sum := sha256.Sum256([]byte(t.text("access_token")))

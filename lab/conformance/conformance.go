@@ -115,5 +115,13 @@ func Print(w io.Writer, results []Result) {
 		count[r.Verdict]++
 	}
 	_ = tw.Flush()
-	fmt.Fprintf(w, "%d checks: %d passed, %d warnings, %d not applicable, %d failed\n", len(results), count[Passed], count[Warned], count[NotApplicable], count[Failed])
+	fmt.Fprintf(
+		w,
+		"%d checks: %d passed, %d warnings, %d not applicable, %d failed\n",
+		len(results),
+		count[Passed],
+		count[Warned],
+		count[NotApplicable],
+		count[Failed],
+	)
 }

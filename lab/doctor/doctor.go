@@ -91,11 +91,19 @@ func hostNames(ctx context.Context, p *Patient) []Finding {
 	}
 	ips, err := net.DefaultResolver.LookupIPAddr(ctx, u.Hostname())
 	if err != nil {
-		return bad(what, u.Hostname()+" leads nowhere: "+err.Error(), "add it to the hosts file: pscemu hosts prints the lines")
+		return bad(
+			what,
+			u.Hostname()+" leads nowhere: "+err.Error(),
+			"add it to the hosts file: pscemu hosts prints the lines",
+		)
 	}
 	var dead, live []string
 	for _, ip := range ips {
-		c, err := (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "tcp", net.JoinHostPort(ip.String(), portOf(u)))
+		c, err := (&net.Dialer{Timeout: 2 * time.Second}).DialContext(
+			ctx,
+			"tcp",
+			net.JoinHostPort(ip.String(), portOf(u)),
+		)
 		if err != nil {
 			dead = append(dead, ip.String())
 			continue
@@ -105,9 +113,22 @@ func hostNames(ctx context.Context, p *Patient) []Finding {
 	}
 	switch {
 	case len(live) == 0:
-		return bad(what, fmt.Sprintf("%s leads to %s, where nobody answers", u.Hostname(), strings.Join(dead, ", ")), "start the emulator on that address (--listen), or correct the hosts file")
+		return bad(
+			what,
+			fmt.Sprintf("%s leads to %s, where nobody answers", u.Hostname(), strings.Join(dead, ", ")),
+			"start the emulator on that address (--listen), or correct the hosts file",
+		)
 	case len(dead) > 0:
-		return warn(what, fmt.Sprintf("%s leads to %s, but the emulator answers at %s only: some clients try the first alone, or wait", u.Hostname(), strings.Join(append(live, dead...), " and "), strings.Join(live, ", ")), "let your client prefer "+family(live[0])+", or use the address itself in --public-url")
+		return warn(
+			what,
+			fmt.Sprintf(
+				"%s leads to %s, but the emulator answers at %s only: some clients try the first alone, or wait",
+				u.Hostname(),
+				strings.Join(append(live, dead...), " and "),
+				strings.Join(live, ", "),
+			),
+			"let your client prefer "+family(live[0])+", or use the address itself in --public-url",
+		)
 	}
 	return good(what, u.Hostname()+" leads to "+strings.Join(live, ", "))
 }
@@ -127,8 +148,12 @@ func portOf(u *url.URL) string {
 }
 
 func (p *Patient) client(jar http.CookieJar) *http.Client {
-	return &http.Client{Timeout: 10 * time.Second, Jar: jar, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.Roots}, DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{
+		Timeout:       10 * time.Second,
+		Jar:           jar,
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.Roots}, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // trust looks at the emulator's TLS certificate as a client of this machine
@@ -140,7 +165,10 @@ func trust(ctx context.Context, p *Patient) []Finding {
 		return nil
 	}
 	shake := func(roots *x509.CertPool) error {
-		d := tls.Dialer{NetDialer: &net.Dialer{Timeout: 3 * time.Second}, Config: &tls.Config{RootCAs: roots, ServerName: u.Hostname()}}
+		d := tls.Dialer{
+			NetDialer: &net.Dialer{Timeout: 3 * time.Second},
+			Config:    &tls.Config{RootCAs: roots, ServerName: u.Hostname()},
+		}
 		c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), portOf(u)))
 		if err == nil {
 			c.Close()
@@ -152,9 +180,17 @@ func trust(ctx context.Context, p *Patient) []Finding {
 	case errors.As(err, &name):
 		return bad(what, "the certificate is not for "+u.Hostname(), "start with --public-url or --hosts "+u.Hostname())
 	case err != nil:
-		return bad(what, err.Error(), "a proxy that opens TLS between client and emulator loses the client certificate: take it out of the way")
+		return bad(
+			what,
+			err.Error(),
+			"a proxy that opens TLS between client and emulator loses the client certificate: take it out of the way",
+		)
 	case shake(nil) != nil:
-		return warn(what, "this machine does not trust the emulator's authority by itself", "give server-ca.pem of the data folder to your HTTP client (NODE_EXTRA_CA_CERTS, REQUESTS_CA_BUNDLE, a Java trust store, SSL_CERT_FILE), or install it while you test")
+		return warn(
+			what,
+			"this machine does not trust the emulator's authority by itself",
+			"give server-ca.pem of the data folder to your HTTP client (NODE_EXTRA_CA_CERTS, REQUESTS_CA_BUNDLE, a Java trust store, SSL_CERT_FILE), or install it while you test",
+		)
 	}
 	return good(what, "the emulator's authority is trusted on this machine")
 }
@@ -169,7 +205,11 @@ func discovery(ctx context.Context, p *Patient) []Finding {
 	defer resp.Body.Close()
 	var d struct{ Issuer string }
 	if err := json.NewDecoder(resp.Body).Decode(&d); err != nil || d.Issuer != p.Issuer {
-		return bad(what, fmt.Sprintf("issuer %q where %q is expected", d.Issuer, p.Issuer), "use the issuer exactly as discovery writes it")
+		return bad(
+			what,
+			fmt.Sprintf("issuer %q where %q is expected", d.Issuer, p.Issuer),
+			"use the issuer exactly as discovery writes it",
+		)
 	}
 	return good(what, d.Issuer)
 }
@@ -188,10 +228,18 @@ func clockSkew(_ context.Context, p *Patient) []Finding {
 	const what = "clock"
 	skew := time.Until(p.Clock.Now).Round(time.Second)
 	if p.Clock.Frozen {
-		return warn(what, "the emulator's clock stands still at "+p.Clock.Now.Format(time.RFC3339), "DELETE /api/v1/clock lets it run")
+		return warn(
+			what,
+			"the emulator's clock stands still at "+p.Clock.Now.Format(time.RFC3339),
+			"DELETE /api/v1/clock lets it run",
+		)
 	}
 	if skew.Abs() > time.Minute {
-		return warn(what, "the emulator's clock is off by "+skew.String()+": applications refuse its tokens as expired or not yet valid", "DELETE /api/v1/clock follows the machine's")
+		return warn(
+			what,
+			"the emulator's clock is off by "+skew.String()+": applications refuse its tokens as expired or not yet valid",
+			"DELETE /api/v1/clock follows the machine's",
+		)
 	}
 	return good(what, "the clocks agree")
 }
@@ -207,7 +255,11 @@ func environment(_ context.Context, p *Patient) []Finding {
 		if v := os.Getenv(name); v != "" {
 			without := os.Getenv("NO_PROXY") + "," + os.Getenv("no_proxy")
 			if !slices.Contains(strings.Split(without, ","), u.Hostname()) && u.Hostname() != "localhost" {
-				return warn(what, name+" sends calls to "+v+", which knows neither this host nor your client certificate", "add "+u.Hostname()+" to NO_PROXY")
+				return warn(
+					what,
+					name+" sends calls to "+v+", which knows neither this host nor your client certificate",
+					"add "+u.Hostname()+" to NO_PROXY",
+				)
 			}
 		}
 	}
@@ -270,11 +322,30 @@ func certificates(_ context.Context, p *Patient) []Finding {
 		public, comparable := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 		switch now := p.Clock.Now; {
 		case !ok || !comparable || !public.Equal(key.Public()):
-			out = append(out, bad(what, pair.Name+": certificate and key do not belong together", "use the two files that were issued together")...)
+			out = append(
+				out,
+				bad(
+					what,
+					pair.Name+": certificate and key do not belong together",
+					"use the two files that were issued together",
+				)...)
 		case now.Before(leaf.NotBefore) || now.After(leaf.NotAfter):
-			out = append(out, bad(what, fmt.Sprintf("%s: valid from %s to %s", pair.Name, leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly)), "pscemu certificates issue --client "+pair.Name)...)
+			out = append(
+				out,
+				bad(
+					what,
+					fmt.Sprintf(
+						"%s: valid from %s to %s",
+						pair.Name,
+						leaf.NotBefore.Format(time.DateOnly),
+						leaf.NotAfter.Format(time.DateOnly),
+					),
+					"pscemu certificates issue --client "+pair.Name,
+				)...)
 		default:
-			out = append(out, good(what, pair.Name+": CN="+leaf.Subject.CommonName+", until "+leaf.NotAfter.Format(time.DateOnly))...)
+			out = append(
+				out,
+				good(what, pair.Name+": CN="+leaf.Subject.CommonName+", until "+leaf.NotAfter.Format(time.DateOnly))...)
 		}
 	}
 	return out
@@ -299,7 +370,11 @@ func application(ctx context.Context, p *Patient) []Finding {
 		resp.Body.Close()
 		next, err := resp.Location()
 		if err != nil {
-			return bad(what, fmt.Sprintf("%s answers %s and sends the browser nowhere", at, resp.Status), "name the URL that begins a login; where a script does it: pscemu check --browser")
+			return bad(
+				what,
+				fmt.Sprintf("%s answers %s and sends the browser nowhere", at, resp.Status),
+				"name the URL that begins a login; where a script does it: pscemu check --browser",
+			)
 		}
 		cookies := jar.Cookies(resp.Request.URL)
 		if next.Query().Has("client_id") {
@@ -315,11 +390,23 @@ func (p *Patient) asked(ctx context.Context, u *url.URL, cookies []*http.Cookie)
 	var out []Finding
 	q := u.Query()
 	if !strings.HasPrefix(u.String(), p.Base+"/") {
-		out = append(out, bad("authorize URL", u.Scheme+"://"+u.Host+u.Path+" is not this emulator's", "set the application's issuer to "+p.Issuer)...)
+		out = append(
+			out,
+			bad(
+				"authorize URL",
+				u.Scheme+"://"+u.Host+u.Path+" is not this emulator's",
+				"set the application's issuer to "+p.Issuer,
+			)...)
 	}
 	client, err := p.Clients.Get(ctx, q.Get("client_id"))
 	if err != nil {
-		return append(out, bad("client_id", fmt.Sprintf("%q is not registered", q.Get("client_id")), "pscemu clients add "+q.Get("client_id")+" --redirect-uri "+q.Get("redirect_uri"))...)
+		return append(
+			out,
+			bad(
+				"client_id",
+				fmt.Sprintf("%q is not registered", q.Get("client_id")),
+				"pscemu clients add "+q.Get("client_id")+" --redirect-uri "+q.Get("redirect_uri"),
+			)...)
 	}
 	out = append(out, good("client_id", q.Get("client_id"))...)
 	if uri := q.Get("redirect_uri"); client.AllowsRedirect(uri) {
@@ -329,15 +416,37 @@ func (p *Patient) asked(ctx context.Context, u *url.URL, cookies []*http.Cookie)
 		if near, by := client.NearestRedirect(uri); by != "" {
 			found += "; it differs from " + near + " by " + by
 		}
-		out = append(out, bad("redirect_uri", found, "register it exactly as sent; behind a proxy let the application know its outer address (X-Forwarded-Proto, X-Forwarded-Host)")...)
+		out = append(
+			out,
+			bad(
+				"redirect_uri",
+				found,
+				"register it exactly as sent; behind a proxy let the application know its outer address (X-Forwarded-Proto, X-Forwarded-Host)",
+			)...)
 	}
 	if r, err := url.Parse(q.Get("redirect_uri")); err == nil {
 		if app, err := url.Parse(p.App); err == nil && r.Host != app.Host {
-			out = append(out, warn("cookies", fmt.Sprintf("the login begins at %s and returns to %s: the session cookie of one is not sent to the other", app.Host, r.Host), "use one host name throughout; localhost and 127.0.0.1 are two")...)
+			out = append(
+				out,
+				warn(
+					"cookies",
+					fmt.Sprintf(
+						"the login begins at %s and returns to %s: the session cookie of one is not sent to the other",
+						app.Host,
+						r.Host,
+					),
+					"use one host name throughout; localhost and 127.0.0.1 are two",
+				)...)
 		}
 	}
 	if len(cookies) == 0 {
-		out = append(out, warn("cookies", "the application set no cookie before the login, so state can be bound to nothing", "keep state, nonce and PKCE verifier in the browser's session")...)
+		out = append(
+			out,
+			warn(
+				"cookies",
+				"the application set no cookie before the login, so state can be bound to nothing",
+				"keep state, nonce and PKCE verifier in the browser's session",
+			)...)
 	} else {
 		out = append(out, good("cookies", fmt.Sprintf("%d set before the login", len(cookies)))...)
 	}

@@ -44,11 +44,47 @@ type Drift struct {
 
 // moment are fields whose value belongs to one login, client or key: their
 // type counts, and whether they are empty.
-var moment = []string{"exp", "iat", "auth_time", "jti", "sid", "session_state", "at_hash", "kid", "azp", "aud", "client_id", "nonce", "x5c", "x5t", "x5t#S256", "n", "e"}
+var moment = []string{
+	"exp",
+	"iat",
+	"auth_time",
+	"jti",
+	"sid",
+	"session_state",
+	"at_hash",
+	"kid",
+	"azp",
+	"aud",
+	"client_id",
+	"nonce",
+	"x5c",
+	"x5t",
+	"x5t#S256",
+	"n",
+	"e",
+}
 
 // constants are fields whose value is the same for every person.
-var constants = []string{"typ", "alg", "kty", "use", "acr", "scope", "token_type", "active", "expires_in", "refresh_expires_in", "not-before-policy", "authMode", "UITVersion", "Acces_Regulation_Medicale",
-	"Mode_Acces_Raison", "Palier_Authentification", "PSI_Locale", "email_verified"}
+var constants = []string{
+	"typ",
+	"alg",
+	"kty",
+	"use",
+	"acr",
+	"scope",
+	"token_type",
+	"active",
+	"expires_in",
+	"refresh_expires_in",
+	"not-before-policy",
+	"authMode",
+	"UITVersion",
+	"Acces_Regulation_Medicale",
+	"Mode_Acces_Raison",
+	"Palier_Authentification",
+	"PSI_Locale",
+	"email_verified",
+}
 
 // tokens are decoded before they are compared.
 var tokens = []string{"access_token", "refresh_token", "id_token"}
@@ -63,7 +99,10 @@ type comparison struct {
 // about the same person: otherwise only what all people share is compared by
 // value.
 func Compare(document string, recorded, ours []byte, samePerson bool) ([]Drift, error) {
-	c := &comparison{document: document, samePerson: samePerson || document == "discovery.json" || document == "jwks.json"}
+	c := &comparison{
+		document:   document,
+		samePerson: samePerson || document == "discovery.json" || document == "jwks.json",
+	}
 	a, err := parse(recorded)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", document, err)
@@ -214,7 +253,13 @@ var origin = regexp.MustCompile(`https://[^/"]+`)
 
 // differ judges two values of one type. Host names never count.
 func (c *comparison) differ(name string, recorded, ours any) bool {
-	a, b := origin.ReplaceAllString(fmt.Sprint(recorded), "https://host"), origin.ReplaceAllString(fmt.Sprint(ours), "https://host")
+	a, b := origin.ReplaceAllString(
+		fmt.Sprint(recorded),
+		"https://host",
+	), origin.ReplaceAllString(
+		fmt.Sprint(ours),
+		"https://host",
+	)
 	switch {
 	case slices.Contains(moment, name):
 		return (a == "") != (b == "")

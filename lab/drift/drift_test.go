@@ -8,7 +8,13 @@ import (
 
 func jwt(payload string) string {
 	e := base64.RawURLEncoding
-	return e.EncodeToString([]byte(`{"alg":"RS256","kid":"k"}`)) + "." + e.EncodeToString([]byte(payload)) + "." + e.EncodeToString([]byte("sig"))
+	return e.EncodeToString(
+		[]byte(`{"alg":"RS256","kid":"k"}`),
+	) + "." + e.EncodeToString(
+		[]byte(payload),
+	) + "." + e.EncodeToString(
+		[]byte("sig"),
+	)
 }
 
 func TestCompareFindsEachInjectedDifferenceAndNothingElse(t *testing.T) {

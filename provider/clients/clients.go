@@ -68,7 +68,8 @@ func (c *Client) AllowsGrant(grant string) bool {
 	if grant == CIBA {
 		return c.DeliveryMode != "" || slices.Contains(c.GrantTypes, CIBA)
 	}
-	return len(c.GrantTypes) == 0 && (grant == AuthorizationCode || grant == RefreshToken) || slices.Contains(c.GrantTypes, grant)
+	return len(c.GrantTypes) == 0 && (grant == AuthorizationCode || grant == RefreshToken) ||
+		slices.Contains(c.GrantTypes, grant)
 }
 
 // AllowsResponse tells whether the client may ask for this response type.
@@ -86,7 +87,9 @@ const Loopback = "loopback"
 // Validate names the first field that cannot be right.
 func (c *Client) Validate() error {
 	if c.ID == "" || len(c.ID) > 200 || strings.ContainsAny(c.ID, " \t\r\n:") {
-		return problem.New(problem.Invalid, "client-id-invalid", "the client_id cannot be used").Got(c.ID).Want("1 to 200 characters without spaces or colons")
+		return problem.New(problem.Invalid, "client-id-invalid", "the client_id cannot be used").
+			Got(c.ID).
+			Want("1 to 200 characters without spaces or colons")
 	}
 	if err := c.Policies.Check("client"); err != nil {
 		return err
@@ -98,15 +101,20 @@ func (c *Client) Validate() error {
 		return err
 	}
 	if c.RedirectURIPolicy != "" && c.RedirectURIPolicy != Loopback {
-		return problem.New(problem.Invalid, "redirect-policy-invalid", "redirect_uri_policy is none of the known").Got(c.RedirectURIPolicy).Want("loopback, or nothing for exact")
+		return problem.New(problem.Invalid, "redirect-policy-invalid", "redirect_uri_policy is none of the known").
+			Got(c.RedirectURIPolicy).
+			Want("loopback, or nothing for exact")
 	}
 	if len(c.RedirectURIs) == 0 && c.RedirectURIPolicy == "" {
 		return problem.New(problem.Invalid, "redirect-uris-missing", "a client needs at least one redirect URI").
-			Want("redirect_uris with one address or more").Do("add --redirect-uri http://localhost:8080/callback, or redirect_uris in the API")
+			Want("redirect_uris with one address or more").
+			Do("add --redirect-uri http://localhost:8080/callback, or redirect_uris in the API")
 	}
 	for _, u := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs, given(c.NotificationEndpoint, c.BackchannelLogoutURI, c.FrontchannelLogoutURI)) {
 		if !absolute(u) {
-			return problem.New(problem.Invalid, "redirect-uri-invalid", "a registered URI cannot be used").Got(u).Want("an absolute http or https URL without fragment or user")
+			return problem.New(problem.Invalid, "redirect-uri-invalid", "a registered URI cannot be used").
+				Got(u).
+				Want("an absolute http or https URL without fragment or user")
 		}
 	}
 	return c.validateFlows()
@@ -118,31 +126,49 @@ func given(uris ...string) []string {
 
 // ResponseTypes and grant types that a registration may hold.
 var (
-	ResponseTypes = []string{"code", "none", "id_token", "token", "id_token token", "code id_token", "code token", "code id_token token"}
-	grantTypes    = []string{AuthorizationCode, RefreshToken, CIBA}
+	ResponseTypes = []string{
+		"code",
+		"none",
+		"id_token",
+		"token",
+		"id_token token",
+		"code id_token",
+		"code token",
+		"code id_token token",
+	}
+	grantTypes = []string{AuthorizationCode, RefreshToken, CIBA}
 )
 
 func (c *Client) validateFlows() error {
 	for _, t := range c.ResponseTypes {
 		if !slices.Contains(ResponseTypes, t) {
-			return problem.New(problem.Invalid, "response-type-invalid", "response_types holds one that is not served").Got(t).Want(strings.Join(ResponseTypes, ", "))
+			return problem.New(problem.Invalid, "response-type-invalid", "response_types holds one that is not served").
+				Got(t).
+				Want(strings.Join(ResponseTypes, ", "))
 		}
 	}
 	for _, t := range c.GrantTypes {
 		if !slices.Contains(grantTypes, t) {
-			return problem.New(problem.Invalid, "grant-type-invalid", "grant_types holds one that is not served").Got(t).Want(strings.Join(grantTypes, ", "))
+			return problem.New(problem.Invalid, "grant-type-invalid", "grant_types holds one that is not served").
+				Got(t).
+				Want(strings.Join(grantTypes, ", "))
 		}
 	}
 	switch {
 	case !slices.Contains([]string{"", Poll, Ping}, c.DeliveryMode):
-		return problem.New(problem.Invalid, "delivery-mode-invalid", "backchannel_token_delivery_mode is none of the known").Got(c.DeliveryMode).Want("poll or ping")
+		return problem.New(problem.Invalid, "delivery-mode-invalid", "backchannel_token_delivery_mode is none of the known").
+			Got(c.DeliveryMode).
+			Want("poll or ping")
 	case c.DeliveryMode == Ping && c.NotificationEndpoint == "":
-		return problem.New(problem.Invalid, "notification-endpoint-missing", "ping mode needs a place to notify").Want("backchannel_client_notification_endpoint")
+		return problem.New(problem.Invalid, "notification-endpoint-missing", "ping mode needs a place to notify").
+			Want("backchannel_client_notification_endpoint")
 	}
 	if c.JWKS != nil {
 		for _, k := range c.JWKS.Keys {
 			if !k.Valid() || !k.IsPublic() {
-				return problem.New(problem.Invalid, "jwks-invalid", "jwks holds a key that cannot be used").Got("kid " + k.KeyID).Want("public RSA or EC keys")
+				return problem.New(problem.Invalid, "jwks-invalid", "jwks holds a key that cannot be used").
+					Got("kid " + k.KeyID).
+					Want("public RSA or EC keys")
 			}
 		}
 	}
@@ -151,7 +177,9 @@ func (c *Client) validateFlows() error {
 
 func absolute(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Fragment == "" && u.User == nil && !strings.ContainsAny(s, "\\\t\r\n #")
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Fragment == "" &&
+		u.User == nil &&
+		!strings.ContainsAny(s, "\\\t\r\n #")
 }
 
 // AllowsRedirect tells whether the URI is registered: exactly, or by the
@@ -168,7 +196,8 @@ func (c *Client) AllowsPostLogout(uri string) bool {
 // AllowsOrigin tells whether pages of this origin are the client's: that of a
 // redirect URI, or one the loopback policy accepts.
 func (c *Client) AllowsOrigin(origin string) bool {
-	return origin != "" && slices.ContainsFunc(c.RedirectURIs, func(u string) bool { return Origin(u) == origin }) || c.AllowsRedirect(origin+"/")
+	return origin != "" && slices.ContainsFunc(c.RedirectURIs, func(u string) bool { return Origin(u) == origin }) ||
+		c.AllowsRedirect(origin+"/")
 }
 
 // Origin is the origin of a registered URI.

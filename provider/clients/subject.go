@@ -42,7 +42,8 @@ func (c *Client) Admits(subject pki.Name) bool {
 func (c *Client) checkSubject() error {
 	if _, err := c.boundTo(); err != nil {
 		return problem.New(problem.Invalid, "subject-dn-invalid", "tls_client_auth_subject_dn cannot be read: "+err.Error()).
-			Got(c.SubjectDN).Want("a distinguished name (RFC 4514), such as " + OwnSubject(c.ID).String())
+			Got(c.SubjectDN).
+			Want("a distinguished name (RFC 4514), such as " + OwnSubject(c.ID).String())
 	}
 	return nil
 }
@@ -84,7 +85,8 @@ func (r *Registry) BindIn(tx store.Tx, b Binding) (*Bound, error) {
 	}
 	if cert.Profile != "AUTH_CLI" {
 		return nil, problem.New(problem.Conflict, "certificate-wrong-profile", "a client authenticates with a certificate of type ORG AUTH_CLI").
-			Got(cert.Profile).Want("AUTH_CLI")
+			Got(cert.Profile).
+			Want("AUTH_CLI")
 	}
 	inUse, err := b.InUse(tx)
 	if err != nil {

@@ -18,7 +18,10 @@ func noLinkLocal(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return err
 	}
-	if ip := net.ParseIP(strings.SplitN(host, "%", 2)[0]); ip == nil || ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || ip.IsMulticast() || ip.IsUnspecified() {
+	if ip := net.ParseIP(
+		strings.SplitN(host, "%", 2)[0],
+	); ip == nil || ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || ip.IsMulticast() ||
+		ip.IsUnspecified() {
 		return fmt.Errorf("address %s is not called", host)
 	}
 	return nil

@@ -53,7 +53,14 @@ func onEachStore(t *testing.T, test func(*testing.T, *post)) {
 // sender makes a sender that does not run yet.
 func sender(t *testing.T, s store.Store, c *clock.Adjustable) *post {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &post{Sender: delivery.New(ctx, s, c, nil), t: t, store: s, clock: c, stop: stop, ended: make(chan delivery.Delivery, 1000)}
+	p := &post{
+		Sender: delivery.New(ctx, s, c, nil),
+		t:      t,
+		store:  s,
+		clock:  c,
+		stop:   stop,
+		ended:  make(chan delivery.Delivery, 1000),
+	}
 	p.OnDone(func(_ context.Context, d delivery.Delivery) { p.ended <- d })
 	t.Cleanup(func() { stop(); p.Wait() })
 	return p
@@ -61,7 +68,11 @@ func sender(t *testing.T, s store.Store, c *clock.Adjustable) *post {
 
 func (p *post) send(client, uri, body string, tries int) {
 	p.t.Helper()
-	err := p.Send(context.Background(), delivery.Delivery{Kind: "test", Client: client, URI: uri}, delivery.Message{ContentType: "text/plain", Body: body, Tries: tries})
+	err := p.Send(
+		context.Background(),
+		delivery.Delivery{Kind: "test", Client: client, URI: uri},
+		delivery.Message{ContentType: "text/plain", Body: body, Tries: tries},
+	)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -107,13 +118,17 @@ func TestWhatIsNotCommittedIsNotDelivered(t *testing.T) {
 		p.Run()
 		undone := errors.New("undone")
 		err := p.store.Update(context.Background(), func(tx store.Tx) error {
-			return errors.Join(p.SendIn(tx, delivery.Delivery{Client: "a", URI: uri}, delivery.Message{Body: "undone"}), undone)
+			return errors.Join(
+				p.SendIn(tx, delivery.Delivery{Client: "a", URI: uri}, delivery.Message{Body: "undone"}),
+				undone,
+			)
 		})
 		if !errors.Is(err, undone) {
 			t.Fatal(err)
 		}
 		p.send("a", uri, "done", 1)
-		if d := p.end(); d.State != delivery.Delivered || <-called != "done" || len(called) != 0 || len(p.list("")) != 1 {
+		if d := p.end(); d.State != delivery.Delivered || <-called != "done" || len(called) != 0 ||
+			len(p.list("")) != 1 {
 			t.Errorf("%+v, %d more calls", d, len(called))
 		}
 	})
@@ -129,7 +144,11 @@ func TestADeliveryIsTriedAgainAtItsTimeAndItsBodyMadeAnew(t *testing.T) {
 			return d.ID + " " + string(intent) + " " + strconv.Itoa(made), nil
 		})
 		p.Run()
-		err := p.Send(context.Background(), delivery.Delivery{Kind: "test", Client: "a", URI: uri}, delivery.Message{Intent: json.RawMessage(`"x"`), Tries: delivery.MaxTries})
+		err := p.Send(
+			context.Background(),
+			delivery.Delivery{Kind: "test", Client: "a", URI: uri},
+			delivery.Message{Intent: json.RawMessage(`"x"`), Tries: delivery.MaxTries},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +162,8 @@ func TestADeliveryIsTriedAgainAtItsTimeAndItsBodyMadeAnew(t *testing.T) {
 				runtime.Gosched()
 			}
 		}
-		if d := p.end(); d.State != delivery.Failed || len(d.Attempts) != 4 || d.Attempts[3].Status != 503 || len(bodies) != 0 {
+		if d := p.end(); d.State != delivery.Failed || len(d.Attempts) != 4 || d.Attempts[3].Status != 503 ||
+			len(bodies) != 0 {
 			t.Errorf("%+v", d)
 		}
 	})
@@ -289,16 +309,35 @@ func TestDeliveriesOfEarlierVersionsAreListedAndMade(t *testing.T) {
 		uri := endpoint(t, func(body string) int { called <- body; return 200 })
 		old := func(id, state string, age time.Duration) string {
 			raw, err := json.Marshal(map[string]any{
-				"Delivery": map[string]any{"id": id, "kind": "test", "client_id": "a", "uri": uri, "state": state, "attempts": []any{}, "created_at": p.clock.Now().Add(-age)},
-				"Message":  map[string]any{"content_type": "text/plain", "body": id, "tries": 1}})
+				"Delivery": map[string]any{
+					"id":         id,
+					"kind":       "test",
+					"client_id":  "a",
+					"uri":        uri,
+					"state":      state,
+					"attempts":   []any{},
+					"created_at": p.clock.Now().Add(-age),
+				},
+				"Message": map[string]any{"content_type": "text/plain", "body": id, "tries": 1},
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return string(raw)
 		}
 		err := p.store.Update(context.Background(), func(tx store.Tx) error {
-			return errors.Join(tx.Put("deliveries/2AAAAAAAAAAAAAAAAAAAAAAAAA", []byte(old("2AAAAAAAAAAAAAAAAAAAAAAAAA", "pending", time.Second)), time.Hour),
-				tx.Put("deliveries/ZAAAAAAAAAAAAAAAAAAAAAAAAA", []byte(old("ZAAAAAAAAAAAAAAAAAAAAAAAAA", "delivered", time.Hour)), time.Hour))
+			return errors.Join(
+				tx.Put(
+					"deliveries/2AAAAAAAAAAAAAAAAAAAAAAAAA",
+					[]byte(old("2AAAAAAAAAAAAAAAAAAAAAAAAA", "pending", time.Second)),
+					time.Hour,
+				),
+				tx.Put(
+					"deliveries/ZAAAAAAAAAAAAAAAAAAAAAAAAA",
+					[]byte(old("ZAAAAAAAAAAAAAAAAAAAAAAAAA", "delivered", time.Hour)),
+					time.Hour,
+				),
+			)
 		})
 		for range 2 { // the second time changes nothing
 			err = errors.Join(err, delivery.Index(context.Background(), p.store, p.clock))

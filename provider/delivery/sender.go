@@ -49,10 +49,16 @@ func New(ctx context.Context, s store.Store, c clock.Clock, roots *x509.CertPool
 	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: noLinkLocal}
 	return &Sender{store: s, clock: c, ctx: ctx, writers: map[string]Writer{}, done: func(context.Context, Delivery) {},
 		free: make(chan struct{}, 1), busy: map[string]string{},
-		client: &http.Client{Timeout: 5 * time.Second,
-			Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10,
-				TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+		client: &http.Client{
+			Timeout: 5 * time.Second,
+			Transport: &http.Transport{
+				DialContext:            dialer.DialContext,
+				DisableKeepAlives:      true,
+				MaxResponseHeaderBytes: 64 << 10,
+				TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}}
 }
 
 // Writes says who makes the bodies of a kind from their intents. It is set

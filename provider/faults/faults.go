@@ -28,7 +28,18 @@ type Fault struct {
 }
 
 // Endpoints are those that HTTP faults can strike.
-var Endpoints = []string{"discovery", "jwks", "authorize", "token", "userinfo", "introspection", "revocation", "logout", "ciba", "par"}
+var Endpoints = []string{
+	"discovery",
+	"jwks",
+	"authorize",
+	"token",
+	"userinfo",
+	"introspection",
+	"revocation",
+	"logout",
+	"ciba",
+	"par",
+}
 
 // Set are the faults in force.
 type Set struct {
@@ -46,7 +57,9 @@ const most = 100
 func (f *Fault) check() error {
 	kind, ok := KindNamed(f.Kind)
 	if !ok {
-		p := problem.New(problem.Invalid, "fault-unknown", "no such fault").Got(f.Kind).Do("GET /api/v1/faults/kinds lists them")
+		p := problem.New(problem.Invalid, "fault-unknown", "no such fault").
+			Got(f.Kind).
+			Do("GET /api/v1/faults/kinds lists them")
 		if near := problem.Nearest(f.Kind, names()); near != "" {
 			p.Want(near)
 		}
@@ -54,17 +67,27 @@ func (f *Fault) check() error {
 	}
 	switch {
 	case f.Endpoint != "" && kind.Stage != HTTP:
-		return problem.New(problem.Invalid, "fault-endpoint", "this fault strikes one place only").Got(f.Kind + " at " + f.Endpoint).Want("no endpoint")
+		return problem.New(problem.Invalid, "fault-endpoint", "this fault strikes one place only").
+			Got(f.Kind + " at " + f.Endpoint).
+			Want("no endpoint")
 	case f.Endpoint != "" && !slices.Contains(Endpoints, f.Endpoint):
-		return problem.New(problem.Invalid, "fault-endpoint", "no such endpoint").Got(f.Endpoint).Want(strings.Join(Endpoints, ", "))
+		return problem.New(problem.Invalid, "fault-endpoint", "no such endpoint").
+			Got(f.Endpoint).
+			Want(strings.Join(Endpoints, ", "))
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
-		return problem.New(problem.Invalid, "fault-status", "this is no HTTP error").Got(strconv.Itoa(f.Status)).Want("400 to 599")
+		return problem.New(problem.Invalid, "fault-status", "this is no HTTP error").
+			Got(strconv.Itoa(f.Status)).
+			Want("400 to 599")
 	case f.Times < 0:
-		return problem.New(problem.Invalid, "fault-times", "a fault cannot strike so often").Got(strconv.Itoa(f.Times)).Want("1 or more; 0 until it is taken away")
+		return problem.New(problem.Invalid, "fault-times", "a fault cannot strike so often").
+			Got(strconv.Itoa(f.Times)).
+			Want("1 or more; 0 until it is taken away")
 	}
 	if f.Delay != "" {
 		if d, err := time.ParseDuration(f.Delay); err != nil || d < 0 || d > 5*time.Minute {
-			return problem.New(problem.Invalid, "fault-delay", "the delay cannot be used").Got(f.Delay).Want("a duration up to 5m, such as 3s")
+			return problem.New(problem.Invalid, "fault-delay", "the delay cannot be used").
+				Got(f.Delay).
+				Want("a duration up to 5m, such as 3s")
 		}
 	}
 	return nil
@@ -84,7 +107,9 @@ func Check(list []Fault) error { return (&Set{}).Replace(list) }
 // Replace orders these faults instead of those in force: all of them, or none.
 func (s *Set) Replace(list []Fault) error {
 	if len(list) > most {
-		return problem.New(problem.Invalid, "faults-many", "so many faults cannot be kept").Got(strconv.Itoa(len(list))).Want("100 at most")
+		return problem.New(problem.Invalid, "faults-many", "so many faults cannot be kept").
+			Got(strconv.Itoa(len(list))).
+			Want("100 at most")
 	}
 	var all []*Fault
 	for _, f := range list {
@@ -126,7 +151,9 @@ func (s *Set) Take(stage Stage, endpoint, client, identity string) (Fault, bool)
 	defer s.mu.Unlock()
 	for i, f := range s.all {
 		kind, _ := KindNamed(f.Kind)
-		if kind.Stage != stage || !fits(f.Endpoint, endpoint) || !fits(f.Client, client) || !fits(f.Identity, identity) || f.Times > 0 && f.Struck >= f.Times {
+		if kind.Stage != stage || !fits(f.Endpoint, endpoint) || !fits(f.Client, client) ||
+			!fits(f.Identity, identity) ||
+			f.Times > 0 && f.Struck >= f.Times {
 			continue
 		}
 		s.all[i].Struck++

@@ -31,17 +31,38 @@ func holds(name, word string) func(map[string]string) bool {
 var rules = []rule{
 	{"authorize", holds("scope", "openid"), "scope holds openid", "OIDC Core §3.1.2.1"},
 	{"authorize", holds("scope", "scope_all"), "scope holds scope_all", "PSC: parameters of the authorization request"},
-	{"authorize", has("acr_values"), "acr_values names the level wanted (eidas1)", "PSC: parameters of the authorization request"},
+	{
+		"authorize",
+		has("acr_values"),
+		"acr_values names the level wanted (eidas1)",
+		"PSC: parameters of the authorization request",
+	},
 	{"authorize", has("state"), "state is sent", "PSC: mandatory; RFC 6749 §10.12"},
 	{"authorize", has("nonce"), "nonce is sent", "PSC: mandatory; OIDC Core §3.1.2.1"},
 	{"authorize", has("code_challenge_method"), "PKCE is used", "RFC 9700 §2.1.1"},
-	{"authorize", func(d map[string]string) bool { return d["code_challenge_method"] != "plain" }, "PKCE uses S256, not plain", "RFC 7636 §4.2"},
+	{
+		"authorize",
+		func(d map[string]string) bool { return d["code_challenge_method"] != "plain" },
+		"PKCE uses S256, not plain",
+		"RFC 7636 §4.2",
+	},
 	{"authorize", func(d map[string]string) bool {
 		uri := d["redirect_uri"]
-		return strings.HasPrefix(uri, "https://") || strings.HasPrefix(uri, "http://localhost") || strings.HasPrefix(uri, "http://127.0.0.1")
+		return strings.HasPrefix(uri, "https://") || strings.HasPrefix(uri, "http://localhost") ||
+			strings.HasPrefix(uri, "http://127.0.0.1")
 	}, "redirect_uri is https, or loopback while developing", "RFC 9700 §2.6"},
-	{"token", func(d map[string]string) bool { return d["certificate"] != "none" }, "the certificate ORG AUTH_CLI is presented", "PSC: mTLS mandatory since June 2024"},
-	{"refresh", func(d map[string]string) bool { return d["certificate"] != "none" }, "the certificate ORG AUTH_CLI is presented", "PSC: mTLS mandatory since June 2024"},
+	{
+		"token",
+		func(d map[string]string) bool { return d["certificate"] != "none" },
+		"the certificate ORG AUTH_CLI is presented",
+		"PSC: mTLS mandatory since June 2024",
+	},
+	{
+		"refresh",
+		func(d map[string]string) bool { return d["certificate"] != "none" },
+		"the certificate ORG AUTH_CLI is presented",
+		"PSC: mTLS mandatory since June 2024",
+	},
 	{"ciba", has("binding_message"), "a binding_message lets the person recognise the request", "CIBA Core §7.1"},
 }
 
@@ -79,8 +100,26 @@ const (
 
 // ways tells who speaks to whom; what is not listed is the browser at PSC.
 var ways = map[string][2]int{
-	"callback": {psc, application}, "token": {application, psc}, "refresh": {application, psc}, "userinfo": {application, psc}, "introspect": {application, psc}, "revoke": {application, psc},
-	"par": {application, psc}, "ciba": {application, psc}, "ciba-ping": {psc, application}, "backchannel-logout": {psc, application}, "ecps-request": {psc, phone}, "means": {phone, psc}, "card-certificate": {phone, psc}, "page": {psc, browser},
+	"callback": {
+		psc,
+		application,
+	},
+	"token":      {application, psc},
+	"refresh":    {application, psc},
+	"userinfo":   {application, psc},
+	"introspect": {application, psc},
+	"revoke":     {application, psc},
+	"par": {
+		application,
+		psc,
+	},
+	"ciba":               {application, psc},
+	"ciba-ping":          {psc, application},
+	"backchannel-logout": {psc, application},
+	"ecps-request":       {psc, phone},
+	"means":              {phone, psc},
+	"card-certificate":   {phone, psc},
+	"page":               {psc, browser},
 }
 
 // Arrows are the login's steps in order.

@@ -75,7 +75,17 @@ func (j *Journal) finish(rec *recording, r *http.Request, began time.Time) {
 	if !rec.keep {
 		return
 	}
-	x := Exchange{Time: j.clock.Now(), Duration: time.Since(began), Method: r.Method, URL: "https://" + r.Host + web.Path(r.Context(), r.URL.RequestURI()), Header: r.Header, Form: r.PostForm, Status: rec.status, Answer: rec.Header().Clone(), Body: rec.body}
+	x := Exchange{
+		Time:     j.clock.Now(),
+		Duration: time.Since(began),
+		Method:   r.Method,
+		URL:      "https://" + r.Host + web.Path(r.Context(), r.URL.RequestURI()),
+		Header:   r.Header,
+		Form:     r.PostForm,
+		Status:   rec.status,
+		Answer:   rec.Header().Clone(),
+		Body:     rec.body,
+	}
 	x.certificate(r.TLS)
 	x.Time = x.Time.Add(-x.Duration)
 	j.mu.Lock()

@@ -72,7 +72,15 @@ type Journal struct {
 
 // New makes an empty journal.
 func New(c clock.Clock, l Limits) *Journal {
-	return &Journal{clock: c, limits: l, Why: func(string, string) string { return "" }, Secret: func(string) string { return "" }, Count: func(string, string) {}, logins: map[string]*Login{}, changed: make(chan struct{})}
+	return &Journal{
+		clock:   c,
+		limits:  l,
+		Why:     func(string, string) string { return "" },
+		Secret:  func(string) string { return "" },
+		Count:   func(string, string) {},
+		logins:  map[string]*Login{},
+		changed: make(chan struct{}),
+	}
 }
 
 // NewID makes a login id.
@@ -251,11 +259,19 @@ type Query struct {
 
 // QueryOf reads a query from URL parameters.
 func QueryOf(q url.Values, after int64) Query {
-	return Query{Event: q.Get("event"), Code: q.Get("code"), Client: q.Get("client"), Identity: q.Get("identity"), Login: q.Get("login"), After: after}
+	return Query{
+		Event:    q.Get("event"),
+		Code:     q.Get("code"),
+		Client:   q.Get("client"),
+		Identity: q.Get("identity"),
+		Login:    q.Get("login"),
+		After:    after,
+	}
 }
 
 func (q Query) fits(l *Login) bool {
-	if q.Client != "" && q.Client != l.ClientID || q.Identity != "" && q.Identity != l.NationalID || q.Login != "" && q.Login != l.ID {
+	if q.Client != "" && q.Client != l.ClientID || q.Identity != "" && q.Identity != l.NationalID ||
+		q.Login != "" && q.Login != l.ID {
 		return false
 	}
 	if q.Event == "" && q.Code == "" && q.After == 0 {

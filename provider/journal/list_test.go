@@ -11,7 +11,13 @@ import (
 func TestTheJournalIsListedByPagesWhileItGoesOn(t *testing.T) {
 	j := New(&clock.Adjustable{}, Limits{Logins: 20, Bytes: 1 << 20})
 	login := func(n int) {
-		j.Add(context.Background(), fmt.Sprintf("login-%02d", n), "authorize", map[string]string{"client_id": fmt.Sprintf("client-%d", n%2)}, nil)
+		j.Add(
+			context.Background(),
+			fmt.Sprintf("login-%02d", n),
+			"authorize",
+			map[string]string{"client_id": fmt.Sprintf("client-%d", n%2)},
+			nil,
+		)
 	}
 	for n := range 20 {
 		login(n)
@@ -36,7 +42,9 @@ func TestTheJournalIsListedByPagesWhileItGoesOn(t *testing.T) {
 		j.Add(context.Background(), "login-01", "token", nil, nil) // an old one goes on
 		login(21)                                                  // and the oldest of all goes
 	}
-	if fmt.Sprint(got) != "[login-19 login-17 login-15 login-13 login-11 login-09 login-07 login-05 login-03 login-01]" {
+	if fmt.Sprint(
+		got,
+	) != "[login-19 login-17 login-15 login-13 login-11 login-09 login-07 login-05 login-03 login-01]" {
 		t.Errorf("listed were %v", got)
 	}
 	// Where the list went on is gone: so is all behind it.

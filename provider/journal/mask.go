@@ -15,9 +15,62 @@ import (
 // secretNames are whole names of secrets, secretWords are parts of names.
 // plainEnds make a name tell about a secret without holding it.
 var (
-	secretNames = []string{"code", "authcode", "pin", "codepin", "codeporteur", "puk", "totp", "otp", "sms", "pwd", "pass", "request", "response", "jwt", "jws", "jwe", "bearer", "jeton", "secret", "authreqid", "sessionid", "link"}
-	secretWords = []string{"token", "secret", "password", "passwd", "passphrase", "motdepasse", "assertion", "authorization", "verifier", "cookie", "ticket", "credential", "privatekey", "apikey", "idtokenhint"}
-	plainEnds   = []string{"type", "typehint", "lifetime", "expiresin", "expiresat", "authmethod", "authmethods", "alg", "enc", "supported", "endpoint", "uri", "url"}
+	secretNames = []string{
+		"code",
+		"authcode",
+		"pin",
+		"codepin",
+		"codeporteur",
+		"puk",
+		"totp",
+		"otp",
+		"sms",
+		"pwd",
+		"pass",
+		"request",
+		"response",
+		"jwt",
+		"jws",
+		"jwe",
+		"bearer",
+		"jeton",
+		"secret",
+		"authreqid",
+		"sessionid",
+		"link",
+	}
+	secretWords = []string{
+		"token",
+		"secret",
+		"password",
+		"passwd",
+		"passphrase",
+		"motdepasse",
+		"assertion",
+		"authorization",
+		"verifier",
+		"cookie",
+		"ticket",
+		"credential",
+		"privatekey",
+		"apikey",
+		"idtokenhint",
+	}
+	plainEnds = []string{
+		"type",
+		"typehint",
+		"lifetime",
+		"expiresin",
+		"expiresat",
+		"authmethod",
+		"authmethods",
+		"alg",
+		"enc",
+		"supported",
+		"endpoint",
+		"uri",
+		"url",
+	}
 )
 
 // isSecret tells by a name, however it is spelt: Refresh_Token, "token ",

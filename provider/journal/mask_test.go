@@ -58,11 +58,30 @@ func TestWhatIsNoSecretStaysAsItCame(t *testing.T) {
 }
 
 func TestAnExchangeShowsNoSecretInAnyForm(t *testing.T) {
-	x := &Exchange{Method: "PO`id`ST", URL: "https://localhost/x/" + aJWT + "?Token+=" + aSecret + "#id_token=" + aJWT, Status: 200,
-		Header: http.Header{"Cookie": {"a=hunter2; JSESSIONID=hunter2hunter2"}, "Authorization": {"`id` " + aSecret}, "Accept": {"$(id)"}, "Referer": {"https://app.example/?code=" + aCode}},
-		Form:   url.Values{"token ": {aJWT}, "x\"$(id)": {aSecret}, "Client_Secret": {aSecret}, "state": {"it's"}, "foo": {"hunter2hunter2"}},
-		Answer: http.Header{"Content-Type": {"application/json; charset=utf-8"}, "Set-Cookie": {"any=hunter2hunter2; Path=/; HttpOnly"}, "Location": {"https://app.example/cb#access_token=" + aJWT}},
-		Body:   []byte(`{"a" : [ {"Refresh_Token":"` + aSecret + `"}, "` + aJWT + `"], "expires_in":120}`)}
+	x := &Exchange{
+		Method: "PO`id`ST",
+		URL:    "https://localhost/x/" + aJWT + "?Token+=" + aSecret + "#id_token=" + aJWT,
+		Status: 200,
+		Header: http.Header{
+			"Cookie":        {"a=hunter2; JSESSIONID=hunter2hunter2"},
+			"Authorization": {"`id` " + aSecret},
+			"Accept":        {"$(id)"},
+			"Referer":       {"https://app.example/?code=" + aCode},
+		},
+		Form: url.Values{
+			"token ":        {aJWT},
+			"x\"$(id)":      {aSecret},
+			"Client_Secret": {aSecret},
+			"state":         {"it's"},
+			"foo":           {"hunter2hunter2"},
+		},
+		Answer: http.Header{
+			"Content-Type": {"application/json; charset=utf-8"},
+			"Set-Cookie":   {"any=hunter2hunter2; Path=/; HttpOnly"},
+			"Location":     {"https://app.example/cb#access_token=" + aJWT},
+		},
+		Body: []byte(`{"a" : [ {"Refresh_Token":"` + aSecret + `"}, "` + aJWT + `"], "expires_in":120}`),
+	}
 	l := &Login{Events: []Event{{Exchange: x}}}
 	har, _ := quotedJSON(l.HAR("test"))
 	view, _ := quotedJSON(x)
@@ -73,7 +92,8 @@ func TestAnExchangeShowsNoSecretInAnyForm(t *testing.T) {
 			}
 		}
 	}
-	if v := x.View(); !strings.HasPrefix(v.Body, `{"a" : [ {"Refresh_Token":"…"}, "eyJ`) || !strings.HasSuffix(v.Body, `"expires_in":120}`) {
+	if v := x.View(); !strings.HasPrefix(v.Body, `{"a" : [ {"Refresh_Token":"…"}, "eyJ`) ||
+		!strings.HasSuffix(v.Body, `"expires_in":120}`) {
 		t.Errorf("the body is %s", v.Body)
 	}
 	// Outside of single quotes a shell finds variables alone.
@@ -86,7 +106,9 @@ func TestAnExchangeShowsNoSecretInAnyForm(t *testing.T) {
 	if strings.Contains(outside, "`") || strings.Contains(outside, "$(") {
 		t.Errorf("a shell would run it: %s", outside)
 	}
-	x.Body = []byte(`{"access_token":"` + aSecret + `","id_token":"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJlLW9mLWl0`)
+	x.Body = []byte(
+		`{"access_token":"` + aSecret + `","id_token":"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJlLW9mLWl0`,
+	)
 	if v := x.View(); strings.Contains(v.Body, aSecret) || strings.Contains(v.Body, leaks[0]) {
 		t.Errorf("a broken body is %s", v.Body)
 	}
@@ -95,8 +117,28 @@ func TestAnExchangeShowsNoSecretInAnyForm(t *testing.T) {
 func TestWhatIsSecretInOneExchangeIsSecretInTheWholeLogin(t *testing.T) {
 	j := New(fixed{}, Limits{Logins: 10, Bytes: 1 << 20})
 	j.Secret = func(id string) string { return map[string]string{"demo": aSecret}[id] }
-	j.append("L", Event{Kind: "authorize", Detail: map[string]string{"client_id": "demo"}, Exchange: &Exchange{URL: "https://localhost/auth?state=x", Status: 302, Answer: http.Header{"Location": {"https://app.example/?code=opaque-code-1"}}}})
-	j.append("L", Event{Kind: "token", Exchange: &Exchange{URL: "https://localhost/token?x=opaque-code-1", Form: url.Values{"y": {aSecret}, "z": {"opaque-code-1 again"}}}})
+	j.append(
+		"L",
+		Event{
+			Kind:   "authorize",
+			Detail: map[string]string{"client_id": "demo"},
+			Exchange: &Exchange{
+				URL:    "https://localhost/auth?state=x",
+				Status: 302,
+				Answer: http.Header{"Location": {"https://app.example/?code=opaque-code-1"}},
+			},
+		},
+	)
+	j.append(
+		"L",
+		Event{
+			Kind: "token",
+			Exchange: &Exchange{
+				URL:  "https://localhost/token?x=opaque-code-1",
+				Form: url.Values{"y": {aSecret}, "z": {"opaque-code-1 again"}},
+			},
+		},
+	)
 	shown, _ := quotedJSON(j.Get("L"))
 	if strings.Contains(shown, "opaque-code-1") || strings.Contains(shown, aSecret) {
 		t.Error(shown)
@@ -104,12 +146,21 @@ func TestWhatIsSecretInOneExchangeIsSecretInTheWholeLogin(t *testing.T) {
 }
 
 func TestAReasonQuotesNoSecret(t *testing.T) {
-	r := &recording{request: &http.Request{URL: &url.URL{RawQuery: "a=1"}, Header: http.Header{}, PostForm: url.Values{"client_secret": {aSecret}}}}
+	r := &recording{
+		request: &http.Request{
+			URL:      &url.URL{RawQuery: "a=1"},
+			Header:   http.Header{},
+			PostForm: url.Values{"client_secret": {aSecret}},
+		},
+	}
 	p := r.maskProblem(problem.New(problem.Invalid, "x", "the secret "+aSecret+" is wrong").Got(aJWT))
 	if strings.Contains(p.Error(), aSecret) || strings.Contains(p.Error(), leaks[0]) {
 		t.Error(p)
 	}
-	if d := r.maskDetail(map[string]string{"hint": aJWT, "a": "b"}); strings.Contains(d["hint"], leaks[0]) || d["a"] != "b" {
+	if d := r.maskDetail(
+		map[string]string{"hint": aJWT, "a": "b"},
+	); strings.Contains(d["hint"], leaks[0]) ||
+		d["a"] != "b" {
 		t.Error(d)
 	}
 }

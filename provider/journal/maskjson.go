@@ -46,7 +46,15 @@ func eachMember(raw string, fn func(member)) bool {
 			top.name, top.wantsKey = token.(string), false
 			continue
 		case isDelimiter:
-			stack = append(stack, level{object: delimiter == '{', wantsKey: delimiter == '{', secret: top.secret || isSecret(top.name), name: top.name})
+			stack = append(
+				stack,
+				level{
+					object:   delimiter == '{',
+					wantsKey: delimiter == '{',
+					secret:   top.secret || isSecret(top.name),
+					name:     top.name,
+				},
+			)
 			continue
 		default:
 			fn(member{top.name, top.secret || isSecret(top.name), token, start, last})

@@ -35,7 +35,17 @@ type Token struct {
 // View masks and decodes.
 func (x *Exchange) View() View {
 	m := x.masker()
-	v := View{Time: x.Time, Millis: float64(x.Duration.Microseconds()) / 1000, Method: x.Method, URL: m.url(x.URL, 0), Headers: m.values(x.Header), Form: m.values(x.Form), Status: x.Status, Answer: m.values(x.Answer), Body: m.body(x.Answer, x.Body)}
+	v := View{
+		Time:    x.Time,
+		Millis:  float64(x.Duration.Microseconds()) / 1000,
+		Method:  x.Method,
+		URL:     m.url(x.URL, 0),
+		Headers: m.values(x.Header),
+		Form:    m.values(x.Form),
+		Status:  x.Status,
+		Answer:  m.values(x.Answer),
+		Body:    m.body(x.Answer, x.Body),
+	}
 	if len(x.Certificate) > 0 {
 		v.ClientCert = base64.StdEncoding.EncodeToString(x.Certificate)
 	}

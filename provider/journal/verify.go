@@ -52,7 +52,11 @@ var Expectations = []Expectation{
 	{"revoke", "how many revocations", count("revoke")},
 	{"logout", "how many logouts", count("logout")},
 	{"callback", "how many callbacks with a code", count("callback")},
-	{"no-refusal", "nothing was refused", func(l *Login, _ string) (bool, string) { got := refusals(l); return got == "", got }},
+	{
+		"no-refusal",
+		"nothing was refused",
+		func(l *Login, _ string) (bool, string) { got := refusals(l); return got == "", got },
+	},
 	{"refusal", "this was refused (refusal=pkce-verifier-wrong)", func(l *Login, v string) (bool, string) {
 		got := refusals(l)
 		return strings.Contains(" "+got+" ", " "+v+" ") || v == "" && got != "", got
@@ -176,7 +180,9 @@ func parse(text string) (*Expectation, string, error) {
 		}
 		names = append(names, e.Name)
 	}
-	p := problem.New(problem.Invalid, "expectation-unknown", "this cannot be expected of a login").Got(text).Want(strings.Join(names, ", "))
+	p := problem.New(problem.Invalid, "expectation-unknown", "this cannot be expected of a login").
+		Got(text).
+		Want(strings.Join(names, ", "))
 	if m != nil {
 		if near := problem.Nearest(m[1], names); near != "" {
 			p.Want(near)

@@ -28,7 +28,18 @@ func (l *Logins) isBrowser(r *http.Request, browser string) bool {
 }
 
 func (l *Logins) set(w http.ResponseWriter, what, value string, age time.Duration) {
-	http.SetCookie(w, &http.Cookie{Name: l.cookieName(what), Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(age.Seconds())})
+	http.SetCookie(
+		w,
+		&http.Cookie{
+			Name:     l.cookieName(what),
+			Value:    value,
+			Path:     "/",
+			Secure:   true,
+			HttpOnly: true,
+			SameSite: http.SameSiteLaxMode,
+			MaxAge:   int(age.Seconds()),
+		},
+	)
 }
 
 // Remember keeps the national id for the next visit ("" forgets it).
@@ -67,7 +78,17 @@ func (l *Logins) Language(r *http.Request) string {
 // SetSession gives the browser its single sign-on session. The session id is
 // known to clients (session_state), so the cookie adds a secret to it.
 func (l *Logins) SetSession(w http.ResponseWriter, sid, secret string) {
-	http.SetCookie(w, &http.Cookie{Name: l.cookieName("session"), Value: sid + "." + secret, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(
+		w,
+		&http.Cookie{
+			Name:     l.cookieName("session"),
+			Value:    sid + "." + secret,
+			Path:     "/",
+			Secure:   true,
+			HttpOnly: true,
+			SameSite: http.SameSiteLaxMode,
+		},
+	)
 }
 
 // ClearSession takes it away.

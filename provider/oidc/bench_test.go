@@ -25,7 +25,13 @@ func testKeys(t testing.TB) *keys {
 }
 
 func aToken(k *keys) token {
-	return token{Typ: typAccess, JTI: k.newJTI(uuid()), Iss: "https://localhost:9443/auth/realms/esante-wallet", Sub: "f:550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:899790011177", SID: uuid()}
+	return token{
+		Typ: typAccess,
+		JTI: k.newJTI(uuid()),
+		Iss: "https://localhost:9443/auth/realms/esante-wallet",
+		Sub: "f:550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:899790011177",
+		SID: uuid(),
+	}
 }
 
 // BenchmarkSign is an access token; two of these are most of a login.

@@ -69,7 +69,11 @@ func (h *cibaGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite.Acc
 	}
 	c := r.GetClient().(client)
 	if !c.AllowsGrant(clients.CIBA) {
-		return refuse(CIBAForbidden, "this client is not registered for CIBA", "register it with backchannel_token_delivery_mode poll or ping")
+		return refuse(
+			CIBAForbidden,
+			"this client is not registered for CIBA",
+			"register it with backchannel_token_delivery_mode poll or ping",
+		)
 	}
 	b, err := h.poll(ctx, c.ID, r.GetRequestForm().Get("auth_req_id"))
 	if err != nil {
@@ -82,7 +86,12 @@ func (h *cibaGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite.Acc
 	if err != nil {
 		return refuse(PersonGone, "the person was deleted meanwhile", "log somebody else in")
 	}
-	x := h.p.newSession(ctx, c.Client, Authentication{LoginID: b.LoginID, Person: person, AuthMode: b.AuthMode, Time: h.p.config.Clock.Now()}, b.Scope)
+	x := h.p.newSession(
+		ctx,
+		c.Client,
+		Authentication{LoginID: b.LoginID, Person: person, AuthMode: b.AuthMode, Time: h.p.config.Clock.Now()},
+		b.Scope,
+	)
 	x.ACR = b.ACR
 	r.SetSession(x)
 	for _, s := range strings.Fields(b.Scope) {
@@ -97,19 +106,31 @@ func (h *cibaGrant) poll(ctx context.Context, clientID, id string) (b Backchanne
 	err = h.p.storage.store.Update(ctx, func(tx store.Tx) error {
 		now := h.p.config.Clock.Now()
 		if b, err = backchannels.Get(tx, id); err != nil || b.Issuer != issuer(ctx, h.p.config) {
-			verdict = refuse(CIBAUnknown, "no such auth_req_id, or its tokens were collected before", "start a new login")
+			verdict = refuse(
+				CIBAUnknown,
+				"no such auth_req_id, or its tokens were collected before",
+				"start a new login",
+			)
 			return nil
 		}
 		switch {
 		case b.Client != clientID:
-			verdict = refuse(CIBAOtherClient, "the auth_req_id was issued to another client", "poll with the client that started the login")
+			verdict = refuse(
+				CIBAOtherClient,
+				"the auth_req_id was issued to another client",
+				"poll with the client that started the login",
+			)
 			return nil
 		case !now.Before(b.ExpiresAt):
 			verdict = refuse(CIBAExpired, "the login ended at "+b.ExpiresAt.Format(time.RFC3339), "start a new login")
 			return nil
 		case now.Before(b.LastPoll.Add(b.Interval)):
 			b.Interval += PollInterval
-			verdict = refuse(CIBATooFast, "the client polled again before its interval had passed", "wait "+b.Interval.String()+" between two polls from now on")
+			verdict = refuse(
+				CIBATooFast,
+				"the client polled again before its interval had passed",
+				"wait "+b.Interval.String()+" between two polls from now on",
+			)
 		}
 		b.LastPoll = now
 		return backchannels.Put(tx, id, b, b.ExpiresAt.Sub(now)+backchannelKept)
@@ -138,7 +159,11 @@ func (h *cibaGrant) decided(ctx context.Context, b Backchannel) error {
 
 // PopulateTokenEndpointResponse uses the login up and grants, in one commit:
 // of two parallel polls one succeeds.
-func (h *cibaGrant) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, w fosite.AccessResponder) error {
+func (h *cibaGrant) PopulateTokenEndpointResponse(
+	ctx context.Context,
+	r fosite.AccessRequester,
+	w fosite.AccessResponder,
+) error {
 	if !h.CanHandleTokenEndpointRequest(ctx, r) {
 		return fosite.ErrUnknownRequest
 	}

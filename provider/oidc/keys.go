@@ -205,7 +205,8 @@ func (p *Provider) PublishKey(ctx context.Context) (*KeyInfo, error) {
 	return &KeyInfo{rec.KID, rec.State, rec.CreatedAt}, p.changeKeys(ctx, func(tx store.Tx, all []keyRecord) error {
 		if len(all) >= maxSigning {
 			return problem.New(problem.Conflict, "keys-full", "the key set holds as many signing keys as it may").
-				Got(fmt.Sprintf("%d keys", len(all))).Want(fmt.Sprintf("less than %d", maxSigning)).Do("take one out: POST /api/v1/keys/{kid}/retire")
+				Got(fmt.Sprintf("%d keys", len(all))).
+				Want(fmt.Sprintf("less than %d", maxSigning)).Do("take one out: POST /api/v1/keys/{kid}/retire")
 		}
 		return signingKeys.Put(tx, rec.KID, rec, store.Forever)
 	})
@@ -239,7 +240,9 @@ func (p *Provider) RetireKey(ctx context.Context, kid string) error {
 			return err
 		}
 		if i := slices.IndexFunc(all, func(r keyRecord) bool { return r.KID == kid }); all[i].State == KeyActive {
-			return problem.New(problem.Conflict, "key-active", "this key signs the tokens of now").Got(kid).Do("use another key first: POST /api/v1/keys, then POST /api/v1/keys/{kid}/use")
+			return problem.New(problem.Conflict, "key-active", "this key signs the tokens of now").
+				Got(kid).
+				Do("use another key first: POST /api/v1/keys, then POST /api/v1/keys/{kid}/use")
 		}
 		return signingKeys.Delete(tx, kid)
 	})
@@ -247,7 +250,9 @@ func (p *Provider) RetireKey(ctx context.Context, kid string) error {
 
 func known(all []keyRecord, kid string) error {
 	if !slices.ContainsFunc(all, func(r keyRecord) bool { return r.KID == kid }) {
-		return problem.New(problem.NotFound, "key-unknown", "no such signing key").Got(kid).Want("a kid that GET /api/v1/keys lists")
+		return problem.New(problem.NotFound, "key-unknown", "no such signing key").
+			Got(kid).
+			Want("a kid that GET /api/v1/keys lists")
 	}
 	return nil
 }
@@ -298,7 +303,12 @@ func newRSA(now time.Time) (keyRecord, error) {
 	if err != nil {
 		return keyRecord{}, err
 	}
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(now.UnixMilli()), Subject: pkix.Name{CommonName: "esante-wallet"}, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(20, 0, 0)}
+	tmpl := &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixMilli()),
+		Subject:      pkix.Name{CommonName: "esante-wallet"},
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     now.AddDate(20, 0, 0),
+	}
 	cert, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
 	if err != nil {
 		return keyRecord{}, err
@@ -322,8 +332,17 @@ type jwk struct {
 
 func (k publicKey) jwk(alg, use string) jwk {
 	t1, t256 := sha1.Sum(k.cert), sha256.Sum256(k.cert)
-	return jwk{KID: k.kid, KTY: "RSA", Alg: alg, Use: use, X5C: []string{base64.StdEncoding.EncodeToString(k.cert)}, X5T: encode(t1[:]), X5TS256: encode(t256[:]),
-		N: encode(k.key.N.Bytes()), E: encode(big.NewInt(int64(k.key.E)).Bytes())}
+	return jwk{
+		KID:     k.kid,
+		KTY:     "RSA",
+		Alg:     alg,
+		Use:     use,
+		X5C:     []string{base64.StdEncoding.EncodeToString(k.cert)},
+		X5T:     encode(t1[:]),
+		X5TS256: encode(t256[:]),
+		N:       encode(k.key.N.Bytes()),
+		E:       encode(big.NewInt(int64(k.key.E)).Bytes()),
+	}
 }
 
 // JWKS is the published key set.
@@ -348,7 +367,12 @@ func (p *Provider) encryptionKey(ctx context.Context) (publicKey, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.enc == nil {
-		rec, err := loadKey(ctx, p.storage.store, "encryption", func() (keyRecord, error) { return newRSA(p.config.Clock.Now()) })
+		rec, err := loadKey(
+			ctx,
+			p.storage.store,
+			"encryption",
+			func() (keyRecord, error) { return newRSA(p.config.Clock.Now()) },
+		)
 		if err != nil {
 			return publicKey{}, err
 		}

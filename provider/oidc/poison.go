@@ -48,9 +48,11 @@ const hour = int64(time.Hour / time.Second)
 const another = "f:550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:ANS20990000000000"
 
 var poisons = map[string]bad{
-	"iss-in-token-wrong":     {claims: set("iss", "https://evil.example/auth/realms/esante-wallet")},
-	"aud-wrong":              {claims: set("aud", "another-client")},
-	"aud-many":               {claims: func(c map[string]any) { c["aud"], c["azp"] = []any{c["aud"], "another-client"}, "another-client" }},
+	"iss-in-token-wrong": {claims: set("iss", "https://evil.example/auth/realms/esante-wallet")},
+	"aud-wrong":          {claims: set("aud", "another-client")},
+	"aud-many": {
+		claims: func(c map[string]any) { c["aud"], c["azp"] = []any{c["aud"], "another-client"}, "another-client" },
+	},
 	"azp-wrong":              {claims: set("azp", "another-client")},
 	"nonce-wrong":            {claims: set("nonce", "not-the-nonce-that-was-sent")},
 	"nonce-missing-in-token": {claims: without("nonce")},
@@ -82,7 +84,11 @@ var poisons = map[string]bad{
 	}},
 	"key-in-header": {sign: func(k *keys, _, payload string) (string, error) {
 		key := foreignKey()
-		h := `{"alg":"RS256","typ":"JWT","jwk":{"kty":"RSA","n":"` + encode(key.N.Bytes()) + `","e":"` + encode(big.NewInt(int64(key.E)).Bytes()) + `"}}`
+		h := `{"alg":"RS256","typ":"JWT","jwk":{"kty":"RSA","n":"` + encode(
+			key.N.Bytes(),
+		) + `","e":"` + encode(
+			big.NewInt(int64(key.E)).Bytes(),
+		) + `"}}`
 		return signWith(key, encode([]byte(h)), payload)
 	}},
 	"alg-none": {sign: func(_ *keys, _, payload string) (string, error) {

@@ -72,12 +72,24 @@ type Provider struct {
 type Authenticate func(r *http.Request, form url.Values) (*clients.Client, error)
 
 // New composes the service; keys are made at first use.
-func New(ctx context.Context, c *Config, s store.Store, registry *clients.Registry, authenticate Authenticate) (*Provider, error) {
+func New(
+	ctx context.Context,
+	c *Config,
+	s store.Store,
+	registry *clients.Registry,
+	authenticate Authenticate,
+) (*Provider, error) {
 	k, err := loadKeys(ctx, s, c.Clock.Now())
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{config: c, storage: newStorage(s, registry, c, k), strategy: &strategy{config: c, keys: k}, keys: k, registry: registry}
+	p := &Provider{
+		config:   c,
+		storage:  newStorage(s, registry, c, k),
+		strategy: &strategy{config: c, keys: k},
+		keys:     k,
+		registry: registry,
+	}
 	fc := configuration(authenticate)
 	p.oauth2 = compose.Compose(fc, p.storage, p.strategy,
 		compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2RefreshTokenGrantFactory, compose.OAuth2PKCEFactory,
@@ -120,7 +132,11 @@ func (h *response) HandleTokenEndpointRequest(context.Context, fosite.AccessRequ
 	return fosite.ErrUnknownRequest
 }
 
-func (h *response) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, w fosite.AccessResponder) error {
+func (h *response) PopulateTokenEndpointResponse(
+	ctx context.Context,
+	r fosite.AccessRequester,
+	w fosite.AccessResponder,
+) error {
 	if !h.CanHandleTokenEndpointRequest(ctx, r) {
 		return fosite.ErrUnknownRequest
 	}
@@ -150,7 +166,14 @@ type Grant struct {
 
 // Finish ends a login: it keeps the browser session and what it grants in one
 // commit. form is the authorize request, which was judged before.
-func (p *Provider) Finish(ctx context.Context, c *clients.Client, form url.Values, a Authentication, acr string, asked *Claims) (*Grant, error) {
+func (p *Provider) Finish(
+	ctx context.Context,
+	c *clients.Client,
+	form url.Values,
+	a Authentication,
+	acr string,
+	asked *Claims,
+) (*Grant, error) {
 	x := p.newSession(ctx, c, a, form.Get("scope"))
 	x.ACR, x.Nonce, x.Claims = acr, form.Get("nonce"), asked
 	x.CodeExpiry = p.config.Clock.Now().Add(x.policies.CodeLifetime)
@@ -171,9 +194,24 @@ func (p *Provider) Finish(ctx context.Context, c *clients.Client, form url.Value
 
 // newSession is the session of a login that succeeded.
 func (p *Provider) newSession(ctx context.Context, c *clients.Client, a Authentication, scope string) *Session {
-	x := &Session{SID: a.SID, Issuer: issuer(ctx, p.config), ClientID: c.ID, LoginID: a.LoginID, NationalID: a.Person.NationalID, AuthMode: a.AuthMode, AuthTime: a.Time,
-		Scope: strings.Join(strings.Fields(scope), " "), FamilyName: a.Person.FamilyName, GivenName: a.Person.GivenName, Email: a.Person.Email, OtherIDs: a.Person.OtherIDs(),
-		policies: p.config.Settings.Policies(c.Policies, a.Person.Policies)}
+	x := &Session{
+		SID:        a.SID,
+		Issuer:     issuer(ctx, p.config),
+		ClientID:   c.ID,
+		LoginID:    a.LoginID,
+		NationalID: a.Person.NationalID,
+		AuthMode:   a.AuthMode,
+		AuthTime:   a.Time,
+		Scope: strings.Join(
+			strings.Fields(scope),
+			" ",
+		),
+		FamilyName: a.Person.FamilyName,
+		GivenName:  a.Person.GivenName,
+		Email:      a.Person.Email,
+		OtherIDs:   a.Person.OtherIDs(),
+		policies:   p.config.Settings.Policies(c.Policies, a.Person.Policies),
+	}
 	if x.SID == "" {
 		x.SID = uuid()
 	}
@@ -181,14 +219,29 @@ func (p *Provider) newSession(ctx context.Context, c *clients.Client, a Authenti
 }
 
 // joinSession starts the browser session, or adds the client to it.
-func (p *Provider) joinSession(ctx context.Context, clientID string, a Authentication, x *Session, secret string) error {
+func (p *Provider) joinSession(
+	ctx context.Context,
+	clientID string,
+	a Authentication,
+	x *Session,
+	secret string,
+) error {
 	return p.storage.write(ctx, func(tx store.Tx) error {
-		b := Browser{SID: x.SID, Secret: secret, NationalID: x.NationalID, AuthMode: x.AuthMode, AuthTime: x.AuthTime, Issuer: x.Issuer, LoginID: x.LoginID}
+		b := Browser{
+			SID:        x.SID,
+			Secret:     secret,
+			NationalID: x.NationalID,
+			AuthMode:   x.AuthMode,
+			AuthTime:   x.AuthTime,
+			Issuer:     x.Issuer,
+			LoginID:    x.LoginID,
+		}
 		left := x.policies.SessionLifetime
 		if a.SID != "" {
 			var err error
 			if b, err = browsers.Get(tx, a.SID); err != nil {
-				return problem.New(problem.NotFound, "session-unknown", "the session has ended meanwhile").Do("start a new login")
+				return problem.New(problem.NotFound, "session-unknown", "the session has ended meanwhile").
+					Do("start a new login")
 			}
 			left -= p.config.Clock.Now().Sub(b.AuthTime)
 			if slices.Contains(b.Clients, clientID) || left <= 0 {
@@ -251,7 +304,10 @@ func (p *Provider) accessInFront(ctx context.Context, request *fosite.Request, g
 	}
 	g.AccessToken, g.ExpiresIn = access, int(x.policies.AccessLifetime.Seconds())
 	rec := newRecord(request)
-	return p.storage.write(ctx, func(tx store.Tx) error { return grants.Put(tx, grantKey(rec.ID), rec, x.policies.AccessLifetime) })
+	return p.storage.write(
+		ctx,
+		func(tx store.Tx) error { return grants.Put(tx, grantKey(rec.ID), rec, x.policies.AccessLifetime) },
+	)
 }
 
 // authorizeRequest shows the stored parameters to fosite. The state is a
@@ -265,7 +321,13 @@ func authorizeRequest(ctx context.Context, form url.Values) *http.Request {
 			shown.Set(k, v)
 		}
 	}
-	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/auth", RawQuery: shown.Encode()}, Form: shown, PostForm: url.Values{}, Header: http.Header{}}
+	r := &http.Request{
+		Method:   http.MethodGet,
+		URL:      &url.URL{Path: "/auth", RawQuery: shown.Encode()},
+		Form:     shown,
+		PostForm: url.Values{},
+		Header:   http.Header{},
+	}
 	return r.WithContext(ctx)
 }
 
@@ -310,8 +372,16 @@ func (p *Provider) Token(r *http.Request) (t *TokenResponse, x *Session, err err
 	}
 	refresh, _ := resp.GetExtra("refresh_token").(string)
 	id, _ := resp.GetExtra("id_token").(string)
-	return &TokenResponse{AccessToken: resp.GetAccessToken(), ExpiresIn: int(x.policies.AccessLifetime.Seconds()), RefreshExpiresIn: int(x.policies.RefreshLifetime.Seconds()),
-		RefreshToken: refresh, TokenType: "Bearer", IDToken: id, SessionState: x.SID, Scope: x.Scope}, x, nil
+	return &TokenResponse{
+		AccessToken:      resp.GetAccessToken(),
+		ExpiresIn:        int(x.policies.AccessLifetime.Seconds()),
+		RefreshExpiresIn: int(x.policies.RefreshLifetime.Seconds()),
+		RefreshToken:     refresh,
+		TokenType:        "Bearer",
+		IDToken:          id,
+		SessionState:     x.SID,
+		Scope:            x.Scope,
+	}, x, nil
 }
 
 // bind returns the thumbprint of the request's certificate; a refresh must
@@ -319,7 +389,11 @@ func (p *Provider) Token(r *http.Request) (t *TokenResponse, x *Session, err err
 func bind(r *http.Request, bound string) (string, error) {
 	presented := Thumbprint(r)
 	if presented == "" || bound != "" && presented != bound {
-		return "", refuse(BoundOtherwise, "the grant is bound to another certificate", "present the certificate the tokens were issued to")
+		return "", refuse(
+			BoundOtherwise,
+			"the grant is bound to another certificate",
+			"present the certificate the tokens were issued to",
+		)
 	}
 	return presented, nil
 }
@@ -422,7 +496,11 @@ func (p *Provider) grantable(ctx context.Context, r fosite.AccessRequester, x *S
 	}
 	if r.GetGrantTypes().ExactOne(clients.AuthorizationCode) {
 		if !p.config.Clock.Now().Before(x.CodeExpiry) {
-			return refuse(CodeExpired, "the code ended at "+x.CodeExpiry.Format(time.RFC3339), "exchange the code at once")
+			return refuse(
+				CodeExpired,
+				"the code ended at "+x.CodeExpiry.Format(time.RFC3339),
+				"exchange the code at once",
+			)
 		}
 		return nil
 	}
@@ -433,7 +511,11 @@ func notWidened(r fosite.AccessRequester, x *Session) error {
 	asked, granted := r.GetRequestForm().Get("scope"), fosite.Arguments(strings.Fields(x.Scope))
 	for _, s := range strings.Fields(asked) {
 		if !granted.Has(s) {
-			refusal := refuse(ScopeWidened, "the refresh asks for scope "+s+", which was not granted", "ask for granted scopes only")
+			refusal := refuse(
+				ScopeWidened,
+				"the refresh asks for scope "+s+", which was not granted",
+				"ask for granted scopes only",
+			)
 			refusal.Argument = asked
 			return refusal
 		}
@@ -445,7 +527,9 @@ func notWidened(r fosite.AccessRequester, x *Session) error {
 func (p *Provider) Bearer(ctx context.Context, token string) (*Session, error) {
 	c, _, err := p.keys.verify(token, typAccess)
 	if err = p.strategy.inForce(ctx, c, err); err != nil {
-		return nil, problem.New(problem.Forbidden, "token-invalid", "Token verification failed").Got(err.Error()).Want("an access token of this issuer, in its time")
+		return nil, problem.New(problem.Forbidden, "token-invalid", "Token verification failed").
+			Got(err.Error()).
+			Want("an access token of this issuer, in its time")
 	}
 	return p.alive(ctx, c.JTI)
 }
@@ -457,7 +541,8 @@ func (p *Provider) alive(ctx context.Context, jti string) (*Session, error) {
 	}
 	switch {
 	case errors.Is(err, fosite.ErrNotFound), problem.Is(err, "session-unknown"):
-		return nil, problem.New(problem.Forbidden, "session-ended", "user_session_not_found").Want("a token of a session that was not logged out, revoked or replayed")
+		return nil, problem.New(problem.Forbidden, "session-ended", "user_session_not_found").
+			Want("a token of a session that was not logged out, revoked or replayed")
 	case err != nil:
 		return nil, err
 	}
@@ -477,7 +562,8 @@ func (p *Provider) Inspect(ctx context.Context, token string) ([]byte, *Session,
 		return nil, nil, nil
 	}
 	rec, r, err := p.storage.grantOf(ctx, c.JTI)
-	if errors.Is(err, fosite.ErrNotFound) || err == nil && typ == typRefresh && rec.Refresh != c.JTI && p.storage.rotates(r.GetClient()) {
+	if errors.Is(err, fosite.ErrNotFound) ||
+		err == nil && typ == typRefresh && rec.Refresh != c.JTI && p.storage.rotates(r.GetClient()) {
 		return nil, nil, nil
 	}
 	if err != nil {
@@ -516,7 +602,9 @@ func (p *Provider) IDTokenHint(ctx context.Context, token string) (*Hint, error)
 		err = errors.New("other issuer: " + c.Iss)
 	}
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "id-token-hint-invalid", "the id_token_hint cannot be used").Got(err.Error()).Want("an id token issued here")
+		return nil, problem.New(problem.Invalid, "id-token-hint-invalid", "the id_token_hint cannot be used").
+			Got(err.Error()).
+			Want("an id token issued here")
 	}
 	return &Hint{SID: c.SID, Sub: c.Sub, ClientID: c.Azp}, nil
 }

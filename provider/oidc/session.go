@@ -100,8 +100,28 @@ func (c client) GetResponseModes() []fosite.ResponseModeType {
 }
 
 // Scopes are those PSC's discovery document lists, in its order.
-var Scopes = fosite.Arguments{"openid", "microprofile-jwt", "rpps", "referentiel", "web-origins", "basic", "identity", "acr", "offline_access", "eidas1",
-	"profile", "roles", "email", "scope_all", "phone", "interop", "scope_1", "address", "scope_2", "eidas2"}
+var Scopes = fosite.Arguments{
+	"openid",
+	"microprofile-jwt",
+	"rpps",
+	"referentiel",
+	"web-origins",
+	"basic",
+	"identity",
+	"acr",
+	"offline_access",
+	"eidas1",
+	"profile",
+	"roles",
+	"email",
+	"scope_all",
+	"phone",
+	"interop",
+	"scope_1",
+	"address",
+	"scope_2",
+	"eidas2",
+}
 
 // UnknownScope tells whether a requested scope is none of PSC's.
 func UnknownScope(requested []string) bool {
@@ -127,7 +147,12 @@ type record struct {
 var keptFields = []string{"redirect_uri", "code_challenge", "code_challenge_method"}
 
 func newRecord(r fosite.Requester) record {
-	rec := record{ID: r.GetID(), Client: r.GetClient().GetID(), Scopes: r.GetGrantedScopes(), Session: *r.GetSession().(*Session)}
+	rec := record{
+		ID:      r.GetID(),
+		Client:  r.GetClient().GetID(),
+		Scopes:  r.GetGrantedScopes(),
+		Session: *r.GetSession().(*Session),
+	}
 	for _, f := range keptFields {
 		rec.Form = append(rec.Form, r.GetRequestForm().Get(f))
 	}

@@ -30,15 +30,26 @@ func IndexSessions(ctx context.Context, s store.Store, c clock.Clock) error {
 
 // OpenSession starts a browser session without any client: the portal's.
 func (p *Provider) OpenSession(ctx context.Context, a Authentication) (sid, secret string, err error) {
-	b := Browser{SID: uuid(), Secret: rand.Text(), NationalID: a.Person.NationalID, AuthMode: a.AuthMode, AuthTime: a.Time,
-		Issuer: issuer(ctx, p.config), Clients: []string{}}
+	b := Browser{
+		SID:        uuid(),
+		Secret:     rand.Text(),
+		NationalID: a.Person.NationalID,
+		AuthMode:   a.AuthMode,
+		AuthTime:   a.Time,
+		Issuer:     issuer(ctx, p.config),
+		Clients:    []string{},
+	}
 	life := p.config.Settings.Policies(nil, a.Person.Policies).SessionLifetime
 	return b.SID, b.Secret, p.storage.store.Update(ctx, func(tx store.Tx) error { return putBrowser(tx, b, life) })
 }
 
 // Sessions lists up to limit browser sessions of a person behind the one with
 // the sid after, and says where the list goes on ("" at its end).
-func (p *Provider) Sessions(ctx context.Context, nationalID, after string, limit int) (out []Browser, next string, err error) {
+func (p *Provider) Sessions(
+	ctx context.Context,
+	nationalID, after string,
+	limit int,
+) (out []Browser, next string, err error) {
 	err = p.storage.store.View(ctx, func(tx store.Tx) error {
 		var sids []string
 		if sids, next, err = SessionsIn(tx, nationalID, after, limit); err != nil {

@@ -47,7 +47,15 @@ type storage struct {
 }
 
 func newStorage(s store.Store, registry *clients.Registry, c *Config, k *keys) *storage {
-	return &storage{store: s, registry: registry, config: c, keys: k, codes: store.Memo[record]{Of: codes}, grants: store.Memo[record]{Of: grants}, browsers: store.Memo[Browser]{Of: browsers}}
+	return &storage{
+		store:    s,
+		registry: registry,
+		config:   c,
+		keys:     k,
+		codes:    store.Memo[record]{Of: codes},
+		grants:   store.Memo[record]{Of: grants},
+		browsers: store.Memo[Browser]{Of: browsers},
+	}
 }
 
 type bufferKey struct{}
@@ -125,12 +133,19 @@ func (s *storage) SetClientAssertionJWT(context.Context, string, time.Time) erro
 // CreateAuthorizeCodeSession keeps a code until after its end.
 func (s *storage) CreateAuthorizeCodeSession(ctx context.Context, code string, r fosite.Requester) error {
 	rec := newRecord(r)
-	return s.write(ctx, func(tx store.Tx) error { return codes.Put(tx, code, rec, rec.Session.policies.CodeLifetime+usedKept) })
+	return s.write(
+		ctx,
+		func(tx store.Tx) error { return codes.Put(tx, code, rec, rec.Session.policies.CodeLifetime+usedKept) },
+	)
 }
 
 // GetAuthorizeCodeSession returns the request also for a used code, together
 // with fosite.ErrInvalidatedAuthorizeCode.
-func (s *storage) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosite.Session) (fosite.Requester, error) {
+func (s *storage) GetAuthorizeCodeSession(
+	ctx context.Context,
+	code string,
+	_ fosite.Session,
+) (fosite.Requester, error) {
 	rec, r, err := s.load(ctx, &s.codes, code)
 	if err == nil && rec.Used {
 		err = fosite.ErrInvalidatedAuthorizeCode
@@ -138,7 +153,11 @@ func (s *storage) GetAuthorizeCodeSession(ctx context.Context, code string, _ fo
 	return r, err
 }
 
-func (s *storage) load(ctx context.Context, from *store.Memo[record], id string) (rec record, r fosite.Requester, err error) {
+func (s *storage) load(
+	ctx context.Context,
+	from *store.Memo[record],
+	id string,
+) (rec record, r fosite.Requester, err error) {
 	var c *clients.Client
 	err = s.store.View(ctx, func(tx store.Tx) error {
 		kept, err := from.Get(tx, id)
@@ -255,7 +274,11 @@ func (s *storage) CreatePKCERequestSession(context.Context, string, fosite.Reque
 }
 
 // GetPKCERequestSession finds the challenge that came with the code's request.
-func (s *storage) GetPKCERequestSession(ctx context.Context, code string, session fosite.Session) (fosite.Requester, error) {
+func (s *storage) GetPKCERequestSession(
+	ctx context.Context,
+	code string,
+	session fosite.Session,
+) (fosite.Requester, error) {
 	r, err := s.GetAuthorizeCodeSession(ctx, code, session)
 	if err == nil && r.GetRequestForm().Get("code_challenge") == "" {
 		return nil, fosite.ErrNotFound

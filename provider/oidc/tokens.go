@@ -81,8 +81,18 @@ type strategy struct {
 // common fills what every kind holds.
 func (s *strategy) common(r fosite.Requester, typ string, lifetime time.Duration) token {
 	x, now := r.GetSession().(*Session), s.config.Clock.Now()
-	return token{Exp: now.Add(lifetime).Unix(), Iat: now.Unix(), JTI: s.keys.newJTI(r.GetID()), Iss: x.Issuer, Sub: x.GetSubject(), Typ: typ, Azp: r.GetClient().GetID(),
-		Nonce: x.Nonce, SessionState: x.SID, SID: x.SID}
+	return token{
+		Exp:          now.Add(lifetime).Unix(),
+		Iat:          now.Unix(),
+		JTI:          s.keys.newJTI(r.GetID()),
+		Iss:          x.Issuer,
+		Sub:          x.GetSubject(),
+		Typ:          typ,
+		Azp:          r.GetClient().GetID(),
+		Nonce:        x.Nonce,
+		SessionState: x.SID,
+		SID:          x.SID,
+	}
 }
 
 // login fills what access and id token say of the login.

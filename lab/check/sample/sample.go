@@ -60,13 +60,28 @@ type session struct {
 
 // New discovers the provider.
 func New(ctx context.Context, c Config) (*App, error) {
-	a := &App{Config: c, sessions: map[string]*session{}, mux: http.NewServeMux(), http: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.Roots, Certificates: []tls.Certificate{c.Certificate}}}}}
+	a := &App{
+		Config:   c,
+		sessions: map[string]*session{},
+		mux:      http.NewServeMux(),
+		http: &http.Client{
+			Timeout: 5 * time.Second,
+			Transport: &http.Transport{
+				TLSClientConfig: &tls.Config{RootCAs: c.Roots, Certificates: []tls.Certificate{c.Certificate}},
+			},
+		},
+	}
 	p, err := oidc.NewProvider(oidc.ClientContext(ctx, a.http), c.Issuer)
 	if err != nil {
 		return nil, err
 	}
 	a.provider = p
-	a.oauth = oauth2.Config{ClientID: c.ClientID, Endpoint: p.Endpoint(), RedirectURL: c.URL + "/callback", Scopes: []string{"openid", "scope_all"}}
+	a.oauth = oauth2.Config{
+		ClientID:    c.ClientID,
+		Endpoint:    p.Endpoint(),
+		RedirectURL: c.URL + "/callback",
+		Scopes:      []string{"openid", "scope_all"},
+	}
 	a.oauth.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 	a.mux.HandleFunc("GET /{$}", a.home)
 	a.mux.HandleFunc("GET /login", a.login)
@@ -98,7 +113,16 @@ func (a *App) of(w http.ResponseWriter, r *http.Request) *session {
 func (a *App) give(w http.ResponseWriter, s *session) {
 	id := rand.Text()
 	a.sessions[id] = s
-	http.SetCookie(w, &http.Cookie{Name: cookie, Value: id, Path: "/", HttpOnly: !a.does("cookie-httponly"), SameSite: http.SameSiteLaxMode})
+	http.SetCookie(
+		w,
+		&http.Cookie{
+			Name:     cookie,
+			Value:    id,
+			Path:     "/",
+			HttpOnly: !a.does("cookie-httponly"),
+			SameSite: http.SameSiteLaxMode,
+		},
+	)
 }
 
 func (a *App) home(w http.ResponseWriter, r *http.Request) {
@@ -126,7 +150,14 @@ func (a *App) keepFresh(s *session) {
 	if s.tokens == nil || time.Until(s.tokens.Expiry) > time.Second {
 		return
 	}
-	resp, err := a.http.PostForm(a.oauth.Endpoint.TokenURL, url.Values{"grant_type": {"refresh_token"}, "client_id": {a.ClientID}, "refresh_token": {s.tokens.RefreshToken}})
+	resp, err := a.http.PostForm(
+		a.oauth.Endpoint.TokenURL,
+		url.Values{
+			"grant_type":    {"refresh_token"},
+			"client_id":     {a.ClientID},
+			"refresh_token": {s.tokens.RefreshToken},
+		},
+	)
 	if err != nil {
 		return
 	}
@@ -145,7 +176,11 @@ func (a *App) keepFresh(s *session) {
 	if a.does("refresh-rotates") {
 		t.RefreshToken = s.tokens.RefreshToken
 	}
-	s.tokens = &oauth2.Token{AccessToken: t.AccessToken, RefreshToken: t.RefreshToken, Expiry: time.Now().Add(time.Duration(t.ExpiresIn) * time.Second)}
+	s.tokens = &oauth2.Token{
+		AccessToken:  t.AccessToken,
+		RefreshToken: t.RefreshToken,
+		Expiry:       time.Now().Add(time.Duration(t.ExpiresIn) * time.Second),
+	}
 }
 
 func (a *App) login(w http.ResponseWriter, r *http.Request) {
@@ -205,7 +240,11 @@ func (a *App) unless(planted string, wrong bool, what string) error {
 
 func (a *App) finish(r *http.Request, s *session) (*session, error) {
 	q := r.URL.Query()
-	if err := cmp.Or(a.unless("state-wrong", s.State == "" || q.Get("state") != s.State, "state is not the one sent"), a.unless("iss-wrong", q.Get("iss") != a.Issuer, "iss is not the issuer"), a.unless("", q.Get("code") == "", "no code: "+q.Get("error"))); err != nil {
+	if err := cmp.Or(
+		a.unless("state-wrong", s.State == "" || q.Get("state") != s.State, "state is not the one sent"),
+		a.unless("iss-wrong", q.Get("iss") != a.Issuer, "iss is not the issuer"),
+		a.unless("", q.Get("code") == "", "no code: "+q.Get("error")),
+	); err != nil {
 		return nil, err
 	}
 	ctx := oidc.ClientContext(r.Context(), a.http)
@@ -260,7 +299,13 @@ type idClaims struct {
 // verify judges the id token (OIDC Core §3.1.3.7): the library does signature,
 // algorithm, issuer, audience and times; the rest is done here.
 func (a *App) verify(ctx context.Context, raw, access, nonce string) (*idClaims, error) {
-	conf := &oidc.Config{ClientID: a.ClientID, SkipClientIDCheck: a.does("aud-wrong"), SkipExpiryCheck: a.does("expired"), SkipIssuerCheck: a.does("iss-in-token-wrong"), InsecureSkipSignatureCheck: a.does("signature-wrong")}
+	conf := &oidc.Config{
+		ClientID:                   a.ClientID,
+		SkipClientIDCheck:          a.does("aud-wrong"),
+		SkipExpiryCheck:            a.does("expired"),
+		SkipIssuerCheck:            a.does("iss-in-token-wrong"),
+		InsecureSkipSignatureCheck: a.does("signature-wrong"),
+	}
 	token, err := a.provider.Verifier(conf).Verify(ctx, raw)
 	if err != nil {
 		return nil, err
@@ -276,8 +321,17 @@ func (a *App) verify(ctx context.Context, raw, access, nonce string) (*idClaims,
 		a.unless("azp-wrong", c.Azp != a.ClientID, "azp is another client"),
 		a.unless("acr-changed", c.ACR != "eidas1", "the level is not the one asked for"),
 		a.unless("", c.Sub == "", "sub is missing"),
-		a.unless("expired", c.Exp == 0 || time.Since(time.Unix(c.Iat, 0)) > 10*time.Minute, "exp is missing, or iat too old"),
-		a.unless("at-hash-wrong", c.AtHash != base64.RawURLEncoding.EncodeToString(sum[:16]), "at_hash is of another access token"))
+		a.unless(
+			"expired",
+			c.Exp == 0 || time.Since(time.Unix(c.Iat, 0)) > 10*time.Minute,
+			"exp is missing, or iat too old",
+		),
+		a.unless(
+			"at-hash-wrong",
+			c.AtHash != base64.RawURLEncoding.EncodeToString(sum[:16]),
+			"at_hash is of another access token",
+		),
+	)
 }
 
 func (a *App) userInfo(ctx context.Context, access string) (map[string]any, error) {
@@ -309,5 +363,13 @@ func (a *App) logout(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/", http.StatusFound)
 		return
 	}
-	http.Redirect(w, r, a.Issuer+"/protocol/openid-connect/logout?"+url.Values{"id_token_hint": {hint}, "post_logout_redirect_uri": {a.URL + "/"}}.Encode(), http.StatusFound)
+	http.Redirect(
+		w,
+		r,
+		a.Issuer+"/protocol/openid-connect/logout?"+url.Values{
+			"id_token_hint":            {hint},
+			"post_logout_redirect_uri": {a.URL + "/"},
+		}.Encode(),
+		http.StatusFound,
+	)
 }

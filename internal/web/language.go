@@ -1,0 +1,36 @@
+package web
+
+import (
+	"regexp"
+)
+
+// French is the language the pages are written in; their texts are the keys of
+// the other languages' messages.
+const French = "fr"
+
+// English is the other language of the pages.
+const English = "en"
+
+// Speaks tells whether there are pages in this language.
+func Speaks(lang string) bool { return lang == French || lang == English }
+
+var numbers = regexp.MustCompile(`\d+`)
+
+// Translate says a French text in another language; what is not known stays
+// French. Numbers in the text stand as # in the messages.
+func (p *Pages) Translate(lang, text string) string {
+	known := p.messages()[lang]
+	if said, ok := known[text]; ok {
+		return said
+	}
+	said, ok := known[numbers.ReplaceAllString(text, "#")]
+	if !ok {
+		return text
+	}
+	values := numbers.FindAllString(text, -1)
+	return regexp.MustCompile("#").ReplaceAllStringFunc(said, func(string) string {
+		v := values[0]
+		values = values[1:]
+		return v
+	})
+}
