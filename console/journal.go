@@ -17,7 +17,7 @@ import (
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
-	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/faults"
 	"pscemu.invalid/pscemu/provider/journal"
 )
@@ -147,7 +147,7 @@ func (s *Console) waitLogin(c echo.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return nil, err
 	}
 	timeout := patience(c)
@@ -201,7 +201,7 @@ func (s *Console) verify(c echo.Context) (any, error) {
 			Got(in.Timeout).
 			Want("a duration up to 1m, such as 5s")
 	}
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return nil, err
 	}
 	waiting, stop := context.WithTimeout(ctx(c), patience)
@@ -277,7 +277,7 @@ func (s *Console) loginsPage(c echo.Context) error {
 
 // loginsStream tells the page of each new event.
 func (s *Console) loginsStream(c echo.Context) error {
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return err
 	}
 	w := c.Response()
