@@ -281,7 +281,7 @@ func (s *Console) routes() []route {
 				"GET",
 				"/doors",
 				"The test doors and whether they are open",
-				func(echo.Context) (any, error) { return items{s.Provider.Doors(), ""}, nil },
+				func(echo.Context) (any, error) { return items{s.Doors.List(), ""}, nil },
 			},
 			{"PATCH", "/doors", "Open or close doors: {login-hint: false}", s.patchDoors},
 			{
@@ -483,7 +483,7 @@ func (s *Console) patchDoors(c echo.Context) (any, error) {
 	if err == nil {
 		err = s.Settings.Patch(values)
 	}
-	return items{s.Provider.Doors(), ""}, err
+	return items{s.Doors.List(), ""}, err
 }
 
 // patch reads names and values; numbers and switches may stand as such.
@@ -600,5 +600,5 @@ func (s *Console) perform(c echo.Context) (any, error) {
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	return s.Provider.Perform(ctx(c), in.AuthorizeURL, in.Identity, in.Means, in.PIN)
+	return s.Doors.Perform(ctx(c), in.AuthorizeURL, in.Identity, in.Means, in.PIN)
 }

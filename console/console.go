@@ -43,7 +43,7 @@ type Parts struct {
 	Orders   *orders.Desk
 	PKI      *pki.PKI
 	Clients  *clients.Registry
-	Provider *provider.Server
+	Doors    *provider.Doors
 	OIDC     *oidc.Provider
 	Sender   *delivery.Sender
 	Journal  *journal.Journal

@@ -74,7 +74,7 @@ func (s *Console) home(c echo.Context) error {
 		"console/home",
 		map[string]any{
 			"Title":    "Console",
-			"Doors":    s.Provider.Doors(),
+			"Doors":    s.Doors.List(),
 			"Settings": s.Settings.Table(),
 			"Keys":     s.OIDC.Keys(),
 			"Version":  s.Version,

@@ -8,8 +8,8 @@ import (
 
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
-	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/journal"
+	"pscemu.invalid/pscemu/provider/wire"
 )
 
 // WhyURL is the page of a console that explains a refusal.
@@ -33,9 +33,9 @@ func explained(c echo.Context, err error) *problem.Error {
 // explanation is a code with what PSC would answer, and what came in one login.
 type explanation struct {
 	problem.Why
-	Answer *provider.Answer `json:"psc_answer,omitempty"`
-	Login  string           `json:"login,omitempty"`
-	Event  *journal.Event   `json:"event,omitempty"`
+	Answer *wire.Answer   `json:"psc_answer,omitempty"`
+	Login  string         `json:"login,omitempty"`
+	Event  *journal.Event `json:"event,omitempty"`
 }
 
 func (s *Console) explain(code, loginID string) (*explanation, error) {
@@ -55,7 +55,7 @@ func (s *Console) explain(code, loginID string) (*explanation, error) {
 	if key == "" {
 		key = code
 	}
-	out.Answer = provider.AnswerOf(key)
+	out.Answer = wire.Find(key)
 	if l := s.Journal.Get(loginID); l != nil {
 		for i := range l.Events {
 			if l.Events[i].Code == code {
