@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/provider/wire"
+	protocol "pscemu.invalid/pscemu/provider/wire"
 	"pscemu.invalid/pscemu/provider/journal"
 )
 
@@ -269,7 +269,7 @@ func TestEveryRefusalCodeOfTheCodeBaseHasItsWhy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range wire.Answers {
+	for _, a := range protocol.Answers {
 		found[a.Key] = "wire.Answers"
 	}
 	s := boot(t)
@@ -292,7 +292,7 @@ func TestEveryRefusalCodeOfTheCodeBaseHasItsWhy(t *testing.T) {
 			t.Errorf("%s stands twice", w.Code)
 		}
 		seen[w.Code] = true
-		if w.PSC != "" && wire.Find(w.PSC) == nil {
+		if w.PSC != "" && protocol.Find(w.PSC) == nil {
 			t.Errorf("%s: PSC has no answer %s", w.Code, w.PSC)
 		}
 	}
