@@ -123,16 +123,6 @@ func (s *Console) tokenIs(t string) bool {
 	return subtle.ConstantTimeCompare([]byte(t), []byte(s.Token)) == 1
 }
 
-// keysFor leaves the keys of worlds out of an answer to a browser that was let
-// in by its session: it never sees an API token.
-func (s *Console) keysFor(c echo.Context, answer any) any {
-	keyed, holds := answer.(interface{ WithoutKeys() any })
-	if !holds || s.tokenIs(bearer(c.Request())) {
-		return answer
-	}
-	return keyed.WithoutKeys()
-}
-
 // entered tells whether the browser opened this console.
 func (s *Console) entered(c echo.Context) bool {
 	for _, value := range s.cookies(c, "console") {

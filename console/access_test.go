@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/internal/telemetry"
 	"pscemu.invalid/pscemu/static"
 )
@@ -118,7 +119,7 @@ func TestWrongTokensAreCountedAndGivenBack(t *testing.T) {
 }
 
 func TestEachRowOfTheTableOfReachesIsARoute(t *testing.T) {
-	s := New(Parts{Pages: static.Pages(), Metrics: telemetry.NewMetrics(), Demo: &Demo{}, Pprof: true})
+	s := New(Parts{Pages: static.Pages(), Metrics: telemetry.NewMetrics(), Demo: &Demo{}, API: &api.API{}, Pprof: true})
 	s.Handler()
 	counts := map[reach]int{}
 	for route := range s.routed {

@@ -3,11 +3,10 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"net/http/pprof"
-	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -17,6 +16,7 @@ import (
 	"pscemu.invalid/pscemu/cards/orders"
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
@@ -56,9 +56,8 @@ type Parts struct {
 	Demo     *Demo
 	Pages    *web.Pages
 	Closing  <-chan struct{} // closed when the server stops: streams end then
-	State    State
-	Spaces   Spaces // nil in a space
-	Pprof    bool   // serve /debug/pprof
+	API      *api.API
+	Pprof    bool // serve /debug/pprof
 	Limits   config.Limits
 	Metrics  *telemetry.Metrics
 	Tracer   *telemetry.Tracer // nil for no traces
@@ -73,13 +72,12 @@ type Console struct {
 	sessions *sessions
 	routed   map[string]bool // method and pattern of every route
 	visitors
-	jobs     jobs
-	entering sync.Mutex // one scenario at a time
+	api *api.API
 }
 
 // New makes the console.
 func New(p Parts) *Console {
-	return &Console{Parts: p, sessions: newSessions(time.Now), routed: map[string]bool{}}
+	return &Console{Parts: p, api: p.API, sessions: newSessions(time.Now), routed: map[string]bool{}}
 }
 
 // Handler serves pages, API and demo.
@@ -97,18 +95,12 @@ func (s *Console) Handler() http.Handler {
 		s.bodyLimit,
 	)
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", s.Pages.Files())))
-	s.pkiRoutes(e)
-	e.GET("/fhir/Practitioner", s.fhirPractitioner)
-	e.GET("/fhir/Practitioner/:id", s.fhirRead)
-	e.GET("/fhir/PractitionerRole", s.fhirRoles)
+	(&api.Revocation{PKI: s.PKI}).Register(e)
+	(&api.Directory{People: s.People, Base: s.URL + "/fhir"}).Register(e)
 	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
 	e.GET("/readyz", func(c echo.Context) error { return c.String(http.StatusOK, "ready\n") })
 	e.GET("/metrics", s.metrics)
-	for _, r := range s.routes() {
-		e.Add(r.Method, "/api/v1"+r.Path, r.serve)
-	}
-	e.GET("/api/v1/ecps/requests/stream", s.stream)
-	e.GET("/api/v1/openapi.json", func(c echo.Context) error { return c.JSON(http.StatusOK, s.OpenAPI()) })
+	s.api.Register(e)
 	if s.Pprof {
 		e.GET("/debug/pprof/*", echo.WrapHandler(http.HandlerFunc(pprof.Index)))
 		e.GET("/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)))
@@ -190,14 +182,4 @@ func (s *Console) language(c echo.Context) string {
 	return web.French
 }
 
-// param is a path segment, unescaped: ids may hold a slash.
-func param(c echo.Context, name string) string {
-	v := c.Param(name)
-	if c.Request().URL.RawPath == "" {
-		return v
-	}
-	if u, err := url.PathUnescape(v); err == nil {
-		return u
-	}
-	return v
-}
+func ctx(c echo.Context) context.Context { return c.Request().Context() }

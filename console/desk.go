@@ -162,7 +162,7 @@ func (s *Console) showDesk(c echo.Context, refusal error, ask map[string]string)
 		if err != nil {
 			return err
 		}
-		list, next, err := s.clientList(ctx(c))("", pageRows)
+		list, next, err := s.api.Clients.List(ctx(c))("", pageRows)
 		if err != nil {
 			return err
 		}
@@ -207,7 +207,7 @@ func (s *Console) deskFleet(c echo.Context, v *deskView) (err error) {
 	v.Fleet, v.FleetPart, err = shown(c, pageList{Path: "/desk", After: fleetAfter,
 		Filter: url.Values{certificatesAfter: {c.QueryParam(certificatesAfter)}},
 		Count:  func(ctx context.Context, _ int) (int, error) { return s.Orders.FleetSize(ctx, v.By) }},
-		s.fleetList(ctx(c), v.By))
+		s.api.Orders.Fleet(ctx(c), v.By))
 	return err
 }
 
@@ -218,7 +218,7 @@ func (s *Console) deskCertificates(c echo.Context, v *deskView) (err error) {
 		Filter: url.Values{fleetAfter: {c.QueryParam(fleetAfter)}},
 		Count:  func(ctx context.Context, most int) (int, error) { return s.Orders.CountCertificates(ctx, v.By, most) },
 	},
-		s.orderedList(ctx(c), v.By))
+		s.api.Orders.Certificates(ctx(c), v.By))
 	return err
 }
 

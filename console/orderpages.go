@@ -23,7 +23,7 @@ func (s *Console) orderPages(e *echo.Echo) {
 // ordersPage chooses an actor, shows the forms it sees and what was ordered.
 func (s *Console) ordersPage(c echo.Context) error {
 	page := pageList{Path: "/orders", Filter: url.Values{"actor": {c.QueryParam("actor")}}, Count: s.Orders.Count}
-	list, part, err := shown(c, page, s.orderList(ctx(c)))
+	list, part, err := shown(c, page, s.api.Orders.List(ctx(c)))
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (s *Console) placeOrder(c echo.Context, o orders.Order, refused func(echo.C
 }
 
 func (s *Console) orderPage(c echo.Context) error {
-	o, err := s.Orders.Get(ctx(c), param(c, "id"))
+	o, err := s.Orders.Get(ctx(c), web.Param(c, "id"))
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *Console) orderPage(c echo.Context) error {
 }
 
 func (s *Console) orderAction(c echo.Context) error {
-	id, err := param(c, "id"), error(nil)
+	id, err := web.Param(c, "id"), error(nil)
 	switch c.Param("action") {
 	case "submit":
 		_, err = s.Orders.Submit(ctx(c), id)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/internal/web"
 )
 
@@ -41,7 +42,7 @@ type link struct{ Target, Label, Hook string }
 
 // shown reads the part of a list that the address asks for, and says how much
 // of the list it is.
-func shown[T any](c echo.Context, p pageList, list lister[T]) ([]T, part, error) {
+func shown[T any](c echo.Context, p pageList, list api.Lister[T]) ([]T, part, error) {
 	if p.After == "" {
 		p.After = "after"
 	}

@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
@@ -145,7 +145,7 @@ func seen(rs []ecps.Request) (out string) {
 func (s *Console) phonePage(c echo.Context) error { return s.phone(c, nil) }
 
 func (s *Console) phone(c echo.Context, refusal error) error {
-	v, err := s.phoneView(c, param(c, "id"))
+	v, err := s.phoneView(c, web.Param(c, "id"))
 	if err != nil {
 		return err
 	}
@@ -190,48 +190,7 @@ func (s *Console) waitingOn(c echo.Context, ids []string) (map[string]string, er
 // phoneStream tells the page of every change, as server-sent events.
 func (s *Console) phoneStream(c echo.Context) error {
 	ids := c.QueryParams()["id"]
-	return s.events(c, func() (any, error) { return s.waitingOn(c, ids) })
-}
-
-// events sends what now says whenever a request changes, and differs.
-func (s *Console) events(c echo.Context, now func() (any, error)) error {
-	if err := provider.Hold(c); err != nil {
-		return err
-	}
-	w := c.Response()
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.WriteHeader(http.StatusOK)
-	changed, last := s.ECPS.Watch(ctx(c)), ""
-	for {
-		v, err := now()
-		if err != nil {
-			return err
-		}
-		data, err := json.Marshal(v)
-		if err != nil {
-			return err
-		}
-		if string(data) != last {
-			last = string(data)
-			if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
-				return nil // the page is gone
-			}
-			w.Flush()
-		}
-		if !s.changes(changed) {
-			return nil
-		}
-	}
-}
-
-// changes waits for the next change; false when the request or the server ends.
-func (s *Console) changes(changed <-chan string) bool {
-	select {
-	case _, open := <-changed:
-		return open
-	case <-s.Closing:
-		return false
-	}
+	return api.Events(c, s.ECPS, s.Closing, func() (any, error) { return s.waitingOn(c, ids) })
 }
 
 // phoneState is the stream's stand-in where there is none: a long poll that
@@ -247,7 +206,7 @@ func (s *Console) phoneState(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !s.changes(changed) {
+		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !api.Changes(changed, s.Closing) {
 			return c.JSON(http.StatusOK, now)
 		}
 	}
@@ -256,8 +215,8 @@ func (s *Console) phoneState(c echo.Context) error {
 // phoneAnswer is the person's thumb: code and number, or a refusal, signed by
 // the phone's key.
 func (s *Console) phoneAnswer(c echo.Context) error {
-	r, err := s.ECPS.Request(ctx(c), param(c, "request"))
-	if err == nil && r.NationalID != param(c, "id") {
+	r, err := s.ECPS.Request(ctx(c), web.Param(c, "request"))
+	if err == nil && r.NationalID != web.Param(c, "id") {
 		err = problem.New(problem.Forbidden, "ecps-other-person", "this request is another person's")
 	}
 	if err != nil {
@@ -283,7 +242,7 @@ func (s *Console) phoneAnswer(c echo.Context) error {
 }
 
 func (s *Console) removePhone(c echo.Context) error {
-	if err := s.ECPS.Remove(ctx(c), param(c, "id"), c.FormValue("why")); err != nil {
+	if err := s.ECPS.Remove(ctx(c), web.Param(c, "id"), c.FormValue("why")); err != nil {
 		return err
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/phone")
@@ -320,7 +279,7 @@ func (s *Console) outboxPage(c echo.Context) error {
 }
 
 // newestMails are everybody's, by pages, or a person's, of whom few are kept.
-func (s *Console) newestMails(c context.Context, id string) lister[outbox.Message] {
+func (s *Console) newestMails(c context.Context, id string) api.Lister[outbox.Message] {
 	if id == "" {
 		return func(after string, limit int) ([]outbox.Message, string, error) {
 			return s.Outbox.Latest(c, after, limit)

@@ -8,8 +8,6 @@ import (
 
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
-	"pscemu.invalid/pscemu/provider"
-	"pscemu.invalid/pscemu/provider/journal"
 )
 
 // WhyURL is the page of a console that explains a refusal.
@@ -30,48 +28,12 @@ func explained(c echo.Context, err error) *problem.Error {
 	return p.Linked(WhyURL(web.Root(ctx(c)), p.Code, ""))
 }
 
-// explanation is a code with what PSC would answer, and what came in one login.
-type explanation struct {
-	problem.Why
-	Answer *provider.Answer `json:"psc_answer,omitempty"`
-	Login  string           `json:"login,omitempty"`
-	Event  *journal.Event   `json:"event,omitempty"`
-}
-
-func (s *Console) explain(code, loginID string) (*explanation, error) {
-	w, ok := problem.WhyOf(code)
-	if !ok {
-		var codes []string
-		for _, w := range problem.Catalogue() {
-			codes = append(codes, w.Code)
-		}
-		p := problem.New(problem.NotFound, "code-not-ours", "no refusal has this code").
-			Got(code).
-			Do("GET /why lists all codes")
-		return nil, p.Want(problem.Nearest(code, codes))
-	}
-	out := &explanation{Why: w, Login: loginID}
-	key := w.PSC
-	if key == "" {
-		key = code
-	}
-	out.Answer = provider.AnswerOf(key)
-	if l := s.Journal.Get(loginID); l != nil {
-		for i := range l.Events {
-			if l.Events[i].Code == code {
-				out.Event = &l.Events[i]
-			}
-		}
-	}
-	return out, nil
-}
-
 func (s *Console) whyPage(c echo.Context) error {
 	login, hidden := c.QueryParam("login"), ""
 	if login != "" && !s.sees(c) {
 		login, hidden = "", c.Request().URL.RequestURI() // shown behind the console's door
 	}
-	e, err := s.explain(param(c, "code"), login)
+	e, err := s.api.Refusals.Explain(web.Param(c, "code"), login)
 	if err != nil {
 		return err
 	}
