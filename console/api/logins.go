@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/journal"
 )
@@ -125,7 +126,7 @@ func (s *Logins) waitLogin(c echo.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return nil, err
 	}
 	timeout := patience(c)
@@ -180,7 +181,7 @@ func (s *Logins) verify(c echo.Context) (any, error) {
 			Got(in.Timeout).
 			Want("a duration up to 1m, such as 5s")
 	}
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return nil, err
 	}
 	waiting, stop := context.WithTimeout(ctx(c), patience)

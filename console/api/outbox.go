@@ -6,7 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/identities/outbox"
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // Outbox are the mails and SMS that would have been sent.
@@ -30,7 +30,7 @@ func (s *Outbox) listOutbox(c echo.Context) (any, error) {
 }
 
 func (s *Outbox) waitOutbox(c echo.Context) (any, error) {
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return nil, err
 	}
 	timeout := patience(c)

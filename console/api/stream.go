@@ -9,7 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/identities/ecps"
-	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // answerStream answers with what fn writes, as it writes it. A failure after the
@@ -49,7 +49,7 @@ func attachment(c echo.Context, name, kind string) {
 
 // Events sends what now says whenever a request changes, and differs.
 func Events(c echo.Context, phones *ecps.Service, closing <-chan struct{}, now func() (any, error)) error {
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return err
 	}
 	w := c.Response()
