@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/provider/journal"
 )
 
 // readAhead is up to which limit a body of unknown length is read before
@@ -35,7 +36,7 @@ const drained = 16 << 20
 func (s *Server) dropped(id string) {
 	reason := problem.New(problem.TooMany, "login-dropped", "the login was left alone while others came").
 		Want(fmt.Sprintf("%d open at most (max-logins)", s.config.Limits.MaxLogins))
-	s.journal.AddKept(id, "dropped", reason)
+	s.journal.AddKept(id, journal.KindDropped, reason)
 }
 
 // Bounds are what a listener allows one of its requests.
