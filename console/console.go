@@ -135,7 +135,7 @@ func (s *Console) bodyLimit(next echo.HandlerFunc) echo.HandlerFunc {
 		case strings.HasSuffix(path, "/identities/import") || path == "/api/v1/scenarios":
 			setting, most = "max-import", s.Limits.Import()
 		}
-		return provider.BoundBody(c, setting, most, next)
+		return web.BoundBody(c, setting, most, next)
 	}
 }
 

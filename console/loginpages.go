@@ -10,7 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/journal"
 )
 
@@ -28,7 +28,7 @@ func (s *Console) loginsPage(c echo.Context) error {
 
 // loginsStream tells the page of each new event.
 func (s *Console) loginsStream(c echo.Context) error {
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return err
 	}
 	w := c.Response()
