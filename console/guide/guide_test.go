@@ -19,7 +19,8 @@ import (
 )
 
 var two = fstest.MapFS{
-	"guide/en/README.md": {Data: []byte("# Guides\n\n[People](people.md), [magic](people.md#magic-ones), [fr](../fr/README.md)\n")},
+	"guide/en/README.md": {Data: []byte("# Guides\n\n" +
+		"[People](people.md), [magic](people.md#magic-ones), [fr](../fr/README.md)\n")},
 	"guide/en/people.md": {Data: []byte("# `People` here\n\n## Magic ones\n\n" +
 		"[up](#magic-ones) [all](README.md) [how](../../performance.md) [sure](../../fidelity.md#a) " +
 		"[policy](../../../SECURITY.md) [out](https://example.org/a.md)\n\n<script>alert(1)</script>\n\n" +
