@@ -14,6 +14,7 @@ var order = []string{
 	"internal/clock",
 	"internal/web",
 	"internal/telemetry",
+	"internal/rp",
 	"config",
 	"internal/store",
 	"internal/store/storetest",
