@@ -499,7 +499,8 @@ func TestALogoutNamesItsSessionAndComesBack(t *testing.T) {
 	}
 	at, err := c.LogoutURL(context.Background(), in, "https://app.example/", "s")
 	u, _ := url.Parse(at)
-	if q := u.Query(); err != nil || !strings.HasPrefix(at, p.URL+"/logout?") || q.Get("id_token_hint") != in.Tokens.ID ||
+	if q := u.Query(); err != nil || !strings.HasPrefix(at, p.URL+"/logout?") ||
+		q.Get("id_token_hint") != in.Tokens.ID ||
 		q.Get("state") != "s" ||
 		q.Get("post_logout_redirect_uri") != "https://app.example/" {
 		t.Errorf("%v %s", err, at)
@@ -580,7 +581,8 @@ func TestALoginWithoutABrowser(t *testing.T) {
 	l := p.begin()
 	l.MaxAge = 0
 	asked, err := c.Ask(context.Background(), l, "899700000001", "42")
-	if err != nil || asked.ID != "asked" || asked.Interval != time.Second || p.form.Get("login_hint") != "899700000001" ||
+	if err != nil || asked.ID != "asked" || asked.Interval != time.Second ||
+		p.form.Get("login_hint") != "899700000001" ||
 		p.form.Get("binding_message") != "42" ||
 		p.form.Get("acr_values") != "eidas1" {
 		t.Fatalf("%v %+v, sent %v", err, asked, p.form)

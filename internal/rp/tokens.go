@@ -69,7 +69,7 @@ func (c *Client) exchange(ctx context.Context, m *Metadata, in *Session, form ur
 	held.hold(TokenAnswer, "RFC 6749 §5.1; OIDC Core §3.1.3.3", t.Access != "" && (t.ID != "" || in.Tokens.ID != ""),
 		members(body), "access_token and id_token")
 	if t.Type != "" { // PSC always sends it; one that is missing harms nobody
-		held.hold(TokenType, "RFC 6749 §7.1; OIDC Core §3.1.3.3", strings.EqualFold(t.Type, "Bearer"), t.Type, "Bearer")
+		held.hold(TokenType, "RFC 6749 §7.1", strings.EqualFold(t.Type, "Bearer"), t.Type, "Bearer")
 	}
 	if t.Seconds > 0 {
 		t.Until = c.Now().Add(time.Duration(t.Seconds) * time.Second)
