@@ -17,6 +17,8 @@ import (
 	"pscemu.invalid/pscemu/cards/orders"
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/console/guide"
+	"pscemu.invalid/pscemu/docs"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
@@ -116,6 +118,7 @@ func (s *Console) Handler() http.Handler {
 	}
 	s.openRoutes(e)
 	s.pages(e)
+	guide.New(docs.Guides, s.page, s.language).Register(e)
 	for _, r := range e.Routes() {
 		s.routed[r.Method+" "+r.Path] = true
 	}
