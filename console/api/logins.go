@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/web"
@@ -26,10 +27,10 @@ type Logins struct {
 
 func (s *Logins) perform(c echo.Context) (any, error) {
 	var in struct {
-		AuthorizeURL string `json:"authorize_url"`
-		Identity     string `json:"identity"`
-		Means        string `json:"means"`
-		PIN          string `json:"pin"`
+		AuthorizeURL string           `json:"authorize_url"`
+		Identity     string           `json:"identity"`
+		Means        identities.Means `json:"means"`
+		PIN          string           `json:"pin"`
 	}
 	if err := body(c, &in); err != nil {
 		return nil, err

@@ -26,18 +26,18 @@ type People struct {
 // are derived, so that what was read can be sent back.
 type Person struct {
 	identities.Identity
-	Name  string   `json:"name"`
-	Means []string `json:"means"`
+	Name  string             `json:"name"`
+	Means []identities.Means `json:"means"`
 }
 
 // View is a person as the API shows them.
 func (s *People) View(c context.Context, i *identities.Identity) Person {
-	p := Person{Identity: *i, Name: i.Name(), Means: []string{}}
+	p := Person{Identity: *i, Name: i.Name(), Means: []identities.Means{}}
 	if _, err := s.ECPS.Device(c, i.NationalID); err == nil {
-		p.Means = append(p.Means, "ecps")
+		p.Means = append(p.Means, identities.MeansECPS)
 	}
 	if serials, err := s.Cards.Serials(c, i.NationalID); err == nil && len(serials) > 0 {
-		p.Means = append(p.Means, "card")
+		p.Means = append(p.Means, identities.MeansCard)
 	}
 	return p
 }
@@ -98,11 +98,7 @@ func (s *People) claims(c echo.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	mode := "MOBILE"
-	if c.QueryParam("means") == "card" {
-		mode = "CARD"
-	}
-	return i.UserInfo(mode), nil
+	return i.UserInfo(identities.Means(c.QueryParam("means")).AuthMode()), nil
 }
 
 // PeopleQuery is what a listing or an export is asked for.
@@ -118,12 +114,12 @@ func (s *People) persons(ctx context.Context, page []identities.Kept) (out []Per
 			if err != nil {
 				return err
 			}
-			p := Person{Identity: i, Name: i.Name(), Means: []string{}}
+			p := Person{Identity: i, Name: i.Name(), Means: []identities.Means{}}
 			if _, err := s.ECPS.DeviceIn(tx, i.NationalID); err == nil {
-				p.Means = append(p.Means, "ecps")
+				p.Means = append(p.Means, identities.MeansECPS)
 			}
 			if serials, err := s.Cards.SerialsIn(tx, i.NationalID); err == nil && len(serials) > 0 {
-				p.Means = append(p.Means, "card")
+				p.Means = append(p.Means, identities.MeansCard)
 			}
 			out = append(out, p)
 		}

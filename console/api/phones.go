@@ -106,9 +106,11 @@ func (s *Phones) behaviour(c echo.Context) (any, error) {
 	return in, s.People.SetBehaviour(ctx(c), param(c, "id"), b)
 }
 
-func (s *Phones) listRequests(c echo.Context) (any, error) { return waitingFor(c, s.ECPS, ecps.Phone) }
+func (s *Phones) listRequests(c echo.Context) (any, error) {
+	return waitingFor(c, s.ECPS, identities.MeansECPS)
+}
 
-func waitingFor(c echo.Context, phones *ecps.Service, means string) (any, error) {
+func waitingFor(c echo.Context, phones *ecps.Service, means identities.Means) (any, error) {
 	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means, PendingOnly: c.QueryParam("all") != "true"}
 	return listed(c, Requests(ctx(c), phones, f))
 }
@@ -144,7 +146,7 @@ const streamed = 1000
 
 // stream tells of every change of what waits as a server-sent event.
 func (s *Phones) stream(c echo.Context) error {
-	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: ecps.Phone, PendingOnly: true, Limit: streamed}
+	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: identities.MeansECPS, PendingOnly: true, Limit: streamed}
 	return Events(c, s.ECPS, s.Closing, func() (any, error) {
 		rs, _, err := s.ECPS.Requests(ctx(c), f)
 		return rs, err

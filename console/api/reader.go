@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/internal/store"
 )
@@ -49,7 +50,9 @@ func (s *Reader) insertCard(c echo.Context) (any, error) {
 	return map[string]any{"card": card}, err
 }
 
-func (s *Reader) readerRequests(c echo.Context) (any, error) { return waitingFor(c, s.ECPS, ecps.Card) }
+func (s *Reader) readerRequests(c echo.Context) (any, error) {
+	return waitingFor(c, s.ECPS, identities.MeansCard)
+}
 
 func (s *Reader) routes() []route {
 	return []route{
