@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
@@ -298,7 +299,7 @@ type mailView struct {
 // outboxPage shows the mails and SMS, the newest first.
 func (s *Console) outboxPage(c echo.Context) error {
 	id := c.QueryParam("national_id")
-	list, part, err := shown(c, pageList{Path: "/outbox", Filter: url.Values{"national_id": {id}},
+	list, part, err := shell.Shown(c, shell.List{Path: "/outbox", Filter: url.Values{"national_id": {id}},
 		Count: func(ctx context.Context, most int) (int, error) { return s.Outbox.Count(ctx, id, most) }},
 		s.newestMails(ctx(c), id))
 	if err != nil {

@@ -1,4 +1,4 @@
-package console
+package shell
 
 import (
 	"encoding/json"
@@ -13,36 +13,42 @@ import (
 	"pscemu.invalid/pscemu/internal/web"
 )
 
-// httpError writes problem details (RFC 9457), or a page to a browser.
-func (s *Console) httpError(err error, c echo.Context) {
+// Error writes problem details (RFC 9457), or a page to a browser.
+func (s *Shell) Error(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
 	p := problem.From(err)
 	status := p.Kind.Status()
 	var he *echo.HTTPError
-	var un *unauthorised
+	var un *Unauthorised
 	switch {
 	case errors.As(err, &he):
 		status = he.Code
-		p = unserved(he.Code).Got(c.Request().Method + " " + web.Path(ctx(c), c.Request().URL.Path))
+		p = unserved(he.Code).Got(c.Request().Method + " " + web.Path(Context(c), c.Request().URL.Path))
 	case errors.As(err, &un):
 		status = http.StatusUnauthorized
-		p = problem.From(un.error)
+		p = problem.From(un.Refusal)
 	case status == 500:
-		slog.ErrorContext(ctx(c), "request failed", "path", web.Path(ctx(c), c.Request().URL.Path), "error", err)
+		slog.ErrorContext(Context(c), "request failed", "path", web.Path(Context(c), c.Request().URL.Path), "error", err)
 	}
-	if !strings.HasPrefix(c.Request().URL.Path, "/api/") && wantsPage(c.Request()) {
-		_ = s.page(
+	if !strings.HasPrefix(c.Request().URL.Path, "/api/") && WantsPage(c.Request()) {
+		_ = s.Page(
 			c,
 			status,
 			"message",
-			map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": explained(c, p)},
+			map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": Explained(c, p)},
 		)
 		return
 	}
 	writeProblem(c.Response(), status, p)
 }
+
+// Unauthorised is a refusal that is answered with 401.
+type Unauthorised struct{ Refusal error }
+
+// Error is the refusal's.
+func (u *Unauthorised) Error() string { return u.Refusal.Error() }
 
 // unserved says why nothing answers at an address.
 func unserved(status int) *problem.Error {
