@@ -73,10 +73,11 @@ type Parts struct {
 // Console serves the workshop.
 type Console struct {
 	Parts
-	shell *shell.Shell
-	door  *access.Door
-	gate  *access.Gate
-	guard *access.Guard
+	views   shell.Views
+	cookies shell.Cookies
+	door    *access.Door
+	gate    *access.Gate
+	guard   *access.Guard
 	visitors
 	deskParty *demo.Party
 	jobs      jobs
@@ -87,9 +88,9 @@ type Console struct {
 func New(p Parts) *Console {
 	cookies := shell.Cookies{Instance: p.Instance}
 	door := access.NewDoor(cookies, p.Token, p.Link)
-	page := &shell.Shell{Pages: p.Pages, Cookies: cookies, Strict: p.Settings.Strict, Welcome: door.Welcome}
-	gate := access.NewGate(door, page, p.URL, p.NewLink)
-	return &Console{Parts: p, shell: page, door: door, gate: gate, guard: access.NewGuard(door, gate, p.URL),
+	views := shell.NewViews(p.Pages, cookies, p.Settings.Strict, door.Welcome)
+	gate := access.NewGate(door, views.Bare, p.URL, p.NewLink)
+	return &Console{Parts: p, views: views, cookies: cookies, door: door, gate: gate, guard: access.NewGuard(door, gate, p.URL),
 		deskParty: demo.NewParty(p.Demo, cookies, p.URL, "/desk")}
 }
 
@@ -100,12 +101,12 @@ func (s *Console) OpenURL() string { return s.gate.OpenURL() }
 func (s *Console) Handler() http.Handler {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.HTTPErrorHandler = s.shell.Error
+	e.HTTPErrorHandler = s.views.Error
 	e.Use(
 		s.Tracer.Requests("console"),
 		s.Metrics.Requests("console"),
 		middleware.Recover(),
-		s.headers,
+		web.Headers(headers),
 		s.guard.OwnHostOnly,
 		s.guard.Access,
 		s.bodyLimit,
@@ -144,32 +145,27 @@ func (s *Console) bodyLimit(next echo.HandlerFunc) echo.HandlerFunc {
 		case strings.HasSuffix(path, "/identities/import") || path == "/api/v1/scenarios":
 			setting, most = "max-import", s.Limits.Import()
 		}
-		return provider.BoundBody(c, setting, most, next)
+		return web.BoundBody(c, setting, most, next)
 	}
 }
 
-const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-
-func (s *Console) headers(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		h := c.Response().Header()
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", csp)
-		return next(c)
-	}
+// headers are those of every answer.
+var headers = map[string]string{
+	"Referrer-Policy":         "same-origin",
+	"X-Content-Type-Options":  "nosniff",
+	"Cache-Control":           "no-store",
+	"Content-Security-Policy": web.CSP + "; worker-src 'self'",
 }
 
 func (s *Console) page(c echo.Context, status int, name string, data map[string]any) error {
-	return s.shell.Page(c, status, name, data)
+	return s.views.Whole.Show(c, status, name, data)
 }
 
 func (s *Console) formPage(c echo.Context, name string, data map[string]any, refusal error) error {
-	return s.shell.Form(c, name, data, refusal)
+	return s.views.Whole.Form(c, name, data, refusal)
 }
 
-func param(c echo.Context, name string) string { return shell.Param(c, name) }
+func param(c echo.Context, name string) string { return web.Param(c, name) }
 
 // keysFor leaves the keys of worlds out of an answer to a browser that was let
 // in by its session: it never sees an API token.
@@ -183,9 +179,6 @@ func (s *Console) keysFor(c echo.Context, answer any) any {
 
 // WhyURL is the page of a console that explains a refusal.
 func WhyURL(base, code, loginID string) string { return shell.WhyURL(base, code, loginID) }
-
-// WriteProblem answers with problem details (RFC 9457).
-func WriteProblem(w http.ResponseWriter, err error) { shell.WriteProblem(w, err) }
 
 // ConnContext lets requests tell whose program is at the other end of their
 // connection. It is for http.Server.

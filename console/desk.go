@@ -88,7 +88,7 @@ func (s *Console) deskPages(e *echo.Echo) {
 }
 
 func (s *Console) visitor(c echo.Context) string {
-	for _, kept := range s.shell.Cookies.Values(c, "desk") {
+	for _, kept := range s.cookies.Values(c, "desk") {
 		if who := s.visitors.who(kept, s.Clock.Now()); who != "" {
 			return who
 		}
@@ -126,15 +126,15 @@ func (s *Console) deskCallback(c echo.Context) error {
 	}
 	id, _ := in.Claims["preferred_username"].(string)
 	// Lax: the way back comes from the login page's site.
-	s.shell.Cookies.Set(c, "desk", "/desk", s.visitors.enter(id, s.Clock.Now()), http.SameSiteLaxMode, 0)
+	s.cookies.Set(c, "desk", "/desk", s.visitors.enter(id, s.Clock.Now()), http.SameSiteLaxMode, 0)
 	return web.Redirect(c, http.StatusSeeOther, "/desk")
 }
 
 func (s *Console) leaveDesk(c echo.Context, _ string) error {
-	for _, kept := range s.shell.Cookies.Values(c, "desk") {
+	for _, kept := range s.cookies.Values(c, "desk") {
 		s.visitors.leave(kept)
 	}
-	s.shell.Cookies.Set(c, "desk", "/desk", "", http.SameSiteLaxMode, 0)
+	s.cookies.Set(c, "desk", "/desk", "", http.SameSiteLaxMode, 0)
 	return web.Redirect(c, http.StatusSeeOther, "/desk")
 }
 

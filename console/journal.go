@@ -13,7 +13,7 @@ import (
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
-	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/faults"
 	"pscemu.invalid/pscemu/provider/journal"
 )
@@ -143,7 +143,7 @@ func (s *Console) waitLogin(c echo.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return nil, err
 	}
 	timeout := patience(c)
@@ -197,7 +197,7 @@ func (s *Console) verify(c echo.Context) (any, error) {
 			Got(in.Timeout).
 			Want("a duration up to 1m, such as 5s")
 	}
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return nil, err
 	}
 	waiting, stop := context.WithTimeout(ctx(c), patience)

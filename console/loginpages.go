@@ -11,7 +11,7 @@ import (
 
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/console/shell"
-	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/journal"
 )
 
@@ -29,7 +29,7 @@ func (s *Console) loginsPage(c echo.Context) error {
 
 // loginsStream tells the page of each new event.
 func (s *Console) loginsStream(c echo.Context) error {
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return err
 	}
 	w := c.Response()

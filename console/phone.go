@@ -17,7 +17,6 @@ import (
 	"pscemu.invalid/pscemu/identities/outbox"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
-	"pscemu.invalid/pscemu/provider"
 )
 
 // phoneRoutes are the phone's pages: made for its screen, installable, live.
@@ -48,7 +47,7 @@ func (s *Console) phoneHome(c echo.Context) error {
 	if id := strings.TrimSpace(c.QueryParam("id")); id != "" {
 		return web.Redirect(c, http.StatusSeeOther, "/phone/"+url.PathEscape(id))
 	}
-	return s.page(c, http.StatusOK, "phone/home", map[string]any{"Title": "e-CPS", "Bare": true})
+	return s.views.Bare.Show(c, http.StatusOK, "phone/home", map[string]any{"Title": "e-CPS"})
 }
 
 // activatePage asks for the e-CPS code, and the SMS code when there is one.
@@ -56,7 +55,7 @@ func (s *Console) activatePage(c echo.Context) error { return s.showActivate(c, 
 
 func (s *Console) showActivate(c echo.Context, refusal error) error {
 	qr := c.FormValue("qr")
-	data := map[string]any{"Title": "Activer une e-CPS", "Bare": true, "QR": qr}
+	data := map[string]any{"Title": "Activer une e-CPS", "QR": qr}
 	a, err := s.ECPS.Scanned(ctx(c), qr)
 	if refusal == nil && qr != "" {
 		refusal = err
@@ -68,7 +67,7 @@ func (s *Console) showActivate(c echo.Context, refusal error) error {
 		}
 		data["Person"], data["SMS"] = person, a.By == ecps.ByContact
 	}
-	return s.formPage(c, "phone/activate", data, refusal)
+	return s.views.Bare.Form(c, "phone/activate", data, refusal)
 }
 
 // completeActivation takes the form, with the public key that the page's
@@ -154,11 +153,11 @@ func (s *Console) phone(c echo.Context, refusal error) error {
 	if refusal != nil {
 		status, v.Problem = http.StatusUnprocessableEntity, problem.From(refusal)
 	}
-	return s.page(
+	return s.views.Bare.Show(
 		c,
 		status,
 		"phone/phone",
-		map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Bare": true, "Phones": []*phoneView{v}},
+		map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Phones": []*phoneView{v}},
 	)
 }
 
@@ -172,7 +171,7 @@ func (s *Console) sidePage(c echo.Context) error {
 		}
 		all = append(all, v)
 	}
-	return s.page(c, http.StatusOK, "phone/phone", map[string]any{"Title": "Téléphones", "Bare": true, "Phones": all})
+	return s.views.Bare.Show(c, http.StatusOK, "phone/phone", map[string]any{"Title": "Téléphones", "Phones": all})
 }
 
 // waitingOn says, by person, which requests wait.
@@ -196,7 +195,7 @@ func (s *Console) phoneStream(c echo.Context) error {
 
 // events sends what now says whenever a request changes, and differs.
 func (s *Console) events(c echo.Context, now func() (any, error)) error {
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return err
 	}
 	w := c.Response()
@@ -238,7 +237,7 @@ func (s *Console) changes(changed <-chan string) bool {
 // phoneState is the stream's stand-in where there is none: a long poll that
 // answers when other requests wait than those seen.
 func (s *Console) phoneState(c echo.Context) error {
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return err
 	}
 	ids := c.QueryParams()["id"]
@@ -316,7 +315,7 @@ func (s *Console) outboxPage(c echo.Context) error {
 			}
 		}
 	}
-	return s.page(c, http.StatusOK, "console/outbox", map[string]any{
+	return s.views.Whole.Show(c, http.StatusOK, "console/outbox", map[string]any{
 		"Title": "Courriels et SMS", "Messages": rows, "Part": part})
 }
 

@@ -9,9 +9,8 @@ import (
 	"os"
 	"time"
 
-	"pscemu.invalid/pscemu/console"
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // listener is what all requests of one listener share: their bounds.
@@ -39,11 +38,12 @@ func (l *listener) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := l.refuse(r.Context()); err != nil {
 			w.Header().Set("Connection", "close")
-			console.WriteProblem(w, err)
+			p := problem.From(err)
+			web.WriteProblem(w, p.Kind.Status(), p)
 			return
 		}
 		x := &exchange{ResponseWriter: w, control: http.NewResponseController(w), listener: l, http1: r.ProtoMajor == 1}
-		r = r.WithContext(provider.WithBounds(r.Context(), x))
+		r = r.WithContext(web.WithBounds(r.Context(), x))
 		if r.ContentLength != 0 {
 			x.body = &body{ReadCloser: r.Body, exchange: x}
 			r.Body = x.body

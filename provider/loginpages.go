@@ -273,7 +273,7 @@ func (s *Server) patience(c echo.Context) (context.Context, context.CancelFunc) 
 
 // waitState answers as soon as the request is settled.
 func (s *Server) waitState(c echo.Context, p *login.Pending) error {
-	if err := Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return err
 	}
 	ctx, stop := s.patience(c)

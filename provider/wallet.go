@@ -251,7 +251,7 @@ func (s *Server) activationState(c echo.Context) error {
 	if err := s.logins.Bound(c.Request(), c.Param("id")); err != nil {
 		return c.JSON(http.StatusForbidden, map[string]string{"state": "gone"})
 	}
-	if err := Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return err
 	}
 	ctx, stop := s.patience(c)

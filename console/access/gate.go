@@ -18,15 +18,15 @@ import (
 // serves once, or with the API token.
 type Gate struct {
 	door    *Door
-	shell   *shell.Shell
+	view    *web.View
 	url     string // of the console, without a slash at the end
 	newLink func(openURL string)
 }
 
 // NewGate makes the gate. newLink, unless nil, hears of each link that takes a
 // used one's place.
-func NewGate(d *Door, s *shell.Shell, url string, newLink func(openURL string)) *Gate {
-	return &Gate{d, s, url, newLink}
+func NewGate(d *Door, v *web.View, url string, newLink func(openURL string)) *Gate {
+	return &Gate{d, v, url, newLink}
 }
 
 // Register adds the gate's routes.
@@ -109,14 +109,13 @@ func (g *Gate) show(c echo.Context, status int, refusal *problem.Error) error {
 	}
 	data := map[string]any{
 		"Title":     "Ouvrir la console",
-		"Bare":      true,
 		"To":        to,
 		"Elsewhere": shell.OriginOf(r) == shell.FromForeign,
 	}
 	if refusal != nil {
-		data["Problem"] = shell.Explained(c, refusal)
+		data["Problem"] = g.view.Explained(c, refusal)
 	}
-	return g.shell.Page(c, status, "console/open", data)
+	return g.view.Show(c, status, "console/open", data)
 }
 
 // onward is where the page before the console was to lead.

@@ -5,18 +5,17 @@ import (
 	"net/url"
 
 	"github.com/labstack/echo/v4"
-
-	"pscemu.invalid/pscemu/console/shell"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // Pages are those of the demo: a button that logs in, and what a login brings.
 type Pages struct {
-	shell *shell.Shell
+	view  *web.View
 	party *Party
 }
 
 // NewPages makes the pages of a relying party.
-func NewPages(s *shell.Shell, p *Party) *Pages { return &Pages{s, p} }
+func NewPages(v *web.View, p *Party) *Pages { return &Pages{v, p} }
 
 // Register adds the demo's routes.
 func (h *Pages) Register(e *echo.Echo) {
@@ -55,5 +54,5 @@ func (h *Pages) callback(c echo.Context) error {
 
 func (h *Pages) show(c echo.Context, data map[string]any) error {
 	data["Title"], data["Client"], data["Issuer"] = "Démonstration", h.party.demo.ClientID, h.party.demo.Issuer
-	return h.shell.Page(c, http.StatusOK, "demo/demo", data)
+	return h.view.Show(c, http.StatusOK, "demo/demo", data)
 }

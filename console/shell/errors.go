@@ -1,7 +1,6 @@
 package shell
 
 import (
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -14,7 +13,7 @@ import (
 )
 
 // Error writes problem details (RFC 9457), or a page to a browser.
-func (s *Shell) Error(err error, c echo.Context) {
+func (v Views) Error(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
@@ -33,15 +32,11 @@ func (s *Shell) Error(err error, c echo.Context) {
 		slog.ErrorContext(Context(c), "request failed", "path", web.Path(Context(c), c.Request().URL.Path), "error", err)
 	}
 	if !strings.HasPrefix(c.Request().URL.Path, "/api/") && WantsPage(c.Request()) {
-		_ = s.Page(
-			c,
-			status,
-			"message",
-			map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": Explained(c, p)},
-		)
+		data := map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": v.Whole.Explained(c, p)}
+		_ = v.Whole.Show(c, status, "message", data)
 		return
 	}
-	writeProblem(c.Response(), status, p)
+	web.WriteProblem(c.Response(), status, p)
 }
 
 // Unauthorised is a refusal that is answered with 401.
@@ -63,22 +58,4 @@ func unserved(status int) *problem.Error {
 		return p
 	}
 	return p.Do("`pscemu openapi` lists what the control API serves")
-}
-
-// WriteProblem answers with problem details (RFC 9457).
-func WriteProblem(w http.ResponseWriter, err error) {
-	p := problem.From(err)
-	writeProblem(w, p.Kind.Status(), p)
-}
-
-func writeProblem(w http.ResponseWriter, status int, p *problem.Error) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(struct {
-		Type   string `json:"type"`
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-		*problem.Error
-	}{"about:blank", p.Reason, status, p.Error(), p})
 }

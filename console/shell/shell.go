@@ -1,5 +1,6 @@
-// Package shell is what all pages of the console share: how they are rendered,
-// in which language, how they say a refusal, and the cookies of this world.
+// Package shell is what all pages of the console share: how they are shown and
+// refused, the lists on them, where a request comes from, and the cookies of
+// this world.
 package shell
 
 import (
@@ -13,64 +14,41 @@ import (
 	"pscemu.invalid/pscemu/internal/web"
 )
 
-// Shell shows pages.
-type Shell struct {
-	Pages   *web.Pages
-	Cookies Cookies
-	Strict  func() bool // whether every test door is closed
-	// Welcome gives a browser its session, where whoever comes is let in.
-	Welcome func(echo.Context)
+// Views are the two ways of the console to show a page.
+type Views struct {
+	Whole *web.View // with the console's menu, in French
+	Bare  *web.View // without it, in the reader's language
 }
 
-// Page shows a page.
-func (s *Shell) Page(c echo.Context, status int, name string, data map[string]any) error {
-	if status < http.StatusBadRequest {
-		s.Welcome(c)
+// NewViews makes them. welcome gives a browser its session, where whoever comes
+// is let in.
+func NewViews(pages *web.Pages, cookies Cookies, strict func() bool, welcome func(echo.Context)) Views {
+	view := func(bare bool, lang func(echo.Context) string) *web.View {
+		return &web.View{Pages: pages, Strict: strict, Lang: lang, Why: why,
+			Prepare: func(c echo.Context, status int, _ string, data map[string]any) {
+				if data["Console"], data["Bare"] = true, bare; status < http.StatusBadRequest {
+					welcome(c)
+				}
+			}}
 	}
-	data["Console"], data["Strict"] = true, s.Strict()
-	if data["Bare"] == true {
-		data["Lang"] = s.Language(c)
+	choice := &web.Choice{
+		Kept: func(c echo.Context) []string { return cookies.Values(c, "lang") },
+		Keep: func(c echo.Context, lang string) {
+			if OriginOf(c.Request()) != FromForeign {
+				cookies.Set(c, "lang", "/", lang, http.SameSiteStrictMode, 0)
+			}
+		},
 	}
-	body, err := s.Pages.Render(Context(c), name, data)
-	if err != nil {
-		return err
-	}
-	return c.HTMLBlob(status, body)
+	return Views{view(false, func(echo.Context) string { return web.French }), view(true, choice.Lang)}
 }
 
-// Form shows a form, again with what was refused.
-func (s *Shell) Form(c echo.Context, name string, data map[string]any, refusal error) error {
-	status := http.StatusOK
-	if refusal != nil {
-		status, data["Problem"] = http.StatusUnprocessableEntity, Explained(c, refusal)
-	}
-	return s.Page(c, status, name, data)
-}
-
-// Language is that of the phone's pages: the person's choice (?lang=, kept in
-// a cookie), else French.
-func (s *Shell) Language(c echo.Context) string {
-	if lang := c.QueryParam("lang"); web.Speaks(lang) {
-		if OriginOf(c.Request()) != FromForeign {
-			s.Cookies.Set(c, "lang", "/", lang, http.SameSiteStrictMode, 0)
-		}
-		return lang
-	}
-	for _, kept := range s.Cookies.Values(c, "lang") {
-		if web.Speaks(kept) {
-			return kept
-		}
-	}
-	return web.French
-}
-
-// Explained is a refusal with the link to its page.
-func Explained(c echo.Context, err error) *problem.Error {
-	p := problem.From(err)
+// why is the address of the page that explains a refusal.
+func why(c echo.Context, refusal error) string {
+	p := problem.From(refusal)
 	if _, known := problem.WhyOf(p.Code); !known {
-		return p // http-…: its text says it all
+		return "" // http-…: its text says it all
 	}
-	return p.Linked(WhyURL(web.Root(Context(c)), p.Code, ""))
+	return WhyURL(web.Root(Context(c)), p.Code, "")
 }
 
 // WhyURL is the page of a console that explains a refusal.
@@ -84,15 +62,3 @@ func WhyURL(base, code, loginID string) string {
 
 // Context is the request's.
 func Context(c echo.Context) context.Context { return c.Request().Context() }
-
-// Param is a path segment, unescaped: ids may hold a slash.
-func Param(c echo.Context, name string) string {
-	v := c.Param(name)
-	if c.Request().URL.RawPath == "" {
-		return v
-	}
-	if u, err := url.PathUnescape(v); err == nil {
-		return u
-	}
-	return v
-}
