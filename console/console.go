@@ -20,6 +20,8 @@ import (
 	"pscemu.invalid/pscemu/console/access"
 	"pscemu.invalid/pscemu/console/demo"
 	"pscemu.invalid/pscemu/console/shell"
+	"pscemu.invalid/pscemu/console/guide"
+	"pscemu.invalid/pscemu/docs"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
@@ -131,6 +133,7 @@ func (s *Console) Handler() http.Handler {
 	}
 	s.gate.Register(e)
 	s.pages(e)
+	guide.New(docs.Guides, s.views.Guide.Show, s.views.Guide.Lang).Register(e)
 	s.guard.Knows(e.Routes())
 	return e
 }

@@ -18,7 +18,7 @@ import (
 func (s *Console) loginsPage(c echo.Context) error {
 	q := journal.QueryOf(c.QueryParams(), 0)
 	rows, part, err := shell.Shown(c, shell.List{Path: "/logins",
-		Filter: url.Values{"client": {q.Client}, "identity": {q.Identity}, "code": {q.Code}, "event": {q.Event}},
+		Filter: url.Values{"client": {q.Client}, "identity": {q.Identity}, "code": {q.Code}, "event": {string(q.Event)}},
 		Count:  func(context.Context, int) (int, error) { return s.Journal.Fitting(q), nil }}, s.loginList(c))
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
+	"pscemu.invalid/pscemu/provider/journal"
 )
 
 // dropped tells the story of a login that had to make room, when it is still
@@ -15,7 +16,7 @@ import (
 func (s *Server) dropped(id string) {
 	reason := problem.New(problem.TooMany, "login-dropped", "the login was left alone while others came").
 		Want(fmt.Sprintf("%d open at most (max-logins)", s.config.Limits.MaxLogins))
-	s.journal.AddKept(id, "dropped", reason)
+	s.journal.AddKept(id, journal.KindDropped, reason)
 }
 
 // pageBody is the largest body of an endpoint that anybody may post to: an

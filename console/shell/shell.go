@@ -14,9 +14,10 @@ import (
 	"pscemu.invalid/pscemu/internal/web"
 )
 
-// Views are the two ways of the console to show a page.
+// Views are the ways of the console to show a page.
 type Views struct {
 	Whole *web.View // with the console's menu, in French
+	Guide *web.View // with the menu, in the reader's language
 	Bare  *web.View // without it, in the reader's language
 }
 
@@ -39,7 +40,8 @@ func NewViews(pages *web.Pages, cookies Cookies, strict func() bool, welcome fun
 			}
 		},
 	}
-	return Views{view(false, func(echo.Context) string { return web.French }), view(true, choice.Lang)}
+	french := func(echo.Context) string { return web.French }
+	return Views{view(false, french), view(false, choice.Lang), view(true, choice.Lang)}
 }
 
 // why is the address of the page that explains a refusal.
