@@ -14,6 +14,7 @@ var order = []string{
 	"internal/clock",
 	"internal/web",
 	"internal/telemetry",
+	"internal/rp",
 	"docs",
 	"config",
 	"internal/store",
