@@ -9,6 +9,7 @@ import (
 
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/console/api"
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/internal/web"
 )
 
@@ -18,12 +19,12 @@ import (
 // certificatesPage lists, searches and downloads.
 func (s *Console) certificatesPage(c echo.Context) error {
 	q := api.CertificateQuery(c)
-	page := pageList{Path: "/certificates", Filter: url.Values{"q": {q.Text}, "client_id": {q.ClientID},
+	page := shell.List{Path: "/certificates", Filter: url.Values{"q": {q.Text}, "client_id": {q.ClientID},
 		"card": {q.Card}, "state": {q.State}}}
 	if q.Counted() {
 		page.Count = func(ctx context.Context, most int) (int, error) { return s.PKI.Count(ctx, q, most) }
 	}
-	list, part, err := shown(c, page, s.api.Certificates.List(ctx(c), q))
+	list, part, err := shell.Shown(c, page, s.api.Certificates.List(ctx(c), q))
 	if err != nil {
 		return err
 	}
@@ -33,7 +34,7 @@ func (s *Console) certificatesPage(c echo.Context) error {
 }
 
 func (s *Console) revokePage(c echo.Context) error {
-	if err := s.PKI.Revoke(ctx(c), web.Param(c, "serial")); err != nil {
+	if err := s.PKI.Revoke(ctx(c), param(c, "serial")); err != nil {
 		return err
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/certificates")

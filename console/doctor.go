@@ -6,11 +6,12 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/internal/web"
 )
 
 func (s *Console) doctorPage(c echo.Context) error {
-	if c.QueryParam("app") != "" && originOf(c.Request()) != fromOwn { // nobody's link calls anything
+	if c.QueryParam("app") != "" && shell.OriginOf(c.Request()) != shell.FromOwn { // nobody's link calls anything
 		return web.Redirect(c, http.StatusSeeOther, "/doctor")
 	}
 	return s.page(

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/cards/orders"
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/internal/web"
 )
 
@@ -22,8 +23,8 @@ func (s *Console) orderPages(e *echo.Echo) {
 
 // ordersPage chooses an actor, shows the forms it sees and what was ordered.
 func (s *Console) ordersPage(c echo.Context) error {
-	page := pageList{Path: "/orders", Filter: url.Values{"actor": {c.QueryParam("actor")}}, Count: s.Orders.Count}
-	list, part, err := shown(c, page, s.api.Orders.List(ctx(c)))
+	page := shell.List{Path: "/orders", Filter: url.Values{"actor": {c.QueryParam("actor")}}, Count: s.Orders.Count}
+	list, part, err := shell.Shown(c, page, s.api.Orders.List(ctx(c)))
 	if err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func (s *Console) placeOrder(c echo.Context, o orders.Order, refused func(echo.C
 }
 
 func (s *Console) orderPage(c echo.Context) error {
-	o, err := s.Orders.Get(ctx(c), web.Param(c, "id"))
+	o, err := s.Orders.Get(ctx(c), param(c, "id"))
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func (s *Console) orderPage(c echo.Context) error {
 }
 
 func (s *Console) orderAction(c echo.Context) error {
-	id, err := web.Param(c, "id"), error(nil)
+	id, err := param(c, "id"), error(nil)
 	switch c.Param("action") {
 	case "submit":
 		_, err = s.Orders.Submit(ctx(c), id)

@@ -12,6 +12,8 @@ import (
 
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/console/api"
+	"pscemu.invalid/pscemu/console/demo"
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/nomenclature"
@@ -62,9 +64,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.POST("/identities/:id/:action", s.personAction)
 	e.POST("/reader/:request", s.readerAnswer)
 	if s.Demo != nil {
-		e.GET("/demo", s.demoPage)
-		e.GET("/demo/start", s.demoStart)
-		e.GET("/demo/callback", s.demoCallback)
+		demo.NewPages(s.views.Whole, demo.NewParty(s.Demo, s.cookies, s.URL, "/demo")).Register(e)
 	}
 }
 
@@ -85,20 +85,20 @@ func (s *Console) home(c echo.Context) error {
 
 func (s *Console) identitiesPage(c echo.Context) error {
 	q := api.PeopleQuery(c)
-	list := pageList{Path: "/identities", Filter: url.Values{"q": {q.Text}, "profession": {q.Profession},
+	list := shell.List{Path: "/identities", Filter: url.Values{"q": {q.Text}, "profession": {q.Profession},
 		"tag": {q.Tag}}}
 	if q == (identities.Query{}) {
 		list.Count = s.People.Count
 	}
-	rows, part, err := shown(c, list, s.api.People.List(ctx(c), q))
+	rows, part, err := shell.Shown(c, list, s.api.People.List(ctx(c), q))
 	if err != nil {
 		return err
 	}
-	gone, err := s.People.Deleted(ctx(c), pageRows+1)
+	gone, err := s.People.Deleted(ctx(c), shell.PageRows+1)
 	if err != nil {
 		return err
 	}
-	gone, more := store.Cut(gone, pageRows, func(i *identities.Identity) string { return i.NationalID })
+	gone, more := store.Cut(gone, shell.PageRows, func(i *identities.Identity) string { return i.NationalID })
 	var professions []choice
 	for _, code := range identities.Professions() {
 		professions = append(professions, choice{code, nomenclature.ProfessionLabel(code)})
@@ -109,7 +109,7 @@ func (s *Console) identitiesPage(c echo.Context) error {
 }
 
 func (s *Console) identityPage(c echo.Context) error {
-	i, err := s.People.Get(ctx(c), web.Param(c, "id"))
+	i, err := s.People.Get(ctx(c), param(c, "id"))
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (s *Console) cardsOf(c context.Context, nationalID string) (somebodysCards,
 
 func (s *Console) cardsPage(c echo.Context) error {
 	id := c.QueryParam("national_id")
-	list, part, err := shown(c, pageList{Path: "/cards", Filter: url.Values{"national_id": {id}},
+	list, part, err := shell.Shown(c, shell.List{Path: "/cards", Filter: url.Values{"national_id": {id}},
 		Count: func(ctx context.Context, most int) (int, error) { return s.Cards.Count(ctx, id, most) }},
 		s.api.Cards.List(ctx(c), id))
 	if err != nil {
@@ -166,7 +166,7 @@ func (s *Console) cardsPage(c echo.Context) error {
 
 // cardPage shows the card's printed face and what can be done with it.
 func (s *Console) cardPage(c echo.Context) error {
-	card, err := s.Cards.Get(ctx(c), web.Param(c, "serial"))
+	card, err := s.Cards.Get(ctx(c), param(c, "serial"))
 	if err != nil {
 		return err
 	}
@@ -222,7 +222,7 @@ func (s *Console) kitAction(c echo.Context) error {
 
 func (s *Console) cardAction(c echo.Context) error {
 	var err error
-	serial := web.Param(c, "serial")
+	serial := param(c, "serial")
 	switch c.Param("action") {
 	case "oppose":
 		err = s.Cards.Oppose(ctx(c), serial, c.FormValue("reason"))
@@ -242,7 +242,7 @@ func (s *Console) cardAction(c echo.Context) error {
 }
 
 func (s *Console) clientsPage(c echo.Context) error {
-	list, part, err := shown(c, pageList{Path: "/clients", Count: s.Clients.Count}, s.api.Clients.List(ctx(c)))
+	list, part, err := shell.Shown(c, shell.List{Path: "/clients", Count: s.Clients.Count}, s.api.Clients.List(ctx(c)))
 	if err != nil {
 		return err
 	}
@@ -264,7 +264,7 @@ func (s *Console) reader(c echo.Context, refusal error) error {
 	waiting := func(ctx context.Context, most int) (int, error) {
 		return s.ECPS.CountWaiting(ctx, identities.MeansCard, most)
 	}
-	rs, part, err := shown(c, pageList{Path: "/reader", Count: waiting}, api.Requests(ctx(c), s.ECPS,
+	rs, part, err := shell.Shown(c, shell.List{Path: "/reader", Count: waiting}, api.Requests(ctx(c), s.ECPS,
 		ecps.Filter{Means: identities.MeansCard, PendingOnly: true}))
 	if err != nil {
 		return err
@@ -285,7 +285,7 @@ func (s *Console) reader(c echo.Context, refusal error) error {
 }
 
 func (s *Console) readerAnswer(c echo.Context) error {
-	id := web.Param(c, "request")
+	id := param(c, "request")
 	var err error
 	if c.FormValue("answer") == "refuse" {
 		_, err = s.ECPS.Answer(ctx(c), id, ecps.Refused)
@@ -301,7 +301,7 @@ func (s *Console) readerAnswer(c echo.Context) error {
 
 func (s *Console) deliveriesPage(c echo.Context) error {
 	client := c.QueryParam("client")
-	list, part, err := shown(c, pageList{Path: "/deliveries", Filter: url.Values{"client": {client}},
+	list, part, err := shell.Shown(c, shell.List{Path: "/deliveries", Filter: url.Values{"client": {client}},
 		Count: func(ctx context.Context, most int) (int, error) { return s.Sender.Count(ctx, client, most) }},
 		s.api.Deliveries.List(ctx(c), client))
 	if err != nil {

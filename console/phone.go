@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/console/api"
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
@@ -46,7 +48,7 @@ func (s *Console) phoneHome(c echo.Context) error {
 	if id := strings.TrimSpace(c.QueryParam("id")); id != "" {
 		return web.Redirect(c, http.StatusSeeOther, "/phone/"+url.PathEscape(id))
 	}
-	return s.page(c, http.StatusOK, "phone/home", map[string]any{"Title": "e-CPS", "Bare": true})
+	return s.views.Bare.Show(c, http.StatusOK, "phone/home", map[string]any{"Title": "e-CPS"})
 }
 
 // activatePage asks for the e-CPS code, and the SMS code when there is one.
@@ -54,7 +56,7 @@ func (s *Console) activatePage(c echo.Context) error { return s.showActivate(c, 
 
 func (s *Console) showActivate(c echo.Context, refusal error) error {
 	qr := c.FormValue("qr")
-	data := map[string]any{"Title": "Activer une e-CPS", "Bare": true, "QR": qr}
+	data := map[string]any{"Title": "Activer une e-CPS", "QR": qr}
 	a, err := s.ECPS.Scanned(ctx(c), qr)
 	if refusal == nil && qr != "" {
 		refusal = err
@@ -66,7 +68,7 @@ func (s *Console) showActivate(c echo.Context, refusal error) error {
 		}
 		data["Person"], data["SMS"] = person, a.By == ecps.ByContact
 	}
-	return s.formPage(c, "phone/activate", data, refusal)
+	return s.views.Bare.Form(c, "phone/activate", data, refusal)
 }
 
 // completeActivation takes the form, with the public key that the page's
@@ -144,7 +146,7 @@ func seen(rs []ecps.Request) (out string) {
 func (s *Console) phonePage(c echo.Context) error { return s.phone(c, nil) }
 
 func (s *Console) phone(c echo.Context, refusal error) error {
-	v, err := s.phoneView(c, web.Param(c, "id"))
+	v, err := s.phoneView(c, param(c, "id"))
 	if err != nil {
 		return err
 	}
@@ -152,11 +154,11 @@ func (s *Console) phone(c echo.Context, refusal error) error {
 	if refusal != nil {
 		status, v.Problem = http.StatusUnprocessableEntity, problem.From(refusal)
 	}
-	return s.page(
+	return s.views.Bare.Show(
 		c,
 		status,
 		"phone/phone",
-		map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Bare": true, "Phones": []*phoneView{v}},
+		map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Phones": []*phoneView{v}},
 	)
 }
 
@@ -170,7 +172,7 @@ func (s *Console) sidePage(c echo.Context) error {
 		}
 		all = append(all, v)
 	}
-	return s.page(c, http.StatusOK, "phone/phone", map[string]any{"Title": "Téléphones", "Bare": true, "Phones": all})
+	return s.views.Bare.Show(c, http.StatusOK, "phone/phone", map[string]any{"Title": "Téléphones", "Phones": all})
 }
 
 // waitingOn says, by person, which requests wait.
@@ -190,6 +192,47 @@ func (s *Console) waitingOn(c echo.Context, ids []string) (map[string]string, er
 func (s *Console) phoneStream(c echo.Context) error {
 	ids := c.QueryParams()["id"]
 	return api.Events(c, s.ECPS, s.Closing, func() (any, error) { return s.waitingOn(c, ids) })
+}
+
+// events sends what now says whenever a request changes, and differs.
+func (s *Console) events(c echo.Context, now func() (any, error)) error {
+	if err := web.Hold(c); err != nil {
+		return err
+	}
+	w := c.Response()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.WriteHeader(http.StatusOK)
+	changed, last := s.ECPS.Watch(ctx(c)), ""
+	for {
+		v, err := now()
+		if err != nil {
+			return err
+		}
+		data, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		if string(data) != last {
+			last = string(data)
+			if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
+				return nil // the page is gone
+			}
+			w.Flush()
+		}
+		if !api.Changes(changed, s.Closing) {
+			return nil
+		}
+	}
+}
+
+// changes waits for the next change; false when the request or the server ends.
+func (s *Console) changes(changed <-chan string) bool {
+	select {
+	case _, open := <-changed:
+		return open
+	case <-s.Closing:
+		return false
+	}
 }
 
 // phoneState is the stream's stand-in where there is none: a long poll that
@@ -214,8 +257,8 @@ func (s *Console) phoneState(c echo.Context) error {
 // phoneAnswer is the person's thumb: code and number, or a refusal, signed by
 // the phone's key.
 func (s *Console) phoneAnswer(c echo.Context) error {
-	r, err := s.ECPS.Request(ctx(c), web.Param(c, "request"))
-	if err == nil && r.NationalID != web.Param(c, "id") {
+	r, err := s.ECPS.Request(ctx(c), param(c, "request"))
+	if err == nil && r.NationalID != param(c, "id") {
 		err = problem.New(problem.Forbidden, "ecps-other-person", "this request is another person's")
 	}
 	if err != nil {
@@ -241,7 +284,7 @@ func (s *Console) phoneAnswer(c echo.Context) error {
 }
 
 func (s *Console) removePhone(c echo.Context) error {
-	if err := s.ECPS.Remove(ctx(c), web.Param(c, "id"), c.FormValue("why")); err != nil {
+	if err := s.ECPS.Remove(ctx(c), param(c, "id"), c.FormValue("why")); err != nil {
 		return err
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/phone")
@@ -256,7 +299,7 @@ type mailView struct {
 // outboxPage shows the mails and SMS, the newest first.
 func (s *Console) outboxPage(c echo.Context) error {
 	id := c.QueryParam("national_id")
-	list, part, err := shown(c, pageList{Path: "/outbox", Filter: url.Values{"national_id": {id}},
+	list, part, err := shell.Shown(c, shell.List{Path: "/outbox", Filter: url.Values{"national_id": {id}},
 		Count: func(ctx context.Context, most int) (int, error) { return s.Outbox.Count(ctx, id, most) }},
 		s.newestMails(ctx(c), id))
 	if err != nil {
@@ -273,7 +316,7 @@ func (s *Console) outboxPage(c echo.Context) error {
 			}
 		}
 	}
-	return s.page(c, http.StatusOK, "console/outbox", map[string]any{
+	return s.views.Whole.Show(c, http.StatusOK, "console/outbox", map[string]any{
 		"Title": "Courriels et SMS", "Messages": rows, "Part": part})
 }
 

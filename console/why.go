@@ -2,38 +2,56 @@ package console
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/internal/web"
+	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/provider/journal"
 )
 
-// WhyURL is the page of a console that explains a refusal.
-func WhyURL(base, code, loginID string) string {
-	to := base + "/why/" + url.PathEscape(code)
-	if loginID != "" {
-		to += "?login=" + url.QueryEscape(loginID)
-	}
-	return to
+// explanation is a code with what PSC would answer, and what came in one login.
+type explanation struct {
+	problem.Why
+	Answer *provider.Answer `json:"psc_answer,omitempty"`
+	Login  string           `json:"login,omitempty"`
+	Event  *journal.Event   `json:"event,omitempty"`
 }
 
-// explained is a refusal with the link to its page, for the console's own.
-func explained(c echo.Context, err error) *problem.Error {
-	p := problem.From(err)
-	if _, known := problem.WhyOf(p.Code); !known {
-		return p // http-…: its text says it all
+func (s *Console) explain(code, loginID string) (*explanation, error) {
+	w, ok := problem.WhyOf(code)
+	if !ok {
+		var codes []string
+		for _, w := range problem.Catalogue() {
+			codes = append(codes, w.Code)
+		}
+		p := problem.New(problem.NotFound, "code-not-ours", "no refusal has this code").
+			Got(code).
+			Do("GET /why lists all codes")
+		return nil, p.Want(problem.Nearest(code, codes))
 	}
-	return p.Linked(WhyURL(web.Root(ctx(c)), p.Code, ""))
+	out := &explanation{Why: w, Login: loginID}
+	key := w.PSC
+	if key == "" {
+		key = code
+	}
+	out.Answer = provider.AnswerOf(key)
+	if l := s.Journal.Get(loginID); l != nil {
+		for i := range l.Events {
+			if l.Events[i].Code == code {
+				out.Event = &l.Events[i]
+			}
+		}
+	}
+	return out, nil
 }
 
 func (s *Console) whyPage(c echo.Context) error {
 	login, hidden := c.QueryParam("login"), ""
-	if login != "" && !s.sees(c) {
+	if login != "" && !s.door.Sees(c) {
 		login, hidden = "", c.Request().URL.RequestURI() // shown behind the console's door
 	}
-	e, err := s.api.Refusals.Explain(web.Param(c, "code"), login)
+	e, err := s.api.Refusals.Explain(param(c, "code"), login)
 	if err != nil {
 		return err
 	}

@@ -5,13 +5,13 @@ import (
 	"strings"
 	"time"
 
-	"pscemu.invalid/pscemu/console"
 	"pscemu.invalid/pscemu/console/api"
+	"pscemu.invalid/pscemu/console/demo"
 	"pscemu.invalid/pscemu/lab/doctor"
 )
 
 // api wires the control API.
-func (e *Emulator) api(demo *console.Demo, spaces api.Spaces) *api.API {
+func (e *Emulator) api(relying *demo.Demo, spaces api.Spaces) *api.API {
 	jobs := &api.Jobs{Clock: e.clock, Closing: e.closing}
 	bearer := api.HoldsToken(e.ready.APIToken)
 	return &api.API{
@@ -35,33 +35,33 @@ func (e *Emulator) api(demo *console.Demo, spaces api.Spaces) *api.API {
 		Keys:         &api.Keys{OIDC: e.oidc},
 		World:        &api.World{State: e, Bearer: bearer},
 		Spaces:       &api.SpaceList{Spaces: spaces, Bearer: bearer},
-		Scenarios:    e.scenarios(demo, jobs),
+		Scenarios:    e.scenarios(relying, jobs),
 		Jobs:         jobs,
-		Doctor:       &api.Doctor{Examine: e.examine(demo)},
+		Doctor:       &api.Doctor{Examine: e.examine(relying)},
 	}
 }
 
-func (e *Emulator) scenarios(demo *console.Demo, jobs *api.Jobs) *api.Scenarios {
+func (e *Emulator) scenarios(relying *demo.Demo, jobs *api.Jobs) *api.Scenarios {
 	out := &api.Scenarios{State: e, Jobs: jobs, URL: e.at.console, Services: api.Services{Store: e.store,
 		Clock: e.clock, Settings: e.live, People: e.people, ECPS: e.ecps, Cards: e.cards, Clients: e.clients,
 		PKI: e.pki, Faults: e.faults}}
-	if demo != nil {
-		out.Demo = demo.ClientID
+	if relying != nil {
+		out.Demo = relying.ClientID
 	}
 	return out
 }
 
 // examine is the doctor, who looks from the server's side.
-func (e *Emulator) examine(demo *console.Demo) func(context.Context, string) []api.Finding {
+func (e *Emulator) examine(relying *demo.Demo) func(context.Context, string) []api.Finding {
 	return func(ctx context.Context, app string) (out []api.Finding) {
 		limited, stop := context.WithTimeout(ctx, 20*time.Second)
 		defer stop()
 		p := &doctor.Patient{App: app, Clock: e.clock.State(), Clients: e.clients}
-		if demo != nil {
-			p.Issuer, p.Roots = demo.Issuer, demo.Roots
-			p.Base = strings.TrimSuffix(demo.AuthorizeURL, "/auth")
-			_, certificate := demo.Keys()
-			p.Certificates = append(p.Certificates, doctor.Pair{Name: demo.ClientID, Certificate: certificate})
+		if relying != nil {
+			p.Issuer, p.Roots = relying.Issuer, relying.Roots
+			p.Base = strings.TrimSuffix(relying.AuthorizeURL, "/auth")
+			_, certificate := relying.Keys()
+			p.Certificates = append(p.Certificates, doctor.Pair{Name: relying.ClientID, Certificate: certificate})
 		}
 		for _, f := range doctor.Examine(limited, p) {
 			out = append(out, api.Finding{What: f.What, Grade: string(f.Grade), Found: f.Found, Remedy: f.Remedy})
