@@ -3,11 +3,6 @@ package console
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"io"
-	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -16,54 +11,6 @@ import (
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/clients"
 )
-
-// pkiRoutes are the services that certificates name: anybody may ask.
-func (s *Console) pkiRoutes(e *echo.Echo) {
-	e.GET("/pki/crl/:name", s.listOf(".crl", "application/pkix-crl", s.PKI.CRL))
-	e.GET("/pki/delta/:name", s.listOf(".crl", "application/pkix-crl", s.PKI.DeltaCRL))
-	e.GET("/pki/ca/:name", s.listOf(".crt", "application/pkix-cert", s.PKI.AuthorityDER))
-	e.POST("/pki/ocsp", s.ocspPost)
-	e.GET("/pki/ocsp/*", s.ocspGet)
-}
-
-func (s *Console) listOf(ending, kind string, of func(context.Context, string) ([]byte, error)) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		der, err := of(ctx(c), strings.TrimSuffix(c.Param("name"), ending))
-		if err != nil {
-			return err
-		}
-		return c.Blob(http.StatusOK, kind, der)
-	}
-}
-
-func (s *Console) ocspPost(c echo.Context) error {
-	request, err := io.ReadAll(io.LimitReader(c.Request().Body, 64<<10))
-	if err != nil {
-		return err
-	}
-	return s.ocsp(c, request)
-}
-
-// ocspGet reads the request from the path (RFC 6960, appendix A.1).
-func (s *Console) ocspGet(c echo.Context) error {
-	encoded, err := url.PathUnescape(strings.TrimPrefix(c.Request().URL.EscapedPath(), "/pki/ocsp/"))
-	var request []byte
-	if err == nil {
-		request, err = base64.StdEncoding.DecodeString(encoded)
-	}
-	if err != nil {
-		request = nil // answered as malformed
-	}
-	return s.ocsp(c, request)
-}
-
-func (s *Console) ocsp(c echo.Context, request []byte) error {
-	answer, err := s.PKI.OCSP(ctx(c), request)
-	if err != nil {
-		return err
-	}
-	return c.Blob(http.StatusOK, "application/ocsp-response", answer)
-}
 
 func (s *Console) cardP12(c echo.Context) (any, error) {
 	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"), cmp.Or(c.QueryParam("use"), cards.ForAuthentication))
@@ -232,25 +179,4 @@ func (s *Console) verifySignature(c echo.Context) (any, error) {
 		return nil, err
 	}
 	return map[string]string{"national_id": who.NationalID, "name": who.GivenName + " " + who.FamilyName}, nil
-}
-
-// signPage is the demo of a signature: a text, a card, its code, and what
-// whoever receives it finds.
-func (s *Console) signPage(c echo.Context) error {
-	data := map[string]any{"Title": "Signer avec une carte", "Text": c.FormValue("text"), "Card": c.FormValue("card")}
-	if c.Request().Method != http.MethodPost {
-		return s.page(c, http.StatusOK, "console/sign", data)
-	}
-	signed, err := s.Cards.Sign(ctx(c), c.FormValue("card"), c.FormValue("pin"), c.FormValue("text"))
-	if err == nil {
-		data["Signed"] = base64.StdEncoding.EncodeToString(signed.Signature)
-		if c.FormValue("alter") != "" {
-			signed.Text += " (modifié)"
-		}
-		var who *pki.CardIdentity
-		if who, err = s.Cards.Verify(ctx(c), signed); err == nil {
-			data["By"] = who
-		}
-	}
-	return s.formPage(c, "console/sign", data, err)
 }

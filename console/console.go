@@ -3,9 +3,6 @@
 package console
 
 import (
-	"encoding/json"
-	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/pprof"
 	"net/url"
@@ -20,11 +17,12 @@ import (
 	"pscemu.invalid/pscemu/cards/orders"
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/console/guide"
+	"pscemu.invalid/pscemu/docs"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
 	"pscemu.invalid/pscemu/internal/clock"
-	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/telemetry"
 	"pscemu.invalid/pscemu/internal/web"
@@ -120,6 +118,7 @@ func (s *Console) Handler() http.Handler {
 	}
 	s.openRoutes(e)
 	s.pages(e)
+	guide.New(docs.Guides, s.page, s.language).Register(e)
 	for _, r := range e.Routes() {
 		s.routed[r.Method+" "+r.Path] = true
 	}
@@ -136,7 +135,7 @@ func (s *Console) bodyLimit(next echo.HandlerFunc) echo.HandlerFunc {
 		case strings.HasSuffix(path, "/identities/import") || path == "/api/v1/scenarios":
 			setting, most = "max-import", s.Limits.Import()
 		}
-		return provider.BoundBody(c, setting, most, next)
+		return web.BoundBody(c, setting, most, next)
 	}
 }
 
@@ -151,70 +150,6 @@ func (s *Console) headers(next echo.HandlerFunc) echo.HandlerFunc {
 		h.Set("Content-Security-Policy", csp)
 		return next(c)
 	}
-}
-
-// httpError writes problem details (RFC 9457), or a page to a browser.
-func (s *Console) httpError(err error, c echo.Context) {
-	if c.Response().Committed {
-		return
-	}
-	p := problem.From(err)
-	status := p.Kind.Status()
-	var he *echo.HTTPError
-	var un *unauthorised
-	switch {
-	case errors.As(err, &he):
-		status = he.Code
-		p = unserved(he.Code).Got(c.Request().Method + " " + web.Path(ctx(c), c.Request().URL.Path))
-	case errors.As(err, &un):
-		status = http.StatusUnauthorized
-		p = problem.From(un.error)
-	case status == 500:
-		slog.ErrorContext(ctx(c), "request failed", "path", web.Path(ctx(c), c.Request().URL.Path), "error", err)
-	}
-	if !strings.HasPrefix(c.Request().URL.Path, "/api/") && wantsPage(c.Request()) {
-		_ = s.page(
-			c,
-			status,
-			"message",
-			map[string]any{"Title": "Erreur", "Text": "", "Kind": "error", "Problem": explained(c, p)},
-		)
-		return
-	}
-	writeProblem(c.Response(), status, p)
-}
-
-// unserved says why nothing answers at an address.
-func unserved(status int) *problem.Error {
-	text := http.StatusText(status)
-	p := problem.New(problem.Invalid, "http-"+strings.ToLower(strings.ReplaceAll(text, " ", "-")), text)
-	switch status {
-	case http.StatusNotFound:
-		p.Reason = "nothing is served at this address"
-	case http.StatusMethodNotAllowed:
-		p.Reason = "this address does not serve this method"
-	default:
-		return p
-	}
-	return p.Do("`pscemu openapi` lists what the control API serves")
-}
-
-// WriteProblem answers with problem details (RFC 9457).
-func WriteProblem(w http.ResponseWriter, err error) {
-	p := problem.From(err)
-	writeProblem(w, p.Kind.Status(), p)
-}
-
-func writeProblem(w http.ResponseWriter, status int, p *problem.Error) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(struct {
-		Type   string `json:"type"`
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-		*problem.Error
-	}{"about:blank", p.Reason, status, p.Error(), p})
 }
 
 func (s *Console) page(c echo.Context, status int, name string, data map[string]any) error {

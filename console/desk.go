@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"net/http"
@@ -281,61 +280,4 @@ func (s *Console) deskCertificate(c echo.Context, by string) error {
 		},
 	)
 	return s.backToDesk(c, err)
-}
-
-func (s *Console) orderCertificate(c echo.Context) (any, error) {
-	var in orders.CertificateOrder
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	in.Profile = cmp.Or(in.Profile, "AUTH_CLI")
-	cert, err := s.Orders.IssueCertificate(ctx(c), in)
-	if err != nil {
-		return nil, err
-	}
-	return s.issued(ctx(c), cert)
-}
-
-func (s *Console) orderedCertificates(c echo.Context) (any, error) {
-	return listed(c, keyless(s.orderedList(ctx(c), c.QueryParam("by"))))
-}
-
-// orderedList lists the certificates of the structures that somebody administers,
-// structure by structure.
-func (s *Console) orderedList(c context.Context, by string) lister[pki.Certificate] {
-	return byID(certificateID, func(after string, limit int) ([]pki.Certificate, error) {
-		return s.Orders.Certificates(c, by, after, limit)
-	})
-}
-
-func (s *Console) revokeOrdered(c echo.Context) (any, error) {
-	var in struct{ By string }
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return nil, s.Orders.RevokeCertificate(ctx(c), in.By, param(c, "serial"))
-}
-
-// certificatesPage lists, searches and downloads.
-func (s *Console) certificatesPage(c echo.Context) error {
-	q := certificateQuery(c)
-	page := pageList{Path: "/certificates", Filter: url.Values{"q": {q.Text}, "client_id": {q.ClientID},
-		"card": {q.Card}, "state": {q.State}}}
-	if q.Counted() {
-		page.Count = func(ctx context.Context, most int) (int, error) { return s.PKI.Count(ctx, q, most) }
-	}
-	list, part, err := shown(c, page, s.certificateList(ctx(c), q))
-	if err != nil {
-		return err
-	}
-	return s.page(c, http.StatusOK, "console/certificates", map[string]any{"Title": "Certificats",
-		"Certificates": list, "Part": part, "Query": q,
-		"States": []string{pki.Valid, pki.Revoked}, "Authorities": pki.AuthorityIDs()})
-}
-
-func (s *Console) revokePage(c echo.Context) error {
-	if err := s.PKI.Revoke(ctx(c), param(c, "serial")); err != nil {
-		return err
-	}
-	return web.Redirect(c, http.StatusSeeOther, "/certificates")
 }

@@ -11,7 +11,7 @@ import (
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // The e-CPS by the control API.
@@ -166,7 +166,7 @@ func (s *Console) listOutbox(c echo.Context) (any, error) {
 }
 
 func (s *Console) waitOutbox(c echo.Context) (any, error) {
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return nil, err
 	}
 	timeout := patience(c)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -214,31 +213,4 @@ func (s *Console) cancelJob(c echo.Context) (any, error) {
 func accepted(c echo.Context, j jobView) error {
 	c.Response().Header().Set(echo.HeaderLocation, web.Root(ctx(c))+"/api/v1/jobs/"+j.ID)
 	return c.JSON(http.StatusAccepted, j)
-}
-
-// jobPage shows a job; while it goes on the browser asks again each second.
-func (s *Console) jobPage(c echo.Context) error {
-	j, err := s.jobs.find(param(c, "id"))
-	if err != nil {
-		return err
-	}
-	now := j.now()
-	if now.State == jobRunning {
-		c.Response().Header().Set("Refresh", "1")
-	}
-	data := map[string]any{"Title": "Travail en cours", "Job": now}
-	if now.Problem != nil {
-		data["Problem"] = explained(c, now.Problem)
-	}
-	if said, ok := now.Result.(bulkResult); ok && now.Back != "" {
-		data["Back"] = now.Back + "&done=" + url.QueryEscape(said.String())
-	}
-	return s.page(c, http.StatusOK, "console/job", data)
-}
-
-func (s *Console) cancelJobPage(c echo.Context) error {
-	if _, err := s.cancelJob(c); err != nil {
-		return err
-	}
-	return web.Redirect(c, http.StatusSeeOther, "/jobs/"+url.PathEscape(param(c, "id")))
 }

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-
-	"github.com/labstack/echo/v4"
 )
 
 var pathParam = regexp.MustCompile(`:(\w+)`)
@@ -82,11 +80,4 @@ func (s *Console) OpenAPI() map[string]any {
 			"securitySchemes": map[string]any{"token": map[string]any{"type": "http", "scheme": "bearer"}},
 		},
 	}
-}
-
-// metrics are in Prometheus' text form.
-func (s *Console) metrics(c echo.Context) error {
-	c.Response().Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	s.Metrics.Write(c.Response())
-	return nil
 }

@@ -196,8 +196,6 @@ func (s *Console) answerImport(c echo.Context, in *identities.Import) error {
 	})
 }
 
-func notNil(list []string) []string { return append([]string{}, list...) }
-
 // persons are people with their means, read in one transaction.
 func (s *Console) persons(ctx context.Context, page []identities.Kept) (out []Person, err error) {
 	return out, s.Store.View(ctx, func(tx store.Tx) error {
@@ -217,37 +215,6 @@ func (s *Console) persons(ctx context.Context, page []identities.Kept) (out []Pe
 		}
 		return nil
 	})
-}
-
-// spooled keeps a body aside, however large it may be.
-func spooled(c echo.Context) (*identities.Scratch, error) {
-	s := &identities.Scratch{}
-	if _, err := io.Copy(s, c.Request().Body); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
-}
-
-// answerStream answers with what fn writes, as it writes it. A failure after the
-// first bytes have left breaks the answer off, so that nobody takes it for whole.
-func answerStream(c echo.Context, status int, kind string, fn func(*bufio.Writer) error) error {
-	r := c.Response()
-	r.Header().Set(echo.HeaderContentType, kind)
-	r.Status = status // which the first bytes send
-	w := bufio.NewWriterSize(r, 64<<10)
-	err := fn(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err != nil && r.Committed {
-		panic(http.ErrAbortHandler)
-	}
-	if err != nil {
-		r.Header().Del(echo.HeaderContentType)
-		r.Header().Del(echo.HeaderContentDisposition)
-	}
-	return err
 }
 
 // exportPeople writes them as they are read, however many.
@@ -288,20 +255,6 @@ func (s *Console) export(c echo.Context, q identities.Query, name, kind string,
 	return answerStream(c, http.StatusOK, kind, func(w *bufio.Writer) error {
 		return write(w, func(fn func(*identities.Identity) error) error { return s.People.Each(ctx(c), q, "", fn) })
 	})
-}
-
-// attachment makes the answer a file to keep. Its name is letters, digits and
-// .-_ alone, whatever it was made of: a name is no place for markup, paths or
-// header parameters.
-func attachment(c echo.Context, name, kind string) {
-	name = strings.Map(func(r rune) rune {
-		if r > '~' || !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_", r) {
-			return '_'
-		}
-		return r
-	}, name)
-	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+name+`"`)
-	c.Response().Header().Set(echo.HeaderContentType, kind)
 }
 
 // query is what a listing or an export is asked for.

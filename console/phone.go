@@ -16,7 +16,6 @@ import (
 	"pscemu.invalid/pscemu/identities/outbox"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
-	"pscemu.invalid/pscemu/provider"
 )
 
 // phoneRoutes are the phone's pages: made for its screen, installable, live.
@@ -195,7 +194,7 @@ func (s *Console) phoneStream(c echo.Context) error {
 
 // events sends what now says whenever a request changes, and differs.
 func (s *Console) events(c echo.Context, now func() (any, error)) error {
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return err
 	}
 	w := c.Response()
@@ -237,7 +236,7 @@ func (s *Console) changes(changed <-chan string) bool {
 // phoneState is the stream's stand-in where there is none: a long poll that
 // answers when other requests wait than those seen.
 func (s *Console) phoneState(c echo.Context) error {
-	if err := provider.Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return err
 	}
 	ids := c.QueryParams()["id"]

@@ -11,7 +11,6 @@ import (
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/faults"
 )
@@ -115,20 +114,6 @@ func (s *Console) saveScenario(c echo.Context) (any, error) {
 	}
 	attachment(c, "scenario.yaml", "application/yaml")
 	return sent{}, answerScenario(c, http.StatusOK, "yaml", sc, people)
-}
-
-// enterScenario is the button of the page.
-func (s *Console) enterScenario(c echo.Context) error {
-	err := s.enterText(ctx(c), c.FormValue("scenario"), c.FormValue("reset") != "")
-	if err != nil {
-		return s.formPage(
-			c,
-			"console/scenario",
-			map[string]any{"Title": "Scénarios", "Load": c.FormValue("scenario")},
-			err,
-		)
-	}
-	return web.Redirect(c, http.StatusSeeOther, "/scenario?done=1")
 }
 
 func scenarioUnreadable(got string) error {

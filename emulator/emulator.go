@@ -116,7 +116,7 @@ func newWorld(version string, l *config.Loaded, c *clock.Adjustable, s store.Sto
 		return client.Secret
 	}
 	e.metrics = telemetry.NewMetrics()
-	e.journal.Count = e.metrics.Event
+	e.journal.Count = func(kind journal.Kind, code string) { e.metrics.Event(string(kind), code) }
 	e.journal.Why = func(code, loginID string) string {
 		if e.live.Strict() {
 			return ""

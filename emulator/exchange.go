@@ -11,7 +11,7 @@ import (
 
 	"pscemu.invalid/pscemu/console"
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // listener is what all requests of one listener share: their bounds.
@@ -43,7 +43,7 @@ func (l *listener) guard(next http.Handler) http.Handler {
 			return
 		}
 		x := &exchange{ResponseWriter: w, control: http.NewResponseController(w), listener: l, http1: r.ProtoMajor == 1}
-		r = r.WithContext(provider.WithBounds(r.Context(), x))
+		r = r.WithContext(web.WithBounds(r.Context(), x))
 		if r.ContentLength != 0 {
 			x.body = &body{ReadCloser: r.Body, exchange: x}
 			r.Body = x.body

@@ -9,6 +9,7 @@ import (
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
+	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
 )
 
@@ -34,11 +35,11 @@ func (s *Server) cardOrigin(c echo.Context) error {
 		if p != nil {
 			id = p.ID
 		}
-		s.journal.Add(ctx, id, "card-certificate", nil, err)
+		s.journal.Add(ctx, id, journal.KindCardCertificate, nil, err)
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
 	identity, err := s.judgeCard(c)
-	s.journal.Add(ctx, p.ID, "card-certificate", map[string]string{"certificate": presented(r)}, err)
+	s.journal.Add(ctx, p.ID, journal.KindCardCertificate, map[string]string{"certificate": presented(r)}, err)
 	if err != nil {
 		return s.errorPage(c, http.StatusForbidden, "Carte refusée", err)
 	}
@@ -62,7 +63,7 @@ func (s *Server) judgeCard(c echo.Context) (*pki.CardIdentity, error) {
 func (s *Server) fromCardOrigin(c echo.Context, p *login.Pending) error {
 	holder, err := s.logins.Returned(c.Request().Context(), p.ID, c.QueryParam("ticket"))
 	if err != nil {
-		s.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": MeansCard}, err)
+		s.journal.Add(c.Request().Context(), p.ID, journal.KindMeans, map[string]string{"means": MeansCard}, err)
 		return s.errorPage(c, http.StatusBadRequest, "Carte refusée", err)
 	}
 	return s.complete(c, p, holder, "CARD")

@@ -43,7 +43,7 @@ func (s *Server) ciba(c echo.Context) error {
 	}
 	client, _, err := s.backChannel(c)
 	if err != nil {
-		s.journal.Add(c.Request().Context(), "", "ciba", map[string]string{"certificate": presented(r)}, err)
+		s.journal.Add(c.Request().Context(), "", journal.KindCIBA, map[string]string{"certificate": presented(r)}, err)
 		return s.oauthError(c, clientError(err), err)
 	}
 	id := journal.NewID()
@@ -54,7 +54,7 @@ func (s *Server) ciba(c echo.Context) error {
 	s.journal.Add(
 		c.Request().Context(),
 		id,
-		"ciba",
+		journal.KindCIBA,
 		map[string]string{
 			"client_id":       client.ID,
 			"login_hint":      r.PostForm.Get("login_hint"),

@@ -85,7 +85,7 @@ func (s *Server) throughDoor(c echo.Context, a *asking, d doorLogin) error {
 // e-CPS, their card and its code for the reader.
 func (s *Server) openDoor(ctx context.Context, a *asking, d doorLogin) (*oidc.Authentication, error) {
 	id := journal.NewID()
-	s.journal.Add(ctx, id, "authorize", detail(a), nil)
+	s.journal.Add(ctx, id, journal.KindAuthorize, detail(a), nil)
 	person, err := s.people.Read(ctx, d.nationalID)
 	mode := "MOBILE"
 	if err == nil && d.means == MeansCard {
@@ -93,7 +93,7 @@ func (s *Server) openDoor(ctx context.Context, a *asking, d doorLogin) (*oidc.Au
 	} else if err == nil {
 		err = s.ecps.Decide(ctx, person)
 	}
-	s.journal.Add(ctx, id, "means", map[string]string{"means": d.means, "national_id": d.nationalID}, err)
+	s.journal.Add(ctx, id, journal.KindMeans, map[string]string{"means": d.means, "national_id": d.nationalID}, err)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (s *Server) useCard(ctx context.Context, person *identities.Identity, pin s
 	}
 	card := all[0]
 	for _, c := range all {
-		if c.State == "active" {
+		if c.State == cards.Active {
 			card = c
 		}
 	}

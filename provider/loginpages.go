@@ -18,6 +18,7 @@ import (
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
 )
@@ -172,7 +173,7 @@ func (s *Server) submitECPS(c echo.Context, p *login.Pending) error {
 		)
 	}
 	err = s.ask(ctx, p, id)
-	s.journal.Add(ctx, p.ID, "ecps-request", map[string]string{"national_id": id}, err)
+	s.journal.Add(ctx, p.ID, journal.KindECPSRequest, map[string]string{"national_id": id}, err)
 	if err != nil {
 		return s.showLogin(c, p, "ecps", err)
 	}
@@ -273,7 +274,7 @@ func (s *Server) patience(c echo.Context) (context.Context, context.CancelFunc) 
 
 // waitState answers as soon as the request is settled.
 func (s *Server) waitState(c echo.Context, p *login.Pending) error {
-	if err := Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return err
 	}
 	ctx, stop := s.patience(c)
@@ -308,7 +309,7 @@ func (s *Server) continueECPS(c echo.Context, p *login.Pending) error {
 		return s.complete(c, p, r.NationalID, "MOBILE")
 	}
 	refusal := problem.New(problem.Forbidden, "ecps-"+string(r.State), ecpsEnds[r.State]).Do("réessayez")
-	s.journal.Add(ctx, p.ID, "means", map[string]string{"means": MeansECPS, "national_id": r.NationalID}, refusal)
+	s.journal.Add(ctx, p.ID, journal.KindMeans, map[string]string{"means": MeansECPS, "national_id": r.NationalID}, refusal)
 	return s.page(
 		c,
 		http.StatusOK,
@@ -329,7 +330,7 @@ func (s *Server) submitTOTP(c echo.Context, p *login.Pending) error {
 		p.Request,
 		strings.TrimSpace(c.FormValue("totp")),
 	); err != nil {
-		s.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": "totp"}, err)
+		s.journal.Add(c.Request().Context(), p.ID, journal.KindMeans, map[string]string{"means": "totp"}, err)
 		return s.showWait(c, p, err)
 	}
 	return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "/continue"))
@@ -354,7 +355,7 @@ func (s *Server) submitCard(c echo.Context, p *login.Pending) error {
 		_, changed := s.logins.Change(ctx, p.ID, func(p *login.Pending) error { p.Reader = ""; return nil })
 		err = errors.Join(err, changed)
 	}
-	s.journal.Add(ctx, p.ID, "means", map[string]string{"means": MeansCard, "card": serial}, err)
+	s.journal.Add(ctx, p.ID, journal.KindMeans, map[string]string{"means": MeansCard, "card": serial}, err)
 	if err != nil {
 		return s.showLogin(c, p, "card", err)
 	}
@@ -378,7 +379,7 @@ func (s *Server) submitTest(c echo.Context, p *login.Pending) error {
 	if err != nil {
 		return s.showLogin(c, p, "test", err)
 	}
-	s.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": "test", "national_id": id}, nil)
+	s.journal.Add(c.Request().Context(), p.ID, journal.KindMeans, map[string]string{"means": "test", "national_id": id}, nil)
 	return s.complete(c, p, id, "MOBILE")
 }
 
@@ -401,7 +402,7 @@ func (s *Server) cancel(c echo.Context, p *login.Pending) error {
 	s.journal.Add(
 		ctx,
 		p.ID,
-		"cancel",
+		journal.KindCancel,
 		nil,
 		problem.New(problem.Forbidden, "login-cancelled", "the person cancelled on the login page"),
 	)
@@ -419,7 +420,7 @@ func (s *Server) complete(c echo.Context, p *login.Pending, nationalID, authMode
 		err = s.logins.End(ctx, p.ID)
 	}
 	if err != nil {
-		s.journal.Add(ctx, p.ID, "means", nil, err)
+		s.journal.Add(ctx, p.ID, journal.KindMeans, nil, err)
 		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
 	return s.finish(

@@ -211,7 +211,7 @@ func (s *Server) httpError(err error, c echo.Context) {
 		status = he.Code
 	case errors.As(err, &p) && p.Kind != problem.Internal:
 		status = p.Kind.Status()
-		s.journal.Add(c.Request().Context(), "", "refused", nil, p)
+		s.journal.Add(c.Request().Context(), "", journal.KindRefused, nil, p)
 	default:
 		slog.ErrorContext(
 			c.Request().Context(),

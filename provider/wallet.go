@@ -106,7 +106,7 @@ func (s *Server) startWalletTask(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.journal.Add(c.Request().Context(), p.ID, "wallet", map[string]string{"task": name}, nil)
+	s.journal.Add(c.Request().Context(), p.ID, journal.KindWallet, map[string]string{"task": name}, nil)
 	return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "")+"?tab="+task.tabs[0])
 }
 
@@ -127,7 +127,7 @@ func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, au
 			oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()},
 		)
 	}
-	s.journal.Add(ctx, p.ID, "wallet", map[string]string{"task": p.Wallet, "national_id": nationalID}, err)
+	s.journal.Add(ctx, p.ID, journal.KindWallet, map[string]string{"task": p.Wallet, "national_id": nationalID}, err)
 	if err != nil {
 		return s.errorPage(c, http.StatusForbidden, problem.From(err).Reason, err)
 	}
@@ -195,7 +195,7 @@ func (s *Server) activateByContact(c echo.Context) error {
 	s.journal.Add(
 		c.Request().Context(),
 		journal.NewID(),
-		"wallet",
+		journal.KindWallet,
 		map[string]string{"task": "activate-contact", "national_id": id},
 		err,
 	)
@@ -213,7 +213,7 @@ const pageKept = time.Hour
 // presented the card.
 func (s *Server) activationPage(c echo.Context) error {
 	if err := s.logins.Bound(c.Request(), c.Param("id")); err != nil {
-		s.journal.Add(c.Request().Context(), "", "wallet", map[string]string{"task": "activation-page"}, err)
+		s.journal.Add(c.Request().Context(), "", journal.KindWallet, map[string]string{"task": "activation-page"}, err)
 		return s.errorPage(c, http.StatusForbidden, problem.From(err).Reason, err)
 	}
 	a, err := s.ecps.Activation(c.Request().Context(), c.Param("id"))
@@ -251,7 +251,7 @@ func (s *Server) activationState(c echo.Context) error {
 	if err := s.logins.Bound(c.Request(), c.Param("id")); err != nil {
 		return c.JSON(http.StatusForbidden, map[string]string{"state": "gone"})
 	}
-	if err := Hold(c); err != nil {
+	if err := web.Hold(c); err != nil {
 		return err
 	}
 	ctx, stop := s.patience(c)
@@ -302,7 +302,7 @@ func (s *Server) endDevice(c echo.Context, b *oidc.Browser) error {
 	s.journal.Add(
 		c.Request().Context(),
 		"",
-		"wallet",
+		journal.KindWallet,
 		map[string]string{"task": "device-" + c.FormValue("why"), "national_id": b.NationalID},
 		err,
 	)
@@ -341,7 +341,7 @@ func (s *Server) endSessions(c echo.Context, b *oidc.Browser) error {
 	for _, e := range all {
 		frames = append(frames, e.frames...)
 	}
-	s.journal.Add(ctx, "", "logout", map[string]string{"national_id": b.NationalID, "sessions": itoa(len(all))}, nil)
+	s.journal.Add(ctx, "", journal.KindLogout, map[string]string{"national_id": b.NationalID, "sessions": itoa(len(all))}, nil)
 	s.logins.ClearSession(c.Response())
 	s.setSessionState(c, "")
 	return s.leaveBy(c, frames, "")

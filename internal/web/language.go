@@ -2,6 +2,8 @@ package web
 
 import (
 	"regexp"
+
+	"github.com/labstack/echo/v4"
 )
 
 // French is the language the pages are written in; their texts are the keys of
@@ -13,6 +15,27 @@ const English = "en"
 
 // Speaks tells whether there are pages in this language.
 func Speaks(lang string) bool { return lang == French || lang == English }
+
+// Choice is a person's language: ?lang= of a page, kept in a cookie, else French,
+// as Pro Santé Connect speaks.
+type Choice struct {
+	Kept func(c echo.Context) []string     // what the cookie says
+	Keep func(c echo.Context, lang string) // writes the cookie
+}
+
+// Lang is the language that this request's page is in.
+func (l *Choice) Lang(c echo.Context) string {
+	if lang := c.QueryParam("lang"); Speaks(lang) {
+		l.Keep(c, lang)
+		return lang
+	}
+	for _, lang := range l.Kept(c) {
+		if Speaks(lang) {
+			return lang
+		}
+	}
+	return French
+}
 
 var numbers = regexp.MustCompile(`\d+`)
 
