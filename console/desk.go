@@ -13,6 +13,7 @@ import (
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/orders"
 	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 )
@@ -117,7 +118,7 @@ func (s *Console) deskCallback(c echo.Context) error {
 			Got(in.Error).
 			Do("recommencez")
 	}
-	if mode := decoded(in.Access)["authMode"]; mode != "CARD" {
+	if mode := decoded(in.Access)["authMode"]; mode != string(identities.AuthModeCard) {
 		return problem.New(problem.Forbidden, "desk-wants-card", "l'espace des porteurs de carte s'ouvre avec une carte").
 			Got("e-CPS").
 			Want("carte CPx").

@@ -112,7 +112,7 @@ func (s *Console) identityPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	claims, err := json.MarshalIndent(i.UserInfo("MOBILE"), "", "  ")
+	claims, err := json.MarshalIndent(i.UserInfo(identities.AuthModeMobile), "", "  ")
 	if err != nil {
 		return err
 	}
@@ -260,9 +260,11 @@ type waitingCard struct {
 }
 
 func (s *Console) reader(c echo.Context, refusal error) error {
-	waiting := func(ctx context.Context, most int) (int, error) { return s.ECPS.CountWaiting(ctx, ecps.Card, most) }
+	waiting := func(ctx context.Context, most int) (int, error) {
+		return s.ECPS.CountWaiting(ctx, identities.MeansCard, most)
+	}
 	rs, part, err := shown(c, pageList{Path: "/reader", Count: waiting}, s.requestList(ctx(c),
-		ecps.Filter{Means: ecps.Card, PendingOnly: true}))
+		ecps.Filter{Means: identities.MeansCard, PendingOnly: true}))
 	if err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func (s *Console) phoneView(c echo.Context, id string) (*phoneView, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone})
+	all, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: identities.MeansECPS})
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (s *Console) sidePage(c echo.Context) error {
 func (s *Console) waitingOn(c echo.Context, ids []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, id := range ids {
-		rs, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone, PendingOnly: true})
+		rs, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: identities.MeansECPS, PendingOnly: true})
 		if err != nil {
 			return nil, err
 		}
