@@ -65,7 +65,7 @@ var wrongParameters = map[string]string{
 
 // struck notes a fault in the login's story.
 func (h *answerFaults) struck(ctx context.Context, loginID string, f faults.Fault) {
-	h.journal.Add(ctx, loginID, "fault", map[string]string{"fault": f.Kind}, nil)
+	h.journal.Add(ctx, loginID, journal.KindFault, map[string]string{"fault": f.Kind}, nil)
 }
 
 // response changes the token response.

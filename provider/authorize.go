@@ -38,11 +38,11 @@ func (h *authorizeEndpoint) Register(e *echo.Echo) {
 func (h *authorizeEndpoint) serve(c echo.Context) error {
 	form, err := readForm(c.Request())
 	if err != nil {
-		return h.failures.onPage(c, "authorize", "authorize-unreadable", "", err)
+		return h.failures.onPage(c, journal.KindAuthorize, "authorize-unreadable", "", err)
 	}
 	a, key, err := h.requests.asked(c.Request().Context(), h.names.Of(c.Request().Host), form)
 	if err != nil {
-		return h.failures.onPage(c, "authorize", key, form.Get("client_id"), err)
+		return h.failures.onPage(c, journal.KindAuthorize, key, form.Get("client_id"), err)
 	}
 	if refusal := h.requests.judge(a.client, a.form); refusal != nil {
 		return h.refuse(c, a, refusal.Answer, refusal.Explained())
@@ -55,7 +55,7 @@ func (h *authorizeEndpoint) serve(c echo.Context) error {
 
 // refuse notes what was refused and tells the client.
 func (h *authorizeEndpoint) refuse(c echo.Context, a *asking, answer wire.Answer, reason *problem.Error) error {
-	h.failures.journal.Add(c.Request().Context(), "", "authorize", detail(a), reason)
+	h.failures.journal.Add(c.Request().Context(), "", journal.KindAuthorize, detail(a), reason)
 	return h.finish.refuse(c, a.back, answer, reason)
 }
 
@@ -85,7 +85,7 @@ func (b *beginning) login(c echo.Context, a *asking) error {
 	if err != nil {
 		return err
 	}
-	b.journal.Add(c.Request().Context(), p.ID, "authorize", detail(a), nil)
+	b.journal.Add(c.Request().Context(), p.ID, journal.KindAuthorize, detail(a), nil)
 	if lang, _, _ := strings.Cut(a.form.Get("ui_locales"), " "); web.Speaks(lang) {
 		b.logins.SetLanguage(c.Response(), lang)
 	}

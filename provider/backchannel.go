@@ -87,7 +87,7 @@ func tell(
 	c echo.Context,
 	j *journal.Journal,
 	session *oidc.Session,
-	kind string,
+	kind journal.Kind,
 	detail map[string]string,
 	err error,
 ) {

@@ -34,6 +34,6 @@ func (h *cancelLogin) serve(c echo.Context, p *login.Pending) error {
 		return web.Redirect(c, http.StatusSeeOther, "/wallet")
 	}
 	reason := problem.New(problem.Forbidden, "login-cancelled", "the person cancelled on the login page")
-	h.journal.Add(ctx, p.ID, "cancel", nil, reason)
+	h.journal.Add(ctx, p.ID, journal.KindCancel, nil, reason)
 	return h.finish.refuse(c, backOf(p, h.names), wire.Of("login-refused"), nil)
 }

@@ -8,6 +8,7 @@ import (
 
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/journal"
@@ -44,10 +45,10 @@ func (h *cardReturn) send(c echo.Context, p *login.Pending) error {
 func (h *cardReturn) back(c echo.Context, p *login.Pending) error {
 	holder, err := h.logins.Returned(c.Request().Context(), p.ID, c.QueryParam("ticket"))
 	if err != nil {
-		h.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": MeansCard}, err)
+		h.journal.Add(c.Request().Context(), p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansCard)}, err)
 		return h.pages.Refuse(c, http.StatusBadRequest, "Carte refusée", err)
 	}
-	return h.complete.complete(c, p, holder, "CARD")
+	return h.complete.complete(c, p, holder, identities.AuthModeCard)
 }
 
 // cardOrigin judges the certificate and notes its holder on the login. A card
@@ -72,11 +73,11 @@ func (h *cardOrigin) serve(c echo.Context) error {
 		if p != nil {
 			id = p.ID
 		}
-		h.journal.Add(ctx, id, "card-certificate", nil, err)
+		h.journal.Add(ctx, id, journal.KindCardCertificate, nil, err)
 		return h.pages.Refuse(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
 	identity, err := h.judge(r)
-	h.journal.Add(ctx, p.ID, "card-certificate", map[string]string{"certificate": presented(r)}, err)
+	h.journal.Add(ctx, p.ID, journal.KindCardCertificate, map[string]string{"certificate": presented(r)}, err)
 	if err != nil {
 		return h.pages.Refuse(c, http.StatusForbidden, "Carte refusée", err)
 	}

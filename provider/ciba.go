@@ -33,7 +33,7 @@ func (h *cibaEndpoint) serve(c echo.Context) error {
 	}
 	client, _, err := h.back.authenticate(r)
 	if err != nil {
-		h.journal.Add(r.Context(), "", "ciba", map[string]string{"certificate": presented(r)}, err)
+		h.journal.Add(r.Context(), "", journal.KindCIBA, map[string]string{"certificate": presented(r)}, err)
 		return h.back.refuse(c, clientError(err), err)
 	}
 	id := journal.NewID()
@@ -41,7 +41,7 @@ func (h *cibaEndpoint) serve(c echo.Context) error {
 	if refusal != nil {
 		err = refusal.Explained()
 	}
-	h.journal.Add(r.Context(), id, "ciba", map[string]string{
+	h.journal.Add(r.Context(), id, journal.KindCIBA, map[string]string{
 		"client_id":       client.ID,
 		"login_hint":      r.PostForm.Get("login_hint"),
 		"channel":         r.PostForm.Get("channel"),

@@ -8,17 +8,18 @@ import (
 	"time"
 	"unicode"
 
-	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/oidc"
 	"pscemu.invalid/pscemu/provider/wire"
 )
 
 // channels are PSC's own parameter: where the person answers.
-var channels = map[string]string{"": ecps.Phone, "MOBILE": ecps.Phone, "CARD": ecps.Card}
-
-// authModes are the same, as tokens name them.
-var authModes = map[string]string{"": "MOBILE", "MOBILE": "MOBILE", "CARD": "CARD"}
+var channels = map[string]identities.Means{
+	"":                                identities.MeansECPS,
+	string(identities.AuthModeMobile): identities.MeansECPS,
+	string(identities.AuthModeCard):   identities.MeansCard,
+}
 
 // Lifetimes of a CIBA login: PSC's default [?], and the longest a client may
 // ask for.

@@ -44,7 +44,7 @@ func (s *backchannelStart) login(
 		Client:     client.ID,
 		LoginID:    loginID,
 		NationalID: form.Get("login_hint"),
-		AuthMode:   authModes[form.Get("channel")],
+		AuthMode:   channels[form.Get("channel")].AuthMode(),
 		Scope:      form.Get("scope"),
 		Notify:     form.Get("client_notification_token"),
 	}
@@ -97,7 +97,7 @@ func (s *backchannelStart) askIn(
 	acr string,
 ) (unable, err error) {
 	person, err := s.people.ReadIn(tx, a.NationalID)
-	if err == nil && a.Means == ecps.Card {
+	if err == nil && a.Means == identities.MeansCard {
 		err = s.hasCard(tx, person)
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/provider/oidc"
 )
 
@@ -43,12 +44,12 @@ func claimsParameter(form url.Values) (*oidc.Claims, string, error) {
 
 // grantedACR is the acr of a login by the policy of that name, which holds one
 // for all, rules by authMode, or takes what was requested.
-func grantedACR(policy, requested, authMode string) string {
+func grantedACR(policy, requested string, authMode identities.AuthMode) string {
 	if strings.Contains(policy, "=") {
 		rules := policy
 		policy = "requested"
 		for _, rule := range strings.Split(rules, ",") {
-			if means, value, _ := strings.Cut(rule, "="); strings.EqualFold(means, authMode) {
+			if means, value, _ := strings.Cut(rule, "="); strings.EqualFold(means, string(authMode)) {
 				policy = value
 			}
 		}

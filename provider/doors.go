@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/oidc"
 	"pscemu.invalid/pscemu/provider/site"
@@ -66,9 +67,9 @@ func (d *Doors) named(a *asking) (doorLogin, bool) {
 		return doorLogin{}, false
 	}
 	id, options, _ := strings.Cut(hint, ";")
-	in := doorLogin{nationalID: id, means: MeansECPS}
+	in := doorLogin{nationalID: id, means: identities.MeansECPS}
 	if options == "means=card" {
-		in.means = MeansCard
+		in.means = identities.MeansCard
 	}
 	return in, true
 }
@@ -89,17 +90,24 @@ type Performed struct {
 }
 
 // Perform does the user's part for an authorize URL that an application made.
-func (d *Doors) Perform(ctx context.Context, authorizeURL, nationalID, means, pin string) (*Performed, error) {
+func (d *Doors) Perform(
+	ctx context.Context,
+	authorizeURL, nationalID string,
+	means identities.Means,
+	pin string,
+) (*Performed, error) {
 	if !d.settings.Policies(nil, nil).DoorAPILogins {
 		return nil, problem.New(problem.Forbidden, "door-closed", "this test door is closed").
 			Got("--strict or door-api-logins=false").
 			Do("open it, or log in on the page")
 	}
 	if means == "" {
-		means = MeansECPS
+		means = identities.MeansECPS
 	}
-	if means != MeansECPS && means != MeansCard {
-		return nil, problem.New(problem.Invalid, "means-unknown", "no such means").Got(means).Want("ecps or card")
+	if !means.Valid() {
+		return nil, problem.New(problem.Invalid, "means-unknown", "no such means").
+			Got(string(means)).
+			Want("ecps or card")
 	}
 	u, err := d.authorizeURL(authorizeURL)
 	if err != nil {

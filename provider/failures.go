@@ -78,7 +78,7 @@ func newFailures(settings *config.Live, j *journal.Journal, pages *web.View) *fa
 
 // onPage notes a step that was refused, and answers with the page of a row of
 // the table.
-func (f *failures) onPage(c echo.Context, kind, key, clientID string, err error) error {
+func (f *failures) onPage(c echo.Context, kind journal.Kind, key, clientID string, err error) error {
 	f.journal.Add(c.Request().Context(), "", kind, map[string]string{"client_id": clientID}, err)
 	a := wire.Of(key)
 	return f.pages.Refuse(c, a.Status, a.Text, err)
@@ -113,7 +113,7 @@ func (f *failures) judged(err error, c echo.Context) (int, *problem.Error) {
 	case errors.As(err, &he):
 		return he.Code, nil
 	case errors.As(err, &p) && p.Kind != problem.Internal:
-		f.journal.Add(ctx, "", "refused", nil, p)
+		f.journal.Add(ctx, "", journal.KindRefused, nil, p)
 		return p.Kind.Status(), p
 	}
 	slog.ErrorContext(ctx, "request failed", "path", web.Path(ctx, c.Request().URL.Path), "error", err)
@@ -134,6 +134,6 @@ func dropped(j *journal.Journal, most int) func(id string) {
 	return func(id string) {
 		reason := problem.New(problem.TooMany, "login-dropped", "the login was left alone while others came").
 			Want(fmt.Sprintf("%d open at most (max-logins)", most))
-		j.AddKept(id, "dropped", reason)
+		j.AddKept(id, journal.KindDropped, reason)
 	}
 }

@@ -57,11 +57,11 @@ func (h *finisher) grant(ctx context.Context, a *asking, who oidc.Authentication
 	policy := h.settings.Policies(a.client.Policies, who.Person.Policies).ACR
 	grant, err := h.oidc.Finish(ctx, a.client, a.form, who, grantedACR(policy, acr, who.AuthMode), asked)
 	if err != nil {
-		h.journal.Add(ctx, who.LoginID, "callback", nil, err)
+		h.journal.Add(ctx, who.LoginID, journal.KindCallback, nil, err)
 		return answerTo{}, nil, err
 	}
-	noted := map[string]string{"national_id": who.Person.NationalID, "authMode": who.AuthMode}
-	h.journal.Add(ctx, who.LoginID, "callback", noted, nil)
+	noted := map[string]string{"national_id": who.Person.NationalID, "authMode": string(who.AuthMode)}
+	h.journal.Add(ctx, who.LoginID, journal.KindCallback, noted, nil)
 	params := granted(a.back, grant)
 	if h.faults.active() {
 		params = h.faults.callback(ctx, params, who, a.client.ID)

@@ -52,7 +52,7 @@ func (h *httpFaults) strike(next http.Handler) http.Handler {
 			return
 		}
 		noted := map[string]string{"fault": fault.Kind, "endpoint": endpoint, "client_id": client}
-		h.journal.Add(r.Context(), h.oidc.LoginOf(r), "fault", noted, nil)
+		h.journal.Add(r.Context(), h.oidc.LoginOf(r), journal.KindFault, noted, nil)
 		h.apply(fault, w, r, next)
 	})
 }

@@ -33,12 +33,12 @@ func (h *introspectEndpoint) serve(c echo.Context) error {
 	ctx := c.Request().Context()
 	client, token, err := h.back.authenticate(c.Request())
 	if err != nil {
-		h.journal.Add(ctx, "", "introspect", nil, err)
+		h.journal.Add(ctx, "", journal.KindIntrospect, nil, err)
 		return h.back.refuse(c, notAuthenticated(err), err)
 	}
 	if token == "" {
 		a := wire.Of("introspect-token")
-		h.journal.Add(ctx, "", "introspect", map[string]string{"client_id": client.ID}, a.Problem("", "token"))
+		h.journal.Add(ctx, "", journal.KindIntrospect, map[string]string{"client_id": client.ID}, a.Problem("", "token"))
 		return h.back.refuse(c, a, nil)
 	}
 	claims, session, err := h.oidc.Inspect(ctx, token)
@@ -49,10 +49,10 @@ func (h *introspectEndpoint) serve(c echo.Context) error {
 	refusal := h.othersToken(client, session, claims != nil)
 	if claims == nil || refusal != nil {
 		noted := map[string]string{"client_id": client.ID, "active": "false"}
-		h.journal.Add(ctx, "", "introspect", noted, refusal)
+		h.journal.Add(ctx, "", journal.KindIntrospect, noted, refusal)
 		return c.JSONBlob(http.StatusOK, []byte(`{"active":false}`))
 	}
-	h.journal.Add(ctx, session.LoginID, "introspect", map[string]string{"active": "true"}, nil)
+	h.journal.Add(ctx, session.LoginID, journal.KindIntrospect, map[string]string{"active": "true"}, nil)
 	return c.JSONBlob(http.StatusOK, introspected(claims, client.ID, session.NationalID))
 }
 

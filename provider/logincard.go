@@ -30,7 +30,7 @@ func (h *cardLogin) submit(c echo.Context, p *login.Pending) error {
 		err = problem.New(problem.Invalid, "card-missing", "Choisissez une carte")
 	}
 	if err != nil {
-		return h.page.show(c, p, "card", err)
+		return h.page.show(c, p, identities.MeansCard, err)
 	}
 	ctx := c.Request().Context()
 	err = h.cards.InReader(ctx, serial, p.Reader)
@@ -42,11 +42,11 @@ func (h *cardLogin) submit(c echo.Context, p *login.Pending) error {
 		_, changed := h.page.logins.Change(ctx, p.ID, func(p *login.Pending) error { p.Reader = ""; return nil })
 		err = errors.Join(err, changed)
 	}
-	h.journal.Add(ctx, p.ID, "means", map[string]string{"means": MeansCard, "card": serial}, err)
+	h.journal.Add(ctx, p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansCard), "card": serial}, err)
 	if err != nil {
-		return h.page.show(c, p, "card", err)
+		return h.page.show(c, p, identities.MeansCard, err)
 	}
-	return h.complete.complete(c, p, card.NationalID, "CARD")
+	return h.complete.complete(c, p, card.NationalID, identities.AuthModeCard)
 }
 
 // testLogin logs in as the chosen person: a door, closed under strict.
@@ -63,7 +63,7 @@ func (h *testLogin) Register(e *echo.Echo) { e.POST(loginPath+"/test", h.page.wi
 func (h *testLogin) submit(c echo.Context, p *login.Pending) error {
 	if !h.page.testDoor(p) {
 		closed := problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée")
-		return h.page.show(c, p, "ecps", closed)
+		return h.page.show(c, p, identities.MeansECPS, closed)
 	}
 	ctx := c.Request().Context()
 	id, err := web.Field(c, "identity")
@@ -71,8 +71,8 @@ func (h *testLogin) submit(c echo.Context, p *login.Pending) error {
 		_, err = h.people.Read(ctx, id)
 	}
 	if err != nil {
-		return h.page.show(c, p, "test", err)
+		return h.page.show(c, p, identities.MeansTest, err)
 	}
-	h.journal.Add(ctx, p.ID, "means", map[string]string{"means": "test", "national_id": id}, nil)
-	return h.complete.complete(c, p, id, "MOBILE")
+	h.journal.Add(ctx, p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansTest), "national_id": id}, nil)
+	return h.complete.complete(c, p, id, identities.AuthModeMobile)
 }

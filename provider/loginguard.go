@@ -10,6 +10,7 @@ import (
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
 	"pscemu.invalid/pscemu/provider/portal"
@@ -52,7 +53,7 @@ type completion struct {
 
 // complete ends the login, once, and sends the browser back with a code, or to
 // the task of the portal that it was for.
-func (h *completion) complete(c echo.Context, p *login.Pending, nationalID, authMode string) error {
+func (h *completion) complete(c echo.Context, p *login.Pending, nationalID string, authMode identities.AuthMode) error {
 	if p.Wallet != "" {
 		return h.tasks.Complete(c, p, nationalID, authMode)
 	}
@@ -62,7 +63,7 @@ func (h *completion) complete(c echo.Context, p *login.Pending, nationalID, auth
 		err = h.logins.End(ctx, p.ID)
 	}
 	if err != nil {
-		h.failures.journal.Add(ctx, p.ID, "means", nil, err)
+		h.failures.journal.Add(ctx, p.ID, journal.KindMeans, nil, err)
 		return h.failures.pages.Refuse(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
 	return h.finish.now(c, &asking{client, p.Form, backOf(p, h.names)},

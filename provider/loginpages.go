@@ -30,15 +30,15 @@ type loginPage struct {
 // Register adds the page.
 func (h *loginPage) Register(e *echo.Echo) {
 	e.GET(loginPath, h.with(func(c echo.Context, p *login.Pending) error {
-		return h.show(c, p, c.QueryParam("tab"), nil)
+		return h.show(c, p, identities.Means(c.QueryParam("tab")), nil)
 	}))
 }
 
 // show is the page with one of its tabs, again with what was refused.
-func (h *loginPage) show(c echo.Context, p *login.Pending, tab string, refusal error) error {
+func (h *loginPage) show(c echo.Context, p *login.Pending, tab identities.Means, refusal error) error {
 	testDoor := h.testDoor(p)
 	tabs := h.tabs(p)
-	if !slices.Contains(tabs, tab) && (tab != "test" || !testDoor) {
+	if !slices.Contains(tabs, tab) && (tab != identities.MeansTest || !testDoor) {
 		tab = tabs[0]
 	}
 	hint, _ := strings.CutPrefix(p.Form.Get("login_hint"), "auto:")
@@ -67,11 +67,11 @@ func (h *loginPage) testDoor(p *login.Pending) bool {
 	return h.settings.Policies(nil, nil).DoorTestIdentity && p.Wallet == ""
 }
 
-func (h *loginPage) tabs(p *login.Pending) []string {
+func (h *loginPage) tabs(p *login.Pending) []identities.Means {
 	if p.Wallet != "" {
 		return h.tasks.Tabs(p.Wallet)
 	}
-	return []string{"ecps", "card"}
+	return identities.AllMeans()
 }
 
 // fill adds what a tab offers.
@@ -79,13 +79,14 @@ func (h *loginPage) fill(
 	ctx context.Context,
 	data map[string]any,
 	p *login.Pending,
-	tab, q string,
+	tab identities.Means,
+	q string,
 ) (err error) {
 	switch tab {
-	case "card":
+	case identities.MeansCard:
 		data["Listed"] = h.settings.Policies(nil, nil).DoorCardList
 		data["Reader"], err = h.atReader(ctx, p, q)
-	case "test":
+	case identities.MeansTest:
 		data["People"], data["More"], err = h.findPeople(ctx, q)
 	}
 	return err

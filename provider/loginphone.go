@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
@@ -28,21 +29,21 @@ func (h *phoneLogin) submit(c echo.Context, p *login.Pending) error {
 	ctx := c.Request().Context()
 	id, err := web.Field(c, "login")
 	if err != nil {
-		return h.page.show(c, p, "ecps", err)
+		return h.page.show(c, p, identities.MeansECPS, err)
 	}
 	if id == "" {
 		return h.page.show(
 			c,
 			p,
-			"ecps",
+			identities.MeansECPS,
 			problem.New(problem.Invalid, "national-id-missing", "Indiquez votre identifiant").
 				Want("l'identifiant national complet, imprimé au-dessus du nom sur la carte"),
 		)
 	}
 	err = h.waiting.ask(ctx, p, id)
-	h.journal.Add(ctx, p.ID, "ecps-request", map[string]string{"national_id": id}, err)
+	h.journal.Add(ctx, p.ID, journal.KindECPSRequest, map[string]string{"national_id": id}, err)
 	if err != nil {
-		return h.page.show(c, p, "ecps", err)
+		return h.page.show(c, p, identities.MeansECPS, err)
 	}
 	remembered := ""
 	if c.FormValue("remember") != "" {
@@ -129,10 +130,10 @@ func (h *phoneWait) goOn(c echo.Context, p *login.Pending) error {
 	case ecps.Pending:
 		return web.Redirect(c, http.StatusSeeOther, login.Path(p.ID, "/wait"))
 	case ecps.Approved:
-		return h.complete.complete(c, p, r.NationalID, "MOBILE")
+		return h.complete.complete(c, p, r.NationalID, identities.AuthModeMobile)
 	}
 	refusal := problem.New(problem.Forbidden, "ecps-"+string(r.State), ecpsEnds[r.State]).Do("réessayez")
-	h.journal.Add(ctx, p.ID, "means", map[string]string{"means": MeansECPS, "national_id": r.NationalID}, refusal)
+	h.journal.Add(ctx, p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansECPS), "national_id": r.NationalID}, refusal)
 	return h.pages.Show(c, http.StatusOK, "provider/ended", map[string]any{
 		"Title":   "Connexion interrompue",
 		"Path":    login.Path(p.ID, ""),
@@ -146,7 +147,7 @@ func (h *phoneWait) submitTOTP(c echo.Context, p *login.Pending) error {
 	ctx := c.Request().Context()
 	_, err := h.ecps.ApproveTOTP(ctx, p.Request, strings.TrimSpace(c.FormValue("totp")))
 	if err != nil {
-		h.journal.Add(ctx, p.ID, "means", map[string]string{"means": "totp"}, err)
+		h.journal.Add(ctx, p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansTOTP)}, err)
 		return h.show(c, p, err)
 	}
 	return web.Redirect(c, http.StatusSeeOther, login.Path(p.ID, "/continue"))

@@ -11,6 +11,7 @@ import (
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/oidc"
 	"pscemu.invalid/pscemu/provider/sessions"
 	"pscemu.invalid/pscemu/provider/site"
@@ -47,11 +48,11 @@ func (h *logoutEndpoint) serve(c echo.Context) error {
 	ctx := c.Request().Context()
 	hint, err := h.oidc.IDTokenHint(ctx, form.Get("id_token_hint"))
 	if err != nil {
-		return h.failures.onPage(c, "logout", "logout-hint", "", err)
+		return h.failures.onPage(c, journal.KindLogout, "logout-hint", "", err)
 	}
 	target := form.Get("post_logout_redirect_uri")
 	if err := h.target(ctx, hint, target, form.Get("client_id")); err != nil {
-		return h.failures.onPage(c, "logout", "logout-redirect", hint.ClientID, err)
+		return h.failures.onPage(c, journal.KindLogout, "logout-redirect", hint.ClientID, err)
 	}
 	return h.byHint(c, hint, withState(target, form))
 }
@@ -74,7 +75,7 @@ func (h *logoutEndpoint) byHint(c echo.Context, hint *oidc.Hint, target string) 
 
 // note writes the journal's event of a logout.
 func (h *logoutEndpoint) note(c echo.Context, loginID string, detail map[string]string, err error) {
-	h.failures.journal.Add(c.Request().Context(), loginID, "logout", detail, err)
+	h.failures.journal.Add(c.Request().Context(), loginID, journal.KindLogout, detail, err)
 }
 
 // target judges where the browser is to go afterwards.

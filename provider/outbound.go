@@ -30,7 +30,7 @@ type outbound struct {
 // run goes on with what an earlier run left, and with what comes, until ctx ends.
 func (o *outbound) run(ctx context.Context) {
 	o.ecps.OnSettled(o.pings.settled)
-	o.sender.Writes(sessions.LogoutCall, o.ends.WriteLogout)
+	o.sender.Writes(delivery.BackchannelLogout, o.ends.WriteLogout)
 	o.sender.OnDone(o.delivered)
 	o.sender.Run()
 	go o.ecps.Serve(ctx)
@@ -39,13 +39,10 @@ func (o *outbound) run(ctx context.Context) {
 // delivered notes in the journal how a delivery ended; the one of a logout is noted
 // with the logout.
 func (o *outbound) delivered(ctx context.Context, d delivery.Delivery) {
-	if d.Kind == cibaPing {
-		o.journal.Add(ctx, d.LoginID, d.Kind, map[string]string{"client_id": d.Client, "state": string(d.State)}, nil)
+	if d.Kind == delivery.CIBAPing {
+		o.journal.Add(ctx, d.LoginID, journal.KindCIBAPing, map[string]string{"client_id": d.Client, "state": string(d.State)}, nil)
 	}
 }
-
-// cibaPing is the kind of delivery that tells a client of a person's answer.
-const cibaPing = "ciba-ping"
 
 // ping is what a client with ping mode is to be told when the person has
 // answered.
@@ -108,7 +105,7 @@ func (h *pings) settled(tx store.Tx, r ecps.Request) error {
 	if err != nil {
 		return err
 	}
-	d := delivery.Delivery{Kind: cibaPing, Client: p.Client, LoginID: p.LoginID, URI: client.NotificationEndpoint}
+	d := delivery.Delivery{Kind: delivery.CIBAPing, Client: p.Client, LoginID: p.LoginID, URI: client.NotificationEndpoint}
 	m := delivery.Message{ContentType: "application/json", Authorization: "Bearer " + p.Token, Body: string(body), Tries: 1}
 	return h.sender.SendIn(tx, d, m)
 }

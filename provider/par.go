@@ -33,21 +33,21 @@ func (h *parEndpoint) serve(c echo.Context) error {
 	}
 	client, _, err := h.back.authenticate(r)
 	if err != nil {
-		h.journal.Add(r.Context(), "", "par", nil, err)
+		h.journal.Add(r.Context(), "", journal.KindPAR, nil, err)
 		return h.back.refuse(c, clientError(err), err)
 	}
 	at, noted := h.names.Of(r.Host), map[string]string{"client_id": client.ID}
 	form, refusal := h.pushable(r.Context(), client, r.PostForm, at)
 	if refusal != nil {
 		reason := refusal.Explained()
-		h.journal.Add(r.Context(), "", "par", noted, reason)
+		h.journal.Add(r.Context(), "", journal.KindPAR, noted, reason)
 		return h.back.refuse(c, refusal.Answer, reason)
 	}
 	uri, err := h.requests.pushes.keep(r.Context(), pushed{client.ID, at.Issuer(), form})
 	if err != nil {
 		return h.back.refuse(c, wire.Of("server-error"), err)
 	}
-	h.journal.Add(r.Context(), "", "par", noted, nil)
+	h.journal.Add(r.Context(), "", journal.KindPAR, noted, nil)
 	web.NoStore(c)
 	return c.JSON(http.StatusCreated, struct {
 		RequestURI string `json:"request_uri"`

@@ -27,18 +27,18 @@ func (h *revokeEndpoint) serve(c echo.Context) error {
 	ctx := c.Request().Context()
 	client, token, err := h.back.authenticate(c.Request())
 	if err != nil {
-		h.journal.Add(ctx, "", "revoke", nil, err)
+		h.journal.Add(ctx, "", journal.KindRevoke, nil, err)
 		return h.back.refuse(c, clientError(err), err)
 	}
 	if token == "" {
 		a := wire.Of("revoke-token")
-		h.journal.Add(ctx, "", "revoke", map[string]string{"client_id": client.ID}, a.Problem("", "token"))
+		h.journal.Add(ctx, "", journal.KindRevoke, map[string]string{"client_id": client.ID}, a.Problem("", "token"))
 		return h.back.refuse(c, a, nil)
 	}
 	loginID := h.oidc.LoginOf(c.Request())
 	ended, err := h.oidc.Revoke(ctx, client.ID, token)
 	noted := map[string]string{"client_id": client.ID, "found": fmt.Sprint(ended != nil)}
-	h.journal.Add(ctx, loginID, "revoke", noted, err)
+	h.journal.Add(ctx, loginID, journal.KindRevoke, noted, err)
 	switch {
 	case err != nil:
 		return h.back.refuse(c, wire.Of("server-error"), err)

@@ -64,6 +64,6 @@ func (h *sessionFrame) init(c echo.Context) error {
 			Got(origin).
 			Want("the origin of a registered redirect URI")
 	}
-	h.journal.Add(ctx, "", "session-frame", map[string]string{"client_id": id}, err)
+	h.journal.Add(ctx, "", journal.KindSessionFrame, map[string]string{"client_id": id}, err)
 	return c.NoContent(http.StatusForbidden)
 }

@@ -38,7 +38,7 @@ func (s *silent) session(c echo.Context, a *asking) *oidc.Authentication {
 		return nil
 	}
 	id := journal.NewID()
-	s.journal.Add(ctx, id, "authorize", detail(a), nil)
+	s.journal.Add(ctx, id, journal.KindAuthorize, detail(a), nil)
 	return &oidc.Authentication{LoginID: id, Person: person, AuthMode: b.AuthMode, Time: b.AuthTime, SID: b.SID}
 }
 

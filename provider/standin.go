@@ -12,14 +12,12 @@ import (
 	"pscemu.invalid/pscemu/provider/oidc"
 )
 
-// Means of authentication, as doors and the API name them.
-const (
-	MeansECPS = "ecps"
-	MeansCard = "card"
-)
-
 // doorLogin is what a door was asked to do.
-type doorLogin struct{ nationalID, means, pin string }
+type doorLogin struct {
+	nationalID string
+	means      identities.Means
+	pin        string
+}
 
 // standIn does the person's part of a login, without a person.
 type standIn struct {
@@ -34,19 +32,18 @@ type standIn struct {
 // e-CPS, their card and its code for the reader.
 func (s *standIn) open(ctx context.Context, a *asking, d doorLogin) (*oidc.Authentication, error) {
 	id := journal.NewID()
-	s.journal.Add(ctx, id, "authorize", detail(a), nil)
+	s.journal.Add(ctx, id, journal.KindAuthorize, detail(a), nil)
 	person, err := s.people.Read(ctx, d.nationalID)
-	mode := "MOBILE"
-	if err == nil && d.means == MeansCard {
-		mode, err = "CARD", s.useCard(ctx, person, d.pin)
+	if err == nil && d.means == identities.MeansCard {
+		err = s.useCard(ctx, person, d.pin)
 	} else if err == nil {
 		err = s.ecps.Decide(ctx, person)
 	}
-	s.journal.Add(ctx, id, "means", map[string]string{"means": d.means, "national_id": d.nationalID}, err)
+	s.journal.Add(ctx, id, journal.KindMeans, map[string]string{"means": string(d.means), "national_id": d.nationalID}, err)
 	if err != nil {
 		return nil, err
 	}
-	return &oidc.Authentication{LoginID: id, Person: person, AuthMode: mode, Time: s.clock.Now()}, nil
+	return &oidc.Authentication{LoginID: id, Person: person, AuthMode: d.means.AuthMode(), Time: s.clock.Now()}, nil
 }
 
 // useCard presents the person's first usable card. Without a code the door
@@ -63,7 +60,7 @@ func (s *standIn) useCard(ctx context.Context, person *identities.Identity, pin 
 	}
 	card := all[0]
 	for _, c := range all {
-		if c.State == "active" {
+		if c.State == cards.Active {
 			card = c
 		}
 	}

@@ -28,13 +28,13 @@ func (h *tokenEndpoint) serve(c echo.Context) error {
 	r := c.Request()
 	if refused := tokenForm(r); refused != nil {
 		noted := map[string]string{"client_id": r.PostForm.Get("client_id"), "certificate": presented(r)}
-		tell(c, h.journal, h.oidc.SessionOf(r), "token", noted, refused.Problem("", ""))
+		tell(c, h.journal, h.oidc.SessionOf(r), journal.KindToken, noted, refused.Problem("", ""))
 		return h.refusals.Refuse(c, *refused, nil)
 	}
 	grant := r.PostForm.Get("grant_type")
-	kind := "token"
+	kind := journal.KindToken
 	if grant == clients.RefreshToken {
-		kind = "refresh"
+		kind = journal.KindRefresh
 	}
 	response, session, err := h.oidc.Token(r)
 	tell(c, h.journal, session, kind, map[string]string{"grant_type": grant, "certificate": presented(r)}, err)

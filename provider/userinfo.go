@@ -35,20 +35,20 @@ func (h *userinfoEndpoint) serve(c echo.Context) error {
 	if token == "" {
 		missing := problem.New(problem.Forbidden, "token-missing", "no access token was sent").
 			Want("Authorization: Bearer …")
-		h.journal.Add(ctx, "", "userinfo", nil, missing)
+		h.journal.Add(ctx, "", journal.KindUserInfo, nil, missing)
 		return unauthorized(c, "userinfo-missing")
 	}
 	session, err := h.oidc.Bearer(ctx, token)
 	if err != nil {
-		tell(c, h.journal, h.oidc.SessionOf(c.Request()), "userinfo", nil, err)
+		tell(c, h.journal, h.oidc.SessionOf(c.Request()), journal.KindUserInfo, nil, err)
 		return h.refuse(c, err)
 	}
 	if err := otherCertificate(session, c.Request()); err != nil {
-		h.journal.Add(ctx, session.LoginID, "userinfo", nil, err)
+		h.journal.Add(ctx, session.LoginID, journal.KindUserInfo, nil, err)
 		return unauthorized(c, "userinfo-bound")
 	}
 	person, err := h.people.Read(ctx, session.NationalID)
-	h.journal.Add(ctx, session.LoginID, "userinfo", nil, err)
+	h.journal.Add(ctx, session.LoginID, journal.KindUserInfo, nil, err)
 	if problem.Is(err, "identity-unknown") {
 		return unauthorized(c, "userinfo-person")
 	}

@@ -47,7 +47,7 @@ func (h *devices) show(c echo.Context, b *oidc.Browser) error {
 func (h *devices) end(c echo.Context, b *oidc.Browser) error {
 	ctx, why := c.Request().Context(), c.FormValue("why")
 	err := h.ecps.Remove(ctx, b.NationalID, why)
-	h.journal.Add(ctx, "", "wallet", map[string]string{"task": "device-" + why, "national_id": b.NationalID}, err)
+	h.journal.Add(ctx, "", journal.KindWallet, map[string]string{"task": "device-" + why, "national_id": b.NationalID}, err)
 	if err != nil {
 		return h.pages.Refuse(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}
@@ -94,7 +94,7 @@ func (h *sessionList) end(c echo.Context, b *oidc.Browser) error {
 		frames = append(frames, e.Frames...)
 	}
 	detail := map[string]string{"national_id": b.NationalID, "sessions": strconv.Itoa(len(all))}
-	h.journal.Add(ctx, "", "logout", detail, nil)
+	h.journal.Add(ctx, "", journal.KindLogout, detail, nil)
 	h.browsers.Forget(c)
 	return sessions.Leave(c, h.pages, frames, "")
 }

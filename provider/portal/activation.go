@@ -61,7 +61,7 @@ func (h *activation) begin(c echo.Context, p *login.Pending, who oidc.Authentica
 // show is the QR code while it is valid, for the browser that presented the card.
 func (h *activation) show(c echo.Context) error {
 	if err := h.logins.Bound(c.Request(), c.Param("id")); err != nil {
-		h.journal.Add(c.Request().Context(), "", "wallet", map[string]string{"task": "activation-page"}, err)
+		h.journal.Add(c.Request().Context(), "", journal.KindWallet, map[string]string{"task": "activation-page"}, err)
 		return h.pages.Refuse(c, http.StatusForbidden, problem.From(err).Reason, err)
 	}
 	a, err := h.ecps.Activation(c.Request().Context(), c.Param("id"))

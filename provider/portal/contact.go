@@ -46,7 +46,7 @@ func (h *contact) activate(c echo.Context) error {
 	ctx := c.Request().Context()
 	_, err = h.ecps.StartActivation(ctx, id, ecps.ByContact)
 	detail := map[string]string{"task": "activate-contact", "national_id": id}
-	h.journal.Add(ctx, journal.NewID(), "wallet", detail, err)
+	h.journal.Add(ctx, journal.NewID(), journal.KindWallet, detail, err)
 	if err != nil &&
 		!(h.settings.Policies(nil, nil).HideUnknownIDs && slices.Contains(hidden, problem.From(err).Code)) {
 		return h.show(c, err)

@@ -47,6 +47,6 @@ func (h *home) start(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	h.journal.Add(c.Request().Context(), p.ID, "wallet", map[string]string{"task": name}, nil)
-	return web.Redirect(c, http.StatusSeeOther, login.Path(p.ID, "")+"?tab="+task.tabs[0])
+	h.journal.Add(c.Request().Context(), p.ID, journal.KindWallet, map[string]string{"task": name}, nil)
+	return web.Redirect(c, http.StatusSeeOther, login.Path(p.ID, "")+"?tab="+string(task.means[0]))
 }

@@ -47,10 +47,10 @@ func New(s Services) (*Tasks, []web.Handler) {
 	bravo := &test{logins: s.Logins, pages: s.Pages}
 	opening := &opening{logins: s.Logins, oidc: s.OIDC, browsers: s.Browsers}
 	tasks := &Tasks{people: s.People, clock: s.Clock, journal: s.Journal, pages: s.Pages, known: map[string]task{
-		"activate": {"Activer mon e-CPS avec ma carte", []string{"card"}, []string{"CARD"}, byCard.begin},
-		"test":     {"Tester mon e-CPS", []string{"ecps"}, []string{"MOBILE"}, bravo.show},
-		"devices":  {"Mes appareils", []string{"ecps", "card"}, []string{"MOBILE", "CARD"}, opening.open},
-		"sessions": {"Mes sessions", []string{"ecps", "card"}, []string{"MOBILE", "CARD"}, opening.open},
+		"activate": {"Activer mon e-CPS avec ma carte", []identities.Means{identities.MeansCard}, byCard.begin},
+		"test":     {"Tester mon e-CPS", []identities.Means{identities.MeansECPS}, bravo.show},
+		"devices":  {"Mes appareils", identities.AllMeans(), opening.open},
+		"sessions": {"Mes sessions", identities.AllMeans(), opening.open},
 	}}
 	return tasks, []web.Handler{
 		&home{tasks: tasks, logins: s.Logins, names: s.Names, journal: s.Journal, pages: s.Pages},

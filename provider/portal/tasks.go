@@ -20,9 +20,16 @@ import (
 // task is something a person does on the portal after a login.
 type task struct {
 	title string
-	tabs  []string                                                      // of the login page
-	modes []string                                                      // authModes it takes
+	means []identities.Means                                            // it takes, the first one offered first
 	done  func(echo.Context, *login.Pending, oidc.Authentication) error // ends the login
+}
+
+// modes are the means as authMode names them.
+func (t task) modes() (out []string) {
+	for _, m := range t.means {
+		out = append(out, string(m.AuthMode()))
+	}
+	return out
 }
 
 // Tasks are what a person logs in to the portal for.
@@ -35,22 +42,22 @@ type Tasks struct {
 }
 
 // Tabs are those of the login page that serve a task.
-func (t *Tasks) Tabs(name string) []string { return t.known[name].tabs }
+func (t *Tasks) Tabs(name string) []identities.Means { return t.known[name].means }
 
 // Complete ends a login of the portal's with its task.
-func (t *Tasks) Complete(c echo.Context, p *login.Pending, nationalID, authMode string) error {
+func (t *Tasks) Complete(c echo.Context, p *login.Pending, nationalID string, authMode identities.AuthMode) error {
 	ctx, task := c.Request().Context(), t.known[p.Wallet]
 	person, err := t.people.Read(ctx, nationalID)
-	if err == nil && !slices.Contains(task.modes, authMode) {
+	if err == nil && !slices.Contains(task.modes(), string(authMode)) {
 		err = problem.New(problem.Forbidden, "wallet-other-means", "Ce moyen de connexion ne sert pas ici").
-			Got(authMode).
-			Want(strings.Join(task.modes, " ou "))
+			Got(string(authMode)).
+			Want(strings.Join(task.modes(), " ou "))
 	}
 	if err == nil {
 		who := oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: t.clock.Now()}
 		err = task.done(c, p, who)
 	}
-	t.journal.Add(ctx, p.ID, "wallet", map[string]string{"task": p.Wallet, "national_id": nationalID}, err)
+	t.journal.Add(ctx, p.ID, journal.KindWallet, map[string]string{"task": p.Wallet, "national_id": nationalID}, err)
 	if err != nil {
 		return t.pages.Refuse(c, http.StatusForbidden, problem.From(err).Reason, err)
 	}

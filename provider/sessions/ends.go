@@ -18,9 +18,6 @@ import (
 	"pscemu.invalid/pscemu/provider/wire"
 )
 
-// LogoutCall is the kind of delivery that tells a client's server of a logout.
-const LogoutCall = "backchannel-logout"
-
 // Ends logs sessions out. What clients' servers are told is written down in the
 // transaction that makes it true, and sent after: a crash between sends it
 // later, and nothing twice.
@@ -55,7 +52,7 @@ func (e *Ends) End(ctx context.Context, sid string) (out *Ended, err error) {
 
 func (e *Ends) noteTold(ctx context.Context, ended *Ended) {
 	for _, id := range ended.told {
-		e.Journal.Add(ctx, ended.LoginID, LogoutCall, map[string]string{"client_id": id}, nil)
+		e.Journal.Add(ctx, ended.LoginID, journal.KindBackchannelLogout, map[string]string{"client_id": id}, nil)
 	}
 }
 
@@ -95,7 +92,7 @@ func (e *Ends) tellIn(tx store.Tx, ended *Ended, client *clients.Client) error {
 	}
 	ended.told = append(ended.told, client.ID)
 	d := delivery.Delivery{
-		Kind:    LogoutCall,
+		Kind:    delivery.BackchannelLogout,
 		Client:  client.ID,
 		LoginID: ended.LoginID,
 		URI:     client.BackchannelLogoutURI,
