@@ -1,27 +1,16 @@
-package console
+package api
 
 import (
 	"bufio"
-	"io"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
-
-	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/internal/web"
 )
-
-func notNil(list []string) []string { return append([]string{}, list...) }
-
-// spooled keeps a body aside, however large it may be.
-func spooled(c echo.Context) (*identities.Scratch, error) {
-	s := &identities.Scratch{}
-	if _, err := io.Copy(s, c.Request().Body); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
-}
 
 // answerStream answers with what fn writes, as it writes it. A failure after the
 // first bytes have left breaks the answer off, so that nobody takes it for whole.
@@ -56,4 +45,45 @@ func attachment(c echo.Context, name, kind string) {
 	}, name)
 	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+name+`"`)
 	c.Response().Header().Set(echo.HeaderContentType, kind)
+}
+
+// Events sends what now says whenever a request changes, and differs.
+func Events(c echo.Context, phones *ecps.Service, closing <-chan struct{}, now func() (any, error)) error {
+	if err := web.Hold(c); err != nil {
+		return err
+	}
+	w := c.Response()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.WriteHeader(http.StatusOK)
+	changed, last := phones.Watch(ctx(c)), ""
+	for {
+		v, err := now()
+		if err != nil {
+			return err
+		}
+		data, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		if string(data) != last {
+			last = string(data)
+			if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
+				return nil // the page is gone
+			}
+			w.Flush()
+		}
+		if !Changes(changed, closing) {
+			return nil
+		}
+	}
+}
+
+// Changes waits for the next change; false when the request or the server ends.
+func Changes(changed <-chan string, closing <-chan struct{}) bool {
+	select {
+	case _, open := <-changed:
+		return open
+	case <-closing:
+		return false
+	}
 }

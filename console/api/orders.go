@@ -1,17 +1,23 @@
-package console
+package api
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/labstack/echo/v4"
-
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/orders"
+	"pscemu.invalid/pscemu/cards/pki"
 )
 
-// The order desk, by the control API and on pages made of its data.
+// Orders is the order desk: cards and certificates, asked for and delivered.
+type Orders struct {
+	Orders *orders.Desk
+	PKI    *pki.PKI
+}
 
-func (s *Console) orderRoutes() []route {
+// The order desk, by the control API and on pages made of its data.
+func (s *Orders) routes() []route {
 	step := func(do func(c echo.Context, id string) (*orders.Order, error)) func(echo.Context) (any, error) {
 		return func(c echo.Context) (any, error) { return do(c, param(c, "id")) }
 	}
@@ -94,7 +100,7 @@ func (s *Console) orderRoutes() []route {
 	}
 }
 
-func (s *Console) orderForms(c echo.Context) (any, error) {
+func (s *Orders) orderForms(c echo.Context) (any, error) {
 	id := c.QueryParam("actor")
 	if id == "" {
 		return items{orders.Forms(nil), ""}, nil
@@ -106,18 +112,18 @@ func (s *Console) orderForms(c echo.Context) (any, error) {
 	return items{orders.Forms(actor), ""}, nil
 }
 
-func (s *Console) listOrders(c echo.Context) (any, error) {
-	return listed(c, s.orderList(ctx(c)))
+func (s *Orders) listOrders(c echo.Context) (any, error) {
+	return listed(c, s.List(ctx(c)))
 }
 
-// orderList lists orders, the newest first.
-func (s *Console) orderList(c context.Context) lister[orders.Order] {
-	return byID(func(o *orders.Order) string { return o.ID }, func(after string, limit int) ([]orders.Order, error) {
+// List lists orders, the newest first.
+func (s *Orders) List(c context.Context) Lister[orders.Order] {
+	return ByID(func(o *orders.Order) string { return o.ID }, func(after string, limit int) ([]orders.Order, error) {
 		return s.Orders.List(c, after, limit)
 	})
 }
 
-func (s *Console) beginOrder(c echo.Context) (any, error) {
+func (s *Orders) beginOrder(c echo.Context) (any, error) {
 	var in struct {
 		Form, Actor, Channel, By string
 		Fields                   map[string]string
@@ -131,7 +137,7 @@ func (s *Console) beginOrder(c echo.Context) (any, error) {
 	)
 }
 
-func (s *Console) completeOrder(c echo.Context) (any, error) {
+func (s *Orders) completeOrder(c echo.Context) (any, error) {
 	var in struct{ Fields map[string]string }
 	if err := body(c, &in); err != nil {
 		return nil, err
@@ -139,7 +145,7 @@ func (s *Console) completeOrder(c echo.Context) (any, error) {
 	return s.Orders.Complete(ctx(c), param(c, "id"), in.Fields)
 }
 
-func (s *Console) rejectOrder(c echo.Context) (any, error) {
+func (s *Orders) rejectOrder(c echo.Context) (any, error) {
 	var in struct{ Reason string }
 	if err := body(c, &in); err != nil {
 		return nil, err
@@ -147,7 +153,7 @@ func (s *Console) rejectOrder(c echo.Context) (any, error) {
 	return s.Orders.Reject(ctx(c), param(c, "id"), in.Reason)
 }
 
-func (s *Console) enterService(c echo.Context) (any, error) {
+func (s *Orders) enterService(c echo.Context) (any, error) {
 	var in struct{ Card string }
 	if err := body(c, &in); err != nil {
 		return nil, err
@@ -155,19 +161,19 @@ func (s *Console) enterService(c echo.Context) (any, error) {
 	return map[string]bool{"open": true}, s.Orders.Enter(ctx(c), c.Param("name"), in.Card)
 }
 
-func (s *Console) fleet(c echo.Context) (any, error) {
-	return listed(c, s.fleetList(ctx(c), c.QueryParam("by")))
+func (s *Orders) fleet(c echo.Context) (any, error) {
+	return listed(c, s.Fleet(ctx(c), c.QueryParam("by")))
 }
 
-// fleetList lists the cards of the structures that somebody acts for, structure
+// Fleet lists the cards of the structures that somebody acts for, structure
 // by structure.
-func (s *Console) fleetList(c context.Context, by string) lister[cards.Card] {
-	return byID(func(c *cards.Card) string { return c.Serial }, func(after string, limit int) ([]cards.Card, error) {
+func (s *Orders) Fleet(c context.Context, by string) Lister[cards.Card] {
+	return ByID(func(c *cards.Card) string { return c.Serial }, func(after string, limit int) ([]cards.Card, error) {
 		return s.Orders.Fleet(c, by, after, limit)
 	})
 }
 
-func (s *Console) takeBack(c echo.Context) (any, error) {
+func (s *Orders) takeBack(c echo.Context) (any, error) {
 	var in struct{ By, Card string }
 	if err := body(c, &in); err != nil {
 		return nil, err
@@ -175,10 +181,45 @@ func (s *Console) takeBack(c echo.Context) (any, error) {
 	return nil, s.Orders.TakeBack(ctx(c), in.By, in.Card)
 }
 
-func (s *Console) registerAtOrder(c echo.Context) (any, error) {
+func (s *Orders) registerAtOrder(c echo.Context) (any, error) {
 	var in struct{ Identity string }
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
 	return s.Orders.Register(ctx(c), in.Identity)
+}
+
+// The online services TOPS and TOM, and the platform of software certificates:
+// a relying party of our own, where people log in with their card.
+func (s *Orders) orderCertificate(c echo.Context) (any, error) {
+	var in orders.CertificateOrder
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	in.Profile = cmp.Or(in.Profile, "AUTH_CLI")
+	cert, err := s.Orders.IssueCertificate(ctx(c), in)
+	if err != nil {
+		return nil, err
+	}
+	return issued(ctx(c), s.PKI, cert)
+}
+
+func (s *Orders) orderedCertificates(c echo.Context) (any, error) {
+	return listed(c, keyless(s.Certificates(ctx(c), c.QueryParam("by"))))
+}
+
+// Certificates lists the certificates of the structures that somebody administers,
+// structure by structure.
+func (s *Orders) Certificates(c context.Context, by string) Lister[pki.Certificate] {
+	return ByID(certificateID, func(after string, limit int) ([]pki.Certificate, error) {
+		return s.Orders.Certificates(c, by, after, limit)
+	})
+}
+
+func (s *Orders) revokeOrdered(c echo.Context) (any, error) {
+	var in struct{ By string }
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return nil, s.Orders.RevokeCertificate(ctx(c), in.By, param(c, "serial"))
 }

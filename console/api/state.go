@@ -1,7 +1,8 @@
-package console
+package api
 
 import (
 	"context"
+	"crypto/subtle"
 	"io"
 	"net/http"
 	"strconv"
@@ -10,6 +11,35 @@ import (
 
 	"github.com/labstack/echo/v4"
 )
+
+// World is everything stored, taken as a whole.
+type World struct {
+	State  State
+	Bearer Bearer
+}
+
+// Bearer tells whether a request holds the API token itself, and is not let in
+// by a session.
+type Bearer func(*http.Request) bool
+
+// HoldsToken makes the Bearer of a token.
+func HoldsToken(token string) Bearer {
+	return func(r *http.Request) bool {
+		scheme, said, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		return strings.EqualFold(scheme, "Bearer") &&
+			subtle.ConstantTimeCompare([]byte(strings.TrimSpace(said)), []byte(token)) == 1
+	}
+}
+
+// keysFor leaves the keys of worlds out of an answer to a browser that was let
+// in by its session: it never sees an API token.
+func keysFor(c echo.Context, holds Bearer, answer any) any {
+	keyed, has := answer.(interface{ WithoutKeys() any })
+	if !has || holds(c.Request()) {
+		return answer
+	}
+	return keyed.WithoutKeys()
+}
 
 // State is the whole world, to keep, to go back to, and to begin anew. by says
 // who asks, for the journal.
@@ -39,13 +69,13 @@ type Restored struct {
 	Kept    string    `json:"kept,omitempty"`   // file beside the data file that holds what was there before
 }
 
-func (s *Console) stateRoutes() []route {
+func (s *World) routes() []route {
 	return []route{
 		{
 			"GET",
 			"/ready",
 			"What ready.json holds: addresses, the demo client, personas",
-			func(c echo.Context) (any, error) { return s.keysFor(c, s.State.Announcement()), nil },
+			func(c echo.Context) (any, error) { return keysFor(c, s.Bearer, s.State.Announcement()), nil },
 		},
 		{"GET", "/state", "The whole state, with its secrets", s.dumpState},
 		{
@@ -70,7 +100,7 @@ func (s *Console) stateRoutes() []route {
 	}
 }
 
-func (s *Console) dumpState(c echo.Context) (any, error) {
+func (s *World) dumpState(c echo.Context) (any, error) {
 	out, err := s.State.Dump(ctx(c))
 	if err != nil {
 		return nil, err
@@ -78,7 +108,7 @@ func (s *Console) dumpState(c echo.Context) (any, error) {
 	return send(c, out, echo.MIMEApplicationJSON, "")
 }
 
-func (s *Console) backup(c echo.Context) (any, error) {
+func (s *World) backup(c echo.Context) (any, error) {
 	out, err := s.State.Backup(ctx(c))
 	if err != nil {
 		return nil, err
@@ -102,15 +132,15 @@ func send(c echo.Context, out *Whole, kind, name string) (any, error) {
 	return sent{}, nil
 }
 
-func (s *Console) restoreState(c echo.Context) (any, error) {
+func (s *World) restoreState(c echo.Context) (any, error) {
 	return nil, s.State.Restore(ctx(c), by(c), c.Request().Body)
 }
 
-func (s *Console) restoreBackup(c echo.Context) (any, error) {
+func (s *World) restoreBackup(c echo.Context) (any, error) {
 	return s.State.RestoreBackup(ctx(c), by(c), c.Request().Body)
 }
 
-func (s *Console) reset(c echo.Context) (any, error) {
+func (s *World) reset(c echo.Context) (any, error) {
 	return nil, s.State.Reset(ctx(c), nil)
 }
 

@@ -1,18 +1,23 @@
-package console
+package api
 
 import (
 	"context"
 	"time"
 
 	"github.com/labstack/echo/v4"
-
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
-	"pscemu.invalid/pscemu/identities/outbox"
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/internal/web"
 )
+
+// Phones are people's e-CPS and the requests that wait on them.
+type Phones struct {
+	ECPS    *ecps.Service
+	People  *identities.People
+	Cards   *cards.Desk
+	Closing <-chan struct{} // streams end with it
+}
 
 // The e-CPS by the control API.
 
@@ -24,7 +29,7 @@ type Phone struct {
 	Next    []identities.Behaviour `json:"next"`   // how the coming requests are answered
 }
 
-func (s *Console) getPhone(c echo.Context) (any, error) {
+func (s *Phones) getPhone(c echo.Context) (any, error) {
 	id := param(c, "id")
 	d, err := s.ECPS.Device(ctx(c), id)
 	if err != nil {
@@ -40,7 +45,7 @@ func (s *Console) getPhone(c echo.Context) (any, error) {
 
 // activate gives an e-CPS at once, or begins an activation as the portal does:
 // by card (which is presented) or by contact details.
-func (s *Console) activate(c echo.Context) (any, error) {
+func (s *Phones) activate(c echo.Context) (any, error) {
 	in := struct{ Code, By, Card, PIN string }{Code: cards.DefaultPIN}
 	if c.Request().ContentLength != 0 {
 		if err := body(c, &in); err != nil {
@@ -69,7 +74,7 @@ func (s *Console) activate(c echo.Context) (any, error) {
 	return map[string]any{"id": a.ID, "by": a.By, "qr": a.QR, "expires_at": a.ExpiresAt}, nil
 }
 
-func (s *Console) complete(c echo.Context) (any, error) {
+func (s *Phones) complete(c echo.Context) (any, error) {
 	var in ecps.Completion
 	if err := body(c, &in); err != nil {
 		return nil, err
@@ -77,12 +82,12 @@ func (s *Console) complete(c echo.Context) (any, error) {
 	return s.ECPS.Complete(ctx(c), in)
 }
 
-func (s *Console) totp(c echo.Context) (any, error) {
+func (s *Phones) totp(c echo.Context) (any, error) {
 	return s.ECPS.CurrentTOTP(ctx(c), param(c, "id"))
 }
 
 // behaviour sets how the phone answers, always or — with next — one request.
-func (s *Console) behaviour(c echo.Context) (any, error) {
+func (s *Phones) behaviour(c echo.Context) (any, error) {
 	var in struct {
 		Action string `json:"action"`
 		After  string `json:"after"`
@@ -101,28 +106,24 @@ func (s *Console) behaviour(c echo.Context) (any, error) {
 	return in, s.People.SetBehaviour(ctx(c), param(c, "id"), b)
 }
 
-func (s *Console) listRequests(c echo.Context) (any, error) {
-	return s.waitingFor(c, identities.MeansECPS)
+func (s *Phones) listRequests(c echo.Context) (any, error) {
+	return waitingFor(c, s.ECPS, identities.MeansECPS)
 }
 
-func (s *Console) readerRequests(c echo.Context) (any, error) {
-	return s.waitingFor(c, identities.MeansCard)
-}
-
-func (s *Console) waitingFor(c echo.Context, means identities.Means) (any, error) {
+func waitingFor(c echo.Context, phones *ecps.Service, means identities.Means) (any, error) {
 	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means, PendingOnly: c.QueryParam("all") != "true"}
-	return listed(c, s.requestList(ctx(c), f))
+	return listed(c, Requests(ctx(c), phones, f))
 }
 
-// requestList lists requests for a phone or a card.
-func (s *Console) requestList(c context.Context, f ecps.Filter) lister[ecps.Request] {
+// Requests lists requests for a phone or a card.
+func Requests(c context.Context, phones *ecps.Service, f ecps.Filter) Lister[ecps.Request] {
 	return func(after string, limit int) ([]ecps.Request, string, error) {
 		f.After, f.Limit = after, limit
-		return s.ECPS.Requests(c, f)
+		return phones.Requests(c, f)
 	}
 }
 
-func (s *Console) approve(c echo.Context) (any, error) {
+func (s *Phones) approve(c echo.Context) (any, error) {
 	var in struct{ Code, Number, TOTP, Signature string }
 	if c.Request().ContentLength != 0 {
 		if err := body(c, &in); err != nil {
@@ -144,46 +145,12 @@ func (s *Console) approve(c echo.Context) (any, error) {
 const streamed = 1000
 
 // stream tells of every change of what waits as a server-sent event.
-func (s *Console) stream(c echo.Context) error {
+func (s *Phones) stream(c echo.Context) error {
 	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: identities.MeansECPS, PendingOnly: true, Limit: streamed}
-	return s.events(c, func() (any, error) {
+	return Events(c, s.ECPS, s.Closing, func() (any, error) {
 		rs, _, err := s.ECPS.Requests(ctx(c), f)
 		return rs, err
 	})
-}
-
-func filter(c echo.Context) outbox.Filter {
-	return outbox.Filter{
-		NationalID: c.QueryParam("national_id"),
-		Channel:    outbox.Channel(c.QueryParam("channel")),
-		After:      c.QueryParam("after"),
-	}
-}
-
-func (s *Console) listOutbox(c echo.Context) (any, error) {
-	f := filter(c)
-	id := func(m *outbox.Message) string { return m.ID }
-	return listed(c, byID(id, func(after string, limit int) ([]outbox.Message, error) {
-		f.After = after
-		return s.Outbox.List(ctx(c), f, limit)
-	}))
-}
-
-func (s *Console) waitOutbox(c echo.Context) (any, error) {
-	if err := web.Hold(c); err != nil {
-		return nil, err
-	}
-	timeout := patience(c)
-	waiting, stop := context.WithTimeout(ctx(c), timeout)
-	defer stop()
-	m, err := s.Outbox.Wait(waiting, filter(c))
-	if err == nil && m == nil {
-		err = problem.New(problem.NotFound, "message-not-seen", "no such message came in time").
-			Got("nothing within " + timeout.String()).
-			Want("a message behind ?after, if given, to this person on this channel").
-			Do("GET /api/v1/outbox and `pscemu outbox list` show what came; timeout makes it wait longer, a minute at most")
-	}
-	return m, err
 }
 
 // patience is how long a request may wait: ?timeout=10s, a minute at most.
@@ -193,4 +160,66 @@ func patience(c echo.Context) time.Duration {
 		return 10 * time.Second
 	}
 	return d
+}
+
+func (s *Phones) routes() []route {
+	return []route{
+		{
+			"GET",
+			"/identities/:id/ecps",
+			"The person's e-CPS, the devices before it, and how the coming requests are answered",
+			s.getPhone,
+		},
+		{
+			"POST",
+			"/identities/:id/ecps",
+			"Activate an e-CPS: at once {code}; or begin as on the portal: {by: card, card, pin} or {by: contact}",
+			s.activate,
+		},
+		{
+			"DELETE",
+			"/identities/:id/ecps",
+			"End the e-CPS; ?why=deleted or lost",
+			func(c echo.Context) (any, error) {
+				return nil, s.ECPS.Remove(ctx(c), param(c, "id"), c.QueryParam("why"))
+			},
+		},
+		{
+			"PUT",
+			"/identities/:id/ecps/behaviour",
+			"How the phone answers: {action, after}; with next: true the next request only",
+			s.behaviour,
+		},
+		{
+			"GET",
+			"/identities/:id/ecps/totp",
+			"The one-time password of this moment, whether it has served, and when the next one comes",
+			s.totp,
+		},
+		{"POST", "/ecps/activations", "The phone's part of an activation: {qr, code, sms, key}", s.complete},
+		{
+			"GET",
+			"/ecps/requests",
+			"Requests waiting on phones, oldest first; ?all=true for settled ones too, ?national_id filters, ?limit&after pages",
+			s.listRequests,
+		},
+		{
+			"GET",
+			"/ecps/requests/:id",
+			"One request",
+			func(c echo.Context) (any, error) { return s.ECPS.Request(ctx(c), param(c, "id")) },
+		},
+		{
+			"POST",
+			"/ecps/requests/:id/approve",
+			"Approve; with {code, number, signature} as the phone would, with {totp}, or with authority",
+			s.approve,
+		},
+		{
+			"POST",
+			"/ecps/requests/:id/refuse",
+			"Refuse",
+			func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) },
+		},
+	}
 }

@@ -1,14 +1,16 @@
-package console
+package api
 
 import (
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
-
 	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/internal/problem"
 )
+
+// Clock is the emulator's clock.
+type Clock struct{ Clock *clock.Adjustable }
 
 // clockChange is the body of PUT /clock: one way to move the clock at most, and
 // whether it stands still then.
@@ -19,7 +21,7 @@ type clockChange struct {
 	Frozen  *bool   `json:"frozen"`
 }
 
-func (s *Console) setClock(c echo.Context) (any, error) {
+func (s *Clock) setClock(c echo.Context) (any, error) {
 	var in clockChange
 	if err := body(c, &in); err != nil {
 		return nil, err
@@ -85,4 +87,22 @@ func duration(text *string) (*time.Duration, error) {
 	}
 	d, err := clock.ParseOffset(*text)
 	return &d, err
+}
+
+func (s *Clock) routes() []route {
+	return []route{
+		{"GET", "/clock", "The emulator's clock", func(echo.Context) (any, error) { return s.Clock.State(), nil }},
+		{
+			"PUT",
+			"/clock",
+			"Move it: one of {offset} against the machine, {advance} from where it is, {now}; beside it or alone {frozen: true or false}",
+			s.setClock,
+		},
+		{
+			"DELETE",
+			"/clock",
+			"Follow the machine's clock",
+			func(echo.Context) (any, error) { s.Clock.Reset(); return nil, nil },
+		},
+	}
 }

@@ -1,12 +1,17 @@
-package console
+package api
 
 import (
 	"context"
 
 	"github.com/labstack/echo/v4"
-
 	"pscemu.invalid/pscemu/internal/problem"
 )
+
+// SpaceList are the isolated worlds, as the control API shows them.
+type SpaceList struct {
+	Spaces Spaces // nil in a space
+	Bearer Bearer
+}
 
 // Spaces are the isolated worlds beside the server's own. What describes one
 // is the emulator's announcement, with its name.
@@ -17,7 +22,7 @@ type Spaces interface {
 	Drop(name string) error
 }
 
-func (s *Console) spaceRoutes() []route {
+func (s *SpaceList) routes() []route {
 	in := func(h func(echo.Context) (any, error)) func(echo.Context) (any, error) {
 		return func(c echo.Context) (any, error) {
 			if s.Spaces == nil {
@@ -25,7 +30,7 @@ func (s *Console) spaceRoutes() []route {
 					Do("ask the server's own control API")
 			}
 			v, err := h(c)
-			return s.keysFor(c, v), err
+			return keysFor(c, s.Bearer, v), err
 		}
 	}
 	return []route{
@@ -33,7 +38,7 @@ func (s *Console) spaceRoutes() []route {
 			"GET",
 			"/spaces",
 			"The isolated spaces: emulators of their own below /s/NAME",
-			in(func(c echo.Context) (any, error) { return items{s.keysFor(c, s.Spaces.List()), ""}, nil }),
+			in(func(c echo.Context) (any, error) { return items{keysFor(c, s.Bearer, s.Spaces.List()), ""}, nil }),
 		},
 		{
 			"POST",
@@ -56,7 +61,7 @@ func (s *Console) spaceRoutes() []route {
 	}
 }
 
-func (s *Console) createSpace(c echo.Context) (any, error) {
+func (s *SpaceList) createSpace(c echo.Context) (any, error) {
 	var in struct{ Name string }
 	if c.Request().ContentLength != 0 {
 		if err := body(c, &in); err != nil {

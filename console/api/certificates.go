@@ -1,55 +1,43 @@
-package console
+package api
 
 import (
 	"cmp"
 	"context"
 
 	"github.com/labstack/echo/v4"
-
-	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/clients"
 )
 
-func (s *Console) cardP12(c echo.Context) (any, error) {
-	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"), cmp.Or(c.QueryParam("use"), cards.ForAuthentication))
-	if err != nil {
-		return nil, err
-	}
-	return s.packed(c, cert, "carte-"+cert.CardSerial)
+// Certificates are all that the emulator's authorities issued.
+type Certificates struct {
+	PKI     *pki.PKI
+	Clients *clients.Registry
 }
 
-func (s *Console) packed(c echo.Context, cert *pki.Certificate, name string) (any, error) {
-	pack := s.PKI.PKCS12
+func packed(c echo.Context, p *pki.PKI, cert *pki.Certificate, name string) (any, error) {
+	pack := p.PKCS12
 	if c.QueryParam("legacy") == "true" {
-		pack = s.PKI.LegacyPKCS12
+		pack = p.LegacyPKCS12
 	}
 	data, err := pack(ctx(c), cert, cmp.Or(c.QueryParam("password"), "pscemu"))
 	return file{name + ".p12", "application/x-pkcs12", data}, err
 }
 
-func (s *Console) cardPEM(c echo.Context) (any, error) {
-	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"), cmp.Or(c.QueryParam("use"), cards.ForAuthentication))
-	if err != nil {
-		return nil, err
-	}
-	data, _, err := s.PKI.PEM(ctx(c), cert)
-	return file{"carte-" + cert.CardSerial + ".pem", "application/x-pem-file", data}, err
+func (s *Certificates) listCertificates(c echo.Context) (any, error) {
+	return listed(c, keyless(s.List(ctx(c), CertificateQuery(c))))
 }
 
-func (s *Console) listCertificates(c echo.Context) (any, error) {
-	return listed(c, keyless(s.certificateList(ctx(c), certificateQuery(c))))
-}
-
-func certificateQuery(c echo.Context) pki.Query {
+// CertificateQuery is what a listing of certificates is asked for.
+func CertificateQuery(c echo.Context) pki.Query {
 	return pki.Query{ClientID: c.QueryParam("client_id"), Card: c.QueryParam("card"), State: c.QueryParam("state"),
 		Text: c.QueryParam("q")}
 }
 
-// certificateList lists certificates, by serial.
-func (s *Console) certificateList(c context.Context, q pki.Query) lister[pki.Certificate] {
-	return byID(certificateID, func(after string, limit int) ([]pki.Certificate, error) {
+// List lists certificates, by serial.
+func (s *Certificates) List(c context.Context, q pki.Query) Lister[pki.Certificate] {
+	return ByID(certificateID, func(after string, limit int) ([]pki.Certificate, error) {
 		return s.PKI.Certificates(c, q, after, limit)
 	})
 }
@@ -57,7 +45,7 @@ func (s *Console) certificateList(c context.Context, q pki.Query) lister[pki.Cer
 func certificateID(c *pki.Certificate) string { return c.Serial }
 
 // keyless lists certificates without their keys: those are handed out one by one.
-func keyless(list lister[pki.Certificate]) lister[pki.Certificate] {
+func keyless(list Lister[pki.Certificate]) Lister[pki.Certificate] {
 	return func(after string, limit int) ([]pki.Certificate, string, error) {
 		rows, next, err := list(after, limit)
 		for n := range rows {
@@ -68,7 +56,7 @@ func keyless(list lister[pki.Certificate]) lister[pki.Certificate] {
 }
 
 // certificateAs is one certificate in a form that a store reads.
-func (s *Console) certificateAs(c echo.Context) (any, error) {
+func (s *Certificates) certificateAs(c echo.Context) (any, error) {
 	cert, err := s.PKI.Certificate(ctx(c), param(c, "serial"))
 	if err != nil {
 		return nil, err
@@ -91,7 +79,7 @@ func (s *Console) certificateAs(c echo.Context) (any, error) {
 		}
 		return file{cert.Serial + ".key", "application/x-pem-file", key}, nil
 	case "p12":
-		return s.packed(c, cert, cert.Serial)
+		return packed(c, s.PKI, cert, cert.Serial)
 	default:
 		return nil, problem.New(problem.NotFound, "format-unknown", "no such form of a certificate").
 			Got(format).
@@ -109,7 +97,7 @@ type Issued struct {
 	PKCS12      []byte `json:"p12"` // password "pscemu"
 }
 
-func (s *Console) issueCertificate(c echo.Context) (any, error) {
+func (s *Certificates) issueCertificate(c echo.Context) (any, error) {
 	in := struct {
 		ClientID string `json:"client_id"`
 		Profile  string `json:"profile"`
@@ -139,20 +127,20 @@ func (s *Console) issueCertificate(c echo.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.issued(ctx(c), cert)
+	return issued(ctx(c), s.PKI, cert)
 }
 
 // issued hands a new certificate over.
-func (s *Console) issued(ctx context.Context, cert *pki.Certificate) (any, error) {
-	pem, key, err := s.PKI.PEM(ctx, cert)
+func issued(ctx context.Context, p *pki.PKI, cert *pki.Certificate) (any, error) {
+	pem, key, err := p.PEM(ctx, cert)
 	if err != nil || key == nil {
 		return Issued{Serial: cert.Serial, Profile: cert.Profile, Certificate: string(pem)}, err
 	}
-	p12, err := s.PKI.PKCS12(ctx, cert, "pscemu")
+	p12, err := p.PKCS12(ctx, cert, "pscemu")
 	return Issued{cert.Serial, cert.Profile, string(pem), string(key), p12}, err
 }
 
-func (s *Console) brokenCertificates(c echo.Context) (any, error) {
+func (s *Certificates) brokenCertificates(c echo.Context) (any, error) {
 	id := cmp.Or(c.QueryParam("client_id"), "demo")
 	if _, err := s.Clients.Get(ctx(c), id); err != nil {
 		return nil, err
@@ -161,22 +149,43 @@ func (s *Console) brokenCertificates(c echo.Context) (any, error) {
 	return items{rows, ""}, err
 }
 
-func (s *Console) sign(c echo.Context) (any, error) {
-	var in struct{ PIN, Text string }
-	if err := body(c, &in); err != nil {
-		return nil, err
+func (s *Certificates) routes() []route {
+	return []route{
+		{
+			"GET",
+			"/certificates",
+			"List certificates; ?client_id, ?card, ?state=valid or revoked and ?q (in the subject) filter, ?limit&after pages",
+			s.listCertificates,
+		},
+		{
+			"POST",
+			"/certificates",
+			"Issue one: {client_id, profile, key: rsa2048 … ecdsa}, or with {csr}",
+			s.issueCertificate,
+		},
+		{
+			"GET",
+			"/certificates/broken",
+			"Certificates with something odd about them, for ?client_id",
+			s.brokenCertificates,
+		},
+		{
+			"GET",
+			"/certificates/:serial",
+			"One certificate",
+			func(c echo.Context) (any, error) { return s.PKI.Certificate(ctx(c), param(c, "serial")) },
+		},
+		{
+			"GET",
+			"/certificates/:serial/:format",
+			"The certificate as pem, der, chain, key or p12 (?password, ?legacy=true)",
+			s.certificateAs,
+		},
+		{
+			"POST",
+			"/certificates/:serial/revoke",
+			"Revoke",
+			func(c echo.Context) (any, error) { return nil, s.PKI.Revoke(ctx(c), param(c, "serial")) },
+		},
 	}
-	return s.Cards.Sign(ctx(c), param(c, "serial"), in.PIN, in.Text)
-}
-
-func (s *Console) verifySignature(c echo.Context) (any, error) {
-	var in cards.Signature
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	who, err := s.Cards.Verify(ctx(c), &in)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]string{"national_id": who.NationalID, "name": who.GivenName + " " + who.FamilyName}, nil
 }

@@ -1,4 +1,4 @@
-package console
+package api
 
 import (
 	"context"
@@ -9,16 +9,36 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-
-	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/web"
-	"pscemu.invalid/pscemu/provider/faults"
+	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/journal"
 )
 
-func (s *Console) journalRoutes() []route {
+// Logins is the journal: what was asked of the emulator and what it answered.
+type Logins struct {
+	Journal  *journal.Journal
+	Provider *provider.Server
+	Version  string
+	URL      string // of the console
+}
+
+func (s *Logins) perform(c echo.Context) (any, error) {
+	var in struct {
+		AuthorizeURL string           `json:"authorize_url"`
+		Identity     string           `json:"identity"`
+		Means        identities.Means `json:"means"`
+		PIN          string           `json:"pin"`
+	}
+	if err := body(c, &in); err != nil {
+		return nil, err
+	}
+	return s.Provider.Perform(ctx(c), in.AuthorizeURL, in.Identity, in.Means, in.PIN)
+}
+
+func (s *Logins) routes() []route {
 	return []route{
 		{"GET", "/logins",
 			"The latest logins, newest first; ?client&identity&event&code filter, ?limit&after pages " +
@@ -36,7 +56,7 @@ func (s *Console) journalRoutes() []route {
 		}},
 		{"GET", "/logins/:id", "One login with its events and their requests, secrets masked", s.getLogin},
 		{"GET", "/logins/:id/har", "One login as an HTTP Archive", func(c echo.Context) (any, error) {
-			l, err := s.login(c)
+			l, err := s.Find(param(c, "id"))
 			if err != nil {
 				return nil, err
 			}
@@ -54,42 +74,6 @@ func (s *Console) journalRoutes() []route {
 			"/verify/expectations",
 			"What can be expected of a login",
 			func(echo.Context) (any, error) { return items{journal.Expectations, ""}, nil },
-		},
-		{
-			"GET",
-			"/why",
-			"Every refusal code, what it means and what to do",
-			func(echo.Context) (any, error) { return items{problem.Catalogue(), ""}, nil },
-		},
-		{
-			"GET",
-			"/why/:code",
-			"One code; ?login= adds what came",
-			func(c echo.Context) (any, error) { return s.explain(param(c, "code"), c.QueryParam("login")) },
-		},
-		{
-			"GET",
-			"/faults",
-			"The faults in force, with how often each has struck",
-			func(echo.Context) (any, error) { return items{s.Faults.List(), ""}, nil },
-		},
-		{
-			"PUT",
-			"/faults",
-			"Order faults instead of those in force: {items: [{kind, endpoint, client_id, identity, times, delay, status}]}",
-			s.putFaults,
-		},
-		{
-			"DELETE",
-			"/faults",
-			"Take all faults away",
-			func(echo.Context) (any, error) { return nil, s.Faults.Replace(nil) },
-		},
-		{
-			"GET",
-			"/faults/kinds",
-			"What can go wrong, and what a client must then do",
-			func(echo.Context) (any, error) { return items{faults.Kinds, ""}, nil },
 		},
 	}
 }
@@ -112,12 +96,12 @@ func eventSeq(text string) (int64, error) {
 	return seq, nil
 }
 
-func (s *Console) listLogins(c echo.Context) (any, error) { return listed(c, s.loginList(c)) }
+func (s *Logins) listLogins(c echo.Context) (any, error) { return listed(c, s.List(c)) }
 
-// loginList lists logins, the newest first. A place in the list is the event that
+// List lists logins, the newest first. A place in the list is the event that
 // its logins lie behind, as the first page was asked for it, a dot, and the event
 // that they began before.
-func (s *Console) loginList(c echo.Context) lister[*journal.Login] {
+func (s *Logins) List(c echo.Context) Lister[*journal.Login] {
 	return func(after string, limit int) ([]*journal.Login, string, error) {
 		behind, began, paged := strings.Cut(after, ".")
 		seq, err := eventSeq(behind)
@@ -138,7 +122,7 @@ func (s *Console) loginList(c echo.Context) lister[*journal.Login] {
 	}
 }
 
-func (s *Console) waitLogin(c echo.Context) (any, error) {
+func (s *Logins) waitLogin(c echo.Context) (any, error) {
 	q, err := loginQuery(c)
 	if err != nil {
 		return nil, err
@@ -156,16 +140,17 @@ func (s *Console) waitLogin(c echo.Context) (any, error) {
 		Got("event " + c.QueryParam("event") + " within " + timeout.String())
 }
 
-func (s *Console) login(c echo.Context) (*journal.Login, error) {
-	if l := s.Journal.Get(param(c, "id")); l != nil {
+// Find is the login with this id.
+func (s *Logins) Find(id string) (*journal.Login, error) {
+	if l := s.Journal.Get(id); l != nil {
 		return l, nil
 	}
 	return nil, problem.New(problem.NotFound, "login-not-kept", "the journal holds no such login (any more)").
-		Got(param(c, "id")).
+		Got(id).
 		Do("GET /api/v1/logins lists them; journal-logins and journal-size bound it")
 }
 
-func (s *Console) getLogin(c echo.Context) (any, error) { return s.login(c) }
+func (s *Logins) getLogin(c echo.Context) (any, error) { return s.Find(param(c, "id")) }
 
 // Verified is the outcome of assertions on a login.
 type Verified struct {
@@ -177,7 +162,7 @@ type Verified struct {
 
 // verify waits until the newest login that fits fulfils the expectations, or
 // says at the end of its patience what is missing.
-func (s *Console) verify(c echo.Context) (any, error) {
+func (s *Logins) verify(c echo.Context) (any, error) {
 	var in struct {
 		Login    string   `json:"login"`
 		Client   string   `json:"client"`
@@ -227,34 +212,4 @@ func (s *Console) verify(c echo.Context) (any, error) {
 			return out, nil
 		}
 	}
-}
-
-func (s *Console) putFaults(c echo.Context) (any, error) {
-	var in struct {
-		Items []faults.Fault `json:"items"`
-	}
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	err := s.orderFaults(in.Items)
-	return items{s.Faults.List(), ""}, err
-}
-
-// orderFaults refuses what would not strike behind a closed door.
-func (s *Console) orderFaults(list []faults.Fault) error {
-	if len(list) > 0 {
-		if err := faultsAllowed(s.Settings); err != nil {
-			return err
-		}
-	}
-	return s.Faults.Replace(list)
-}
-
-func faultsAllowed(settings *config.Live) error {
-	if settings.Policies(nil, nil).DoorFaults {
-		return nil
-	}
-	return problem.New(problem.Forbidden, "door-closed", "this test door is closed").
-		Got("--strict or door-faults=false").
-		Do("open it: PATCH /api/v1/doors, or restart without --strict")
 }

@@ -1,19 +1,48 @@
-package console
+package api
 
 import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
-
 	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/faults"
 )
+
+// Scenarios makes situations and tells the present one.
+type Scenarios struct {
+	Services
+	State State
+	Jobs  *Jobs
+	Demo  string // client_id of the demo client, "" for none
+	URL   string // of the console
+
+	entering sync.Mutex // one scenario at a time
+}
+
+// Services are what a scenario is carried out with.
+type Services struct {
+	Store    store.Store
+	Clock    *clock.Adjustable
+	Settings *config.Live
+	People   *identities.People
+	ECPS     *ecps.Service
+	Cards    *cards.Desk
+	Clients  *clients.Registry
+	PKI      *pki.PKI
+	Faults   *faults.Set
+}
 
 // Scenario is a situation to test in: what differs from a fresh emulator. It
 // is a short YAML file, or a link.
@@ -54,9 +83,9 @@ type ScenarioCard struct {
 	State cards.State `json:"state,omitempty"` // active when empty
 }
 
-func (s *Console) scenarioRoutes() []route {
+func (s *Scenarios) routes() []route {
 	return []route{
-		{"GET", "/scenarios/current", "The present situation as a scenario; ?format=yaml or json", s.saveScenario},
+		{"GET", "/scenarios/current", "The present situation as a scenario; ?format=yaml or json", s.save},
 		{
 			"POST",
 			"/scenarios",
@@ -68,7 +97,7 @@ func (s *Console) scenarioRoutes() []route {
 }
 
 // loadScenario makes a situation and answers with what it read.
-func (s *Console) loadScenario(c echo.Context) (any, error) {
+func (s *Scenarios) loadScenario(c echo.Context) (any, error) {
 	scratch, err := spooled(c)
 	if err != nil {
 		return nil, err
@@ -84,7 +113,7 @@ func (s *Console) loadScenario(c echo.Context) (any, error) {
 	}
 	reset := c.QueryParam("reset") == "true"
 	if c.QueryParam("async") == "true" {
-		j, err := s.startJob("scenario", "", func(ctx context.Context, j *job) (any, error) {
+		j, err := s.Jobs.Start("scenario", "", func(ctx context.Context, j *Job) (any, error) {
 			defer sc.close()
 			return nil, s.enter(ctx, sc, reset, j)
 		})
@@ -101,19 +130,20 @@ func (s *Console) loadScenario(c echo.Context) (any, error) {
 	return sent{}, answerScenario(c, http.StatusCreated, "json", &sc.Scenario, sc.people.Lines)
 }
 
-// saveScenario writes the present situation as it is read: people are not
-// gathered.
-func (s *Console) saveScenario(c echo.Context) (any, error) {
+func (s *Scenarios) save(c echo.Context) (any, error) { return sent{}, s.Save(c) }
+
+// Save answers with the present situation.
+func (s *Scenarios) Save(c echo.Context) error {
 	sc, err := s.around(ctx(c))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	people := func(fn func([]byte) error) error { return s.changedPeople(ctx(c), fn) }
 	if c.QueryParam("format") == "json" {
-		return sent{}, answerScenario(c, http.StatusOK, "json", sc, people)
+		return answerScenario(c, http.StatusOK, "json", sc, people)
 	}
 	attachment(c, "scenario.yaml", "application/yaml")
-	return sent{}, answerScenario(c, http.StatusOK, "yaml", sc, people)
+	return answerScenario(c, http.StatusOK, "yaml", sc, people)
 }
 
 func scenarioUnreadable(got string) error {

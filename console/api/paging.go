@@ -1,11 +1,10 @@
-package console
+package api
 
 import (
 	"fmt"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
-
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 )
@@ -16,10 +15,10 @@ import (
 
 // lister lists up to limit rows behind the place after, "" for the start, and
 // says where the list goes on, "" at its end.
-type lister[T any] func(after string, limit int) (rows []T, next string, err error)
+type Lister[T any] func(after string, limit int) (rows []T, next string, err error)
 
 // byID makes a lister of a list that goes on behind the id of a row.
-func byID[T any](id func(*T) string, list func(after string, limit int) ([]T, error)) lister[T] {
+func ByID[T any](id func(*T) string, list func(after string, limit int) ([]T, error)) Lister[T] {
 	return func(after string, limit int) ([]T, string, error) {
 		rows, err := list(after, limit+1)
 		rows, next := store.Cut(rows, limit, id)
@@ -58,7 +57,7 @@ type listing[T any] struct {
 }
 
 // listed answers with a page of a list.
-func listed[T any](c echo.Context, list lister[T]) (any, error) {
+func listed[T any](c echo.Context, list Lister[T]) (any, error) {
 	n, err := limit(c)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package console
+package api
 
 import (
 	"net/http"
@@ -26,9 +26,9 @@ var paging = []map[string]any{
 }
 
 // OpenAPI describes the control API (OpenAPI 3.1), from the table of routes.
-func (s *Console) OpenAPI() map[string]any {
+func (a *API) OpenAPI() map[string]any {
 	paths := map[string]map[string]any{}
-	for _, r := range s.routes() {
+	for _, r := range a.routes() {
 		path := pathParam.ReplaceAllString(r.Path, "{$1}")
 		if paths[path] == nil {
 			paths[path] = map[string]any{}
@@ -70,9 +70,9 @@ func (s *Console) OpenAPI() map[string]any {
 	}
 	return map[string]any{
 		"openapi": "3.1.0",
-		"info":    map[string]any{"title": "pscemu control API", "version": s.Version},
+		"info":    map[string]any{"title": "pscemu control API", "version": a.Version},
 		"servers": []any{
-			map[string]any{"url": s.URL + "/api/v1"},
+			map[string]any{"url": a.URL + "/api/v1"},
 		},
 		"security": []any{map[string]any{"token": []any{}}},
 		"paths":    paths,

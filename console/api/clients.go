@@ -1,4 +1,4 @@
-package console
+package api
 
 import (
 	"context"
@@ -6,14 +6,19 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
-
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/clients"
 )
 
-func (s *Console) clientRoutes() []route {
+// Clients are the vendors' registrations.
+type Clients struct {
+	Clients *clients.Registry
+	PKI     *pki.PKI
+}
+
+func (s *Clients) routes() []route {
 	return []route{
 		{"GET", "/clients", "List clients; ?limit&after pages", s.listClients},
 		{
@@ -55,24 +60,24 @@ func (s *Console) clientRoutes() []route {
 	}
 }
 
-// clientView is a registration as the API shows and takes it. What it is bound
+// ClientView is a registration as the API shows and takes it. What it is bound
 // to is derived, so that what was read can be sent back.
-type clientView struct {
+type ClientView struct {
 	clients.Client
 	BoundTo string `json:"bound_to"`
 }
 
-func viewed(c *clients.Client) clientView { return clientView{*c, c.BoundTo()} }
+func viewed(c *clients.Client) ClientView { return ClientView{*c, c.BoundTo()} }
 
-func (s *Console) listClients(c echo.Context) (any, error) {
-	return listed(c, s.clientList(ctx(c)))
+func (s *Clients) listClients(c echo.Context) (any, error) {
+	return listed(c, s.List(ctx(c)))
 }
 
-// clientList lists clients, by client_id.
-func (s *Console) clientList(c context.Context) lister[clientView] {
-	return byID(func(v *clientView) string { return v.ID }, func(after string, limit int) ([]clientView, error) {
+// List lists clients, by client_id.
+func (s *Clients) List(c context.Context) Lister[ClientView] {
+	return ByID(func(v *ClientView) string { return v.ID }, func(after string, limit int) ([]ClientView, error) {
 		list, err := s.Clients.List(c, after, limit)
-		rows := make([]clientView, len(list))
+		rows := make([]ClientView, len(list))
 		for i := range list {
 			rows[i] = viewed(&list[i])
 		}
@@ -80,7 +85,7 @@ func (s *Console) clientList(c context.Context) lister[clientView] {
 	})
 }
 
-func (s *Console) getClient(c echo.Context) (any, error) {
+func (s *Clients) getClient(c echo.Context) (any, error) {
 	client, err := s.Clients.Get(ctx(c), param(c, "id"))
 	if err != nil {
 		return nil, err
@@ -91,7 +96,7 @@ func (s *Console) getClient(c echo.Context) (any, error) {
 // clientBody reads a registration. A bound_to that is not what the rest of the
 // body leads to would be lost without a word, so it is refused.
 func clientBody(c echo.Context) (*clients.Client, error) {
-	var in clientView
+	var in ClientView
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
@@ -104,7 +109,7 @@ func clientBody(c echo.Context) (*clients.Client, error) {
 	return &in.Client, nil
 }
 
-func (s *Console) createClient(c echo.Context) (any, error) {
+func (s *Clients) createClient(c echo.Context) (any, error) {
 	in, err := clientBody(c)
 	if err == nil {
 		err = s.Clients.Create(ctx(c), in)
@@ -115,7 +120,7 @@ func (s *Console) createClient(c echo.Context) (any, error) {
 	return viewed(in), nil
 }
 
-func (s *Console) putClient(c echo.Context) (any, error) {
+func (s *Clients) putClient(c echo.Context) (any, error) {
 	in, err := clientBody(c)
 	if err != nil {
 		return nil, err
@@ -130,7 +135,7 @@ func (s *Console) putClient(c echo.Context) (any, error) {
 	return viewed(in), nil
 }
 
-func (s *Console) patchClient(c echo.Context) (any, error) {
+func (s *Clients) patchClient(c echo.Context) (any, error) {
 	kind := c.Request().Header.Get("Content-Type")
 	if !strings.HasPrefix(kind, "application/json") && !strings.HasPrefix(kind, "application/merge-patch+json") {
 		return nil, problem.New(problem.Invalid, "content-type-wrong", "the body is not declared as a merge patch").
@@ -152,8 +157,8 @@ func (s *Console) patchClient(c echo.Context) (any, error) {
 	return viewed(changed), nil
 }
 
-// bind binds a client to a certificate that of finds.
-func (s *Console) bind(
+// Bind binds a client to a certificate that of finds.
+func (s *Clients) Bind(
 	c context.Context,
 	client string,
 	replace bool,
@@ -163,7 +168,7 @@ func (s *Console) bind(
 	return s.Clients.Bind(c, clients.Binding{Client: client, Certificate: of, InUse: inUse, Replace: replace})
 }
 
-func (s *Console) bindCertificate(c echo.Context) (any, error) {
+func (s *Clients) bindCertificate(c echo.Context) (any, error) {
 	var in struct {
 		ClientID string `json:"client_id"`
 		Replace  bool   `json:"replace"`
@@ -171,7 +176,7 @@ func (s *Console) bindCertificate(c echo.Context) (any, error) {
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	return s.bind(ctx(c), in.ClientID, in.Replace, func(tx store.Tx) (*pki.Certificate, error) {
+	return s.Bind(ctx(c), in.ClientID, in.Replace, func(tx store.Tx) (*pki.Certificate, error) {
 		return s.PKI.CertificateIn(tx, param(c, "serial"))
 	})
 }

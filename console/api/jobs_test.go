@@ -1,4 +1,4 @@
-package console
+package api
 
 import (
 	"context"
@@ -6,8 +6,8 @@ import (
 )
 
 func TestAJobThatPanicsFailsAlone(t *testing.T) {
-	j := &job{view: jobView{What: "import"}}
-	_, err := j.do(context.Background(), func(context.Context, *job) (any, error) {
+	j := &Job{view: JobView{What: "import"}}
+	_, err := j.do(context.Background(), func(context.Context, *Job) (any, error) {
 		panic("a mistake")
 	})
 	if err == nil {

@@ -1,4 +1,4 @@
-package console
+package api
 
 import (
 	"context"
@@ -39,15 +39,15 @@ type Beginning struct {
 // stage is where a scenario is carried out: the services over a store, with the
 // clock and the settings of the scenario, which the world takes once it is done.
 type stage struct {
-	Parts
+	Services
 	change   clock.Change
 	settings map[string]string
 	faults   []faults.Fault
 }
 
 // stageFor refuses a clock, settings and faults that the world could not take.
-func (s *Console) stageFor(at Fresh, sc *Scenario) (*stage, error) {
-	st := &stage{Parts: Parts{Store: at.Store}, settings: texts(sc.Settings, ""), faults: sc.Faults}
+func (s *Scenarios) stageFor(at Fresh, sc *Scenario) (*stage, error) {
+	st := &stage{Services: Services{Store: at.Store}, settings: texts(sc.Settings, ""), faults: sc.Faults}
 	var err error
 	if st.change, err = sc.Clock.change(); err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (c *ScenarioClock) change() (to clock.Change, err error) {
 
 // take gives the world the clock, the settings and the faults of the scenario,
 // which were judged before.
-func (s *Console) take(st *stage) error {
+func (s *Scenarios) take(st *stage) error {
 	if err := s.Settings.Patch(st.settings); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (s *Console) take(st *stage) error {
 // enter makes the situation, all of it or nothing: what is stored is written by
 // one command over services that have the scenario's clock and settings; the
 // world takes these when it is stored.
-func (s *Console) enter(ctx context.Context, sc *readingScenario, reset bool, j *job) error {
+func (s *Scenarios) enter(ctx context.Context, sc *readingScenario, reset bool, j *Job) error {
 	s.entering.Lock()
 	defer s.entering.Unlock()
 	if reset {
@@ -135,7 +135,7 @@ func (sc *readingScenario) large() bool {
 }
 
 // enterFresh writes into the world that a reset makes, which nobody else sees.
-func (s *Console) enterFresh(ctx context.Context, fresh Fresh, sc *readingScenario, j *job) (func() error, error) {
+func (s *Scenarios) enterFresh(ctx context.Context, fresh Fresh, sc *readingScenario, j *Job) (func() error, error) {
 	st, err := s.stageFor(fresh, &sc.Scenario)
 	if err != nil {
 		return nil, err
@@ -146,8 +146,8 @@ func (s *Console) enterFresh(ctx context.Context, fresh Fresh, sc *readingScenar
 	return func() error { return s.take(st) }, err
 }
 
-// enterText is enter for a short text.
-func (s *Console) enterText(ctx context.Context, text string, reset bool) error {
+// EnterText makes the situation that a short text tells.
+func (s *Scenarios) EnterText(ctx context.Context, text string, reset bool) error {
 	sc, err := readScenario(strings.NewReader(text))
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ type runner func(n int, command func(store.Step) error) error
 
 // enter writes what the scenario stores. It plans before it writes, and plans
 // again when others took a number meanwhile.
-func (st *stage) enter(ctx context.Context, sc *readingScenario, run runner, j *job) error {
+func (st *stage) enter(ctx context.Context, sc *readingScenario, run runner, j *Job) error {
 	for {
 		made, n, err := st.plan(ctx, sc.Generate)
 		if err != nil {
@@ -223,9 +223,9 @@ func (st *stage) plan(ctx context.Context, orders []generation) (made [][]identi
 }
 
 // write is the command: clients, generated people, people, the reader.
-func (st *stage) write(do store.Step, sc *readingScenario, made [][]identities.Identity, total int, j *job) error {
+func (st *stage) write(do store.Step, sc *readingScenario, made [][]identities.Identity, total int, j *Job) error {
 	done := 0
-	count := func(n int) { done += n; j.progress(done, total) }
+	count := func(n int) { done += n; j.Progress(done, total) }
 	for page := range slices.Chunk(sc.Clients, identities.Batch) {
 		if err := do(func(tx store.Tx) error { return st.clientsIn(tx, page) }); err != nil {
 			return err
@@ -233,7 +233,7 @@ func (st *stage) write(do store.Step, sc *readingScenario, made [][]identities.I
 		count(len(page))
 	}
 	for k, people := range made {
-		if err := st.People.Admit(do, people, st.equip(sc.Generate[k].Means)); err != nil {
+		if err := st.People.Admit(do, people, Equip(st.ECPS, st.Cards, sc.Generate[k].Means)); err != nil {
 			return err
 		}
 		count(len(people))

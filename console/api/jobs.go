@@ -1,4 +1,4 @@
-package console
+package api
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-
 	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
@@ -22,21 +21,22 @@ import (
 // Long commands can be begun and looked at while they go on. What is known of
 // them is in memory: it ends with the process, as they do.
 
-// jobState is where a job stands.
-type jobState string
+// JobState is where a job stands.
+type JobState string
 
+// The states of a job.
 const (
-	jobRunning   jobState = "running"
-	jobDone      jobState = "done"
-	jobFailed    jobState = "failed"
-	jobCancelled jobState = "cancelled"
+	JobRunning   JobState = "running"
+	JobDone      JobState = "done"
+	JobFailed    JobState = "failed"
+	JobCancelled JobState = "cancelled"
 )
 
-// jobView is a job at one moment.
-type jobView struct {
+// JobView is a job at one moment.
+type JobView struct {
 	ID      string         `json:"id"`
 	What    string         `json:"what"` // import, scenario, bulk
-	State   jobState       `json:"state"`
+	State   JobState       `json:"state"`
 	Done    int            `json:"done"`
 	Total   int            `json:"total"` // 0 while it is not known
 	Result  any            `json:"result,omitempty"`
@@ -46,15 +46,15 @@ type jobView struct {
 	Back    string         `json:"-"` // page to go on to
 }
 
-// job is one long command.
-type job struct {
+// Job is one long command.
+type Job struct {
 	mu     sync.Mutex
-	view   jobView
+	view   JobView
 	cancel context.CancelFunc
 }
 
-// progress tells how far a job is; a nil job hears nothing.
-func (j *job) progress(done, total int) {
+// Progress tells how far a job is; a nil job hears nothing.
+func (j *Job) Progress(done, total int) {
 	if j == nil {
 		return
 	}
@@ -63,16 +63,23 @@ func (j *job) progress(done, total int) {
 	j.view.Done, j.view.Total = done, total
 }
 
-func (j *job) now() jobView {
+// Cancel ends the job.
+func (j *Job) Cancel() { j.cancel() }
+
+// Now is the job at this moment.
+func (j *Job) Now() JobView {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.view
 }
 
-// jobs are the commands under way, and the last ones that ended.
-type jobs struct {
+// Jobs are the commands under way, and the last ones that ended.
+type Jobs struct {
+	Clock   clock.Clock
+	Closing <-chan struct{} // jobs end with it
+
 	mu  sync.Mutex
-	all []*job // oldest first
+	all []*Job // oldest first
 }
 
 // Bounds of the jobs: how many go on at once, and how many are remembered.
@@ -81,15 +88,15 @@ const (
 	jobsKept   = 50
 )
 
-// startJob starts a command that goes on by itself; its context ends when it is
+// Start starts a command that goes on by itself; its context ends when it is
 // cancelled or the server stops.
-func (s *Console) startJob(what, back string, fn func(context.Context, *job) (any, error)) (jobView, error) {
+func (s *Jobs) Start(what, back string, fn func(context.Context, *Job) (any, error)) (JobView, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	began := jobView{ID: rand.Text()[:12], What: what, State: jobRunning, Began: s.Clock.Now(), Back: back}
-	j := &job{view: began, cancel: cancel}
-	if err := s.jobs.add(j); err != nil {
+	began := JobView{ID: rand.Text()[:12], What: what, State: JobRunning, Began: s.Clock.Now(), Back: back}
+	j := &Job{view: began, cancel: cancel}
+	if err := s.add(j); err != nil {
 		cancel()
-		return jobView{}, err
+		return JobView{}, err
 	}
 	go func() {
 		select {
@@ -103,30 +110,30 @@ func (s *Console) startJob(what, back string, fn func(context.Context, *job) (an
 		result, err := j.do(ctx, fn)
 		j.end(s.Clock, result, err)
 	}()
-	return j.now(), nil
+	return j.Now(), nil
 }
 
 // do runs the command. Its panic is its failure, as a request's is: nobody else
 // stands behind a job, and it would end the server.
-func (j *job) do(ctx context.Context, fn func(context.Context, *job) (any, error)) (result any, err error) {
+func (j *Job) do(ctx context.Context, fn func(context.Context, *Job) (any, error)) (result any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			slog.Error("a job panicked", "job", j.now().What, "panic", r, "stack", string(debug.Stack()))
+			slog.Error("a job panicked", "job", j.Now().What, "panic", r, "stack", string(debug.Stack()))
 			err = fmt.Errorf("the job panicked: %v", r)
 		}
 	}()
 	return fn(ctx, j)
 }
 
-func (j *job) end(c clock.Clock, result any, err error) {
+func (j *Job) end(c clock.Clock, result any, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.view.State, j.view.Result, j.view.Ended = jobDone, result, c.Now()
+	j.view.State, j.view.Result, j.view.Ended = JobDone, result, c.Now()
 	switch {
 	case errors.Is(err, context.Canceled):
-		j.view.State, j.view.Problem = jobCancelled, cancelled()
+		j.view.State, j.view.Problem = JobCancelled, cancelled()
 	case err != nil:
-		j.view.State, j.view.Problem = jobFailed, problem.From(err)
+		j.view.State, j.view.Problem = JobFailed, problem.From(err)
 	}
 }
 
@@ -135,12 +142,12 @@ func cancelled() *problem.Error {
 }
 
 // add remembers a job, and forgets the oldest that has ended.
-func (js *jobs) add(j *job) error {
+func (js *Jobs) add(j *Job) error {
 	js.mu.Lock()
 	defer js.mu.Unlock()
 	running := 0
 	for _, other := range js.all {
-		if other.now().State == jobRunning {
+		if other.Now().State == JobRunning {
 			running++
 		}
 	}
@@ -150,17 +157,18 @@ func (js *jobs) add(j *job) error {
 	}
 	js.all = append(js.all, j)
 	if len(js.all) > jobsKept {
-		n := slices.IndexFunc(js.all, func(j *job) bool { return j.now().State != jobRunning })
+		n := slices.IndexFunc(js.all, func(j *Job) bool { return j.Now().State != JobRunning })
 		js.all = slices.Delete(js.all, n, n+1)
 	}
 	return nil
 }
 
-func (js *jobs) find(id string) (*job, error) {
+// Find is the job with this id.
+func (js *Jobs) Find(id string) (*Job, error) {
 	js.mu.Lock()
 	defer js.mu.Unlock()
 	for _, j := range js.all {
-		if j.now().ID == id {
+		if j.Now().ID == id {
 			return j, nil
 		}
 	}
@@ -168,17 +176,17 @@ func (js *jobs) find(id string) (*job, error) {
 		Want("one that GET /api/v1/jobs lists: the last 50 since the start")
 }
 
-func (js *jobs) list() []jobView {
+func (js *Jobs) list() []JobView {
 	js.mu.Lock()
 	defer js.mu.Unlock()
-	out := []jobView{}
+	out := []JobView{}
 	for _, j := range js.all {
-		out = append(out, j.now())
+		out = append(out, j.Now())
 	}
 	return out
 }
 
-func (s *Console) jobRoutes() []route {
+func (s *Jobs) routes() []route {
 	return []route{
 		{"GET", "/jobs", "The long commands under way and the last ones that ended, oldest first", s.listJobs},
 		{"GET", "/jobs/:id", "One of them: state, done, total, and its result or problem", s.getJob},
@@ -191,26 +199,26 @@ func (s *Console) jobRoutes() []route {
 	}
 }
 
-func (s *Console) listJobs(echo.Context) (any, error) { return items{s.jobs.list(), ""}, nil }
+func (s *Jobs) listJobs(echo.Context) (any, error) { return items{s.list(), ""}, nil }
 
-func (s *Console) getJob(c echo.Context) (any, error) {
-	j, err := s.jobs.find(param(c, "id"))
+func (s *Jobs) getJob(c echo.Context) (any, error) {
+	j, err := s.Find(param(c, "id"))
 	if err != nil {
 		return nil, err
 	}
-	return j.now(), nil
+	return j.Now(), nil
 }
 
-func (s *Console) cancelJob(c echo.Context) (any, error) {
-	j, err := s.jobs.find(param(c, "id"))
+func (s *Jobs) cancelJob(c echo.Context) (any, error) {
+	j, err := s.Find(param(c, "id"))
 	if err == nil {
-		j.cancel()
+		j.Cancel()
 	}
 	return nil, err
 }
 
 // accepted answers that a job has begun.
-func accepted(c echo.Context, j jobView) error {
+func accepted(c echo.Context, j JobView) error {
 	c.Response().Header().Set(echo.HeaderLocation, web.Root(ctx(c))+"/api/v1/jobs/"+j.ID)
 	return c.JSON(http.StatusAccepted, j)
 }

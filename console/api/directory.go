@@ -1,24 +1,34 @@
-package console
+package api
 
 import (
 	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
-
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/fhir"
 	"pscemu.invalid/pscemu/internal/problem"
 )
 
+// Directory answers as the Annuaire Santé does, in FHIR.
+type Directory struct {
+	People *identities.People
+	Base   string // its address
+}
+
+// Register adds the directory's routes.
+func (s *Directory) Register(e *echo.Echo) {
+	e.GET("/fhir/Practitioner", s.fhirPractitioner)
+	e.GET("/fhir/Practitioner/:id", s.fhirRead)
+	e.GET("/fhir/PractitionerRole", s.fhirRoles)
+}
+
 // The directory beside the login: a vendor's look-up in the Annuaire Santé
 // agrees with the person who logs in. Read-only.
 
-func (s *Console) fhirBase() string { return s.URL + "/fhir" }
-
 // fhirPeople finds who a search names: identifier=value or system|value, or a
 // resource id.
-func (s *Console) fhirPeople(c echo.Context, wanted string) ([]identities.Identity, error) {
+func (s *Directory) fhirPeople(c echo.Context, wanted string) ([]identities.Identity, error) {
 	if i := strings.LastIndex(wanted, "|"); i >= 0 {
 		wanted = wanted[i+1:]
 	}
@@ -35,7 +45,7 @@ func (s *Console) fhirPeople(c echo.Context, wanted string) ([]identities.Identi
 	return nil, nil
 }
 
-func (s *Console) fhirPractitioner(c echo.Context) error {
+func (s *Directory) fhirPractitioner(c echo.Context) error {
 	if c.QueryParam("identifier") == "" {
 		return s.fhirRefused(
 			c,
@@ -51,10 +61,10 @@ func (s *Console) fhirPractitioner(c echo.Context) error {
 	for n := range people {
 		found = append(found, fhir.Practitioner(&people[n]))
 	}
-	return fhirJSON(c, http.StatusOK, fhir.Search(s.fhirBase(), found))
+	return fhirJSON(c, http.StatusOK, fhir.Search(s.Base, found))
 }
 
-func (s *Console) fhirRoles(c echo.Context) error {
+func (s *Directory) fhirRoles(c echo.Context) error {
 	wanted := c.QueryParam("practitioner")
 	if wanted == "" {
 		wanted = c.QueryParam("practitioner.identifier")
@@ -78,10 +88,10 @@ func (s *Console) fhirRoles(c echo.Context) error {
 			found = append(found, structures...)
 		}
 	}
-	return fhirJSON(c, http.StatusOK, fhir.Search(s.fhirBase(), found))
+	return fhirJSON(c, http.StatusOK, fhir.Search(s.Base, found))
 }
 
-func (s *Console) fhirRead(c echo.Context) error {
+func (s *Directory) fhirRead(c echo.Context) error {
 	people, err := s.fhirPeople(c, param(c, "id"))
 	if err != nil {
 		return err
@@ -92,7 +102,7 @@ func (s *Console) fhirRead(c echo.Context) error {
 	return fhirJSON(c, http.StatusOK, fhir.Practitioner(&people[0]))
 }
 
-func (s *Console) fhirRefused(c echo.Context, reason, want string) error {
+func (s *Directory) fhirRefused(c echo.Context, reason, want string) error {
 	return fhirJSON(c, http.StatusBadRequest, outcome("required", reason+"; expected: "+want))
 }
 

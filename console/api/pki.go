@@ -1,4 +1,4 @@
-package console
+package api
 
 import (
 	"context"
@@ -9,10 +9,14 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+	"pscemu.invalid/pscemu/cards/pki"
 )
 
-// pkiRoutes are the services that certificates name: anybody may ask.
-func (s *Console) pkiRoutes(e *echo.Echo) {
+// Revocation serves what certificates name: lists, authorities, OCSP.
+type Revocation struct{ PKI *pki.PKI }
+
+// Register adds the services that certificates name: anybody may ask.
+func (s *Revocation) Register(e *echo.Echo) {
 	e.GET("/pki/crl/:name", s.listOf(".crl", "application/pkix-crl", s.PKI.CRL))
 	e.GET("/pki/delta/:name", s.listOf(".crl", "application/pkix-crl", s.PKI.DeltaCRL))
 	e.GET("/pki/ca/:name", s.listOf(".crt", "application/pkix-cert", s.PKI.AuthorityDER))
@@ -20,7 +24,7 @@ func (s *Console) pkiRoutes(e *echo.Echo) {
 	e.GET("/pki/ocsp/*", s.ocspGet)
 }
 
-func (s *Console) listOf(ending, kind string, of func(context.Context, string) ([]byte, error)) echo.HandlerFunc {
+func (s *Revocation) listOf(ending, kind string, of func(context.Context, string) ([]byte, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		der, err := of(ctx(c), strings.TrimSuffix(c.Param("name"), ending))
 		if err != nil {
@@ -30,7 +34,7 @@ func (s *Console) listOf(ending, kind string, of func(context.Context, string) (
 	}
 }
 
-func (s *Console) ocspPost(c echo.Context) error {
+func (s *Revocation) ocspPost(c echo.Context) error {
 	request, err := io.ReadAll(io.LimitReader(c.Request().Body, 64<<10))
 	if err != nil {
 		return err
@@ -39,7 +43,7 @@ func (s *Console) ocspPost(c echo.Context) error {
 }
 
 // ocspGet reads the request from the path (RFC 6960, appendix A.1).
-func (s *Console) ocspGet(c echo.Context) error {
+func (s *Revocation) ocspGet(c echo.Context) error {
 	encoded, err := url.PathUnescape(strings.TrimPrefix(c.Request().URL.EscapedPath(), "/pki/ocsp/"))
 	var request []byte
 	if err == nil {
@@ -51,7 +55,7 @@ func (s *Console) ocspGet(c echo.Context) error {
 	return s.ocsp(c, request)
 }
 
-func (s *Console) ocsp(c echo.Context, request []byte) error {
+func (s *Revocation) ocsp(c echo.Context, request []byte) error {
 	answer, err := s.PKI.OCSP(ctx(c), request)
 	if err != nil {
 		return err

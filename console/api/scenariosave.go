@@ -1,16 +1,18 @@
-package console
+package api
 
 import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"reflect"
+	"strings"
 
 	"github.com/labstack/echo/v4"
-
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/yamltext"
 	"pscemu.invalid/pscemu/internal/store"
@@ -18,7 +20,7 @@ import (
 )
 
 // around is what differs from a fresh emulator, but people.
-func (s *Console) around(ctx context.Context) (*Scenario, error) {
+func (s *Scenarios) around(ctx context.Context) (*Scenario, error) {
 	sc := &Scenario{Faults: s.Faults.List()}
 	for i := range sc.Faults {
 		sc.Faults[i].ID, sc.Faults[i].Struck = "", 0
@@ -46,7 +48,7 @@ func (s *Console) around(ctx context.Context) (*Scenario, error) {
 }
 
 // ownClients are all clients but the demo's.
-func (s *Console) ownClients(ctx context.Context) (out []clients.Client, err error) {
+func (s *Scenarios) ownClients(ctx context.Context) (out []clients.Client, err error) {
 	const size = 200
 	for after := ""; ; {
 		page, err := s.Clients.List(ctx, after, size)
@@ -54,7 +56,7 @@ func (s *Console) ownClients(ctx context.Context) (out []clients.Client, err err
 			return nil, err
 		}
 		for _, client := range page {
-			if s.Demo == nil || client.ID != s.Demo.ClientID {
+			if client.ID != s.Demo {
 				out = append(out, client)
 			}
 		}
@@ -67,7 +69,7 @@ func (s *Console) ownClients(ctx context.Context) (out []clients.Client, err err
 
 // changedPeople calls fn for each person who is not as in a fresh emulator, as
 // a scenario has them, a page in one transaction.
-func (s *Console) changedPeople(ctx context.Context, fn func(raw []byte) error) error {
+func (s *Scenarios) changedPeople(ctx context.Context, fn func(raw []byte) error) error {
 	seeded := identities.Seeded()
 	for after := ""; ; {
 		var rows []json.RawMessage
@@ -91,7 +93,7 @@ func (s *Console) changedPeople(ctx context.Context, fn func(raw []byte) error) 
 }
 
 // pageIn reads a page of people behind the id after, and where to go on.
-func (s *Console) pageIn(tx store.Tx, seeded map[string]identities.Identity, after string) (
+func (s *Scenarios) pageIn(tx store.Tx, seeded map[string]identities.Identity, after string) (
 	rows []json.RawMessage, next string, err error) {
 	people, err := identities.Collection.List(tx, after, identities.Batch)
 	if err != nil {
@@ -260,4 +262,52 @@ func yamlMembers(w io.Writer, object []byte) (some bool, err error) {
 		}
 	}
 	return some, nil
+}
+
+// Bounds of an excerpt: how many people it shows, and how many it counts.
+const (
+	ShownPeople   = 20
+	CountedPeople = 10_000
+)
+
+var errCounted = errors.New("counted")
+
+// Excerpt is the present situation with its first people, how many they are,
+// and whether that is all of them.
+func (s *Scenarios) Excerpt(ctx context.Context) (text string, count int, err error) {
+	sc, err := s.around(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	var b strings.Builder
+	err = sc.writeYAML(&b, func(fn func([]byte) error) error {
+		err := s.changedPeople(ctx, func(raw []byte) error {
+			switch count++; {
+			case count > CountedPeople:
+				return errCounted
+			case count <= ShownPeople:
+				return fn(raw)
+			}
+			return nil
+		})
+		if errors.Is(err, errCounted) {
+			return nil
+		}
+		return err
+	})
+	return b.String(), count, err
+}
+
+// Linked is the scenario of a link.
+func Linked(load string) (string, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(load)
+	if err != nil {
+		return "", scenarioUnreadable(err.Error())
+	}
+	sc, err := readScenario(bytes.NewReader(raw))
+	if err != nil {
+		return "", err
+	}
+	sc.close()
+	return string(raw), nil
 }
