@@ -89,7 +89,7 @@ func (s *Console) journalRoutes() []route {
 			"GET",
 			"/faults/kinds",
 			"What can go wrong, and what a client must then do",
-			func(echo.Context) (any, error) { return items{faults.Kinds, ""}, nil },
+			func(echo.Context) (any, error) { return items{faults.Table, ""}, nil },
 		},
 	}
 }
