@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help run build check vet test conformance ledger settings security crash soak deps screens bench cover fuzz vuln release
+.PHONY: help run build check vet test conformance ledger settings security crash soak deps screens pictures bench cover fuzz vuln release
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -51,6 +51,11 @@ soak: ## a hundred thousand logins, and SOAK_MINUTES of anonymous requests: flat
 
 screens: deps ## keep screenshots of the pages in screens/
 	SCREENS=$(CURDIR)/screens TEST_BROWSER=required go test -count=1 -run Browser ./cmd/pscemu
+
+pictures: deps ## take the pictures of the README anew
+	SCREENS=$(CURDIR)/screens TEST_BROWSER=required go test -count=1 -run TestBrowserTheConsoleTellsALogin ./cmd/pscemu
+	cp screens/readme-login.png docs/login.png
+	cp screens/readme-console.png docs/console.png
 
 COUNT ?= 1
 bench: ## Go benchmarks of each step of a login, for benchstat (make -s bench COUNT=10 >new.txt)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/spf13/cobra"
 	"github.com/yuin/goldmark/ast"
 
@@ -70,7 +71,7 @@ func typedLines(t *testing.T, file string) (out []typedLine) {
 
 var (
 	invoked = regexp.MustCompile(`(?:^|[;|&(=]\s*|\./|cmd/)pscemu(?:\s|$)`)
-	word   = regexp.MustCompile(`^(?:"[^"]*"|'[^']*'|[^\s"'|;&()<>#])+`)
+	word    = regexp.MustCompile(`^(?:"[^"]*"|'[^']*'|[^\s"'|;&()<>#])+`)
 )
 
 // calls are the words behind each pscemu of a line, to where its command ends.
@@ -207,5 +208,32 @@ func TestEveryOperationOfTheGuidesIsServed(t *testing.T) {
 	}
 	if seen < 30 {
 		t.Errorf("only %d operations were found", seen)
+	}
+}
+
+// The pictures of the README are this test's screenshots.
+func TestBrowserTheConsoleTellsALoginAndShowsTheGuides(t *testing.T) {
+	s := boot(t)
+	s.cli("login", "--identity", nurse)
+	var last struct{ Items []struct{ ID string } }
+	s.api("GET", "/logins?limit=1&event=userinfo", "", &last)
+	if len(last.Items) != 1 {
+		t.Fatal("no login")
+	}
+	ctx := chrome(t, s, "", chromedp.WindowSize(1100, 760))
+	var english, lang string
+	do(t, ctx,
+		toLoginPage(s), visible("login-page"), shot("readme-login"),
+		chromedp.Navigate(s.ConsoleURL+"/logins/"+last.Items[0].ID),
+		visible("emulator-band"), shot("readme-console"),
+		click("nav-guide"), visible("guide"),
+		click("guide-en"), visible("guide"), shot("guide"),
+		chromedp.Click(`main a[href$="/guide/settings"]`, chromedp.ByQuery),
+		chromedp.WaitVisible(`#the-policies`, chromedp.ByQuery),
+		chromedp.Text("main", &english, chromedp.ByQuery),
+		chromedp.AttributeValue("html", "lang", &lang, nil, chromedp.ByQuery),
+	)
+	if lang != "en" || !strings.Contains(english, "lifetime of access and id tokens") {
+		t.Errorf("%s: %s", lang, english)
 	}
 }
