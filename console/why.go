@@ -51,7 +51,7 @@ func (s *Console) whyPage(c echo.Context) error {
 	if login != "" && !s.door.Sees(c) {
 		login, hidden = "", c.Request().URL.RequestURI() // shown behind the console's door
 	}
-	e, err := s.explain(param(c, "code"), login)
+	e, err := s.api.Refusals.Explain(param(c, "code"), login)
 	if err != nil {
 		return err
 	}
