@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"pscemu.invalid/pscemu/provider/faults"
@@ -20,6 +21,22 @@ type answerFaults struct {
 // active tells whether any fault was ordered.
 func (h *answerFaults) active() bool { return h.faults.Active() }
 
+// callbackLoses tells which parameter a callback fault leaves out.
+var callbackLoses = map[faults.Kind][]string{
+	faults.KindStateMissing:        {"state"},
+	faults.KindIssMissing:          {"iss"},
+	faults.KindCodeMissing:         {"code"},
+	faults.KindCallbackError:       {"code"},
+	faults.KindCallbackServerError: {"code"},
+}
+
+// callbackWrong tells which parameter a callback fault replaces.
+var callbackWrong = map[faults.Kind][2]string{
+	faults.KindStateWrong: {"state", "not-the-state-that-was-sent"},
+	faults.KindIssWrong:   {"iss", "https://evil.example/auth/realms/esante-wallet"},
+	faults.KindCodeWrong:  {"code", "00000000-0000-4000-8000-000000000000.never.issued"},
+}
+
 // callback changes the callback's parameters where a fault wants that.
 func (h *answerFaults) callback(
 	ctx context.Context,
@@ -34,18 +51,18 @@ func (h *answerFaults) callback(
 	h.struck(ctx, who.LoginID, fault)
 	out := wire.Params{}
 	for _, kv := range params {
-		switch {
-		case fault.Kind == kv[0]+"-missing", strings.HasPrefix(fault.Kind, "callback-") && kv[0] == "code":
+		if slices.Contains(callbackLoses[fault.Kind], kv[0]) {
 			continue
-		case fault.Kind == kv[0]+"-wrong":
-			kv[1] = wrongParameters[kv[0]]
+		}
+		if wrong, ok := callbackWrong[fault.Kind]; ok && wrong[0] == kv[0] {
+			kv = wrong
 		}
 		out = append(out, kv)
 	}
 	switch fault.Kind {
-	case "callback-error":
+	case faults.KindCallbackError:
 		out = append(wire.Params{{"error", "access_denied"}, {"error_description", "fault of the emulator"}}, out...)
-	case "callback-server-error":
+	case faults.KindCallbackServerError:
 		out = append(
 			wire.Params{
 				{"error", "server_error"},
@@ -56,16 +73,9 @@ func (h *answerFaults) callback(
 	return out
 }
 
-// wrongParameters are what stands in the place of the right ones.
-var wrongParameters = map[string]string{
-	"state": "not-the-state-that-was-sent",
-	"iss":   "https://evil.example/auth/realms/esante-wallet",
-	"code":  "00000000-0000-4000-8000-000000000000.never.issued",
-}
-
 // struck notes a fault in the login's story.
 func (h *answerFaults) struck(ctx context.Context, loginID string, f faults.Fault) {
-	h.journal.Add(ctx, loginID, journal.KindFault, map[string]string{"fault": f.Kind}, nil)
+	h.journal.Add(ctx, loginID, journal.KindFault, map[string]string{"fault": string(f.Kind)}, nil)
 }
 
 // response changes the token response.
@@ -83,10 +93,10 @@ func (h *answerFaults) response(ctx context.Context, t *oidc.TokenResponse, sess
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return nil, err
 	}
-	if fault.Kind == "response-members-unknown" {
+	if fault.Kind == faults.KindResponseMembersUnknown {
 		members["x_unknown"], members["nested"] = "value", map[string]any{"a": []int{1, 2}}
 	}
-	delete(members, strings.ReplaceAll(strings.TrimSuffix(fault.Kind, "-missing"), "-", "_"))
+	delete(members, strings.ReplaceAll(strings.TrimSuffix(string(fault.Kind), "-missing"), "-", "_"))
 	return members, nil
 }
 
@@ -113,19 +123,19 @@ func called(c map[string]any, given, family string) {
 }
 
 // infoFaults tells what each UserInfo fault does.
-var infoFaults = map[string]func(map[string]any){
-	"other-person": func(c map[string]any) {
+var infoFaults = map[faults.Kind]func(map[string]any){
+	faults.KindOtherPerson: func(c map[string]any) {
 		c["sub"] = "f:550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:ANS20990000000000"
 		c["SubjectNameID"], c["preferred_username"] = "990000000000", "990000000000"
 		called(c, "AUTRE", "PERSONNE")
 	},
-	"sub-missing-in-userinfo": func(c map[string]any) { delete(c, "sub") },
-	"claims-missing": func(c map[string]any) {
+	faults.KindSubMissingInUserinfo: func(c map[string]any) { delete(c, "sub") },
+	faults.KindClaimsMissing: func(c map[string]any) {
 		for _, name := range []string{"SubjectNameID", "SubjectRole", "SubjectRefPro", "SubjectOrganization"} {
 			delete(c, name)
 		}
 	},
-	"types-wrong": func(c map[string]any) {
+	faults.KindTypesWrong: func(c map[string]any) {
 		for name, v := range c {
 			switch v.(type) {
 			case []any:
@@ -139,9 +149,9 @@ var infoFaults = map[string]func(map[string]any){
 			}
 		}
 	},
-	"claims-html": func(c map[string]any) {
+	faults.KindClaimsHTML: func(c map[string]any) {
 		called(c, `<img src=x onerror="document.title='pscemu-xss'">`, `<b>pscemu-xss</b>`)
 	},
-	"claims-long":    func(c map[string]any) { called(c, strings.Repeat("JEAN", 1000), strings.Repeat("LONG", 1000)) },
-	"claims-unicode": func(c map[string]any) { called(c, "Zoë 👩‍⚕️ שלום", "D’ÂME-ŒUVRE O'BRIEN \u202eabc") },
+	faults.KindClaimsLong:    func(c map[string]any) { called(c, strings.Repeat("JEAN", 1000), strings.Repeat("LONG", 1000)) },
+	faults.KindClaimsUnicode: func(c map[string]any) { called(c, "Zoë 👩‍⚕️ שלום", "D’ÂME-ŒUVRE O'BRIEN \u202eabc") },
 }

@@ -56,7 +56,7 @@ func (d *Doors) List() []Door {
 			p.DoorTOTP,
 		},
 		{"quirks", "people with quirks (magic identities) make things go wrong", p.DoorQuirks},
-		{"faults", "faults (PUT /api/v1/faults) make endpoints fail and spoil answers", p.DoorFaults},
+		{"faults", "faults (PUT /api/v1/faults) make endpoints fail and answers wrong", p.DoorFaults},
 	}
 }
 

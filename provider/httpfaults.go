@@ -12,20 +12,23 @@ import (
 )
 
 // endpoints names the places that HTTP faults strike, by the end of the path.
-var endpoints = []struct{ ending, name string }{
-	{"openid-configuration", "discovery"},
-	{"/certs", "jwks"},
-	{"/ext/ciba/auth", "ciba"},
-	{"/ext/par/request", "par"},
-	{"/auth", "authorize"},
-	{"/token/introspect", "introspection"},
-	{"/token", "token"},
-	{"/userinfo", "userinfo"},
-	{"/revoke", "revocation"},
-	{"/logout", "logout"},
+var endpoints = []struct {
+	ending string
+	at     faults.Endpoint
+}{
+	{"openid-configuration", faults.AtDiscovery},
+	{"/certs", faults.AtJWKS},
+	{"/ext/ciba/auth", faults.AtCIBA},
+	{"/ext/par/request", faults.AtPAR},
+	{"/auth", faults.AtAuthorize},
+	{"/token/introspect", faults.AtIntrospection},
+	{"/token", faults.AtToken},
+	{"/userinfo", faults.AtUserInfo},
+	{"/revoke", faults.AtRevocation},
+	{"/logout", faults.AtLogout},
 }
 
-// httpFaults makes answers late, failing or unreadable where that was ordered.
+// httpFaults makes answers late, failing or cut where a fault asks for that.
 type httpFaults struct {
 	faults  *faults.Set
 	journal *journal.Journal
@@ -33,11 +36,11 @@ type httpFaults struct {
 	closing <-chan struct{} // closed when the server stops
 }
 
-// strike stands before the endpoints. When nothing was ordered, it costs
+// strike stands before the endpoints. When there is no fault, it costs
 // nothing.
 func (h *httpFaults) strike(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		endpoint := ""
+		endpoint := faults.Endpoint("")
 		if h.faults.Active() {
 			endpoint = endpointAt(r.URL.Path)
 		}
@@ -51,17 +54,17 @@ func (h *httpFaults) strike(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		noted := map[string]string{"fault": fault.Kind, "endpoint": endpoint, "client_id": client}
+		noted := map[string]string{"fault": string(fault.Kind), "endpoint": string(endpoint), "client_id": client}
 		h.journal.Add(r.Context(), h.oidc.LoginOf(r), journal.KindFault, noted, nil)
 		h.apply(fault, w, r, next)
 	})
 }
 
 // endpointAt names the endpoint at a path, "" for none.
-func endpointAt(path string) string {
+func endpointAt(path string) faults.Endpoint {
 	for _, e := range endpoints {
 		if strings.HasSuffix(path, e.ending) {
-			return e.name
+			return e.at
 		}
 	}
 	return ""
@@ -82,20 +85,20 @@ func (h *httpFaults) whose(r *http.Request) (client, identity string) {
 
 func (h *httpFaults) apply(f faults.Fault, w http.ResponseWriter, r *http.Request, next http.Handler) {
 	switch f.Kind {
-	case "slow":
+	case faults.KindSlow:
 		select {
 		case <-time.After(f.Late()):
 			next.ServeHTTP(w, r)
 		case <-r.Context().Done():
 		case <-h.closing:
 		}
-	case "status":
+	case faults.KindStatus:
 		http.Error(w, "fault of the emulator: status", f.HTTPStatus())
-	case "malformed":
+	case faults.KindMalformed:
 		b := &buffered{ResponseWriter: w}
 		next.ServeHTTP(b, r)
 		b.send(append(b.body[:len(b.body)/2], `"<<>>{`...))
-	case "cut":
+	case faults.KindCut:
 		b := &buffered{ResponseWriter: w}
 		next.ServeHTTP(b, r)
 		w.Header().Set("Content-Length", strconv.Itoa(len(b.body)+64))
