@@ -89,7 +89,7 @@ func (s *Console) issueForClient(c echo.Context) error {
 	}
 	if _, err := s.PKI.Issue(
 		ctx(c),
-		pki.Order{Profile: "AUTH_CLI", Subject: clients.OwnSubject(id), ClientID: id},
+		pki.Request{Profile: "AUTH_CLI", Subject: clients.OwnSubject(id), ClientID: id},
 	); err != nil {
 		return err
 	}

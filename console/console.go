@@ -42,9 +42,9 @@ type Parts struct {
 	Store    store.Store
 	Clock    *clock.Adjustable
 	People   *identities.People
-	ECPS     *ecps.Service
+	ECPS     *ecps.Phones
 	Outbox   *outbox.Outbox
-	Cards    *cards.Desk
+	Cards    *cards.Cards
 	Orders   *orders.Desk
 	PKI      *pki.PKI
 	Clients  *clients.Registry

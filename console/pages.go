@@ -130,8 +130,8 @@ func (s *Console) identityPage(c echo.Context) error {
 			"Person":    s.api.People.View(ctx(c), i),
 			"Claims":    string(claims),
 			"Cards":     all,
-			"CardTypes": cards.Types,
-			"CardType":  cards.TypeFor(i),
+			"CardTypes": cards.Families,
+			"CardType":  cards.FamilyOf(i),
 		},
 	)
 }
@@ -170,7 +170,7 @@ func (s *Console) cardPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	kind, err := cards.TypeNamed(card.Type)
+	kind, err := cards.FamilyNamed(card.Type)
 	if err != nil {
 		return err
 	}
