@@ -57,7 +57,7 @@ func (h *cardReturn) back(c echo.Context, p *login.Pending) error {
 type cardOrigin struct {
 	logins  *login.Logins
 	pki     *pki.PKI
-	cards   *cards.Desk
+	cards   *cards.Cards
 	journal *journal.Journal
 	pages   *web.View
 }

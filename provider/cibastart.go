@@ -20,8 +20,8 @@ type backchannelStart struct {
 	settings *config.Live
 	store    store.Store
 	people   *identities.People
-	cards    *cards.Desk
-	ecps     *ecps.Service
+	cards    *cards.Cards
+	ecps     *ecps.Phones
 	oidc     *oidc.Provider
 	pings    *pings
 }

@@ -16,7 +16,7 @@ import (
 // cardLogin is the virtual reader: a card and its code porteur.
 type cardLogin struct {
 	page     *loginPage
-	cards    *cards.Desk
+	cards    *cards.Cards
 	journal  *journal.Journal
 	complete *completion
 }

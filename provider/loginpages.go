@@ -23,7 +23,7 @@ type loginPage struct {
 	*guard
 	settings *config.Live
 	people   *identities.People
-	cards    *cards.Desk
+	cards    *cards.Cards
 	tasks    *portal.Tasks
 }
 

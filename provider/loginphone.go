@@ -58,7 +58,7 @@ func (h *phoneLogin) submit(c echo.Context, p *login.Pending) error {
 type phoneWait struct {
 	*guard
 	settings *config.Live
-	ecps     *ecps.Service
+	ecps     *ecps.Phones
 	journal  *journal.Journal
 	complete *completion
 	polls    web.Polls

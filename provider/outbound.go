@@ -23,7 +23,7 @@ type outbound struct {
 	ends    *sessions.Ends
 	pings   *pings
 	sender  *delivery.Sender
-	ecps    *ecps.Service
+	ecps    *ecps.Phones
 	journal *journal.Journal
 }
 
@@ -59,7 +59,7 @@ var pingsToCome = store.Collection[ping]("ciba-pings")
 // pings tells clients that a person has answered (CIBA Core §10.2).
 type pings struct {
 	clients *clients.Registry
-	ecps    *ecps.Service
+	ecps    *ecps.Phones
 	sender  *delivery.Sender
 	clock   clock.Clock
 }

@@ -14,7 +14,7 @@ import (
 type phoneRequests struct {
 	store  store.Store
 	logins *login.Logins
-	ecps   *ecps.Service
+	ecps   *ecps.Phones
 }
 
 // ask sends a request to the phone and makes the login wait for it. One that it

@@ -49,8 +49,8 @@ type Services struct {
 	Clients  *clients.Registry
 	Auth     *clients.Authenticator
 	People   *identities.People
-	ECPS     *ecps.Service
-	Cards    *cards.Desk
+	ECPS     *ecps.Phones
+	Cards    *cards.Cards
 	PKI      *pki.PKI
 	Logins   *login.Logins
 	Journal  *journal.Journal

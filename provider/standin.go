@@ -22,8 +22,8 @@ type doorLogin struct {
 // standIn does the person's part of a login, without a person.
 type standIn struct {
 	people  *identities.People
-	ecps    *ecps.Service
-	cards   *cards.Desk
+	ecps    *ecps.Phones
+	cards   *cards.Cards
 	journal *journal.Journal
 	clock   clock.Clock
 }

@@ -17,7 +17,7 @@ import (
 // devices shows the person's phone, and those they had.
 type devices struct {
 	browsers *sessions.Browsers
-	ecps     *ecps.Service
+	ecps     *ecps.Phones
 	journal  *journal.Journal
 	pages    *web.View
 }

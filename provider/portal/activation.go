@@ -21,7 +21,7 @@ import (
 type activation struct {
 	store   store.Store
 	clock   clock.Clock
-	ecps    *ecps.Service
+	ecps    *ecps.Phones
 	logins  *login.Logins
 	journal *journal.Journal
 	pages   *web.View

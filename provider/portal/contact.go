@@ -16,7 +16,7 @@ import (
 // contact activates an e-CPS by a mail and an SMS.
 type contact struct {
 	settings *config.Live
-	ecps     *ecps.Service
+	ecps     *ecps.Phones
 	journal  *journal.Journal
 	pages    *web.View
 }

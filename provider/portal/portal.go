@@ -27,7 +27,7 @@ type Services struct {
 	Store    store.Store
 	Clock    clock.Clock
 	People   *identities.People
-	ECPS     *ecps.Service
+	ECPS     *ecps.Phones
 	OIDC     *oidc.Provider
 	Logins   *login.Logins
 	Journal  *journal.Journal
