@@ -11,6 +11,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/console/api"
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
@@ -46,7 +48,7 @@ func (s *Console) phoneHome(c echo.Context) error {
 	if id := strings.TrimSpace(c.QueryParam("id")); id != "" {
 		return web.Redirect(c, http.StatusSeeOther, "/phone/"+url.PathEscape(id))
 	}
-	return s.page(c, http.StatusOK, "phone/home", map[string]any{"Title": "e-CPS", "Bare": true})
+	return s.views.Bare.Show(c, http.StatusOK, "phone/home", map[string]any{"Title": "e-CPS"})
 }
 
 // activatePage asks for the e-CPS code, and the SMS code when there is one.
@@ -54,7 +56,7 @@ func (s *Console) activatePage(c echo.Context) error { return s.showActivate(c, 
 
 func (s *Console) showActivate(c echo.Context, refusal error) error {
 	qr := c.FormValue("qr")
-	data := map[string]any{"Title": "Activer une e-CPS", "Bare": true, "QR": qr}
+	data := map[string]any{"Title": "Activer une e-CPS", "QR": qr}
 	a, err := s.ECPS.Scanned(ctx(c), qr)
 	if refusal == nil && qr != "" {
 		refusal = err
@@ -66,7 +68,7 @@ func (s *Console) showActivate(c echo.Context, refusal error) error {
 		}
 		data["Person"], data["SMS"] = person, a.By == ecps.ByContact
 	}
-	return s.formPage(c, "phone/activate", data, refusal)
+	return s.views.Bare.Form(c, "phone/activate", data, refusal)
 }
 
 // completeActivation takes the form, with the public key that the page's
@@ -115,7 +117,7 @@ func (s *Console) phoneView(c echo.Context, id string) (*phoneView, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone})
+	all, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: identities.MeansECPS})
 	if err != nil {
 		return nil, err
 	}
@@ -152,11 +154,11 @@ func (s *Console) phone(c echo.Context, refusal error) error {
 	if refusal != nil {
 		status, v.Problem = http.StatusUnprocessableEntity, problem.From(refusal)
 	}
-	return s.page(
+	return s.views.Bare.Show(
 		c,
 		status,
 		"phone/phone",
-		map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Bare": true, "Phones": []*phoneView{v}},
+		map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Phones": []*phoneView{v}},
 	)
 }
 
@@ -170,14 +172,14 @@ func (s *Console) sidePage(c echo.Context) error {
 		}
 		all = append(all, v)
 	}
-	return s.page(c, http.StatusOK, "phone/phone", map[string]any{"Title": "Téléphones", "Bare": true, "Phones": all})
+	return s.views.Bare.Show(c, http.StatusOK, "phone/phone", map[string]any{"Title": "Téléphones", "Phones": all})
 }
 
 // waitingOn says, by person, which requests wait.
 func (s *Console) waitingOn(c echo.Context, ids []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, id := range ids {
-		rs, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone, PendingOnly: true})
+		rs, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: identities.MeansECPS, PendingOnly: true})
 		if err != nil {
 			return nil, err
 		}
@@ -189,7 +191,7 @@ func (s *Console) waitingOn(c echo.Context, ids []string) (map[string]string, er
 // phoneStream tells the page of every change, as server-sent events.
 func (s *Console) phoneStream(c echo.Context) error {
 	ids := c.QueryParams()["id"]
-	return s.events(c, func() (any, error) { return s.waitingOn(c, ids) })
+	return api.Events(c, s.ECPS, s.Closing, func() (any, error) { return s.waitingOn(c, ids) })
 }
 
 // events sends what now says whenever a request changes, and differs.
@@ -217,7 +219,7 @@ func (s *Console) events(c echo.Context, now func() (any, error)) error {
 			}
 			w.Flush()
 		}
-		if !s.changes(changed) {
+		if !api.Changes(changed, s.Closing) {
 			return nil
 		}
 	}
@@ -246,7 +248,7 @@ func (s *Console) phoneState(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !s.changes(changed) {
+		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !api.Changes(changed, s.Closing) {
 			return c.JSON(http.StatusOK, now)
 		}
 	}
@@ -297,7 +299,7 @@ type mailView struct {
 // outboxPage shows the mails and SMS, the newest first.
 func (s *Console) outboxPage(c echo.Context) error {
 	id := c.QueryParam("national_id")
-	list, part, err := shown(c, pageList{Path: "/outbox", Filter: url.Values{"national_id": {id}},
+	list, part, err := shell.Shown(c, shell.List{Path: "/outbox", Filter: url.Values{"national_id": {id}},
 		Count: func(ctx context.Context, most int) (int, error) { return s.Outbox.Count(ctx, id, most) }},
 		s.newestMails(ctx(c), id))
 	if err != nil {
@@ -314,12 +316,12 @@ func (s *Console) outboxPage(c echo.Context) error {
 			}
 		}
 	}
-	return s.page(c, http.StatusOK, "console/outbox", map[string]any{
+	return s.views.Whole.Show(c, http.StatusOK, "console/outbox", map[string]any{
 		"Title": "Courriels et SMS", "Messages": rows, "Part": part})
 }
 
 // newestMails are everybody's, by pages, or a person's, of whom few are kept.
-func (s *Console) newestMails(c context.Context, id string) lister[outbox.Message] {
+func (s *Console) newestMails(c context.Context, id string) api.Lister[outbox.Message] {
 	if id == "" {
 		return func(after string, limit int) ([]outbox.Message, string, error) {
 			return s.Outbox.Latest(c, after, limit)

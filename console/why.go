@@ -2,33 +2,13 @@ package console
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/journal"
 )
-
-// WhyURL is the page of a console that explains a refusal.
-func WhyURL(base, code, loginID string) string {
-	to := base + "/why/" + url.PathEscape(code)
-	if loginID != "" {
-		to += "?login=" + url.QueryEscape(loginID)
-	}
-	return to
-}
-
-// explained is a refusal with the link to its page, for the console's own.
-func explained(c echo.Context, err error) *problem.Error {
-	p := problem.From(err)
-	if _, known := problem.WhyOf(p.Code); !known {
-		return p // http-…: its text says it all
-	}
-	return p.Linked(WhyURL(web.Root(ctx(c)), p.Code, ""))
-}
 
 // explanation is a code with what PSC would answer, and what came in one login.
 type explanation struct {
@@ -68,10 +48,10 @@ func (s *Console) explain(code, loginID string) (*explanation, error) {
 
 func (s *Console) whyPage(c echo.Context) error {
 	login, hidden := c.QueryParam("login"), ""
-	if login != "" && !s.sees(c) {
+	if login != "" && !s.door.Sees(c) {
 		login, hidden = "", c.Request().URL.RequestURI() // shown behind the console's door
 	}
-	e, err := s.explain(param(c, "code"), login)
+	e, err := s.api.Refusals.Explain(param(c, "code"), login)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,8 @@ import (
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/console/api"
+	"pscemu.invalid/pscemu/console/demo"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
@@ -179,7 +181,7 @@ func parallel(steps ...func() error) error {
 }
 
 // open makes the handlers of the three origins. ca is the server's.
-func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces console.Spaces) error {
+func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces api.Spaces) error {
 	ctx, e.stop = context.WithCancel(ctx)
 	roots, err := e.outboundRoots(ca)
 	if err != nil {
@@ -218,7 +220,7 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 		},
 	)
 	e.ready.APIToken = rand.Text()
-	demo, err := e.demo(ctx, ca)
+	relying, err := e.demo(ctx, ca)
 	if err != nil {
 		return err
 	}
@@ -243,11 +245,10 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 			Version:  e.version,
 			URL:      e.at.console,
 			Instance: e.at.instance,
-			Demo:     demo,
+			Demo:     relying,
 			Pages:    static.Pages(),
 			Closing:  e.closing,
-			State:    e,
-			Spaces:   spaces,
+			API:      e.api(relying, spaces),
 			Pprof:    e.settings.Pprof,
 			Limits:   e.settings.Limits,
 			Metrics:  e.metrics,
@@ -279,7 +280,7 @@ func (e *Emulator) outboundRoots(ca *x509.Certificate) (*x509.CertPool, error) {
 	return roots, err
 }
 
-func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*console.Demo, error) {
+func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*demo.Demo, error) {
 	client, err := e.clients.Get(ctx, DemoID)
 	if problem.Is(err, "client-unknown") {
 		return nil, nil // somebody removed it
@@ -290,7 +291,7 @@ func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*console.Dem
 	pool := x509.NewCertPool()
 	pool.AddCert(ca)
 	e.ready.DemoClient.ClientID, e.ready.DemoClient.ClientSecret, e.ready.DemoClient.RedirectURIs = DemoID, client.Secret, client.RedirectURIs
-	return &console.Demo{
+	return &demo.Demo{
 		ClientID:     DemoID,
 		Issuer:       e.at.base + provider.RealmPath,
 		AuthorizeURL: e.at.base + "/auth",

@@ -394,7 +394,7 @@ func (s *Server) grant(ctx context.Context, a *asking, who oidc.Authentication) 
 		ctx,
 		who.LoginID,
 		journal.KindCallback,
-		map[string]string{"national_id": who.Person.NationalID, "authMode": who.AuthMode},
+		map[string]string{"national_id": who.Person.NationalID, "authMode": string(who.AuthMode)},
 		nil,
 	)
 	var params pairs
@@ -416,13 +416,13 @@ func (s *Server) grant(ctx context.Context, a *asking, who oidc.Authentication) 
 
 // acr applies the policy to what was requested: the person's, the client's,
 // else the emulator's.
-func (s *Server) acr(client *clients.Client, person *identities.Identity, requested, authMode string) string {
+func (s *Server) acr(client *clients.Client, person *identities.Identity, requested string, authMode identities.AuthMode) string {
 	policy := s.settings.Policies(client.Policies, person.Policies).ACR
 	if strings.Contains(policy, "=") {
 		rules := policy
 		policy = "requested"
 		for _, rule := range strings.Split(rules, ",") {
-			if means, value, _ := strings.Cut(rule, "="); strings.EqualFold(means, authMode) {
+			if means, value, _ := strings.Cut(rule, "="); strings.EqualFold(means, string(authMode)) {
 				policy = value
 			}
 		}

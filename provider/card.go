@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/journal"
@@ -63,8 +64,8 @@ func (s *Server) judgeCard(c echo.Context) (*pki.CardIdentity, error) {
 func (s *Server) fromCardOrigin(c echo.Context, p *login.Pending) error {
 	holder, err := s.logins.Returned(c.Request().Context(), p.ID, c.QueryParam("ticket"))
 	if err != nil {
-		s.journal.Add(c.Request().Context(), p.ID, journal.KindMeans, map[string]string{"means": MeansCard}, err)
+		s.journal.Add(c.Request().Context(), p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansCard)}, err)
 		return s.errorPage(c, http.StatusBadRequest, "Carte refusée", err)
 	}
-	return s.complete(c, p, holder, "CARD")
+	return s.complete(c, p, holder, identities.AuthModeCard)
 }

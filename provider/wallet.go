@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
@@ -25,16 +26,23 @@ import (
 // walletTask is something a person does on the portal after a login.
 type walletTask struct {
 	title string
-	tabs  []string                                                               // of the login page
-	modes []string                                                               // authModes it takes
+	means []identities.Means                                                     // it takes, the first one offered first
 	done  func(*Server, echo.Context, *login.Pending, oidc.Authentication) error // ends the login
 }
 
 var walletTasks = map[string]walletTask{
-	"activate": {"Activer mon e-CPS avec ma carte", []string{"card"}, []string{"CARD"}, (*Server).activateByCard},
-	"test":     {"Tester mon e-CPS", []string{"ecps"}, []string{"MOBILE"}, (*Server).bravo},
-	"devices":  {"Mes appareils", []string{"ecps", "card"}, []string{"MOBILE", "CARD"}, (*Server).openWalletSession},
-	"sessions": {"Mes sessions", []string{"ecps", "card"}, []string{"MOBILE", "CARD"}, (*Server).openWalletSession},
+	"activate": {"Activer mon e-CPS avec ma carte", []identities.Means{identities.MeansCard}, (*Server).activateByCard},
+	"test":     {"Tester mon e-CPS", []identities.Means{identities.MeansECPS}, (*Server).bravo},
+	"devices":  {"Mes appareils", identities.AllMeans(), (*Server).openWalletSession},
+	"sessions": {"Mes sessions", identities.AllMeans(), (*Server).openWalletSession},
+}
+
+// modes are the means as authMode names them.
+func (t walletTask) modes() (out []string) {
+	for _, m := range t.means {
+		out = append(out, string(m.AuthMode()))
+	}
+	return out
 }
 
 func (s *Server) walletRoutes(e *echo.Echo) {
@@ -107,17 +115,17 @@ func (s *Server) startWalletTask(c echo.Context) error {
 		return err
 	}
 	s.journal.Add(c.Request().Context(), p.ID, journal.KindWallet, map[string]string{"task": name}, nil)
-	return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "")+"?tab="+task.tabs[0])
+	return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "")+"?tab="+string(task.means[0]))
 }
 
 // completeWallet ends a login of the portal's with its task.
-func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, authMode string) error {
+func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID string, authMode identities.AuthMode) error {
 	ctx, task := c.Request().Context(), walletTasks[p.Wallet]
 	person, err := s.people.Read(ctx, nationalID)
-	if err == nil && !slices.Contains(task.modes, authMode) {
+	if err == nil && !slices.Contains(task.modes(), string(authMode)) {
 		err = problem.New(problem.Forbidden, "wallet-other-means", "Ce moyen de connexion ne sert pas ici").
-			Got(authMode).
-			Want(strings.Join(task.modes, " ou "))
+			Got(string(authMode)).
+			Want(strings.Join(task.modes(), " ou "))
 	}
 	if err == nil {
 		err = task.done(

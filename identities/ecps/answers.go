@@ -3,6 +3,7 @@ package ecps
 import (
 	"context"
 
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 )
@@ -72,7 +73,7 @@ func (s *Service) Refuse(ctx context.Context, id, signature string) (*Request, e
 // phone that the person has at this moment.
 func (s *Service) onPhone(tx store.Tx, id string) (*Request, *Device, error) {
 	r, err := requests.Maybe(tx, id)
-	if err == nil && r.Means == Card {
+	if err == nil && r.Means == identities.MeansCard {
 		return nil, nil, problem.New(problem.Conflict, "request-wants-card", "this request waits for the card in the reader, not for the phone").
 			Got(id).
 			Do("answer it on the console's reader page, or with POST /api/v1/reader/requests/{id}")
@@ -100,7 +101,7 @@ func (s *Service) ApproveCard(ctx context.Context, id string, present Present) (
 
 func (s *Service) approveCardIn(tx store.Tx, id string, present Present) (*Request, error, error) {
 	r, err := s.pendingIn(tx, id)
-	if err == nil && r.Means != Card {
+	if err == nil && r.Means != identities.MeansCard {
 		err = problem.New(problem.Conflict, "request-wants-phone", "this request waits for the phone, not for the card").
 			Got(id)
 	}

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	"pscemu.invalid/pscemu/internal/problem"
+)
+
+// body reads a JSON body and refuses unknown keys.
+func body(c echo.Context, into any) error {
+	if !strings.HasPrefix(c.Request().Header.Get("Content-Type"), "application/json") {
+		return problem.New(problem.Invalid, "content-type-wrong", "the body is not declared as JSON").
+			Got(c.Request().Header.Get("Content-Type")).
+			Want("Content-Type: application/json")
+	}
+	d := json.NewDecoder(c.Request().Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return bodyProblem(err, into)
+	}
+	return nil
+}
+
+// bodyProblem explains why a JSON body cannot be read into a value: of a member
+// that does not exist it names the nearest that does.
+func bodyProblem(err error, into any) error {
+	p := problem.New(problem.Invalid, "body-invalid", "the body cannot be read").Got(err.Error()).
+		Want("the JSON that GET /api/v1/openapi.json describes")
+	name, unknown := strings.CutPrefix(err.Error(), "json: unknown field ")
+	if !unknown {
+		return p
+	}
+	known := members(reflect.TypeOf(into), 0)
+	if near := problem.Nearest(strings.Trim(name, `"`), known); near != "" {
+		return p.Want(near)
+	}
+	if len(known) > 0 {
+		return p.Want("one of " + strings.Join(known, ", "))
+	}
+	return p
+}
+
+// members are the names that a type has as JSON, with those of the values in it.
+func members(t reflect.Type, depth int) (out []string) {
+	for t != nil && (t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map) {
+		t = t.Elem()
+	}
+	if t == nil || t.Kind() != reflect.Struct || depth > 4 {
+		return nil
+	}
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case name == "-" || !f.IsExported() && !f.Anonymous:
+			continue
+		case name != "":
+			out = append(out, name)
+		case !f.Anonymous:
+			out = append(out, strings.ToLower(f.Name))
+		}
+		out = append(out, members(f.Type, depth+1)...)
+	}
+	return out
+}
