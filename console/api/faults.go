@@ -67,7 +67,7 @@ func (s *Faults) routes() []route {
 			"GET",
 			"/faults/kinds",
 			"What can go wrong, and what a client must then do",
-			func(echo.Context) (any, error) { return items{faults.Kinds, ""}, nil },
+			func(echo.Context) (any, error) { return items{faults.Table, ""}, nil },
 		},
 	}
 }
