@@ -58,9 +58,9 @@ type Emulator struct {
 	store    store.Store
 	people   *identities.People
 	outbox   *outbox.Outbox
-	ecps     *ecps.Service
+	ecps     *ecps.Phones
 	pki      *pki.PKI
-	cards    *cards.Desk
+	cards    *cards.Cards
 	orders   *orders.Desk
 	clients  *clients.Registry
 	auth     *clients.Authenticator

@@ -50,7 +50,7 @@ func (h *Cards) one(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	kind, err := cards.TypeNamed(card.Type)
+	kind, err := cards.FamilyNamed(card.Type)
 	if err != nil {
 		return err
 	}

@@ -74,8 +74,8 @@ func (h *People) one(c echo.Context) error {
 			"Person":    h.API.View(shell.Context(c), i),
 			"Claims":    string(claims),
 			"Cards":     all,
-			"CardTypes": cards.Types,
-			"CardType":  cards.TypeFor(i),
+			"CardTypes": cards.Families,
+			"CardType":  cards.FamilyOf(i),
 		},
 	)
 }

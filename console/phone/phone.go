@@ -21,7 +21,7 @@ import (
 // installable, live.
 type Phones struct {
 	View    *web.View
-	ECPS    *ecps.Service
+	ECPS    *ecps.Phones
 	People  *identities.People
 	Closing <-chan struct{} // streams end with it
 }
