@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"net/url"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/rp"
 	"pscemu.invalid/pscemu/internal/web"
 )
 
@@ -111,21 +113,21 @@ func (s *Console) atDesk(next func(c echo.Context, by string) error) echo.Handle
 // deskCallback lets in who logged in with a card.
 func (s *Console) deskCallback(c echo.Context) error {
 	in, err := s.deskParty.LoggedIn(c)
+	if said := (*rp.Refusal)(nil); errors.As(err, &said) {
+		return problem.New(problem.Forbidden, "desk-login-refused", "la connexion a été refusée").
+			Got(said.Code).
+			Do("recommencez")
+	}
 	if err != nil {
 		return err
 	}
-	if in.Error != "" {
-		return problem.New(problem.Forbidden, "desk-login-refused", "la connexion a été refusée").
-			Got(in.Error).
-			Do("recommencez")
-	}
-	if mode := in.AccessClaims()["authMode"]; mode != string(identities.AuthModeCard) {
+	if mode := rp.Decode(in.Tokens.Access).Text("authMode"); mode != string(identities.AuthModeCard) {
 		return problem.New(problem.Forbidden, "desk-wants-card", "l'espace des porteurs de carte s'ouvre avec une carte").
 			Got("e-CPS").
 			Want("carte CPx").
 			Do("déconnectez-vous, puis connectez-vous avec la carte")
 	}
-	id, _ := in.Claims["preferred_username"].(string)
+	id := in.Claims.Text("preferred_username")
 	// Lax: the way back comes from the login page's site.
 	s.cookies.Set(c, "desk", "/desk", s.visitors.enter(id, s.Clock.Now()), http.SameSiteLaxMode, 0)
 	return web.Redirect(c, http.StatusSeeOther, "/desk")

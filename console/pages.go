@@ -64,7 +64,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.POST("/identities/:id/:action", s.personAction)
 	e.POST("/reader/:request", s.readerAnswer)
 	if s.Demo != nil {
-		demo.NewPages(s.views.Whole, demo.NewParty(s.Demo, s.cookies, s.URL, "/demo")).Register(e)
+		demo.NewPages(s.views.Guide, demo.NewParty(s.Demo, s.cookies, s.URL, "/demo")).Register(e)
 	}
 }
 
