@@ -5,7 +5,7 @@ GOLANGCI := .tools/bin/golangci-lint-v2.15.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -X main.described=$(VERSION)
 
-.PHONY: help run build check lint format test conformance ledger settings security crash soak deps screens bench cover fuzz vuln module release
+.PHONY: help run build check lint format test conformance ledger settings security crash soak deps screens pictures bench cover fuzz vuln module release
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -60,6 +60,11 @@ soak: ## a hundred thousand logins, and SOAK_MINUTES of anonymous requests: flat
 
 screens: deps ## keep screenshots of the pages in screens/
 	SCREENS=$(CURDIR)/screens TEST_BROWSER=required go test -count=1 -run Browser ./cmd/pscemu
+
+pictures: deps ## take the pictures of the README anew
+	SCREENS=$(CURDIR)/screens TEST_BROWSER=required go test -count=1 -run TestBrowserTheConsoleTellsALogin ./cmd/pscemu
+	cp screens/readme-login.png docs/login.png
+	cp screens/readme-console.png docs/console.png
 
 COUNT ?= 1
 bench: ## Go benchmarks of each step of a login, for benchstat (make -s bench COUNT=10 >new.txt)

@@ -4,18 +4,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/console/access"
-	"pscemu.invalid/pscemu/console/api"
-	"pscemu.invalid/pscemu/console/demo"
-	"pscemu.invalid/pscemu/internal/telemetry"
-	"pscemu.invalid/pscemu/static"
 )
 
 func TestEachRowOfTheTableOfReachesIsARoute(t *testing.T) {
-	s := New(Parts{Pages: static.Pages(), Metrics: telemetry.NewMetrics(), Demo: &demo.Demo{}, API: &api.API{}, Pprof: true})
 	routed := map[string]bool{}
-	for _, r := range s.Handler().(*echo.Echo).Routes() {
+	for _, r := range Routes() {
 		routed[r.Method+" "+r.Path] = true
 	}
 	counts := map[access.Reach]int{}
@@ -34,7 +28,8 @@ func TestEachRowOfTheTableOfReachesIsARoute(t *testing.T) {
 			t.Errorf("%s stands for no route, or says no reason", row.Pattern)
 		}
 	}
-	if counts[access.ByAnybody] > 25 || counts[access.ByVisitor] != 4 || counts[access.BySession] < 40 || counts[access.ByToken] < 80 {
+	if counts[access.ByAnybody] > 25 || counts[access.ByVisitor] != 4 || counts[access.BySession] < 40 ||
+		counts[access.ByToken] < 80 {
 		t.Errorf("the routes are divided so: %v", counts)
 	}
 	for _, pattern := range []string{"/debug/pprof/*", "/demo/start", "/desk/start", "/logins/stream", "/desk/order", "/whyever"} {

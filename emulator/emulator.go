@@ -37,6 +37,7 @@ import (
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/provider/site"
 	"pscemu.invalid/pscemu/static"
 )
 
@@ -58,9 +59,9 @@ type Emulator struct {
 	store    store.Store
 	people   *identities.People
 	outbox   *outbox.Outbox
-	ecps     *ecps.Service
+	ecps     *ecps.Phones
 	pki      *pki.PKI
-	cards    *cards.Desk
+	cards    *cards.Cards
 	orders   *orders.Desk
 	clients  *clients.Registry
 	auth     *clients.Authenticator
@@ -71,7 +72,7 @@ type Emulator struct {
 	logins   *login.Logins
 	faults   *faults.Set
 	sender   *delivery.Sender
-	provider *provider.Server
+	provider *provider.Provider
 
 	whole sync.Mutex // held while another content takes the place of everything
 
@@ -192,13 +193,15 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces api.Sp
 	e.sender = delivery.New(ctx, e.store, e.clock, roots)
 	e.provider = provider.New(
 		provider.Config{
-			BaseURL: e.at.base,
-			CardURL: e.at.card,
-			Root:    e.at.root,
-			Hosts:   e.settings.HostNames(),
-			Limits:  e.settings.Limits,
+			Names: &site.Names{
+				BaseURL: e.at.base,
+				CardURL: e.at.card,
+				Root:    e.at.root,
+				Hosts:   e.settings.HostNames(),
+			},
+			Limits: e.settings.Limits,
 		},
-		provider.Parts{
+		provider.Services{
 			Settings: e.live,
 			Store:    e.store,
 			Sender:   e.sender,
@@ -224,43 +227,28 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces api.Sp
 	if err != nil {
 		return err
 	}
-	c := console.New(
-		console.Parts{
-			Store:    e.store,
-			Clock:    e.clock,
-			People:   e.people,
-			ECPS:     e.ecps,
-			Outbox:   e.outbox,
-			Cards:    e.cards,
-			Orders:   e.orders,
-			PKI:      e.pki,
-			Clients:  e.clients,
-			Provider: e.provider,
-			OIDC:     e.oidc,
-			Sender:   e.sender,
-			Journal:  e.journal,
-			Faults:   e.faults,
-			Settings: e.live,
+	c := console.New(console.Setup{
+		API:   e.api(relying, spaces),
+		Pages: static.Pages(),
+		Demo:  relying,
+		Access: console.Access{
 			Token:    e.ready.APIToken,
-			Version:  e.version,
-			URL:      e.at.console,
 			Instance: e.at.instance,
-			Demo:     relying,
-			Pages:    static.Pages(),
-			Closing:  e.closing,
-			API:      e.api(relying, spaces),
-			Pprof:    e.settings.Pprof,
-			Limits:   e.settings.Limits,
-			Metrics:  e.metrics,
-			Tracer:   e.tracer,
 			Link:     e.settings.ConsoleAccess == "link",
 			NewLink:  e.linked,
 		},
-	)
+		Listener: console.Listener{
+			Limits:  e.settings.Limits,
+			Metrics: e.metrics,
+			Tracer:  e.tracer,
+			Pprof:   e.settings.Pprof,
+		},
+		Closing: e.closing,
+	})
 	e.ready.OpenURL = c.OpenURL()
 	// Before anything new can begin: what is under way then is an earlier run's.
 	e.provider.Resume(ctx)
-	e.protocol, e.card, e.console = e.provider.Handler(), e.provider.CardHandler(), c.Handler()
+	e.protocol, e.card, e.console = e.provider.Protocol, e.provider.Card, c.Handler()
 	e.describe(ctx)
 	return nil
 }

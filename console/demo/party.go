@@ -20,7 +20,7 @@ const loginLife = 30 * time.Minute
 
 // Party is a relying party of our own at a path of the console.
 type Party struct {
-	client  *rp.Client // nil when somebody removed the demo client
+	client  *rp.Client
 	pending *rp.Pending
 	cookies shell.Cookies
 	url     string // of the console, without a slash at the end
@@ -29,12 +29,8 @@ type Party struct {
 
 // NewParty makes a relying party whose pages lie at a path of the console.
 func NewParty(d *Demo, cookies shell.Cookies, url, at string) *Party {
-	p := &Party{cookies: cookies, url: url, at: at}
-	if d != nil {
-		p.client = d.client()
-		p.pending = rp.NewPending(loginLife, p.client.Now)
-	}
-	return p
+	client := d.client()
+	return &Party{client, rp.NewPending(loginLife, client.Now), cookies, url, at}
 }
 
 // cookie is the name of what it keeps of a login under way: each party has its
@@ -44,9 +40,6 @@ func (p *Party) cookie() string { return strings.TrimPrefix(p.at, "/") + "-login
 // Begin sends the browser to the login with state, nonce and PKCE. They are kept
 // here, and a cookie says whose they are.
 func (p *Party) Begin(c echo.Context) error {
-	if p.client == nil {
-		return echo.ErrNotFound
-	}
 	login := rp.NewLogin(p.url + p.at + "/callback")
 	to, err := p.client.AuthorizeURL(shell.Context(c), login)
 	if err != nil {
@@ -68,9 +61,6 @@ func (p *Party) Begin(c echo.Context) error {
 // the checks that were made, also beside an error, which is a rp.Refusal when
 // the person or the provider refused the login.
 func (p *Party) LoggedIn(c echo.Context) (*rp.Session, error) {
-	if p.client == nil {
-		return nil, echo.ErrNotFound
-	}
 	browsers := p.cookies.Values(c, p.cookie())
 	if !p.pending.Began(browsers) {
 		return nil, problem.New(problem.Forbidden, "demo-not-started", "this browser began no login here").
