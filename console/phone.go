@@ -219,7 +219,7 @@ func (s *Console) events(c echo.Context, now func() (any, error)) error {
 			}
 			w.Flush()
 		}
-		if !api.Changes(changed, s.Closing) {
+		if !api.Goes(changed, s.Closing) {
 			return nil
 		}
 	}
@@ -248,7 +248,7 @@ func (s *Console) phoneState(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !api.Changes(changed, s.Closing) {
+		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !api.Goes(changed, s.Closing) {
 			return c.JSON(http.StatusOK, now)
 		}
 	}
