@@ -317,8 +317,8 @@ func definition(id string) authorityDef {
 	return authorityDef{}
 }
 
-// Order asks for one certificate.
-type Order struct {
+// Request asks for one certificate.
+type Request struct {
 	Profile    string
 	Subject    Name
 	Key        crypto.Signer    // nil: a new key
@@ -334,7 +334,7 @@ type Order struct {
 }
 
 // Issue makes a certificate, and its key unless one was given, and keeps both.
-func (p *PKI) Issue(ctx context.Context, o Order) (*Certificate, error) {
+func (p *PKI) Issue(ctx context.Context, o Request) (*Certificate, error) {
 	c, err := p.Prepare(ctx, o)
 	if err != nil {
 		return nil, err
@@ -356,7 +356,7 @@ func (p *PKI) KeepIn(tx store.Tx, c *Certificate) error {
 
 // Prepare makes a certificate, and its key unless one was given. Nothing is
 // kept: that is KeepIn's part, since a transaction makes no keys.
-func (p *PKI) Prepare(ctx context.Context, o Order) (*Certificate, error) {
+func (p *PKI) Prepare(ctx context.Context, o Request) (*Certificate, error) {
 	profile, ok := ProfileNamed(o.Profile)
 	if !ok {
 		return nil, problem.New(problem.Invalid, "profile-unknown", "no such certificate profile").Got(o.Profile).
@@ -387,7 +387,7 @@ func (p *PKI) Prepare(ctx context.Context, o Order) (*Certificate, error) {
 }
 
 // complete makes the key, unless the order brings one.
-func (o *Order) complete() (err error) {
+func (o *Request) complete() (err error) {
 	if o.PublicKey != nil {
 		return nil
 	}
@@ -456,7 +456,7 @@ func weak(key crypto.PublicKey) bool {
 	return true
 }
 
-func (p *PKI) template(profile Profile, o Order) (*x509.Certificate, error) {
+func (p *PKI) template(profile Profile, o Request) (*x509.Certificate, error) {
 	raw, err := o.Subject.marshal()
 	if err != nil {
 		return nil, err
@@ -495,7 +495,7 @@ func (p *PKI) template(profile Profile, o Order) (*x509.Certificate, error) {
 	return tmpl, err
 }
 
-func proprietaryExtensions(profile Profile, o Order, from, until time.Time) ([]pkix.Extension, error) {
+func proprietaryExtensions(profile Profile, o Request, from, until time.Time) ([]pkix.Extension, error) {
 	period, err := asn1.Marshal(struct {
 		From  time.Time `asn1:"tag:0,generalized"`
 		Until time.Time `asn1:"tag:1,generalized"`

@@ -118,7 +118,7 @@ var planted = map[string][]string{
 	"nonce-wrong":        {"nonce-wrong", "nonce-missing-in-token"},
 	"aud-wrong":          {"aud-wrong"},
 	"expired":            {"expired", "exp-missing", "issued-long-ago", "not-yet-valid"},
-	"signature-wrong":    {"signature-wrong", "alg-none", "key-foreign", "kid-unknown", "key-in-header"},
+	"signature-wrong":    {"signature-wrong", "alg-none", "alg-hs256", "key-foreign", "kid-unknown", "key-in-header"},
 	"iss-in-token-wrong": {"iss-in-token-wrong"},
 	"azp-wrong":          {"azp-wrong"},
 	"acr-changed":        {"acr-changed"},

@@ -9,8 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"pscemu.invalid/pscemu/config"
 )
 
 func TestEveryTestThatTheStandardsPageNamesExists(t *testing.T) {
@@ -98,21 +96,5 @@ func TestAClientIntrospectsItsOwnTokensOnlyUnlessThePolicySaysOtherwise(t *testi
 	s.register("api", map[string]any{"policies": map[string]string{"introspect-any": "true"}})
 	if !ask() {
 		t.Error("the policy does not let it")
-	}
-}
-
-func TestTheReadmeListsEverySettingWithItsDefault(t *testing.T) {
-	page, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range config.Names() {
-		line := "| `" + row.Name + "` | `" + row.Default
-		if row.Default == "" || row.Name == "data" || row.Name == "public-url" {
-			line = "| `" + row.Name + "` |"
-		}
-		if !strings.Contains(string(page), line) && !strings.HasPrefix(row.Name, "door-") {
-			t.Errorf("no line %s", line)
-		}
 	}
 }

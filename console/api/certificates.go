@@ -164,7 +164,7 @@ func (s *Certificates) issue(c context.Context, in *issueCertificate) (out Issue
 	if _, err := s.Clients.Get(c, in.Body.ClientID); err != nil {
 		return out, err
 	}
-	o := pki.Order{
+	o := pki.Request{
 		Profile:  in.Body.Profile,
 		Subject:  clients.OwnSubject(in.Body.ClientID),
 		ClientID: in.Body.ClientID,

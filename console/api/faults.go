@@ -38,8 +38,8 @@ func (s *Faults) clear(context.Context, *None) (Nothing, error) {
 	return Nothing{}, s.Faults.Replace(nil)
 }
 
-func (s *Faults) kinds(context.Context, *None) (*List[faults.Kind], error) {
-	return all(faults.Kinds), nil
+func (s *Faults) kinds(context.Context, *None) (*List[faults.Description], error) {
+	return all(faults.Table), nil
 }
 
 // order refuses what would not strike behind a closed door.

@@ -14,9 +14,9 @@ import (
 
 // Phones are people's e-CPS and the requests that wait on them.
 type Phones struct {
-	ECPS    *ecps.Service
+	ECPS    *ecps.Phones
 	People  *identities.People
-	Cards   *cards.Desk
+	Cards   *cards.Cards
 	Closing <-chan struct{} // streams end with it
 }
 
@@ -192,7 +192,7 @@ func (s *Phones) requests(c context.Context, in *listRequests) (*Page[ecps.Reque
 }
 
 // Requests lists requests for a phone or a card.
-func Requests(c context.Context, phones *ecps.Service, f ecps.Filter) Lister[ecps.Request] {
+func Requests(c context.Context, phones *ecps.Phones, f ecps.Filter) Lister[ecps.Request] {
 	return func(after string, limit int) ([]ecps.Request, string, error) {
 		f.After, f.Limit = after, limit
 		return phones.Requests(c, f)

@@ -11,8 +11,8 @@ import (
 
 // Reader is the virtual card reader, and the logins that wait at it.
 type Reader struct {
-	ECPS  *ecps.Service
-	Cards *cards.Desk
+	ECPS  *ecps.Phones
+	Cards *cards.Cards
 }
 
 // InReader is what the reader holds.

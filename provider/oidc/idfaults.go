@@ -18,9 +18,9 @@ import (
 	"pscemu.invalid/pscemu/provider/faults"
 )
 
-// bad is what a fault does to an id token: it changes claims, and how they are
+// idFault is what a fault does to an id token: it changes claims, and how they are
 // signed. Without a signer the right key signs.
-type bad struct {
+type idFault struct {
 	claims func(map[string]any)
 	sign   func(k *keys, good, payload string) (string, error)
 }
@@ -44,27 +44,28 @@ func moved(changes map[string]int64) func(map[string]any) {
 
 const hour = int64(time.Hour / time.Second)
 
-// another is the person whom poisoned answers are about: nobody.
+// another is the person whom wrong answers are about: nobody.
 const another = "f:550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:ANS20990000000000"
 
-var poisons = map[string]bad{
-	"iss-in-token-wrong": {claims: set("iss", "https://evil.example/auth/realms/esante-wallet")},
-	"aud-wrong":          {claims: set("aud", "another-client")},
-	"aud-many": {
+// idFaults tells what each fault of the ID token does.
+var idFaults = map[faults.Kind]idFault{
+	faults.KindIssInTokenWrong: {claims: set("iss", "https://evil.example/auth/realms/esante-wallet")},
+	faults.KindAudWrong:        {claims: set("aud", "another-client")},
+	faults.KindAudMany: {
 		claims: func(c map[string]any) { c["aud"], c["azp"] = []any{c["aud"], "another-client"}, "another-client" },
 	},
-	"azp-wrong":              {claims: set("azp", "another-client")},
-	"nonce-wrong":            {claims: set("nonce", "not-the-nonce-that-was-sent")},
-	"nonce-missing-in-token": {claims: without("nonce")},
-	"expired":                {claims: moved(map[string]int64{"exp": -hour, "iat": -hour - 120})},
-	"exp-missing":            {claims: without("exp")},
-	"not-yet-valid":          {claims: moved(map[string]int64{"nbf": hour, "exp": 2 * hour, "iat": hour})},
-	"issued-long-ago":        {claims: moved(map[string]int64{"iat": -24 * hour})},
-	"auth-time-old":          {claims: moved(map[string]int64{"auth_time": -10 * hour})},
-	"sub-missing":            {claims: without("sub")},
-	"at-hash-wrong":          {claims: set("at_hash", "AAAAAAAAAAAAAAAAAAAAAA")},
-	"acr-changed":            {claims: set("acr", "eidas0")},
-	"signature-wrong": {sign: func(_ *keys, good, _ string) (string, error) {
+	faults.KindAzpWrong:            {claims: set("azp", "another-client")},
+	faults.KindNonceWrong:          {claims: set("nonce", "not-the-nonce-that-was-sent")},
+	faults.KindNonceMissingInToken: {claims: without("nonce")},
+	faults.KindExpired:             {claims: moved(map[string]int64{"exp": -hour, "iat": -hour - 120})},
+	faults.KindExpMissing:          {claims: without("exp")},
+	faults.KindNotYetValid:         {claims: moved(map[string]int64{"nbf": hour, "exp": 2 * hour, "iat": hour})},
+	faults.KindIssuedLongAgo:       {claims: moved(map[string]int64{"iat": -24 * hour})},
+	faults.KindAuthTimeOld:         {claims: moved(map[string]int64{"auth_time": -10 * hour})},
+	faults.KindSubMissing:          {claims: without("sub")},
+	faults.KindAtHashWrong:         {claims: set("at_hash", "AAAAAAAAAAAAAAAAAAAAAA")},
+	faults.KindACRChanged:          {claims: set("acr", "eidas0")},
+	faults.KindSignatureWrong: {sign: func(_ *keys, good, _ string) (string, error) {
 		i := strings.LastIndexByte(good, '.')
 		sig, err := base64.RawURLEncoding.DecodeString(good[i+1:])
 		if err == nil {
@@ -72,17 +73,17 @@ var poisons = map[string]bad{
 		}
 		return good[:i+1] + encode(sig), err
 	}},
-	"payload-tampered": {sign: func(_ *keys, good, payload string) (string, error) {
+	faults.KindPayloadTampered: {sign: func(_ *keys, good, payload string) (string, error) {
 		parts := strings.Split(good, ".")
 		return parts[0] + "." + encode([]byte(tampered(payload))) + "." + parts[2], nil
 	}},
-	"key-foreign": {sign: func(k *keys, _, payload string) (string, error) {
+	faults.KindKeyForeign: {sign: func(k *keys, _, payload string) (string, error) {
 		return signWith(foreignKey(), header("RS256", "JWT", k.all()[0].kid), payload)
 	}},
-	"kid-unknown": {sign: func(k *keys, _, payload string) (string, error) {
+	faults.KindKidUnknown: {sign: func(k *keys, _, payload string) (string, error) {
 		return signWith(foreignKey(), header("RS256", "JWT", "a-key-nobody-published"), payload)
 	}},
-	"key-in-header": {sign: func(k *keys, _, payload string) (string, error) {
+	faults.KindKeyInHeader: {sign: func(k *keys, _, payload string) (string, error) {
 		key := foreignKey()
 		h := `{"alg":"RS256","typ":"JWT","jwk":{"kty":"RSA","n":"` + encode(
 			key.N.Bytes(),
@@ -91,10 +92,10 @@ var poisons = map[string]bad{
 		) + `"}}`
 		return signWith(key, encode([]byte(h)), payload)
 	}},
-	"alg-none": {sign: func(_ *keys, _, payload string) (string, error) {
+	faults.KindAlgNone: {sign: func(_ *keys, _, payload string) (string, error) {
 		return encode([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + encode([]byte(payload)) + ".", nil
 	}},
-	"alg-hs256": {sign: func(k *keys, _, payload string) (string, error) {
+	faults.KindAlgHS256: {sign: func(k *keys, _, payload string) (string, error) {
 		active := k.all()[0]
 		der, err := x509.MarshalPKIXPublicKey(active.key.Public())
 		input := header("HS256", "JWT", active.kid) + "." + encode([]byte(payload))
@@ -102,11 +103,11 @@ var poisons = map[string]bad{
 		h.Write([]byte(input))
 		return input + "." + encode(h.Sum(nil)), err
 	}},
-	"id-token-garbage": {sign: func(*keys, string, string) (string, error) { return "this is no token", nil }},
-	"id-token-encrypted": {sign: func(*keys, string, string) (string, error) {
+	faults.KindIDTokenGarbage: {sign: func(*keys, string, string) (string, error) { return "this is no token", nil }},
+	faults.KindIDTokenEncrypted: {sign: func(*keys, string, string) (string, error) {
 		return "eyJhbGciOiJSU0EtT0FFUCJ9.AAAA.BBBB.CCCC.DDDD", nil
 	}},
-	"id-token-old": {}, // the strategy replays an earlier one
+	faults.KindIDTokenOld: {}, // the strategy replays an earlier one
 }
 
 // tampered is the payload with another person in it.
@@ -138,7 +139,7 @@ func signWith(key *rsa.PrivateKey, head, payload string) (string, error) {
 	return input + "." + encode(sig), err
 }
 
-// signID signs an id token, or spoils it where a fault wants that.
+// signID signs an id token, or makes it wrong where a fault wants that.
 func (s *strategy) signID(x *Session, t token) (string, error) {
 	fault, ok := s.config.Faults.Take(faults.IDToken, "", x.ClientID, x.NationalID)
 	if !ok {
@@ -146,31 +147,31 @@ func (s *strategy) signID(x *Session, t token) (string, error) {
 		s.remember(x, signed)
 		return signed, err
 	}
-	if old := s.earlier(x); fault.Kind == "id-token-old" && old != "" {
+	if old := s.earlier(x); fault.Kind == faults.KindIDTokenOld && old != "" {
 		return old, nil
 	}
 	raw, err := json.Marshal(t)
 	if err != nil {
 		return "", err
 	}
-	poison, claims := poisons[fault.Kind], map[string]any{}
+	change, claims := idFaults[fault.Kind], map[string]any{}
 	d := json.NewDecoder(strings.NewReader(string(raw)))
 	d.UseNumber()
 	if err := d.Decode(&claims); err != nil {
 		return "", err
 	}
-	if poison.claims != nil {
-		poison.claims(claims)
+	if change.claims != nil {
+		change.claims(claims)
 	}
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
 	good, err := s.keys.sign("JWT", claims)
-	if err != nil || poison.sign == nil {
+	if err != nil || change.sign == nil {
 		return good, err
 	}
-	return poison.sign(s.keys, good, string(payload))
+	return change.sign(s.keys, good, string(payload))
 }
 
 // remember keeps the last id token of each client while faults are in force:

@@ -1,4 +1,4 @@
-package console
+package pages
 
 import (
 	"net/http"
@@ -9,14 +9,28 @@ import (
 	"fmt"
 
 	"pscemu.invalid/pscemu/console/api"
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/internal/web"
 )
 
-// enterScenario is the button of the page.
-func (s *Console) enterScenario(c echo.Context) error {
-	err := s.api.Scenarios.EnterText(ctx(c), c.FormValue("scenario"), c.FormValue("reset") != "")
+// Scenarios is the page of the present situation and of others to load.
+type Scenarios struct {
+	View *web.View
+	API  *api.Scenarios
+}
+
+// Register adds the routes.
+func (h *Scenarios) Register(e *echo.Echo) {
+	e.GET("/scenario", h.show)
+	e.GET("/scenario.yaml", h.API.Save)
+	e.POST("/scenario", h.enter)
+}
+
+// enter is the button of the page.
+func (h *Scenarios) enter(c echo.Context) error {
+	err := h.API.EnterText(shell.Context(c), c.FormValue("scenario"), c.FormValue("reset") != "")
 	if err != nil {
-		return s.formPage(
+		return h.View.Form(
 			c,
 			"console/scenario",
 			map[string]any{"Title": "Scénarios", "Load": c.FormValue("scenario")},
@@ -30,10 +44,10 @@ func (s *Console) enterScenario(c echo.Context) error {
 // characters and not much more (RFC 9110 §4.1).
 const maxLink = 8000
 
-// scenarioPage shows the present situation, and a scenario of a link (?load=,
+// show shows the present situation, and a scenario of a link (?load=,
 // base64url of the YAML), to be entered by a press of the button.
-func (s *Console) scenarioPage(c echo.Context) error {
-	text, count, err := s.api.Scenarios.Excerpt(ctx(c))
+func (h *Scenarios) show(c echo.Context) error {
+	text, count, err := h.API.Excerpt(shell.Context(c))
 	if err != nil {
 		return err
 	}
@@ -42,7 +56,7 @@ func (s *Console) scenarioPage(c echo.Context) error {
 	if count > api.CountedPeople {
 		data["Count"] = fmt.Sprintf("plus de %d", api.CountedPeople)
 	}
-	link := s.URL + "/scenario?load=" + base64.RawURLEncoding.EncodeToString([]byte(text))
+	link := h.API.URL + "/scenario?load=" + base64.RawURLEncoding.EncodeToString([]byte(text))
 	switch {
 	case count > api.ShownPeople:
 		data["Cut"] = api.ShownPeople
@@ -55,5 +69,5 @@ func (s *Console) scenarioPage(c echo.Context) error {
 	if load := c.QueryParam("load"); load != "" {
 		data["Load"], refusal = api.Linked(load)
 	}
-	return s.formPage(c, "console/scenario", data, refusal)
+	return h.View.Form(c, "console/scenario", data, refusal)
 }

@@ -1,4 +1,4 @@
-package console
+package pages
 
 import (
 	"net/http"
@@ -10,12 +10,21 @@ import (
 	"pscemu.invalid/pscemu/internal/web"
 )
 
-// Long commands can be begun and looked at while they go on. What is known of
-// them is in memory: it ends with the process, as they do.
+// Jobs is the page of a long command.
+type Jobs struct {
+	View *web.View
+	Jobs *api.Jobs
+}
 
-// jobPage shows a job; while it goes on the browser asks again each second.
-func (s *Console) jobPage(c echo.Context) error {
-	j, err := s.api.Jobs.Find(web.Param(c, "id"))
+// Register adds the routes.
+func (h *Jobs) Register(e *echo.Echo) {
+	e.GET("/jobs/:id", h.show)
+	e.POST("/jobs/:id/cancel", h.cancel)
+}
+
+// show shows a job; while it goes on the browser asks again each second.
+func (h *Jobs) show(c echo.Context) error {
+	j, err := h.Jobs.Find(web.Param(c, "id"))
 	if err != nil {
 		return err
 	}
@@ -25,16 +34,16 @@ func (s *Console) jobPage(c echo.Context) error {
 	}
 	data := map[string]any{"Title": "Travail en cours", "Job": now}
 	if now.Problem != nil {
-		data["Problem"] = s.views.Whole.Explained(c, now.Problem)
+		data["Problem"] = h.View.Explained(c, now.Problem)
 	}
 	if said, ok := now.Result.(bulkResult); ok && now.Back != "" {
 		data["Back"] = now.Back + "&done=" + url.QueryEscape(said.String())
 	}
-	return s.page(c, http.StatusOK, "console/job", data)
+	return h.View.Show(c, http.StatusOK, "console/job", data)
 }
 
-func (s *Console) cancelJobPage(c echo.Context) error {
-	j, err := s.api.Jobs.Find(web.Param(c, "id"))
+func (h *Jobs) cancel(c echo.Context) error {
+	j, err := h.Jobs.Find(web.Param(c, "id"))
 	if err != nil {
 		return err
 	}

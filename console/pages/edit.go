@@ -1,4 +1,4 @@
-package console
+package pages
 
 import (
 	"context"
@@ -13,37 +13,52 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/nomenclature"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 )
 
+// Editor is the form for a person.
+type Editor struct {
+	View   *web.View
+	People *identities.People
+}
+
+// Register adds the routes.
+func (h *Editor) Register(e *echo.Echo) {
+	e.GET("/identities/new", h.begin)
+	e.POST("/identities/new", h.save)
+	e.GET("/identities/:id/edit", h.open)
+	e.POST("/identities/:id/edit", h.save)
+}
+
 // The form for a person. Its fields bear the claims' own names: e0.codeProfession
 // is of the first exercise, e0.a1.codeModeExercice of its second activity. What
 // the form does not show travels in the hidden field base.
 
-// newPersonPage is the form for a new person, begun from a profession or from
+// begin is the form for a new person, begun from a profession or from
 // somebody who is there.
-func (s *Console) newPersonPage(c echo.Context) error {
-	i, err := s.beginning(ctx(c), c.QueryParam("from"), c.QueryParam("profession"))
+func (h *Editor) begin(c echo.Context) error {
+	i, err := h.beginning(shell.Context(c), c.QueryParam("from"), c.QueryParam("profession"))
 	if err != nil {
-		return s.editPage(c, &identities.Identity{}, err)
+		return h.show(c, &identities.Identity{}, err)
 	}
-	return s.editPage(c, i, nil)
+	return h.show(c, i, nil)
 }
 
-// editPersonPage is the form for somebody who is there.
-func (s *Console) editPersonPage(c echo.Context) error {
-	i, err := s.People.Get(ctx(c), web.Param(c, "id"))
+// open is the form for somebody who is there.
+func (h *Editor) open(c echo.Context) error {
+	i, err := h.People.Get(shell.Context(c), web.Param(c, "id"))
 	if err != nil {
 		return err
 	}
-	return s.editPage(c, i, nil)
+	return h.show(c, i, nil)
 }
 
 // beginning makes the person the form starts from, with a free test number.
-func (s *Console) beginning(ctx context.Context, from, profession string) (*identities.Identity, error) {
+func (h *Editor) beginning(ctx context.Context, from, profession string) (*identities.Identity, error) {
 	if profession == "" {
 		profession = "10"
 	}
@@ -53,7 +68,7 @@ func (s *Console) beginning(ctx context.Context, from, profession string) (*iden
 	}
 	fresh := g.Person(0)
 	for n := 1; ; n++ {
-		if _, err := s.People.Get(ctx, fresh.NationalID); problem.Is(err, "identity-unknown") {
+		if _, err := h.People.Get(ctx, fresh.NationalID); problem.Is(err, "identity-unknown") {
 			break
 		} else if err != nil {
 			return nil, err
@@ -64,7 +79,7 @@ func (s *Console) beginning(ctx context.Context, from, profession string) (*iden
 	if from == "" {
 		return fresh, nil
 	}
-	i, err := s.People.Get(ctx, from)
+	i, err := h.People.Get(ctx, from)
 	if err == nil {
 		i.NationalID, i.Behaviour, i.Source = fresh.NationalID, fresh.Behaviour, ""
 	}
@@ -165,7 +180,7 @@ func details(a identities.Activity, at string) (out []detail) {
 	return out
 }
 
-func (s *Console) editPage(c echo.Context, i *identities.Identity, refusal error) error {
+func (h *Editor) show(c echo.Context, i *identities.Identity, refusal error) error {
 	base, err := json.Marshal(i)
 	if err != nil {
 		return err
@@ -207,36 +222,36 @@ func (s *Console) editPage(c echo.Context, i *identities.Identity, refusal error
 			id,
 		)+"/edit", true
 	}
-	return s.formPage(c, "console/edit", data, refusal)
+	return h.View.Form(c, "console/edit", data, refusal)
 }
 
-// savePerson keeps the person, changes the form, or shows what a service would
+// save keeps the person, changes the form, or shows what a service would
 // receive.
-func (s *Console) savePerson(c echo.Context) error {
+func (h *Editor) save(c echo.Context) error {
 	i, err := submitted(c)
 	switch action := c.FormValue("action"); {
 	case err != nil:
-		return s.editPage(c, i, err)
+		return h.show(c, i, err)
 	case action == "preview":
-		return s.preview(c, i)
+		return preview(c, i)
 	case action != "save":
-		return s.editPage(c, i, s.reshape(i, action, c.FormValue("add_profession")))
+		return h.show(c, i, reshape(i, action, c.FormValue("add_profession")))
 	}
 	if id := web.Param(c, "id"); id == "" {
-		err = s.People.Create(ctx(c), i)
+		err = h.People.Create(shell.Context(c), i)
 	} else {
 		i.NationalID = id
-		err = s.People.Put(ctx(c), i)
+		err = h.People.Put(shell.Context(c), i)
 	}
 	if err != nil {
-		return s.editPage(c, i, err)
+		return h.show(c, i, err)
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/identities/"+url.PathEscape(i.NationalID))
 }
 
 // reshape adds or takes away an exercise or activity: add-exercise, add-e0,
 // remove-e0, remove-e0.a1. Any other action only lets the choices follow.
-func (s *Console) reshape(i *identities.Identity, action, profession string) error {
+func reshape(i *identities.Identity, action, profession string) error {
 	verb, at, _ := strings.Cut(action, "-")
 	switch {
 	case action == "add-exercise":
@@ -287,7 +302,7 @@ func example(profession string) *identities.Identity {
 }
 
 // preview answers the page's script, which asks at each change.
-func (s *Console) preview(c echo.Context, i *identities.Identity) error {
+func preview(c echo.Context, i *identities.Identity) error {
 	out := map[string]any{"claims": i.UserInfo(identities.AuthModeMobile)}
 	if err := i.Validate(); err != nil {
 		out["problem"] = problem.From(err).Error()

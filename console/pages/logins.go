@@ -1,4 +1,4 @@
-package console
+package pages
 
 import (
 	"context"
@@ -10,25 +10,40 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/journal"
 )
 
-func (s *Console) loginsPage(c echo.Context) error {
+// Logins are the pages of the journal: the logins, live, and the story of one.
+type Logins struct {
+	View    *web.View
+	API     *api.Logins
+	Closing <-chan struct{} // streams end with it
+}
+
+// Register adds the routes.
+func (h *Logins) Register(e *echo.Echo) {
+	e.GET("/logins", h.list)
+	e.GET("/logins/stream", h.stream)
+	e.GET("/logins/:id", h.one)
+}
+
+func (h *Logins) list(c echo.Context) error {
 	q := journal.QueryOf(c.QueryParams(), 0)
 	rows, part, err := shell.Shown(c, shell.List{Path: "/logins",
 		Filter: url.Values{"client": {q.Client}, "identity": {q.Identity}, "code": {q.Code}, "event": {string(q.Event)}},
-		Count:  func(context.Context, int) (int, error) { return s.Journal.Fitting(q), nil }}, s.api.Logins.List(q))
+		Count:  func(context.Context, int) (int, error) { return h.API.Journal.Fitting(q), nil }}, h.API.List(q))
 	if err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "console/logins", map[string]any{"Title": "Connexions", "Logins": rows,
+	return h.View.Show(c, http.StatusOK, "console/logins", map[string]any{"Title": "Connexions", "Logins": rows,
 		"Part": part, "Query": q})
 }
 
-// loginsStream tells the page of each new event.
-func (s *Console) loginsStream(c echo.Context) error {
+// stream tells the page of each new event.
+func (h *Logins) stream(c echo.Context) error {
 	if err := web.Hold(c); err != nil {
 		return err
 	}
@@ -36,16 +51,16 @@ func (s *Console) loginsStream(c echo.Context) error {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
 	for {
-		seq, changed := s.Journal.Last()
+		seq, changed := h.API.Journal.Last()
 		if _, err := fmt.Fprintf(w, "data: %d\n\n", seq); err != nil {
 			return nil // the page is gone
 		}
 		w.Flush()
 		select {
 		case <-changed:
-		case <-ctx(c).Done():
+		case <-shell.Context(c).Done():
 			return nil
-		case <-s.Closing:
+		case <-h.Closing:
 			return nil
 		}
 	}
@@ -70,8 +85,8 @@ const (
 	rowStart  = 70
 )
 
-func (s *Console) loginPage(c echo.Context) error {
-	l, err := s.api.Logins.Find(web.Param(c, "id"))
+func (h *Logins) one(c echo.Context) error {
+	l, err := h.API.Find(web.Param(c, "id"))
 	if err != nil {
 		return err
 	}
@@ -104,7 +119,7 @@ func (s *Console) loginPage(c echo.Context) error {
 			X    int
 		}{name, laneStart + i*laneWidth})
 	}
-	return s.page(
+	return h.View.Show(
 		c,
 		http.StatusOK,
 		"console/login",

@@ -1,4 +1,4 @@
-package console
+package pages
 
 import (
 	"context"
@@ -12,18 +12,19 @@ import (
 
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/console/api"
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/web"
 )
 
-// personAction gives the person a means, deletes them or brings them back.
-func (s *Console) personAction(c echo.Context) error {
+// act gives the person a means, deletes them or brings them back.
+func (h *People) act(c echo.Context) error {
 	id := web.Param(c, "id")
-	do, err := s.deed(c, c.Param("action"))
+	do, err := h.deed(c, c.Param("action"))
 	if err == nil {
-		err = s.Store.Update(ctx(c), func(tx store.Tx) error { return do(tx, id) })
+		err = h.API.Store.Update(shell.Context(c), func(tx store.Tx) error { return do(tx, id) })
 	}
 	if err != nil {
 		return err
@@ -38,26 +39,29 @@ func (s *Console) personAction(c echo.Context) error {
 type deed func(tx store.Tx, id string) error
 
 // deed is what a form asks for.
-func (s *Console) deed(c echo.Context, action string) (deed, error) {
+func (h *People) deed(c echo.Context, action string) (deed, error) {
 	switch action {
 	case "ecps":
-		return func(tx store.Tx, id string) error { _, err := s.ECPS.ActivateIn(tx, id, cards.DefaultPIN); return err }, nil
+		return func(tx store.Tx, id string) error {
+			_, err := h.API.ECPS.ActivateIn(tx, id, cards.DefaultPIN)
+			return err
+		}, nil
 	case "card": // the type asked for, or the one that goes with the person
 		kind := c.FormValue("type")
 		return func(tx store.Tx, id string) error {
-			_, err := s.Cards.IssueIn(tx, cards.Request{NationalID: id, Type: kind})
+			_, err := h.API.Cards.IssueIn(tx, cards.Request{NationalID: id, Type: kind})
 			return err
 		}, nil
 	case "delete":
-		return s.People.DeleteIn, nil
+		return h.API.People.DeleteIn, nil
 	case "restore":
-		return func(tx store.Tx, id string) error { _, err := s.People.RestoreIn(tx, id); return err }, nil
+		return func(tx store.Tx, id string) error { _, err := h.API.People.RestoreIn(tx, id); return err }, nil
 	case "tag", "untag":
 		tag := c.FormValue("tag")
-		return func(tx store.Tx, id string) error { return s.People.TagIn(tx, id, tag, action == "tag") }, nil
+		return func(tx store.Tx, id string) error { return h.API.People.TagIn(tx, id, tag, action == "tag") }, nil
 	case "behaviour":
 		b, err := identities.ParseBehaviour(c.FormValue("behaviour"), c.FormValue("after"))
-		return func(tx store.Tx, id string) error { return s.People.SetBehaviourIn(tx, id, b) }, err
+		return func(tx store.Tx, id string) error { return h.API.People.SetBehaviourIn(tx, id, b) }, err
 	}
 	return nil, echo.ErrNotFound
 }
@@ -81,12 +85,12 @@ func (r bulkResult) String() string {
 
 // bulk does one thing to the people ticked, or to all whom the search finds.
 // When these are many it goes on as a job, which a page shows.
-func (s *Console) bulk(c echo.Context) error {
+func (h *People) bulk(c echo.Context) error {
 	form, err := c.FormParams()
 	if err != nil {
 		return err
 	}
-	do, err := s.deed(c, c.FormValue("action"))
+	do, err := h.deed(c, c.FormValue("action"))
 	if err != nil {
 		return err
 	}
@@ -95,15 +99,15 @@ func (s *Console) bulk(c echo.Context) error {
 	search := url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}}
 	if c.FormValue("all") != "" {
 		var more bool
-		if ids, more, err = s.found(ctx(c), q); err != nil {
+		if ids, more, err = h.found(shell.Context(c), q); err != nil {
 			return err
 		}
 		if more {
-			j, err := s.api.Jobs.Start(
+			j, err := h.API.Jobs.Start(
 				"bulk",
 				"/identities?"+search.Encode(),
 				func(ctx context.Context, j *api.Job) (any, error) {
-					return s.bulkFound(ctx, q, do, j)
+					return h.bulkFound(ctx, q, do, j)
 				},
 			)
 			if err != nil {
@@ -118,7 +122,7 @@ func (s *Console) bulk(c echo.Context) error {
 	}
 	var out bulkResult
 	for page := range slices.Chunk(ids, identities.Batch) {
-		if err := s.bulkPage(ctx(c), page, do, &out); err != nil {
+		if err := h.bulkPage(shell.Context(c), page, do, &out); err != nil {
 			return err
 		}
 	}
@@ -133,8 +137,8 @@ func (s *Console) bulk(c echo.Context) error {
 const atOnce = 500
 
 // found are the first people whom a search finds, and whether there are more.
-func (s *Console) found(ctx context.Context, q identities.Query) (ids []string, more bool, err error) {
-	people, err := s.People.List(ctx, q, "", atOnce+1)
+func (h *People) found(ctx context.Context, q identities.Query) (ids []string, more bool, err error) {
+	people, err := h.API.People.List(ctx, q, "", atOnce+1)
 	for n := range people {
 		ids = append(ids, people[n].NationalID)
 	}
@@ -142,21 +146,21 @@ func (s *Console) found(ctx context.Context, q identities.Query) (ids []string, 
 }
 
 // bulkFound does one thing to all whom a search finds, page by page.
-func (s *Console) bulkFound(ctx context.Context, q identities.Query, do deed, j *api.Job) (any, error) {
+func (h *People) bulkFound(ctx context.Context, q identities.Query, do deed, j *api.Job) (any, error) {
 	total := 0
-	err := s.People.Each(ctx, q, "", func(*identities.Identity) error { total++; return nil })
+	err := h.API.People.Each(ctx, q, "", func(*identities.Identity) error { total++; return nil })
 	if err != nil {
 		return nil, err
 	}
 	var out bulkResult
 	var page []string
 	flush := func() error {
-		err := s.bulkPage(ctx, page, do, &out)
+		err := h.bulkPage(ctx, page, do, &out)
 		page = page[:0]
 		j.Progress(out.All, max(total, out.All)) // some may have come meanwhile
 		return err
 	}
-	err = s.People.Each(ctx, q, "", func(i *identities.Identity) error {
+	err = h.API.People.Each(ctx, q, "", func(i *identities.Identity) error {
 		if page = append(page, i.NationalID); len(page) == identities.Batch {
 			return flush()
 		}
@@ -170,11 +174,11 @@ func (s *Console) bulkFound(ctx context.Context, q identities.Query, do deed, j 
 
 // bulkPage does one thing to some people in one transaction. When somebody is
 // refused it is done person by person.
-func (s *Console) bulkPage(ctx context.Context, ids []string, do deed, out *bulkResult) error {
+func (h *People) bulkPage(ctx context.Context, ids []string, do deed, out *bulkResult) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	err := s.Store.Update(ctx, func(tx store.Tx) error {
+	err := h.API.Store.Update(ctx, func(tx store.Tx) error {
 		for _, id := range ids {
 			if err := do(tx, id); err != nil {
 				return err
@@ -187,7 +191,7 @@ func (s *Console) bulkPage(ctx context.Context, ids []string, do deed, out *bulk
 		return nil
 	}
 	for _, id := range ids {
-		err := s.Store.Update(ctx, func(tx store.Tx) error { return do(tx, id) })
+		err := h.API.Store.Update(ctx, func(tx store.Tx) error { return do(tx, id) })
 		var refusal *problem.Error
 		switch {
 		case err == nil:
