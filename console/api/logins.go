@@ -19,10 +19,10 @@ import (
 
 // Logins is the journal: what was asked of the emulator and what it answered.
 type Logins struct {
-	Journal  *journal.Journal
-	Provider *provider.Server
-	Version  string
-	URL      string // of the console
+	Journal *journal.Journal
+	Doors   *provider.Doors
+	Version string
+	URL     string // of the console
 }
 
 // Performance is the user's part of a login.
@@ -85,7 +85,7 @@ type waitLogin struct {
 }
 
 func (s *Logins) perform(c context.Context, in *performLogin) (*provider.Performed, error) {
-	return s.Provider.Perform(c, in.Body.AuthorizeURL, in.Body.Identity, in.Body.Means, in.Body.PIN)
+	return s.Doors.Perform(c, in.Body.AuthorizeURL, in.Body.Identity, in.Body.Means, in.Body.PIN)
 }
 
 func (s *Logins) last(context.Context, *None) (EventNumber, error) {

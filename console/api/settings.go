@@ -13,7 +13,7 @@ import (
 // doors among them.
 type Settings struct {
 	Settings *config.Live
-	Provider *provider.Server
+	Doors    *provider.Doors
 }
 
 // Changes are settings by name; numbers and switches may stand as such.
@@ -44,7 +44,7 @@ func (s *Settings) patch(_ context.Context, in *patchSettings) (*List[config.Set
 }
 
 func (s *Settings) doors(context.Context, *None) (*List[provider.Door], error) {
-	return all(s.Provider.Doors()), nil
+	return all(s.Doors.List()), nil
 }
 
 // patchDoors is patch for the policies that are doors.
@@ -52,7 +52,7 @@ func (s *Settings) patchDoors(_ context.Context, in *patchSettings) (*List[provi
 	if err := s.Settings.Patch(in.Body.texts("door-")); err != nil {
 		return nil, err
 	}
-	return all(s.Provider.Doors()), nil
+	return all(s.Doors.List()), nil
 }
 
 func (s *Settings) operations() []Operation {

@@ -13,12 +13,12 @@ import (
 	"pscemu.invalid/pscemu/identities/nomenclature"
 	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/delivery"
 	"pscemu.invalid/pscemu/provider/faults"
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/provider/wire"
 )
 
 // names are what the document calls types whose names say too little outside
@@ -53,7 +53,7 @@ var names = map[reflect.Type]string{
 	reflect.TypeFor[journal.Kind]():         "EventKind",
 	reflect.TypeFor[journal.View]():         "Exchange",
 	reflect.TypeFor[journal.Result]():       "ExpectationResult",
-	reflect.TypeFor[provider.Answer]():      "PSCAnswer",
+	reflect.TypeFor[wire.Answer]():          "PSCAnswer",
 	reflect.TypeFor[problem.Why]():          "Refusal",
 	reflect.TypeFor[problem.Error]():        "RefusalReason",
 	reflect.TypeFor[pki.Broken]():           "BrokenCertificate",
