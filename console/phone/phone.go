@@ -159,12 +159,8 @@ func (h *Phones) show(c echo.Context, refusal error) error {
 	if refusal != nil {
 		status, v.Problem = http.StatusUnprocessableEntity, problem.From(refusal)
 	}
-	return h.View.Show(
-		c,
-		status,
-		"phone/phone",
-		map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Phones": []*screen{v}},
-	)
+	data := map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Phones": []*screen{v}}
+	return h.View.Show(c, status, "phone/phone", data)
 }
 
 // side shows several phones in one window.
