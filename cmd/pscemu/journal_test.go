@@ -16,8 +16,8 @@ import (
 
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/testkit"
-	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/journal"
+	protocol "pscemu.invalid/pscemu/provider/wire"
 )
 
 // story is a login as the API tells it.
@@ -270,8 +270,8 @@ func TestEveryRefusalCodeOfTheCodeBaseHasItsWhy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range provider.Answers {
-		found[a.Key] = "provider.Answers"
+	for _, a := range protocol.Answers {
+		found[a.Key] = "wire.Answers"
 	}
 	s := boot(t)
 	var desk json.RawMessage
@@ -293,7 +293,7 @@ func TestEveryRefusalCodeOfTheCodeBaseHasItsWhy(t *testing.T) {
 			t.Errorf("%s stands twice", w.Code)
 		}
 		seen[w.Code] = true
-		if w.PSC != "" && provider.AnswerOf(w.PSC) == nil {
+		if w.PSC != "" && protocol.Find(w.PSC) == nil {
 			t.Errorf("%s: PSC has no answer %s", w.Code, w.PSC)
 		}
 	}
