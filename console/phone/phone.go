@@ -211,7 +211,7 @@ func (h *Phones) state(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !api.Changes(changed, h.Closing) {
+		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !api.Goes(changed, h.Closing) {
 			return c.JSON(http.StatusOK, now)
 		}
 	}
