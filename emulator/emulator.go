@@ -344,7 +344,7 @@ func (e *Emulator) Ready() Ready {
 }
 
 // Announcement is Ready, for the control API.
-func (e *Emulator) Announcement() any { return e.Ready() }
+func (e *Emulator) Announcement() Ready { return e.Ready() }
 
 // hostOf is the host name of a base URL.
 func hostOf(base string) string {

@@ -231,17 +231,14 @@ func filledIn(c echo.Context, form *orders.Form) map[string]string {
 }
 
 func (h *Space) certificate(c echo.Context, by string) error {
-	_, err := h.Orders.Orders.IssueCertificate(
-		shell.Context(c),
-		orders.CertificateOrder{
-			By:        by,
-			Structure: c.FormValue("structure"),
-			Profile:   c.FormValue("profile"),
-			Service:   c.FormValue("service"),
-			Key:       c.FormValue("key"),
-			CSR:       c.FormValue("csr"),
-		},
-	)
+	_, err := h.Orders.Orders.IssueCertificate(shell.Context(c), orders.CertificateOrder{
+		By:        by,
+		Structure: c.FormValue("structure"),
+		Profile:   c.FormValue("profile"),
+		Service:   c.FormValue("service"),
+		Key:       c.FormValue("key"),
+		CSR:       c.FormValue("csr"),
+	})
 	return h.back(c, err)
 }
 
