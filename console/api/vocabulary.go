@@ -33,7 +33,7 @@ var names = map[reflect.Type]string{
 	reflect.TypeFor[ecps.Completion]():      "ActivationCompletion",
 	reflect.TypeFor[clock.State]():          "ClockState",
 	reflect.TypeFor[clients.Client]():       "ClientRegistration",
-	reflect.TypeFor[ClientView]():           "Client",
+	reflect.TypeFor[ClientView]():           "RegisteredClient",
 	reflect.TypeFor[clients.Bound]():        "BoundClient",
 	reflect.TypeFor[orders.State]():         "OrderState",
 	reflect.TypeFor[orders.Step]():          "OrderStep",
