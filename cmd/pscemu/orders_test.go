@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"pscemu.invalid/pscemu/cards/orders"
+	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/identities/nomenclature"
 )
 
@@ -36,7 +37,7 @@ func (f fields) with(more fields) fields {
 // desk orders by the API as somebody.
 type desk struct{ *server }
 
-func (d desk) begin(form, actor, by, channel string, f fields) (o orders.Order, refused refusal) {
+func (d desk) begin(form, actor, by string, channel orders.Channel, f fields) (o orders.Order, refused refusal) {
 	d.t.Helper()
 	body, _ := json.Marshal(map[string]any{"form": form, "actor": actor, "by": by, "channel": channel, "fields": f})
 	var answer json.RawMessage
@@ -115,10 +116,10 @@ func TestEachActorSeesItsForms(t *testing.T) {
 			t.Errorf("a card holder among %s sees %s", actor, got)
 		}
 	}
-	for actor, want := range map[string]string{"liberal": "TOPS", "etablissement": "TOM", "medico-social": "TOM", "autre": "", "industriel": ""} {
+	for actor, want := range map[string][]orders.Channel{"liberal": {orders.TOPS}, "etablissement": {orders.TOM}, "medico-social": {orders.TOM}, "autre": {}, "industriel": {}} {
 		a, err := orders.ActorNamed(actor)
-		if err != nil || strings.Join(a.Services, " ") != want {
-			t.Errorf("%s: %v, want %s", actor, a.Services, want)
+		if err != nil || !slices.Equal(a.Services, want) {
+			t.Errorf("%s: %v, want %v", actor, a.Services, want)
 		}
 	}
 	if _, refused := (desk{s}).begin("F201", "industriel", "", "", fields{}); refused.Code != "form-not-seen" {
@@ -281,7 +282,7 @@ func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 		"/orders/structures/"+vendorSIRET,
 		"",
 		&known,
-	); !slices.Equal(known.Administrators[agent.NationalID].Kinds, []string{"AUTH_CLI", "SIGN"}) ||
+	); !slices.Equal(known.Administrators[agent.NationalID].Kinds, []pki.ProfileName{pki.ProfileAuthCLI, pki.ProfileSign}) ||
 		known.Representative != head.NationalID {
 		t.Errorf("%+v", known)
 	}
@@ -486,9 +487,10 @@ func TestAnOrdersLifeWithDelay(t *testing.T) {
 func TestWrongFieldsAndChannelsAreNamed(t *testing.T) {
 	s := boot(t)
 	for name, c := range map[string]struct {
-		form, actor, channel string
-		f                    fields
-		code, says           string
+		form, actor string
+		channel     orders.Channel
+		f           fields
+		code, says  string
 	}{
 		"SIRET's key":               {"F101", "industriel", "", fields{"siret": "00000001815645"}, "order-field-wrong", "siret"},
 		"FINESS too short":          {"F101", "industriel", "", fields{"finess": "0B017"}, "order-field-wrong", "finess"},
@@ -656,12 +658,12 @@ func TestWhoEntersTOPSAndTOM(t *testing.T) {
 	if _, refused := d.begin("F301", "liberal", "899790055851", "", order); refused.Code != "form-not-seen" {
 		t.Errorf("on paper: %+v", refused)
 	}
-	o, refused := d.begin("F301", "liberal", "899790055851", "TOPS", order)
+	o, refused := d.begin("F301", "liberal", "899790055851", orders.TOPS, order)
 	if refused.Code != "" {
 		t.Fatal(refused)
 	}
 	d.must(d.step(o.ID, "submit", ""), "CPE")
-	o, _ = d.begin("F301", "liberal", nurse, "TOPS", order)
+	o, _ = d.begin("F301", "liberal", nurse, orders.TOPS, order)
 	if o = d.step(o.ID, "submit", ""); o.Code != "order-acts-for" {
 		t.Errorf("somebody salaried: %+v", o)
 	}

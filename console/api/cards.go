@@ -31,7 +31,11 @@ func (s *Cards) issueCard(c echo.Context) (any, error) {
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	return s.Cards.Issue(ctx(c), in)
+	made, err := s.Cards.Issue(ctx(c), in)
+	if err != nil {
+		return nil, err
+	}
+	return made[0], nil
 }
 
 func (s *Cards) unblock(c echo.Context) (any, error) {
@@ -48,7 +52,11 @@ func (s *Cards) unblock(c echo.Context) (any, error) {
 }
 
 func (s *Cards) issueKit(c echo.Context) (any, error) {
-	list, err := s.Cards.IssueKit(ctx(c), c.Param("name"))
+	kit, err := cards.KitNamed(c.Param("name"))
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Cards.Issue(ctx(c), cards.Request{Kit: kit})
 	return items{list, ""}, err
 }
 
@@ -60,7 +68,11 @@ func (s *Cards) testCards(c echo.Context) (any, error) {
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	list, err := s.Cards.IssueTest(ctx(c), in.Profession, in.Count)
+	kit, err := cards.TestKit(in.Profession, in.Count)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Cards.Issue(ctx(c), cards.Request{Kit: kit})
 	return items{list, ""}, err
 }
 
@@ -77,7 +89,7 @@ func (s *Cards) oppose(c echo.Context) (any, error) {
 }
 
 func (s *Cards) cardP12(c echo.Context) (any, error) {
-	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"), cmp.Or(c.QueryParam("use"), cards.ForAuthentication))
+	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"), cmp.Or(cards.Use(c.QueryParam("use")), cards.ForAuthentication))
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +97,7 @@ func (s *Cards) cardP12(c echo.Context) (any, error) {
 }
 
 func (s *Cards) cardPEM(c echo.Context) (any, error) {
-	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"), cmp.Or(c.QueryParam("use"), cards.ForAuthentication))
+	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"), cmp.Or(cards.Use(c.QueryParam("use")), cards.ForAuthentication))
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (s *Certificates) listCertificates(c echo.Context) (any, error) {
 
 // CertificateQuery is what a listing of certificates is asked for.
 func CertificateQuery(c echo.Context) pki.Query {
-	return pki.Query{ClientID: c.QueryParam("client_id"), Card: c.QueryParam("card"), State: c.QueryParam("state"),
+	return pki.Query{ClientID: c.QueryParam("client_id"), Card: c.QueryParam("card"), State: pki.State(c.QueryParam("state")),
 		Text: c.QueryParam("q")}
 }
 
@@ -90,20 +90,20 @@ func (s *Certificates) certificateAs(c echo.Context) (any, error) {
 // Issued is a certificate with its key, as the API hands it over once; key and
 // p12 are empty when the key came as a request (CSR).
 type Issued struct {
-	Serial      string `json:"serial"`
-	Profile     string `json:"profile"`
-	Certificate string `json:"certificate"`
-	Key         string `json:"key"`
-	PKCS12      []byte `json:"p12"` // password "pscemu"
+	Serial      string          `json:"serial"`
+	Profile     pki.ProfileName `json:"profile"`
+	Certificate string          `json:"certificate"`
+	Key         string          `json:"key"`
+	PKCS12      []byte          `json:"p12"` // password "pscemu"
 }
 
 func (s *Certificates) issueCertificate(c echo.Context) (any, error) {
 	in := struct {
-		ClientID string `json:"client_id"`
-		Profile  string `json:"profile"`
-		Key      string `json:"key"`
-		CSR      string `json:"csr"`
-	}{Profile: "AUTH_CLI"}
+		ClientID string          `json:"client_id"`
+		Profile  pki.ProfileName `json:"profile"`
+		Key      string          `json:"key"`
+		CSR      string          `json:"csr"`
+	}{Profile: pki.ProfileAuthCLI}
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}

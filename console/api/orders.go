@@ -125,8 +125,9 @@ func (s *Orders) List(c context.Context) Lister[orders.Order] {
 
 func (s *Orders) beginOrder(c echo.Context) (any, error) {
 	var in struct {
-		Form, Actor, Channel, By string
-		Fields                   map[string]string
+		Form, Actor, By string
+		Channel         orders.Channel
+		Fields          map[string]string
 	}
 	if err := body(c, &in); err != nil {
 		return nil, err
@@ -158,7 +159,7 @@ func (s *Orders) enterService(c echo.Context) (any, error) {
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	return map[string]bool{"open": true}, s.Orders.Enter(ctx(c), c.Param("name"), in.Card)
+	return map[string]bool{"open": true}, s.Orders.Enter(ctx(c), orders.Channel(c.Param("name")), in.Card)
 }
 
 func (s *Orders) fleet(c echo.Context) (any, error) {
@@ -196,7 +197,7 @@ func (s *Orders) orderCertificate(c echo.Context) (any, error) {
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	in.Profile = cmp.Or(in.Profile, "AUTH_CLI")
+	in.Profile = cmp.Or(in.Profile, pki.ProfileAuthCLI)
 	cert, err := s.Orders.IssueCertificate(ctx(c), in)
 	if err != nil {
 		return nil, err

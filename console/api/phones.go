@@ -46,7 +46,10 @@ func (s *Phones) getPhone(c echo.Context) (any, error) {
 // activate gives an e-CPS at once, or begins an activation as the portal does:
 // by card (which is presented) or by contact details.
 func (s *Phones) activate(c echo.Context) (any, error) {
-	in := struct{ Code, By, Card, PIN string }{Code: cards.DefaultPIN}
+	in := struct {
+		Code, Card, PIN string
+		By              ecps.Way
+	}{Code: cards.DefaultPIN}
 	if c.Request().ContentLength != 0 {
 		if err := body(c, &in); err != nil {
 			return nil, err

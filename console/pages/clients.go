@@ -90,7 +90,7 @@ func (h *Clients) issue(c echo.Context) error {
 	}
 	if _, err := h.Certificates.PKI.Issue(
 		shell.Context(c),
-		pki.Request{Profile: "AUTH_CLI", Subject: clients.OwnSubject(id), ClientID: id},
+		pki.Request{Profile: pki.ProfileAuthCLI, Subject: clients.OwnSubject(id), ClientID: id},
 	); err != nil {
 		return err
 	}

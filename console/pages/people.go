@@ -80,7 +80,7 @@ func (h *People) one(c echo.Context) error {
 			"Claims":    string(claims),
 			"Cards":     all,
 			"CardTypes": cards.Families,
-			"CardType":  cards.FamilyOf(i),
+			"CardType":  cards.TypeOf(i),
 		},
 	)
 }
