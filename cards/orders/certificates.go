@@ -63,7 +63,7 @@ func (d *Desk) allowed(tx store.Tx, o *CertificateOrder) (*Structure, error) {
 	if err == nil && !slices.Contains(kinds, o.Profile) {
 		err = problem.New(problem.Forbidden, "kind-outside-perimeter", "ce type de certificat n'est pas dans le périmètre de l'administrateur").
 			Got(string(o.Profile)).
-			Want(joined(kinds, ", ")).
+			Want(problem.Among(kinds)).
 			Do("F503 pour l'élargir")
 	}
 	if err == nil && s.certificateID() == pki.EditorID {

@@ -160,15 +160,6 @@ func words[T ~string](value string) (out []T) {
 	return out
 }
 
-// joined lists words for a person.
-func joined[T ~string](words []T, by string) string {
-	var out []string
-	for _, w := range words {
-		out = append(out, string(w))
-	}
-	return strings.Join(out, by)
-}
-
 var (
 	mail  = regexp.MustCompile(`^[^\s@]+@[^\s@]+$`)
 	phone = regexp.MustCompile(`^\+?[0-9][0-9 .-]{5,18}$`)
@@ -214,7 +205,7 @@ var kinds = map[string]func(string) string{
 	"kinds": func(v string) string {
 		for _, k := range strings.Fields(v) {
 			if !slices.Contains(CertificateKinds, pki.ProfileName(k)) {
-				return joined(CertificateKinds, " ")
+				return strings.ReplaceAll(problem.Among(CertificateKinds), ",", "")
 			}
 		}
 		return ""

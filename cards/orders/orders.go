@@ -176,7 +176,7 @@ func channel(actor *Actor, form *Form, name Channel, fields map[string]string) e
 	case name != Paper && name != Simplified:
 		return problem.New(problem.Invalid, "channel-unknown", "no such channel").
 			Got(string(name)).
-			Want(joined(append([]Channel{Paper, Simplified}, actor.Services...), ", "))
+			Want(problem.Among(append([]Channel{Paper, Simplified}, actor.Services...)))
 	case name == Simplified && form.Simplified == "non":
 		return problem.New(problem.Forbidden, "channel-not-offered", "ce formulaire n'existe pas en démarche simplifiée").
 			Got(form.No).

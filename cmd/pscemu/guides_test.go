@@ -12,6 +12,7 @@ import (
 	"github.com/yuin/goldmark/ast"
 
 	"pscemu.invalid/pscemu/console/guide"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // texts are the files of the repository that tell people what to type.
@@ -183,7 +184,7 @@ func operations(text string) (out [][2]string) {
 func TestEveryOperationOfTheGuidesIsServed(t *testing.T) {
 	s := boot(t)
 	var document struct{ Paths map[string]map[string]any }
-	s.api("GET", "/openapi.json", "", &document)
+	s.API("GET", "/openapi.json", "", &document)
 	served := func(by, path string) bool {
 		for known, methods := range document.Paths {
 			fits := regexp.MustCompile("^" + named.ReplaceAllString(known, "[^/]+") + "$")
@@ -214,9 +215,9 @@ func TestEveryOperationOfTheGuidesIsServed(t *testing.T) {
 // The pictures of the README are this test's screenshots.
 func TestBrowserTheConsoleTellsALoginAndShowsTheGuides(t *testing.T) {
 	s := boot(t)
-	s.cli("login", "--identity", nurse)
+	s.cli("login", "--identity", testkit.Nurse)
 	var last struct{ Items []struct{ ID string } }
-	s.api("GET", "/logins?limit=1&event=userinfo", "", &last)
+	s.API("GET", "/logins?limit=1&event=userinfo", "", &last)
 	if len(last.Items) != 1 {
 		t.Fatal("no login")
 	}

@@ -1,10 +1,11 @@
 package api
 
 import (
-	"github.com/labstack/echo/v4"
+	"context"
+
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/journal"
+	"pscemu.invalid/pscemu/provider/wire"
 )
 
 // Refusals explains the codes of refusals.
@@ -13,9 +14,9 @@ type Refusals struct{ Journal *journal.Journal }
 // Explanation is a code with what PSC would answer, and what came in one login.
 type Explanation struct {
 	problem.Why
-	Answer *provider.Answer `json:"psc_answer,omitempty"`
-	Login  string           `json:"login,omitempty"`
-	Event  *journal.Event   `json:"event,omitempty"`
+	Answer *wire.Answer   `json:"psc_answer,omitempty"`
+	Login  string         `json:"login,omitempty"`
+	Event  *journal.Event `json:"event,omitempty"`
 }
 
 // Explain says what a code means, and what came in a login.
@@ -36,7 +37,7 @@ func (s *Refusals) Explain(code, loginID string) (*Explanation, error) {
 	if key == "" {
 		key = code
 	}
-	out.Answer = provider.AnswerOf(key)
+	out.Answer = wire.Find(key)
 	if l := s.Journal.Get(loginID); l != nil {
 		for i := range l.Events {
 			if l.Events[i].Code == code {
@@ -47,19 +48,25 @@ func (s *Refusals) Explain(code, loginID string) (*Explanation, error) {
 	return out, nil
 }
 
-func (s *Refusals) routes() []route {
-	return []route{
-		{
-			"GET",
-			"/why",
-			"Every refusal code, what it means and what to do",
-			func(echo.Context) (any, error) { return items{problem.Catalogue(), ""}, nil },
-		},
-		{
-			"GET",
-			"/why/:code",
-			"One code; ?login= adds what came",
-			func(c echo.Context) (any, error) { return s.Explain(param(c, "code"), c.QueryParam("login")) },
-		},
-	}
+type explainRefusal struct {
+	// Code of the refusal.
+	Code string `path:"code"`
+	// Login is the id of a login: the answer then holds what came in it.
+	Login string `query:"login"`
+}
+
+func (s *Refusals) list(context.Context, *None) (*List[problem.Why], error) {
+	return all(problem.Catalogue()), nil
+}
+
+func (s *Refusals) explain(_ context.Context, in *explainRefusal) (*Explanation, error) {
+	return s.Explain(in.Code, in.Login)
+}
+
+func (s *Refusals) operations() []Operation {
+	return of("refusals",
+		operation("GET", "/why", "listRefusals", "List every refusal code, what it means and what to do", s.list),
+		operation("GET", "/why/:code", "explainRefusal", "Explain a refusal code", s.explain,
+			refuses("code-not-ours"), example(Example{Path: map[string]string{"code": "pin-wrong"}})),
+	)
 }

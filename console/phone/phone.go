@@ -159,12 +159,8 @@ func (h *Phones) show(c echo.Context, refusal error) error {
 	if refusal != nil {
 		status, v.Problem = http.StatusUnprocessableEntity, problem.From(refusal)
 	}
-	return h.View.Show(
-		c,
-		status,
-		"phone/phone",
-		map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Phones": []*screen{v}},
-	)
+	data := map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Phones": []*screen{v}}
+	return h.View.Show(c, status, "phone/phone", data)
 }
 
 // side shows several phones in one window.
@@ -184,7 +180,10 @@ func (h *Phones) side(c echo.Context) error {
 func (h *Phones) waitingOn(c echo.Context, ids []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, id := range ids {
-		rs, _, err := h.ECPS.Requests(shell.Context(c), ecps.Filter{NationalID: id, Means: identities.MeansECPS, PendingOnly: true})
+		rs, _, err := h.ECPS.Requests(
+			shell.Context(c),
+			ecps.Filter{NationalID: id, Means: identities.MeansECPS, PendingOnly: true},
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -212,7 +211,7 @@ func (h *Phones) state(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !api.Changes(changed, h.Closing) {
+		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !api.Goes(changed, h.Closing) {
 			return c.JSON(http.StatusOK, now)
 		}
 	}

@@ -42,7 +42,7 @@ type Activation struct {
 	ID         string    `json:"id"`
 	Secret     string    `json:"secret"`
 	NationalID string    `json:"national_id"`
-	By         Way    `json:"by"`
+	By         Way       `json:"by"`
 	SMS        string    `json:"sms,omitempty"` // the code that went to the mobile
 	WrongSMS   int       `json:"wrong_sms"`
 	Done       bool      `json:"done"`
