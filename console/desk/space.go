@@ -3,6 +3,7 @@
 package desk
 
 import (
+	"errors"
 	"context"
 	"net/http"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/rp"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/web"
 )
@@ -61,22 +63,21 @@ func (h *Space) at(next func(c echo.Context, by string) error) echo.HandlerFunc 
 // callback lets in who logged in with a card.
 func (h *Space) callback(c echo.Context) error {
 	in, err := h.Party.LoggedIn(c)
+	if said := (*rp.Refusal)(nil); errors.As(err, &said) {
+		return problem.New(problem.Forbidden, "desk-login-refused", "la connexion a été refusée").
+			Got(said.Code).
+			Do("recommencez")
+	}
 	if err != nil {
 		return err
 	}
-	if in.Error != "" {
-		return problem.New(problem.Forbidden, "desk-login-refused", "la connexion a été refusée").
-			Got(in.Error).
-			Do("recommencez")
-	}
-	if mode := in.AccessClaims()["authMode"]; mode != string(identities.AuthModeCard) {
+	if mode := rp.Decode(in.Tokens.Access).Text("authMode"); mode != string(identities.AuthModeCard) {
 		return problem.New(problem.Forbidden, "desk-wants-card", "l'espace des porteurs de carte s'ouvre avec une carte").
 			Got("e-CPS").
 			Want("carte CPx").
 			Do("déconnectez-vous, puis connectez-vous avec la carte")
 	}
-	id, _ := in.Claims["preferred_username"].(string)
-	h.Here.enter(c, id)
+	h.Here.enter(c, in.Claims.Text("preferred_username"))
 	return web.Redirect(c, http.StatusSeeOther, "/desk")
 }
 
