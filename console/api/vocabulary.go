@@ -36,7 +36,7 @@ var names = map[reflect.Type]string{
 	reflect.TypeFor[ecps.Completion]():      "ActivationCompletion",
 	reflect.TypeFor[clock.State]():          "ClockState",
 	reflect.TypeFor[clients.Client]():       "ClientRegistration",
-	reflect.TypeFor[ClientView]():           "Client",
+	reflect.TypeFor[ClientView]():           "RegisteredClient",
 	reflect.TypeFor[clients.Bound]():        "BoundClient",
 	reflect.TypeFor[orders.Channel]():       "OrderChannel",
 	reflect.TypeFor[pki.ProfileName]():      "CertificateProfile",
