@@ -3,8 +3,8 @@
 package desk
 
 import (
-	"errors"
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 
