@@ -20,9 +20,7 @@ const (
 // Certificate returns one of the card's two certificates, made at first use.
 func (d *Desk) Certificate(ctx context.Context, serial, use string) (*pki.Certificate, error) {
 	if use != ForAuthentication && use != ForSignature {
-		return nil, problem.New(problem.Invalid, "use-unknown", "no such certificate of a card").
-			Got(use).
-			Want("auth or sign")
+		return nil, problem.UseUnknown.Got(use)
 	}
 	d.making.Lock() // so that parallel first uses make one key, not many
 	defer d.making.Unlock()
@@ -52,8 +50,7 @@ func (d *Desk) certificateOf(
 			return err
 		}
 		if c.Foreign {
-			return problem.New(problem.Conflict, "card-foreign", "this card was not issued here, so its key is not here").
-				Got(serial)
+			return problem.CardForeign.Got(serial)
 		}
 		if made := *c.certificate(use); made != "" {
 			there, err = d.pki.CertificateIn(tx, made)

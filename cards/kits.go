@@ -51,9 +51,7 @@ func KitNamed(name string) (*Kit, error) {
 		}
 		names = append(names, k.Name)
 	}
-	return nil, problem.New(problem.Invalid, "kit-unknown", "no such kit of cards").
-		Got(name).
-		Want(strings.Join(names, ", "))
+	return nil, problem.KitUnknown.With("accepted", names).Got(name)
 }
 
 // IssueKit makes the people of a kit, each with their card, and returns the
@@ -95,8 +93,7 @@ func (d *Desk) IssueTestIn(tx store.Tx, who string, n int) ([]Card, error) {
 		return nil, err
 	}
 	if n < 1 || n > maxTest {
-		return nil, problem.New(problem.Invalid, "count-invalid", "this many cards cannot be made at once").
-			Got(fmt.Sprint(n)).Want("1 to 1000")
+		return nil, problem.CountInvalid.Case("cards").Got(fmt.Sprint(n))
 	}
 	kit := &Kit{Name: "individuelle", Label: "Carte de test"}
 	for range n {

@@ -355,9 +355,7 @@ func ctx(c echo.Context) context.Context { return c.Request().Context() }
 // body reads a JSON body and refuses unknown keys.
 func body(c echo.Context, into any) error {
 	if !strings.HasPrefix(c.Request().Header.Get("Content-Type"), "application/json") {
-		return problem.New(problem.Invalid, "content-type-wrong", "the body is not declared as JSON").
-			Got(c.Request().Header.Get("Content-Type")).
-			Want("Content-Type: application/json")
+		return problem.ContentTypeWrong.Got(c.Request().Header.Get("Content-Type"))
 	}
 	d := json.NewDecoder(c.Request().Body)
 	d.DisallowUnknownFields()
@@ -427,9 +425,7 @@ func (s *Console) putIdentity(c echo.Context) (any, error) {
 		return nil, err
 	}
 	if id := param(c, "id"); in.NationalID != id {
-		return nil, problem.New(problem.Invalid, "id-differs", "path and body name different people").
-			Got(in.NationalID).
-			Want(id)
+		return nil, problem.IDDiffers.Case("people").With("id", id).Got(in.NationalID)
 	}
 	if err := s.People.Put(ctx(c), &in.Identity); err != nil {
 		return nil, err

@@ -86,16 +86,13 @@ func (s *Console) certificateAs(c echo.Context) (any, error) {
 		return file{cert.Serial + "-chain.pem", "application/x-pem-file", pem}, nil
 	case "key":
 		if key == nil {
-			return nil, problem.New(problem.Conflict, "key-not-here", "the key of this certificate was not made here").
-				Got(cert.Serial)
+			return nil, problem.KeyNotHere.Case("sign").Got(cert.Serial)
 		}
 		return file{cert.Serial + ".key", "application/x-pem-file", key}, nil
 	case "p12":
 		return s.packed(c, cert, cert.Serial)
 	default:
-		return nil, problem.New(problem.NotFound, "format-unknown", "no such form of a certificate").
-			Got(format).
-			Want("pem, der, chain, key or p12")
+		return nil, problem.FormatUnknown.Got(format)
 	}
 }
 

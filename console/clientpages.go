@@ -23,7 +23,7 @@ func (s *Console) deskBind(c echo.Context, by string) error {
 	})
 	if err != nil {
 		var ask map[string]string
-		if problem.Is(err, "client-bound") {
+		if problem.Is(err, problem.ClientBound) {
 			ask = map[string]string{"Serial": serial, "Client": client}
 		}
 		return s.showDesk(c, err, ask)
@@ -70,10 +70,7 @@ func (s *Console) bindSubject(c echo.Context) error {
 		if client.BoundTo() == was || c.FormValue("was") == was {
 			return nil
 		}
-		return problem.New(problem.Conflict, "client-bound", "this client is bound to another certificate, whose holder would be locked out").
-			Got(id + " is bound to " + was).
-			Want("a yes to binding it to " + client.BoundTo()).
-			Do("press the button below the reason")
+		return problem.ClientBound.With("id", id).With("was", was).With("bound", client.BoundTo())
 	})
 	if err != nil {
 		return s.showClient(c, err, subject)

@@ -96,10 +96,7 @@ func clientBody(c echo.Context) (*clients.Client, error) {
 		return nil, err
 	}
 	if in.BoundTo != "" && in.BoundTo != in.Client.BoundTo() {
-		return nil, problem.New(problem.Invalid, "client-bound-to-derived", "bound_to only shows what the client is bound to").
-			Got(in.BoundTo).
-			Want(in.Client.BoundTo()).
-			Do("to bind it to another subject set tls_client_auth_subject_dn")
+		return nil, problem.ClientBoundToDerived.With("bound", in.Client.BoundTo()).Got(in.BoundTo)
 	}
 	return &in.Client, nil
 }
@@ -121,8 +118,7 @@ func (s *Console) putClient(c echo.Context) (any, error) {
 		return nil, err
 	}
 	if id := param(c, "id"); id != in.ID {
-		return nil, problem.New(problem.Invalid, "id-differs", "path and body name different clients").Got(in.ID).
-			Want(id)
+		return nil, problem.IDDiffers.Case("clients").With("id", id).Got(in.ID)
 	}
 	if err := s.Clients.Put(ctx(c), in); err != nil {
 		return nil, err
@@ -133,9 +129,7 @@ func (s *Console) putClient(c echo.Context) (any, error) {
 func (s *Console) patchClient(c echo.Context) (any, error) {
 	kind := c.Request().Header.Get("Content-Type")
 	if !strings.HasPrefix(kind, "application/json") && !strings.HasPrefix(kind, "application/merge-patch+json") {
-		return nil, problem.New(problem.Invalid, "content-type-wrong", "the body is not declared as a merge patch").
-			Got(kind).
-			Want("Content-Type: application/merge-patch+json, or application/json")
+		return nil, problem.ContentTypeWrong.Case("patch").Got(kind)
 	}
 	raw, err := io.ReadAll(c.Request().Body) // bounded by bodyLimit
 	if err != nil {

@@ -128,13 +128,11 @@ func (s *Console) redirectAt(at string) string { return s.URL + at + "/callback"
 func (s *Console) loggedIn(c echo.Context, at string) (*relyingLogin, error) {
 	kept := s.cookies(c, loginCookie(at))
 	if len(kept) == 0 {
-		return nil, problem.New(problem.Forbidden, "demo-not-started", "this browser began no login here").
-			Do("start again on " + s.URL + at)
+		return nil, problem.DemoNotStarted.With("url", s.URL).With("at", at)
 	}
 	parts := begunWith(kept, c.QueryParam("state"))
 	if parts == nil || c.QueryParam("iss") != s.Demo.Issuer {
-		return nil, problem.New(problem.Forbidden, "demo-state-wrong", "state or iss is not what was sent").
-			Do("start again on " + s.URL + at)
+		return nil, problem.DemoStateWrong.With("url", s.URL).With("at", at)
 	}
 	s.setCookie(c, loginCookie(at), at, "", http.SameSiteLaxMode, 0)
 	if e := c.QueryParam("error"); e != "" {
@@ -150,7 +148,7 @@ func (s *Console) loggedIn(c echo.Context, at string) (*relyingLogin, error) {
 		Claims: decoded(tokens["id_token"]),
 	}
 	if in.Claims["nonce"] != parts[1] {
-		return nil, problem.New(problem.Forbidden, "demo-nonce-wrong", "the id token's nonce is not the one sent")
+		return nil, problem.DemoNonceWrong.Of()
 	}
 	return in, nil
 }
@@ -212,8 +210,7 @@ func (s *Console) demoExchange(code, verifier, redirect string) (map[string]any,
 	if out["error"] != nil {
 		got = fmt.Sprint(out["error"], ": ", out["error_description"])
 	}
-	return nil, problem.New(problem.Forbidden, "demo-token-refused", "the token endpoint refused").Got(got).
-		Want("200 with tokens in JSON").Do("see the login in the journal; GET /api/v1/faults lists the faults in force")
+	return nil, problem.DemoTokenRefused.Got(got)
 }
 
 func (s *Console) demoGet(u, token string) (string, error) {
@@ -229,7 +226,7 @@ func (s *Console) demoGet(u, token string) (string, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil || resp.StatusCode != http.StatusOK {
-		return "", problem.New(problem.Forbidden, "demo-userinfo-refused", "UserInfo refused").Got(resp.Status)
+		return "", problem.DemoUserinfoRefused.Got(resp.Status)
 	}
 	var v json.RawMessage = body
 	return indent(v), nil

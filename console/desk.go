@@ -113,15 +113,10 @@ func (s *Console) deskCallback(c echo.Context) error {
 		return err
 	}
 	if in.Error != "" {
-		return problem.New(problem.Forbidden, "desk-login-refused", "la connexion a été refusée").
-			Got(in.Error).
-			Do("recommencez")
+		return problem.DeskLoginRefused.Got(in.Error)
 	}
 	if mode := decoded(in.Access)["authMode"]; mode != "CARD" {
-		return problem.New(problem.Forbidden, "desk-wants-card", "l'espace des porteurs de carte s'ouvre avec une carte").
-			Got("e-CPS").
-			Want("carte CPx").
-			Do("déconnectez-vous, puis connectez-vous avec la carte")
+		return problem.DeskWantsCard.Of()
 	}
 	id, _ := in.Claims["preferred_username"].(string)
 	// Lax: the way back comes from the login page's site.

@@ -57,9 +57,7 @@ func (s *Console) activate(c echo.Context) (any, error) {
 			return nil, err
 		}
 		if card.NationalID != id {
-			return nil, problem.New(problem.Forbidden, "card-other-person", "this card is another person's").
-				Got(card.NationalID).
-				Want(id)
+			return nil, problem.CardOtherPerson.With("id", id).Got(card.NationalID)
 		}
 	}
 	a, err := s.ECPS.StartActivation(ctx(c), id, in.By)
@@ -174,10 +172,7 @@ func (s *Console) waitOutbox(c echo.Context) (any, error) {
 	defer stop()
 	m, err := s.Outbox.Wait(waiting, filter(c))
 	if err == nil && m == nil {
-		err = problem.New(problem.NotFound, "message-not-seen", "no such message came in time").
-			Got("nothing within " + timeout.String()).
-			Want("a message behind ?after, if given, to this person on this channel").
-			Do("GET /api/v1/outbox and `pscemu outbox list` show what came; timeout makes it wait longer, a minute at most")
+		err = problem.MessageNotSeen.With("timeout", timeout.String())
 	}
 	return m, err
 }

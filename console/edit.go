@@ -53,7 +53,7 @@ func (s *Console) beginning(ctx context.Context, from, profession string) (*iden
 	}
 	fresh := g.Person(0)
 	for n := 1; ; n++ {
-		if _, err := s.People.Get(ctx, fresh.NationalID); problem.Is(err, "identity-unknown") {
+		if _, err := s.People.Get(ctx, fresh.NationalID); problem.Is(err, problem.IdentityUnknown) {
 			break
 		} else if err != nil {
 			return nil, err
@@ -252,7 +252,7 @@ func (s *Console) reshape(i *identities.Identity, action, profession string) err
 		&m,
 	); got == 0 || n >= len(i.Exercises) || got == 2 && m >= len(i.Exercises[n].Activities) || n < 0 ||
 		m < 0 {
-		return problem.New(problem.Invalid, "form-broken", "the form cannot be read").Got(action).Do("open it again")
+		return problem.FormBroken.Got(action)
 	}
 	e := &i.Exercises[n]
 	switch {
@@ -299,9 +299,7 @@ func (s *Console) preview(c echo.Context, i *identities.Identity) error {
 func submitted(c echo.Context) (*identities.Identity, error) {
 	i := &identities.Identity{}
 	if err := json.Unmarshal([]byte(c.FormValue("base")), i); err != nil {
-		return i, problem.New(problem.Invalid, "form-broken", "the form cannot be read").
-			Got(err.Error()).
-			Do("open it again")
+		return i, problem.FormBroken.Got(err.Error())
 	}
 	form, err := c.FormParams()
 	if err != nil {

@@ -28,7 +28,7 @@ func (s *Console) fhirPeople(c echo.Context, wanted string) ([]identities.Identi
 		if err == nil {
 			return []identities.Identity{*i}, nil
 		}
-		if !problem.Is(err, "identity-unknown") {
+		if !problem.Is(err, problem.IdentityUnknown) {
 			return nil, err
 		}
 	}

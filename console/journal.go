@@ -106,8 +106,7 @@ func eventSeq(text string) (int64, error) {
 	}
 	seq, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || seq < 0 {
-		return 0, problem.New(problem.Invalid, "seq-invalid", "this is no number of an event").
-			Got(text).Want("the seq of an event").Do("GET /api/v1/logins/last")
+		return 0, problem.SeqInvalid.Got(text)
 	}
 	return seq, nil
 }
@@ -152,17 +151,14 @@ func (s *Console) waitLogin(c echo.Context) (any, error) {
 	if l := s.Journal.Wait(waiting, q); l != nil {
 		return l, nil
 	}
-	return nil, problem.New(problem.NotFound, "event-not-seen", "no such event came in time").
-		Got("event " + c.QueryParam("event") + " within " + timeout.String())
+	return nil, problem.EventNotSeen.With("event", c.QueryParam("event")).With("timeout", timeout.String())
 }
 
 func (s *Console) login(c echo.Context) (*journal.Login, error) {
 	if l := s.Journal.Get(param(c, "id")); l != nil {
 		return l, nil
 	}
-	return nil, problem.New(problem.NotFound, "login-not-kept", "the journal holds no such login (any more)").
-		Got(param(c, "id")).
-		Do("GET /api/v1/logins lists them; journal-logins and journal-size bound it")
+	return nil, problem.LoginNotKept.Got(param(c, "id"))
 }
 
 func (s *Console) getLogin(c echo.Context) (any, error) { return s.login(c) }
@@ -193,9 +189,7 @@ func (s *Console) verify(c echo.Context) (any, error) {
 	if d, err := time.ParseDuration(in.Timeout); err == nil && d >= 0 && d <= time.Minute {
 		patience = d
 	} else if in.Timeout != "" {
-		return nil, problem.New(problem.Invalid, "timeout-invalid", "this is no time to wait").
-			Got(in.Timeout).
-			Want("a duration up to 1m, such as 5s")
+		return nil, problem.TimeoutInvalid.Got(in.Timeout)
 	}
 	if err := web.Hold(c); err != nil {
 		return nil, err
@@ -220,9 +214,7 @@ func (s *Console) verify(c echo.Context) (any, error) {
 		case <-changed:
 		case <-waiting.Done():
 			if l == nil {
-				return nil, problem.New(problem.NotFound, "login-not-seen", "no such login was seen").
-					Got(fmt.Sprintf("login %q client %q identity %q", in.Login, in.Client, in.Identity)).
-					Do("GET /api/v1/logins lists what was seen")
+				return nil, problem.LoginNotSeen.With("login", strconv.Quote(in.Login)).With("client", strconv.Quote(in.Client)).With("identity", strconv.Quote(in.Identity))
 			}
 			return out, nil
 		}
@@ -254,7 +246,5 @@ func faultsAllowed(settings *config.Live) error {
 	if settings.Policies(nil, nil).DoorFaults {
 		return nil
 	}
-	return problem.New(problem.Forbidden, "door-closed", "this test door is closed").
-		Got("--strict or door-faults=false").
-		Do("open it: PATCH /api/v1/doors, or restart without --strict")
+	return problem.DoorClosed.Of()
 }

@@ -47,8 +47,7 @@ func (s *Console) openByLink(c echo.Context) error {
 		return s.gate(
 			c,
 			http.StatusForbidden,
-			problem.New(problem.Forbidden, "console-link-used", "Ce lien a déjà servi, ou il est d'un autre démarrage").
-				Do("prenez open_url de DATA/ready.json, où le lien suivant se trouve, ou collez le jeton de l'API"),
+			problem.ConsoleLinkUsed.Of(),
 		)
 	}
 	return s.gate(c, http.StatusOK, nil)
@@ -66,16 +65,13 @@ func (s *Console) openByToken(c echo.Context) error {
 		return s.gate(
 			c,
 			http.StatusTooManyRequests,
-			problem.New(problem.TooMany, "console-token-tries", "Trop de jetons faux").
-				Want("au plus un toutes les 6 secondes").
-				Do("attendez "+seconds+" s, ou ouvrez le lien de DATA/ready.json"),
+			problem.ConsoleTokenTries.With("seconds", seconds),
 		)
 	case !ok:
 		return s.gate(
 			c,
 			http.StatusForbidden,
-			problem.New(problem.Forbidden, "console-token-wrong", "Ce n'est pas le jeton de cet émulateur").
-				Want("api_token de DATA/ready.json"),
+			problem.ConsoleTokenWrong.Of(),
 		)
 	}
 	s.letIn(c, s.visitorOf(c))

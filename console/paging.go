@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -43,9 +42,7 @@ func limit(c echo.Context) (int, error) {
 	}
 	n, err := strconv.Atoi(asked)
 	if err != nil || n < 1 {
-		return 0, problem.New(problem.Invalid, "limit-invalid", "this is no number of rows").Got(asked).
-			Want(fmt.Sprintf("limit from 1 to %d; %d when it is left out", maxLimit, defaultLimit)).
-			Do("for all of a list follow next: ?after=NEXT until it is empty")
+		return 0, problem.LimitInvalid.With("most", maxLimit).With("usual", defaultLimit).Got(asked)
 	}
 	return min(n, maxLimit), nil
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -43,13 +42,11 @@ func (in *generation) generator() (*identities.Generator, error) {
 		in.Means = []string{"ecps", "card"}
 	}
 	if in.Count < 1 || in.Count > maxBatch || in.From < 0 || in.From >= identities.MaxGenerated {
-		return nil, problem.New(problem.Invalid, "count-invalid", "this many people cannot be made at once").
-			Got(fmt.Sprintf("count %d, from %d", in.Count, in.From)).
-			Want("a count from 1 to 5000, and from below 8000000; go on with the next of the answer")
+		return nil, problem.CountInvalid.With("count", in.Count).With("from", in.From)
 	}
 	for _, m := range in.Means {
 		if m != "ecps" && m != "card" {
-			return nil, problem.New(problem.Invalid, "means-unknown", "no such means").Got(m).Want("ecps, card")
+			return nil, problem.MeansUnknown.Got(m)
 		}
 	}
 	g := &identities.Generator{Seed: in.Seed, Profession: in.Profession, Theme: in.Theme, Mix: in.Mix, Traps: in.Traps}
@@ -230,9 +227,7 @@ func (s *Console) exportPeople(c echo.Context) error {
 		for _, f := range identities.Formats {
 			names = append(names, f.Name)
 		}
-		return problem.New(problem.Invalid, "format-unknown", "no such format").
-			Got(name).
-			Want(strings.Join(names, ", "))
+		return problem.FormatUnknown.Case("export").With("accepted", names).Got(name)
 	}
 	return s.export(c, q, format.File, format.MediaType, format.Write)
 }
@@ -282,11 +277,9 @@ func (s *Console) codeTables(echo.Context) (any, error) {
 func (s *Console) codes(c echo.Context) (any, error) {
 	t, there := nomenclature.Lookup(param(c, "table"))
 	if !there {
-		p := problem.New(problem.NotFound, "table-unknown", "no such code table").
-			Got(param(c, "table")).
-			Want("one that GET /api/v1/codes lists, such as G15 or R02")
+		p := problem.TableUnknown.Got(param(c, "table"))
 		if near := problem.Nearest(param(c, "table"), nomenclature.Tables()); near != "" {
-			p.Want(near)
+			p = p.Case("near").With("nearest", near)
 		}
 		return nil, p
 	}

@@ -112,8 +112,7 @@ func (s *Console) bulk(c echo.Context) error {
 		}
 	}
 	if len(ids) == 0 {
-		return problem.New(problem.Invalid, "nobody-chosen", "nobody was chosen").
-			Do("tick people, or all that were found")
+		return problem.NobodyChosen.Of()
 	}
 	var out bulkResult
 	for page := range slices.Chunk(ids, identities.Batch) {

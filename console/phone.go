@@ -75,8 +75,7 @@ func (s *Console) completeActivation(c echo.Context) error {
 	code := c.FormValue("code")
 	var err error
 	if code != c.FormValue("again") {
-		err = problem.New(problem.Invalid, "ecps-codes-differ", "Les deux codes sont différents").
-			Want("le même code de 4 chiffres")
+		err = problem.ECPSCodesDiffer.Of()
 	}
 	var d *ecps.Device
 	if err == nil {
@@ -257,7 +256,7 @@ func (s *Console) phoneState(c echo.Context) error {
 func (s *Console) phoneAnswer(c echo.Context) error {
 	r, err := s.ECPS.Request(ctx(c), param(c, "request"))
 	if err == nil && r.NationalID != param(c, "id") {
-		err = problem.New(problem.Forbidden, "ecps-other-person", "this request is another person's")
+		err = problem.ECPSOtherPerson.Of()
 	}
 	if err != nil {
 		return err

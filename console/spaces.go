@@ -21,8 +21,7 @@ func (s *Console) spaceRoutes() []route {
 	in := func(h func(echo.Context) (any, error)) func(echo.Context) (any, error) {
 		return func(c echo.Context) (any, error) {
 			if s.Spaces == nil {
-				return nil, problem.New(problem.Conflict, "space-within-space", "a space holds no spaces").
-					Do("ask the server's own control API")
+				return nil, problem.SpaceWithinSpace.Of()
 			}
 			v, err := h(c)
 			return s.keysFor(c, v), err

@@ -41,14 +41,7 @@ type explanation struct {
 func (s *Console) explain(code, loginID string) (*explanation, error) {
 	w, ok := problem.WhyOf(code)
 	if !ok {
-		var codes []string
-		for _, w := range problem.Catalogue() {
-			codes = append(codes, w.Code)
-		}
-		p := problem.New(problem.NotFound, "code-not-ours", "no refusal has this code").
-			Got(code).
-			Do("GET /why lists all codes")
-		return nil, p.Want(problem.Nearest(code, codes))
+		return nil, problem.CodeNotOurs.With("nearest", problem.Nearest(code, problem.Codes())).Got(code)
 	}
 	out := &explanation{Why: w, Login: loginID}
 	key := w.PSC

@@ -77,31 +77,24 @@ func (s *Server) asked(ctx context.Context, at site, form url.Values) (*asking, 
 // query and body.
 func authorizeForm(r *http.Request) (url.Values, error) {
 	if err := r.ParseForm(); err != nil {
-		return nil, problem.New(problem.Invalid, "form-unreadable", "the parameters cannot be read").Got(err.Error())
+		return nil, problem.FormUnreadable.Case("authorize-form").Got(err.Error())
 	}
 	if name := twice(r.Form); name != "" {
-		return nil, problem.New(problem.Invalid, "parameter-repeated", "a parameter came more than once").
-			Got(name).
-			Want("each parameter at most once")
+		return nil, problem.ParameterRepeated.Got(name)
 	}
 	return r.Form, nil
 }
 
 func redirectProblem(c *clients.Client, uri string) error {
 	if uri == "" {
-		return problem.New(problem.Invalid, "redirect-uri-missing", "the redirect_uri is missing").
-			Want("one of the client's registered redirect URIs")
+		return problem.RedirectURIMissing.Of()
 	}
 	if !c.AllowsRedirect(uri) {
-		reason := "the redirect_uri is not registered for this client"
-		near, difference := c.NearestRedirect(uri)
-		if difference != "" {
-			reason += "; it differs from " + near + " by " + difference
+		p := problem.RedirectURIUnregistered.Of()
+		if near, difference := c.NearestRedirect(uri); difference != "" {
+			p = p.Case("near").With("nearest", near).With("difference", difference)
 		}
-		p := problem.New(problem.Invalid, "redirect-uri-unregistered", reason).
-			Got(uri).
-			Want(strings.Join(c.RedirectURIs, " or "))
-		return p.Do("register it exactly as sent: case, port, path, slash at the end and query count")
+		return p.With("accepted", problem.Or(c.RedirectURIs)).Got(uri)
 	}
 	return nil
 }
@@ -115,22 +108,13 @@ func (s *Server) refuseOnPage(c echo.Context, key, clientID string, err error) e
 // refusal is an answer of the table with what made it.
 type refusal struct {
 	Answer
-	received, expected string
+	reason *problem.Error
 }
 
-func (r *refusal) problem() *problem.Error { return r.Answer.problem(r.received, r.expected) }
+func (r *refusal) problem() *problem.Error { return r.reason }
 
-// problem is the answer as a refusal that can be explained.
-func (a Answer) problem(received, expected string) *problem.Error {
-	reason := a.Text
-	if reason == "" {
-		reason = a.Error
-	}
-	return problem.New(problem.Invalid, a.Key, reason).Got(received).Want(expected)
-}
-
-func refused(key, received, expected string) *refusal {
-	return &refusal{answer(key).with(received), received, expected}
+func refused(p *problem.Error) *refusal {
+	return &refusal{answer(p.Code).with(p.Received), p}
 }
 
 // judge finds the first parameter Keycloak would refuse, in its order.
@@ -148,9 +132,9 @@ func (s *Server) judge(a *asking) *refusal {
 func requestParameters(a *asking, _ config.Policies) *refusal {
 	switch {
 	case a.form.Has("request"):
-		return refused("request-unsupported", "request", "a JWS signed by a key of the client's jwks")
+		return refused(problem.RequestUnsupported.Of())
 	case a.form.Has("request_uri"):
-		return refused("request-uri-unsupported", a.form.Get("request_uri"), "a request_uri of the PAR endpoint")
+		return refused(problem.RequestURIUnsupported.Got(a.form.Get("request_uri")))
 	}
 	return nil
 }
@@ -160,19 +144,19 @@ func responseParameters(a *asking, _ config.Policies) *refusal {
 	inFront := strings.Contains(asked, "token")
 	switch {
 	case asked == "":
-		return refused("response-type-missing", "", "response_type=code")
+		return refused(problem.ResponseTypeMissing.Of())
 	case !slices.Contains(clients.ResponseTypes, asked):
-		return refused("response-type-unknown", asked, strings.Join(clients.ResponseTypes, ", "))
+		return refused(problem.ResponseTypeUnknown.With("accepted", clients.ResponseTypes).Got(asked))
 	case !slices.Contains(responseModes, mode):
-		return refused("response-mode-unknown", mode, "query, fragment or form_post")
+		return refused(problem.ResponseModeUnknown.Got(mode))
 	case inFront && strings.HasPrefix(mode, "query"):
-		return refused("response-mode-query", mode, "fragment or form_post")
+		return refused(problem.ResponseModeQuery.Got(mode))
 	case !a.client.AllowsResponse(asked) && !inFront:
-		return refused("response-type-standard", asked, strings.Join(a.client.ResponseTypes, ", "))
+		return refused(problem.ResponseTypeStandard.With("accepted", a.client.ResponseTypes).Got(asked))
 	case !a.client.AllowsResponse(asked):
-		return refused("response-type-forbidden", asked, "code, or register response_types")
+		return refused(problem.ResponseTypeForbidden.Got(asked))
 	case strings.Contains(asked, "id_token") && a.form.Get("nonce") == "":
-		return refused("nonce-missing", "", "a nonce, since an id token comes through the browser")
+		return refused(problem.NonceMissing.Of())
 	}
 	return nil
 }
@@ -191,9 +175,9 @@ func scopeParameters(a *asking, policy config.Policies) *refusal {
 	asked := a.form.Get("scope")
 	switch scopes := strings.Fields(asked); {
 	case oidc.UnknownScope(scopes):
-		return refused("authorize-scope", asked, "scopes of the discovery document")
+		return refused(problem.AuthorizeScope.Got(asked))
 	case policy.RequireScopeAll && !slices.Contains(scopes, "scope_all"):
-		return refused("scope-all-missing", asked, "openid scope_all")
+		return refused(problem.ScopeAllMissing.Got(asked))
 	}
 	return nil
 }
@@ -204,13 +188,13 @@ func pkceParameters(a *asking, policy config.Policies) *refusal {
 	method, sent := a.form.Get("code_challenge_method"), a.form.Get("code_challenge")
 	switch {
 	case sent == "" && policy.RequirePKCE:
-		return refused("challenge-required", "", "code_challenge and code_challenge_method=S256")
+		return refused(problem.ChallengeRequired.Of())
 	case sent == "" && method != "":
-		return refused("challenge-missing", method, "code_challenge")
+		return refused(problem.ChallengeMissing.Got(method))
 	case method != "" && method != "S256" && method != "plain":
-		return refused("challenge-method", method, "S256 or plain")
+		return refused(problem.ChallengeMethod.Got(method))
 	case a.form.Has("code_challenge") && !challenge.MatchString(sent):
-		return refused("challenge-malformed", sent, "43 to 128 characters of A-Z a-z 0-9 - . _ ~")
+		return refused(problem.ChallengeMalformed.Got(sent))
 	}
 	return nil
 }
@@ -218,11 +202,11 @@ func pkceParameters(a *asking, policy config.Policies) *refusal {
 func loginParameters(a *asking, _ config.Policies) *refusal {
 	if age := a.form.Get("max_age"); age != "" {
 		if n, err := strconv.Atoi(age); err != nil || n < 0 {
-			return refused("max-age", age, "seconds")
+			return refused(problem.MaxAge.Got(age))
 		}
 	}
 	if _, _, err := claimsParameter(a.form); err != nil {
-		return refused("claims-malformed", a.form.Get("claims"), `a JSON object such as {"id_token":{"email":null}}`)
+		return refused(problem.ClaimsMalformed.Got(a.form.Get("claims")))
 	}
 	return nil
 }
@@ -294,7 +278,7 @@ func (s *Server) sessionOrPage(c echo.Context, a *asking) error {
 			"",
 			"authorize",
 			detail(a),
-			problem.New(problem.Forbidden, "login-required", "prompt=none came without a session that fits"),
+			problem.LoginRequired.Of(),
 		)
 		return s.sendBack(c, s.errorAnswer(a.back, answer("login-required"), nil))
 	}

@@ -125,10 +125,10 @@ func (s *Server) begun(b *oidc.Backchannel, unable, err error) (*oidc.Backchanne
 		unable = err
 	}
 	switch {
-	case problem.Is(unable, "ecps-too-many"):
-		return nil, because("ciba-busy", unable), nil
+	case problem.Is(unable, problem.ECPSTooMany):
+		return nil, because(problem.CIBABusy, unable), nil
 	case unable != nil:
-		return nil, because("ciba-user", unable), nil
+		return nil, because(problem.CIBAUser, unable), nil
 	}
 	return b, nil, nil
 }
@@ -158,17 +158,15 @@ func (s *Server) askIn(
 }
 
 // because is a refusal for a reason that was found elsewhere.
-func because(key string, err error) *refusal {
+func because(code problem.Code, err error) *refusal {
 	p := problem.From(err)
-	return refused(key, strings.TrimSpace(p.Code+" "+p.Received), p.Expected)
+	return refused(code.With("expected", problem.Expected(p)).Got(strings.TrimSpace(p.Code + " " + p.Received)))
 }
 
 func (s *Server) hasCard(tx store.Tx, person *identities.Identity) error {
 	serials, err := s.cards.SerialsIn(tx, person.NationalID)
 	if err == nil && len(serials) == 0 {
-		err = problem.New(problem.Conflict, "card-none", "this person has no card that can be used").
-			Got(person.NationalID).
-			Do("issue one: pscemu cards issue")
+		err = problem.CardNone.Case("usable").Got(person.NationalID)
 	}
 	return err
 }
@@ -187,41 +185,33 @@ func (s *Server) judgeBackchannel(client *clients.Client, form url.Values) *refu
 	plain := s.settings.Policies(client.Policies, nil).BindingMessage == "plain"
 	channel := form.Get("channel")
 	if p := tooLongIn(form, "login_hint", "scope", "acr_values"); p != nil {
-		return refused("ciba-too-long", p.Received, p.Expected)
+		return refused(problem.CIBATooLong.With("expected", p.Expected).Got(p.Received))
 	}
 	switch {
 	case !client.AllowsGrant(clients.CIBA):
-		return refused("ciba-forbidden", client.ID, "backchannel_token_delivery_mode poll or ping in the registration")
+		return refused(problem.CIBAForbidden.Got(client.ID))
 	case form.Has("request"):
-		return refused("ciba-request", "request", "the parameters themselves")
+		return refused(problem.CIBARequest.Of())
 	case hints(form) > 1:
-		return refused("ciba-hints", strconv.Itoa(hints(form))+" hints", "login_hint alone")
+		return refused(problem.CIBAHints.With("hints", hints(form)))
 	case form.Get("login_hint") == "":
-		return refused("ciba-login-hint-missing", "", "login_hint with the person's national id")
+		return refused(problem.CIBALoginHintMissing.Of())
 	case !form.Has("scope"):
-		return refused("ciba-scope-missing", "", "scope=openid scope_all")
+		return refused(problem.CIBAScopeMissing.Of())
 	case len(scopes) == 0 || oidc.UnknownScope(scopes):
-		return refused("ciba-scope", form.Get("scope"), "scopes of the discovery document")
+		return refused(problem.CIBAScope.Got(form.Get("scope")))
 	case form.Has("binding_message") && !goodMessage(message, plain):
-		return refused(
-			"ciba-binding-message",
-			strconv.Itoa(len([]rune(message)))+" characters",
-			"50 characters at most, none of them control characters",
-		)
+		return refused(problem.CIBABindingMessage.With("count", len([]rune(message))))
 	case channels[channel] == "":
-		return refused("ciba-channel", channel, "CARD or MOBILE")
+		return refused(problem.CIBAChannel.Got(channel))
 	case token != "" && client.DeliveryMode != clients.Ping:
-		return refused("ciba-token-unasked", "client_notification_token", "none with poll mode")
+		return refused(problem.CIBATokenUnasked.Of())
 	case token == "" && client.DeliveryMode == clients.Ping:
-		return refused("ciba-token-missing", "", "client_notification_token")
+		return refused(problem.CIBATokenMissing.Of())
 	case len(token) > 1024 || token != "" && !notifyToken.MatchString(token):
-		return refused(
-			"ciba-token-long",
-			strconv.Itoa(len(token))+" characters",
-			"a bearer token of 1024 characters at most",
-		)
+		return refused(problem.CIBATokenLong.With("count", len(token)))
 	case form.Get("user_code") != "":
-		return refused("ciba-user-code", "user_code", "none")
+		return refused(problem.CIBAUserCode.Of())
 	}
 	return nil
 }
@@ -250,7 +240,7 @@ func requestedExpiry(v string) (time.Duration, *refusal) {
 	}
 	n, err := strconv.Atoi(v)
 	if err != nil || n < 1 {
-		return 0, refused("ciba-expiry", v, "seconds, at least 1")
+		return 0, refused(problem.CIBAExpiry.Got(v))
 	}
 	return min(time.Duration(min(n, 3600))*time.Second, cibaMaxLifetime), nil
 }

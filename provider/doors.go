@@ -108,9 +108,7 @@ func (s *Server) useCard(ctx context.Context, person *identities.Identity, pin s
 		return err
 	}
 	if len(all) == 0 {
-		return problem.New(problem.Conflict, "card-none", "this person has no card").
-			Got(person.NationalID).
-			Do("issue one: pscemu cards issue")
+		return problem.CardNone.Case("issue").Got(person.NationalID)
 	}
 	card := all[0]
 	for _, c := range all {
@@ -134,31 +132,24 @@ type Performed struct {
 // Perform does the user's part for an authorize URL that an application made.
 func (s *Server) Perform(ctx context.Context, authorizeURL, nationalID, means, pin string) (*Performed, error) {
 	if !s.settings.Policies(nil, nil).DoorAPILogins {
-		return nil, problem.New(problem.Forbidden, "door-closed", "this test door is closed").
-			Got("--strict or door-api-logins=false").
-			Do("open it, or log in on the page")
+		return nil, problem.DoorClosed.Case("logins")
 	}
 	if means == "" {
 		means = MeansECPS
 	}
 	if means != MeansECPS && means != MeansCard {
-		return nil, problem.New(problem.Invalid, "means-unknown", "no such means").Got(means).Want("ecps or card")
+		return nil, problem.MeansUnknown.Case("logins").Got(means)
 	}
 	u, err := url.Parse(authorizeURL)
 	if err != nil || !u.IsAbs() {
-		return nil, problem.New(problem.Invalid, "authorize-url-invalid", "this is no authorize URL").
-			Got(authorizeURL).
-			Want(s.config.BaseURL + "/auth?…")
+		return nil, problem.AuthorizeURLInvalid.With("base_url", s.config.BaseURL).Got(authorizeURL)
 	}
 	if rest, ok := strings.CutPrefix(
 		u.Path,
 		s.config.Root+"/",
 	); !ok ||
 		s.config.Root == "" && strings.HasPrefix(rest, "s/") {
-		return nil, problem.New(problem.Invalid, "authorize-url-elsewhere", "this authorize URL is another space's").
-			Got(authorizeURL).
-			Want(s.config.BaseURL + "/auth?…").
-			Do("call the control API of that space")
+		return nil, problem.AuthorizeURLElsewhere.With("base_url", s.config.BaseURL).Got(authorizeURL)
 	}
 	form, err := authorizeForm(&http.Request{Method: http.MethodGet, URL: u})
 	if err != nil {
@@ -174,7 +165,7 @@ func (s *Server) Perform(ctx context.Context, authorizeURL, nationalID, means, p
 		return &Performed{RedirectTo: s.errorAnswer(a.back, r.Answer, r.problem()).url()}, nil
 	}
 	who, err := s.openDoor(ctx, a, doorLogin{nationalID, means, pin})
-	if problem.Is(err, "identity-unknown") || problem.Is(err, "card-none") {
+	if problem.Is(err, problem.IdentityUnknown) || problem.Is(err, problem.CardNone) {
 		return nil, err
 	}
 	if err != nil {

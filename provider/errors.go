@@ -670,7 +670,7 @@ func (s *Server) oauthError(c echo.Context, a Answer, reason error) error {
 	if reason != nil {
 		s.why(c, reason)
 	} else {
-		s.why(c, a.problem("", ""))
+		s.why(c, problem.Code(a.Key).Of())
 	}
 	return oauthJSON(c, a.Status, a.Error, s.description(a, reason))
 }
@@ -710,6 +710,6 @@ func (s *Server) notServed(key string) echo.HandlerFunc {
 				return s.oauthError(c, clientError(err), err)
 			}
 		}
-		return s.oauthError(c, answer(key), problem.New(problem.Forbidden, key, "the emulator does not serve this"))
+		return s.oauthError(c, answer(key), problem.Code(key).Of())
 	}
 }

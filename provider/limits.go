@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -13,8 +12,7 @@ import (
 // dropped tells the story of a login that had to make room, when it is still
 // kept. The request that pushed it out is not its own.
 func (s *Server) dropped(id string) {
-	reason := problem.New(problem.TooMany, "login-dropped", "the login was left alone while others came").
-		Want(fmt.Sprintf("%d open at most (max-logins)", s.config.Limits.MaxLogins))
+	reason := problem.LoginDropped.Case("journal").With("logins", s.config.Limits.MaxLogins)
 	s.journal.AddKept(id, "dropped", reason)
 }
 

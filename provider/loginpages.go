@@ -167,8 +167,7 @@ func (s *Server) submitECPS(c echo.Context, p *login.Pending) error {
 			c,
 			p,
 			"ecps",
-			problem.New(problem.Invalid, "national-id-missing", "Indiquez votre identifiant").
-				Want("l'identifiant national complet, imprimé au-dessus du nom sur la carte"),
+			problem.NationalIDMissing.Of(),
 		)
 	}
 	err = s.ask(ctx, p, id)
@@ -286,12 +285,12 @@ func (s *Server) waitState(c echo.Context, p *login.Pending) error {
 	return c.JSON(http.StatusOK, map[string]string{"state": string(r.State)})
 }
 
-var ecpsEnds = map[ecps.State]string{
-	ecps.Refused:     "Vous avez refusé la connexion sur votre téléphone",
-	ecps.WrongTOTP:   "Trois mots de passe à usage unique erronés",
-	ecps.WrongNumber: "Le nombre choisi sur le téléphone n'est pas celui de cette page",
-	ecps.Expired:     "Votre téléphone n'a pas répondu à temps",
-	ecps.Cancelled:   "La demande a été annulée",
+var ecpsEnds = map[ecps.State]*problem.Error{
+	ecps.Refused:     problem.ECPSRefused.Case("page"),
+	ecps.WrongTOTP:   problem.ECPSWrongTOTP.Of(),
+	ecps.WrongNumber: problem.ECPSWrongNumber.Case("page"),
+	ecps.Expired:     problem.ECPSExpired.Of(),
+	ecps.Cancelled:   problem.ECPSCancelled.Of(),
 }
 
 // continueECPS goes on when the phone approved, else offers another try.
@@ -307,7 +306,7 @@ func (s *Server) continueECPS(c echo.Context, p *login.Pending) error {
 	case ecps.Approved:
 		return s.complete(c, p, r.NationalID, "MOBILE")
 	}
-	refusal := problem.New(problem.Forbidden, "ecps-"+string(r.State), ecpsEnds[r.State]).Do("réessayez")
+	refusal := ecpsEnds[r.State]
 	s.journal.Add(ctx, p.ID, "means", map[string]string{"means": MeansECPS, "national_id": r.NationalID}, refusal)
 	return s.page(
 		c,
@@ -339,7 +338,7 @@ func (s *Server) submitTOTP(c echo.Context, p *login.Pending) error {
 func (s *Server) submitCard(c echo.Context, p *login.Pending) error {
 	serial, err := field(c.FormValue("card"), "card")
 	if err == nil && serial == "" {
-		err = problem.New(problem.Invalid, "card-missing", "Choisissez une carte")
+		err = problem.CardMissing.Of()
 	}
 	if err != nil {
 		return s.showLogin(c, p, "card", err)
@@ -368,7 +367,7 @@ func (s *Server) submitTest(c echo.Context, p *login.Pending) error {
 			c,
 			p,
 			"ecps",
-			problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée"),
+			problem.DoorClosed.Case("totp"),
 		)
 	}
 	id, err := field(c.FormValue("identity"), "identity")
@@ -403,7 +402,7 @@ func (s *Server) cancel(c echo.Context, p *login.Pending) error {
 		p.ID,
 		"cancel",
 		nil,
-		problem.New(problem.Forbidden, "login-cancelled", "the person cancelled on the login page"),
+		problem.LoginCancelled.Of(),
 	)
 	return s.sendBack(c, s.errorAnswer(s.backOf(p), answer("login-refused"), nil))
 }

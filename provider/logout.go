@@ -62,9 +62,7 @@ func (s *Server) logoutRefused(c echo.Context, key, clientID string, err error) 
 
 func (s *Server) logoutTarget(ctx context.Context, hint *oidc.Hint, target, clientID string) error {
 	if clientID != "" && clientID != hint.ClientID {
-		return problem.New(problem.Invalid, "logout-other-client", "client_id and id_token_hint name different clients").
-			Got(clientID).
-			Want(hint.ClientID)
+		return problem.LogoutOtherClient.With("client_id", hint.ClientID).Got(clientID)
 	}
 	if target == "" {
 		return nil
@@ -74,10 +72,7 @@ func (s *Server) logoutTarget(ctx context.Context, hint *oidc.Hint, target, clie
 		return err
 	}
 	if !client.AllowsPostLogout(target) {
-		return problem.New(problem.Invalid, "post-logout-redirect-unregistered", "the post_logout_redirect_uri is not registered for this client").
-			Got(target).
-			Want(strings.Join(client.PostLogoutRedirectURIs, " or ")).
-			Do("register it exactly as sent")
+		return problem.PostLogoutRedirectUnregistered.With("accepted", problem.Or(client.PostLogoutRedirectURIs)).Got(target)
 	}
 	return nil
 }

@@ -79,7 +79,7 @@ func (s *Server) pushable(
 	at site,
 ) (url.Values, *refusal) {
 	if sent.Has("request_uri") {
-		return nil, refused("par-request-uri", sent.Get("request_uri"), "the parameters themselves")
+		return nil, refused(problem.PARRequestURI.Got(sent.Get("request_uri")))
 	}
 	form := url.Values{}
 	for k, v := range sent {
@@ -90,25 +90,21 @@ func (s *Server) pushable(
 	form.Set("client_id", client.ID)
 	form, err := s.unpack(ctx, client, form, at.Issuer())
 	if err != nil {
-		return nil, refused("par-object", problem.From(err).Error(), "a JWS signed by a key of the client's jwks")
+		return nil, refused(problem.PARObject.Got(problem.From(err).Error()))
 	}
 	if form, err = keptParameters(form); err != nil {
 		p := problem.From(err)
-		return nil, refused("par-too-long", p.Received, p.Expected)
+		return nil, refused(problem.PARTooLong.With("expected", problem.Expected(p)).Got(p.Received))
 	}
 	if err := redirectProblem(client, form.Get("redirect_uri")); err != nil {
-		return nil, refused(
-			"par-redirect-uri",
-			form.Get("redirect_uri"),
-			"one of the client's registered redirect URIs",
-		)
+		return nil, refused(problem.PARRedirectURI.Got(form.Get("redirect_uri")))
 	}
 	r := s.judge(&asking{client, form, callbackOf(client.ID, form, at.Issuer())})
 	switch {
 	case r == nil:
 		return form, nil
 	case r.Key == "response-type-unknown":
-		return nil, refused("par-response-type", r.received, r.expected)
+		return nil, refused(problem.PARResponseType.With("expected", problem.Expected(r.reason)).Got(r.reason.Received))
 	case r.Error == "invalid_scope":
 		r.Error = "invalid_request" // as Keycloak's PAR endpoint does
 	}
@@ -128,9 +124,7 @@ func (s *Server) unpack(ctx context.Context, client *clients.Client, form url.Va
 	}
 	claims, err := s.requestObject(client, object, iss)
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "request-object-invalid", "the request object cannot be used").
-			Got(err.Error()).
-			Want("a JWS signed by a key of the client's jwks, with iss, aud and times that fit")
+		return nil, problem.RequestObjectInvalid.Got(err.Error())
 	}
 	out := url.Values{"client_id": {client.ID}}
 	for k, v := range form {
@@ -151,15 +145,12 @@ func (s *Server) pulled(ctx context.Context, client *clients.Client, id, iss str
 		p, err := pushedRequests.Get(tx, id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			verdict = problem.New(problem.Invalid, "par-unknown", "PAR not found. not issued or used multiple times.").
-				Want("a request_uri that was pushed less than a minute ago and not used since")
+			verdict = problem.PARUnknown.Of()
 			return nil
 		case err != nil:
 			return err
 		case p.Client != client.ID || p.Issuer != iss:
-			verdict = problem.New(problem.Invalid, "par-other-client", "the request was pushed by another client").
-				Got(client.ID).
-				Want("the client_id that pushed it")
+			verdict = problem.PAROtherClient.Got(client.ID)
 			return nil
 		}
 		form = p.Form

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"fmt"
 	"net/url"
 	"strings"
 
@@ -36,16 +35,13 @@ func keptParameters(form url.Values) (url.Values, error) {
 		all += len(name) + len(value)
 	}
 	if all > mostParameters {
-		return nil, tooLong("all parameters together", all, mostParameters)
+		return nil, tooLong(problem.AllParameters.In(problem.English), all, mostParameters)
 	}
 	return out, nil
 }
 
 func tooLong(what string, got, most int) *problem.Error {
-	return problem.New(problem.Invalid, "parameter-too-long", "a parameter is longer than is kept for a login").
-		Got(fmt.Sprintf("%s of %d bytes", what, got)).
-		Want(fmt.Sprintf("%d bytes at most", most)).
-		Do("send a short value and keep the rest on your side")
+	return problem.ParameterTooLong.With("what", what).With("got", got).With("most", most)
 }
 
 // tooLongIn finds the first of these parameters that has more bytes than an
@@ -66,9 +62,7 @@ const mostField = 256
 func field(value, name string) (string, error) {
 	value = strings.TrimSpace(value)
 	if len(value) > mostField {
-		return "", problem.New(problem.Invalid, "field-too-long", "Ce champ est trop long").
-			Got(fmt.Sprintf("%s, %d octets", name, len(value))).
-			Want(fmt.Sprintf("%d octets au plus", mostField))
+		return "", problem.FieldTooLong.With("name", name).With("count", len(value)).With("most", mostField)
 	}
 	return value, nil
 }

@@ -26,7 +26,7 @@ func (s *Server) userinfo(c echo.Context) error {
 			"",
 			"userinfo",
 			nil,
-			problem.New(problem.Forbidden, "token-missing", "no access token was sent").Want("Authorization: Bearer …"),
+			problem.TokenMissing.Of(),
 		)
 		return s.unauthorized(c, "userinfo-missing")
 	}
@@ -42,15 +42,13 @@ func (s *Server) userinfo(c echo.Context) error {
 			session.LoginID,
 			"userinfo",
 			nil,
-			problem.New(problem.Forbidden, "token-bound", "the access token is bound to another certificate").
-				Got(presented(c.Request())).
-				Want("the certificate it was issued to"),
+			problem.TokenBound.Got(presented(c.Request())),
 		)
 		return s.unauthorized(c, "userinfo-bound")
 	}
 	person, err := s.people.Read(ctx, session.NationalID)
 	s.journal.Add(ctx, session.LoginID, "userinfo", nil, err)
-	if problem.Is(err, "identity-unknown") {
+	if problem.Is(err, problem.IdentityUnknown) {
 		return s.unauthorized(c, "userinfo-person")
 	}
 	if err != nil {
@@ -62,7 +60,7 @@ func (s *Server) userinfo(c echo.Context) error {
 // sendClaims writes UserInfo as JSON, or signed where the policy says so.
 func (s *Server) sendClaims(c echo.Context, person *identities.Identity, session *oidc.Session) error {
 	client, err := s.clients.Get(c.Request().Context(), session.ClientID)
-	if problem.Is(err, "client-unknown") {
+	if problem.Is(err, problem.ClientUnknown) {
 		client, err = &clients.Client{ID: session.ClientID}, nil // removed meanwhile: its token lives on
 	}
 	if err != nil {
@@ -130,9 +128,9 @@ func extended(object []byte, extra pairs) []byte {
 // bearerRefused tells a broken token from a store that failed.
 func (s *Server) bearerRefused(c echo.Context, err error) error {
 	switch {
-	case problem.Is(err, "session-ended"):
+	case problem.Is(err, problem.SessionEnded):
 		return s.unauthorized(c, "userinfo-session")
-	case problem.Is(err, "token-invalid"):
+	case problem.Is(err, problem.TokenInvalid):
 		return s.unauthorized(c, "userinfo-invalid")
 	}
 	return s.oauthError(c, answer("server-error"), err)
@@ -173,7 +171,7 @@ func (s *Server) introspect(c echo.Context) error {
 			"",
 			"introspect",
 			map[string]string{"client_id": client.ID},
-			answer("introspect-token").problem("", "token"),
+			problem.IntrospectToken.Of(),
 		)
 		return s.oauthError(c, answer("introspect-token"), nil)
 	}
@@ -184,9 +182,7 @@ func (s *Server) introspect(c echo.Context) error {
 	noStore(c)
 	var refused error
 	if claims != nil && session.ClientID != client.ID && !s.settings.Policies(client.Policies, nil).IntrospectAny {
-		refused = problem.New(problem.Forbidden, "token-other-client", "the token was issued to another client").
-			Got(client.ID).
-			Want(session.ClientID + ", or the policy introspect-any")
+		refused = problem.TokenOtherClient.With("client_id", session.ClientID).Got(client.ID)
 	}
 	if claims == nil || refused != nil {
 		s.journal.Add(
@@ -228,7 +224,7 @@ func (s *Server) revoke(c echo.Context) error {
 			"",
 			"revoke",
 			map[string]string{"client_id": client.ID},
-			answer("revoke-token").problem("", "token"),
+			problem.RevokeToken.Of(),
 		)
 		return s.oauthError(c, answer("revoke-token"), nil)
 	}
@@ -279,7 +275,7 @@ func twice(form url.Values) string {
 func (s *Server) backChannel(c echo.Context) (*clients.Client, string, error) {
 	r := c.Request()
 	if err := r.ParseForm(); err != nil {
-		return nil, "", problem.New(problem.Invalid, "form-unreadable", "the body cannot be read").Got(err.Error())
+		return nil, "", problem.FormUnreadable.Got(err.Error())
 	}
 	client, err := s.auth.Authenticate(r, r.PostForm)
 	return client, r.PostForm.Get("token"), err

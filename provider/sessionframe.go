@@ -70,9 +70,7 @@ func (s *Server) sessionFrameInit(c echo.Context) error {
 		return c.NoContent(http.StatusNoContent)
 	}
 	if err == nil {
-		err = problem.New(problem.Forbidden, "session-frame-origin", "this origin is not one of the client's").
-			Got(origin).
-			Want("the origin of a registered redirect URI")
+		err = problem.SessionFrameOrigin.Got(origin)
 	}
 	s.journal.Add(
 		c.Request().Context(),

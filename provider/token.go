@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/oidc"
 )
@@ -19,7 +20,7 @@ func (s *Server) token(c echo.Context) error {
 			s.oidc.SessionOf(r),
 			"token",
 			map[string]string{"client_id": r.PostForm.Get("client_id"), "certificate": presented(r)},
-			refused.problem("", ""),
+			problem.Code(refused.Key).Of(),
 		)
 		return s.oauthError(c, *refused, nil)
 	}

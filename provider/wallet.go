@@ -72,16 +72,12 @@ func fromHere(r *http.Request) error {
 	}
 	for _, origin := range r.Header.Values("Origin") {
 		if !strings.EqualFold(origin, "https://"+r.Host) {
-			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").
-				Got(origin).
-				Want("https://" + r.Host)
+			return problem.OriginOther.Case("own-form").With("host", r.Host).Got(origin)
 		}
 	}
 	for _, site := range r.Header.Values("Sec-Fetch-Site") {
 		if site != "same-origin" && site != "none" {
-			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").
-				Got("Sec-Fetch-Site: " + site).
-				Want("same-origin")
+			return problem.OriginOther.With("site", site)
 		}
 	}
 	return nil
@@ -115,9 +111,7 @@ func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, au
 	ctx, task := c.Request().Context(), walletTasks[p.Wallet]
 	person, err := s.people.Read(ctx, nationalID)
 	if err == nil && !slices.Contains(task.modes, authMode) {
-		err = problem.New(problem.Forbidden, "wallet-other-means", "Ce moyen de connexion ne sert pas ici").
-			Got(authMode).
-			Want(strings.Join(task.modes, " ou "))
+		err = problem.WalletOtherMeans.With("accepted", problem.Or(task.modes)).Got(authMode)
 	}
 	if err == nil {
 		err = task.done(
@@ -281,7 +275,7 @@ func (s *Server) withSession(task string, next func(echo.Context, *oidc.Browser)
 func (s *Server) devicesPage(c echo.Context, b *oidc.Browser) error {
 	ctx := c.Request().Context()
 	device, err := s.ecps.Device(ctx, b.NationalID)
-	if err != nil && !problem.Is(err, "ecps-unknown") {
+	if err != nil && !problem.Is(err, problem.ECPSUnknown) {
 		return err
 	}
 	former, err := s.ecps.Former(ctx, b.NationalID)

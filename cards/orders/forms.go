@@ -113,7 +113,7 @@ func ActorNamed(id string) (*Actor, error) {
 		}
 		ids = append(ids, a.ID)
 	}
-	return nil, problem.New(problem.Invalid, "actor-unknown", "no such actor").Got(id).Want(strings.Join(ids, ", "))
+	return nil, problem.ActorUnknown.With("accepted", ids).Got(id)
 }
 
 // FormNamed finds a form.
@@ -125,7 +125,7 @@ func FormNamed(no string) (*Form, error) {
 		}
 		all = append(all, f.No)
 	}
-	return nil, problem.New(problem.Invalid, "form-unknown", "no such form").Got(no).Want(strings.Join(all, ", "))
+	return nil, problem.FormUnknown.With("accepted", all).Got(no)
 }
 
 // Forms lists the forms an actor sees ("" = all): the actor's own, and those

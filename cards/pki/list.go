@@ -90,8 +90,7 @@ func (q Query) check() error {
 	if q.State == "" || q.State == Valid || q.State == Revoked {
 		return nil
 	}
-	return problem.New(problem.Invalid, "certificate-state-unknown", "no certificate is ever in this state").
-		Got(q.State).Want(Valid + " or " + Revoked).Do("one that has ended stays valid or revoked: look at not_after")
+	return problem.CertificateStateUnknown.With("valid", Valid).With("revoked", Revoked).Got(q.State)
 }
 
 func (q Query) matches(c *Certificate) bool {

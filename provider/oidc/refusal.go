@@ -54,8 +54,8 @@ func (r *Refusal) Error() string { return r.Problem.Error() }
 // Unwrap lets problem.From find the explanation.
 func (r *Refusal) Unwrap() error { return r.Problem }
 
-func refuse(s Situation, reason, remedy string) *Refusal {
-	return &Refusal{Problem: problem.New(problem.Forbidden, string(s), reason).Do(remedy), Situation: s}
+func refuse(p *problem.Error) *Refusal {
+	return &Refusal{Problem: p, Situation: Situation(p.Code)}
 }
 
 // hints recognises fosite's refusals by the words of their hint.
@@ -66,102 +66,62 @@ var hints = []struct {
 	{
 		"already been used",
 		"authorization_code",
-		refuse(
-			CodeUsed,
-			"the code was used before; the tokens issued from it are revoked now",
-			"start a new login: a code serves once",
-		),
+		refuse(problem.CodeUsed.Of()),
 	},
 	{
 		"Client ID from this request does not match the one",
 		"authorization_code",
-		refuse(
-			OtherClient,
-			"the code was issued to another client",
-			"exchange a code with the client that asked for it",
-		),
+		refuse(problem.CodeOtherClient.Of()),
 	},
 	{
 		`"redirect_uri" from this request`,
 		"authorization_code",
-		refuse(
-			OtherRedirect,
-			"the redirect_uri differs from the authorize request's",
-			"send the very same redirect_uri in both requests",
-		),
+		refuse(problem.RedirectURIOther.Of()),
 	},
 	{
 		"must be at least 43",
 		"authorization_code",
-		refuse(
-			VerifierMalformed,
-			"the code_verifier is shorter than 43 characters",
-			"RFC 7636 §4.1: 43 to 128 characters",
-		),
+		refuse(problem.PKCEVerifierMalformed.Of()),
 	},
 	{
 		"can not be longer than 128",
 		"authorization_code",
-		refuse(
-			VerifierMalformed,
-			"the code_verifier is longer than 128 characters",
-			"RFC 7636 §4.1: 43 to 128 characters",
-		),
+		refuse(problem.PKCEVerifierMalformed.Of()),
 	},
 	{
 		"must only contain",
 		"authorization_code",
-		refuse(
-			VerifierMalformed,
-			"the code_verifier holds a character that is not allowed",
-			"RFC 7636 §4.1: letters, digits and -._~",
-		),
+		refuse(problem.PKCEVerifierMalformed.Of()),
 	},
 	{
 		"did not match the code verifier",
 		"authorization_code",
-		refuse(
-			VerifierWrong,
-			"the code_verifier does not match the code_challenge",
-			"send the verifier of this login's challenge",
-		),
+		refuse(problem.PKCEVerifierWrong.Of()),
 	},
 	{
 		"Unable to find initial PKCE data",
 		"authorization_code",
-		refuse(
-			VerifierUnasked,
-			"a code_verifier came, but the authorize request held no code_challenge",
-			"send code_challenge with the authorize request",
-		),
+		refuse(problem.PKCEVerifierUnasked.Of()),
 	},
 	{
 		"already used",
 		"refresh_token",
-		refuse(
-			RefreshReused,
-			"this refresh token was rotated away before; its whole family is revoked now",
-			"keep the refresh_token of the latest answer",
-		),
+		refuse(problem.RefreshReused.Of()),
 	},
 	{
 		"multiple concurrent",
 		"refresh_token",
-		refuse(RefreshReused, "another request was faster with the same refresh token", "refresh one at a time"),
+		refuse(problem.RefreshReused.Of()),
 	},
 	{
 		"retry the request",
 		"refresh_token",
-		refuse(RefreshReused, "another request was faster with the same refresh token", "refresh one at a time"),
+		refuse(problem.RefreshReused.Of()),
 	},
 	{
 		"Client ID from this request does not match",
 		"refresh_token",
-		refuse(
-			RefreshInvalid,
-			"the refresh token was issued to another client",
-			"refresh with the client that received it",
-		),
+		refuse(problem.RefreshInvalid.Of()),
 	},
 }
 
@@ -185,21 +145,13 @@ func explain(err error, form url.Values) error {
 	for _, h := range hints {
 		if h.grant == grant && strings.Contains(e.HintField, h.words) {
 			if h.refusal.Situation == VerifierMalformed && form.Get("code_verifier") == "" {
-				return refuse(
-					VerifierMissing,
-					"the authorize request held a code_challenge, but no code_verifier came",
-					"send code_verifier",
-				)
+				return refuse(problem.PKCEVerifierMissing.Of())
 			}
 			return h.refusal
 		}
 	}
 	if grant == "refresh_token" {
-		return refuse(
-			RefreshInvalid,
-			"this is no refresh token made here, it has expired, or its session has ended",
-			"start a new login",
-		)
+		return refuse(problem.RefreshInvalid.Case("other"))
 	}
-	return refuse(CodeUnknown, "no such code, or it is long gone", "start a new login")
+	return refuse(problem.CodeUnknown.Case("gone"))
 }
