@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help run build check vet test conformance ledger security crash soak deps screens bench cover fuzz vuln release
+.PHONY: help run build check vet test conformance ledger settings security crash soak deps screens bench cover fuzz vuln release
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -34,6 +34,9 @@ conformance: ## the OpenID Foundation's checks against a running emulator, as a 
 
 ledger: ## write docs/fidelity.md anew
 	go run ./cmd/pscemu fidelity > docs/fidelity.md
+
+settings: ## write the settings tables of the guides anew
+	UPDATE=1 go test -count=1 -run TestTheSettingsReferenceIsTheTable ./config
 
 security: ## write docs/security.md anew: each attack with its tests
 	UPDATE=1 go test -count=1 -run TestTheAttackTableIsTrue ./cmd/pscemu

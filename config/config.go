@@ -29,7 +29,7 @@ type Settings struct {
 	CardListen    string `name:"card-listen" default:"127.0.0.1:9444" help:"address of the card origin (TLS, asks for a card certificate)"`
 	ConsoleListen string `name:"console-listen" default:"127.0.0.1:9440" help:"address of the console and control API (HTTP, loopback only)"`
 	ConsoleAccess string `name:"console-access" default:"open" help:"who may use the console: open (whoever reaches its loopback port) or link (who has the one-time link or the API token)" choices:"open,link"`
-	Data          string `name:"data" default:"" help:"data folder ($XDG_DATA_HOME/pscemu when empty)"`
+	Data          string `name:"data" default:"" help:"data folder ($XDG_DATA_HOME/pscemu when empty, else ~/.local/share/pscemu)"`
 	Memory        bool   `name:"memory" default:"false" help:"keep everything in memory; the data folder holds ready.json and the certificates only"`
 	JournalLogins int    `name:"journal-logins" default:"500" help:"how many logins the journal keeps" form:"[1-9][0-9]{0,6}"`
 	JournalSize   int    `name:"journal-size" default:"8" help:"how much memory the journal may take, in MiB" form:"[1-9][0-9]{0,3}"`
@@ -40,7 +40,7 @@ type Settings struct {
 	PublicURL    string        `name:"public-url" default:"" help:"base URL that clients use (https://localhost:PORT when empty)"`
 	Hosts        string        `name:"hosts" default:"" help:"further host names to answer as, with an issuer each, separated by commas"`
 	Output       string        `name:"output" default:"text" help:"text or json" choices:"text,json"`
-	Strict       bool          `name:"strict" default:"false" help:"close every test door and show PSC's error texts alone"`
+	Strict       bool          `name:"strict" default:"false" help:"close every test door and show PSC's error texts alone; refuse a data folder that others can read"`
 	Profile      string        `name:"profile" default:"bas-2026" help:"set of defaults: bas-2026, bas-2023, prod-2026 or next" choices:"bas-2026,bas-2023,prod-2026,next"`
 	Identities   string        `name:"identities" default:"" help:"folder of identity files (JSON, YAML, CSV) to load and to watch"`
 	TrustAnchors string        `name:"trust-anchors" default:"" help:"PEM file of foreign authorities whose client certificates are accepted"`

@@ -369,17 +369,17 @@ func body(c echo.Context, into any) error {
 // are derived, so that what was read can be sent back.
 type Person struct {
 	identities.Identity
-	Name  string   `json:"name"`
-	Means []string `json:"means"`
+	Name  string             `json:"name"`
+	Means []identities.Means `json:"means"`
 }
 
 func (s *Console) person(c context.Context, i *identities.Identity) Person {
-	p := Person{Identity: *i, Name: i.Name(), Means: []string{}}
+	p := Person{Identity: *i, Name: i.Name(), Means: []identities.Means{}}
 	if _, err := s.ECPS.Device(c, i.NationalID); err == nil {
-		p.Means = append(p.Means, "ecps")
+		p.Means = append(p.Means, identities.MeansECPS)
 	}
 	if serials, err := s.Cards.Serials(c, i.NationalID); err == nil && len(serials) > 0 {
-		p.Means = append(p.Means, "card")
+		p.Means = append(p.Means, identities.MeansCard)
 	}
 	return p
 }
@@ -438,11 +438,7 @@ func (s *Console) claims(c echo.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	mode := "MOBILE"
-	if c.QueryParam("means") == "card" {
-		mode = "CARD"
-	}
-	return i.UserInfo(mode), nil
+	return i.UserInfo(identities.Means(c.QueryParam("means")).AuthMode()), nil
 }
 
 // presentCard answers a CIBA login of channel CARD.
@@ -588,10 +584,10 @@ func (s *Console) oppose(c echo.Context) (any, error) {
 
 func (s *Console) perform(c echo.Context) (any, error) {
 	var in struct {
-		AuthorizeURL string `json:"authorize_url"`
-		Identity     string `json:"identity"`
-		Means        string `json:"means"`
-		PIN          string `json:"pin"`
+		AuthorizeURL string           `json:"authorize_url"`
+		Identity     string           `json:"identity"`
+		Means        identities.Means `json:"means"`
+		PIN          string           `json:"pin"`
 	}
 	if err := body(c, &in); err != nil {
 		return nil, err

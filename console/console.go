@@ -3,12 +3,12 @@
 package console
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/http/pprof"
-	"net/url"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -17,6 +17,11 @@ import (
 	"pscemu.invalid/pscemu/cards/orders"
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/console/access"
+	"pscemu.invalid/pscemu/console/demo"
+	"pscemu.invalid/pscemu/console/guide"
+	"pscemu.invalid/pscemu/console/shell"
+	"pscemu.invalid/pscemu/docs"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
@@ -53,7 +58,7 @@ type Parts struct {
 	Version  string
 	URL      string // it is reached at, without a slash at the end
 	Instance string // makes its cookies differ from those of others on this host
-	Demo     *Demo
+	Demo     *demo.Demo
 	Pages    *web.Pages
 	Closing  <-chan struct{} // closed when the server stops: streams end then
 	State    State
@@ -70,30 +75,42 @@ type Parts struct {
 // Console serves the workshop.
 type Console struct {
 	Parts
-	sessions *sessions
-	routed   map[string]bool // method and pattern of every route
+	views   shell.Views
+	cookies shell.Cookies
+	door    *access.Door
+	gate    *access.Gate
+	guard   *access.Guard
 	visitors
-	jobs     jobs
-	entering sync.Mutex // one scenario at a time
+	deskParty *demo.Party
+	jobs      jobs
+	entering  sync.Mutex // one scenario at a time
 }
 
 // New makes the console.
 func New(p Parts) *Console {
-	return &Console{Parts: p, sessions: newSessions(time.Now), routed: map[string]bool{}}
+	cookies := shell.Cookies{Instance: p.Instance}
+	door := access.NewDoor(cookies, p.Token, p.Link)
+	views := shell.NewViews(p.Pages, cookies, p.Settings.Strict, door.Welcome)
+	gate := access.NewGate(door, views.Bare, p.URL, p.NewLink)
+	return &Console{Parts: p, views: views, cookies: cookies, door: door, gate: gate, guard: access.NewGuard(door, gate, p.URL),
+		deskParty: demo.NewParty(p.Demo, cookies, p.URL, "/desk")}
 }
+
+// OpenURL is the link that opens the console once. Whoever holds it comes in.
+func (s *Console) OpenURL() string { return s.gate.OpenURL() }
 
 // Handler serves pages, API and demo.
 func (s *Console) Handler() http.Handler {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.HTTPErrorHandler = s.httpError
+	e.HTTPErrorHandler = s.views.Error
 	e.Use(
 		s.Tracer.Requests("console"),
 		s.Metrics.Requests("console"),
 		middleware.Recover(),
-		s.headers,
-		s.ownHostOnly,
-		s.access,
+		web.Headers(headers),
+		s.guard.OwnHostOnly,
+		s.guard.Access,
 		s.bodyLimit,
 	)
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", s.Pages.Files())))
@@ -114,11 +131,10 @@ func (s *Console) Handler() http.Handler {
 		e.GET("/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)))
 		e.GET("/debug/pprof/trace", echo.WrapHandler(http.HandlerFunc(pprof.Trace)))
 	}
-	s.openRoutes(e)
+	s.gate.Register(e)
 	s.pages(e)
-	for _, r := range e.Routes() {
-		s.routed[r.Method+" "+r.Path] = true
-	}
+	guide.New(docs.Guides, s.views.Guide.Show, s.views.Guide.Lang).Register(e)
+	s.guard.Knows(e.Routes())
 	return e
 }
 
@@ -136,68 +152,39 @@ func (s *Console) bodyLimit(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-
-func (s *Console) headers(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		h := c.Response().Header()
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", csp)
-		return next(c)
-	}
+// headers are those of every answer.
+var headers = map[string]string{
+	"Referrer-Policy":         "same-origin",
+	"X-Content-Type-Options":  "nosniff",
+	"Cache-Control":           "no-store",
+	"Content-Security-Policy": web.CSP + "; worker-src 'self'",
 }
 
 func (s *Console) page(c echo.Context, status int, name string, data map[string]any) error {
-	if status < http.StatusBadRequest {
-		s.welcome(c)
-	}
-	data["Console"], data["Strict"] = true, s.Settings.Strict()
-	if data["Bare"] == true {
-		data["Lang"] = s.language(c)
-	}
-	body, err := s.Pages.Render(ctx(c), name, data)
-	if err != nil {
-		return err
-	}
-	return c.HTMLBlob(status, body)
+	return s.views.Whole.Show(c, status, name, data)
 }
 
-// formPage shows a form, again with what was refused.
 func (s *Console) formPage(c echo.Context, name string, data map[string]any, refusal error) error {
-	status := http.StatusOK
-	if refusal != nil {
-		status, data["Problem"] = http.StatusUnprocessableEntity, explained(c, refusal)
-	}
-	return s.page(c, status, name, data)
+	return s.views.Whole.Form(c, name, data, refusal)
 }
 
-// language is that of the phone's pages: the person's choice (?lang=, kept in
-// a cookie), else French.
-func (s *Console) language(c echo.Context) string {
-	if lang := c.QueryParam("lang"); web.Speaks(lang) {
-		if originOf(c.Request()) != fromForeign {
-			s.setCookie(c, "lang", "/", lang, http.SameSiteStrictMode, 0)
-		}
-		return lang
+func param(c echo.Context, name string) string { return web.Param(c, name) }
+
+// keysFor leaves the keys of worlds out of an answer to a browser that was let
+// in by its session: it never sees an API token.
+func (s *Console) keysFor(c echo.Context, answer any) any {
+	keyed, holds := answer.(interface{ WithoutKeys() any })
+	if !holds || s.door.HoldsToken(c.Request()) {
+		return answer
 	}
-	for _, kept := range s.cookies(c, "lang") {
-		if web.Speaks(kept) {
-			return kept
-		}
-	}
-	return web.French
+	return keyed.WithoutKeys()
 }
 
-// param is a path segment, unescaped: ids may hold a slash.
-func param(c echo.Context, name string) string {
-	v := c.Param(name)
-	if c.Request().URL.RawPath == "" {
-		return v
-	}
-	if u, err := url.PathUnescape(v); err == nil {
-		return u
-	}
-	return v
+// WhyURL is the page of a console that explains a refusal.
+func WhyURL(base, code, loginID string) string { return shell.WhyURL(base, code, loginID) }
+
+// ConnContext lets requests tell whose program is at the other end of their
+// connection. It is for http.Server.
+func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	return access.ConnContext(ctx, conn)
 }

@@ -13,6 +13,8 @@ import (
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/orders"
 	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/console/shell"
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 )
@@ -72,7 +74,7 @@ func (v *visitors) who(token string, now time.Time) string {
 
 func (s *Console) deskPages(e *echo.Echo) {
 	e.GET("/desk", s.deskPage)
-	e.GET("/desk/start", func(c echo.Context) error { return s.begin(c, "/desk") })
+	e.GET("/desk/start", s.deskParty.Begin)
 	e.GET("/desk/callback", s.deskCallback)
 	e.POST("/desk/leave", s.atDesk(s.leaveDesk))
 	e.POST("/desk/take-back", s.atDesk(func(c echo.Context, by string) error {
@@ -87,7 +89,7 @@ func (s *Console) deskPages(e *echo.Echo) {
 }
 
 func (s *Console) visitor(c echo.Context) string {
-	for _, kept := range s.cookies(c, "desk") {
+	for _, kept := range s.cookies.Values(c, "desk") {
 		if who := s.visitors.who(kept, s.Clock.Now()); who != "" {
 			return who
 		}
@@ -108,27 +110,27 @@ func (s *Console) atDesk(next func(c echo.Context, by string) error) echo.Handle
 
 // deskCallback lets in who logged in with a card.
 func (s *Console) deskCallback(c echo.Context) error {
-	in, err := s.loggedIn(c, "/desk")
+	in, err := s.deskParty.LoggedIn(c)
 	if err != nil {
 		return err
 	}
 	if in.Error != "" {
 		return problem.DeskLoginRefused.Got(in.Error)
 	}
-	if mode := decoded(in.Access)["authMode"]; mode != "CARD" {
+	if mode := in.AccessClaims()["authMode"]; mode != string(identities.AuthModeCard) {
 		return problem.DeskWantsCard.Of()
 	}
 	id, _ := in.Claims["preferred_username"].(string)
 	// Lax: the way back comes from the login page's site.
-	s.setCookie(c, "desk", "/desk", s.visitors.enter(id, s.Clock.Now()), http.SameSiteLaxMode, 0)
+	s.cookies.Set(c, "desk", "/desk", s.visitors.enter(id, s.Clock.Now()), http.SameSiteLaxMode, 0)
 	return web.Redirect(c, http.StatusSeeOther, "/desk")
 }
 
 func (s *Console) leaveDesk(c echo.Context, _ string) error {
-	for _, kept := range s.cookies(c, "desk") {
+	for _, kept := range s.cookies.Values(c, "desk") {
 		s.visitors.leave(kept)
 	}
-	s.setCookie(c, "desk", "/desk", "", http.SameSiteLaxMode, 0)
+	s.cookies.Set(c, "desk", "/desk", "", http.SameSiteLaxMode, 0)
 	return web.Redirect(c, http.StatusSeeOther, "/desk")
 }
 
@@ -141,10 +143,10 @@ type deskView struct {
 	TOPS         bool
 	Structures   []orders.Structure
 	Fleet        []cards.Card
-	FleetPart    part
+	FleetPart    shell.Part
 	Administers  []orders.Structure
 	Certificates []pki.Certificate
-	Part         part // of the certificates
+	Part         shell.Part // of the certificates
 }
 
 func (s *Console) deskPage(c echo.Context) error { return s.showDesk(c, nil, nil) }
@@ -157,7 +159,7 @@ func (s *Console) showDesk(c echo.Context, refusal error, ask map[string]string)
 		if err != nil {
 			return err
 		}
-		list, next, err := s.clientList(ctx(c))("", pageRows)
+		list, next, err := s.clientList(ctx(c))("", shell.PageRows)
 		if err != nil {
 			return err
 		}
@@ -199,7 +201,7 @@ const (
 )
 
 func (s *Console) deskFleet(c echo.Context, v *deskView) (err error) {
-	v.Fleet, v.FleetPart, err = shown(c, pageList{Path: "/desk", After: fleetAfter,
+	v.Fleet, v.FleetPart, err = shell.Shown(c, shell.List{Path: "/desk", After: fleetAfter,
 		Filter: url.Values{certificatesAfter: {c.QueryParam(certificatesAfter)}},
 		Count:  func(ctx context.Context, _ int) (int, error) { return s.Orders.FleetSize(ctx, v.By) }},
 		s.fleetList(ctx(c), v.By))
@@ -207,7 +209,7 @@ func (s *Console) deskFleet(c echo.Context, v *deskView) (err error) {
 }
 
 func (s *Console) deskCertificates(c echo.Context, v *deskView) (err error) {
-	v.Certificates, v.Part, err = shown(c, pageList{
+	v.Certificates, v.Part, err = shell.Shown(c, shell.List{
 		Path:   "/desk",
 		After:  certificatesAfter,
 		Filter: url.Values{fleetAfter: {c.QueryParam(fleetAfter)}},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/lab/doctor"
 )
@@ -40,7 +41,7 @@ func (s *Console) examine(c echo.Context) []doctor.Finding {
 }
 
 func (s *Console) doctorPage(c echo.Context) error {
-	if c.QueryParam("app") != "" && originOf(c.Request()) != fromOwn { // nobody's link calls anything
+	if c.QueryParam("app") != "" && shell.OriginOf(c.Request()) != shell.FromOwn { // nobody's link calls anything
 		return web.Redirect(c, http.StatusSeeOther, "/doctor")
 	}
 	return s.page(

@@ -99,11 +99,15 @@ func (s *Console) behaviour(c echo.Context) (any, error) {
 	return in, s.People.SetBehaviour(ctx(c), param(c, "id"), b)
 }
 
-func (s *Console) listRequests(c echo.Context) (any, error) { return s.waitingFor(c, ecps.Phone) }
+func (s *Console) listRequests(c echo.Context) (any, error) {
+	return s.waitingFor(c, identities.MeansECPS)
+}
 
-func (s *Console) readerRequests(c echo.Context) (any, error) { return s.waitingFor(c, ecps.Card) }
+func (s *Console) readerRequests(c echo.Context) (any, error) {
+	return s.waitingFor(c, identities.MeansCard)
+}
 
-func (s *Console) waitingFor(c echo.Context, means string) (any, error) {
+func (s *Console) waitingFor(c echo.Context, means identities.Means) (any, error) {
 	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means, PendingOnly: c.QueryParam("all") != "true"}
 	return listed(c, s.requestList(ctx(c), f))
 }
@@ -139,7 +143,7 @@ const streamed = 1000
 
 // stream tells of every change of what waits as a server-sent event.
 func (s *Console) stream(c echo.Context) error {
-	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: ecps.Phone, PendingOnly: true, Limit: streamed}
+	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: identities.MeansECPS, PendingOnly: true, Limit: streamed}
 	return s.events(c, func() (any, error) {
 		rs, _, err := s.ECPS.Requests(ctx(c), f)
 		return rs, err

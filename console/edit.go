@@ -170,7 +170,7 @@ func (s *Console) editPage(c echo.Context, i *identities.Identity, refusal error
 	if err != nil {
 		return err
 	}
-	claims, err := json.MarshalIndent(i.UserInfo("MOBILE"), "", "  ")
+	claims, err := json.MarshalIndent(i.UserInfo(identities.AuthModeMobile), "", "  ")
 	if err != nil {
 		return err
 	}
@@ -288,7 +288,7 @@ func example(profession string) *identities.Identity {
 
 // preview answers the page's script, which asks at each change.
 func (s *Console) preview(c echo.Context, i *identities.Identity) error {
-	out := map[string]any{"claims": i.UserInfo("MOBILE")}
+	out := map[string]any{"claims": i.UserInfo(identities.AuthModeMobile)}
 	if err := i.Validate(); err != nil {
 		out["problem"] = problem.From(err).Error()
 	}

@@ -24,7 +24,7 @@ func (s *Console) jobPage(c echo.Context) error {
 	}
 	data := map[string]any{"Title": "Travail en cours", "Job": now}
 	if now.Problem != nil {
-		data["Problem"] = explained(c, now.Problem)
+		data["Problem"] = s.views.Whole.Explained(c, now.Problem)
 	}
 	if said, ok := now.Result.(bulkResult); ok && now.Back != "" {
 		data["Back"] = now.Back + "&done=" + url.QueryEscape(said.String())

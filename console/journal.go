@@ -59,13 +59,15 @@ func (s *Console) journalRoutes() []route {
 			"GET",
 			"/why",
 			"Every refusal code, what it means and what to do",
-			func(echo.Context) (any, error) { return items{problem.Catalogue(), ""}, nil },
+			func(echo.Context) (any, error) { return items{problem.Catalogue(web.English), ""}, nil },
 		},
 		{
 			"GET",
 			"/why/:code",
 			"One code; ?login= adds what came",
-			func(c echo.Context) (any, error) { return s.explain(param(c, "code"), c.QueryParam("login")) },
+			func(c echo.Context) (any, error) {
+				return s.explain(param(c, "code"), c.QueryParam("login"), web.English)
+			},
 		},
 		{
 			"GET",

@@ -10,14 +10,15 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/journal"
 )
 
 func (s *Console) loginsPage(c echo.Context) error {
 	q := journal.QueryOf(c.QueryParams(), 0)
-	rows, part, err := shown(c, pageList{Path: "/logins",
-		Filter: url.Values{"client": {q.Client}, "identity": {q.Identity}, "code": {q.Code}, "event": {q.Event}},
+	rows, part, err := shell.Shown(c, shell.List{Path: "/logins",
+		Filter: url.Values{"client": {q.Client}, "identity": {q.Identity}, "code": {q.Code}, "event": {string(q.Event)}},
 		Count:  func(context.Context, int) (int, error) { return s.Journal.Fitting(q), nil }}, s.loginList(c))
 	if err != nil {
 		return err

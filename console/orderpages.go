@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/cards/orders"
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/internal/web"
 )
 
@@ -22,8 +23,8 @@ func (s *Console) orderPages(e *echo.Echo) {
 
 // ordersPage chooses an actor, shows the forms it sees and what was ordered.
 func (s *Console) ordersPage(c echo.Context) error {
-	page := pageList{Path: "/orders", Filter: url.Values{"actor": {c.QueryParam("actor")}}, Count: s.Orders.Count}
-	list, part, err := shown(c, page, s.orderList(ctx(c)))
+	page := shell.List{Path: "/orders", Filter: url.Values{"actor": {c.QueryParam("actor")}}, Count: s.Orders.Count}
+	list, part, err := shell.Shown(c, page, s.orderList(ctx(c)))
 	if err != nil {
 		return err
 	}

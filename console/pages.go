@@ -11,6 +11,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/console/demo"
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/nomenclature"
@@ -61,9 +63,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.POST("/identities/:id/:action", s.personAction)
 	e.POST("/reader/:request", s.readerAnswer)
 	if s.Demo != nil {
-		e.GET("/demo", s.demoPage)
-		e.GET("/demo/start", s.demoStart)
-		e.GET("/demo/callback", s.demoCallback)
+		demo.NewPages(s.views.Whole, demo.NewParty(s.Demo, s.cookies, s.URL, "/demo")).Register(e)
 	}
 }
 
@@ -84,20 +84,20 @@ func (s *Console) home(c echo.Context) error {
 
 func (s *Console) identitiesPage(c echo.Context) error {
 	q := query(c)
-	list := pageList{Path: "/identities", Filter: url.Values{"q": {q.Text}, "profession": {q.Profession},
+	list := shell.List{Path: "/identities", Filter: url.Values{"q": {q.Text}, "profession": {q.Profession},
 		"tag": {q.Tag}}}
 	if q == (identities.Query{}) {
 		list.Count = s.People.Count
 	}
-	rows, part, err := shown(c, list, s.peopleList(ctx(c), q))
+	rows, part, err := shell.Shown(c, list, s.peopleList(ctx(c), q))
 	if err != nil {
 		return err
 	}
-	gone, err := s.People.Deleted(ctx(c), pageRows+1)
+	gone, err := s.People.Deleted(ctx(c), shell.PageRows+1)
 	if err != nil {
 		return err
 	}
-	gone, more := store.Cut(gone, pageRows, func(i *identities.Identity) string { return i.NationalID })
+	gone, more := store.Cut(gone, shell.PageRows, func(i *identities.Identity) string { return i.NationalID })
 	var professions []choice
 	for _, code := range identities.Professions() {
 		professions = append(professions, choice{code, nomenclature.ProfessionLabel(code)})
@@ -112,7 +112,7 @@ func (s *Console) identityPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	claims, err := json.MarshalIndent(i.UserInfo("MOBILE"), "", "  ")
+	claims, err := json.MarshalIndent(i.UserInfo(identities.AuthModeMobile), "", "  ")
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (s *Console) cardsOf(c context.Context, nationalID string) (somebodysCards,
 
 func (s *Console) cardsPage(c echo.Context) error {
 	id := c.QueryParam("national_id")
-	list, part, err := shown(c, pageList{Path: "/cards", Filter: url.Values{"national_id": {id}},
+	list, part, err := shell.Shown(c, shell.List{Path: "/cards", Filter: url.Values{"national_id": {id}},
 		Count: func(ctx context.Context, most int) (int, error) { return s.Cards.Count(ctx, id, most) }},
 		s.cardList(ctx(c), id))
 	if err != nil {
@@ -241,7 +241,7 @@ func (s *Console) cardAction(c echo.Context) error {
 }
 
 func (s *Console) clientsPage(c echo.Context) error {
-	list, part, err := shown(c, pageList{Path: "/clients", Count: s.Clients.Count}, s.clientList(ctx(c)))
+	list, part, err := shell.Shown(c, shell.List{Path: "/clients", Count: s.Clients.Count}, s.clientList(ctx(c)))
 	if err != nil {
 		return err
 	}
@@ -260,9 +260,11 @@ type waitingCard struct {
 }
 
 func (s *Console) reader(c echo.Context, refusal error) error {
-	waiting := func(ctx context.Context, most int) (int, error) { return s.ECPS.CountWaiting(ctx, ecps.Card, most) }
-	rs, part, err := shown(c, pageList{Path: "/reader", Count: waiting}, s.requestList(ctx(c),
-		ecps.Filter{Means: ecps.Card, PendingOnly: true}))
+	waiting := func(ctx context.Context, most int) (int, error) {
+		return s.ECPS.CountWaiting(ctx, identities.MeansCard, most)
+	}
+	rs, part, err := shell.Shown(c, shell.List{Path: "/reader", Count: waiting}, s.requestList(ctx(c),
+		ecps.Filter{Means: identities.MeansCard, PendingOnly: true}))
 	if err != nil {
 		return err
 	}
@@ -298,7 +300,7 @@ func (s *Console) readerAnswer(c echo.Context) error {
 
 func (s *Console) deliveriesPage(c echo.Context) error {
 	client := c.QueryParam("client")
-	list, part, err := shown(c, pageList{Path: "/deliveries", Filter: url.Values{"client": {client}},
+	list, part, err := shell.Shown(c, shell.List{Path: "/deliveries", Filter: url.Values{"client": {client}},
 		Count: func(ctx context.Context, most int) (int, error) { return s.Sender.Count(ctx, client, most) }},
 		s.deliveryList(ctx(c), client))
 	if err != nil {

@@ -25,28 +25,28 @@ const maxBatch = 5000
 
 // generation is an order of people.
 type generation struct {
-	Count      int            `json:"count"`
-	Seed       uint64         `json:"seed"`
-	From       int            `json:"from,omitempty"`
-	Profession string         `json:"profession,omitempty"`
-	Theme      string         `json:"theme,omitempty"`
-	Mix        map[string]int `json:"mix,omitempty"`
-	Traps      bool           `json:"traps,omitempty"`
-	Means      []string       `json:"means,omitempty"` // ecps and card when left out
-	Quiet      bool           `json:"quiet,omitempty"` // the answer holds no people
+	Count      int                `json:"count"`
+	Seed       uint64             `json:"seed"`
+	From       int                `json:"from,omitempty"`
+	Profession string             `json:"profession,omitempty"`
+	Theme      string             `json:"theme,omitempty"`
+	Mix        map[string]int     `json:"mix,omitempty"`
+	Traps      bool               `json:"traps,omitempty"`
+	Means      []identities.Means `json:"means,omitempty"` // ecps and card when left out
+	Quiet      bool               `json:"quiet,omitempty"` // the answer holds no people
 }
 
 // generator checks the order, and is what carries it out.
 func (in *generation) generator() (*identities.Generator, error) {
 	if in.Means == nil {
-		in.Means = []string{"ecps", "card"}
+		in.Means = identities.AllMeans()
 	}
 	if in.Count < 1 || in.Count > maxBatch || in.From < 0 || in.From >= identities.MaxGenerated {
 		return nil, problem.CountInvalid.With("count", in.Count).With("from", in.From)
 	}
 	for _, m := range in.Means {
-		if m != "ecps" && m != "card" {
-			return nil, problem.MeansUnknown.Got(m)
+		if !m.Valid() {
+			return nil, problem.MeansUnknown.Got(string(m))
 		}
 	}
 	g := &identities.Generator{Seed: in.Seed, Profession: in.Profession, Theme: in.Theme, Mix: in.Mix, Traps: in.Traps}
@@ -82,14 +82,14 @@ func (s *Console) generate(c echo.Context) (any, error) {
 }
 
 // equip gives people these means within a transaction.
-func (p *Parts) equip(means []string) identities.Equip {
+func (p *Parts) equip(means []identities.Means) identities.Equip {
 	return func(tx store.Tx, people []identities.Identity) error {
-		if slices.Contains(means, "ecps") {
+		if slices.Contains(means, identities.MeansECPS) {
 			if err := p.ECPS.ActivateAllIn(tx, people, cards.DefaultPIN); err != nil {
 				return err
 			}
 		}
-		if slices.Contains(means, "card") {
+		if slices.Contains(means, identities.MeansCard) {
 			return p.Cards.IssueAllIn(tx, people)
 		}
 		return nil
@@ -201,12 +201,12 @@ func (s *Console) persons(ctx context.Context, page []identities.Kept) (out []Pe
 			if err != nil {
 				return err
 			}
-			p := Person{Identity: i, Name: i.Name(), Means: []string{}}
+			p := Person{Identity: i, Name: i.Name(), Means: []identities.Means{}}
 			if _, err := s.ECPS.DeviceIn(tx, i.NationalID); err == nil {
-				p.Means = append(p.Means, "ecps")
+				p.Means = append(p.Means, identities.MeansECPS)
 			}
 			if serials, err := s.Cards.SerialsIn(tx, i.NationalID); err == nil && len(serials) > 0 {
-				p.Means = append(p.Means, "card")
+				p.Means = append(p.Means, identities.MeansCard)
 			}
 			out = append(out, p)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
@@ -46,7 +47,7 @@ func (s *Console) phoneHome(c echo.Context) error {
 	if id := strings.TrimSpace(c.QueryParam("id")); id != "" {
 		return web.Redirect(c, http.StatusSeeOther, "/phone/"+url.PathEscape(id))
 	}
-	return s.page(c, http.StatusOK, "phone/home", map[string]any{"Title": "e-CPS", "Bare": true})
+	return s.views.Bare.Show(c, http.StatusOK, "phone/home", map[string]any{"Title": "e-CPS"})
 }
 
 // activatePage asks for the e-CPS code, and the SMS code when there is one.
@@ -54,7 +55,7 @@ func (s *Console) activatePage(c echo.Context) error { return s.showActivate(c, 
 
 func (s *Console) showActivate(c echo.Context, refusal error) error {
 	qr := c.FormValue("qr")
-	data := map[string]any{"Title": "Activer une e-CPS", "Bare": true, "QR": qr}
+	data := map[string]any{"Title": "Activer une e-CPS", "QR": qr}
 	a, err := s.ECPS.Scanned(ctx(c), qr)
 	if refusal == nil && qr != "" {
 		refusal = err
@@ -66,7 +67,7 @@ func (s *Console) showActivate(c echo.Context, refusal error) error {
 		}
 		data["Person"], data["SMS"] = person, a.By == ecps.ByContact
 	}
-	return s.formPage(c, "phone/activate", data, refusal)
+	return s.views.Bare.Form(c, "phone/activate", data, refusal)
 }
 
 // completeActivation takes the form, with the public key that the page's
@@ -114,7 +115,7 @@ func (s *Console) phoneView(c echo.Context, id string) (*phoneView, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone})
+	all, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: identities.MeansECPS})
 	if err != nil {
 		return nil, err
 	}
@@ -151,11 +152,11 @@ func (s *Console) phone(c echo.Context, refusal error) error {
 	if refusal != nil {
 		status, v.Problem = http.StatusUnprocessableEntity, problem.From(refusal)
 	}
-	return s.page(
+	return s.views.Bare.Show(
 		c,
 		status,
 		"phone/phone",
-		map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Bare": true, "Phones": []*phoneView{v}},
+		map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Phones": []*phoneView{v}},
 	)
 }
 
@@ -169,14 +170,14 @@ func (s *Console) sidePage(c echo.Context) error {
 		}
 		all = append(all, v)
 	}
-	return s.page(c, http.StatusOK, "phone/phone", map[string]any{"Title": "Téléphones", "Bare": true, "Phones": all})
+	return s.views.Bare.Show(c, http.StatusOK, "phone/phone", map[string]any{"Title": "Téléphones", "Phones": all})
 }
 
 // waitingOn says, by person, which requests wait.
 func (s *Console) waitingOn(c echo.Context, ids []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, id := range ids {
-		rs, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: ecps.Phone, PendingOnly: true})
+		rs, _, err := s.ECPS.Requests(ctx(c), ecps.Filter{NationalID: id, Means: identities.MeansECPS, PendingOnly: true})
 		if err != nil {
 			return nil, err
 		}
@@ -296,7 +297,7 @@ type mailView struct {
 // outboxPage shows the mails and SMS, the newest first.
 func (s *Console) outboxPage(c echo.Context) error {
 	id := c.QueryParam("national_id")
-	list, part, err := shown(c, pageList{Path: "/outbox", Filter: url.Values{"national_id": {id}},
+	list, part, err := shell.Shown(c, shell.List{Path: "/outbox", Filter: url.Values{"national_id": {id}},
 		Count: func(ctx context.Context, most int) (int, error) { return s.Outbox.Count(ctx, id, most) }},
 		s.newestMails(ctx(c), id))
 	if err != nil {
@@ -313,7 +314,7 @@ func (s *Console) outboxPage(c echo.Context) error {
 			}
 		}
 	}
-	return s.page(c, http.StatusOK, "console/outbox", map[string]any{
+	return s.views.Whole.Show(c, http.StatusOK, "console/outbox", map[string]any{
 		"Title": "Courriels et SMS", "Messages": rows, "Part": part})
 }
 

@@ -2,7 +2,6 @@ package console
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/labstack/echo/v4"
 
@@ -12,24 +11,6 @@ import (
 	"pscemu.invalid/pscemu/provider/journal"
 )
 
-// WhyURL is the page of a console that explains a refusal.
-func WhyURL(base, code, loginID string) string {
-	to := base + "/why/" + url.PathEscape(code)
-	if loginID != "" {
-		to += "?login=" + url.QueryEscape(loginID)
-	}
-	return to
-}
-
-// explained is a refusal with the link to its page, for the console's own.
-func explained(c echo.Context, err error) *problem.Error {
-	p := problem.From(err)
-	if _, known := problem.WhyOf(p.Code); !known {
-		return p // http-…: its text says it all
-	}
-	return p.Linked(WhyURL(web.Root(ctx(c)), p.Code, ""))
-}
-
 // explanation is a code with what PSC would answer, and what came in one login.
 type explanation struct {
 	problem.Why
@@ -38,8 +19,8 @@ type explanation struct {
 	Event  *journal.Event   `json:"event,omitempty"`
 }
 
-func (s *Console) explain(code, loginID string) (*explanation, error) {
-	w, ok := problem.WhyOf(code)
+func (s *Console) explain(code, loginID, lang string) (*explanation, error) {
+	w, ok := problem.WhyOf(code, lang)
 	if !ok {
 		return nil, problem.CodeNotOurs.With("nearest", problem.Nearest(code, problem.Codes())).Got(code)
 	}
@@ -61,10 +42,10 @@ func (s *Console) explain(code, loginID string) (*explanation, error) {
 
 func (s *Console) whyPage(c echo.Context) error {
 	login, hidden := c.QueryParam("login"), ""
-	if login != "" && !s.sees(c) {
+	if login != "" && !s.door.Sees(c) {
 		login, hidden = "", c.Request().URL.RequestURI() // shown behind the console's door
 	}
-	e, err := s.explain(param(c, "code"), login)
+	e, err := s.explain(param(c, "code"), login, web.French)
 	if err != nil {
 		return err
 	}
@@ -77,7 +58,7 @@ func (s *Console) whyListPage(c echo.Context) error {
 		Codes []problem.Why
 	}
 	var areas []area
-	for _, w := range problem.Catalogue() {
+	for _, w := range problem.Catalogue(web.French) {
 		if len(areas) == 0 || areas[len(areas)-1].Name != w.Area {
 			areas = append(areas, area{Name: w.Area})
 		}

@@ -11,6 +11,7 @@ import (
 	"pscemu.invalid/pscemu/console"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
+	"pscemu.invalid/pscemu/provider/journal"
 )
 
 // becoming is a whole content that takes the place of the one there.
@@ -111,7 +112,7 @@ func (e *Emulator) tell(ctx context.Context, b becoming, r *console.Restored) {
 	slog.InfoContext(ctx, "everything was replaced",
 		"what", b.what, "by", b.by, "bytes", b.size, "entries", r.Entries, "made_at", b.madeAt, "kept", r.Kept)
 	if b.what != "reset" {
-		e.journal.Add(ctx, "", "restore", detail, nil)
+		e.journal.Add(ctx, "", journal.KindRestore, detail, nil)
 	}
 }
 

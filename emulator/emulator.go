@@ -21,6 +21,7 @@ import (
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/console/demo"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/identities/outbox"
@@ -116,7 +117,7 @@ func newWorld(version string, l *config.Loaded, c *clock.Adjustable, s store.Sto
 		return client.Secret
 	}
 	e.metrics = telemetry.NewMetrics()
-	e.journal.Count = e.metrics.Event
+	e.journal.Count = func(kind journal.Kind, code string) { e.metrics.Event(string(kind), code) }
 	e.journal.Why = func(code, loginID string) string {
 		if e.live.Strict() {
 			return ""
@@ -217,7 +218,7 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 		},
 	)
 	e.ready.APIToken = rand.Text()
-	demo, err := e.demo(ctx, ca)
+	relying, err := e.demo(ctx, ca)
 	if err != nil {
 		return err
 	}
@@ -242,7 +243,7 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 			Version:  e.version,
 			URL:      e.at.console,
 			Instance: e.at.instance,
-			Demo:     demo,
+			Demo:     relying,
 			Pages:    static.Pages(),
 			Closing:  e.closing,
 			State:    e,
@@ -278,7 +279,7 @@ func (e *Emulator) outboundRoots(ca *x509.Certificate) (*x509.CertPool, error) {
 	return roots, err
 }
 
-func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*console.Demo, error) {
+func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*demo.Demo, error) {
 	client, err := e.clients.Get(ctx, DemoID)
 	if problem.Is(err, problem.ClientUnknown) {
 		return nil, nil // somebody removed it
@@ -289,7 +290,7 @@ func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*console.Dem
 	pool := x509.NewCertPool()
 	pool.AddCert(ca)
 	e.ready.DemoClient.ClientID, e.ready.DemoClient.ClientSecret, e.ready.DemoClient.RedirectURIs = DemoID, client.Secret, client.RedirectURIs
-	return &console.Demo{
+	return &demo.Demo{
 		ClientID:     DemoID,
 		Issuer:       e.at.base + provider.RealmPath,
 		AuthorizeURL: e.at.base + "/auth",

@@ -9,7 +9,6 @@ import (
 	"os"
 	"time"
 
-	"pscemu.invalid/pscemu/console"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 )
@@ -39,7 +38,8 @@ func (l *listener) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := l.refuse(r.Context()); err != nil {
 			w.Header().Set("Connection", "close")
-			console.WriteProblem(w, err)
+			p := problem.From(err)
+			web.WriteProblem(w, p.Kind.Status(), p)
 			return
 		}
 		x := &exchange{ResponseWriter: w, control: http.NewResponseController(w), listener: l, http1: r.ProtoMajor == 1}

@@ -60,10 +60,19 @@ type DemoClient struct {
 
 // PersonaRow is one ready-made person.
 type PersonaRow struct {
-	NationalID string   `json:"national_id"`
-	Name       string   `json:"name"`
-	Means      []string `json:"means"`
-	Behaviour  string   `json:"behaviour"`
+	NationalID string             `json:"national_id"`
+	Name       string             `json:"name"`
+	Means      []identities.Means `json:"means"`
+	Behaviour  identities.Action  `json:"behaviour"`
+}
+
+// means lists what the person logs in with.
+func (p *PersonaRow) means() string {
+	var all []string
+	for _, m := range p.Means {
+		all = append(all, string(m))
+	}
+	return strings.Join(all, ", ")
 }
 
 // Text is the announcement for a person.
@@ -88,7 +97,7 @@ func (r *Ready) Text() string {
 		if i == 3 {
 			break
 		}
-		p("    %-26s %-28s %s", persona.NationalID, persona.Name, strings.Join(persona.Means, ", "))
+		p("    %-26s %-28s %s", persona.NationalID, persona.Name, persona.means())
 	}
 	p("")
 	p("  Console           %s", r.ConsoleURL)
@@ -113,14 +122,14 @@ func (e *Emulator) describe(ctx context.Context) {
 		row := PersonaRow{
 			NationalID: i.NationalID,
 			Name:       i.Name(),
-			Behaviour:  string(i.Behaviour.Action),
-			Means:      []string{},
+			Behaviour:  i.Behaviour.Action,
+			Means:      []identities.Means{},
 		}
 		if p.ECPS {
-			row.Means = append(row.Means, "ecps")
+			row.Means = append(row.Means, identities.MeansECPS)
 		}
 		if p.Card != "" {
-			row.Means = append(row.Means, "card")
+			row.Means = append(row.Means, identities.MeansCard)
 		}
 		r.Personas = append(r.Personas, row)
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/console"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/web"
@@ -235,7 +234,8 @@ func (s *spaces) beside(own http.Handler, of func(*Emulator) http.Handler) http.
 		name, _, _ := strings.Cut(rest, "/")
 		sp := s.enter(name)
 		if sp == nil {
-			console.WriteProblem(w, unknownSpace(name))
+			p := problem.From(unknownSpace(name))
+			web.WriteProblem(w, p.Kind.Status(), p)
 			return
 		}
 		defer sp.busy.Done()

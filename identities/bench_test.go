@@ -14,7 +14,7 @@ import (
 func BenchmarkUserInfo(b *testing.B) {
 	who := identities.Personas()[0]
 	for b.Loop() {
-		if _, err := json.Marshal(who.UserInfo("MOBILE")); err != nil {
+		if _, err := json.Marshal(who.UserInfo(identities.AuthModeMobile)); err != nil {
 			b.Fatal(err)
 		}
 	}

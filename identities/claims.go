@@ -39,7 +39,7 @@ type UserInfo struct {
 	GivenName         string    `json:"given_name"`
 	MedicalRegulation string    `json:"Acces_Regulation_Medicale"`
 	UITVersion        string    `json:"UITVersion"`
-	AuthMode          string    `json:"authMode,omitempty"`
+	AuthMode          AuthMode  `json:"authMode,omitempty"`
 	Palier            string    `json:"Palier_Authentification"`
 	RefPro            *RefPro   `json:"SubjectRefPro,omitempty"` // absent only by a quirk
 	OrganizationID    string    `json:"SubjectOrganizationID"`
@@ -64,9 +64,8 @@ func (i *Identity) OtherIDs() []OtherID {
 	return []OtherID{}
 }
 
-// UserInfo makes the claims a relying party receives; authMode is CARD or
-// MOBILE.
-func (i *Identity) UserInfo(authMode string) UserInfo {
+// UserInfo makes the claims a relying party receives.
+func (i *Identity) UserInfo(authMode AuthMode) UserInfo {
 	_, activity := i.main()
 	u := UserInfo{
 		Sector: coded(

@@ -409,13 +409,13 @@ func TestANumberThatCouldBeARealPersonsIsRefused(t *testing.T) {
 
 func TestAUserInfoBecomesAPersonWithTheSameClaims(t *testing.T) {
 	for _, p := range identities.Personas() {
-		want, _ := json.Marshal(p.UserInfo("CARD"))
+		want, _ := json.Marshal(p.UserInfo(identities.AuthModeCard))
 		raw := append(want[:len(want)-1:len(want)-1], `,"new_claim":{"a":1}}`...)
 		got, err := identities.ParseImport(raw)
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, _ := json.Marshal(got.People[0].UserInfo("CARD"))
+		back, _ := json.Marshal(got.People[0].UserInfo(identities.AuthModeCard))
 		if string(back) != string(want) {
 			t.Errorf("%s\n%s", want, back)
 		}

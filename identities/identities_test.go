@@ -54,7 +54,7 @@ func TestUnknownIsEmptyNeverNullNorAbsent(t *testing.T) {
 		GivenName:  "Y",
 		Exercises:  []identities.Exercise{{}},
 	}
-	raw, err := json.Marshal(i.UserInfo("CARD"))
+	raw, err := json.Marshal(i.UserInfo(identities.AuthModeCard))
 	if err != nil {
 		t.Fatal(err)
 	}

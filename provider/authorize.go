@@ -45,7 +45,7 @@ func (s *Server) authorize(c echo.Context) error {
 	}
 	if refusal := s.judge(a); refusal != nil {
 		reason := refusal.problem()
-		s.journal.Add(c.Request().Context(), "", "authorize", detail(a), reason)
+		s.journal.Add(c.Request().Context(), "", journal.KindAuthorize, detail(a), reason)
 		return s.sendBack(c, s.errorAnswer(a.back, refusal.Answer, reason))
 	}
 	if door, ok := s.door(a); ok {
@@ -100,7 +100,7 @@ func redirectProblem(c *clients.Client, uri string) error {
 }
 
 func (s *Server) refuseOnPage(c echo.Context, key, clientID string, err error) error {
-	s.journal.Add(c.Request().Context(), "", "authorize", map[string]string{"client_id": clientID}, err)
+	s.journal.Add(c.Request().Context(), "", journal.KindAuthorize, map[string]string{"client_id": clientID}, err)
 	a := answer(key)
 	return s.errorPage(c, a.Status, a.Text, err)
 }
@@ -258,7 +258,7 @@ func (s *Server) sessionOrPage(c echo.Context, a *asking) error {
 		person, err := s.people.Read(ctx, browser.NationalID)
 		if err == nil {
 			id := journal.NewID()
-			s.journal.Add(ctx, id, "authorize", detail(a), nil)
+			s.journal.Add(ctx, id, journal.KindAuthorize, detail(a), nil)
 			return s.finish(
 				c,
 				a,
@@ -276,7 +276,7 @@ func (s *Server) sessionOrPage(c echo.Context, a *asking) error {
 		s.journal.Add(
 			ctx,
 			"",
-			"authorize",
+			journal.KindAuthorize,
 			detail(a),
 			problem.LoginRequired.Of(),
 		)
@@ -290,7 +290,7 @@ func (s *Server) sessionOrPage(c echo.Context, a *asking) error {
 	if err != nil {
 		return err
 	}
-	s.journal.Add(ctx, p.ID, "authorize", detail(a), nil)
+	s.journal.Add(ctx, p.ID, journal.KindAuthorize, detail(a), nil)
 	if lang, _, _ := strings.Cut(a.form.Get("ui_locales"), " "); web.Speaks(lang) {
 		s.logins.SetLanguage(c.Response(), lang)
 	}
@@ -371,14 +371,14 @@ func (s *Server) grant(ctx context.Context, a *asking, who oidc.Authentication) 
 	}
 	grant, err := s.oidc.Finish(ctx, a.client, a.form, who, s.acr(a.client, who.Person, acr, who.AuthMode), asked)
 	if err != nil {
-		s.journal.Add(ctx, who.LoginID, "callback", nil, err)
+		s.journal.Add(ctx, who.LoginID, journal.KindCallback, nil, err)
 		return answerTo{}, nil, err
 	}
 	s.journal.Add(
 		ctx,
 		who.LoginID,
-		"callback",
-		map[string]string{"national_id": who.Person.NationalID, "authMode": who.AuthMode},
+		journal.KindCallback,
+		map[string]string{"national_id": who.Person.NationalID, "authMode": string(who.AuthMode)},
 		nil,
 	)
 	var params pairs
@@ -400,13 +400,13 @@ func (s *Server) grant(ctx context.Context, a *asking, who oidc.Authentication) 
 
 // acr applies the policy to what was requested: the person's, the client's,
 // else the emulator's.
-func (s *Server) acr(client *clients.Client, person *identities.Identity, requested, authMode string) string {
+func (s *Server) acr(client *clients.Client, person *identities.Identity, requested string, authMode identities.AuthMode) string {
 	policy := s.settings.Policies(client.Policies, person.Policies).ACR
 	if strings.Contains(policy, "=") {
 		rules := policy
 		policy = "requested"
 		for _, rule := range strings.Split(rules, ",") {
-			if means, value, _ := strings.Cut(rule, "="); strings.EqualFold(means, authMode) {
+			if means, value, _ := strings.Cut(rule, "="); strings.EqualFold(means, string(authMode)) {
 				policy = value
 			}
 		}

@@ -7,8 +7,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/web"
+	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
 )
 
@@ -34,17 +35,17 @@ func (s *Server) cardOrigin(c echo.Context) error {
 		if p != nil {
 			id = p.ID
 		}
-		s.journal.Add(ctx, id, "card-certificate", nil, err)
-		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
+		s.journal.Add(ctx, id, journal.KindCardCertificate, nil, err)
+		return s.errorPage(c, http.StatusBadRequest, "", err)
 	}
 	identity, err := s.judgeCard(c)
-	s.journal.Add(ctx, p.ID, "card-certificate", map[string]string{"certificate": presented(r)}, err)
+	s.journal.Add(ctx, p.ID, journal.KindCardCertificate, map[string]string{"certificate": presented(r)}, err)
 	if err != nil {
 		return s.errorPage(c, http.StatusForbidden, "Carte refusée", err)
 	}
 	ticket, err := s.logins.Presented(ctx, p.ID, c.QueryParam("ticket"), identity.NationalID)
 	if err != nil {
-		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
+		return s.errorPage(c, http.StatusBadRequest, "", err)
 	}
 	return web.Leave(c, http.StatusSeeOther, p.Base+s.loginURL(p.ID, "/card-return")+"?ticket="+ticket)
 }
@@ -62,8 +63,8 @@ func (s *Server) judgeCard(c echo.Context) (*pki.CardIdentity, error) {
 func (s *Server) fromCardOrigin(c echo.Context, p *login.Pending) error {
 	holder, err := s.logins.Returned(c.Request().Context(), p.ID, c.QueryParam("ticket"))
 	if err != nil {
-		s.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": MeansCard}, err)
+		s.journal.Add(c.Request().Context(), p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansCard)}, err)
 		return s.errorPage(c, http.StatusBadRequest, "Carte refusée", err)
 	}
-	return s.complete(c, p, holder, "CARD")
+	return s.complete(c, p, holder, identities.AuthModeCard)
 }

@@ -22,10 +22,11 @@ import (
 )
 
 // channels are PSC's own parameter: where the person answers.
-var channels = map[string]string{"": ecps.Phone, "MOBILE": ecps.Phone, "CARD": ecps.Card}
-
-// authModes are the same, as tokens name them.
-var authModes = map[string]string{"": "MOBILE", "MOBILE": "MOBILE", "CARD": "CARD"}
+var channels = map[string]identities.Means{
+	"":                                identities.MeansECPS,
+	string(identities.AuthModeMobile): identities.MeansECPS,
+	string(identities.AuthModeCard):   identities.MeansCard,
+}
 
 // Lifetimes of a CIBA login: PSC's default [?], and the longest a client may
 // ask for.
@@ -43,7 +44,7 @@ func (s *Server) ciba(c echo.Context) error {
 	}
 	client, _, err := s.backChannel(c)
 	if err != nil {
-		s.journal.Add(c.Request().Context(), "", "ciba", map[string]string{"certificate": presented(r)}, err)
+		s.journal.Add(c.Request().Context(), "", journal.KindCIBA, map[string]string{"certificate": presented(r)}, err)
 		return s.oauthError(c, clientError(err), err)
 	}
 	id := journal.NewID()
@@ -54,7 +55,7 @@ func (s *Server) ciba(c echo.Context) error {
 	s.journal.Add(
 		c.Request().Context(),
 		id,
-		"ciba",
+		journal.KindCIBA,
 		map[string]string{
 			"client_id":       client.ID,
 			"login_hint":      r.PostForm.Get("login_hint"),
@@ -95,7 +96,7 @@ func (s *Server) startBackchannel(
 		Client:     client.ID,
 		LoginID:    loginID,
 		NationalID: form.Get("login_hint"),
-		AuthMode:   authModes[form.Get("channel")],
+		AuthMode:   channels[form.Get("channel")].AuthMode(),
 		Scope:      form.Get("scope"),
 		Notify:     form.Get("client_notification_token"),
 	}
@@ -143,7 +144,7 @@ func (s *Server) askIn(
 	acr string,
 ) (unable, err error) {
 	person, err := s.people.ReadIn(tx, a.NationalID)
-	if err == nil && a.Means == ecps.Card {
+	if err == nil && a.Means == identities.MeansCard {
 		err = s.hasCard(tx, person)
 	}
 	if err != nil {

@@ -15,12 +15,6 @@ import (
 	"pscemu.invalid/pscemu/provider/oidc"
 )
 
-// Means of authentication, as doors and the API name them.
-const (
-	MeansECPS = "ecps"
-	MeansCard = "card"
-)
-
 // Door is a test shortcut, listed where people can see it.
 type Door struct {
 	Name        string `json:"name"`
@@ -57,7 +51,11 @@ func (s *Server) Doors() []Door {
 }
 
 // doorLogin is what a door was asked to do.
-type doorLogin struct{ nationalID, means, pin string }
+type doorLogin struct {
+	nationalID string
+	means      identities.Means
+	pin        string
+}
 
 // door reads login_hint=auto:…; where it is closed the hint is a hint.
 func (s *Server) door(a *asking) (doorLogin, bool) {
@@ -66,9 +64,9 @@ func (s *Server) door(a *asking) (doorLogin, bool) {
 		return doorLogin{}, false
 	}
 	id, options, _ := strings.Cut(hint, ";")
-	d := doorLogin{nationalID: id, means: MeansECPS}
+	d := doorLogin{nationalID: id, means: identities.MeansECPS}
 	if options == "means=card" {
-		d.means = MeansCard
+		d.means = identities.MeansCard
 	}
 	return d, true
 }
@@ -85,19 +83,18 @@ func (s *Server) throughDoor(c echo.Context, a *asking, d doorLogin) error {
 // e-CPS, their card and its code for the reader.
 func (s *Server) openDoor(ctx context.Context, a *asking, d doorLogin) (*oidc.Authentication, error) {
 	id := journal.NewID()
-	s.journal.Add(ctx, id, "authorize", detail(a), nil)
+	s.journal.Add(ctx, id, journal.KindAuthorize, detail(a), nil)
 	person, err := s.people.Read(ctx, d.nationalID)
-	mode := "MOBILE"
-	if err == nil && d.means == MeansCard {
-		mode, err = "CARD", s.useCard(ctx, person, d.pin)
+	if err == nil && d.means == identities.MeansCard {
+		err = s.useCard(ctx, person, d.pin)
 	} else if err == nil {
 		err = s.ecps.Decide(ctx, person)
 	}
-	s.journal.Add(ctx, id, "means", map[string]string{"means": d.means, "national_id": d.nationalID}, err)
+	s.journal.Add(ctx, id, journal.KindMeans, map[string]string{"means": string(d.means), "national_id": d.nationalID}, err)
 	if err != nil {
 		return nil, err
 	}
-	return &oidc.Authentication{LoginID: id, Person: person, AuthMode: mode, Time: s.clock.Now()}, nil
+	return &oidc.Authentication{LoginID: id, Person: person, AuthMode: d.means.AuthMode(), Time: s.clock.Now()}, nil
 }
 
 // useCard presents the person's first usable card. Without a code the door
@@ -112,7 +109,7 @@ func (s *Server) useCard(ctx context.Context, person *identities.Identity, pin s
 	}
 	card := all[0]
 	for _, c := range all {
-		if c.State == "active" {
+		if c.State == cards.Active {
 			card = c
 		}
 	}
@@ -130,15 +127,15 @@ type Performed struct {
 }
 
 // Perform does the user's part for an authorize URL that an application made.
-func (s *Server) Perform(ctx context.Context, authorizeURL, nationalID, means, pin string) (*Performed, error) {
+func (s *Server) Perform(ctx context.Context, authorizeURL, nationalID string, means identities.Means, pin string) (*Performed, error) {
 	if !s.settings.Policies(nil, nil).DoorAPILogins {
 		return nil, problem.DoorClosed.Case("logins")
 	}
 	if means == "" {
-		means = MeansECPS
+		means = identities.MeansECPS
 	}
-	if means != MeansECPS && means != MeansCard {
-		return nil, problem.MeansUnknown.Case("logins").Got(means)
+	if !means.Valid() {
+		return nil, problem.MeansUnknown.Case("logins").Got(string(means))
 	}
 	u, err := url.Parse(authorizeURL)
 	if err != nil || !u.IsAbs() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/provider/faults"
+	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/oidc"
 )
 
@@ -53,7 +54,7 @@ func (s *Server) faulty(next http.Handler) http.Handler {
 		s.journal.Add(
 			r.Context(),
 			s.oidc.LoginOf(r),
-			"fault",
+			journal.KindFault,
 			map[string]string{"fault": fault.Kind, "endpoint": endpoint, "client_id": client},
 			nil,
 		)
@@ -155,7 +156,7 @@ func (s *Server) spoiledCallback(ctx context.Context, params pairs, who oidc.Aut
 
 // struck notes a fault in the login's story.
 func (s *Server) struck(ctx context.Context, loginID string, f faults.Fault) {
-	s.journal.Add(ctx, loginID, "fault", map[string]string{"fault": f.Kind}, nil)
+	s.journal.Add(ctx, loginID, journal.KindFault, map[string]string{"fault": f.Kind}, nil)
 }
 
 // spoiledResponse changes the token response.

@@ -7,13 +7,14 @@ import (
 
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
+	"pscemu.invalid/pscemu/provider/journal"
 )
 
 // dropped tells the story of a login that had to make room, when it is still
 // kept. The request that pushed it out is not its own.
 func (s *Server) dropped(id string) {
 	reason := problem.LoginDropped.Case("journal").With("logins", s.config.Limits.MaxLogins)
-	s.journal.AddKept(id, "dropped", reason)
+	s.journal.AddKept(id, journal.KindDropped, reason)
 }
 
 // pageBody is the largest body of an endpoint that anybody may post to: an

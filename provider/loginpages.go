@@ -18,6 +18,7 @@ import (
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
 )
@@ -46,7 +47,7 @@ func (s *Server) withLogin(next func(echo.Context, *login.Pending) error) echo.H
 		}
 		p, err := s.logins.Get(c.Request(), c.Param("id"))
 		if err != nil {
-			return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
+			return s.errorPage(c, http.StatusBadRequest, "", err)
 		}
 		return next(c, p)
 	}
@@ -54,16 +55,16 @@ func (s *Server) withLogin(next func(echo.Context, *login.Pending) error) echo.H
 
 // loginPage shows the three means.
 func (s *Server) loginPage(c echo.Context, p *login.Pending) error {
-	return s.showLogin(c, p, c.QueryParam("tab"), nil)
+	return s.showLogin(c, p, identities.Means(c.QueryParam("tab")), nil)
 }
 
-func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal error) error {
+func (s *Server) showLogin(c echo.Context, p *login.Pending, tab identities.Means, refusal error) error {
 	testDoor := s.settings.Policies(nil, nil).DoorTestIdentity && p.Wallet == ""
-	tabs := []string{"ecps", "card"}
+	tabs := identities.AllMeans()
 	if p.Wallet != "" {
-		tabs = walletTasks[p.Wallet].tabs
+		tabs = walletTasks[p.Wallet].means
 	}
-	if !slices.Contains(tabs, tab) && (tab != "test" || !testDoor) {
+	if !slices.Contains(tabs, tab) && (tab != identities.MeansTest || !testDoor) {
 		tab = tabs[0]
 	}
 	ctx, q := c.Request().Context(), c.QueryParam("q")
@@ -83,12 +84,12 @@ func (s *Server) showLogin(c echo.Context, p *login.Pending, tab string, refusal
 	data["Remember"] = s.logins.Remembered(c.Request()) != ""
 	var err error
 	switch tab {
-	case "card":
+	case identities.MeansCard:
 		data["Listed"] = s.settings.Policies(nil, nil).DoorCardList
 		var at *reader
 		at, err = s.atReader(ctx, p, q)
 		data["Reader"] = at
-	case "test":
+	case identities.MeansTest:
 		data["People"], data["More"], err = s.findPeople(ctx, q)
 	}
 	if err != nil {
@@ -160,20 +161,20 @@ func (s *Server) submitECPS(c echo.Context, p *login.Pending) error {
 	ctx := c.Request().Context()
 	id, err := field(c.FormValue("login"), "login")
 	if err != nil {
-		return s.showLogin(c, p, "ecps", err)
+		return s.showLogin(c, p, identities.MeansECPS, err)
 	}
 	if id == "" {
 		return s.showLogin(
 			c,
 			p,
-			"ecps",
+			identities.MeansECPS,
 			problem.NationalIDMissing.Of(),
 		)
 	}
 	err = s.ask(ctx, p, id)
-	s.journal.Add(ctx, p.ID, "ecps-request", map[string]string{"national_id": id}, err)
+	s.journal.Add(ctx, p.ID, journal.KindECPSRequest, map[string]string{"national_id": id}, err)
 	if err != nil {
-		return s.showLogin(c, p, "ecps", err)
+		return s.showLogin(c, p, identities.MeansECPS, err)
 	}
 	if c.FormValue("remember") != "" {
 		s.logins.Remember(c.Response(), id)
@@ -304,10 +305,10 @@ func (s *Server) continueECPS(c echo.Context, p *login.Pending) error {
 	case ecps.Pending:
 		return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "/wait"))
 	case ecps.Approved:
-		return s.complete(c, p, r.NationalID, "MOBILE")
+		return s.complete(c, p, r.NationalID, identities.AuthModeMobile)
 	}
 	refusal := ecpsEnds[r.State]
-	s.journal.Add(ctx, p.ID, "means", map[string]string{"means": MeansECPS, "national_id": r.NationalID}, refusal)
+	s.journal.Add(ctx, p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansECPS), "national_id": r.NationalID}, refusal)
 	return s.page(
 		c,
 		http.StatusOK,
@@ -328,7 +329,7 @@ func (s *Server) submitTOTP(c echo.Context, p *login.Pending) error {
 		p.Request,
 		strings.TrimSpace(c.FormValue("totp")),
 	); err != nil {
-		s.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": "totp"}, err)
+		s.journal.Add(c.Request().Context(), p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansTOTP)}, err)
 		return s.showWait(c, p, err)
 	}
 	return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "/continue"))
@@ -341,7 +342,7 @@ func (s *Server) submitCard(c echo.Context, p *login.Pending) error {
 		err = problem.CardMissing.Of()
 	}
 	if err != nil {
-		return s.showLogin(c, p, "card", err)
+		return s.showLogin(c, p, identities.MeansCard, err)
 	}
 	ctx := c.Request().Context()
 	err = s.cards.InReader(ctx, serial, p.Reader)
@@ -353,11 +354,11 @@ func (s *Server) submitCard(c echo.Context, p *login.Pending) error {
 		_, changed := s.logins.Change(ctx, p.ID, func(p *login.Pending) error { p.Reader = ""; return nil })
 		err = errors.Join(err, changed)
 	}
-	s.journal.Add(ctx, p.ID, "means", map[string]string{"means": MeansCard, "card": serial}, err)
+	s.journal.Add(ctx, p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansCard), "card": serial}, err)
 	if err != nil {
-		return s.showLogin(c, p, "card", err)
+		return s.showLogin(c, p, identities.MeansCard, err)
 	}
-	return s.complete(c, p, card.NationalID, "CARD")
+	return s.complete(c, p, card.NationalID, identities.AuthModeCard)
 }
 
 // submitTest logs in as the chosen person: a door, closed under strict.
@@ -366,7 +367,7 @@ func (s *Server) submitTest(c echo.Context, p *login.Pending) error {
 		return s.showLogin(
 			c,
 			p,
-			"ecps",
+			identities.MeansECPS,
 			problem.DoorClosed.Case("totp"),
 		)
 	}
@@ -375,10 +376,10 @@ func (s *Server) submitTest(c echo.Context, p *login.Pending) error {
 		_, err = s.people.Read(c.Request().Context(), id)
 	}
 	if err != nil {
-		return s.showLogin(c, p, "test", err)
+		return s.showLogin(c, p, identities.MeansTest, err)
 	}
-	s.journal.Add(c.Request().Context(), p.ID, "means", map[string]string{"means": "test", "national_id": id}, nil)
-	return s.complete(c, p, id, "MOBILE")
+	s.journal.Add(c.Request().Context(), p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansTest), "national_id": id}, nil)
+	return s.complete(c, p, id, identities.AuthModeMobile)
 }
 
 // cancel tells the service that the person gave up.
@@ -392,7 +393,7 @@ func (s *Server) cancel(c echo.Context, p *login.Pending) error {
 		return s.takeBackIn(tx, ended)
 	})
 	if err != nil {
-		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
+		return s.errorPage(c, http.StatusBadRequest, "", err)
 	}
 	if p.Wallet != "" {
 		return web.Redirect(c, http.StatusSeeOther, "/wallet")
@@ -400,7 +401,7 @@ func (s *Server) cancel(c echo.Context, p *login.Pending) error {
 	s.journal.Add(
 		ctx,
 		p.ID,
-		"cancel",
+		journal.KindCancel,
 		nil,
 		problem.LoginCancelled.Of(),
 	)
@@ -408,7 +409,7 @@ func (s *Server) cancel(c echo.Context, p *login.Pending) error {
 }
 
 // complete ends the login, once, and sends the browser back with a code.
-func (s *Server) complete(c echo.Context, p *login.Pending, nationalID, authMode string) error {
+func (s *Server) complete(c echo.Context, p *login.Pending, nationalID string, authMode identities.AuthMode) error {
 	if p.Wallet != "" {
 		return s.completeWallet(c, p, nationalID, authMode)
 	}
@@ -418,8 +419,8 @@ func (s *Server) complete(c echo.Context, p *login.Pending, nationalID, authMode
 		err = s.logins.End(ctx, p.ID)
 	}
 	if err != nil {
-		s.journal.Add(ctx, p.ID, "means", nil, err)
-		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
+		s.journal.Add(ctx, p.ID, journal.KindMeans, nil, err)
+		return s.errorPage(c, http.StatusBadRequest, "", err)
 	}
 	return s.finish(
 		c,

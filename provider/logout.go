@@ -12,6 +12,7 @@ import (
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/oidc"
 )
 
@@ -20,7 +21,7 @@ import (
 func (s *Server) logout(c echo.Context) error {
 	form, err := authorizeForm(c.Request())
 	if err != nil {
-		s.journal.Add(c.Request().Context(), "", "logout", nil, err)
+		s.journal.Add(c.Request().Context(), "", journal.KindLogout, nil, err)
 		return s.errorPage(c, http.StatusBadRequest, "Invalid Request", err)
 	}
 	if form.Get("id_token_hint") == "" {
@@ -43,7 +44,7 @@ func (s *Server) logout(c echo.Context) error {
 	if out != nil {
 		loginID = out.LoginID
 	}
-	s.journal.Add(ctx, loginID, "logout", map[string]string{"client_id": hint.ClientID}, nil)
+	s.journal.Add(ctx, loginID, journal.KindLogout, map[string]string{"client_id": hint.ClientID}, nil)
 	if sid, _ := s.logins.Session(c.Request()); sid == hint.SID {
 		s.logins.ClearSession(c.Response())
 		s.setSessionState(c, "")
@@ -55,7 +56,7 @@ func (s *Server) logout(c echo.Context) error {
 }
 
 func (s *Server) logoutRefused(c echo.Context, key, clientID string, err error) error {
-	s.journal.Add(c.Request().Context(), "", "logout", map[string]string{"client_id": clientID}, err)
+	s.journal.Add(c.Request().Context(), "", journal.KindLogout, map[string]string{"client_id": clientID}, err)
 	a := answer(key)
 	return s.errorPage(c, a.Status, a.Text, err)
 }
@@ -103,7 +104,7 @@ func (s *Server) logoutWithoutHint(c echo.Context) error {
 		return s.page(c, http.StatusOK, "provider/logout", map[string]any{"Title": "Déconnexion"})
 	}
 	if err := fromHere(c.Request()); err != nil {
-		s.journal.Add(c.Request().Context(), "", "logout", nil, err)
+		s.journal.Add(c.Request().Context(), "", journal.KindLogout, nil, err)
 		return s.errorPage(c, http.StatusForbidden, "Requête refusée", err)
 	}
 	var out *ended
@@ -112,7 +113,7 @@ func (s *Server) logoutWithoutHint(c echo.Context) error {
 		if out, err = s.endSession(c.Request().Context(), b.SID); err != nil {
 			return err
 		}
-		s.journal.Add(c.Request().Context(), b.LoginID, "logout", map[string]string{"national_id": b.NationalID}, nil)
+		s.journal.Add(c.Request().Context(), b.LoginID, journal.KindLogout, map[string]string{"national_id": b.NationalID}, nil)
 	}
 	s.logins.ClearSession(c.Response())
 	s.setSessionState(c, "")

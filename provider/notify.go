@@ -12,17 +12,12 @@ import (
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/delivery"
+	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/oidc"
 )
 
 // What clients' servers are told is written down in the transaction that makes
 // it true, and sent after: a crash between sends it later, and nothing twice.
-
-// Kinds of deliveries.
-const (
-	cibaPing   = "ciba-ping"
-	logoutCall = "backchannel-logout"
-)
 
 // ping is what a client with ping mode is to be told when the person has
 // answered.
@@ -40,7 +35,7 @@ var pings = store.Collection[ping]("ciba-pings")
 // that phones give after a while, pings, logout deliveries. It ends with ctx.
 func (s *Server) Resume(ctx context.Context) {
 	s.ecps.OnSettled(s.ping)
-	s.sender.Writes(logoutCall, s.writeLogout)
+	s.sender.Writes(delivery.BackchannelLogout, s.writeLogout)
 	s.sender.OnDone(s.delivered)
 	s.sender.Run()
 	go s.ecps.Serve(ctx)
@@ -49,8 +44,8 @@ func (s *Server) Resume(ctx context.Context) {
 // delivered notes in the journal how a delivery ended; the one of a logout is noted
 // with the logout.
 func (s *Server) delivered(ctx context.Context, d delivery.Delivery) {
-	if d.Kind == cibaPing {
-		s.journal.Add(ctx, d.LoginID, d.Kind, map[string]string{"client_id": d.Client, "state": string(d.State)}, nil)
+	if d.Kind == delivery.CIBAPing {
+		s.journal.Add(ctx, d.LoginID, journal.KindCIBAPing, map[string]string{"client_id": d.Client, "state": string(d.State)}, nil)
 	}
 }
 
@@ -92,7 +87,7 @@ func (s *Server) ping(tx store.Tx, r ecps.Request) error {
 	if err := errors.Join(err, bad); err != nil {
 		return err
 	}
-	d := delivery.Delivery{Kind: cibaPing, Client: p.Client, LoginID: p.LoginID, URI: client.NotificationEndpoint}
+	d := delivery.Delivery{Kind: delivery.CIBAPing, Client: p.Client, LoginID: p.LoginID, URI: client.NotificationEndpoint}
 	return s.sender.SendIn(
 		tx,
 		d,
@@ -127,7 +122,7 @@ func (s *Server) endSession(ctx context.Context, sid string) (out *ended, err er
 
 func (s *Server) noteTold(ctx context.Context, e *ended) {
 	for _, id := range e.told {
-		s.journal.Add(ctx, e.LoginID, logoutCall, map[string]string{"client_id": id}, nil)
+		s.journal.Add(ctx, e.LoginID, journal.KindBackchannelLogout, map[string]string{"client_id": id}, nil)
 	}
 }
 
@@ -165,7 +160,7 @@ func (s *Server) tellIn(tx store.Tx, e *ended, client *clients.Client) error {
 		return err
 	}
 	e.told = append(e.told, client.ID)
-	d := delivery.Delivery{Kind: logoutCall, Client: client.ID, LoginID: e.LoginID, URI: client.BackchannelLogoutURI}
+	d := delivery.Delivery{Kind: delivery.BackchannelLogout, Client: client.ID, LoginID: e.LoginID, URI: client.BackchannelLogoutURI}
 	return s.sender.SendIn(tx, d,
 		delivery.Message{ContentType: "application/x-www-form-urlencoded", Intent: intent, Tries: delivery.MaxTries})
 }

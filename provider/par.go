@@ -43,13 +43,13 @@ func (s *Server) par(c echo.Context) error {
 	}
 	client, _, err := s.backChannel(c)
 	if err != nil {
-		s.journal.Add(c.Request().Context(), "", "par", nil, err)
+		s.journal.Add(c.Request().Context(), "", journal.KindPAR, nil, err)
 		return s.oauthError(c, clientError(err), err)
 	}
 	form, refusal := s.pushable(r.Context(), client, r.PostForm, s.site(c))
 	if refusal != nil {
 		reason := refusal.problem()
-		s.journal.Add(c.Request().Context(), "", "par", map[string]string{"client_id": client.ID}, reason)
+		s.journal.Add(c.Request().Context(), "", journal.KindPAR, map[string]string{"client_id": client.ID}, reason)
 		return s.oauthError(c, refusal.Answer, reason)
 	}
 	id := strings.ToLower(journal.NewID())
@@ -62,7 +62,7 @@ func (s *Server) par(c echo.Context) error {
 	); err != nil {
 		return s.oauthError(c, answer("server-error"), err)
 	}
-	s.journal.Add(c.Request().Context(), "", "par", map[string]string{"client_id": client.ID}, nil)
+	s.journal.Add(c.Request().Context(), "", journal.KindPAR, map[string]string{"client_id": client.ID}, nil)
 	noStore(c)
 	return c.JSON(http.StatusCreated, struct {
 		RequestURI string `json:"request_uri"`

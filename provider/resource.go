@@ -13,6 +13,7 @@ import (
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/oidc"
 )
 
@@ -24,7 +25,7 @@ func (s *Server) userinfo(c echo.Context) error {
 		s.journal.Add(
 			c.Request().Context(),
 			"",
-			"userinfo",
+			journal.KindUserInfo,
 			nil,
 			problem.TokenMissing.Of(),
 		)
@@ -33,21 +34,21 @@ func (s *Server) userinfo(c echo.Context) error {
 	ctx := c.Request().Context()
 	session, err := s.oidc.Bearer(ctx, token)
 	if err != nil {
-		s.tell(c, s.oidc.SessionOf(c.Request()), "userinfo", nil, err)
+		s.tell(c, s.oidc.SessionOf(c.Request()), journal.KindUserInfo, nil, err)
 		return s.bearerRefused(c, err)
 	}
 	if session.Thumbprint != "" && session.Thumbprint != oidc.Thumbprint(c.Request()) {
 		s.journal.Add(
 			ctx,
 			session.LoginID,
-			"userinfo",
+			journal.KindUserInfo,
 			nil,
 			problem.TokenBound.Got(presented(c.Request())),
 		)
 		return s.unauthorized(c, "userinfo-bound")
 	}
 	person, err := s.people.Read(ctx, session.NationalID)
-	s.journal.Add(ctx, session.LoginID, "userinfo", nil, err)
+	s.journal.Add(ctx, session.LoginID, journal.KindUserInfo, nil, err)
 	if problem.Is(err, problem.IdentityUnknown) {
 		return s.unauthorized(c, "userinfo-person")
 	}
@@ -162,14 +163,14 @@ func bearer(r *http.Request) string {
 func (s *Server) introspect(c echo.Context) error {
 	client, token, err := s.backChannel(c)
 	if err != nil {
-		s.journal.Add(c.Request().Context(), "", "introspect", nil, err)
+		s.journal.Add(c.Request().Context(), "", journal.KindIntrospect, nil, err)
 		return s.oauthError(c, notAuthenticated(err), err)
 	}
 	if token == "" {
 		s.journal.Add(
 			c.Request().Context(),
 			"",
-			"introspect",
+			journal.KindIntrospect,
 			map[string]string{"client_id": client.ID},
 			problem.IntrospectToken.Of(),
 		)
@@ -188,13 +189,13 @@ func (s *Server) introspect(c echo.Context) error {
 		s.journal.Add(
 			c.Request().Context(),
 			"",
-			"introspect",
+			journal.KindIntrospect,
 			map[string]string{"client_id": client.ID, "active": "false"},
 			refused,
 		)
 		return c.JSONBlob(http.StatusOK, []byte(`{"active":false}`))
 	}
-	s.journal.Add(c.Request().Context(), session.LoginID, "introspect", map[string]string{"active": "true"}, nil)
+	s.journal.Add(c.Request().Context(), session.LoginID, journal.KindIntrospect, map[string]string{"active": "true"}, nil)
 	tail := fmt.Sprintf(
 		`,"client_id":%q,"username":%q,"token_type":"Bearer","active":true}`,
 		client.ID,
@@ -215,14 +216,14 @@ func notAuthenticated(err error) Answer {
 func (s *Server) revoke(c echo.Context) error {
 	client, token, err := s.backChannel(c)
 	if err != nil {
-		s.journal.Add(c.Request().Context(), "", "revoke", nil, err)
+		s.journal.Add(c.Request().Context(), "", journal.KindRevoke, nil, err)
 		return s.oauthError(c, clientError(err), err)
 	}
 	if token == "" {
 		s.journal.Add(
 			c.Request().Context(),
 			"",
-			"revoke",
+			journal.KindRevoke,
 			map[string]string{"client_id": client.ID},
 			problem.RevokeToken.Of(),
 		)
@@ -233,7 +234,7 @@ func (s *Server) revoke(c echo.Context) error {
 	s.journal.Add(
 		c.Request().Context(),
 		loginID,
-		"revoke",
+		journal.KindRevoke,
 		map[string]string{"client_id": client.ID, "found": fmt.Sprint(ended != nil)},
 		err,
 	)

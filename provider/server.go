@@ -211,7 +211,7 @@ func (s *Server) httpError(err error, c echo.Context) {
 		status = he.Code
 	case errors.As(err, &p) && p.Kind != problem.Internal:
 		status = p.Kind.Status()
-		s.journal.Add(c.Request().Context(), "", "refused", nil, p)
+		s.journal.Add(c.Request().Context(), "", journal.KindRefused, nil, p)
 	default:
 		slog.ErrorContext(
 			c.Request().Context(),
@@ -269,8 +269,11 @@ func (s *Server) formPage(c echo.Context, name string, data map[string]any, refu
 }
 
 // errorPage explains a refusal to whoever sits before the browser. text is
-// what PSC would say.
+// what PSC would say, "" for the reason itself.
 func (s *Server) errorPage(c echo.Context, status int, text string, reason error) error {
+	if text == "" {
+		text = problem.From(reason).Page(s.language(c)).Reason
+	}
 	data := map[string]any{"Title": "Nous sommes désolés", "Text": text, "Kind": "error"}
 	if reason != nil && !s.settings.Strict() {
 		data["Problem"] = s.explained(c, reason)

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/provider/journal"
 )
 
 // The session iframe (OIDC Session Management 1.0 §3.3): a relying party's page
@@ -75,7 +76,7 @@ func (s *Server) sessionFrameInit(c echo.Context) error {
 	s.journal.Add(
 		c.Request().Context(),
 		"",
-		"session-frame",
+		journal.KindSessionFrame,
 		map[string]string{"client_id": c.QueryParam("client_id")},
 		err,
 	)

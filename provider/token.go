@@ -8,6 +8,7 @@ import (
 
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/clients"
+	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/oidc"
 )
 
@@ -18,16 +19,16 @@ func (s *Server) token(c echo.Context) error {
 		s.tell(
 			c,
 			s.oidc.SessionOf(r),
-			"token",
+			journal.KindToken,
 			map[string]string{"client_id": r.PostForm.Get("client_id"), "certificate": presented(r)},
 			problem.Code(refused.Key).Of(),
 		)
 		return s.oauthError(c, *refused, nil)
 	}
 	grant := r.PostForm.Get("grant_type")
-	kind := "token"
+	kind := journal.KindToken
 	if grant == clients.RefreshToken {
-		kind = "refresh"
+		kind = journal.KindRefresh
 	}
 	response, session, err := s.oidc.Token(r)
 	s.tell(c, session, kind, map[string]string{"grant_type": grant, "certificate": presented(r)}, err)
@@ -46,7 +47,7 @@ func (s *Server) token(c echo.Context) error {
 }
 
 // tell adds to the story of the login that a session belongs to.
-func (s *Server) tell(c echo.Context, session *oidc.Session, kind string, detail map[string]string, err error) {
+func (s *Server) tell(c echo.Context, session *oidc.Session, kind journal.Kind, detail map[string]string, err error) {
 	id := ""
 	if session != nil {
 		id = session.LoginID

@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
@@ -25,16 +26,23 @@ import (
 // walletTask is something a person does on the portal after a login.
 type walletTask struct {
 	title string
-	tabs  []string                                                               // of the login page
-	modes []string                                                               // authModes it takes
+	means []identities.Means                                                     // it takes, the first one offered first
 	done  func(*Server, echo.Context, *login.Pending, oidc.Authentication) error // ends the login
 }
 
 var walletTasks = map[string]walletTask{
-	"activate": {"Activer mon e-CPS avec ma carte", []string{"card"}, []string{"CARD"}, (*Server).activateByCard},
-	"test":     {"Tester mon e-CPS", []string{"ecps"}, []string{"MOBILE"}, (*Server).bravo},
-	"devices":  {"Mes appareils", []string{"ecps", "card"}, []string{"MOBILE", "CARD"}, (*Server).openWalletSession},
-	"sessions": {"Mes sessions", []string{"ecps", "card"}, []string{"MOBILE", "CARD"}, (*Server).openWalletSession},
+	"activate": {"Activer mon e-CPS avec ma carte", []identities.Means{identities.MeansCard}, (*Server).activateByCard},
+	"test":     {"Tester mon e-CPS", []identities.Means{identities.MeansECPS}, (*Server).bravo},
+	"devices":  {"Mes appareils", identities.AllMeans(), (*Server).openWalletSession},
+	"sessions": {"Mes sessions", identities.AllMeans(), (*Server).openWalletSession},
+}
+
+// modes are the means as authMode names them.
+func (t walletTask) modes() (out []string) {
+	for _, m := range t.means {
+		out = append(out, string(m.AuthMode()))
+	}
+	return out
 }
 
 func (s *Server) walletRoutes(e *echo.Echo) {
@@ -102,16 +110,16 @@ func (s *Server) startWalletTask(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.journal.Add(c.Request().Context(), p.ID, "wallet", map[string]string{"task": name}, nil)
-	return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "")+"?tab="+task.tabs[0])
+	s.journal.Add(c.Request().Context(), p.ID, journal.KindWallet, map[string]string{"task": name}, nil)
+	return web.Redirect(c, http.StatusSeeOther, s.loginURL(p.ID, "")+"?tab="+string(task.means[0]))
 }
 
 // completeWallet ends a login of the portal's with its task.
-func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, authMode string) error {
+func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID string, authMode identities.AuthMode) error {
 	ctx, task := c.Request().Context(), walletTasks[p.Wallet]
 	person, err := s.people.Read(ctx, nationalID)
-	if err == nil && !slices.Contains(task.modes, authMode) {
-		err = problem.WalletOtherMeans.With("accepted", problem.Or(task.modes)).Got(authMode)
+	if err == nil && !slices.Contains(task.modes(), string(authMode)) {
+		err = problem.WalletOtherMeans.With("accepted", problem.Or(task.modes())).Got(string(authMode))
 	}
 	if err == nil {
 		err = task.done(
@@ -121,9 +129,9 @@ func (s *Server) completeWallet(c echo.Context, p *login.Pending, nationalID, au
 			oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: s.clock.Now()},
 		)
 	}
-	s.journal.Add(ctx, p.ID, "wallet", map[string]string{"task": p.Wallet, "national_id": nationalID}, err)
+	s.journal.Add(ctx, p.ID, journal.KindWallet, map[string]string{"task": p.Wallet, "national_id": nationalID}, err)
 	if err != nil {
-		return s.errorPage(c, http.StatusForbidden, problem.From(err).Reason, err)
+		return s.errorPage(c, http.StatusForbidden, "", err)
 	}
 	return nil
 }
@@ -189,7 +197,7 @@ func (s *Server) activateByContact(c echo.Context) error {
 	s.journal.Add(
 		c.Request().Context(),
 		journal.NewID(),
-		"wallet",
+		journal.KindWallet,
 		map[string]string{"task": "activate-contact", "national_id": id},
 		err,
 	)
@@ -207,8 +215,8 @@ const pageKept = time.Hour
 // presented the card.
 func (s *Server) activationPage(c echo.Context) error {
 	if err := s.logins.Bound(c.Request(), c.Param("id")); err != nil {
-		s.journal.Add(c.Request().Context(), "", "wallet", map[string]string{"task": "activation-page"}, err)
-		return s.errorPage(c, http.StatusForbidden, problem.From(err).Reason, err)
+		s.journal.Add(c.Request().Context(), "", journal.KindWallet, map[string]string{"task": "activation-page"}, err)
+		return s.errorPage(c, http.StatusForbidden, "", err)
 	}
 	a, err := s.ecps.Activation(c.Request().Context(), c.Param("id"))
 	if err != nil || a.By != ecps.ByCard {
@@ -296,12 +304,12 @@ func (s *Server) endDevice(c echo.Context, b *oidc.Browser) error {
 	s.journal.Add(
 		c.Request().Context(),
 		"",
-		"wallet",
+		journal.KindWallet,
 		map[string]string{"task": "device-" + c.FormValue("why"), "national_id": b.NationalID},
 		err,
 	)
 	if err != nil {
-		return s.errorPage(c, http.StatusBadRequest, problem.From(err).Reason, err)
+		return s.errorPage(c, http.StatusBadRequest, "", err)
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/wallet/devices")
 }
@@ -335,7 +343,7 @@ func (s *Server) endSessions(c echo.Context, b *oidc.Browser) error {
 	for _, e := range all {
 		frames = append(frames, e.frames...)
 	}
-	s.journal.Add(ctx, "", "logout", map[string]string{"national_id": b.NationalID, "sessions": itoa(len(all))}, nil)
+	s.journal.Add(ctx, "", journal.KindLogout, map[string]string{"national_id": b.NationalID, "sessions": itoa(len(all))}, nil)
 	s.logins.ClearSession(c.Response())
 	s.setSessionState(c, "")
 	return s.leaveBy(c, frames, "")

@@ -19,6 +19,7 @@ import (
 
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/lab/bench"
 )
 
@@ -260,7 +261,7 @@ func (b *benchRun) people() (*bench.People, error) {
 	}
 	if len(ids) == 0 {
 		for _, p := range b.remote.ready.Personas {
-			if p.Behaviour == "approve" && len(p.Means) == 2 {
+			if p.Behaviour == identities.Approve && len(p.Means) == 2 {
 				ids = []string{p.NationalID}
 				break
 			}

@@ -79,6 +79,9 @@ func TestSourcesWriteAddressesWithTheRoot(t *testing.T) {
 			if err != nil || filepath.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
 				return err
 			}
+			if strings.HasSuffix(file, "internal/web/web.go") {
+				return nil // web.Redirect and web.Leave themselves
+			}
 			read++
 			set := syntax.NewFileSet()
 			parsed, err := parser.ParseFile(set, file, nil, 0)

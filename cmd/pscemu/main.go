@@ -12,9 +12,6 @@ import (
 	"pscemu.invalid/pscemu/internal/problem"
 )
 
-// version is set by the release build.
-var version = "dev"
-
 // Exit codes.
 const (
 	exitFailed   = 1
@@ -112,17 +109,6 @@ func usage(args cobra.PositionalArgs) cobra.PositionalArgs {
 // misused is a usage error that says where the right usage stands.
 func misused(cmd *cobra.Command, err error) error {
 	return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
-}
-
-func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  usage(cobra.NoArgs),
-		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintln(cmd.OutOrStdout(), "pscemu "+version)
-		},
-	}
 }
 
 // settingFlags gives a command one flag for each setting.

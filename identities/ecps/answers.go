@@ -3,6 +3,7 @@ package ecps
 import (
 	"context"
 
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 )
@@ -72,7 +73,7 @@ func (s *Service) Refuse(ctx context.Context, id, signature string) (*Request, e
 // phone that the person has at this moment.
 func (s *Service) onPhone(tx store.Tx, id string) (*Request, *Device, error) {
 	r, err := requests.Maybe(tx, id)
-	if err == nil && r.Means == Card {
+	if err == nil && r.Means == identities.MeansCard {
 		return nil, nil, problem.RequestWantsCard.Got(id)
 	}
 	waits, err := s.pendingIn(tx, id)
@@ -98,7 +99,7 @@ func (s *Service) ApproveCard(ctx context.Context, id string, present Present) (
 
 func (s *Service) approveCardIn(tx store.Tx, id string, present Present) (*Request, error, error) {
 	r, err := s.pendingIn(tx, id)
-	if err == nil && r.Means != Card {
+	if err == nil && r.Means != identities.MeansCard {
 		err = problem.RequestWantsPhone.Got(id)
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/store"
 )
 
@@ -19,7 +20,7 @@ var (
 
 // place is where a request stands among all that wait: by means, oldest first.
 func (r *Request) place() string {
-	return r.Means + "." + store.Moment(r.CreatedAt) + "." + r.ID
+	return string(r.Means) + "." + store.Moment(r.CreatedAt) + "." + r.ID
 }
 
 // dueAt is where its phone's own answer stands among all that are to come.
@@ -55,7 +56,7 @@ func (s *Service) silence(tx store.Tx, nationalID string) error {
 		return err
 	}
 	for _, r := range all {
-		if r.Means != Phone || r.Answer == "" || s.stateOf(r) != Pending {
+		if r.Means != identities.MeansECPS || r.Answer == "" || s.stateOf(r) != Pending {
 			continue
 		}
 		if err := due.Delete(tx, r.dueAt()); err != nil {
@@ -71,10 +72,11 @@ func (s *Service) silence(tx store.Tx, nationalID string) error {
 
 // Filter chooses requests; its zero value chooses all.
 type Filter struct {
-	NationalID, Means string
-	PendingOnly       bool
-	After             string // behind the place that an earlier list's next names
-	Limit             int    // 0 for all
+	NationalID  string
+	Means       identities.Means
+	PendingOnly bool
+	After       string // behind the place that an earlier list's next names
+	Limit       int    // 0 for all
 }
 
 // full tells whether a list is as long as it may be, and has one more, by which
@@ -101,9 +103,9 @@ func (s *Service) Requests(ctx context.Context, f Filter) (out []Request, next s
 
 // CountWaiting tells how many requests wait for this means, and counts no
 // further than to most.
-func (s *Service) CountWaiting(ctx context.Context, means string, most int) (n int, err error) {
+func (s *Service) CountWaiting(ctx context.Context, means identities.Means, most int) (n int, err error) {
 	err = s.store.View(ctx, func(tx store.Tx) error {
-		entries, err := tx.List(pending.Prefix()+means+".", "", most)
+		entries, err := tx.List(pending.Prefix()+string(means)+".", "", most)
 		n = len(entries)
 		return err
 	})
@@ -117,7 +119,7 @@ const listed = 500
 func (s *Service) waitingIn(tx store.Tx, f Filter) (out []Request, next string, err error) {
 	prefix, after := pending.Prefix(), ""
 	if f.Means != "" {
-		prefix += f.Means + "."
+		prefix += string(f.Means) + "."
 	}
 	if f.After != "" {
 		if strings.Count(f.After, ".") < 2 { // no Request.place

@@ -33,25 +33,25 @@ func TestEveryRequestThatWaitsIsListedAmongManyThatAreSettled(t *testing.T) {
 		}
 		w.ask(busy)
 	}
-	card, err := w.Start(ctx, ecps.Ask{NationalID: at, Means: ecps.Card})
+	card, err := w.Start(ctx, ecps.Ask{NationalID: at, Means: identities.MeansCard})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, r := range w.waiting(ecps.Filter{Means: ecps.Phone}) {
+	for _, r := range w.waiting(ecps.Filter{Means: identities.MeansECPS}) {
 		got = append(got, r.ID)
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("on phones wait %v, want %v", got, want)
 	}
-	if list := w.waiting(ecps.Filter{Means: ecps.Card}); len(list) != 1 || list[0].ID != card.ID {
+	if list := w.waiting(ecps.Filter{Means: identities.MeansCard}); len(list) != 1 || list[0].ID != card.ID {
 		t.Errorf("at the reader wait %v", list)
 	}
-	page, next, err := w.Requests(ctx, ecps.Filter{Means: ecps.Phone, PendingOnly: true, Limit: 2})
+	page, next, err := w.Requests(ctx, ecps.Filter{Means: identities.MeansECPS, PendingOnly: true, Limit: 2})
 	if err != nil || len(page) != 2 || next == "" {
 		t.Fatalf("%v %q %v", page, next, err)
 	}
-	rest, next, err := w.Requests(ctx, ecps.Filter{Means: ecps.Phone, PendingOnly: true, Limit: 2, After: next})
+	rest, next, err := w.Requests(ctx, ecps.Filter{Means: identities.MeansECPS, PendingOnly: true, Limit: 2, After: next})
 	if err != nil || len(rest) != 1 || next != "" || rest[0].ID != want[2] {
 		t.Errorf("%v %q %v", rest, next, err)
 	}

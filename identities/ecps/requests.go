@@ -28,27 +28,21 @@ const (
 	Expired     State = "expired"
 )
 
-// Means a request waits for.
-const (
-	Phone = "ecps"
-	Card  = "card"
-)
-
 // Request is one login waiting for the person.
 type Request struct {
-	ID         string    `json:"id"`
-	NationalID string    `json:"national_id"`
-	Means      string    `json:"means"`  // Phone or Card
-	Client     string    `json:"client"` // the service's name, as the phone shows it
-	Message    string    `json:"message,omitempty"`
-	Number     string    `json:"number"` // the two digits PSC's page shows; "" with CIBA, which has no page
-	Choices    []string  `json:"choices"`
-	State      State     `json:"state"`
-	WrongTOTPs int       `json:"wrong_totps,omitempty"`
-	CreatedAt  time.Time `json:"created_at"`
-	ExpiresAt  time.Time `json:"expires_at"`
-	Answer     State     `json:"answer,omitempty"`   // that the phone gives by itself …
-	AnswerAt   time.Time `json:"answer_at,omitzero"` // … at this time, unless something settles it before
+	ID         string           `json:"id"`
+	NationalID string           `json:"national_id"`
+	Means      identities.Means `json:"means"`
+	Client     string           `json:"client"` // the service's name, as the phone shows it
+	Message    string           `json:"message,omitempty"`
+	Number     string           `json:"number"` // the two digits PSC's page shows; "" with CIBA, which has no page
+	Choices    []string         `json:"choices"`
+	State      State            `json:"state"`
+	WrongTOTPs int              `json:"wrong_totps,omitempty"`
+	CreatedAt  time.Time        `json:"created_at"`
+	ExpiresAt  time.Time        `json:"expires_at"`
+	Answer     State            `json:"answer,omitempty"`   // that the phone gives by itself …
+	AnswerAt   time.Time        `json:"answer_at,omitzero"` // … at this time, unless something settles it before
 }
 
 // Limits of a request.
@@ -66,9 +60,9 @@ var (
 // Ask is a login that wants the person's answer.
 type Ask struct {
 	NationalID, Client, Message string
-	Means                       string        // Phone unless Card
-	Lifetime                    time.Duration // RequestLifetime when 0
-	NoNumber                    bool          // there is no page to compare a number with
+	Means                       identities.Means // MeansECPS when ""
+	Lifetime                    time.Duration    // RequestLifetime when 0
+	NoNumber                    bool             // there is no page to compare a number with
 }
 
 // Start sends a request to the person's phone, or card reader, and applies
@@ -96,7 +90,7 @@ func (s *Service) StartIn(tx store.Tx, a Ask) (r *Request, verdict, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if b.Action == identities.Unreachable && a.Means != Card {
+	if b.Action == identities.Unreachable && a.Means != identities.MeansCard {
 		return nil, unreachable(a.NationalID), nil
 	}
 	r = s.newRequest(a)
@@ -164,7 +158,7 @@ func (s *Service) addressee(tx store.Tx, a Ask) (*identities.Identity, error) {
 	if problem.Is(err, problem.IdentityUnknown) && s.settings.Policies(nil, nil).HideUnknownIDs {
 		return nil, unknown(a.NationalID)
 	}
-	if err != nil || a.Means == Card {
+	if err != nil || a.Means == identities.MeansCard {
 		return person, err
 	}
 	device, err := s.DeviceIn(tx, a.NationalID)
@@ -198,7 +192,7 @@ func (s *Service) newRequest(a Ask) *Request {
 	r := &Request{
 		ID:         rand.Text(),
 		NationalID: a.NationalID,
-		Means:      cmp.Or(a.Means, Phone),
+		Means:      cmp.Or(a.Means, identities.MeansECPS),
 		Client:     a.Client,
 		Message:    a.Message,
 		Choices:    []string{},

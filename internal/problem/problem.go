@@ -142,6 +142,14 @@ func (e *Error) In(lang string) *Error {
 	return said.worded(lang)
 }
 
+// Page is the problem as a page says it: in its language, each sentence with a
+// capital.
+func (e *Error) Page(lang string) *Error {
+	said := e.In(lang)
+	said.Reason, said.Remedy = capital(said.Reason), capital(said.Remedy)
+	return said
+}
+
 // Map is the problem with f applied to each text and value of it.
 func (e *Error) Map(f func(string) string) *Error {
 	mapped := *e
@@ -167,8 +175,9 @@ func (e *Error) Size() int {
 // worded fills in the catalogue's texts of a language. What is not from the
 // catalogue, or came without its values from elsewhere, keeps its own.
 func (e *Error) worded(lang string) *Error {
-	w, ok := entryOf(Code(e.Code)).wording(e.wording, lang)
-	if !ok || e.Reason != "" && len(e.values) == 0 && e.lang == "" {
+	entry := entryOf(Code(e.Code))
+	w, ok := entry.wording(e.wording, lang)
+	if !ok || e.lang == "" && e.Reason != "" && e.Reason != entry.said[0].reason {
 		return e
 	}
 	e.lang = lang

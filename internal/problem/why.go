@@ -49,15 +49,21 @@ func (e *entry) why(lang string) Why {
 	return Why{Code: string(e.code), Area: e.area, Means: means, Do: do, PSC: e.psc, Spec: e.spec}
 }
 
-// sentence begins with a capital and ends with a full stop, but for what is
-// to be typed as it is.
+// sentence is a text with a capital and a full stop.
 func sentence(s string) string {
-	if s == "" || strings.ContainsAny(s[:1], "`-/") {
+	if s == "" || strings.HasSuffix(s, "…") {
+		return capital(s)
+	}
+	return strings.TrimSuffix(capital(s), ".") + "."
+}
+
+// capital is a text that begins with a capital, but for what is to be typed or
+// read as it is.
+func capital(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	if s == "" || strings.ContainsAny(s[:1], "`-/") || strings.ContainsAny(word, "_=.[:") || word == "pscemu" {
 		return s
 	}
 	first, size := utf8.DecodeRuneInString(s)
-	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, "_=.") {
-		s = string(unicode.ToUpper(first)) + s[size:]
-	}
-	return strings.TrimSuffix(s, ".") + "."
+	return string(unicode.ToUpper(first)) + s[size:]
 }

@@ -34,6 +34,8 @@ func say(v any, lang string) string {
 		return v.Error()
 	case Phrase:
 		return v.In(lang)
+	case phrased:
+		return fmt.Sprintf(v.phrase.In(lang), v.args...)
 	case expected:
 		return v.of.In(lang).Expected
 	case choice:
@@ -70,6 +72,15 @@ func Or(of []string) any { return choice{of, [2]string{" or ", " ou "}} }
 
 // Nor is a list of what is missing.
 func Nor(of []string) any { return choice{of, [2]string{" and ", " ni "}} }
+
+// phrased is a phrase with its arguments.
+type phrased struct {
+	phrase Phrase
+	args   []any
+}
+
+// Of is the phrase with arguments, written as fmt does.
+func (p Phrase) Of(args ...any) any { return phrased{p, args} }
 
 // expected is what another refusal expected.
 type expected struct{ of *Error }

@@ -25,6 +25,15 @@ const (
 	Failed    State = "failed"
 )
 
+// Kind is what a client's server is told.
+type Kind string
+
+// The kinds of deliveries.
+const (
+	CIBAPing          Kind = "ciba-ping"          // that the person has answered
+	BackchannelLogout Kind = "backchannel-logout" // that a session was logged out
+)
+
 // Attempt is one call.
 type Attempt struct {
 	Time   time.Time `json:"time"`
@@ -35,7 +44,7 @@ type Attempt struct {
 // Delivery is one message for one client.
 type Delivery struct {
 	ID        string    `json:"id"`
-	Kind      string    `json:"kind"` // ciba-ping, backchannel-logout
+	Kind      Kind      `json:"kind"`
 	Client    string    `json:"client_id"`
 	LoginID   string    `json:"login_id,omitempty"`
 	URI       string    `json:"uri"`

@@ -33,7 +33,7 @@ type Sender struct {
 	store   store.Store
 	clock   clock.Clock
 	client  *http.Client
-	writers map[string]Writer
+	writers map[Kind]Writer
 	done    func(context.Context, Delivery)
 
 	ctx  context.Context
@@ -47,7 +47,7 @@ type Sender struct {
 // New makes a sender that stops when ctx ends. roots are trusted for https.
 func New(ctx context.Context, s store.Store, c clock.Clock, roots *x509.CertPool) *Sender {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: noLinkLocal}
-	return &Sender{store: s, clock: c, ctx: ctx, writers: map[string]Writer{}, done: func(context.Context, Delivery) {},
+	return &Sender{store: s, clock: c, ctx: ctx, writers: map[Kind]Writer{}, done: func(context.Context, Delivery) {},
 		free: make(chan struct{}, 1), busy: map[string]string{},
 		client: &http.Client{
 			Timeout: 5 * time.Second,
@@ -63,7 +63,7 @@ func New(ctx context.Context, s store.Store, c clock.Clock, roots *x509.CertPool
 
 // Writes says who makes the bodies of a kind from their intents. It is set
 // before Run.
-func (s *Sender) Writes(kind string, w Writer) { s.writers[kind] = w }
+func (s *Sender) Writes(kind Kind, w Writer) { s.writers[kind] = w }
 
 // OnDone has fn called for each delivery that has ended, well or badly. It is
 // set before Run.

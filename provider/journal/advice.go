@@ -14,7 +14,7 @@ type Advice struct {
 
 // rule is one thing PSC asks. Events keep the parameters in their detail.
 type rule struct {
-	kind string
+	kind Kind
 	good func(map[string]string) bool
 	text string // what is asked
 	from string
@@ -29,41 +29,41 @@ func holds(name, word string) func(map[string]string) bool {
 }
 
 var rules = []rule{
-	{"authorize", holds("scope", "openid"), "scope holds openid", "OIDC Core §3.1.2.1"},
-	{"authorize", holds("scope", "scope_all"), "scope holds scope_all", "PSC: parameters of the authorization request"},
+	{KindAuthorize, holds("scope", "openid"), "scope holds openid", "OIDC Core §3.1.2.1"},
+	{KindAuthorize, holds("scope", "scope_all"), "scope holds scope_all", "PSC: parameters of the authorization request"},
 	{
-		"authorize",
+		KindAuthorize,
 		has("acr_values"),
 		"acr_values names the level wanted (eidas1)",
 		"PSC: parameters of the authorization request",
 	},
-	{"authorize", has("state"), "state is sent", "PSC: mandatory; RFC 6749 §10.12"},
-	{"authorize", has("nonce"), "nonce is sent", "PSC: mandatory; OIDC Core §3.1.2.1"},
-	{"authorize", has("code_challenge_method"), "PKCE is used", "RFC 9700 §2.1.1"},
+	{KindAuthorize, has("state"), "state is sent", "PSC: mandatory; RFC 6749 §10.12"},
+	{KindAuthorize, has("nonce"), "nonce is sent", "PSC: mandatory; OIDC Core §3.1.2.1"},
+	{KindAuthorize, has("code_challenge_method"), "PKCE is used", "RFC 9700 §2.1.1"},
 	{
-		"authorize",
+		KindAuthorize,
 		func(d map[string]string) bool { return d["code_challenge_method"] != "plain" },
 		"PKCE uses S256, not plain",
 		"RFC 7636 §4.2",
 	},
-	{"authorize", func(d map[string]string) bool {
+	{KindAuthorize, func(d map[string]string) bool {
 		uri := d["redirect_uri"]
 		return strings.HasPrefix(uri, "https://") || strings.HasPrefix(uri, "http://localhost") ||
 			strings.HasPrefix(uri, "http://127.0.0.1")
 	}, "redirect_uri is https, or loopback while developing", "RFC 9700 §2.6"},
 	{
-		"token",
+		KindToken,
 		func(d map[string]string) bool { return d["certificate"] != "none" },
 		"the certificate ORG AUTH_CLI is presented",
 		"PSC: mTLS mandatory since June 2024",
 	},
 	{
-		"refresh",
+		KindRefresh,
 		func(d map[string]string) bool { return d["certificate"] != "none" },
 		"the certificate ORG AUTH_CLI is presented",
 		"PSC: mTLS mandatory since June 2024",
 	},
-	{"ciba", has("binding_message"), "a binding_message lets the person recognise the request", "CIBA Core §7.1"},
+	{KindCIBA, has("binding_message"), "a binding_message lets the person recognise the request", "CIBA Core §7.1"},
 }
 
 // Advice is what PSC's rules say of an event.
@@ -99,27 +99,27 @@ const (
 )
 
 // ways tells who speaks to whom; what is not listed is the browser at PSC.
-var ways = map[string][2]int{
-	"callback": {
+var ways = map[Kind][2]int{
+	KindCallback: {
 		psc,
 		application,
 	},
-	"token":      {application, psc},
-	"refresh":    {application, psc},
-	"userinfo":   {application, psc},
-	"introspect": {application, psc},
-	"revoke":     {application, psc},
-	"par": {
+	KindToken:      {application, psc},
+	KindRefresh:    {application, psc},
+	KindUserInfo:   {application, psc},
+	KindIntrospect: {application, psc},
+	KindRevoke:     {application, psc},
+	KindPAR: {
 		application,
 		psc,
 	},
-	"ciba":               {application, psc},
-	"ciba-ping":          {psc, application},
-	"backchannel-logout": {psc, application},
-	"ecps-request":       {psc, phone},
-	"means":              {phone, psc},
-	"card-certificate":   {phone, psc},
-	"page":               {psc, browser},
+	KindCIBA:              {application, psc},
+	KindCIBAPing:          {psc, application},
+	KindBackchannelLogout: {psc, application},
+	KindECPSRequest:       {psc, phone},
+	KindMeans:             {phone, psc},
+	KindCardCertificate:   {phone, psc},
+	KindPage:              {psc, browser},
 }
 
 // Arrows are the login's steps in order.
@@ -130,7 +130,7 @@ func (l *Login) Arrows() []Arrow {
 		if !ok {
 			way = [2]int{browser, psc}
 		}
-		text := e.Kind
+		text := string(e.Kind)
 		for _, name := range []string{"page", "means", "grant_type", "prompt"} {
 			if v := e.Detail[name]; v != "" && v != "authorization_code" && v != "refresh_token" {
 				text += " " + v

@@ -12,7 +12,7 @@ import (
 func BenchmarkEvent(b *testing.B) {
 	j := New(&clock.Adjustable{}, Limits{Logins: 500, Bytes: 8 << 20})
 	h := j.Record(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		j.Add(r.Context(), "", "token", map[string]string{"client_id": "demo"}, nil)
+		j.Add(r.Context(), "", KindToken, map[string]string{"client_id": "demo"}, nil)
 		_, _ = w.Write([]byte("{}"))
 	}))
 	for b.Loop() {

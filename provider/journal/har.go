@@ -59,7 +59,7 @@ func harEntry(e Event, v View) any {
 		"bodySize":    len(v.Body),
 		"content":     map[string]any{"size": len(v.Body), "mimeType": kind, "text": v.Body},
 	}
-	comment := e.Kind
+	comment := string(e.Kind)
 	if e.Code != "" {
 		comment += ": " + e.Code
 	}

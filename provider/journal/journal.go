@@ -23,7 +23,7 @@ import (
 type Event struct {
 	Seq      int64             `json:"seq"` // counts all events of the journal
 	Time     time.Time         `json:"time"`
-	Kind     string            `json:"kind"` // authorize, page, means, callback, token, refresh, userinfo, introspect, revoke, logout
+	Kind     Kind              `json:"kind"`
 	Code     string            `json:"code,omitempty"`
 	Reason   string            `json:"reason,omitempty"`
 	Detail   map[string]string `json:"detail,omitempty"`
@@ -60,7 +60,7 @@ type Journal struct {
 	// Secret is a client's, to be masked wherever it turns up.
 	Secret func(clientID string) string
 	// Count hears of each event; code is the refusal's.
-	Count func(kind, code string)
+	Count func(kind Kind, code string)
 
 	mu      sync.Mutex
 	logins  map[string]*Login
@@ -77,7 +77,7 @@ func New(c clock.Clock, l Limits) *Journal {
 		limits:  l,
 		Why:     func(string, string) string { return "" },
 		Secret:  func(string) string { return "" },
-		Count:   func(string, string) {},
+		Count:   func(Kind, string) {},
 		logins:  map[string]*Login{},
 		changed: make(chan struct{}),
 	}
@@ -89,7 +89,7 @@ func NewID() string { return rand.Text() }
 // Add writes an event of a login, "" for one of its own, and returns its id.
 // err, when not nil, is the refusal it tells of. The request that ctx belongs
 // to is kept with it. Secrets, codes and tokens never belong into detail.
-func (j *Journal) Add(ctx context.Context, loginID, kind string, detail map[string]string, err error) string {
+func (j *Journal) Add(ctx context.Context, loginID string, kind Kind, detail map[string]string, err error) string {
 	if loginID == "" {
 		loginID = NewID()
 	}
@@ -105,7 +105,7 @@ func (j *Journal) Add(ctx context.Context, loginID, kind string, detail map[stri
 	j.Count(kind, e.Code)
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
 		span.SetAttributes(attribute.String("pscemu.login", loginID))
-		span.AddEvent(kind, trace.WithAttributes(attribute.String("pscemu.code", e.Code)))
+		span.AddEvent(string(kind), trace.WithAttributes(attribute.String("pscemu.code", e.Code)))
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -125,7 +125,7 @@ func (j *Journal) Add(ctx context.Context, loginID, kind string, detail map[stri
 
 // AddKept writes an event that no request of the login's own made, if the
 // journal still keeps the login.
-func (j *Journal) AddKept(loginID, kind string, err error) {
+func (j *Journal) AddKept(loginID string, kind Kind, err error) {
 	j.mu.Lock()
 	kept := j.logins[loginID] != nil
 	j.mu.Unlock()
@@ -187,7 +187,7 @@ func (j *Journal) Page(ctx context.Context, loginID, name string) {
 	again := l == nil || len(l.Events) > 0 && l.Events[len(l.Events)-1].Detail["page"] == name
 	j.mu.Unlock()
 	if !again {
-		j.Add(ctx, loginID, "page", map[string]string{"page": name}, nil)
+		j.Add(ctx, loginID, KindPage, map[string]string{"page": name}, nil)
 	}
 }
 
@@ -249,7 +249,7 @@ func (l *Login) copy(exchanges bool) *Login {
 
 // Query chooses logins; empty fields fit everything.
 type Query struct {
-	Event    string // that it has
+	Event    Kind   // of an event that it has
 	Code     string // of that event, when it is a refusal
 	Client   string
 	Identity string
@@ -260,7 +260,7 @@ type Query struct {
 // QueryOf reads a query from URL parameters.
 func QueryOf(q url.Values, after int64) Query {
 	return Query{
-		Event:    q.Get("event"),
+		Event:    Kind(q.Get("event")),
 		Code:     q.Get("code"),
 		Client:   q.Get("client"),
 		Identity: q.Get("identity"),

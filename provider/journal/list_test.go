@@ -14,7 +14,7 @@ func TestTheJournalIsListedByPagesWhileItGoesOn(t *testing.T) {
 		j.Add(
 			context.Background(),
 			fmt.Sprintf("login-%02d", n),
-			"authorize",
+			KindAuthorize,
 			map[string]string{"client_id": fmt.Sprintf("client-%d", n%2)},
 			nil,
 		)
@@ -39,8 +39,8 @@ func TestTheJournalIsListedByPagesWhileItGoesOn(t *testing.T) {
 			break
 		}
 		before = next
-		j.Add(context.Background(), "login-01", "token", nil, nil) // an old one goes on
-		login(21)                                                  // and the oldest of all goes
+		j.Add(context.Background(), "login-01", KindToken, nil, nil) // an old one goes on
+		login(21)                                                    // and the oldest of all goes
 	}
 	if fmt.Sprint(
 		got,
@@ -59,7 +59,7 @@ func TestTheJournalIsListedByPagesWhileItGoesOn(t *testing.T) {
 func TestEventsThatAreNotKeptAreCounted(t *testing.T) {
 	j := New(&clock.Adjustable{}, Limits{Logins: 10, Bytes: 1 << 20})
 	for range maxEvents + 7 {
-		j.Add(context.Background(), "one", "token", nil, nil)
+		j.Add(context.Background(), "one", KindToken, nil, nil)
 	}
 	if l := j.Get("one"); len(l.Events) != maxEvents || l.Dropped != 7 {
 		t.Errorf("%d events are kept, %d said to be dropped", len(l.Events), l.Dropped)

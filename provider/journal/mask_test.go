@@ -120,7 +120,7 @@ func TestWhatIsSecretInOneExchangeIsSecretInTheWholeLogin(t *testing.T) {
 	j.append(
 		"L",
 		Event{
-			Kind:   "authorize",
+			Kind:   KindAuthorize,
 			Detail: map[string]string{"client_id": "demo"},
 			Exchange: &Exchange{
 				URL:    "https://localhost/auth?state=x",
@@ -132,7 +132,7 @@ func TestWhatIsSecretInOneExchangeIsSecretInTheWholeLogin(t *testing.T) {
 	j.append(
 		"L",
 		Event{
-			Kind: "token",
+			Kind: KindToken,
 			Exchange: &Exchange{
 				URL:  "https://localhost/token?x=opaque-code-1",
 				Form: url.Values{"y": {aSecret}, "z": {"opaque-code-1 again"}},

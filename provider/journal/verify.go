@@ -44,14 +44,14 @@ var Expectations = []Expectation{
 	{"person", "this person logged in (person=899…)", func(l *Login, v string) (bool, string) {
 		return l.NationalID == v || v == "" && l.NationalID != "", l.NationalID
 	}},
-	{"authorize", "how many authorize requests (authorize=1)", count("authorize")},
-	{"token", "how many codes were exchanged", count("token")},
-	{"refresh", "how many refreshes", count("refresh")},
-	{"userinfo", "how many UserInfo calls (userinfo=1, userinfo>=1)", count("userinfo")},
-	{"introspect", "how many introspections", count("introspect")},
-	{"revoke", "how many revocations", count("revoke")},
-	{"logout", "how many logouts", count("logout")},
-	{"callback", "how many callbacks with a code", count("callback")},
+	{"authorize", "how many authorize requests (authorize=1)", count(KindAuthorize)},
+	{"token", "how many codes were exchanged", count(KindToken)},
+	{"refresh", "how many refreshes", count(KindRefresh)},
+	{"userinfo", "how many UserInfo calls (userinfo=1, userinfo>=1)", count(KindUserInfo)},
+	{"introspect", "how many introspections", count(KindIntrospect)},
+	{"revoke", "how many revocations", count(KindRevoke)},
+	{"logout", "how many logouts", count(KindLogout)},
+	{"callback", "how many callbacks with a code", count(KindCallback)},
 	{
 		"no-refusal",
 		"nothing was refused",
@@ -95,7 +95,7 @@ func refusals(l *Login) string {
 }
 
 // count is what happened without a refusal.
-func count(kind string) func(*Login, string) (bool, string) {
+func count(kind Kind) func(*Login, string) (bool, string) {
 	return func(l *Login, v string) (bool, string) {
 		n := 0
 		for _, e := range l.Events {
@@ -127,7 +127,7 @@ func count(kind string) func(*Login, string) (bool, string) {
 func mtls(l *Login, _ string) (bool, string) {
 	calls, with := 0, 0
 	for _, e := range l.Events {
-		if e.Kind == "token" || e.Kind == "refresh" {
+		if e.Kind == KindToken || e.Kind == KindRefresh {
 			calls++
 			if e.Detail["certificate"] != "none" {
 				with++
@@ -140,10 +140,10 @@ func mtls(l *Login, _ string) (bool, string) {
 func inOrder(l *Login, _ string) (bool, string) {
 	token := false
 	for _, e := range l.Events {
-		if e.Kind == "token" && e.Code == "" {
+		if e.Kind == KindToken && e.Code == "" {
 			token = true
 		}
-		if e.Kind == "userinfo" && e.Code == "" {
+		if e.Kind == KindUserInfo && e.Code == "" {
 			return token, "userinfo"
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
@@ -16,18 +17,18 @@ import (
 
 // Backchannel is a CIBA authentication under way (CIBA Core 1.0).
 type Backchannel struct {
-	ID         string        `json:"auth_req_id"`
-	Client     string        `json:"client_id"`
-	Issuer     string        `json:"iss"`
-	LoginID    string        `json:"login_id"`
-	NationalID string        `json:"national_id"`
-	AuthMode   string        `json:"auth_mode"` // CARD or MOBILE: PSC's channel
-	Request    string        `json:"request"`   // on the phone or at the reader
-	Scope      string        `json:"scope"`
-	ACR        string        `json:"acr"`
-	ExpiresAt  time.Time     `json:"expires_at"`
-	Interval   time.Duration `json:"interval"` // grows with each poll that comes too early
-	LastPoll   time.Time     `json:"last_poll"`
+	ID         string              `json:"auth_req_id"`
+	Client     string              `json:"client_id"`
+	Issuer     string              `json:"iss"`
+	LoginID    string              `json:"login_id"`
+	NationalID string              `json:"national_id"`
+	AuthMode   identities.AuthMode `json:"auth_mode"` // PSC's channel
+	Request    string              `json:"request"`   // on the phone or at the reader
+	Scope      string              `json:"scope"`
+	ACR        string              `json:"acr"`
+	ExpiresAt  time.Time           `json:"expires_at"`
+	Interval   time.Duration       `json:"interval"` // grows with each poll that comes too early
+	LastPoll   time.Time           `json:"last_poll"`
 	// Notify is the client_notification_token of ping mode, "" with poll.
 	Notify string `json:"notify,omitempty"`
 }

@@ -149,7 +149,7 @@ func (h *response) PopulateTokenEndpointResponse(
 type Authentication struct {
 	LoginID  string
 	Person   *identities.Identity
-	AuthMode string // CARD or MOBILE
+	AuthMode identities.AuthMode
 	Time     time.Time
 	SID      string // of the session to go on in; "" starts one
 }

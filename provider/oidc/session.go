@@ -22,7 +22,7 @@ type Session struct {
 	ClientID   string               `json:"client_id"`
 	LoginID    string               `json:"login_id"`
 	NationalID string               `json:"national_id"`
-	AuthMode   string               `json:"auth_mode"` // CARD or MOBILE
+	AuthMode   identities.AuthMode  `json:"auth_mode"`
 	ACR        string               `json:"acr"`
 	AuthTime   time.Time            `json:"auth_time"`
 	Nonce      string               `json:"nonce"`

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/clients"
@@ -15,14 +16,14 @@ import (
 
 // Browser is a browser's single sign-on session; it serves several clients.
 type Browser struct {
-	SID        string    `json:"sid"`
-	Secret     string    `json:"secret"` // the cookie's; the sid alone is known to clients
-	NationalID string    `json:"national_id"`
-	AuthMode   string    `json:"auth_mode"`
-	AuthTime   time.Time `json:"auth_time"`
-	Issuer     string    `json:"iss"`
-	Clients    []string  `json:"clients"`            // that took part, to be told of the logout
-	LoginID    string    `json:"login_id,omitempty"` // the login it began with
+	SID        string              `json:"sid"`
+	Secret     string              `json:"secret"` // the cookie's; the sid alone is known to clients
+	NationalID string              `json:"national_id"`
+	AuthMode   identities.AuthMode `json:"auth_mode"`
+	AuthTime   time.Time           `json:"auth_time"`
+	Issuer     string              `json:"iss"`
+	Clients    []string            `json:"clients"`            // that took part, to be told of the logout
+	LoginID    string              `json:"login_id,omitempty"` // the login it began with
 }
 
 var (

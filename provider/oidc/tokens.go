@@ -52,7 +52,7 @@ type token struct {
 	ACR               string                `json:"acr,omitempty"`
 	Scope             *string               `json:"scope,omitempty"`
 	SID               string                `json:"sid"`
-	AuthMode          string                `json:"authMode,omitempty"`
+	AuthMode          identities.AuthMode   `json:"authMode,omitempty"`
 	OtherIDs          *[]identities.OtherID `json:"otherIds,omitempty"`
 	PreferredUsername string                `json:"preferred_username,omitempty"`
 	Name              string                `json:"name,omitempty"`
@@ -98,7 +98,7 @@ func (s *strategy) common(r fosite.Requester, typ string, lifetime time.Duration
 // login fills what access and id token say of the login.
 func (t *token) login(x *Session) {
 	t.AuthTime, t.ACR, t.AuthMode, t.PreferredUsername = x.AuthTime.Unix(), x.ACR, x.AuthMode, x.NationalID
-	if x.policies.AuthLevel && x.AuthMode == "CARD" {
+	if x.policies.AuthLevel && x.AuthMode == identities.AuthModeCard {
 		t.AuthLevel = "1"
 	}
 }

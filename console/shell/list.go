@@ -1,4 +1,4 @@
-package console
+package shell
 
 import (
 	"context"
@@ -10,18 +10,15 @@ import (
 	"pscemu.invalid/pscemu/internal/web"
 )
 
-// Every list that may be long is a lister. The control API gives a page of it
-// with where it goes on, a page of the console says how much of it is shown and
-// links to the rest.
+// PageRows is how many rows of a list a page shows.
+const PageRows = 100
 
-// What a page of the console shows of a list, and to what number it counts.
-const (
-	pageRows  = 100
-	countedTo = 1000
-)
+// countedTo is to what number a page counts.
+const countedTo = 1000
 
-// pageList is a list as a page of the console shows it.
-type pageList struct {
+// List is a list as a page of the console shows it: a part, with how much of the
+// list it is, and links to the rest.
+type List struct {
 	Path   string     // of the page
 	Filter url.Values // what else is in its address
 	After  string     // name of the parameter that says where to go on; "" is after
@@ -30,47 +27,49 @@ type pageList struct {
 	Count func(ctx context.Context, most int) (int, error)
 }
 
-// part is what a page says of the part of a list it shows.
-type part struct {
+// Part is what a page says of the part of a list it shows.
+type Part struct {
 	Said  string
-	Links []link
+	Links []Link
 }
 
-// link is a link of a page to another part of a list.
-type link struct{ Target, Label, Hook string }
+// Link is a link of a page to another part of a list.
+type Link struct{ Target, Label, Hook string }
 
-// shown reads the part of a list that the address asks for, and says how much
-// of the list it is.
-func shown[T any](c echo.Context, p pageList, list lister[T]) ([]T, part, error) {
+// Shown reads the part of a list that the address asks for, and says how much
+// of the list it is. The list gives up to limit rows behind the place after, ""
+// for the start, and says where it goes on, "" at its end.
+func Shown[T any](c echo.Context, p List, list func(after string, limit int) ([]T, string, error)) (
+	[]T, Part, error) {
 	if p.After == "" {
 		p.After = "after"
 	}
 	after := c.QueryParam(p.After)
-	rows, next, err := list(after, pageRows)
+	rows, next, err := list(after, PageRows)
 	if err != nil {
-		return nil, part{}, err
+		return nil, Part{}, err
 	}
 	total := -1
 	switch {
 	case after == "" && next == "":
 		total = len(rows)
 	case p.Count != nil:
-		if total, err = p.Count(ctx(c), countedTo+1); err != nil {
-			return nil, part{}, err
+		if total, err = p.Count(Context(c), countedTo+1); err != nil {
+			return nil, Part{}, err
 		}
 	}
-	out := part{Said: said(len(rows), total, next != "")}
+	out := Part{Said: said(len(rows), total, next != "")}
 	if after != "" {
-		out.Links = append(out.Links, link{p.address(c, ""), "Au début", "list-first"})
+		out.Links = append(out.Links, Link{p.address(c, ""), "Au début", "list-first"})
 	}
 	if next != "" {
-		out.Links = append(out.Links, link{p.address(c, next), "Suite", "list-next"})
+		out.Links = append(out.Links, Link{p.address(c, next), "Suite", "list-next"})
 	}
 	return rows, out, nil
 }
 
 // address is the page's with another place in the list.
-func (p pageList) address(c echo.Context, after string) string {
+func (p List) address(c echo.Context, after string) string {
 	q := url.Values{}
 	for name, values := range p.Filter {
 		if values[0] != "" {
@@ -80,7 +79,7 @@ func (p pageList) address(c echo.Context, after string) string {
 	if after != "" {
 		q.Set(p.After, after)
 	}
-	address := web.Path(ctx(c), p.Path)
+	address := web.Path(Context(c), p.Path)
 	if len(q) > 0 {
 		address += "?" + q.Encode()
 	}

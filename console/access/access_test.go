@@ -1,4 +1,4 @@
-package console
+package access
 
 import (
 	"context"
@@ -8,12 +8,8 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
-
-	"pscemu.invalid/pscemu/internal/telemetry"
-	"pscemu.invalid/pscemu/static"
 )
 
 func nobody() string { return "" }
@@ -114,65 +110,6 @@ func TestWrongTokensAreCountedAndGivenBack(t *testing.T) {
 	}
 	if _, wait := s.try(yes); wait == 0 {
 		t.Error("one was given back, two were taken")
-	}
-}
-
-func TestEachRowOfTheTableOfReachesIsARoute(t *testing.T) {
-	s := New(Parts{Pages: static.Pages(), Metrics: telemetry.NewMetrics(), Demo: &Demo{}, Pprof: true})
-	s.Handler()
-	counts := map[reach]int{}
-	for route := range s.routed {
-		_, pattern, _ := strings.Cut(route, " ")
-		counts[reachOf(pattern)]++
-	}
-	for _, row := range reaches {
-		head := strings.TrimSuffix(row.pattern, "*")
-		found := false
-		for route := range s.routed {
-			_, pattern, _ := strings.Cut(route, " ")
-			found = found || pattern == row.pattern || head != row.pattern && strings.HasPrefix(pattern, head)
-		}
-		if !found || row.why == "" {
-			t.Errorf("%s stands for no route, or says no reason", row.pattern)
-		}
-	}
-	if counts[byAnybody] > 25 || counts[byVisitor] != 4 || counts[bySession] < 40 || counts[byToken] < 80 {
-		t.Errorf("the routes are divided so: %v", counts)
-	}
-	for _, pattern := range []string{"/debug/pprof/*", "/demo/start", "/desk/start", "/logins/stream", "/desk/order", "/whyever"} {
-		if got := reachOf(pattern); got != bySession {
-			t.Errorf("%s is %d", pattern, got)
-		}
-	}
-}
-
-func TestWhereARequestComesFrom(t *testing.T) {
-	for name, c := range map[string]struct {
-		header map[string]string
-		want   origin
-	}{
-		"a program":                   {nil, fromUnknown},
-		"a typed address":             {map[string]string{"Sec-Fetch-Site": "none"}, fromPerson},
-		"an own page":                 {map[string]string{"Sec-Fetch-Site": "same-origin"}, fromOwn},
-		"an own form":                 {map[string]string{"Origin": "http://127.0.0.1:9440"}, fromOwn},
-		"an old browser's own page":   {map[string]string{"Referer": "http://127.0.0.1:9440/x"}, fromOwn},
-		"an old browser's other port": {map[string]string{"Referer": "http://127.0.0.1:94401/x"}, fromForeign},
-		"a name that begins alike":    {map[string]string{"Referer": "http://127.0.0.1:9440.evil.example/"}, fromForeign},
-		"another port":                {map[string]string{"Sec-Fetch-Site": "same-site"}, fromForeign},
-		"another site":                {map[string]string{"Sec-Fetch-Site": "cross-site"}, fromForeign},
-		"a word of tomorrow":          {map[string]string{"Sec-Fetch-Site": "same-planet"}, fromForeign},
-		"no origin":                   {map[string]string{"Origin": "null"}, fromForeign},
-		"an empty origin":             {map[string]string{"Origin": ""}, fromForeign},
-		"another origin, own site":    {map[string]string{"Origin": "http://127.0.0.1:3000", "Sec-Fetch-Site": "same-origin"}, fromForeign},
-		"TLS":                         {map[string]string{"Origin": "https://127.0.0.1:9440"}, fromForeign},
-	} {
-		r := httptest.NewRequest("GET", "http://127.0.0.1:9440/", nil)
-		for name, value := range c.header {
-			r.Header.Set(name, value)
-		}
-		if got := originOf(r); got != c.want {
-			t.Errorf("%s: %d, want %d", name, got, c.want)
-		}
 	}
 }
 

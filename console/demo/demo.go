@@ -1,4 +1,7 @@
-package console
+// Package demo is a small application of our own, and the login of whatever
+// else is an application here: a vendor's server as it should be, which talks to
+// the running emulator over mTLS.
+package demo
 
 import (
 	"crypto/rand"
@@ -17,12 +20,12 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 )
 
-// Demo is a small relying party: a vendor's server as it should be, talking
-// to the running emulator over mTLS.
+// Demo is what the application knows of its provider and of itself.
 type Demo struct {
 	ClientID     string
 	Issuer       string
@@ -32,84 +35,44 @@ type Demo struct {
 	Keys func() (secret string, certificate tls.Certificate)
 }
 
-// loginCookie is the name of what one of our relying parties keeps of a login
-// under way: each has its own, so that logins of both do not disturb another.
-func loginCookie(at string) string { return strings.TrimPrefix(at, "/") + "-login" }
-
-func (s *Console) demoPage(c echo.Context) error {
-	return s.page(
-		c,
-		http.StatusOK,
-		"demo/demo",
-		map[string]any{"Title": "Démonstration", "Client": s.Demo.ClientID, "Issuer": s.Demo.Issuer},
-	)
+// Party is a relying party of our own at a path of the console.
+type Party struct {
+	demo    *Demo
+	cookies shell.Cookies
+	url     string // of the console, without a slash at the end
+	at      string // its path: /demo, or the order desk's /desk
 }
 
-func (s *Console) demoStart(c echo.Context) error { return s.begin(c, "/demo") }
-
-// demoCallback shows everything that a login brings.
-func (s *Console) demoCallback(c echo.Context) error {
-	in, err := s.loggedIn(c, "/demo")
-	if err != nil {
-		return err
-	}
-	if in.Error != "" {
-		return s.page(
-			c,
-			http.StatusOK,
-			"demo/demo",
-			map[string]any{
-				"Title":       "Démonstration",
-				"Client":      s.Demo.ClientID,
-				"Issuer":      s.Demo.Issuer,
-				"Error":       in.Error,
-				"Description": in.Description,
-			},
-		)
-	}
-	info, err := s.demoGet(s.Demo.Issuer+"/protocol/openid-connect/userinfo", in.Access)
-	if err != nil {
-		return err
-	}
-	return s.page(
-		c,
-		http.StatusOK,
-		"demo/demo",
-		map[string]any{
-			"Title":       "Démonstration",
-			"Client":      s.Demo.ClientID,
-			"Issuer":      s.Demo.Issuer,
-			"UserInfo":    info,
-			"IDToken":     indent(in.Claims),
-			"AccessToken": indent(decoded(in.Access)),
-			"Raw":         in.ID,
-			"Logout": s.Demo.Issuer + "/protocol/openid-connect/logout?" + url.Values{
-				"id_token_hint":            {in.ID},
-				"post_logout_redirect_uri": {s.URL + "/demo"},
-			}.Encode(),
-		},
-	)
+// NewParty makes a relying party whose pages lie at a path of the console.
+func NewParty(d *Demo, cookies shell.Cookies, url, at string) *Party {
+	return &Party{d, cookies, url, at}
 }
 
-// relyingLogin is what came of a login of one of our own relying parties.
-type relyingLogin struct {
+// cookie is the name of what it keeps of a login under way: each party has its
+// own, so that logins of both do not disturb another.
+func (p *Party) cookie() string { return strings.TrimPrefix(p.at, "/") + "-login" }
+
+// Login is what came of a login.
+type Login struct {
 	Error, Description string // refused
 	ID, Access         string // tokens
 	Claims             map[string]any
 }
 
-// begin sends the browser to the login with state, nonce and PKCE, which it
-// keeps in a cookie of this browser. at is the relying party's place here:
-// /demo, or the order desk's /desk.
-func (s *Console) begin(c echo.Context, at string) error {
+// AccessClaims are what the access token holds.
+func (l *Login) AccessClaims() map[string]any { return decoded(l.Access) }
+
+// Begin sends the browser to the login with state, nonce and PKCE, which it
+// keeps in a cookie of this browser.
+func (p *Party) Begin(c echo.Context) error {
 	state, nonce, verifier := rand.Text(), rand.Text(), rand.Text()+rand.Text()
 	challenge := sha256.Sum256([]byte(verifier))
 	// Lax: the way back comes from the login page's site.
-	s.setCookie(c, loginCookie(at), at, state+"."+nonce+"."+verifier, http.SameSiteLaxMode, 30*time.Minute)
+	p.cookies.Set(c, p.cookie(), p.at, state+"."+nonce+"."+verifier, http.SameSiteLaxMode, 30*time.Minute)
 	q := url.Values{
 		"response_type": {"code"},
-		"client_id":     {s.Demo.ClientID},
-		"redirect_uri":  {s.redirectAt(at)},
+		"client_id":     {p.demo.ClientID},
+		"redirect_uri":  {p.redirect()},
 		"scope":         {"openid scope_all"},
 		"acr_values":    {"eidas1"},
 		"state": {
@@ -119,30 +82,30 @@ func (s *Console) begin(c echo.Context, at string) error {
 		"code_challenge":        {base64.RawURLEncoding.EncodeToString(challenge[:])},
 		"code_challenge_method": {"S256"},
 	}
-	return web.Leave(c, http.StatusFound, s.Demo.AuthorizeURL+"?"+q.Encode())
+	return web.Leave(c, http.StatusFound, p.demo.AuthorizeURL+"?"+q.Encode())
 }
 
-func (s *Console) redirectAt(at string) string { return s.URL + at + "/callback" }
+func (p *Party) redirect() string { return p.url + p.at + "/callback" }
 
-// loggedIn checks what came back and exchanges the code.
-func (s *Console) loggedIn(c echo.Context, at string) (*relyingLogin, error) {
-	kept := s.cookies(c, loginCookie(at))
+// LoggedIn checks what came back and exchanges the code.
+func (p *Party) LoggedIn(c echo.Context) (*Login, error) {
+	kept := p.cookies.Values(c, p.cookie())
 	if len(kept) == 0 {
-		return nil, problem.DemoNotStarted.With("url", s.URL).With("at", at)
+		return nil, problem.DemoNotStarted.With("url", p.url).With("at", p.at)
 	}
 	parts := begunWith(kept, c.QueryParam("state"))
-	if parts == nil || c.QueryParam("iss") != s.Demo.Issuer {
-		return nil, problem.DemoStateWrong.With("url", s.URL).With("at", at)
+	if parts == nil || c.QueryParam("iss") != p.demo.Issuer {
+		return nil, problem.DemoStateWrong.With("url", p.url).With("at", p.at)
 	}
-	s.setCookie(c, loginCookie(at), at, "", http.SameSiteLaxMode, 0)
+	p.cookies.Set(c, p.cookie(), p.at, "", http.SameSiteLaxMode, 0)
 	if e := c.QueryParam("error"); e != "" {
-		return &relyingLogin{Error: e, Description: c.QueryParam("error_description")}, nil
+		return &Login{Error: e, Description: c.QueryParam("error_description")}, nil
 	}
-	tokens, err := s.demoExchange(c.QueryParam("code"), parts[2], s.redirectAt(at))
+	tokens, err := p.exchange(c.QueryParam("code"), parts[2], p.redirect())
 	if err != nil {
 		return nil, err
 	}
-	in := &relyingLogin{
+	in := &Login{
 		ID:     fmt.Sprint(tokens["id_token"]),
 		Access: fmt.Sprint(tokens["access_token"]),
 		Claims: decoded(tokens["id_token"]),
@@ -168,10 +131,10 @@ func begunWith(kept []string, state string) []string {
 	return nil
 }
 
-func (s *Console) demoClient() *http.Client {
-	_, certificate := s.Demo.Keys()
+func (p *Party) client() *http.Client {
+	_, certificate := p.demo.Keys()
 	config := &tls.Config{
-		RootCAs:      s.Demo.Roots,
+		RootCAs:      p.demo.Roots,
 		Certificates: []tls.Certificate{certificate},
 		MinVersion:   tls.VersionTLS12,
 	}
@@ -181,17 +144,17 @@ func (s *Console) demoClient() *http.Client {
 	}
 }
 
-func (s *Console) demoExchange(code, verifier, redirect string) (map[string]any, error) {
-	secret, _ := s.Demo.Keys()
+func (p *Party) exchange(code, verifier, redirect string) (map[string]any, error) {
+	secret, _ := p.demo.Keys()
 	form := url.Values{
 		"grant_type":    {"authorization_code"},
-		"client_id":     {s.Demo.ClientID},
+		"client_id":     {p.demo.ClientID},
 		"client_secret": {secret},
 		"code":          {code},
 		"code_verifier": {verifier},
 		"redirect_uri":  {redirect},
 	}
-	resp, err := s.demoClient().PostForm(s.Demo.Issuer+"/protocol/openid-connect/token", form)
+	resp, err := p.client().PostForm(p.demo.Issuer+"/protocol/openid-connect/token", form)
 	if err != nil {
 		return nil, err
 	}
@@ -213,13 +176,13 @@ func (s *Console) demoExchange(code, verifier, redirect string) (map[string]any,
 	return nil, problem.DemoTokenRefused.Got(got)
 }
 
-func (s *Console) demoGet(u, token string) (string, error) {
+func (p *Party) get(u, token string) (string, error) {
 	req, err := http.NewRequest(http.MethodGet, u, nil)
 	if err != nil {
 		return "", err
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := s.demoClient().Do(req)
+	resp, err := p.client().Do(req)
 	if err != nil {
 		return "", err
 	}

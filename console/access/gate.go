@@ -1,4 +1,4 @@
-package console
+package access
 
 import (
 	"math"
@@ -9,87 +9,92 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 )
 
-// The console is opened by a link that serves once, or with the API token on
-// a page.
+// Gate is the small page before the console, which is opened by a link that
+// serves once, or with the API token.
+type Gate struct {
+	door    *Door
+	view    *web.View
+	url     string // of the console, without a slash at the end
+	newLink func(openURL string)
+}
 
-func (s *Console) openRoutes(e *echo.Echo) {
-	e.GET("/open", s.openByLink)
-	e.POST("/open", s.openByToken)
+// NewGate makes the gate. newLink, unless nil, hears of each link that takes a
+// used one's place.
+func NewGate(d *Door, v *web.View, url string, newLink func(openURL string)) *Gate {
+	return &Gate{d, v, url, newLink}
+}
+
+// Register adds the gate's routes.
+func (g *Gate) Register(e *echo.Echo) {
+	e.GET("/open", g.byLink)
+	e.POST("/open", g.byToken)
 }
 
 // OpenURL is the link that opens the console once. Whoever holds it comes in.
-func (s *Console) OpenURL() string {
-	return s.URL + "/open?" + url.Values{"link": {s.sessions.current()}}.Encode()
+func (g *Gate) OpenURL() string {
+	return g.url + "/open?" + url.Values{"link": {g.door.sessions.current()}}.Encode()
 }
 
-// openByLink uses the link up and goes on to the console: the address with the
+// byLink uses the link up and goes on to the console: the address with the
 // secret is in no page's address bar, and in no Referer.
-func (s *Console) openByLink(c echo.Context) error {
+func (g *Gate) byLink(c echo.Context) error {
 	secret, to := c.QueryParam("link"), onward(c)
 	switch {
 	case isPrefetch(c.Request()):
 		return c.NoContent(http.StatusServiceUnavailable) // nobody clicked yet
-	case secret != "" && s.sessions.takeLink(secret):
-		s.letIn(c, s.visitorOf(c))
-		if s.NewLink != nil {
-			s.NewLink(s.OpenURL())
+	case secret != "" && g.door.sessions.takeLink(secret):
+		g.door.letIn(c)
+		if g.newLink != nil {
+			g.newLink(g.OpenURL())
 		}
 		return web.Redirect(c, http.StatusSeeOther, "/"+to)
-	case originOf(c.Request()) == fromForeign:
-		return s.gate(c, http.StatusForbidden, nil)
-	case s.entered(c) || !s.Link:
+	case shell.OriginOf(c.Request()) == shell.FromForeign:
+		return g.show(c, http.StatusForbidden, nil)
+	case g.door.Entered(c) || !g.door.link:
 		return web.Redirect(c, http.StatusSeeOther, "/"+to)
 	case secret != "":
-		return s.gate(
+		return g.show(
 			c,
 			http.StatusForbidden,
 			problem.ConsoleLinkUsed.Of(),
 		)
 	}
-	return s.gate(c, http.StatusOK, nil)
+	return g.show(c, http.StatusOK, nil)
 }
 
-// openByToken takes the API token from the page's form; another site's form
-// was refused before.
-func (s *Console) openByToken(c echo.Context) error {
+// byToken takes the API token from the page's form; another site's form was
+// refused before.
+func (g *Gate) byToken(c echo.Context) error {
 	token := strings.TrimSpace(c.FormValue("token"))
-	ok, wait := s.sessions.try(func() bool { return s.tokenIs(token) })
+	ok, wait := g.door.sessions.try(func() bool { return g.door.tokenIs(token) })
 	switch {
 	case wait > 0:
 		seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
 		c.Response().Header().Set("Retry-After", seconds)
-		return s.gate(
+		return g.show(
 			c,
 			http.StatusTooManyRequests,
 			problem.ConsoleTokenTries.With("seconds", seconds),
 		)
 	case !ok:
-		return s.gate(
+		return g.show(
 			c,
 			http.StatusForbidden,
 			problem.ConsoleTokenWrong.Of(),
 		)
 	}
-	s.letIn(c, s.visitorOf(c))
+	g.door.letIn(c)
 	return web.Redirect(c, http.StatusSeeOther, "/"+onward(c))
 }
 
-// visitorOf is the machine's user to whom a session belongs. Where everybody
-// is let in nobody asks.
-func (s *Console) visitorOf(c echo.Context) string {
-	if !s.Link {
-		return ""
-	}
-	return peer(ctx(c))
-}
-
-// gate is the small page before the console: a link that goes on from here,
-// for who came from another site, or the form for the token.
-func (s *Console) gate(c echo.Context, status int, refusal *problem.Error) error {
+// show shows the page: a link that goes on from here, for who came from another
+// site, or the form for the token.
+func (g *Gate) show(c echo.Context, status int, refusal *problem.Error) error {
 	if status == http.StatusUnauthorized {
 		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="pscemu"`)
 	}
@@ -100,15 +105,13 @@ func (s *Console) gate(c echo.Context, status int, refusal *problem.Error) error
 	}
 	data := map[string]any{
 		"Title":     "Ouvrir la console",
-		"Bare":      true,
 		"To":        to,
-		"Elsewhere": originOf(r) == fromForeign,
-		"Strict":    s.Settings.Strict(),
+		"Elsewhere": shell.OriginOf(r) == shell.FromForeign,
 	}
 	if refusal != nil {
-		data["Problem"] = explained(c, refusal)
+		data["Problem"] = g.view.Explained(c, refusal)
 	}
-	return s.page(c, status, "console/open", data)
+	return g.view.Show(c, status, "console/open", data)
 }
 
 // onward is where the page before the console was to lead.
