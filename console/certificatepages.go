@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/internal/web"
 )
@@ -17,13 +18,13 @@ import (
 
 // certificatesPage lists, searches and downloads.
 func (s *Console) certificatesPage(c echo.Context) error {
-	q := certificateQuery(c)
+	q := api.CertificateQuery(c)
 	page := shell.List{Path: "/certificates", Filter: url.Values{"q": {q.Text}, "client_id": {q.ClientID},
 		"card": {q.Card}, "state": {q.State}}}
 	if q.Counted() {
 		page.Count = func(ctx context.Context, most int) (int, error) { return s.PKI.Count(ctx, q, most) }
 	}
-	list, part, err := shell.Shown(c, page, s.certificateList(ctx(c), q))
+	list, part, err := shell.Shown(c, page, s.api.Certificates.List(ctx(c), q))
 	if err != nil {
 		return err
 	}

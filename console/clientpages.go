@@ -18,7 +18,7 @@ import (
 // bound already is bound anew only after the page has said to what, and asked.
 func (s *Console) deskBind(c echo.Context, by string) error {
 	serial, client := c.FormValue("serial"), c.FormValue("client")
-	_, err := s.bind(ctx(c), client, c.FormValue("replace") != "", func(tx store.Tx) (*pki.Certificate, error) {
+	_, err := s.api.Clients.Bind(ctx(c), client, c.FormValue("replace") != "", func(tx store.Tx) (*pki.Certificate, error) {
 		return s.Orders.CertificateForIn(tx, by, serial)
 	})
 	if err != nil {
@@ -40,11 +40,11 @@ func (s *Console) clientPage(c echo.Context) error { return s.showClient(c, nil,
 const fewCertificates = 50
 
 func (s *Console) showClient(c echo.Context, refusal error, asked string) error {
-	client, err := s.Clients.Get(ctx(c), param(c, "id"))
+	client, err := s.Clients.Get(ctx(c), web.Param(c, "id"))
 	if err != nil {
 		return err
 	}
-	list, next, err := s.certificateList(ctx(c), pki.Query{ClientID: client.ID})("", fewCertificates)
+	list, next, err := s.api.Certificates.List(ctx(c), pki.Query{ClientID: client.ID})("", fewCertificates)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (s *Console) showClient(c echo.Context, refusal error, asked string) error 
 // subject of the certificates that the emulator makes for it. The page says
 // first what the client is bound to, and asks.
 func (s *Console) bindSubject(c echo.Context) error {
-	id, subject := param(c, "id"), strings.TrimSpace(c.FormValue("subject_dn"))
+	id, subject := web.Param(c, "id"), strings.TrimSpace(c.FormValue("subject_dn"))
 	_, err := s.Clients.Change(ctx(c), id, func(client *clients.Client) error {
 		was := client.BoundTo()
 		client.SubjectDN = subject
@@ -80,7 +80,7 @@ func (s *Console) bindSubject(c echo.Context) error {
 
 // issueForClient makes a certificate whose CN is the client_id.
 func (s *Console) issueForClient(c echo.Context) error {
-	id := param(c, "id")
+	id := web.Param(c, "id")
 	if _, err := s.Clients.Get(ctx(c), id); err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"strings"
-	"sync"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -18,6 +17,7 @@ import (
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/console/access"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/console/demo"
 	"pscemu.invalid/pscemu/console/guide"
 	"pscemu.invalid/pscemu/console/shell"
@@ -61,9 +61,8 @@ type Parts struct {
 	Demo     *demo.Demo
 	Pages    *web.Pages
 	Closing  <-chan struct{} // closed when the server stops: streams end then
-	State    State
-	Spaces   Spaces // nil in a space
-	Pprof    bool   // serve /debug/pprof
+	API      *api.API
+	Pprof    bool // serve /debug/pprof
 	Limits   config.Limits
 	Metrics  *telemetry.Metrics
 	Tracer   *telemetry.Tracer // nil for no traces
@@ -82,8 +81,7 @@ type Console struct {
 	guard   *access.Guard
 	visitors
 	deskParty *demo.Party
-	jobs      jobs
-	entering  sync.Mutex // one scenario at a time
+	api       *api.API
 }
 
 // New makes the console.
@@ -92,7 +90,7 @@ func New(p Parts) *Console {
 	door := access.NewDoor(cookies, p.Token, p.Link)
 	views := shell.NewViews(p.Pages, cookies, p.Settings.Strict, door.Welcome)
 	gate := access.NewGate(door, views.Bare, p.URL, p.NewLink)
-	return &Console{Parts: p, views: views, cookies: cookies, door: door, gate: gate, guard: access.NewGuard(door, gate, p.URL),
+	return &Console{Parts: p, api: p.API, views: views, cookies: cookies, door: door, gate: gate, guard: access.NewGuard(door, gate, p.URL),
 		deskParty: demo.NewParty(p.Demo, cookies, p.URL, "/desk")}
 }
 
@@ -114,18 +112,12 @@ func (s *Console) Handler() http.Handler {
 		s.bodyLimit,
 	)
 	e.GET("/static/*", echo.WrapHandler(http.StripPrefix("/static/", s.Pages.Files())))
-	s.pkiRoutes(e)
-	e.GET("/fhir/Practitioner", s.fhirPractitioner)
-	e.GET("/fhir/Practitioner/:id", s.fhirRead)
-	e.GET("/fhir/PractitionerRole", s.fhirRoles)
+	(&api.Revocation{PKI: s.PKI}).Register(e)
+	(&api.Directory{People: s.People, Base: s.URL + "/fhir"}).Register(e)
 	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
 	e.GET("/readyz", func(c echo.Context) error { return c.String(http.StatusOK, "ready\n") })
 	e.GET("/metrics", s.metrics)
-	for _, r := range s.routes() {
-		e.Add(r.Method, "/api/v1"+r.Path, r.serve)
-	}
-	e.GET("/api/v1/ecps/requests/stream", s.stream)
-	e.GET("/api/v1/openapi.json", func(c echo.Context) error { return c.JSON(http.StatusOK, s.OpenAPI()) })
+	s.api.Register(e)
 	if s.Pprof {
 		e.GET("/debug/pprof/*", echo.WrapHandler(http.HandlerFunc(pprof.Index)))
 		e.GET("/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)))
@@ -170,16 +162,6 @@ func (s *Console) formPage(c echo.Context, name string, data map[string]any, ref
 
 func param(c echo.Context, name string) string { return web.Param(c, name) }
 
-// keysFor leaves the keys of worlds out of an answer to a browser that was let
-// in by its session: it never sees an API token.
-func (s *Console) keysFor(c echo.Context, answer any) any {
-	keyed, holds := answer.(interface{ WithoutKeys() any })
-	if !holds || s.door.HoldsToken(c.Request()) {
-		return answer
-	}
-	return keyed.WithoutKeys()
-}
-
 // WhyURL is the page of a console that explains a refusal.
 func WhyURL(base, code, loginID string) string { return shell.WhyURL(base, code, loginID) }
 
@@ -188,3 +170,5 @@ func WhyURL(base, code, loginID string) string { return shell.WhyURL(base, code,
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	return access.ConnContext(ctx, conn)
 }
+
+func ctx(c echo.Context) context.Context { return c.Request().Context() }

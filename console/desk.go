@@ -159,7 +159,7 @@ func (s *Console) showDesk(c echo.Context, refusal error, ask map[string]string)
 		if err != nil {
 			return err
 		}
-		list, next, err := s.clientList(ctx(c))("", shell.PageRows)
+		list, next, err := s.api.Clients.List(ctx(c))("", shell.PageRows)
 		if err != nil {
 			return err
 		}
@@ -204,7 +204,7 @@ func (s *Console) deskFleet(c echo.Context, v *deskView) (err error) {
 	v.Fleet, v.FleetPart, err = shell.Shown(c, shell.List{Path: "/desk", After: fleetAfter,
 		Filter: url.Values{certificatesAfter: {c.QueryParam(certificatesAfter)}},
 		Count:  func(ctx context.Context, _ int) (int, error) { return s.Orders.FleetSize(ctx, v.By) }},
-		s.fleetList(ctx(c), v.By))
+		s.api.Orders.Fleet(ctx(c), v.By))
 	return err
 }
 
@@ -215,7 +215,7 @@ func (s *Console) deskCertificates(c echo.Context, v *deskView) (err error) {
 		Filter: url.Values{fleetAfter: {c.QueryParam(fleetAfter)}},
 		Count:  func(ctx context.Context, most int) (int, error) { return s.Orders.CountCertificates(ctx, v.By, most) },
 	},
-		s.orderedList(ctx(c), v.By))
+		s.api.Orders.Certificates(ctx(c), v.By))
 	return err
 }
 

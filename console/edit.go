@@ -35,7 +35,7 @@ func (s *Console) newPersonPage(c echo.Context) error {
 
 // editPersonPage is the form for somebody who is there.
 func (s *Console) editPersonPage(c echo.Context) error {
-	i, err := s.People.Get(ctx(c), param(c, "id"))
+	i, err := s.People.Get(ctx(c), web.Param(c, "id"))
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (s *Console) editPage(c echo.Context, i *identities.Identity, refusal error
 		"Roles":      choices("R85", nil),
 		"Actions":    identities.Actions,
 	}
-	if id := param(c, "id"); id != "" {
+	if id := web.Param(c, "id"); id != "" {
 		data["Title"], data["Path"], data["There"] = "Modifier "+i.Name(), "/identities/"+url.PathEscape(
 			id,
 		)+"/edit", true
@@ -222,7 +222,7 @@ func (s *Console) savePerson(c echo.Context) error {
 	case action != "save":
 		return s.editPage(c, i, s.reshape(i, action, c.FormValue("add_profession")))
 	}
-	if id := param(c, "id"); id == "" {
+	if id := web.Param(c, "id"); id == "" {
 		err = s.People.Create(ctx(c), i)
 	} else {
 		i.NationalID = id

@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/internal/web"
 )
 
@@ -14,12 +15,12 @@ import (
 
 // jobPage shows a job; while it goes on the browser asks again each second.
 func (s *Console) jobPage(c echo.Context) error {
-	j, err := s.jobs.find(param(c, "id"))
+	j, err := s.api.Jobs.Find(web.Param(c, "id"))
 	if err != nil {
 		return err
 	}
-	now := j.now()
-	if now.State == jobRunning {
+	now := j.Now()
+	if now.State == api.JobRunning {
 		c.Response().Header().Set("Refresh", "1")
 	}
 	data := map[string]any{"Title": "Travail en cours", "Job": now}
@@ -33,8 +34,10 @@ func (s *Console) jobPage(c echo.Context) error {
 }
 
 func (s *Console) cancelJobPage(c echo.Context) error {
-	if _, err := s.cancelJob(c); err != nil {
+	j, err := s.api.Jobs.Find(web.Param(c, "id"))
+	if err != nil {
 		return err
 	}
-	return web.Redirect(c, http.StatusSeeOther, "/jobs/"+url.PathEscape(param(c, "id")))
+	j.Cancel()
+	return web.Redirect(c, http.StatusSeeOther, "/jobs/"+url.PathEscape(web.Param(c, "id")))
 }

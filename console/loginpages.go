@@ -19,7 +19,7 @@ func (s *Console) loginsPage(c echo.Context) error {
 	q := journal.QueryOf(c.QueryParams(), 0)
 	rows, part, err := shell.Shown(c, shell.List{Path: "/logins",
 		Filter: url.Values{"client": {q.Client}, "identity": {q.Identity}, "code": {q.Code}, "event": {string(q.Event)}},
-		Count:  func(context.Context, int) (int, error) { return s.Journal.Fitting(q), nil }}, s.loginList(c))
+		Count:  func(context.Context, int) (int, error) { return s.Journal.Fitting(q), nil }}, s.api.Logins.List(c))
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ const (
 )
 
 func (s *Console) loginPage(c echo.Context) error {
-	l, err := s.login(c)
+	l, err := s.api.Logins.Find(web.Param(c, "id"))
 	if err != nil {
 		return err
 	}

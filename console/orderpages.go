@@ -24,7 +24,7 @@ func (s *Console) orderPages(e *echo.Echo) {
 // ordersPage chooses an actor, shows the forms it sees and what was ordered.
 func (s *Console) ordersPage(c echo.Context) error {
 	page := shell.List{Path: "/orders", Filter: url.Values{"actor": {c.QueryParam("actor")}}, Count: s.Orders.Count}
-	list, part, err := shell.Shown(c, page, s.orderList(ctx(c)))
+	list, part, err := shell.Shown(c, page, s.api.Orders.List(ctx(c)))
 	if err != nil {
 		return err
 	}

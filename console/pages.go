@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/console/demo"
 	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
@@ -35,7 +36,7 @@ func (s *Console) pages(e *echo.Echo) {
 	e.GET("/logins/stream", s.loginsStream)
 	e.GET("/logins/:id", s.loginPage)
 	e.GET("/scenario", s.scenarioPage)
-	e.GET("/scenario.yaml", func(c echo.Context) error { _, err := s.saveScenario(c); return err })
+	e.GET("/scenario.yaml", s.api.Scenarios.Save)
 	e.GET("/jobs/:id", s.jobPage)
 	e.GET("/doctor", s.doctorPage)
 	e.GET("/why", s.whyListPage)
@@ -83,13 +84,13 @@ func (s *Console) home(c echo.Context) error {
 }
 
 func (s *Console) identitiesPage(c echo.Context) error {
-	q := query(c)
+	q := api.PeopleQuery(c)
 	list := shell.List{Path: "/identities", Filter: url.Values{"q": {q.Text}, "profession": {q.Profession},
 		"tag": {q.Tag}}}
 	if q == (identities.Query{}) {
 		list.Count = s.People.Count
 	}
-	rows, part, err := shell.Shown(c, list, s.peopleList(ctx(c), q))
+	rows, part, err := shell.Shown(c, list, s.api.People.List(ctx(c), q))
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func (s *Console) identityPage(c echo.Context) error {
 		"console/identity",
 		map[string]any{
 			"Title":     i.Name(),
-			"Person":    s.person(ctx(c), i),
+			"Person":    s.api.People.View(ctx(c), i),
 			"Claims":    string(claims),
 			"Cards":     all,
 			"CardTypes": cards.Types,
@@ -147,7 +148,7 @@ type somebodysCards struct {
 const fewCards = 20
 
 func (s *Console) cardsOf(c context.Context, nationalID string) (somebodysCards, error) {
-	list, next, err := s.cardList(c, nationalID)("", fewCards)
+	list, next, err := s.api.Cards.List(c, nationalID)("", fewCards)
 	return somebodysCards{nationalID, list, next != ""}, err
 }
 
@@ -155,7 +156,7 @@ func (s *Console) cardsPage(c echo.Context) error {
 	id := c.QueryParam("national_id")
 	list, part, err := shell.Shown(c, shell.List{Path: "/cards", Filter: url.Values{"national_id": {id}},
 		Count: func(ctx context.Context, most int) (int, error) { return s.Cards.Count(ctx, id, most) }},
-		s.cardList(ctx(c), id))
+		s.api.Cards.List(ctx(c), id))
 	if err != nil {
 		return err
 	}
@@ -241,7 +242,7 @@ func (s *Console) cardAction(c echo.Context) error {
 }
 
 func (s *Console) clientsPage(c echo.Context) error {
-	list, part, err := shell.Shown(c, shell.List{Path: "/clients", Count: s.Clients.Count}, s.clientList(ctx(c)))
+	list, part, err := shell.Shown(c, shell.List{Path: "/clients", Count: s.Clients.Count}, s.api.Clients.List(ctx(c)))
 	if err != nil {
 		return err
 	}
@@ -263,7 +264,7 @@ func (s *Console) reader(c echo.Context, refusal error) error {
 	waiting := func(ctx context.Context, most int) (int, error) {
 		return s.ECPS.CountWaiting(ctx, identities.MeansCard, most)
 	}
-	rs, part, err := shell.Shown(c, shell.List{Path: "/reader", Count: waiting}, s.requestList(ctx(c),
+	rs, part, err := shell.Shown(c, shell.List{Path: "/reader", Count: waiting}, api.Requests(ctx(c), s.ECPS,
 		ecps.Filter{Means: identities.MeansCard, PendingOnly: true}))
 	if err != nil {
 		return err
@@ -289,7 +290,7 @@ func (s *Console) readerAnswer(c echo.Context) error {
 	if c.FormValue("answer") == "refuse" {
 		_, err = s.ECPS.Answer(ctx(c), id, ecps.Refused)
 	} else {
-		_, err = s.readCard(c, id, cmp.Or(strings.TrimSpace(c.FormValue("serial")), c.FormValue("card")),
+		_, err = s.api.Reader.Present(ctx(c), id, cmp.Or(strings.TrimSpace(c.FormValue("serial")), c.FormValue("card")),
 			c.FormValue("pin"))
 	}
 	if err != nil {
@@ -302,7 +303,7 @@ func (s *Console) deliveriesPage(c echo.Context) error {
 	client := c.QueryParam("client")
 	list, part, err := shell.Shown(c, shell.List{Path: "/deliveries", Filter: url.Values{"client": {client}},
 		Count: func(ctx context.Context, most int) (int, error) { return s.Sender.Count(ctx, client, most) }},
-		s.deliveryList(ctx(c), client))
+		s.api.Deliveries.List(ctx(c), client))
 	if err != nil {
 		return err
 	}

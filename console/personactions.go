@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
@@ -19,7 +20,7 @@ import (
 
 // personAction gives the person a means, deletes them or brings them back.
 func (s *Console) personAction(c echo.Context) error {
-	id := param(c, "id")
+	id := web.Param(c, "id")
 	do, err := s.deed(c, c.Param("action"))
 	if err == nil {
 		err = s.Store.Update(ctx(c), func(tx store.Tx) error { return do(tx, id) })
@@ -98,10 +99,10 @@ func (s *Console) bulk(c echo.Context) error {
 			return err
 		}
 		if more {
-			j, err := s.startJob(
+			j, err := s.api.Jobs.Start(
 				"bulk",
 				"/identities?"+search.Encode(),
-				func(ctx context.Context, j *job) (any, error) {
+				func(ctx context.Context, j *api.Job) (any, error) {
 					return s.bulkFound(ctx, q, do, j)
 				},
 			)
@@ -140,7 +141,7 @@ func (s *Console) found(ctx context.Context, q identities.Query) (ids []string, 
 }
 
 // bulkFound does one thing to all whom a search finds, page by page.
-func (s *Console) bulkFound(ctx context.Context, q identities.Query, do deed, j *job) (any, error) {
+func (s *Console) bulkFound(ctx context.Context, q identities.Query, do deed, j *api.Job) (any, error) {
 	total := 0
 	err := s.People.Each(ctx, q, "", func(*identities.Identity) error { total++; return nil })
 	if err != nil {
@@ -151,7 +152,7 @@ func (s *Console) bulkFound(ctx context.Context, q identities.Query, do deed, j 
 	flush := func() error {
 		err := s.bulkPage(ctx, page, do, &out)
 		page = page[:0]
-		j.progress(out.All, max(total, out.All)) // some may have come meanwhile
+		j.Progress(out.All, max(total, out.All)) // some may have come meanwhile
 		return err
 	}
 	err = s.People.Each(ctx, q, "", func(i *identities.Identity) error {

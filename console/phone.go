@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
@@ -189,7 +190,7 @@ func (s *Console) waitingOn(c echo.Context, ids []string) (map[string]string, er
 // phoneStream tells the page of every change, as server-sent events.
 func (s *Console) phoneStream(c echo.Context) error {
 	ids := c.QueryParams()["id"]
-	return s.events(c, func() (any, error) { return s.waitingOn(c, ids) })
+	return api.Events(c, s.ECPS, s.Closing, func() (any, error) { return s.waitingOn(c, ids) })
 }
 
 // events sends what now says whenever a request changes, and differs.
@@ -217,7 +218,7 @@ func (s *Console) events(c echo.Context, now func() (any, error)) error {
 			}
 			w.Flush()
 		}
-		if !s.changes(changed) {
+		if !api.Changes(changed, s.Closing) {
 			return nil
 		}
 	}
@@ -246,7 +247,7 @@ func (s *Console) phoneState(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !s.changes(changed) {
+		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !api.Changes(changed, s.Closing) {
 			return c.JSON(http.StatusOK, now)
 		}
 	}
@@ -319,7 +320,7 @@ func (s *Console) outboxPage(c echo.Context) error {
 }
 
 // newestMails are everybody's, by pages, or a person's, of whom few are kept.
-func (s *Console) newestMails(c context.Context, id string) lister[outbox.Message] {
+func (s *Console) newestMails(c context.Context, id string) api.Lister[outbox.Message] {
 	if id == "" {
 		return func(after string, limit int) ([]outbox.Message, string, error) {
 			return s.Outbox.Latest(c, after, limit)

@@ -7,45 +7,14 @@ import (
 
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
-	"pscemu.invalid/pscemu/provider"
-	"pscemu.invalid/pscemu/provider/journal"
 )
-
-// explanation is a code with what PSC would answer, and what came in one login.
-type explanation struct {
-	problem.Why
-	Answer *provider.Answer `json:"psc_answer,omitempty"`
-	Login  string           `json:"login,omitempty"`
-	Event  *journal.Event   `json:"event,omitempty"`
-}
-
-func (s *Console) explain(code, loginID, lang string) (*explanation, error) {
-	w, ok := problem.WhyOf(code, lang)
-	if !ok {
-		return nil, problem.CodeNotOurs.With("nearest", problem.Nearest(code, problem.Codes())).Got(code)
-	}
-	out := &explanation{Why: w, Login: loginID}
-	key := w.PSC
-	if key == "" {
-		key = code
-	}
-	out.Answer = provider.AnswerOf(key)
-	if l := s.Journal.Get(loginID); l != nil {
-		for i := range l.Events {
-			if l.Events[i].Code == code {
-				out.Event = &l.Events[i]
-			}
-		}
-	}
-	return out, nil
-}
 
 func (s *Console) whyPage(c echo.Context) error {
 	login, hidden := c.QueryParam("login"), ""
 	if login != "" && !s.door.Sees(c) {
 		login, hidden = "", c.Request().URL.RequestURI() // shown behind the console's door
 	}
-	e, err := s.explain(param(c, "code"), login, web.French)
+	e, err := s.api.Refusals.Explain(param(c, "code"), login, web.French)
 	if err != nil {
 		return err
 	}

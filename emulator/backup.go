@@ -5,13 +5,13 @@ import (
 	"io"
 	"time"
 
-	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/internal/store"
 )
 
 // Backup is a copy of everything stored, of one moment, put aside to be read.
 // Others read and write meanwhile.
-func (e *Emulator) Backup(ctx context.Context) (*console.Whole, error) {
+func (e *Emulator) Backup(ctx context.Context) (*api.Whole, error) {
 	return e.aside(func(w io.Writer) error {
 		b, err := store.NewBackupWriter(w, e.version, time.Now())
 		if err != nil {
@@ -26,7 +26,7 @@ func (e *Emulator) Backup(ctx context.Context) (*console.Whole, error) {
 
 // RestoreBackup puts a copy that Backup wrote in the place of everything
 // stored: all of it, or nothing is changed. Clock, settings and faults stay.
-func (e *Emulator) RestoreBackup(ctx context.Context, by string, in io.Reader) (*console.Restored, error) {
+func (e *Emulator) RestoreBackup(ctx context.Context, by string, in io.Reader) (*api.Restored, error) {
 	file, err := e.spool()
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/journal"
@@ -36,9 +36,9 @@ type becoming struct {
 // built and judged beside the one that serves; others read and write meanwhile.
 // What they wrote then is gone, as is all that was there before, but what was
 // revoked stays revoked.
-func (e *Emulator) become(ctx context.Context, b becoming) (*console.Restored, error) {
+func (e *Emulator) become(ctx context.Context, b becoming) (*api.Restored, error) {
 	before := e.setting()
-	out := &console.Restored{Bytes: b.size, MadeAt: b.madeAt}
+	out := &api.Restored{Bytes: b.size, MadeAt: b.madeAt}
 	r := store.Replacement{
 		Fill: func(put func(store.Entry) error) (err error) {
 			out.Entries, err = e.fill(ctx, b, put)
@@ -68,7 +68,7 @@ func (e *Emulator) become(ctx context.Context, b becoming) (*console.Restored, e
 }
 
 // alone is become, unless another content is on its way.
-func (e *Emulator) alone(ctx context.Context, b becoming) (*console.Restored, error) {
+func (e *Emulator) alone(ctx context.Context, b becoming) (*api.Restored, error) {
 	if !e.whole.TryLock() {
 		return nil, busy()
 	}
@@ -100,7 +100,7 @@ func (e *Emulator) fill(ctx context.Context, b becoming, put func(store.Entry) e
 
 // tell writes into log and journal who put what in the place of everything. A
 // reset leaves the journal empty.
-func (e *Emulator) tell(ctx context.Context, b becoming, r *console.Restored) {
+func (e *Emulator) tell(ctx context.Context, b becoming, r *api.Restored) {
 	size, entries := strconv.FormatInt(b.size, 10), strconv.Itoa(r.Entries)
 	detail := map[string]string{"what": b.what, "by": b.by, "bytes": size, "entries": entries}
 	if !b.madeAt.IsZero() {

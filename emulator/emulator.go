@@ -21,6 +21,7 @@ import (
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/console/demo"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
@@ -179,7 +180,7 @@ func parallel(steps ...func() error) error {
 }
 
 // open makes the handlers of the three origins. ca is the server's.
-func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces console.Spaces) error {
+func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces api.Spaces) error {
 	ctx, e.stop = context.WithCancel(ctx)
 	roots, err := e.outboundRoots(ca)
 	if err != nil {
@@ -246,8 +247,7 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces consol
 			Demo:     relying,
 			Pages:    static.Pages(),
 			Closing:  e.closing,
-			State:    e,
-			Spaces:   spaces,
+			API:      e.api(relying, spaces),
 			Pprof:    e.settings.Pprof,
 			Limits:   e.settings.Limits,
 			Metrics:  e.metrics,

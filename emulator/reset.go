@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/config"
-	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/clients"
@@ -18,7 +18,7 @@ import (
 // Reset takes the world back to its personas: people, cards, clients, orders,
 // logins, clock, settings, faults and journal begin anew. The new world is made
 // beside this one, which serves meanwhile. more, unless nil, is written into it.
-func (e *Emulator) Reset(ctx context.Context, more *console.Beginning) error {
+func (e *Emulator) Reset(ctx context.Context, more *api.Beginning) error {
 	e.whole.Lock()
 	defer e.whole.Unlock()
 	c := e.clock.AsStarted()
@@ -32,7 +32,7 @@ func (e *Emulator) Reset(ctx context.Context, more *console.Beginning) error {
 	}
 	then := func() error { return nil }
 	if more != nil {
-		then, err = more.Write(console.Fresh{Store: fresh, Clock: c, Settings: config.NewLive(e.settings)})
+		then, err = more.Write(api.Fresh{Store: fresh, Clock: c, Settings: config.NewLive(e.settings)})
 		if err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (e *Emulator) Reset(ctx context.Context, more *console.Beginning) error {
 // freshStore is where a fresh world is made: in memory, or in a file of its own
 // when it may be too much for that and the world itself lies in a file. It is
 // dropped by the function that comes with it, and with the process.
-func (e *Emulator) freshStore(c clock.Clock, more *console.Beginning) (store.Store, func(), error) {
+func (e *Emulator) freshStore(c clock.Clock, more *api.Beginning) (store.Store, func(), error) {
 	large := more != nil && more.Many || e.settings.Identities != ""
 	if !large || e.at.folder == "" || e.settings.Memory {
 		s := store.NewMemory(c)

@@ -9,7 +9,7 @@ import (
 	"io"
 	"time"
 
-	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
@@ -51,7 +51,7 @@ func (e *Emulator) set(s State) error {
 
 // Dump is the whole state, entries and all, as one document. It is put aside as
 // of one moment, and read from there.
-func (e *Emulator) Dump(ctx context.Context) (*console.Whole, error) {
+func (e *Emulator) Dump(ctx context.Context) (*api.Whole, error) {
 	return e.aside(func(w io.Writer) error {
 		head := e.setting()
 		return e.store.View(ctx, func(tx store.Tx) error { return writeState(w, head, tx) })
@@ -88,7 +88,7 @@ func writeState(w io.Writer, head State, tx store.Tx) error {
 }
 
 // aside puts what fn writes into a file, to be read by a peer however slow.
-func (e *Emulator) aside(fn func(io.Writer) error) (*console.Whole, error) {
+func (e *Emulator) aside(fn func(io.Writer) error) (*api.Whole, error) {
 	out, err := e.spool()
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (e *Emulator) aside(fn func(io.Writer) error) (*console.Whole, error) {
 		_ = out.Close()
 		return nil, err
 	}
-	return &console.Whole{Reader: out.reader(), Closer: out, Size: out.size}, nil
+	return &api.Whole{Reader: out.reader(), Closer: out, Size: out.size}, nil
 }
 
 // Restore makes the world what it was when this state was taken: all of it, or

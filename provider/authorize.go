@@ -393,7 +393,7 @@ func (s *Server) grant(ctx context.Context, a *asking, who oidc.Authentication) 
 		params.add("expires_in", strconv.Itoa(grant.ExpiresIn))
 	}
 	if s.faults.Active() {
-		params = s.spoiledCallback(ctx, params, who, a.client.ID)
+		params = s.faultyCallback(ctx, params, who, a.client.ID)
 	}
 	return s.answerTo(a.back, params), grant, nil
 }

@@ -46,7 +46,7 @@ func (s *Server) Doors() []Door {
 			p.DoorTOTP,
 		},
 		{"quirks", "people with quirks (magic identities) make things go wrong", p.DoorQuirks},
-		{"faults", "faults (PUT /api/v1/faults) make endpoints fail and spoil answers", p.DoorFaults},
+		{"faults", "faults (PUT /api/v1/faults) make endpoints fail and answers wrong", p.DoorFaults},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,31 +14,31 @@ import (
 )
 
 // endpoints names the places that HTTP faults strike, by the end of the path.
-var endpoints = []struct{ ending, name string }{
-	{
-		"openid-configuration",
-		"discovery",
-	},
-	{"/certs", "jwks"},
-	{"/ext/ciba/auth", "ciba"},
-	{"/ext/par/request", "par"},
-	{"/auth", "authorize"},
-	{"/token/introspect", "introspection"},
-	{"/token", "token"},
-	{"/userinfo", "userinfo"},
-	{"/revoke", "revocation"},
-	{"/logout", "logout"},
+var endpoints = []struct {
+	ending string
+	at     faults.Endpoint
+}{
+	{"openid-configuration", faults.AtDiscovery},
+	{"/certs", faults.AtJWKS},
+	{"/ext/ciba/auth", faults.AtCIBA},
+	{"/ext/par/request", faults.AtPAR},
+	{"/auth", faults.AtAuthorize},
+	{"/token/introspect", faults.AtIntrospection},
+	{"/token", faults.AtToken},
+	{"/userinfo", faults.AtUserInfo},
+	{"/revoke", faults.AtRevocation},
+	{"/logout", faults.AtLogout},
 }
 
-// faulty makes answers late, failing or broken where that was ordered. When
+// faulty makes answers late, failing or cut where a fault asks for that. When
 // nothing was, it costs nothing.
 func (s *Server) faulty(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		endpoint := ""
+		endpoint := faults.Endpoint("")
 		if s.faults.Active() {
 			for _, e := range endpoints {
 				if endpoint == "" && strings.HasSuffix(r.URL.Path, e.ending) {
-					endpoint = e.name
+					endpoint = e.at
 				}
 			}
 		}
@@ -55,7 +56,7 @@ func (s *Server) faulty(next http.Handler) http.Handler {
 			r.Context(),
 			s.oidc.LoginOf(r),
 			journal.KindFault,
-			map[string]string{"fault": fault.Kind, "endpoint": endpoint, "client_id": client},
+			map[string]string{"fault": string(fault.Kind), "endpoint": string(endpoint), "client_id": client},
 			nil,
 		)
 		s.strike(fault, w, r, next)
@@ -77,20 +78,20 @@ func (s *Server) whose(r *http.Request) (client, identity string) {
 
 func (s *Server) strike(f faults.Fault, w http.ResponseWriter, r *http.Request, next http.Handler) {
 	switch f.Kind {
-	case "slow":
+	case faults.KindSlow:
 		select {
 		case <-time.After(f.Late()):
 			next.ServeHTTP(w, r)
 		case <-r.Context().Done():
 		case <-s.closing:
 		}
-	case "status":
+	case faults.KindStatus:
 		http.Error(w, "fault of the emulator: status", f.HTTPStatus())
-	case "malformed":
+	case faults.KindMalformed:
 		b := &buffered{ResponseWriter: w}
 		next.ServeHTTP(b, r)
 		b.send(append(b.body[:len(b.body)/2], `"<<>>{`...))
-	case "cut":
+	case faults.KindCut:
 		b := &buffered{ResponseWriter: w}
 		next.ServeHTTP(b, r)
 		w.Header().Set("Content-Length", itoa(len(b.body)+64))
@@ -123,8 +124,24 @@ func (b *buffered) send(body []byte) {
 	}
 }
 
-// spoiledCallback changes the callback's parameters where a fault wants that.
-func (s *Server) spoiledCallback(ctx context.Context, params pairs, who oidc.Authentication, clientID string) pairs {
+// callbackLoses tells which parameter a callback fault leaves out.
+var callbackLoses = map[faults.Kind][]string{
+	faults.KindStateMissing:        {"state"},
+	faults.KindIssMissing:          {"iss"},
+	faults.KindCodeMissing:         {"code"},
+	faults.KindCallbackError:       {"code"},
+	faults.KindCallbackServerError: {"code"},
+}
+
+// callbackWrong tells which parameter a callback fault replaces.
+var callbackWrong = map[faults.Kind][2]string{
+	faults.KindStateWrong: {"state", "not-the-state-that-was-sent"},
+	faults.KindIssWrong:   {"iss", "https://evil.example/auth/realms/esante-wallet"},
+	faults.KindCodeWrong:  {"code", "00000000-0000-4000-8000-000000000000.never.issued"},
+}
+
+// faultyCallback changes the callback's parameters where a fault wants that.
+func (s *Server) faultyCallback(ctx context.Context, params pairs, who oidc.Authentication, clientID string) pairs {
 	fault, ok := s.faults.Take(faults.Callback, "", clientID, who.Person.NationalID)
 	if !ok {
 		return params
@@ -132,18 +149,18 @@ func (s *Server) spoiledCallback(ctx context.Context, params pairs, who oidc.Aut
 	s.struck(ctx, who.LoginID, fault)
 	out := pairs{}
 	for _, kv := range params {
-		switch {
-		case fault.Kind == kv[0]+"-missing", strings.HasPrefix(fault.Kind, "callback-") && kv[0] == "code":
+		if slices.Contains(callbackLoses[fault.Kind], kv[0]) {
 			continue
-		case fault.Kind == kv[0]+"-wrong":
-			kv[1] = map[string]string{"state": "not-the-state-that-was-sent", "iss": "https://evil.example/auth/realms/esante-wallet", "code": "00000000-0000-4000-8000-000000000000.never.issued"}[kv[0]]
+		}
+		if wrong, ok := callbackWrong[fault.Kind]; ok && wrong[0] == kv[0] {
+			kv = wrong
 		}
 		out = append(out, kv)
 	}
 	switch fault.Kind {
-	case "callback-error":
+	case faults.KindCallbackError:
 		out = append(pairs{{"error", "access_denied"}, {"error_description", "fault of the emulator"}}, out...)
-	case "callback-server-error":
+	case faults.KindCallbackServerError:
 		out = append(
 			pairs{
 				{"error", "server_error"},
@@ -156,11 +173,11 @@ func (s *Server) spoiledCallback(ctx context.Context, params pairs, who oidc.Aut
 
 // struck notes a fault in the login's story.
 func (s *Server) struck(ctx context.Context, loginID string, f faults.Fault) {
-	s.journal.Add(ctx, loginID, journal.KindFault, map[string]string{"fault": f.Kind}, nil)
+	s.journal.Add(ctx, loginID, journal.KindFault, map[string]string{"fault": string(f.Kind)}, nil)
 }
 
-// spoiledResponse changes the token response.
-func (s *Server) spoiledResponse(ctx context.Context, t *oidc.TokenResponse, session *oidc.Session) (any, error) {
+// faultyResponse changes the token response.
+func (s *Server) faultyResponse(ctx context.Context, t *oidc.TokenResponse, session *oidc.Session) (any, error) {
 	fault, ok := s.faults.Take(faults.TokenResponse, "", session.ClientID, session.NationalID)
 	if !ok {
 		return t, nil
@@ -174,15 +191,15 @@ func (s *Server) spoiledResponse(ctx context.Context, t *oidc.TokenResponse, ses
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return nil, err
 	}
-	if fault.Kind == "response-members-unknown" {
+	if fault.Kind == faults.KindResponseMembersUnknown {
 		members["x_unknown"], members["nested"] = "value", map[string]any{"a": []int{1, 2}}
 	}
-	delete(members, strings.ReplaceAll(strings.TrimSuffix(fault.Kind, "-missing"), "-", "_"))
+	delete(members, strings.ReplaceAll(strings.TrimSuffix(string(fault.Kind), "-missing"), "-", "_"))
 	return members, nil
 }
 
-// spoiledInfo changes UserInfo.
-func (s *Server) spoiledInfo(ctx context.Context, claims []byte, session *oidc.Session) ([]byte, error) {
+// faultyInfo changes UserInfo.
+func (s *Server) faultyInfo(ctx context.Context, claims []byte, session *oidc.Session) ([]byte, error) {
 	fault, ok := s.faults.Take(faults.UserInfo, "", session.ClientID, session.NationalID)
 	if !ok {
 		return claims, nil
@@ -192,7 +209,7 @@ func (s *Server) spoiledInfo(ctx context.Context, claims []byte, session *oidc.S
 	if err := json.Unmarshal(claims, &c); err != nil {
 		return nil, err
 	}
-	spoil[fault.Kind](c)
+	infoFaults[fault.Kind](c)
 	return json.Marshal(c)
 }
 
@@ -203,19 +220,19 @@ func names(c map[string]any, given, family string) {
 	}
 }
 
-// spoil tells what each UserInfo fault does.
-var spoil = map[string]func(map[string]any){
-	"other-person": func(c map[string]any) {
+// infoFaults tells what each UserInfo fault does.
+var infoFaults = map[faults.Kind]func(map[string]any){
+	faults.KindOtherPerson: func(c map[string]any) {
 		c["sub"], c["SubjectNameID"], c["preferred_username"] = "f:550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:ANS20990000000000", "990000000000", "990000000000"
 		names(c, "AUTRE", "PERSONNE")
 	},
-	"sub-missing-in-userinfo": func(c map[string]any) { delete(c, "sub") },
-	"claims-missing": func(c map[string]any) {
+	faults.KindSubMissingInUserinfo: func(c map[string]any) { delete(c, "sub") },
+	faults.KindClaimsMissing: func(c map[string]any) {
 		for _, name := range []string{"SubjectNameID", "SubjectRole", "SubjectRefPro", "SubjectOrganization"} {
 			delete(c, name)
 		}
 	},
-	"types-wrong": func(c map[string]any) {
+	faults.KindTypesWrong: func(c map[string]any) {
 		for name, v := range c {
 			switch v.(type) {
 			case []any:
@@ -229,9 +246,9 @@ var spoil = map[string]func(map[string]any){
 			}
 		}
 	},
-	"claims-html": func(c map[string]any) {
+	faults.KindClaimsHTML: func(c map[string]any) {
 		names(c, `<img src=x onerror="document.title='pscemu-xss'">`, `<b>pscemu-xss</b>`)
 	},
-	"claims-long":    func(c map[string]any) { names(c, strings.Repeat("JEAN", 1000), strings.Repeat("LONG", 1000)) },
-	"claims-unicode": func(c map[string]any) { names(c, "Zoë 👩‍⚕️ שלום", "D’ÂME-ŒUVRE O'BRIEN \u202eabc") },
+	faults.KindClaimsLong:    func(c map[string]any) { names(c, strings.Repeat("JEAN", 1000), strings.Repeat("LONG", 1000)) },
+	faults.KindClaimsUnicode: func(c map[string]any) { names(c, "Zoë 👩‍⚕️ שלום", "D’ÂME-ŒUVRE O'BRIEN \u202eabc") },
 }

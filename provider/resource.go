@@ -81,7 +81,7 @@ func (s *Server) sendClaims(c echo.Context, person *identities.Identity, session
 		return err
 	}
 	if s.faults.Active() {
-		if claims, err = s.spoiledInfo(c.Request().Context(), claims, session); err != nil {
+		if claims, err = s.faultyInfo(c.Request().Context(), claims, session); err != nil {
 			return err
 		}
 	}

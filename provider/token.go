@@ -39,11 +39,11 @@ func (s *Server) token(c echo.Context) error {
 	if !s.faults.Active() {
 		return c.JSON(http.StatusOK, response)
 	}
-	spoiled, err := s.spoiledResponse(r.Context(), response, session)
+	changed, err := s.faultyResponse(r.Context(), response, session)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, spoiled)
+	return c.JSON(http.StatusOK, changed)
 }
 
 // tell adds to the story of the login that a session belongs to.

@@ -101,7 +101,7 @@ func TestTwoEmulatorsInOneProcessShareNothing(t *testing.T) {
 func TestAFaultStrikesTheClientThatWasNamed(t *testing.T) {
 	e := pscemutest.Start(t)
 	one, two, person := e.NewClient("https://one.test/"), e.NewClient("https://two.test/"), e.NewPerson("10")
-	e.Fault(faults.Fault{Kind: "status", Endpoint: "token", Client: one.ID, Status: 502})
+	e.Fault(faults.Fault{Kind: faults.KindStatus, Endpoint: faults.AtToken, Client: one.ID, Status: 502})
 	if status, _ := signIn(t, e, one, person); status != 502 {
 		t.Errorf("the named client received %d", status)
 	}

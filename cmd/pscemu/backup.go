@@ -10,8 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/console/api"
 )
 
 func newBackup() *cobra.Command {
@@ -91,7 +90,7 @@ func runRestore(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer resp.Body.Close()
-	var done console.Restored
+	var done api.Restored
 	if err := json.NewDecoder(resp.Body).Decode(&done); err != nil {
 		return err
 	}

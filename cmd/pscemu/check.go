@@ -18,7 +18,7 @@ import (
 )
 
 func newCheck() *cobra.Command {
-	cmd := command("check", "Verdict on an application: drive it through good and poisoned logins", 0, runCheck)
+	cmd := command("check", "Verdict on an application: drive it through good and faulty logins", 0, runCheck)
 	cmd.Example = `  pscemu check --start http://localhost:8080/login --logged-in text=Bienvenue --logout http://localhost:8080/logout
   pscemu check --start http://localhost:8080/ --browser --logged-in 'selector=#user' --report verdict.html --report junit.xml`
 	remoteFlags(cmd)

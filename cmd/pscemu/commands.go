@@ -14,7 +14,7 @@ import (
 
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/emulator"
 )
 
@@ -272,7 +272,7 @@ func issueCertificate(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	var issued console.Issued
+	var issued api.Issued
 	in := map[string]string{"client_id": client, "profile": profile}
 	in["key"], _ = cmd.Flags().GetString("key")
 	if csr, _ := cmd.Flags().GetString("csr"); csr != "" {
@@ -365,7 +365,7 @@ func newOpenAPI() *cobra.Command {
 		"Print the control API's description (OpenAPI 3.1)",
 		0,
 		func(cmd *cobra.Command, _ []string) error {
-			b, err := json.Marshal(console.New(console.Parts{Version: version, URL: "http://127.0.0.1:9440"}).OpenAPI())
+			b, err := json.Marshal((&api.API{Version: version, URL: "http://127.0.0.1:9440"}).OpenAPI())
 			if err != nil {
 				return err
 			}

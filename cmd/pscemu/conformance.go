@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pscemu.invalid/pscemu/console"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/lab/conformance"
 )
 
@@ -127,7 +127,7 @@ func (r *remote) conformanceClient(c *conformance.Client) error {
 	if err := r.call(http.MethodPost, "/clients", registration(*c, nil), nil); err != nil {
 		return err
 	}
-	var issued console.Issued
+	var issued api.Issued
 	if err := r.call(
 		http.MethodPost,
 		"/certificates",

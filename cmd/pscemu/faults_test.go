@@ -178,14 +178,14 @@ func TestAClientSeesEachFault(t *testing.T) {
 	if before.verified != nil || before.status != 200 || before.infoBroken != nil {
 		t.Fatalf("without a fault: %+v", before)
 	}
-	for _, kind := range faults.Kinds {
-		t.Run(kind.Name, func(t *testing.T) {
+	for _, kind := range faults.Table {
+		t.Run(string(kind.Name), func(t *testing.T) {
 			fault := faults.Fault{Kind: kind.Name, Identity: nurse}
 			if kind.Stage == faults.HTTP {
-				fault.Endpoint, fault.Delay = "token", map[string]string{"slow": "350ms"}[kind.Name]
+				fault.Endpoint, fault.Delay = faults.AtToken, map[faults.Kind]string{faults.KindSlow: "350ms"}[kind.Name]
 			}
 			s.api("PUT", "/faults", encoded(t, map[string]any{"items": []faults.Fault{fault}}), nil)
-			if kind.Name == "id-token-old" { // it replays an earlier one
+			if kind.Name == faults.KindIDTokenOld { // it replays an earlier one
 				s.api("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"par"}]}`, nil)
 				rp := newRelyingParty(s, cert)
 				if _, err := rp.oauth.Exchange(
@@ -196,7 +196,7 @@ func TestAClientSeesEachFault(t *testing.T) {
 				}
 				s.api("PUT", "/faults", encoded(t, map[string]any{"items": []faults.Fault{fault}}), nil)
 			}
-			check := sees[kind.Name]
+			check := sees[string(kind.Name)]
 			if check == nil {
 				t.Fatal("no test knows what a client sees of it")
 			}
@@ -210,7 +210,7 @@ func TestAClientSeesEachFault(t *testing.T) {
 				t.Errorf("it struck %+v", left.Items)
 			}
 			// Another person's login is as it should be.
-			if kind.Stage != faults.HTTP && kind.Name != "rotated" {
+			if kind.Stage != faults.HTTP && kind.Name != faults.KindRotated {
 				s.api(
 					"PUT",
 					"/faults",
@@ -255,11 +255,13 @@ func TestHTTPFaultsStrikeEveryEndpoint(t *testing.T) {
 		"par":           s.Issuer + "/protocol/openid-connect/ext/par/request",
 	}
 	for _, endpoint := range faults.Endpoints {
-		s.api("PUT", "/faults", `{"items":[{"kind":"status","endpoint":"`+endpoint+`","status":418,"times":1}]}`, nil)
+		s.api("PUT", "/faults", `{"items":[{"kind":"status","endpoint":"`+string(endpoint)+`","status":418,"times":1}]}`, nil)
 		for n, want := range []bool{true, false} { // once, as ordered
-			ask := func() (*http.Response, error) { return s.http(nil).PostForm(paths[endpoint], url.Values{"x": {"y"}}) }
-			if endpoint == "discovery" || endpoint == "jwks" {
-				ask = func() (*http.Response, error) { return s.http(nil).Get(paths[endpoint]) }
+			ask := func() (*http.Response, error) {
+				return s.http(nil).PostForm(paths[string(endpoint)], url.Values{"x": {"y"}})
+			}
+			if endpoint == faults.AtDiscovery || endpoint == faults.AtJWKS {
+				ask = func() (*http.Response, error) { return s.http(nil).Get(paths[string(endpoint)]) }
 			}
 			resp, err := ask()
 			if err != nil {

@@ -112,8 +112,8 @@ func (e *Error) fill(text string) string {
 }
 
 // NearestOf is the candidate closest to s alone, or all when none is near.
-func NearestOf(s string, candidates []string) []string {
-	if near := Nearest(s, candidates); near != "" {
+func NearestOf[S ~string](s S, candidates []string) []string {
+	if near := Nearest(string(s), candidates); near != "" {
 		return []string{near}
 	}
 	return candidates

@@ -127,7 +127,7 @@ func expiredTokenUnused(ctx context.Context, r *run, _ scenario) outcome {
 	}
 	s, err := r.age(ctx)
 	if err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	return judged(
 		!s.refused("token-invalid"),
@@ -145,7 +145,7 @@ func refreshRotates(ctx context.Context, r *run, _ scenario) outcome {
 	}
 	s, err := r.age(ctx)
 	if err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	if s.count("refresh") == 0 && !s.refused("refresh-reused") {
 		return notApplicable("the application does not refresh").in(s)
@@ -186,7 +186,7 @@ func leaving(ctx context.Context, r *run, judge func(s *story, still bool) outco
 	}
 	s, still, err := r.leave(ctx)
 	if err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	return judge(s, still).in(s)
 }

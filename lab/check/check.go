@@ -1,5 +1,5 @@
 // Package check decides whether a relying party does right: it drives the
-// application through good and poisoned logins on a running emulator, and
+// application through good and faulty logins on a running emulator, and
 // judges by what the application then shows and asked for.
 package check
 
@@ -113,7 +113,7 @@ type run struct {
 
 // prepare makes a person, and looks whether the application starts a login.
 func (r *run) prepare(ctx context.Context) error {
-	if err := r.order(); err != nil {
+	if err := r.setFaults(); err != nil {
 		return err
 	}
 	if r.Person == "" {
@@ -142,7 +142,7 @@ func (r *run) prepare(ctx context.Context) error {
 }
 
 func (r *run) clean() {
-	_ = r.order()
+	_ = r.setFaults()
 	if r.good != nil {
 		r.good.browser.Close()
 	}
@@ -151,8 +151,8 @@ func (r *run) clean() {
 	}
 }
 
-// order sets the faults in force; none takes all away.
-func (r *run) order(list ...faults.Fault) error {
+// setFaults sets the faults in force; none takes all away.
+func (r *run) setFaults(list ...faults.Fault) error {
 	return r.API(http.MethodPut, "/faults", map[string]any{"items": append([]faults.Fault{}, list...)}, nil)
 }
 

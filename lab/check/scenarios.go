@@ -30,7 +30,7 @@ type outcome struct {
 func passed(what string) outcome        { return outcome{verdict: Passed, what: what} }
 func failed(what string) outcome        { return outcome{verdict: Failed, what: what} }
 func notApplicable(what string) outcome { return outcome{verdict: NotApplicable, what: what} }
-func broken(err error) outcome          { return outcome{err: err} }
+func unjudged(err error) outcome        { return outcome{err: err} }
 
 func judged(good bool, what string) outcome {
 	if good {
@@ -48,7 +48,7 @@ func (r *run) play(ctx context.Context, s scenario) Finding {
 	if o.err != nil {
 		f.Verdict, f.What = Failed, "the check could not go on: "+o.err.Error()
 	}
-	_ = r.order()
+	_ = r.setFaults()
 	return f
 }
 
@@ -57,8 +57,8 @@ func (r *run) play(ctx context.Context, s scenario) Finding {
 // The rotation comes last: an application that does not follow it would fail
 // everything after it.
 func scenarios() []scenario {
-	spoiled, rotated := poisoned()
-	all := slices.Concat(observations, spoiled, unhealthy(), afterwards)
+	wrong, rotated := wrongAnswers()
+	all := slices.Concat(observations, wrong, unhealthy(), afterwards)
 	return append(
 		all,
 		scenario{
@@ -85,7 +85,7 @@ func see(id, severity, title, source, fix string, judge func(p *passage, s *stor
 			}
 			s, err := r.storyOf(r.good)
 			if err != nil {
-				return broken(err)
+				return unjudged(err)
 			}
 			return judge(r.good, s).in(s)
 		},
@@ -431,11 +431,11 @@ func cookies(what string, good func(*http.Cookie) bool) func(*passage, *story) o
 func loginWorks(ctx context.Context, r *run, _ scenario) outcome {
 	p, err := r.pass(ctx)
 	if err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	s, err := r.storyOf(p)
 	if err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	if !p.open {
 		p.browser.Close()
@@ -451,7 +451,7 @@ func valuesFresh(ctx context.Context, r *run, _ scenario) outcome {
 	}
 	p, err := r.begin(ctx)
 	if err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	p.browser.Close()
 	var same []string
@@ -498,23 +498,23 @@ func callbackUnasked(ctx context.Context, r *run, _ scenario) outcome {
 func (r *run) foreignCallback(ctx context.Context, ownLogin bool) outcome {
 	p, err := r.begin(ctx)
 	if err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	defer p.browser.Close()
 	other, err := r.NewBrowser(ctx)
 	if err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	defer other.Close()
 	if ownLogin {
 		if _, err := other.Open(ctx, r.Start); err != nil {
-			return broken(err)
+			return unjudged(err)
 		}
 	}
 	victim := *p
 	victim.browser = other
 	if err := r.finish(ctx, &victim); err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	s, _ := r.storyOf(&victim)
 	return judged(!victim.open, opened(victim.open)).in(s)
@@ -530,7 +530,7 @@ func opened(open bool) string {
 func callbackReloaded(ctx context.Context, r *run, _ scenario) outcome {
 	p, err := r.pass(ctx)
 	if err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	defer p.browser.Close()
 	if !p.open {
@@ -542,7 +542,7 @@ func callbackReloaded(ctx context.Context, r *run, _ scenario) outcome {
 	}
 	s, err := r.storyOf(p)
 	if err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	if s.refused("code-used") {
 		return failed("the code was sent a second time").in(s)
@@ -560,14 +560,14 @@ func personRefuses(ctx context.Context, r *run, _ scenario) outcome {
 		)
 	}
 	if err := behave("refuse"); err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	p, err := r.pass(ctx)
 	if again := behave("approve"); err == nil {
 		err = again
 	}
 	if err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	defer p.browser.Close()
 	s, _ := r.storyOf(p)
@@ -577,15 +577,15 @@ func personRefuses(ctx context.Context, r *run, _ scenario) outcome {
 	).in(s)
 }
 
-// poisoned are the answers that say something wrong; and the key rotation.
-func poisoned() (out []scenario, rotated scenario) {
-	for _, k := range faults.Kinds {
-		if k.Stage == faults.HTTP || k.Name == "auth-time-old" { // that one is only wrong when max_age was sent
+// wrongAnswers are the answers that say something wrong; and the key rotation.
+func wrongAnswers() (out []scenario, rotated scenario) {
+	for _, k := range faults.Table {
+		if k.Stage == faults.HTTP || k.Name == faults.KindAuthTimeOld { // that one is only wrong when max_age was sent
 			continue
 		}
 		s := scenario{
 			Finding{
-				ID:       k.Name,
+				ID:       string(k.Name),
 				Title:    duty(k.Duty) + ": " + k.What,
 				Source:   k.Source,
 				Severity: k.Severity,
@@ -606,28 +606,28 @@ func duty(d faults.Duty) string {
 	return map[faults.Duty]string{faults.Refuse: "no session opens", faults.Recover: "the login works all the same", faults.Survive: "no session opens and nothing breaks", faults.Either: "nothing breaks"}[d]
 }
 
-// unhealthy are endpoints that answer late, with errors, or broken.
+// unhealthy are endpoints that answer late, with errors, or in part.
 func unhealthy() []scenario {
 	var out []scenario
-	for _, endpoint := range []string{"token", "userinfo", "jwks"} {
-		for _, name := range []string{"slow", "status", "malformed", "cut"} {
-			k, _ := faults.KindNamed(name)
-			if endpoint == "jwks" && k.Duty == faults.Survive {
+	for _, endpoint := range []faults.Endpoint{faults.AtToken, faults.AtUserInfo, faults.AtJWKS} {
+		for _, name := range []faults.Kind{faults.KindSlow, faults.KindStatus, faults.KindMalformed, faults.KindCut} {
+			k, _ := faults.Described(name)
+			if endpoint == faults.AtJWKS && k.Duty == faults.Survive {
 				k.Duty = faults.Either // keys that are known already will do
 			}
 			out = append(
 				out,
 				scenario{
 					Finding{
-						ID:       endpoint + "-" + name,
-						Title:    duty(k.Duty) + ": " + endpoint + ": " + k.What,
+						ID:       string(endpoint) + "-" + string(name),
+						Title:    duty(k.Duty) + ": " + string(endpoint) + ": " + k.What,
 						Source:   k.Source,
 						Severity: k.Severity,
 						Fix:      k.Fix,
 					},
 					withFault(
 						k,
-						faults.Fault{Kind: name, Endpoint: endpoint, Delay: map[string]string{"slow": "1500ms"}[name]},
+						faults.Fault{Kind: name, Endpoint: endpoint, Delay: map[faults.Kind]string{faults.KindSlow: "1500ms"}[name]},
 					),
 				},
 			)
@@ -640,31 +640,31 @@ func unhealthy() []scenario {
 var marks = []string{"<b>pscemu-xss</b>", `<img src=x onerror="document.title`}
 
 // withFault logs in while a fault strikes, and judges by its duty.
-func withFault(k faults.Kind, f faults.Fault) func(context.Context, *run, scenario) outcome {
+func withFault(k faults.Description, f faults.Fault) func(context.Context, *run, scenario) outcome {
 	return func(ctx context.Context, r *run, _ scenario) outcome {
 		if r.good == nil {
 			return notApplicable("a good login does not work, so a bad one shows nothing")
 		}
 		f.Client = r.client
-		if k.Name == "id-token-old" {
+		if k.Name == faults.KindIDTokenOld {
 			if o := r.earlier(ctx); o.err != nil {
 				return o
 			}
 		}
-		if err := r.order(f); err != nil {
-			return broken(err)
+		if err := r.setFaults(f); err != nil {
+			return unjudged(err)
 		}
 		p, err := r.pass(ctx)
 		if err != nil {
-			return broken(err)
+			return unjudged(err)
 		}
 		defer p.browser.Close()
 		s, err := r.storyOf(p)
 		if err != nil {
-			return broken(err)
+			return unjudged(err)
 		}
 		if !r.struck() {
-			return notApplicable("the application never asked for what was spoiled").in(s)
+			return notApplicable("the application never asked for what the fault changes").in(s)
 		}
 		return meets(k, p).in(s)
 	}
@@ -672,18 +672,18 @@ func withFault(k faults.Kind, f faults.Fault) func(context.Context, *run, scenar
 
 // earlier logs in while faults are watched, so that a token is kept to replay.
 func (r *run) earlier(ctx context.Context) outcome {
-	if err := r.order(faults.Fault{Kind: "slow", Endpoint: "par", Client: r.client}); err != nil {
-		return broken(err)
+	if err := r.setFaults(faults.Fault{Kind: faults.KindSlow, Endpoint: faults.AtPAR, Client: r.client}); err != nil {
+		return unjudged(err)
 	}
 	p, err := r.pass(ctx)
 	if err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	p.browser.Close()
 	return outcome{}
 }
 
-func meets(k faults.Kind, p *passage) outcome {
+func meets(k faults.Description, p *passage) outcome {
 	for _, m := range marks {
 		if strings.Contains(p.page.Body, m) {
 			return failed("HTML of the answer stands on the page unescaped")
@@ -705,7 +705,7 @@ func stillWorks(ctx context.Context, r *run, _ scenario) outcome {
 	}
 	p, err := r.pass(ctx)
 	if err != nil {
-		return broken(err)
+		return unjudged(err)
 	}
 	defer p.browser.Close()
 	s, _ := r.storyOf(p)

@@ -1,4 +1,4 @@
-// Package faults makes things go wrong on purpose: late, broken and poisoned
+// Package faults makes things go wrong on purpose: late, missing and wrong
 // answers, for one client, one person, or the next requests.
 package faults
 
@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,30 +16,41 @@ import (
 
 // Fault is one order. Empty fields fit everything.
 type Fault struct {
-	ID       string `json:"id"`
-	Kind     string `json:"kind"`                // a name of Kinds
-	Endpoint string `json:"endpoint,omitempty"`  // HTTP faults: one of Endpoints
-	Client   string `json:"client_id,omitempty"` // who asks
-	Identity string `json:"identity,omitempty"`  // national id of whom it is about
-	Times    int    `json:"times,omitempty"`     // how often it strikes; 0 = until it is taken away
-	Delay    string `json:"delay,omitempty"`     // slow: a duration
-	Status   int    `json:"status,omitempty"`    // status: the HTTP status
-	Struck   int    `json:"struck,omitempty"`    // how often it has
+	ID       string   `json:"id"`
+	Kind     Kind     `json:"kind"`                // a name of Table
+	Endpoint Endpoint `json:"endpoint,omitempty"`  // HTTP faults: where they strike
+	Client   string   `json:"client_id,omitempty"` // who asks
+	Identity string   `json:"identity,omitempty"`  // national id of whom it is about
+	Times    int      `json:"times,omitempty"`     // how often it strikes; 0 = until it is taken away
+	Delay    string   `json:"delay,omitempty"`     // slow: a duration
+	Status   int      `json:"status,omitempty"`    // status: the HTTP status
+	Struck   int      `json:"struck,omitempty"`    // how often it has
 }
 
-// Endpoints are those that HTTP faults can strike.
-var Endpoints = []string{
-	"discovery",
-	"jwks",
-	"authorize",
-	"token",
-	"userinfo",
-	"introspection",
-	"revocation",
-	"logout",
-	"ciba",
-	"par",
+// Endpoint is a place that HTTP faults can strike.
+type Endpoint string
+
+// The endpoints.
+const (
+	AtDiscovery     Endpoint = "discovery"
+	AtJWKS          Endpoint = "jwks"
+	AtAuthorize     Endpoint = "authorize"
+	AtToken         Endpoint = "token"
+	AtUserInfo      Endpoint = "userinfo"
+	AtIntrospection Endpoint = "introspection"
+	AtRevocation    Endpoint = "revocation"
+	AtLogout        Endpoint = "logout"
+	AtCIBA          Endpoint = "ciba"
+	AtPAR           Endpoint = "par"
+)
+
+// Endpoints lists those that HTTP faults can strike.
+var Endpoints = []Endpoint{
+	AtDiscovery, AtJWKS, AtAuthorize, AtToken, AtUserInfo, AtIntrospection, AtRevocation, AtLogout, AtCIBA, AtPAR,
 }
+
+// Valid tells whether HTTP faults can strike there.
+func (e Endpoint) Valid() bool { return slices.Contains(Endpoints, e) }
 
 // Set are the faults in force.
 type Set struct {
@@ -54,15 +66,15 @@ const most = 100
 
 // check refuses an order that cannot be carried out.
 func (f *Fault) check() error {
-	kind, ok := KindNamed(f.Kind)
+	kind, ok := Described(f.Kind)
 	if !ok {
-		return problem.FaultUnknown.With("accepted", problem.NearestOf(f.Kind, names())).Got(f.Kind)
+		return problem.FaultUnknown.With("accepted", problem.NearestOf(f.Kind, names())).Got(string(f.Kind))
 	}
 	switch {
 	case f.Endpoint != "" && kind.Stage != HTTP:
 		return problem.FaultEndpoint.With("kind", f.Kind).With("endpoint", f.Endpoint)
-	case f.Endpoint != "" && !slices.Contains(Endpoints, f.Endpoint):
-		return problem.FaultEndpoint.Case("unknown").With("accepted", Endpoints).Got(f.Endpoint)
+	case f.Endpoint != "" && !f.Endpoint.Valid():
+		return problem.FaultEndpoint.Case("unknown").With("accepted", endpoints()).Got(string(f.Endpoint))
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
 		return problem.FaultStatus.Got(strconv.Itoa(f.Status))
 	case f.Times < 0:
@@ -78,10 +90,19 @@ func (f *Fault) check() error {
 
 func names() []string {
 	var out []string
-	for _, k := range Kinds {
-		out = append(out, k.Name)
+	for _, d := range Table {
+		out = append(out, string(d.Name))
 	}
 	return out
+}
+
+// endpoints lists them for a person.
+func endpoints() string {
+	var out []string
+	for _, e := range Endpoints {
+		out = append(out, string(e))
+	}
+	return strings.Join(out, ", ")
 }
 
 // Check refuses what Replace would.
@@ -124,15 +145,15 @@ func (s *Set) Active() bool {
 }
 
 // Take returns the first fault of a stage that fits, and counts it.
-func (s *Set) Take(stage Stage, endpoint, client, identity string) (Fault, bool) {
+func (s *Set) Take(stage Stage, endpoint Endpoint, client, identity string) (Fault, bool) {
 	if !s.Active() {
 		return Fault{}, false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, f := range s.all {
-		kind, _ := KindNamed(f.Kind)
-		if kind.Stage != stage || !fits(f.Endpoint, endpoint) || !fits(f.Client, client) ||
+		d, _ := Described(f.Kind)
+		if d.Stage != stage || !fits(f.Endpoint, endpoint) || !fits(f.Client, client) ||
 			!fits(f.Identity, identity) ||
 			f.Times > 0 && f.Struck >= f.Times {
 			continue
@@ -143,7 +164,7 @@ func (s *Set) Take(stage Stage, endpoint, client, identity string) (Fault, bool)
 	return Fault{}, false
 }
 
-func fits(wanted, is string) bool { return wanted == "" || wanted == is }
+func fits[T ~string](wanted, is T) bool { return wanted == "" || wanted == is }
 
 // Late is how long a slow fault waits.
 func (f Fault) Late() time.Duration {

@@ -25,9 +25,9 @@ const (
 	Either  Duty = "either"  // log in or not, but answer
 )
 
-// Kind is one fault that can be ordered, and what it demands of the client.
-type Kind struct {
-	Name  string `json:"name"`
+// Description is a fault that can be ordered, and what it demands of the client.
+type Description struct {
+	Name  Kind   `json:"name"`
 	Stage Stage  `json:"stage"`
 	What  string `json:"what"`
 	Duty  Duty   `json:"duty"`
@@ -40,10 +40,10 @@ type Kind struct {
 // Severities are ordered, the gravest first.
 var Severities = []string{"critical", "high", "medium", "low"}
 
-// Kinds is the table of faults.
-var Kinds = []Kind{
+// Table describes every fault.
+var Table = []Description{
 	{
-		"slow",
+		KindSlow,
 		HTTP,
 		"the answer comes late (delay, 5s by default)",
 		Recover,
@@ -52,7 +52,7 @@ var Kinds = []Kind{
 		"wait at least 10 seconds, and show that something is happening",
 	},
 	{
-		"status",
+		KindStatus,
 		HTTP,
 		"the answer is an HTTP error (status, 503 by default)",
 		Survive,
@@ -61,7 +61,7 @@ var Kinds = []Kind{
 		"show an error and let the person try again",
 	},
 	{
-		"malformed",
+		KindMalformed,
 		HTTP,
 		"the body is cut in the middle and followed by rubbish",
 		Survive,
@@ -70,7 +70,7 @@ var Kinds = []Kind{
 		"treat an unreadable answer as a failed login",
 	},
 	{
-		"cut",
+		KindCut,
 		HTTP,
 		"the connection is closed in the middle of the answer",
 		Survive,
@@ -80,7 +80,7 @@ var Kinds = []Kind{
 	},
 
 	{
-		"state-wrong",
+		KindStateWrong,
 		Callback,
 		"state is not the one sent",
 		Refuse,
@@ -89,7 +89,7 @@ var Kinds = []Kind{
 		"compare state with the value bound to this browser's session before anything else",
 	},
 	{
-		"state-missing",
+		KindStateMissing,
 		Callback,
 		"state is missing",
 		Refuse,
@@ -98,7 +98,7 @@ var Kinds = []Kind{
 		"refuse a callback without the state that was sent",
 	},
 	{
-		"iss-wrong",
+		KindIssWrong,
 		Callback,
 		"iss names another issuer",
 		Refuse,
@@ -107,7 +107,7 @@ var Kinds = []Kind{
 		"compare iss of the callback with the issuer of the discovery document",
 	},
 	{
-		"iss-missing",
+		KindIssMissing,
 		Callback,
 		"iss is missing though the provider always sends it",
 		Refuse,
@@ -116,7 +116,7 @@ var Kinds = []Kind{
 		"refuse a callback without iss when discovery says authorization_response_iss_parameter_supported",
 	},
 	{
-		"code-missing",
+		KindCodeMissing,
 		Callback,
 		"the callback holds neither code nor error",
 		Survive,
@@ -125,7 +125,7 @@ var Kinds = []Kind{
 		"show an error when code is missing",
 	},
 	{
-		"code-wrong",
+		KindCodeWrong,
 		Callback,
 		"the code is one that was never issued",
 		Survive,
@@ -134,7 +134,7 @@ var Kinds = []Kind{
 		"handle invalid_grant of the token endpoint",
 	},
 	{
-		"callback-error",
+		KindCallbackError,
 		Callback,
 		"access_denied instead of a code",
 		Survive,
@@ -143,7 +143,7 @@ var Kinds = []Kind{
 		"handle error in the callback",
 	},
 	{
-		"callback-server-error",
+		KindCallbackServerError,
 		Callback,
 		"server_error with a description that holds HTML",
 		Survive,
@@ -153,7 +153,7 @@ var Kinds = []Kind{
 	},
 
 	{
-		"iss-in-token-wrong",
+		KindIssInTokenWrong,
 		IDToken,
 		"iss of the id token is another issuer",
 		Refuse,
@@ -162,7 +162,7 @@ var Kinds = []Kind{
 		"compare iss with the issuer of the discovery document",
 	},
 	{
-		"aud-wrong",
+		KindAudWrong,
 		IDToken,
 		"aud is another client",
 		Refuse,
@@ -171,7 +171,7 @@ var Kinds = []Kind{
 		"refuse an id token whose aud does not hold your client_id",
 	},
 	{
-		"aud-many",
+		KindAudMany,
 		IDToken,
 		"aud names another client beside yours, azp the other one",
 		Refuse,
@@ -180,7 +180,7 @@ var Kinds = []Kind{
 		"refuse audiences that are not trusted, and an azp that is not your client_id",
 	},
 	{
-		"azp-wrong",
+		KindAzpWrong,
 		IDToken,
 		"azp is another client",
 		Refuse,
@@ -189,7 +189,7 @@ var Kinds = []Kind{
 		"compare azp with your client_id",
 	},
 	{
-		"nonce-wrong",
+		KindNonceWrong,
 		IDToken,
 		"nonce is not the one sent",
 		Refuse,
@@ -198,7 +198,7 @@ var Kinds = []Kind{
 		"send a nonce bound to the browser's session and compare it",
 	},
 	{
-		"nonce-missing-in-token",
+		KindNonceMissingInToken,
 		IDToken,
 		"the id token holds no nonce",
 		Refuse,
@@ -207,7 +207,7 @@ var Kinds = []Kind{
 		"refuse an id token without the nonce that was sent",
 	},
 	{
-		"signature-wrong",
+		KindSignatureWrong,
 		IDToken,
 		"the signature was tampered with",
 		Refuse,
@@ -216,7 +216,7 @@ var Kinds = []Kind{
 		"verify the signature with a key of jwks_uri",
 	},
 	{
-		"payload-tampered",
+		KindPayloadTampered,
 		IDToken,
 		"another person's claims under the signature of the first",
 		Refuse,
@@ -225,7 +225,7 @@ var Kinds = []Kind{
 		"verify the signature with a key of jwks_uri",
 	},
 	{
-		"key-foreign",
+		KindKeyForeign,
 		IDToken,
 		"signed by a key that is not the provider's, under its kid",
 		Refuse,
@@ -234,7 +234,7 @@ var Kinds = []Kind{
 		"verify with keys of jwks_uri alone",
 	},
 	{
-		"kid-unknown",
+		KindKidUnknown,
 		IDToken,
 		"kid names a key that is not in the key set",
 		Refuse,
@@ -243,7 +243,7 @@ var Kinds = []Kind{
 		"fetch the key set again once, then refuse",
 	},
 	{
-		"alg-none",
+		KindAlgNone,
 		IDToken,
 		"alg none and no signature",
 		Refuse,
@@ -252,7 +252,7 @@ var Kinds = []Kind{
 		"accept RS256 alone",
 	},
 	{
-		"alg-hs256",
+		KindAlgHS256,
 		IDToken,
 		"HS256 with the public key as secret",
 		Refuse,
@@ -261,7 +261,7 @@ var Kinds = []Kind{
 		"accept RS256 alone, whatever the header says",
 	},
 	{
-		"key-in-header",
+		KindKeyInHeader,
 		IDToken,
 		"signed by the key that its own header brings (jwk)",
 		Refuse,
@@ -270,7 +270,7 @@ var Kinds = []Kind{
 		"never take a key from the token",
 	},
 	{
-		"expired",
+		KindExpired,
 		IDToken,
 		"exp is an hour ago",
 		Refuse,
@@ -278,9 +278,9 @@ var Kinds = []Kind{
 		"high",
 		"refuse an id token after exp, with a minute of tolerance at most",
 	},
-	{"exp-missing", IDToken, "exp is missing", Refuse, "OIDC Core §2", "medium", "exp is required: refuse without it"},
+	{KindExpMissing, IDToken, "exp is missing", Refuse, "OIDC Core §2", "medium", "exp is required: refuse without it"},
 	{
-		"not-yet-valid",
+		KindNotYetValid,
 		IDToken,
 		"nbf and iat lie an hour ahead",
 		Refuse,
@@ -289,7 +289,7 @@ var Kinds = []Kind{
 		"refuse before nbf, and an iat far ahead",
 	},
 	{
-		"issued-long-ago",
+		KindIssuedLongAgo,
 		IDToken,
 		"iat lies a day back, exp ahead",
 		Refuse,
@@ -297,9 +297,9 @@ var Kinds = []Kind{
 		"low",
 		"refuse an iat that is too long ago",
 	},
-	{"sub-missing", IDToken, "sub is missing", Refuse, "OIDC Core §2", "medium", "sub is required: refuse without it"},
+	{KindSubMissing, IDToken, "sub is missing", Refuse, "OIDC Core §2", "medium", "sub is required: refuse without it"},
 	{
-		"at-hash-wrong",
+		KindAtHashWrong,
 		IDToken,
 		"at_hash belongs to another access token",
 		Refuse,
@@ -308,7 +308,7 @@ var Kinds = []Kind{
 		"compare at_hash with the access token",
 	},
 	{
-		"acr-changed",
+		KindACRChanged,
 		IDToken,
 		"acr is weaker than the one asked for",
 		Refuse,
@@ -317,7 +317,7 @@ var Kinds = []Kind{
 		"compare acr with acr_values",
 	},
 	{
-		"auth-time-old",
+		KindAuthTimeOld,
 		IDToken,
 		"auth_time lies ten hours back",
 		Refuse,
@@ -326,7 +326,7 @@ var Kinds = []Kind{
 		"when max_age was sent, compare auth_time; else this passes",
 	},
 	{
-		"id-token-garbage",
+		KindIDTokenGarbage,
 		IDToken,
 		"the id token is no JWT",
 		Survive,
@@ -335,7 +335,7 @@ var Kinds = []Kind{
 		"treat it as a failed login",
 	},
 	{
-		"id-token-encrypted",
+		KindIDTokenEncrypted,
 		IDToken,
 		"the id token is a JWE of five parts",
 		Survive,
@@ -344,7 +344,7 @@ var Kinds = []Kind{
 		"treat it as a failed login",
 	},
 	{
-		"id-token-old",
+		KindIDTokenOld,
 		IDToken,
 		"the id token of an earlier login is replayed",
 		Refuse,
@@ -354,7 +354,7 @@ var Kinds = []Kind{
 	},
 
 	{
-		"access-token-missing",
+		KindAccessTokenMissing,
 		TokenResponse,
 		"access_token is missing",
 		Survive,
@@ -363,7 +363,7 @@ var Kinds = []Kind{
 		"treat it as a failed login",
 	},
 	{
-		"id-token-missing",
+		KindIDTokenMissing,
 		TokenResponse,
 		"id_token is missing",
 		Refuse,
@@ -372,7 +372,7 @@ var Kinds = []Kind{
 		"no id token, no login",
 	},
 	{
-		"token-type-missing",
+		KindTokenTypeMissing,
 		TokenResponse,
 		"token_type is missing",
 		Either,
@@ -381,7 +381,7 @@ var Kinds = []Kind{
 		"PSC always sends Bearer; tolerate or refuse, but do not crash",
 	},
 	{
-		"expires-in-missing",
+		KindExpiresInMissing,
 		TokenResponse,
 		"expires_in is missing",
 		Recover,
@@ -390,7 +390,7 @@ var Kinds = []Kind{
 		"expires_in is only recommended",
 	},
 	{
-		"refresh-token-missing",
+		KindRefreshTokenMissing,
 		TokenResponse,
 		"refresh_token is missing",
 		Recover,
@@ -399,7 +399,7 @@ var Kinds = []Kind{
 		"a refresh token is optional: log in without",
 	},
 	{
-		"response-members-unknown",
+		KindResponseMembersUnknown,
 		TokenResponse,
 		"the answer holds members nobody knows",
 		Recover,
@@ -409,7 +409,7 @@ var Kinds = []Kind{
 	},
 
 	{
-		"other-person",
+		KindOtherPerson,
 		UserInfo,
 		"the answer is about another person",
 		Refuse,
@@ -418,7 +418,7 @@ var Kinds = []Kind{
 		"compare sub of UserInfo with sub of the id token",
 	},
 	{
-		"sub-missing-in-userinfo",
+		KindSubMissingInUserinfo,
 		UserInfo,
 		"sub is missing",
 		Refuse,
@@ -427,7 +427,7 @@ var Kinds = []Kind{
 		"sub is required in UserInfo: refuse without it",
 	},
 	{
-		"claims-missing",
+		KindClaimsMissing,
 		UserInfo,
 		"SubjectNameID, SubjectRole and SubjectRefPro are missing",
 		Survive,
@@ -436,7 +436,7 @@ var Kinds = []Kind{
 		"check the claims you depend on, and say which is missing",
 	},
 	{
-		"types-wrong",
+		KindTypesWrong,
 		UserInfo,
 		"arrays are strings, strings are numbers, objects are null",
 		Survive,
@@ -445,7 +445,7 @@ var Kinds = []Kind{
 		"check types before use",
 	},
 	{
-		"claims-html",
+		KindClaimsHTML,
 		UserInfo,
 		"names hold HTML",
 		Recover,
@@ -454,7 +454,7 @@ var Kinds = []Kind{
 		"escape claims wherever they are shown",
 	},
 	{
-		"claims-long",
+		KindClaimsLong,
 		UserInfo,
 		"names of 4000 characters",
 		Either,
@@ -463,7 +463,7 @@ var Kinds = []Kind{
 		"bound what you store and show",
 	},
 	{
-		"claims-unicode",
+		KindClaimsUnicode,
 		UserInfo,
 		"names with accents, apostrophes, right-to-left and emoji",
 		Recover,
@@ -473,7 +473,7 @@ var Kinds = []Kind{
 	},
 
 	{
-		"rotated",
+		KindRotated,
 		KeySet,
 		"the signing key was rotated just before the token was signed",
 		Recover,
@@ -483,12 +483,12 @@ var Kinds = []Kind{
 	},
 }
 
-// KindNamed finds a kind.
-func KindNamed(name string) (Kind, bool) {
-	for _, k := range Kinds {
-		if k.Name == name {
-			return k, true
+// Described finds the description of a fault.
+func Described(k Kind) (Description, bool) {
+	for _, d := range Table {
+		if d.Name == k {
+			return d, true
 		}
 	}
-	return Kind{}, false
+	return Description{}, false
 }
