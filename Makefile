@@ -1,33 +1,42 @@
 # Targets carry their help behind two hashes; `make` alone lists them.
 .DEFAULT_GOAL := help
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI := .tools/bin/golangci-lint-v2.15.0
+# The version is what git says of the source; a copy without git has none.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -X main.described=$(VERSION)
 
-.PHONY: help run build check vet test conformance ledger settings security crash soak deps screens bench cover fuzz vuln release
+.PHONY: help run build check lint format test conformance ledger settings security crash soak deps screens pictures bench cover fuzz vuln module release
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: ## run the emulator
-	go run ./cmd/pscemu
+	go run -ldflags "$(LDFLAGS)" ./cmd/pscemu
 
 build: ## build ./pscemu
-	go build -trimpath -o pscemu ./cmd/pscemu
+	go build -trimpath -ldflags "$(LDFLAGS)" -o pscemu ./cmd/pscemu
 
-check: vet ## fast: formatting, vet, staticcheck, unit tests
+check: lint ## fast: the linters and the unit tests
 	go test -short ./...
 
-vet: ## formatting, go vet, staticcheck, tidy module
-	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "these files need gofmt"; exit 1; }
-	go vet ./...
-	go run $(STATICCHECK) ./...
-	go mod tidy -diff
+lint: $(GOLANGCI) ## formatting, vet, staticcheck and the other linters of .golangci.yml; a tidy module
+	$(GOLANGCI) run ./...
+	GOWORK=off go mod tidy -diff
+
+format: $(GOLANGCI) ## format the code, long lines too
+	$(GOLANGCI) fmt ./...
+
+$(GOLANGCI):
+	@echo "building golangci-lint, once"
+	@GOWORK=off GOBIN=$(CURDIR)/$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	@mv $(@D)/golangci-lint $@
 
 deps: ## install what the tests need on a bare Debian machine
 	@.ci/deps
 
-test: deps vet ## everything: unit, protocol and browser tests under the race detector
+test: deps lint ## everything: unit, protocol and browser tests under the race detector
 	TEST_BROWSER=required go test -race -timeout 25m -count=1 ./...
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=2s
-	@echo "ran: gofmt, go vet, staticcheck, go mod tidy -diff, unit + protocol + browser tests (race detector), each fuzz target for 2 s"
+	@echo "ran: golangci-lint, go mod tidy -diff, unit + protocol + browser tests (race detector), each fuzz target for 2 s"
 
 conformance: ## the OpenID Foundation's checks against a running emulator, as a table
 	@CONFORMANCE_TABLE=1 go test -count=1 -v -run '^TestConformance$$' ./cmd/pscemu
@@ -52,6 +61,11 @@ soak: ## a hundred thousand logins, and SOAK_MINUTES of anonymous requests: flat
 screens: deps ## keep screenshots of the pages in screens/
 	SCREENS=$(CURDIR)/screens TEST_BROWSER=required go test -count=1 -run Browser ./cmd/pscemu
 
+pictures: deps ## take the pictures of the README anew
+	SCREENS=$(CURDIR)/screens TEST_BROWSER=required go test -count=1 -run TestBrowserTheConsoleTellsALogin ./cmd/pscemu
+	cp screens/readme-login.png docs/login.png
+	cp screens/readme-console.png docs/console.png
+
 COUNT ?= 1
 bench: ## Go benchmarks of each step of a login, for benchstat (make -s bench COUNT=10 >new.txt)
 	@go test -run '^$$' -bench . -benchmem -count $(COUNT) ./...
@@ -68,5 +82,9 @@ fuzz: ## fuzz every parser (FUZZTIME=1m each)
 vuln: ## known vulnerabilities in what is linked (asks vuln.go.dev, or the copy that GOVULNDB names)
 	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
-release: ## stripped binary in dist/
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o dist/pscemu ./cmd/pscemu
+module: ## give the module another path, everywhere: make module PATH=example.org/pscemu
+	@$(CURDIR)/.ci/module "$(PATH)"
+
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+release: ## in dist/: a stripped binary for each platform, with its SBOM (CycloneDX), and SHA256SUMS
+	@.ci/release "$(VERSION)" $(PLATFORMS)

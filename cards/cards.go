@@ -22,8 +22,8 @@ import (
 	"pscemu.invalid/pscemu/internal/store"
 )
 
-// Type describes one card family.
-type Type struct {
+// Family describes one card family.
+type Family struct {
 	Name    string
 	Label   string
 	Profile string // certificate profile for authentication
@@ -34,8 +34,8 @@ type Type struct {
 	Colour  string // of the printed face, ours
 }
 
-// Types lists the families.
-var Types = []Type{
+// Families lists the families.
+var Families = []Family{
 	{"CPS", "Carte de professionnel de santé", "CARD_AUTH", "CARD_SIGN", "00", "", false, "#1f6fb2"},
 	{"CPF", "Carte de professionnel en formation", "CARD_AUTH", "CARD_SIGN", "01", "", false, "#3a9a8f"},
 	{"CPE", "Carte de personnel d'établissement", "STAFF_AUTH", "STAFF_SIGN", "02", "", true, "#c98a1b"},
@@ -44,16 +44,16 @@ var Types = []Type{
 	{"CDA", "Carte de directeur autorisé", "STAFF_AUTH", "STAFF_SIGN", "03", "01", true, "#523a78"},
 }
 
-// TypeNamed finds a family by its name.
-func TypeNamed(name string) (Type, error) {
+// FamilyNamed finds a family by its name.
+func FamilyNamed(name string) (Family, error) {
 	var names []string
-	for _, t := range Types {
+	for _, t := range Families {
 		if t.Name == name {
 			return t, nil
 		}
 		names = append(names, t.Name)
 	}
-	return Type{}, problem.CardTypeUnknown.With("accepted", names).Got(name)
+	return Family{}, problem.CardTypeUnknown.With("accepted", names).Got(name)
 }
 
 // State is where a card stands.
@@ -101,8 +101,8 @@ type Card struct {
 // Collection is where cards lie in the store, by serial.
 var Collection = store.Collection[Card]("cards")
 
-// Desk issues cards and judges their use.
-type Desk struct {
+// Cards issues cards and judges their use.
+type Cards struct {
 	store    store.Store
 	clock    clock.Clock
 	people   *identities.People
@@ -112,17 +112,17 @@ type Desk struct {
 }
 
 // New opens the desk.
-func New(s store.Store, c clock.Clock, people *identities.People, p *pki.PKI, settings *config.Live) *Desk {
-	return &Desk{store: s, clock: c, people: people, pki: p, settings: settings}
+func New(s store.Store, c clock.Clock, people *identities.People, p *pki.PKI, settings *config.Live) *Cards {
+	return &Cards{store: s, clock: c, people: people, pki: p, settings: settings}
 }
 
-// TypeFor is the card family that goes with a person: staff, whose ids hold a
+// FamilyOf is the card family that goes with a person: staff, whose ids hold a
 // slash, have CPE, CDE, CPA or CDA as their internal id begins, else CPE; a
 // student of a profession with an order has a CPF, another student a CPE,
 // everybody else a CPS.
-func TypeFor(i *identities.Identity) string {
+func FamilyOf(i *identities.Identity) string {
 	if _, internal, staff := strings.Cut(i.NationalID, "/"); staff {
-		for _, t := range Types {
+		for _, t := range Families {
 			if t.Staff && strings.HasPrefix(internal, t.Name) {
 				return t.Name
 			}
@@ -150,21 +150,21 @@ func digits(prefix string, n int) string {
 }
 
 // Get finds a card by serial, with its state of now.
-func (d *Desk) Get(ctx context.Context, serial string) (c *Card, err error) {
-	err = d.store.View(ctx, func(tx store.Tx) error {
-		c, err = d.GetIn(tx, serial)
+func (k *Cards) Get(ctx context.Context, serial string) (c *Card, err error) {
+	err = k.store.View(ctx, func(tx store.Tx) error {
+		c, err = k.GetIn(tx, serial)
 		return err
 	})
 	return c, err
 }
 
 // GetIn finds a card by serial, with its state of now.
-func (d *Desk) GetIn(tx store.Tx, serial string) (*Card, error) {
+func (k *Cards) GetIn(tx store.Tx, serial string) (*Card, error) {
 	c, err := find(tx, serial)
 	if err != nil {
 		return nil, err
 	}
-	c.State = d.stateOf(*c)
+	c.State = k.stateOf(*c)
 	return c, nil
 }
 
@@ -177,21 +177,21 @@ func find(tx store.Tx, serial string) (*Card, error) {
 	return &c, err
 }
 
-func (d *Desk) stateOf(c Card) State {
-	if c.State == Active && !d.clock.Now().Before(c.ExpiresAt) {
+func (k *Cards) stateOf(c Card) State {
+	if c.State == Active && !k.clock.Now().Before(c.ExpiresAt) {
 		return Expired
 	}
 	return c.State
 }
 
 // List returns the cards of a person ("" = of everybody) behind after.
-func (d *Desk) List(ctx context.Context, nationalID, after string, limit int) ([]Card, error) {
+func (k *Cards) List(ctx context.Context, nationalID, after string, limit int) ([]Card, error) {
 	if nationalID != "" {
-		return d.of(ctx, nationalID, after, limit)
+		return k.of(ctx, nationalID, after, limit)
 	}
-	page, err := Collection.Page(ctx, d.store, after, limit)
+	page, err := Collection.Page(ctx, k.store, after, limit)
 	for n := range page {
-		page[n].State = d.stateOf(page[n])
+		page[n].State = k.stateOf(page[n])
 	}
 	return page, err
 }
@@ -201,25 +201,25 @@ const All = math.MaxInt
 
 // Count tells how many cards there are, a person's or ("") everybody's, and
 // counts no further than to most.
-func (d *Desk) Count(ctx context.Context, nationalID string, most int) (int, error) {
+func (k *Cards) Count(ctx context.Context, nationalID string, most int) (int, error) {
 	if nationalID == "" {
-		return Collection.Count(ctx, d.store, most)
+		return Collection.Count(ctx, k.store, most)
 	}
-	serials, err := held.LoadMaybe(ctx, d.store, nationalID)
+	serials, err := held.LoadMaybe(ctx, k.store, nationalID)
 	return len(serials), err
 }
 
 // of finds a person's cards, however many others there are.
-func (d *Desk) of(ctx context.Context, nationalID, after string, limit int) (out []Card, err error) {
-	err = d.store.View(ctx, func(tx store.Tx) error {
-		out, err = d.OfIn(tx, nationalID, after, limit)
+func (k *Cards) of(ctx context.Context, nationalID, after string, limit int) (out []Card, err error) {
+	err = k.store.View(ctx, func(tx store.Tx) error {
+		out, err = k.OfIn(tx, nationalID, after, limit)
 		return err
 	})
 	return out, err
 }
 
 // OfIn lists a person's cards behind the serial after, by serial.
-func (d *Desk) OfIn(tx store.Tx, nationalID, after string, limit int) ([]Card, error) {
+func (k *Cards) OfIn(tx store.Tx, nationalID, after string, limit int) ([]Card, error) {
 	serials, err := held.Maybe(tx, nationalID)
 	if err != nil {
 		return nil, err
@@ -228,14 +228,14 @@ func (d *Desk) OfIn(tx store.Tx, nationalID, after string, limit int) ([]Card, e
 	serials = slices.DeleteFunc(serials, func(serial string) bool { return serial <= after })
 	all, err := Collection.Those(tx, serials[:min(len(serials), limit)])
 	for n := range all {
-		all[n].State = d.stateOf(all[n])
+		all[n].State = k.stateOf(all[n])
 	}
 	return append([]Card{}, all...), err
 }
 
 // Usable refuses a card that is out of use, or names no person, with the reason.
-func (d *Desk) Usable(c *Card) error {
-	if accepted := d.settings.Policies(
+func (k *Cards) Usable(c *Card) error {
+	if accepted := k.settings.Policies(
 		nil,
 		nil,
 	).CardsAccepted; !c.Foreign && accepted != "both" &&
@@ -245,7 +245,7 @@ func (d *Desk) Usable(c *Card) error {
 	if c.Service != "" {
 		return problem.CardNotNominative.Got(c.Serial)
 	}
-	switch d.stateOf(*c) {
+	switch k.stateOf(*c) {
 	case Sent:
 		return problem.CardNotDelivered.Got(c.Serial)
 	case Opposed:
@@ -259,17 +259,17 @@ func (d *Desk) Usable(c *Card) error {
 }
 
 // Serials lists the serials of a person's usable cards, oldest first.
-func (d *Desk) Serials(ctx context.Context, nationalID string) (out []string, err error) {
-	err = d.store.View(ctx, func(tx store.Tx) error {
-		out, err = d.SerialsIn(tx, nationalID)
+func (k *Cards) Serials(ctx context.Context, nationalID string) (out []string, err error) {
+	err = k.store.View(ctx, func(tx store.Tx) error {
+		out, err = k.SerialsIn(tx, nationalID)
 		return err
 	})
 	return out, err
 }
 
 // SerialsIn lists the serials of a person's usable cards, oldest first.
-func (d *Desk) SerialsIn(tx store.Tx, nationalID string) ([]string, error) {
-	all, err := d.OfIn(tx, nationalID, "", All)
+func (k *Cards) SerialsIn(tx store.Tx, nationalID string) ([]string, error) {
+	all, err := k.OfIn(tx, nationalID, "", All)
 	all = slices.DeleteFunc(all, func(c Card) bool { return c.State != Active })
 	slices.SortFunc(all, func(a, b Card) int { return a.IssuedAt.Compare(b.IssuedAt) })
 	var out []string

@@ -18,34 +18,34 @@ const (
 )
 
 // Certificate returns one of the card's two certificates, made at first use.
-func (d *Desk) Certificate(ctx context.Context, serial, use string) (*pki.Certificate, error) {
+func (k *Cards) Certificate(ctx context.Context, serial, use string) (*pki.Certificate, error) {
 	if use != ForAuthentication && use != ForSignature {
 		return nil, problem.UseUnknown.Got(use)
 	}
-	d.making.Lock() // so that parallel first uses make one key, not many
-	defer d.making.Unlock()
-	there, order, err := d.certificateOf(ctx, serial, use)
+	k.making.Lock() // so that parallel first uses make one key, not many
+	defer k.making.Unlock()
+	there, order, err := k.certificateOf(ctx, serial, use)
 	if err != nil || there != nil {
 		return there, err
 	}
-	made, err := d.pki.Prepare(ctx, *order)
+	made, err := k.pki.Prepare(ctx, *order)
 	if err != nil {
 		return nil, err
 	}
-	err = d.store.Update(ctx, func(tx store.Tx) error {
-		there, err = d.keepCertificateIn(tx, serial, use, made)
+	err = k.store.Update(ctx, func(tx store.Tx) error {
+		there, err = k.keepCertificateIn(tx, serial, use, made)
 		return err
 	})
 	return there, err
 }
 
 // certificateOf is the certificate that was made, or the order for it.
-func (d *Desk) certificateOf(
+func (k *Cards) certificateOf(
 	ctx context.Context,
 	serial, use string,
-) (there *pki.Certificate, order *pki.Order, err error) {
-	err = d.store.View(ctx, func(tx store.Tx) error {
-		c, err := d.GetIn(tx, serial)
+) (there *pki.Certificate, order *pki.Request, err error) {
+	err = k.store.View(ctx, func(tx store.Tx) error {
+		c, err := k.GetIn(tx, serial)
 		if err != nil {
 			return err
 		}
@@ -53,10 +53,10 @@ func (d *Desk) certificateOf(
 			return problem.CardForeign.Got(serial)
 		}
 		if made := *c.certificate(use); made != "" {
-			there, err = d.pki.CertificateIn(tx, made)
+			there, err = k.pki.CertificateIn(tx, made)
 			return err
 		}
-		order, err = d.orderIn(tx, c, use)
+		order, err = k.orderIn(tx, c, use)
 		return err
 	})
 	return there, order, err
@@ -64,25 +64,25 @@ func (d *Desk) certificateOf(
 
 // keepCertificateIn keeps a new certificate with its card, unless the card has
 // one meanwhile. The certificate of an opposed card is revoked from the start.
-func (d *Desk) keepCertificateIn(tx store.Tx, serial, use string, made *pki.Certificate) (*pki.Certificate, error) {
+func (k *Cards) keepCertificateIn(tx store.Tx, serial, use string, made *pki.Certificate) (*pki.Certificate, error) {
 	c, err := find(tx, serial)
 	if err != nil {
 		return nil, err
 	}
 	if other := *c.certificate(use); other != "" {
-		return d.pki.CertificateIn(tx, other)
+		return k.pki.CertificateIn(tx, other)
 	}
 	*c.certificate(use) = made.Serial
 	if err := Collection.Put(tx, serial, *c, store.Forever); err != nil {
 		return nil, err
 	}
-	if err := d.pki.KeepIn(tx, made); err != nil || c.State != Opposed {
+	if err := k.pki.KeepIn(tx, made); err != nil || c.State != Opposed {
 		return made, err
 	}
-	if err := d.pki.RevokeIn(tx, made.Serial); err != nil {
+	if err := k.pki.RevokeIn(tx, made.Serial); err != nil {
 		return nil, err
 	}
-	return d.pki.CertificateIn(tx, made.Serial)
+	return k.pki.CertificateIn(tx, made.Serial)
 }
 
 // certificate is where the serial of the certificate for this use is kept.
@@ -94,8 +94,8 @@ func (c *Card) certificate(use string) *string {
 }
 
 // orderIn asks for the card's certificate.
-func (d *Desk) orderIn(tx store.Tx, c *Card, use string) (*pki.Order, error) {
-	t, err := TypeNamed(c.Type)
+func (k *Cards) orderIn(tx store.Tx, c *Card, use string) (*pki.Request, error) {
+	t, err := FamilyNamed(c.Type)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +103,8 @@ func (d *Desk) orderIn(tx store.Tx, c *Card, use string) (*pki.Order, error) {
 	if use == ForSignature {
 		profile = t.Signs
 	}
-	name, extra, err := d.inside(tx, t, c)
-	return &pki.Order{
+	name, extra, err := k.inside(tx, t, c)
+	return &pki.Request{
 		Profile:    profile,
 		Subject:    name,
 		CardSerial: c.Serial,
@@ -115,7 +115,7 @@ func (d *Desk) orderIn(tx store.Tx, c *Card, use string) (*pki.Order, error) {
 }
 
 // inside is what a card's certificates say: their subject and extensions.
-func (d *Desk) inside(tx store.Tx, t Type, c *Card) (pki.Name, map[string]string, error) {
+func (k *Cards) inside(tx store.Tx, t Family, c *Card) (pki.Name, map[string]string, error) {
 	if c.Service != "" {
 		structure, _, _ := strings.Cut(c.NationalID, "/")
 		name := pki.ServiceName(
@@ -128,14 +128,14 @@ func (d *Desk) inside(tx store.Tx, t Type, c *Card) (pki.Name, map[string]string
 		)
 		return name, extensions(t, c, &identities.Identity{}), nil
 	}
-	person, err := d.people.ReadIn(tx, c.NationalID)
+	person, err := k.people.ReadIn(tx, c.NationalID)
 	if err != nil {
 		return nil, nil, err
 	}
 	return subject(t, person), extensions(t, c, person), nil
 }
 
-func subject(t Type, i *identities.Identity) pki.Name {
+func subject(t Family, i *identities.Identity) pki.Name {
 	if !t.Staff {
 		return pki.PSName(nomenclature.ProfessionLabel(i.Profession()), i.NationalID, i.FamilyName, i.GivenName)
 	}
@@ -145,7 +145,7 @@ func subject(t Type, i *identities.Identity) pki.Name {
 	return pki.StaffName(a.CorporateName, department, structure, i.NationalID, i.FamilyName, i.GivenName)
 }
 
-func extensions(t Type, c *Card, i *identities.Identity) map[string]string {
+func extensions(t Family, c *Card, i *identities.Identity) map[string]string {
 	x := map[string]string{pki.ExtProduct.String(): t.Product, pki.ExtCardSerial.String(): c.Serial}
 	profession := pki.ExtProfession
 	if t.Name == "CPF" {

@@ -32,39 +32,39 @@ type Request struct {
 }
 
 // Issue makes a card.
-func (d *Desk) Issue(ctx context.Context, r Request) (c *Card, err error) {
-	err = d.store.Update(ctx, func(tx store.Tx) error {
-		c, err = d.IssueIn(tx, r)
+func (k *Cards) Issue(ctx context.Context, r Request) (c *Card, err error) {
+	err = k.store.Update(ctx, func(tx store.Tx) error {
+		c, err = k.IssueIn(tx, r)
 		return err
 	})
 	return c, err
 }
 
 // IssueIn makes a card.
-func (d *Desk) IssueIn(tx store.Tx, r Request) (*Card, error) {
+func (k *Cards) IssueIn(tx store.Tx, r Request) (*Card, error) {
 	if r.Service != "" || r.Structure != "" {
-		return d.issueService(tx, r)
+		return k.issueService(tx, r)
 	}
-	person, err := d.people.ReadIn(tx, r.NationalID)
+	person, err := k.people.ReadIn(tx, r.NationalID)
 	if err != nil {
 		return nil, err
 	}
-	return d.IssueToIn(tx, person, r)
+	return k.IssueToIn(tx, person, r)
 }
 
 // IssueToIn makes a card for a person who is kept in the same transaction.
-func (d *Desk) IssueToIn(tx store.Tx, person *identities.Identity, r Request) (*Card, error) {
+func (k *Cards) IssueToIn(tx store.Tx, person *identities.Identity, r Request) (*Card, error) {
 	if r.Type == "" {
-		r.Type = TypeFor(person)
+		r.Type = FamilyOf(person)
 	}
-	t, err := TypeNamed(r.Type)
+	t, err := FamilyNamed(r.Type)
 	if err != nil {
 		return nil, err
 	}
 	if r.Type == "CPF" && (!person.Student() || identities.OrderOf(person.Profession()) == "") {
 		return nil, problem.CardCPFNotStudent.With("profession", person.Profession())
 	}
-	c := d.newCard(person, t)
+	c := k.newCard(person, t)
 	if err := c.shape(r); err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (d *Desk) IssueToIn(tx store.Tx, person *identities.Identity, r Request) (*
 }
 
 // issueService makes a carte de service.
-func (d *Desk) issueService(tx store.Tx, r Request) (*Card, error) {
+func (k *Cards) issueService(tx store.Tx, r Request) (*Card, error) {
 	prefix := map[int]string{14: "5", 9: "3"}[len(r.Structure)]
 	if prefix == "" || !nomenclature.Luhn(r.Structure) {
 		return nil, problem.StructureNumber.Got(r.Structure)
@@ -80,13 +80,13 @@ func (d *Desk) issueService(tx store.Tx, r Request) (*Card, error) {
 	if strings.TrimSpace(r.Service) == "" {
 		return nil, problem.StructureNameMissing.Of()
 	}
-	t, err := TypeNamed("CPE")
+	t, err := FamilyNamed("CPE")
 	if err != nil {
 		return nil, err
 	}
 	inner := digits("", 9)
 	holder := &identities.Identity{NationalID: prefix + r.Structure + "/" + inner, FamilyName: "EMPLOYE" + inner}
-	c := d.newCard(holder, t)
+	c := k.newCard(holder, t)
 	c.Service = r.Service
 	if err := c.shape(r); err != nil {
 		return nil, err
@@ -95,8 +95,8 @@ func (d *Desk) issueService(tx store.Tx, r Request) (*Card, error) {
 }
 
 // newCard makes a person's active card with DefaultPIN; nothing is kept yet.
-func (d *Desk) newCard(i *identities.Identity, t Type) Card {
-	now := d.clock.Now()
+func (k *Cards) newCard(i *identities.Identity, t Family) Card {
+	now := k.clock.Now()
 	return Card{
 		Serial:     digits("9"+t.Product[1:], 8),
 		Type:       t.Name,
@@ -143,14 +143,14 @@ func checkPIN(pin string) error {
 }
 
 // IssueAll gives each person the card that goes with them, in one transaction.
-func (d *Desk) IssueAll(ctx context.Context, people []identities.Identity) error {
-	return d.store.Update(ctx, func(tx store.Tx) error { return d.IssueAllIn(tx, people) })
+func (k *Cards) IssueAll(ctx context.Context, people []identities.Identity) error {
+	return k.store.Update(ctx, func(tx store.Tx) error { return k.IssueAllIn(tx, people) })
 }
 
 // IssueAllIn gives each person the card that goes with them.
-func (d *Desk) IssueAllIn(tx store.Tx, people []identities.Identity) error {
+func (k *Cards) IssueAllIn(tx store.Tx, people []identities.Identity) error {
 	for n := range people {
-		if _, err := d.IssueToIn(tx, &people[n], Request{}); err != nil {
+		if _, err := k.IssueToIn(tx, &people[n], Request{}); err != nil {
 			return err
 		}
 	}
@@ -159,24 +159,24 @@ func (d *Desk) IssueAllIn(tx store.Tx, people []identities.Identity) error {
 
 // Renew makes a card that takes this one's place: same holder and family, a
 // validity of its own. The old one is out of use from now on.
-func (d *Desk) Renew(ctx context.Context, serial string) (c *Card, err error) {
-	err = d.store.Update(ctx, func(tx store.Tx) error {
-		c, err = d.RenewIn(tx, serial)
+func (k *Cards) Renew(ctx context.Context, serial string) (c *Card, err error) {
+	err = k.store.Update(ctx, func(tx store.Tx) error {
+		c, err = k.RenewIn(tx, serial)
 		return err
 	})
 	return c, err
 }
 
 // RenewIn makes a card that takes this one's place.
-func (d *Desk) RenewIn(tx store.Tx, serial string) (*Card, error) {
-	old, err := d.GetIn(tx, serial)
+func (k *Cards) RenewIn(tx store.Tx, serial string) (*Card, error) {
+	old, err := k.GetIn(tx, serial)
 	if err != nil {
 		return nil, err
 	}
 	if old.Foreign || old.State == Opposed {
 		return nil, problem.CardNotRenewable.Got(string(old.State))
 	}
-	now := d.clock.Now()
+	now := k.clock.Now()
 	c := *old
 	c.Serial, c.State, c.Certificate, c.Signature = digits(serial[:2], 8), Active, "", ""
 	c.WrongPINs, c.WrongPUKs, c.PUK = 0, 0, digits("", 8)
@@ -184,7 +184,7 @@ func (d *Desk) RenewIn(tx store.Tx, serial string) (*Card, error) {
 	if err := place(tx, &c); err != nil {
 		return nil, err
 	}
-	return &c, d.OpposeIn(tx, serial, "renouvelée par "+c.Serial)
+	return &c, k.OpposeIn(tx, serial, "renouvelée par "+c.Serial)
 }
 
 // held lists the serials of each person's cards, oldest first.
@@ -220,9 +220,9 @@ func keep(tx store.Tx, c Card) error {
 
 // Index notes every card with its holder: data folders from before the index
 // need it once.
-func (d *Desk) Index(ctx context.Context) error {
-	return Collection.Walk(ctx, d.store, "", func(serial string, _ Card) error {
-		return d.store.Update(ctx, func(tx store.Tx) error {
+func (k *Cards) Index(ctx context.Context) error {
+	return Collection.Walk(ctx, k.store, "", func(serial string, _ Card) error {
+		return k.store.Update(ctx, func(tx store.Tx) error {
 			c, err := Collection.Get(tx, serial)
 			if errors.Is(err, store.ErrNotFound) {
 				return nil // taken away meanwhile

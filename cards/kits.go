@@ -56,28 +56,28 @@ func KitNamed(name string) (*Kit, error) {
 
 // IssueKit makes the people of a kit, each with their card, and returns the
 // cards in the kit's order.
-func (d *Desk) IssueKit(ctx context.Context, name string) (out []Card, err error) {
-	err = d.store.Update(ctx, func(tx store.Tx) error {
-		out, err = d.IssueKitIn(tx, name)
+func (k *Cards) IssueKit(ctx context.Context, name string) (out []Card, err error) {
+	err = k.store.Update(ctx, func(tx store.Tx) error {
+		out, err = k.IssueKitIn(tx, name)
 		return err
 	})
 	return out, err
 }
 
 // IssueKitIn makes the people of a kit, each with their card.
-func (d *Desk) IssueKitIn(tx store.Tx, name string) ([]Card, error) {
+func (k *Cards) IssueKitIn(tx store.Tx, name string) ([]Card, error) {
 	kit, err := KitNamed(name)
 	if err != nil {
 		return nil, err
 	}
-	return d.issueKitIn(tx, kit)
+	return k.issueKitIn(tx, kit)
 }
 
 // IssueTest makes n people of a profession (or staff, by their card), each with
 // their card: the individual offer of test cards.
-func (d *Desk) IssueTest(ctx context.Context, who string, n int) (out []Card, err error) {
-	err = d.store.Update(ctx, func(tx store.Tx) error {
-		out, err = d.IssueTestIn(tx, who, n)
+func (k *Cards) IssueTest(ctx context.Context, who string, n int) (out []Card, err error) {
+	err = k.store.Update(ctx, func(tx store.Tx) error {
+		out, err = k.IssueTestIn(tx, who, n)
 		return err
 	})
 	return out, err
@@ -88,7 +88,7 @@ func (d *Desk) IssueTest(ctx context.Context, who string, n int) (out []Card, er
 const maxTest = 1000
 
 // IssueTestIn makes n people of a profession, each with their card.
-func (d *Desk) IssueTestIn(tx store.Tx, who string, n int) ([]Card, error) {
+func (k *Cards) IssueTestIn(tx store.Tx, who string, n int) ([]Card, error) {
 	if err := (&identities.Generator{Profession: who}).Check(); err != nil {
 		return nil, err
 	}
@@ -99,11 +99,11 @@ func (d *Desk) IssueTestIn(tx store.Tx, who string, n int) ([]Card, error) {
 	for range n {
 		kit.Cards = append(kit.Cards, KitCard{Who: who})
 	}
-	return d.issueKitIn(tx, kit)
+	return k.issueKitIn(tx, kit)
 }
 
-func (d *Desk) issueKitIn(tx store.Tx, kit *Kit) ([]Card, error) {
-	people, err := d.admitIn(tx, kit)
+func (k *Cards) issueKitIn(tx store.Tx, kit *Kit) ([]Card, error) {
+	people, err := k.admitIn(tx, kit)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (d *Desk) issueKitIn(tx store.Tx, kit *Kit) ([]Card, error) {
 		if kit.Cards[n].State == Opposed {
 			r.State, r.Reason = Opposed, "carte opposée du kit"
 		}
-		c, err := d.IssueToIn(tx, &people[n], r)
+		c, err := k.IssueToIn(tx, &people[n], r)
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +124,7 @@ func (d *Desk) issueKitIn(tx store.Tx, kit *Kit) ([]Card, error) {
 
 // admitIn makes the holders, who share the structures of a random seed, with
 // numbers that are free.
-func (d *Desk) admitIn(tx store.Tx, kit *Kit) ([]identities.Identity, error) {
+func (d *Cards) admitIn(tx store.Tx, kit *Kit) ([]identities.Identity, error) {
 	seed, n := uint64(rand.Uint32()), 0
 	out := make([]identities.Identity, len(kit.Cards))
 	for k, c := range kit.Cards {

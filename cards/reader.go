@@ -15,17 +15,17 @@ var reader = store.Collection[string]("reader")
 const slot = "slot"
 
 // Insert puts a card into the reader, in place of the one there.
-func (d *Desk) Insert(ctx context.Context, serial string) (c *Card, err error) {
-	err = d.store.Update(ctx, func(tx store.Tx) error {
-		c, err = d.InsertIn(tx, serial)
+func (k *Cards) Insert(ctx context.Context, serial string) (c *Card, err error) {
+	err = k.store.Update(ctx, func(tx store.Tx) error {
+		c, err = k.InsertIn(tx, serial)
 		return err
 	})
 	return c, err
 }
 
 // InsertIn puts a card into the reader, in place of the one there.
-func (d *Desk) InsertIn(tx store.Tx, serial string) (*Card, error) {
-	c, err := d.GetIn(tx, serial)
+func (k *Cards) InsertIn(tx store.Tx, serial string) (*Card, error) {
+	c, err := k.GetIn(tx, serial)
 	if err != nil {
 		return nil, err
 	}
@@ -33,18 +33,18 @@ func (d *Desk) InsertIn(tx store.Tx, serial string) (*Card, error) {
 }
 
 // PullOut takes the card out of the reader; an empty one stays as it is.
-func (d *Desk) PullOut(ctx context.Context) error {
-	return d.store.Update(ctx, func(tx store.Tx) error { return reader.Delete(tx, slot) })
+func (k *Cards) PullOut(ctx context.Context) error {
+	return k.store.Update(ctx, func(tx store.Tx) error { return reader.Delete(tx, slot) })
 }
 
 // Inserted is the card in the reader, nil when there is none.
-func (d *Desk) Inserted(ctx context.Context) (c *Card, err error) {
-	err = d.store.View(ctx, func(tx store.Tx) error {
+func (k *Cards) Inserted(ctx context.Context) (c *Card, err error) {
+	err = k.store.View(ctx, func(tx store.Tx) error {
 		serial, err := reader.Maybe(tx, slot)
 		if err != nil || serial == "" {
 			return err
 		}
-		c, err = d.GetIn(tx, serial)
+		c, err = k.GetIn(tx, serial)
 		return err
 	})
 	return c, err
@@ -53,8 +53,8 @@ func (d *Desk) Inserted(ctx context.Context) (c *Card, err error) {
 // InReader refuses a card that is not the one in the reader. began is the card
 // that was in it when the login page was shown, "" for none: it must be there
 // still.
-func (d *Desk) InReader(ctx context.Context, serial, began string) error {
-	now, err := d.Inserted(ctx)
+func (k *Cards) InReader(ctx context.Context, serial, began string) error {
+	now, err := k.Inserted(ctx)
 	switch {
 	case err != nil:
 		return err

@@ -14,11 +14,11 @@ type Signature struct {
 }
 
 // Sign signs a text as the holder does: with the card and its code porteur.
-func (d *Desk) Sign(ctx context.Context, serial, pin, text string) (*Signature, error) {
-	if _, err := d.PresentPIN(ctx, serial, pin); err != nil {
+func (k *Cards) Sign(ctx context.Context, serial, pin, text string) (*Signature, error) {
+	if _, err := k.PresentPIN(ctx, serial, pin); err != nil {
 		return nil, err
 	}
-	cert, err := d.Certificate(ctx, serial, ForSignature)
+	cert, err := k.Certificate(ctx, serial, ForSignature)
 	if err != nil {
 		return nil, err
 	}
@@ -27,6 +27,6 @@ func (d *Desk) Sign(ctx context.Context, serial, pin, text string) (*Signature, 
 }
 
 // Verify tells who signed a text, or why the signature is none.
-func (d *Desk) Verify(ctx context.Context, s *Signature) (*pki.CardIdentity, error) {
-	return d.pki.VerifySignature(ctx, s.Certificate, []byte(s.Text), s.Signature)
+func (k *Cards) Verify(ctx context.Context, s *Signature) (*pki.CardIdentity, error) {
+	return k.pki.VerifySignature(ctx, s.Certificate, []byte(s.Text), s.Signature)
 }

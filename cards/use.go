@@ -13,7 +13,7 @@ import (
 )
 
 // changeIn reads, changes and writes a card.
-func (d *Desk) changeIn(tx store.Tx, serial string, fn func(*Card) error) (*Card, error) {
+func (k *Cards) changeIn(tx store.Tx, serial string, fn func(*Card) error) (*Card, error) {
 	c, err := find(tx, serial)
 	if err == nil {
 		err = fn(c)
@@ -25,17 +25,17 @@ func (d *Desk) changeIn(tx store.Tx, serial string, fn func(*Card) error) (*Card
 }
 
 // change is changeIn in a transaction of its own.
-func (d *Desk) change(ctx context.Context, serial string, fn func(*Card) error) (c *Card, err error) {
-	err = d.store.Update(ctx, func(tx store.Tx) error {
-		c, err = d.changeIn(tx, serial, fn)
+func (k *Cards) change(ctx context.Context, serial string, fn func(*Card) error) (c *Card, err error) {
+	err = k.store.Update(ctx, func(tx store.Tx) error {
+		c, err = k.changeIn(tx, serial, fn)
 		return err
 	})
 	return c, err
 }
 
 // ReceiveIn is the arrival of a card; one that is in use already stays so.
-func (d *Desk) ReceiveIn(tx store.Tx, serial string) error {
-	_, err := d.changeIn(tx, serial, func(c *Card) error {
+func (k *Cards) ReceiveIn(tx store.Tx, serial string) error {
+	_, err := k.changeIn(tx, serial, func(c *Card) error {
 		if c.State == Sent {
 			c.State = Active
 		}
@@ -45,8 +45,8 @@ func (d *Desk) ReceiveIn(tx store.Tx, serial string) error {
 }
 
 // NewCodeIn gives a card a new code porteur, which the holder is sent.
-func (d *Desk) NewCodeIn(tx store.Tx, serial string) (*Card, error) {
-	return d.changeIn(tx, serial, func(c *Card) error {
+func (k *Cards) NewCodeIn(tx store.Tx, serial string) (*Card, error) {
+	return k.changeIn(tx, serial, func(c *Card) error {
 		if c.State == Opposed {
 			return problem.CardOpposed.Case("new-code-in").Got(c.Reason)
 		}
@@ -59,24 +59,24 @@ func (d *Desk) NewCodeIn(tx store.Tx, serial string) (*Card, error) {
 }
 
 // SetAddressIn keeps where a card's holder is written to.
-func (d *Desk) SetAddressIn(tx store.Tx, serial, address string) error {
-	_, err := d.changeIn(tx, serial, func(c *Card) error { c.Address = address; return nil })
+func (k *Cards) SetAddressIn(tx store.Tx, serial, address string) error {
+	_, err := k.changeIn(tx, serial, func(c *Card) error { c.Address = address; return nil })
 	return err
 }
 
 const defaultReason = "perte ou vol"
 
 // Oppose puts a card out of use for good and revokes its certificates.
-func (d *Desk) Oppose(ctx context.Context, serial, reason string) error {
-	return d.store.Update(ctx, func(tx store.Tx) error { return d.OpposeIn(tx, serial, reason) })
+func (k *Cards) Oppose(ctx context.Context, serial, reason string) error {
+	return k.store.Update(ctx, func(tx store.Tx) error { return k.OpposeIn(tx, serial, reason) })
 }
 
 // OpposeIn puts a card out of use for good and revokes its certificates.
-func (d *Desk) OpposeIn(tx store.Tx, serial, reason string) error {
+func (k *Cards) OpposeIn(tx store.Tx, serial, reason string) error {
 	if reason == "" {
 		reason = defaultReason
 	}
-	c, err := d.changeIn(tx, serial, func(c *Card) error { c.State, c.Reason = Opposed, reason; return nil })
+	c, err := k.changeIn(tx, serial, func(c *Card) error { c.State, c.Reason = Opposed, reason; return nil })
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (d *Desk) OpposeIn(tx store.Tx, serial, reason string) error {
 		if certificate == "" {
 			continue
 		}
-		if err := d.pki.RevokeIn(tx, certificate); err != nil {
+		if err := k.pki.RevokeIn(tx, certificate); err != nil {
 			return err
 		}
 	}
@@ -92,19 +92,19 @@ func (d *Desk) OpposeIn(tx store.Tx, serial, reason string) error {
 }
 
 // Unblock lets a card that wrong codes blocked be used again, with authority.
-func (d *Desk) Unblock(ctx context.Context, serial string) error {
-	_, err := d.change(ctx, serial, func(c *Card) error { return c.unblock("") })
+func (k *Cards) Unblock(ctx context.Context, serial string) error {
+	_, err := k.change(ctx, serial, func(c *Card) error { return c.unblock("") })
 	return err
 }
 
 // UnblockBy is the holder's way: the unblocking code, and a new code porteur.
 // Three wrong ones in a row leave the card blocked for good.
-func (d *Desk) UnblockBy(ctx context.Context, serial, puk, pin string) error {
+func (k *Cards) UnblockBy(ctx context.Context, serial, puk, pin string) error {
 	if err := checkPIN(pin); err != nil {
 		return err
 	}
 	var verdict error
-	_, err := d.change(ctx, serial, func(c *Card) (err error) {
+	_, err := k.change(ctx, serial, func(c *Card) (err error) {
 		verdict, err = c.unblockBy(puk, pin)
 		return err
 	})
@@ -137,10 +137,10 @@ func (c *Card) unblock(pin string) error {
 
 // PresentPIN is the reader's way: the card and its code porteur. Wrong tries
 // are counted in the store before the answer is given.
-func (d *Desk) PresentPIN(ctx context.Context, serial, pin string) (c *Card, err error) {
+func (k *Cards) PresentPIN(ctx context.Context, serial, pin string) (c *Card, err error) {
 	var verdict error
-	err = d.store.Update(ctx, func(tx store.Tx) (err error) {
-		c, verdict, err = d.PresentPINIn(tx, serial, pin)
+	err = k.store.Update(ctx, func(tx store.Tx) (err error) {
+		c, verdict, err = k.PresentPINIn(tx, serial, pin)
 		return err
 	})
 	if err == nil {
@@ -151,9 +151,9 @@ func (d *Desk) PresentPIN(ctx context.Context, serial, pin string) (c *Card, err
 
 // PresentPINIn is PresentPIN within a transaction. The verdict is a wrong code,
 // which was counted; it is given after the commit.
-func (d *Desk) PresentPINIn(tx store.Tx, serial, pin string) (c *Card, verdict, err error) {
-	c, err = d.changeIn(tx, serial, func(c *Card) error {
-		if err := d.Usable(c); err != nil {
+func (k *Cards) PresentPINIn(tx store.Tx, serial, pin string) (c *Card, verdict, err error) {
+	c, err = k.changeIn(tx, serial, func(c *Card) error {
+		if err := k.Usable(c); err != nil {
 			return err
 		}
 		verdict = c.try(pin)
@@ -178,44 +178,44 @@ func (c *Card) try(pin string) error {
 
 // PresentCertificate is the browser's way: a certificate the TLS handshake
 // proved and the PKI accepted. The person is derived from it when unknown.
-func (d *Desk) PresentCertificate(ctx context.Context, id *pki.CardIdentity) (c *Card, err error) {
+func (k *Cards) PresentCertificate(ctx context.Context, id *pki.CardIdentity) (c *Card, err error) {
 	if !id.Foreign && id.CardSerial != "" {
-		if c, err = d.Get(ctx, id.CardSerial); err != nil {
+		if c, err = k.Get(ctx, id.CardSerial); err != nil {
 			return nil, err
 		}
 		if c.NationalID != id.NationalID {
 			return nil, problem.CardMismatch.With("national_id", c.NationalID).Got(id.NationalID)
 		}
-		return c, d.Usable(c)
+		return c, k.Usable(c)
 	}
-	err = d.store.Update(ctx, func(tx store.Tx) error {
-		c, err = d.seenIn(tx, id)
+	err = k.store.Update(ctx, func(tx store.Tx) error {
+		c, err = k.seenIn(tx, id)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return c, d.Usable(c)
+	return c, k.Usable(c)
 }
 
 // seenIn keeps a card that was not issued here, with its holder, when it is
 // seen for the first time.
-func (d *Desk) seenIn(tx store.Tx, id *pki.CardIdentity) (*Card, error) {
-	if err := d.deriveIn(tx, id); err != nil {
+func (k *Cards) seenIn(tx store.Tx, id *pki.CardIdentity) (*Card, error) {
+	if err := k.deriveIn(tx, id); err != nil {
 		return nil, err
 	}
-	known, err := d.GetIn(tx, id.Serial)
+	known, err := k.GetIn(tx, id.Serial)
 	if !problem.Is(err, problem.CardUnknown) {
 		return known, err
 	}
-	now := d.clock.Now()
+	now := k.clock.Now()
 	c := Card{Serial: id.Serial, Type: derivedType(id), State: Active, NationalID: id.NationalID,
 		Holder: id.GivenName + " " + id.FamilyName, IssuedAt: now, ExpiresAt: now.AddDate(3, 0, 0), Foreign: true}
 	return &c, keep(tx, c)
 }
 
 func derivedType(id *pki.CardIdentity) string {
-	for _, t := range Types {
+	for _, t := range Families {
 		if t.Product == id.Product && t.Level == strings.Trim(id.Level, "\x00") {
 			return t.Name
 		}
@@ -227,8 +227,8 @@ func derivedType(id *pki.CardIdentity) string {
 }
 
 // deriveIn makes the account of a person whom only their card names so far.
-func (d *Desk) deriveIn(tx store.Tx, id *pki.CardIdentity) error {
-	_, err := d.people.ReadIn(tx, id.NationalID)
+func (k *Cards) deriveIn(tx store.Tx, id *pki.CardIdentity) error {
+	_, err := k.people.ReadIn(tx, id.NationalID)
 	if !problem.Is(err, problem.IdentityUnknown) {
 		return err
 	}
@@ -252,5 +252,5 @@ func (d *Desk) deriveIn(tx store.Tx, id *pki.CardIdentity) error {
 	if err := person.CheckCodes(); err != nil {
 		person.AllowInvalid = "as the card says: " + problem.From(err).Reason
 	}
-	return d.people.DeriveIn(tx, person)
+	return k.people.DeriveIn(tx, person)
 }

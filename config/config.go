@@ -23,46 +23,46 @@ import (
 )
 
 // Settings are the effective values. The tags are the table: the name (flag
-// --name, environment PSCEMU_NAME, key in the file), the default and the help.
+// --name, environment PSCEMU_NAME, key in the file), the default; help.*.yaml says what each does.
 type Settings struct {
-	Listen        string `name:"listen" default:"127.0.0.1:9443" help:"address of the protocol listener (TLS)"`
-	CardListen    string `name:"card-listen" default:"127.0.0.1:9444" help:"address of the card origin (TLS, asks for a card certificate)"`
-	ConsoleListen string `name:"console-listen" default:"127.0.0.1:9440" help:"address of the console and control API (HTTP, loopback only)"`
-	ConsoleAccess string `name:"console-access" default:"open" help:"who may use the console: open (whoever reaches its loopback port) or link (who has the one-time link or the API token)" choices:"open,link"`
-	Data          string `name:"data" default:"" help:"data folder ($XDG_DATA_HOME/pscemu when empty, else ~/.local/share/pscemu)"`
-	Memory        bool   `name:"memory" default:"false" help:"keep everything in memory; the data folder holds ready.json and the certificates only"`
-	JournalLogins int    `name:"journal-logins" default:"500" help:"how many logins the journal keeps" form:"[1-9][0-9]{0,6}"`
-	JournalSize   int    `name:"journal-size" default:"8" help:"how much memory the journal may take, in MiB" form:"[1-9][0-9]{0,3}"`
+	Listen        string `name:"listen" default:"127.0.0.1:9443"`
+	CardListen    string `name:"card-listen" default:"127.0.0.1:9444"`
+	ConsoleListen string `name:"console-listen" default:"127.0.0.1:9440"`
+	ConsoleAccess string `name:"console-access" default:"open" choices:"open,link"`
+	Data          string `name:"data" default:""`
+	Memory        bool   `name:"memory" default:"false"`
+	JournalLogins int    `name:"journal-logins" default:"500" form:"[1-9][0-9]{0,6}"`
+	JournalSize   int    `name:"journal-size" default:"8" form:"[1-9][0-9]{0,3}"`
 	Limits
-	MaxSpaces    int           `name:"max-spaces" default:"64" help:"how many isolated spaces there may be at once" form:"[0-9]{1,4}"`
-	SpaceIdle    time.Duration `name:"space-idle" default:"30m" help:"a space that nobody used for so long is dropped"`
-	ClockOffset  string        `name:"clock-offset" default:"0s" help:"start with the clock so far from the machine's, such as 43800h for five years on" form:"-?([0-9]+(h|m|s))+"`
-	PublicURL    string        `name:"public-url" default:"" help:"base URL that clients use (https://localhost:PORT when empty)"`
-	Hosts        string        `name:"hosts" default:"" help:"further host names to answer as, with an issuer each, separated by commas"`
-	Output       string        `name:"output" default:"text" help:"text or json" choices:"text,json"`
-	Strict       bool          `name:"strict" default:"false" help:"close every test door and show PSC's error texts alone; refuse a data folder that others can read"`
-	Profile      string        `name:"profile" default:"bas-2026" help:"set of defaults: bas-2026, bas-2023, prod-2026 or next" choices:"bas-2026,bas-2023,prod-2026,next"`
-	Identities   string        `name:"identities" default:"" help:"folder of identity files (JSON, YAML, CSV) to load and to watch"`
-	TrustAnchors string        `name:"trust-anchors" default:"" help:"PEM file of foreign authorities whose client certificates are accepted"`
-	OutboundCA   string        `name:"outbound-ca" default:"" help:"PEM file of authorities to trust when calling registered notification and logout URIs"`
-	Pprof        bool          `name:"pprof" default:"false" help:"serve /debug/pprof on the console"`
-	LogLevel     string        `name:"log-level" default:"warn" help:"debug, info, warn or error" choices:"debug,info,warn,error"`
-	LogFormat    string        `name:"log-format" default:"text" help:"form of the log: text or json" choices:"text,json"`
+	MaxSpaces    int           `name:"max-spaces" default:"64" form:"[0-9]{1,4}"`
+	SpaceIdle    time.Duration `name:"space-idle" default:"30m"`
+	ClockOffset  string        `name:"clock-offset" default:"0s" form:"-?([0-9]+(h|m|s))+"`
+	PublicURL    string        `name:"public-url" default:""`
+	Hosts        string        `name:"hosts" default:""`
+	Output       string        `name:"output" default:"text" choices:"text,json"`
+	Strict       bool          `name:"strict" default:"false"`
+	Profile      string        `name:"profile" default:"bas-2026" choices:"bas-2026,bas-2023,prod-2026,next"`
+	Identities   string        `name:"identities" default:""`
+	TrustAnchors string        `name:"trust-anchors" default:""`
+	OutboundCA   string        `name:"outbound-ca" default:""`
+	Pprof        bool          `name:"pprof" default:"false"`
+	LogLevel     string        `name:"log-level" default:"warn" choices:"debug,info,warn,error"`
+	LogFormat    string        `name:"log-format" default:"text" choices:"text,json"`
 	Policies
 }
 
 // Limits bound what anybody can make the emulator take.
 type Limits struct {
-	MaxBody        int `name:"max-body" default:"1" help:"largest body of a request, in MiB" form:"[1-9][0-9]{0,3}"`
-	MaxHeader      int `name:"max-header" default:"64" help:"largest header of a request, in KiB" form:"[1-9][0-9]{0,3}"`
-	MaxImport      int `name:"max-import" default:"64" help:"largest body of an import or a scenario, in MiB" form:"[1-9][0-9]{0,4}"`
-	MaxStore       int `name:"max-store" default:"8192" help:"how much the data file may hold, all spaces together, and the largest state or backup, in MiB" form:"[1-9][0-9]{0,6}"`
-	MemoryLimit    int `name:"memory-limit" default:"0" help:"memory that the program tries to stay below, in MiB; what is stored in memory may take half of it; 0 for no limit" form:"0|[1-9][0-9]{1,6}"`
-	MaxLogins      int `name:"max-logins" default:"10000" help:"how many login pages may be open at once" form:"[1-9][0-9]{0,6}"`
-	MaxStreams     int `name:"max-streams" default:"500" help:"how many streams and long polls each listener may have at once; a tenth of its connections stays free of them" form:"[1-9][0-9]{0,5}"`
-	MaxConnections int `name:"max-connections" default:"2000" help:"how many connections each listener may have at once" form:"[1-9][0-9]{0,5}"`
+	MaxBody        int `name:"max-body" default:"1" form:"[1-9][0-9]{0,3}"`
+	MaxHeader      int `name:"max-header" default:"64" form:"[1-9][0-9]{0,3}"`
+	MaxImport      int `name:"max-import" default:"64" form:"[1-9][0-9]{0,4}"`
+	MaxStore       int `name:"max-store" default:"8192" form:"[1-9][0-9]{0,6}"`
+	MemoryLimit    int `name:"memory-limit" default:"0" form:"0|[1-9][0-9]{1,6}"`
+	MaxLogins      int `name:"max-logins" default:"10000" form:"[1-9][0-9]{0,6}"`
+	MaxStreams     int `name:"max-streams" default:"500" form:"[1-9][0-9]{0,5}"`
+	MaxConnections int `name:"max-connections" default:"2000" form:"[1-9][0-9]{0,5}"`
 
-	RequestTimeout time.Duration `name:"request-timeout" default:"30s" help:"how long a client may take to send a header, and each MiB of a body, and to read each MiB of an answer"`
+	RequestTimeout time.Duration `name:"request-timeout" default:"30s"`
 }
 
 // Body is MaxBody in bytes.
@@ -141,7 +141,7 @@ func row(f reflect.StructField) Setting {
 		Value:   f.Tag.Get("default"),
 		Origin:  "default",
 		Default: f.Tag.Get("default"),
-		Help:    f.Tag.Get("help"),
+		Help:    english()[f.Tag.Get("name")],
 		Live:    live(f),
 	}
 	if scope := f.Tag.Get("for"); scope != "" {
@@ -215,8 +215,17 @@ const (
 	longest = "438000h (50 years)"
 )
 
+// forms are regular expressions too long for a tag, by the name that a tag gives.
+var forms = map[string]string{
+	"acr":   acrForm + `|((card|mobile)=` + acrForm + `)(,(card|mobile)=` + acrForm + `)?`,
+	"delay": `instant|([0-9]+(ms|s|m|h))+`,
+}
+
+const acrForm = `[A-Za-z0-9_.:/-]{1,80}`
+
 // set gives a field the value of its row. The tags bound it: choices, form (a
-// regular expression), duration (a text that is one unless it is this word).
+// regular expression, or the name of one), duration (a text that is one unless
+// it is this word).
 func set(field reflect.Value, row Setting, tag reflect.StructTag) error {
 	choices, form, but := tag.Get("choices"), tag.Get("form"), tag.Get("duration")
 	bad := func(p *problem.Error) error {
@@ -224,6 +233,9 @@ func set(field reflect.Value, row Setting, tag reflect.StructTag) error {
 	}
 	if choices != "" && !slices.Contains(strings.Split(choices, ","), row.Value) {
 		return bad(problem.SettingInvalid.With("wanted", strings.Split(choices, ",")))
+	}
+	if named, ok := forms[form]; ok {
+		form = named
 	}
 	if form != "" && !regexp.MustCompile("^(?:"+form+")$").MatchString(row.Value) {
 		if field.Kind() == reflect.Int {

@@ -30,7 +30,12 @@ func TestAFlagBeatsTheEnvironmentBeatsTheFileBeatsTheDefault(t *testing.T) {
 	for _, row := range l.Table {
 		got[row.Name] = row.Value + " " + row.Origin
 	}
-	for name, want := range map[string]string{"acr": "eidas1 flag", "client-auth": "either environment", "listen": "127.0.0.1:1 file", "card-listen": "127.0.0.1:9444 default"} {
+	for name, want := range map[string]string{
+		"acr":         "eidas1 flag",
+		"client-auth": "either environment",
+		"listen":      "127.0.0.1:1 file",
+		"card-listen": "127.0.0.1:9444 default",
+	} {
 		if got[name] != want {
 			t.Errorf("%s: got %q, want %q", name, got[name], want)
 		}
@@ -48,11 +53,31 @@ func TestWhatCannotBeASettingIsRefusedByName(t *testing.T) {
 		names string
 	}{
 		"a slip names its neighbour": {env: []string{"PSCEMU_LISTNE=x"}, code: "setting-unknown", names: "listen"},
-		"a choice lists the others":  {flags: map[string]string{"client-auth": "tls"}, code: "setting-invalid", names: "mtls, secret, either"},
-		"off loopback":               {flags: map[string]string{"listen": "0.0.0.0:9443"}, code: "address-not-loopback", names: "127.0.0.1"},
-		"no port":                    {flags: map[string]string{"listen": "localhost"}, code: "address-invalid", names: "host:port"},
-		"a duration":                 {flags: map[string]string{"code-lifetime": "soon"}, code: "setting-invalid", names: "duration"},
-		"plain http":                 {flags: map[string]string{"public-url": "http://x"}, code: "public-url-invalid", names: "https"},
+		"a choice lists the others": {
+			flags: map[string]string{"client-auth": "tls"},
+			code:  "setting-invalid",
+			names: "mtls, secret, either",
+		},
+		"off loopback": {
+			flags: map[string]string{"listen": "0.0.0.0:9443"},
+			code:  "address-not-loopback",
+			names: "127.0.0.1",
+		},
+		"no port": {
+			flags: map[string]string{"listen": "localhost"},
+			code:  "address-invalid",
+			names: "host:port",
+		},
+		"a duration": {
+			flags: map[string]string{"code-lifetime": "soon"},
+			code:  "setting-invalid",
+			names: "duration",
+		},
+		"plain http": {
+			flags: map[string]string{"public-url": "http://x"},
+			code:  "public-url-invalid",
+			names: "https",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load(c.flags, c.env, "")
@@ -60,5 +85,13 @@ func TestWhatCannotBeASettingIsRefusedByName(t *testing.T) {
 				t.Fatalf("got %v, want %s naming %q", err, c.code, c.names)
 			}
 		})
+	}
+}
+
+func TestEverySettingSaysWhatItDoesInBothLanguages(t *testing.T) {
+	for _, s := range Names() {
+		if s.Help == "" || s.HelpIn("fr") == "" || s.HelpIn("fr") == s.Help {
+			t.Errorf("%s: %q, %q", s.Name, s.Help, s.HelpIn("fr"))
+		}
 	}
 }

@@ -16,35 +16,35 @@ import (
 // where the tag says so for one client or one identity. One that makes things
 // easier than PSC does names the value that strict holds it to.
 type Policies struct {
-	ClientAuth       string        `name:"client-auth" default:"mtls" help:"how clients authenticate: mtls, secret or either" choices:"mtls,secret,either" for:"client"`
-	ACR              string        `name:"acr" default:"requested" help:"acr policy: requested, a value such as eidas2, or one per means: card=eidas2,mobile=requested" form:"[A-Za-z0-9_.:/-]{1,80}|((card|mobile)=[A-Za-z0-9_.:/-]{1,80})(,(card|mobile)=[A-Za-z0-9_.:/-]{1,80})?" for:"client,identity"`
-	AuthLevel        bool          `name:"auth-level-claim" default:"false" help:"add auth_level 1 to the tokens of a card login" for:"client,identity"`
-	CodeLifetime     time.Duration `name:"code-lifetime" default:"1m" help:"lifetime of a code" for:"client"`
-	AccessLifetime   time.Duration `name:"access-token-lifetime" default:"2m" help:"lifetime of access and id tokens" for:"client,identity"`
-	RefreshLifetime  time.Duration `name:"refresh-token-lifetime" default:"30m" help:"lifetime of a refresh token" for:"client,identity"`
-	SessionLifetime  time.Duration `name:"session-lifetime" default:"4h" help:"lifetime of the browser's single sign-on session" for:"identity"`
-	RefreshRotation  bool          `name:"refresh-rotation" default:"true" help:"a refresh token serves once; its reuse ends the session" for:"client"`
-	BindAccessTokens bool          `name:"bind-access-tokens" default:"false" help:"bind access tokens to the client certificate (RFC 8705 §3)" for:"client"`
-	RequirePKCE      bool          `name:"require-pkce" default:"false" help:"refuse an authorize request without code_challenge" for:"client"`
-	RequireScopeAll  bool          `name:"require-scope-all" default:"false" help:"refuse an authorize request whose scope lacks scope_all" for:"client"`
-	UserInfoFormat   string        `name:"userinfo-format" default:"json" help:"UserInfo as json or as a signed jwt" choices:"json,jwt" for:"client"`
-	IntrospectAny    bool          `name:"introspect-any" default:"false" help:"a client may introspect tokens of other clients, as a resource server does" for:"client"`
-	Discovery        string        `name:"discovery" default:"fidelity" help:"discovery document: fidelity (the sandbox's) or truth (what is served here)" choices:"fidelity,truth"`
-	BindingMessage   string        `name:"binding-message" default:"text" help:"what a CIBA binding_message may hold: text (50 printable characters) or plain (Keycloak's rule: no spaces)" choices:"text,plain" for:"client" strict:"plain"`
-	OrderDelay       string        `name:"order-delay" default:"instant" help:"how long ordered cards are in production: instant, or a duration of the emulator's clock such as 240h (the mean is 10 days)" form:"instant|([0-9]+(ms|s|m|h))+" duration:"instant"`
-	CardsAccepted    string        `name:"cards-accepted" default:"test" help:"cards that log in: test, production (cards issued like production's) or both" choices:"test,production,both"`
-	PhoneKey         string        `name:"phone-key" default:"either" help:"whose phones may approve: either, or required: those only that made a key when they were activated" choices:"either,required"`
-	MaxRequests      int           `name:"max-requests" default:"5" help:"how many e-CPS requests may wait for one person" form:"[1-9][0-9]{0,4}" for:"identity"`
-	HideUnknownIDs   bool          `name:"hide-unknown-ids" default:"true" help:"answer the same for an unknown id and one without e-CPS" strict:"true"`
-	HSTS             string        `name:"hsts" default:"real" help:"which names are told to be reached by TLS alone: real (PSC's own hosts), configured (those of public-url and hosts too; never localhost) or off" choices:"real,configured,off"`
-	DoorLoginHint    bool          `name:"door-login-hint" default:"true" help:"test door: login_hint=auto:… logs in without a page" for:"client" strict:"false"`
-	DoorAPILogins    bool          `name:"door-api-logins" default:"true" help:"test door: POST /api/v1/logins does the user's part" strict:"false"`
-	DoorTestIdentity bool          `name:"door-test-identity" default:"true" help:"test door: the tab « Identité de test » logs anybody in" strict:"false"`
-	DoorCardList     bool          `name:"door-card-list" default:"true" help:"test door: the card tab lists the cards that can be put into the virtual reader" strict:"false"`
-	DoorBehaviours   bool          `name:"door-behaviours" default:"true" help:"test door: phones and cards may answer by themselves" strict:"false"`
-	DoorTOTP         bool          `name:"door-totp" default:"true" help:"test door: a one-time password approves an e-CPS request" strict:"false"`
-	DoorQuirks       bool          `name:"door-quirks" default:"true" help:"test door: people with quirks (magic identities) make things go wrong" strict:"false"`
-	DoorFaults       bool          `name:"door-faults" default:"true" help:"test door: faults that were ordered strike" strict:"false"`
+	ClientAuth       string        `name:"client-auth" default:"mtls" choices:"mtls,secret,either" for:"client"`
+	ACR              string        `name:"acr" default:"requested" form:"acr" for:"client,identity"`
+	AuthLevel        bool          `name:"auth-level-claim" default:"false" for:"client,identity"`
+	CodeLifetime     time.Duration `name:"code-lifetime" default:"1m" for:"client"`
+	AccessLifetime   time.Duration `name:"access-token-lifetime" default:"2m" for:"client,identity"`
+	RefreshLifetime  time.Duration `name:"refresh-token-lifetime" default:"30m" for:"client,identity"`
+	SessionLifetime  time.Duration `name:"session-lifetime" default:"4h" for:"identity"`
+	RefreshRotation  bool          `name:"refresh-rotation" default:"true" for:"client"`
+	BindAccessTokens bool          `name:"bind-access-tokens" default:"false" for:"client"`
+	RequirePKCE      bool          `name:"require-pkce" default:"false" for:"client"`
+	RequireScopeAll  bool          `name:"require-scope-all" default:"false" for:"client"`
+	UserInfoFormat   string        `name:"userinfo-format" default:"json" choices:"json,jwt" for:"client"`
+	IntrospectAny    bool          `name:"introspect-any" default:"false" for:"client"`
+	Discovery        string        `name:"discovery" default:"fidelity" choices:"fidelity,truth"`
+	BindingMessage   string        `name:"binding-message" default:"text" choices:"text,plain" for:"client" strict:"plain"`
+	OrderDelay       string        `name:"order-delay" default:"instant" form:"delay" duration:"instant"`
+	CardsAccepted    string        `name:"cards-accepted" default:"test" choices:"test,production,both"`
+	PhoneKey         string        `name:"phone-key" default:"either" choices:"either,required"`
+	MaxRequests      int           `name:"max-requests" default:"5" form:"[1-9][0-9]{0,4}" for:"identity"`
+	HideUnknownIDs   bool          `name:"hide-unknown-ids" default:"true" strict:"true"`
+	HSTS             string        `name:"hsts" default:"real" choices:"real,configured,off"`
+	DoorLoginHint    bool          `name:"door-login-hint" default:"true" for:"client" strict:"false"`
+	DoorAPILogins    bool          `name:"door-api-logins" default:"true" strict:"false"`
+	DoorTestIdentity bool          `name:"door-test-identity" default:"true" strict:"false"`
+	DoorCardList     bool          `name:"door-card-list" default:"true" strict:"false"`
+	DoorBehaviours   bool          `name:"door-behaviours" default:"true" strict:"false"`
+	DoorTOTP         bool          `name:"door-totp" default:"true" strict:"false"`
+	DoorQuirks       bool          `name:"door-quirks" default:"true" strict:"false"`
+	DoorFaults       bool          `name:"door-faults" default:"true" strict:"false"`
 }
 
 // profiles are named sets of defaults. bas-2026 is the table's own defaults.
@@ -188,7 +188,7 @@ func (o Overrides) apply(to *Policies, scope string) error {
 		}
 		if err := set(
 			reflect.ValueOf(to).Elem().FieldByIndex(f.Index[1:]),
-			Setting{Name: name, Value: o[name], Origin: scope, Help: f.Tag.Get("help")},
+			Setting{Name: name, Value: o[name], Origin: scope, Help: english()[name]},
 			f.Tag,
 		); err != nil {
 			return err

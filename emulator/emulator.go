@@ -58,9 +58,9 @@ type Emulator struct {
 	store    store.Store
 	people   *identities.People
 	outbox   *outbox.Outbox
-	ecps     *ecps.Service
+	ecps     *ecps.Phones
 	pki      *pki.PKI
-	cards    *cards.Desk
+	cards    *cards.Cards
 	orders   *orders.Desk
 	clients  *clients.Registry
 	auth     *clients.Authenticator
@@ -223,39 +223,24 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces api.Sp
 	if err != nil {
 		return err
 	}
-	c := console.New(
-		console.Parts{
-			Store:    e.store,
-			Clock:    e.clock,
-			People:   e.people,
-			ECPS:     e.ecps,
-			Outbox:   e.outbox,
-			Cards:    e.cards,
-			Orders:   e.orders,
-			PKI:      e.pki,
-			Clients:  e.clients,
-			Provider: e.provider,
-			OIDC:     e.oidc,
-			Sender:   e.sender,
-			Journal:  e.journal,
-			Faults:   e.faults,
-			Settings: e.live,
+	c := console.New(console.Setup{
+		API:   e.api(relying, spaces),
+		Pages: static.Pages(),
+		Demo:  relying,
+		Access: console.Access{
 			Token:    e.ready.APIToken,
-			Version:  e.version,
-			URL:      e.at.console,
 			Instance: e.at.instance,
-			Demo:     relying,
-			Pages:    static.Pages(),
-			Closing:  e.closing,
-			API:      e.api(relying, spaces),
-			Pprof:    e.settings.Pprof,
-			Limits:   e.settings.Limits,
-			Metrics:  e.metrics,
-			Tracer:   e.tracer,
 			Link:     e.settings.ConsoleAccess == "link",
 			NewLink:  e.linked,
 		},
-	)
+		Listener: console.Listener{
+			Limits:  e.settings.Limits,
+			Metrics: e.metrics,
+			Tracer:  e.tracer,
+			Pprof:   e.settings.Pprof,
+		},
+		Closing: e.closing,
+	})
 	e.ready.OpenURL = c.OpenURL()
 	// Before anything new can begin: what is under way then is an earlier run's.
 	e.provider.Resume(ctx)

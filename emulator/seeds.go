@@ -190,7 +190,7 @@ func (e *Emulator) demoCertificate(ctx context.Context) error {
 	var cert *pki.Certificate
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		cert, err = e.pki.Issue(ctx, pki.Order{Profile: "AUTH_CLI", Subject: subject, ClientID: DemoID})
+		cert, err = e.pki.Issue(ctx, pki.Request{Profile: "AUTH_CLI", Subject: subject, ClientID: DemoID})
 	case err == nil:
 		// The authority is needed to judge any client's certificate.
 		if _, err = e.pki.Authority(ctx, "el-org"); err != nil {

@@ -28,7 +28,10 @@ func BenchmarkPerson(b *testing.B) {
 	if err := people.Put(ctx, &who.Identity); err != nil {
 		b.Fatal(err)
 	}
-	for name, find := range map[string]func(context.Context, string) (*identities.Identity, error){"read": people.Read, "get": people.Get} {
+	for name, find := range map[string]func(context.Context, string) (*identities.Identity, error){
+		"read": people.Read,
+		"get":  people.Get,
+	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := find(ctx, who.NationalID); err != nil {

@@ -32,7 +32,13 @@ func TestPersonasAreFictitiousAndTrueToTheDomain(t *testing.T) {
 				t.Errorf("%s: profession %s", p.Name(), e.Profession)
 			}
 			for _, a := range e.Activities {
-				for table, code := range map[string]string{"R02": a.Sector, "R22": a.Kind, "R23": a.Mode, "R06": a.PharmacistSection, "R35": a.StreetType} {
+				for table, code := range map[string]string{
+					"R02": a.Sector,
+					"R22": a.Kind,
+					"R23": a.Mode,
+					"R06": a.PharmacistSection,
+					"R35": a.StreetType,
+				} {
 					if code != "" && nomenclature.Label(table, code) == "" {
 						t.Errorf("%s: code %s is not in %s", p.Name(), code, table)
 					}
@@ -58,7 +64,13 @@ func TestUnknownIsEmptyNeverNullNorAbsent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"Secteur_Activite":""`, `"SubjectOrganization":""`, `"activities":[]`, `"SubjectRole":[]`, `"codeProfession":""`} {
+	for _, want := range []string{
+		`"Secteur_Activite":""`,
+		`"SubjectOrganization":""`,
+		`"activities":[]`,
+		`"SubjectRole":[]`,
+		`"codeProfession":""`,
+	} {
 		if !strings.Contains(string(raw), want) {
 			t.Errorf("%s is missing in %s", want, raw)
 		}

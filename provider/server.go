@@ -53,8 +53,8 @@ type Server struct {
 	clients  *clients.Registry
 	auth     *clients.Authenticator
 	people   *identities.People
-	ecps     *ecps.Service
-	cards    *cards.Desk
+	ecps     *ecps.Phones
+	cards    *cards.Cards
 	pki      *pki.PKI
 	logins   *login.Logins
 	journal  *journal.Journal
@@ -77,8 +77,8 @@ type Parts struct {
 	Clients  *clients.Registry
 	Auth     *clients.Authenticator
 	People   *identities.People
-	ECPS     *ecps.Service
-	Cards    *cards.Desk
+	ECPS     *ecps.Phones
+	Cards    *cards.Cards
 	PKI      *pki.PKI
 	Logins   *login.Logins
 	Journal  *journal.Journal

@@ -72,6 +72,13 @@ func start(m *store.Memory, c *clock.Adjustable, settings map[string]string) (*e
 	if err != nil {
 		return nil, err
 	}
+	offset, err := clock.ParseOffset(loaded.ClockOffset)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Start(offset); err != nil {
+		return nil, err
+	}
 	return emulator.Start(context.Background(), emulator.Options{Settings: loaded, Version: "test", Store: m, Clock: c})
 }
 

@@ -86,7 +86,7 @@ func (d *Desk) IssueCertificate(ctx context.Context, o CertificateOrder) (*pki.C
 	}
 	made, err := d.pki.Prepare(
 		ctx,
-		pki.Order{Profile: o.Profile, Subject: subject(s, o.Service), Structure: s.ID, KeyType: o.Key, PublicKey: key},
+		pki.Request{Profile: o.Profile, Subject: subject(s, o.Service), Structure: s.ID, KeyType: o.Key, PublicKey: key},
 	)
 	if err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ type Desk struct {
 	store    store.Store
 	clock    clock.Clock
 	people   *identities.People
-	cards    *cards.Desk
+	cards    *cards.Cards
 	pki      *pki.PKI
 	outbox   *outbox.Outbox
 	settings *config.Live
@@ -87,7 +87,7 @@ func New(
 	s store.Store,
 	c clock.Clock,
 	people *identities.People,
-	k *cards.Desk,
+	k *cards.Cards,
 	p *pki.PKI,
 	o *outbox.Outbox,
 	settings *config.Live,

@@ -26,7 +26,7 @@ func filled(b *testing.B) *PKI {
 	ctx, p := context.Background(), New(s, c, "http://localhost/pki", nil)
 	made, err := p.Prepare(
 		ctx,
-		Order{Profile: "AUTH_CLI", Subject: ORGName("Paris (75)", "STRUCTURE", EditorID, "many"), ClientID: "many"},
+		Request{Profile: "AUTH_CLI", Subject: ORGName("Paris (75)", "STRUCTURE", EditorID, "many"), ClientID: "many"},
 	)
 	if err != nil {
 		b.Fatal(err)

@@ -152,7 +152,7 @@ func fingerprint(der []byte) string {
 // good is the template of a certificate that would be accepted.
 func (w *workshop) good(subject Name) *x509.Certificate {
 	profile, _ := ProfileNamed("AUTH_CLI")
-	tmpl, err := w.pki.template(profile, Order{Subject: subject})
+	tmpl, err := w.pki.template(profile, Request{Subject: subject})
 	if err != nil {
 		w.err = err
 		return &x509.Certificate{}
@@ -207,7 +207,7 @@ func of(profile string, subject func(*workshop) Name) func(*workshop) ([][]byte,
 		if err != nil {
 			return nil, nil, err
 		}
-		tmpl, err := w.pki.template(p, Order{Subject: subject(w)})
+		tmpl, err := w.pki.template(p, Request{Subject: subject(w)})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -708,7 +708,7 @@ func byLeaf(w *workshop) ([][]byte, crypto.Signer, error) {
 
 // revokedOne is issued as usual, and revoked.
 func revokedOne(w *workshop) ([][]byte, crypto.Signer, error) {
-	c, err := w.pki.Issue(w.ctx, Order{Profile: "AUTH_CLI", Subject: w.name, Key: w.key, ClientID: w.client})
+	c, err := w.pki.Issue(w.ctx, Request{Profile: "AUTH_CLI", Subject: w.name, Key: w.key, ClientID: w.client})
 	if err == nil {
 		err = w.pki.Revoke(w.ctx, c.Serial)
 	}

@@ -28,7 +28,7 @@ func onStore(t *testing.T) (*pki.PKI, *store.Memory, *clock.Adjustable) {
 	return pki.New(s, c, "http://127.0.0.1:1/pki", nil), s, c
 }
 
-func issue(t *testing.T, p *pki.PKI, o pki.Order) *pki.Certificate {
+func issue(t *testing.T, p *pki.PKI, o pki.Request) *pki.Certificate {
 	t.Helper()
 	o.Profile, o.Subject, o.KeyType = "AUTH_CLI", subject, "ecdsa"
 	made, err := p.Issue(context.Background(), o)
@@ -86,7 +86,7 @@ func TestCertificatesAreFoundByIndexes(t *testing.T) {
 	p, s, _ := onStore(t)
 	ctx := context.Background()
 	var found [4][]string
-	for n, o := range []pki.Order{{ClientID: "a"}, {ClientID: "b&state=valid"}, {CardSerial: "9700000001"}, {Structure: "00000001815646"}} {
+	for n, o := range []pki.Request{{ClientID: "a"}, {ClientID: "b&state=valid"}, {CardSerial: "9700000001"}, {Structure: "00000001815646"}} {
 		for range 3 {
 			found[n] = append(found[n], issue(t, p, o).Serial)
 		}
@@ -142,7 +142,7 @@ func listOf(t *testing.T, of func(context.Context, string) ([]byte, error)) ([]b
 func TestARevocationListIsSignedOnceUntilItIsUntrue(t *testing.T) {
 	p, s, c := onStore(t)
 	ctx := context.Background()
-	revoked, spared := issue(t, p, pki.Order{ClientID: "a"}), issue(t, p, pki.Order{ClientID: "a"})
+	revoked, spared := issue(t, p, pki.Request{ClientID: "a"}), issue(t, p, pki.Request{ClientID: "a"})
 	if err := p.Revoke(ctx, revoked.Serial); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestARevocationListIsSignedOnceUntilItIsUntrue(t *testing.T) {
 		c.Advance(time.Minute)
 		p.Forget()
 		again("of other authorities", false)
-		now := issue(t, p, pki.Order{ClientID: "a"})
+		now := issue(t, p, pki.Request{ClientID: "a"})
 		if err := other.Revoke(ctx, now.Serial); err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestARevocationListIsSignedOnceUntilItIsUntrue(t *testing.T) {
 // However old the full list that is given out, a delta completes it.
 func TestADeltaCompletesTheFullListOfItsTime(t *testing.T) {
 	p, _, c := onStore(t)
-	revoked := issue(t, p, pki.Order{ClientID: "a"}).Serial
+	revoked := issue(t, p, pki.Request{ClientID: "a"}).Serial
 	for hours := range 60 {
 		if hours == 2 {
 			if err := p.Revoke(context.Background(), revoked); err != nil {

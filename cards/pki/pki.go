@@ -313,8 +313,8 @@ func definition(id string) authorityDef {
 	return authorityDef{}
 }
 
-// Order asks for one certificate.
-type Order struct {
+// Request asks for one certificate.
+type Request struct {
 	Profile    string
 	Subject    Name
 	Key        crypto.Signer    // nil: a new key
@@ -330,7 +330,7 @@ type Order struct {
 }
 
 // Issue makes a certificate, and its key unless one was given, and keeps both.
-func (p *PKI) Issue(ctx context.Context, o Order) (*Certificate, error) {
+func (p *PKI) Issue(ctx context.Context, o Request) (*Certificate, error) {
 	c, err := p.Prepare(ctx, o)
 	if err != nil {
 		return nil, err
@@ -352,7 +352,7 @@ func (p *PKI) KeepIn(tx store.Tx, c *Certificate) error {
 
 // Prepare makes a certificate, and its key unless one was given. Nothing is
 // kept: that is KeepIn's part, since a transaction makes no keys.
-func (p *PKI) Prepare(ctx context.Context, o Order) (*Certificate, error) {
+func (p *PKI) Prepare(ctx context.Context, o Request) (*Certificate, error) {
 	profile, ok := ProfileNamed(o.Profile)
 	if !ok {
 		return nil, problem.ProfileUnknown.Got(o.Profile)
@@ -382,7 +382,7 @@ func (p *PKI) Prepare(ctx context.Context, o Order) (*Certificate, error) {
 }
 
 // complete makes the key, unless the order brings one.
-func (o *Order) complete() (err error) {
+func (o *Request) complete() (err error) {
 	if o.PublicKey != nil {
 		return nil
 	}
@@ -446,7 +446,7 @@ func weak(key crypto.PublicKey) bool {
 	return true
 }
 
-func (p *PKI) template(profile Profile, o Order) (*x509.Certificate, error) {
+func (p *PKI) template(profile Profile, o Request) (*x509.Certificate, error) {
 	raw, err := o.Subject.marshal()
 	if err != nil {
 		return nil, err
@@ -485,7 +485,7 @@ func (p *PKI) template(profile Profile, o Order) (*x509.Certificate, error) {
 	return tmpl, err
 }
 
-func proprietaryExtensions(profile Profile, o Order, from, until time.Time) ([]pkix.Extension, error) {
+func proprietaryExtensions(profile Profile, o Request, from, until time.Time) ([]pkix.Extension, error) {
 	period, err := asn1.Marshal(struct {
 		From  time.Time `asn1:"tag:0,generalized"`
 		Until time.Time `asn1:"tag:1,generalized"`

@@ -131,6 +131,6 @@ func (p *PKI) Renew(ctx context.Context, c *Certificate, subject Name) (*Certifi
 	}
 	return p.Issue(
 		ctx,
-		Order{Profile: c.Profile, Subject: subject, Key: key, ClientID: c.ClientID, CardSerial: c.CardSerial},
+		Request{Profile: c.Profile, Subject: subject, Key: key, ClientID: c.ClientID, CardSerial: c.CardSerial},
 	)
 }

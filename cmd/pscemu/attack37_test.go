@@ -7,34 +7,12 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
-	"software.sslmate.com/src/go-pkcs12"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
-
-// cardCertificate is a card with its key, as a browser holds it.
-func (s *server) cardCertificate(serial string) *tls.Certificate {
-	s.t.Helper()
-	file := filepath.Join(s.t.TempDir(), "card.p12")
-	s.cli("cards", "export", serial, "--p12", file)
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	key, own, chain, err := pkcs12.DecodeChain(raw, "pscemu")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	cert := &tls.Certificate{Certificate: [][]byte{own.Raw}, PrivateKey: key, Leaf: own}
-	for _, c := range chain {
-		cert.Certificate = append(cert.Certificate, c.Raw)
-	}
-	return cert
-}
 
 // leaf is an answer that was not followed.
 type leaf struct {
@@ -51,18 +29,18 @@ func (p leaf) in() bool {
 // stepwise is a browser that follows nothing by itself; card, unless nil, is
 // what it holds.
 func (s *server) stepwise(card *tls.Certificate) func(to string) leaf {
-	c := s.http(card)
+	c := s.HTTP(card)
 	c.Jar, _ = cookiejar.New(nil)
 	return func(to string) leaf {
-		s.t.Helper()
+		s.T.Helper()
 		if strings.HasPrefix(to, "/") {
 			to = s.BaseURL[:strings.LastIndex(s.BaseURL, ":")] + to
 		}
 		resp, err := c.Get(to)
 		if err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
-		body := text(s.t, resp)
+		body := testkit.Text(s.T, resp)
 		location := ""
 		if u, err := resp.Location(); err == nil {
 			location = u.String()
@@ -74,14 +52,14 @@ func (s *server) stepwise(card *tls.Certificate) func(to string) leaf {
 // begin is the start of a login, or of the portal's activation by card: it
 // returns the address of the login page.
 func (s *server) begin(get func(string) leaf, portal bool) string {
-	s.t.Helper()
-	at := s.BaseURL + authorizePath
+	s.T.Helper()
+	at := s.BaseURL + testkit.AuthorizePath
 	if portal {
 		at = s.BaseURL + "/wallet/start/activate"
 	}
 	p := get(at)
 	if !strings.Contains(p.to, "/login/") {
-		s.t.Fatalf("no login page: %+v", p)
+		s.T.Fatalf("no login page: %+v", p)
 	}
 	login, _, _ := strings.Cut(p.to, "?")
 	return login
@@ -92,7 +70,7 @@ func TestAttack37ACardIsReadForTheBrowserThatBeganTheLoginOnly(t *testing.T) {
 	for name, s := range map[string]*server{"on disk": plain, "under strict": strict, "in a space": plain.space("attack-37"), "in a space under strict": strict.space("attack-37")} {
 		for task, portal := range map[string]bool{"login": false, "the portal's activation": true} {
 			t.Run(name+", "+task, func(t *testing.T) {
-				s.t = t
+				s.T = t
 				attackThroughTheCardOrigin(t, s, portal)
 			})
 		}
@@ -100,7 +78,7 @@ func TestAttack37ACardIsReadForTheBrowserThatBeganTheLoginOnly(t *testing.T) {
 }
 
 func attackThroughTheCardOrigin(t *testing.T, s *server, portal bool) {
-	card := s.cardCertificate(s.cardOf(doctor).Serial)
+	card := s.CardCertificate(s.CardOf(testkit.Doctor).Serial)
 	attacker, victim := s.stepwise(nil), s.stepwise(card)
 	login := s.begin(attacker, portal)
 	refusedBy := func(what string, p leaf, code string) {
@@ -108,7 +86,7 @@ func attackThroughTheCardOrigin(t *testing.T, s *server, portal bool) {
 		if p.in() || p.status < 400 {
 			t.Errorf("%s: %d %s", what, p.status, p.to)
 		}
-		if !strings.Contains(s.story(login[strings.LastIndex(login, "/")+1:]), code) {
+		if !strings.Contains(s.Story(login[strings.LastIndex(login, "/")+1:]), code) {
 			t.Errorf("%s: the journal holds no %s", what, code)
 		}
 	}
@@ -167,15 +145,15 @@ func attackThroughTheCardOrigin(t *testing.T, s *server, portal bool) {
 
 func TestAttack37TicketsOfACardLiveShortly(t *testing.T) {
 	s := boot(t, "--strict", "--memory")
-	browser := s.stepwise(s.cardCertificate(s.cardOf(doctor).Serial))
+	browser := s.stepwise(s.CardCertificate(s.CardOf(testkit.Doctor).Serial))
 	login := s.begin(browser, false)
 	out := browser(login + "/card-browser").to
-	s.api("PUT", "/clock", `{"advance":"6m"}`, nil)
+	s.API("PUT", "/clock", `{"advance":"6m"}`, nil)
 	if p := browser(out); p.status != http.StatusBadRequest {
 		t.Errorf("a ticket out after six minutes: %+v", p)
 	}
 	back := browser(browser(login + "/card-browser").to).to
-	s.api("PUT", "/clock", `{"advance":"2m"}`, nil)
+	s.API("PUT", "/clock", `{"advance":"2m"}`, nil)
 	if p := browser(back); p.in() || p.status != http.StatusBadRequest {
 		t.Errorf("a ticket back after two minutes: %+v", p)
 	}
@@ -184,7 +162,7 @@ func TestAttack37TicketsOfACardLiveShortly(t *testing.T) {
 // Twenty races of the ways to and from the card origin: one login at most ends.
 func TestAttack37ParallelStepsOfOneLoginNeverUndoEachOther(t *testing.T) {
 	s := boot(t, "--memory")
-	card := s.cardCertificate(s.cardOf(doctor).Serial)
+	card := s.CardCertificate(s.CardOf(testkit.Doctor).Serial)
 	for round := range 20 {
 		browser := s.stepwise(card)
 		login := s.begin(browser, false)
@@ -223,15 +201,15 @@ func TestAttack37ParallelStepsOfOneLoginNeverUndoEachOther(t *testing.T) {
 // that the login has: the cookie comes along.
 func TestTheCardOriginHasTheNameOfTheLogin(t *testing.T) {
 	s := boot(t, "--hosts", "psc.test")
-	card := s.cardCertificate(s.cardOf(doctor).Serial)
+	card := s.CardCertificate(s.CardOf(testkit.Doctor).Serial)
 	_, listen, _ := net.SplitHostPort(s.Listen)
 	cardURL, _ := url.Parse(s.CardURL)
 	for _, name := range []string{"localhost", "127.0.0.1", "psc.test", "wallet.bas.psc.esante.gouv.fr", "auth.bas.psc.esante.gouv.fr"} {
 		t.Run(name, func(t *testing.T) {
-			c := s.http(card)
+			c := s.HTTP(card)
 			c.Jar, _ = cookiejar.New(nil)
 			c.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
-				if r.URL.Hostname() != name || strings.HasPrefix(r.URL.String(), callbackURL) {
+				if r.URL.Hostname() != name || strings.HasPrefix(r.URL.String(), testkit.CallbackURL) {
 					return http.ErrUseLastResponse
 				}
 				return nil
@@ -240,15 +218,15 @@ func TestTheCardOriginHasTheNameOfTheLogin(t *testing.T) {
 				_, port, _ := net.SplitHostPort(address)
 				return (&net.Dialer{}).DialContext(ctx, network, "127.0.0.1:"+port)
 			}
-			resp, err := c.Get("https://" + net.JoinHostPort(name, listen) + authorizePath)
+			resp, err := c.Get("https://" + net.JoinHostPort(name, listen) + testkit.AuthorizePath)
 			if err != nil {
 				t.Fatal(err)
 			}
-			text(t, resp)
+			testkit.Text(t, resp)
 			if resp, err = c.Get(resp.Request.URL.String() + "/card-browser"); err != nil {
 				t.Fatal(err)
 			}
-			if body := text(t, resp); !strings.Contains(resp.Header.Get("Location"), "code=") {
+			if body := testkit.Text(t, resp); !strings.Contains(resp.Header.Get("Location"), "code=") {
 				t.Errorf("%s %s (card origin %s) %.400s", resp.Status, resp.Header.Get("Location"), cardURL, body)
 			}
 		})

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // overlong is a request with something of 40 KB in it.
@@ -69,7 +71,7 @@ var overlongs = func() []overlong {
 			"",
 			"/auth",
 			"response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
-				callbackURL,
+				testkit.CallbackURL,
 			) + "&login_hint=" + long40,
 		},
 		{"a person who asks for the portal", "", "/wallet/contact", "login=" + long40},
@@ -79,7 +81,7 @@ var overlongs = func() []overlong {
 
 // send posts it once, and returns the status and what says why.
 func (o overlong) send(s *server) (status int, why string, err error) {
-	target, c := s.BaseURL+o.path, s.http(nil)
+	target, c := s.BaseURL+o.path, s.HTTP(nil)
 	if o.method != "" {
 		target, c = s.APIURL+o.path, http.DefaultClient
 	}
@@ -112,9 +114,9 @@ func TestAttack38WhatIsTooLongFailsAlone(t *testing.T) {
 	memory := boot(t, "--memory")
 	for name, s := range map[string]*server{"on disk": boot(t), "in memory": memory, "in a space": memory.space("attack-38")} {
 		t.Run(name, func(t *testing.T) {
-			s.t = t
-			rp := newRelyingParty(s, s.demoCertificate())
-			rp.tokens(doctor, "") // everything that is made at the first login
+			s.T = t
+			rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+			rp.Tokens(testkit.Doctor, "") // everything that is made at the first login
 			ctx, stop := context.WithCancel(context.Background())
 			var attackers, good sync.WaitGroup
 			var sent atomic.Int64
@@ -133,7 +135,7 @@ func TestAttack38WhatIsTooLongFailsAlone(t *testing.T) {
 			for range 3 {
 				good.Go(func() {
 					for range 12 {
-						if err := rp.wholeLogin(doctor); err != nil {
+						if err := wholeLogin(rp, testkit.Doctor); err != nil {
 							t.Errorf("a good login: %v", err)
 						}
 					}
@@ -157,17 +159,17 @@ func TestAttack38WhatIsTooLongFailsAlone(t *testing.T) {
 
 // wholeLogin logs in through the door and takes the tokens; unlike tokens it may
 // run beside others.
-func (rp *relyingParty) wholeLogin(who string) error {
+func wholeLogin(rp *testkit.RelyingParty, who string) error {
 	q := url.Values{
 		"response_type": {"code"},
 		"client_id":     {"demo"},
-		"redirect_uri":  {callbackURL},
+		"redirect_uri":  {testkit.CallbackURL},
 		"scope":         {"openid scope_all"},
 		"acr_values":    {"eidas1"},
 		"login_hint":    {"auto:" + who},
 		"state":         {"the-state-of-a-good-one"},
 	}
-	resp, err := rp.s.browser().Get(rp.s.BaseURL + "/auth?" + q.Encode())
+	resp, err := rp.Server.Browser().Get(rp.Server.BaseURL + "/auth?" + q.Encode())
 	if err != nil {
 		return err
 	}
@@ -176,7 +178,7 @@ func (rp *relyingParty) wholeLogin(who string) error {
 	if err != nil {
 		return fmt.Errorf("no callback: %s: %w", resp.Status, err)
 	}
-	token, err := rp.oauth.Exchange(rp.ctx, back.Query().Get("code"))
+	token, err := rp.OAuth.Exchange(rp.Context, back.Query().Get("code"))
 	if err != nil {
 		return err
 	}

@@ -21,61 +21,8 @@ import (
 
 	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/internal/store"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
-
-// send puts bytes at a path of the control API and returns the status with the
-// code of the refusal.
-func send(t *testing.T, r Ready, method, path string, body []byte) (int, string) {
-	t.Helper()
-	req, err := http.NewRequest(method, r.APIURL+path, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+r.APIToken)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Error(err)
-		return 0, ""
-	}
-	defer resp.Body.Close()
-	var p refusal
-	_ = json.NewDecoder(resp.Body).Decode(&p)
-	return resp.StatusCode, p.Code
-}
-
-// fetched is what the control API answers, which must be there.
-func fetched(t *testing.T, r Ready, path string) []byte {
-	t.Helper()
-	req, err := http.NewRequest("GET", r.APIURL+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+r.APIToken)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != 200 {
-		t.Fatalf("GET %s: %s %v", path, resp.Status, err)
-	}
-	return raw
-}
-
-// settledBackup waits until an emulator that was just started has made all its keys,
-// and answers its backup.
-func settledBackup(t *testing.T, r Ready) []byte {
-	t.Helper()
-	var raw []byte
-	eventually(t, "keys and authorities are made", func() bool {
-		raw = fetched(t, r, "/backup")
-		return bytes.Contains(raw, []byte("authorities/fo-pers")) &&
-			bytes.Contains(raw, []byte("authorities/st-pers")) &&
-			bytes.Contains(raw, []byte("keys/encryption"))
-	})
-	return raw
-}
 
 // entriesOf are the entries of a backup.
 func entriesOf(t *testing.T, raw []byte) (out []store.Entry) {
@@ -171,8 +118,8 @@ func spoiled(t *testing.T, good []byte) map[string][]byte {
 				t.Fatalf("%s has no %s: %v", e.Key, name, err)
 			}
 			raw[len(raw)/2] ^= 0x10
-			fields[name] = json.RawMessage(encoded(t, raw))
-			e.Value = []byte(encoded(t, fields))
+			fields[name] = json.RawMessage(testkit.Encoded(t, raw))
+			e.Value = []byte(testkit.Encoded(t, fields))
 		}
 	}
 	text := func(from, to string) func(*store.Entry) {
@@ -234,19 +181,19 @@ func TestAttack39ADamagedBackupChangesNothing(t *testing.T) {
 	for name, mode := range map[string][]string{"file": nil, "memory": {"--memory"}} {
 		t.Run(name, func(t *testing.T) {
 			s := boot(t, mode...)
-			good := settledBackup(t, s.Ready)
-			s.api("PUT", "/clock", `{"offset":"3h"}`, nil)
-			s.api("PATCH", "/settings", `{"acr":"eidas3"}`, nil)
-			s.api("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"ciba"}]}`, nil)
-			s.cli("clients", "add", "there", "--redirect-uri", "https://there.example/")
-			before := s.entries()
+			good := testkit.SettledBackup(t, s.Ready)
+			s.API("PUT", "/clock", `{"offset":"3h"}`, nil)
+			s.API("PATCH", "/settings", `{"acr":"eidas3"}`, nil)
+			s.API("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"ciba"}]}`, nil)
+			s.AddClient("there", "https://there.example/")
+			before := s.Entries()
 			all := damages(good)
 			maps.Copy(all, spoiled(t, good))
 			if len(all) < 60 {
 				t.Fatalf("only %d damages", len(all))
 			}
 			for _, what := range slices.Sorted(maps.Keys(all)) {
-				if status, code := send(
+				if status, code := testkit.Send(
 					t,
 					s.Ready,
 					"PUT",
@@ -257,7 +204,7 @@ func TestAttack39ADamagedBackupChangesNothing(t *testing.T) {
 					t.Errorf("%s: %d %s", what, status, code)
 				}
 			}
-			if changed := differing(before, s.entries()); len(changed) > 0 {
+			if changed := differing(before, s.Entries()); len(changed) > 0 {
 				t.Errorf("changed were %v", changed)
 			}
 			if left, _ := filepath.Glob(
@@ -268,25 +215,25 @@ func TestAttack39ADamagedBackupChangesNothing(t *testing.T) {
 			) {
 				t.Errorf("files are left: %v", left)
 			}
-			newRelyingParty(s, s.demoCertificate()).tokens(nurse, "")
+			testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
 			if name == "memory" {
-				if status, _ := send(t, s.Ready, "PUT", "/backup", good); status != 200 {
+				if status, _ := testkit.Send(t, s.Ready, "PUT", "/backup", good); status != 200 {
 					t.Errorf("the good one: %d", status)
 				}
 				return
 			}
 			s.stop(os.Interrupt)
 			s = bootIn(t, s.data)
-			if s.codeOf("GET", "/clients/there", "") != "" {
+			if s.CodeOf("GET", "/clients/there", "") != "" {
 				t.Error("after a restart a client is gone")
 			}
-			if status, _ := send(t, s.Ready, "PUT", "/backup", good); status != 200 {
+			if status, _ := testkit.Send(t, s.Ready, "PUT", "/backup", good); status != 200 {
 				t.Errorf("the good one: %d", status)
 			}
-			if got := s.codeOf("GET", "/clients/there", ""); got != "client-unknown" {
+			if got := s.CodeOf("GET", "/clients/there", ""); got != "client-unknown" {
 				t.Errorf("the good one was not restored: %s", got)
 			}
-			newRelyingParty(s, s.demoCertificate()).tokens(nurse, "")
+			testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
 		})
 	}
 }
@@ -315,12 +262,12 @@ func TestAttack39ACopyOfADataFileIsToldFromABackup(t *testing.T) {
 // A state is refused as a whole: entries, clock, settings and faults stay.
 func TestAttack39AStateWithOneBadEntryChangesNothing(t *testing.T) {
 	s := boot(t)
-	settledBackup(t, s.Ready)
-	good := string(fetched(t, s.Ready, "/state"))
-	s.api("PUT", "/clock", `{"now":"2027-01-02T03:04:05Z","frozen":true}`, nil)
-	s.api("PATCH", "/settings", `{"acr":"eidas3"}`, nil)
-	s.api("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"ciba"}]}`, nil)
-	before, beside := s.entries(), s.beside()
+	testkit.SettledBackup(t, s.Ready)
+	good := string(testkit.Fetched(t, s.Ready, "/state"))
+	s.API("PUT", "/clock", `{"now":"2027-01-02T03:04:05Z","frozen":true}`, nil)
+	s.API("PATCH", "/settings", `{"acr":"eidas3"}`, nil)
+	s.API("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"ciba"}]}`, nil)
+	before, beside := s.Entries(), s.beside()
 	with := func(entry string) string {
 		return strings.TrimSuffix(strings.TrimSpace(good), "]}") + ",\n" + entry + "]}"
 	}
@@ -353,7 +300,7 @@ func TestAttack39AStateWithOneBadEntryChangesNothing(t *testing.T) {
 		"an end that cannot be":        with(`{"key":"reader/slot","value":"x","expires":"9999-01-01T00:00:00Z"}`),
 		"an end that is none":          with(`{"key":"reader/slot","value":"x","expires":"soon"}`),
 	} {
-		status, code := send(t, s.Ready, "PUT", "/state", []byte(bad))
+		status, code := testkit.Send(t, s.Ready, "PUT", "/state", []byte(bad))
 		if status < 400 || status > 499 || code == "" {
 			t.Errorf("%s: %d %q", name, status, code)
 		}
@@ -361,15 +308,15 @@ func TestAttack39AStateWithOneBadEntryChangesNothing(t *testing.T) {
 			t.Errorf("%s changed what lies beside:\n%s\n%s", name, beside, now)
 		}
 	}
-	if changed := differing(before, s.entries()); len(changed) > 0 {
+	if changed := differing(before, s.Entries()); len(changed) > 0 {
 		t.Errorf("changed were %v", changed)
 	}
 	// What has ended is no mistake: it is as good as not there.
 	ended := with(`{"key":"logins/x","value":{"id":"x"},"expires":"2020-01-01T00:00:00Z"}`)
-	if status, code := send(t, s.Ready, "PUT", "/state", []byte(ended)); status != 204 {
+	if status, code := testkit.Send(t, s.Ready, "PUT", "/state", []byte(ended)); status != 204 {
 		t.Errorf("an entry that has ended: %d %s", status, code)
 	}
-	if s.beside() == beside || s.entries()["logins/x"] != "" {
+	if s.beside() == beside || s.Entries()["logins/x"] != "" {
 		t.Error("the good state was not restored")
 	}
 }
@@ -391,34 +338,34 @@ func differing(a, b map[string]string) (out []string) {
 
 // beside is what lies beside the entries.
 func (s *server) beside() string {
-	s.t.Helper()
+	s.T.Helper()
 	var state struct {
 		Clock            clock.State
 		Settings, Faults any
 	}
-	s.api("GET", "/state", "", &state)
+	s.API("GET", "/state", "", &state)
 	if !state.Clock.Frozen {
 		state.Clock.Now = time.Time{}
 	}
-	return encoded(s.t, state)
+	return testkit.Encoded(s.T, state)
 }
 
 // Many at once: each is done as a whole or refused, and what is there then is
 // one of them.
 func TestAttack39RestoresAtOnce(t *testing.T) {
-	p := startInProcess(t, nil)
-	settledBackup(t, p.Ready)
+	p := testkit.StartIn(t, t.TempDir())
+	testkit.SettledBackup(t, p.Ready)
 	var backups, states [][]byte
 	for n := range 3 {
-		p.must(
+		p.Must(
 			"POST",
 			"/clients",
 			map[string]any{"client_id": fmt.Sprint("mark-", n), "redirect_uris": []string{"https://mark.example/"}},
 			nil,
 		)
-		p.must("POST", "/identities/generate", map[string]any{"count": 5, "seed": n + 1, "quiet": true}, nil)
-		backups, states = append(backups, fetched(t, p.Ready, "/backup")), append(states, fetched(t, p.Ready, "/state"))
-		p.must("DELETE", "/clients/mark-"+fmt.Sprint(n), nil, nil)
+		p.Must("POST", "/identities/generate", map[string]any{"count": 5, "seed": n + 1, "quiet": true}, nil)
+		backups, states = append(backups, testkit.Fetched(t, p.Ready, "/backup")), append(states, testkit.Fetched(t, p.Ready, "/state"))
+		p.Must("DELETE", "/clients/mark-"+fmt.Sprint(n), nil, nil)
 	}
 	for round := range 4 {
 		var done sync.Map
@@ -430,12 +377,12 @@ func TestAttack39RestoresAtOnce(t *testing.T) {
 				case 1:
 					path, body = "/state", states[n%3]
 				case 3:
-					if raw := fetched(t, p.Ready, "/backup"); len(entriesOf(t, raw)) < 100 {
+					if raw := testkit.Fetched(t, p.Ready, "/backup"); len(entriesOf(t, raw)) < 100 {
 						t.Error("a backup during restores has few entries")
 					}
 					return
 				}
-				status, code := send(t, p.Ready, "PUT", path, body)
+				status, code := testkit.Send(t, p.Ready, "PUT", path, body)
 				switch {
 				case status == 200 || status == 204:
 					done.Store(n%3, true)
@@ -450,7 +397,7 @@ func TestAttack39RestoresAtOnce(t *testing.T) {
 				ID string `json:"client_id"`
 			}
 		}
-		p.must("GET", "/clients?limit=1000", nil, &list)
+		p.Must("GET", "/clients?limit=1000", nil, &list)
 		var marks []string
 		for _, c := range list.Items {
 			if strings.HasPrefix(c.ID, "mark-") {
@@ -466,7 +413,7 @@ func TestAttack39RestoresAtOnce(t *testing.T) {
 			t.Errorf("round %d: of several restores %v is there", round, marks)
 		}
 	}
-	p.wholeStore()
+	p.WholeStore()
 }
 
 // halfSent is an upload that stands still half-way.
@@ -509,9 +456,9 @@ func (h *halfSent) finish(t *testing.T) string {
 
 func TestAttack39ASlowUploadBesideAGoodOne(t *testing.T) {
 	s := boot(t)
-	empty := settledBackup(t, s.Ready)
-	s.cli("clients", "add", "late", "--redirect-uri", "https://late.example/")
-	full := fetched(t, s.Ready, "/backup")
+	empty := testkit.SettledBackup(t, s.Ready)
+	s.AddClient("late", "https://late.example/")
+	full := testkit.Fetched(t, s.Ready, "/backup")
 	slow, cut, state := sendHalf(
 		t,
 		s.Ready,
@@ -526,43 +473,43 @@ func TestAttack39ASlowUploadBesideAGoodOne(t *testing.T) {
 		t,
 		s.Ready,
 		"/state",
-		fetched(t, s.Ready, "/state"),
+		testkit.Fetched(t, s.Ready, "/state"),
 	)
-	if status, code := send(t, s.Ready, "PUT", "/backup", empty); status != 200 {
+	if status, code := testkit.Send(t, s.Ready, "PUT", "/backup", empty); status != 200 {
 		t.Fatalf("the good one: %d %s", status, code)
 	}
-	if got := s.codeOf("GET", "/clients/late", ""); got != "client-unknown" {
+	if got := s.CodeOf("GET", "/clients/late", ""); got != "client-unknown" {
 		t.Errorf("the good one was not restored: %s", got)
 	}
 	cut.Close()
-	newRelyingParty(s, s.demoCertificate()).tokens(nurse, "")
+	testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
 	for what, upload := range map[string]*halfSent{"backup": slow, "state": state} {
 		if got := upload.finish(t); !strings.Contains(got, " 20") {
 			t.Errorf("the slow %s: %s", what, got)
 		}
-		if got := s.codeOf("GET", "/clients/late", ""); got != "" {
+		if got := s.CodeOf("GET", "/clients/late", ""); got != "" {
 			t.Errorf("the slow %s was not restored: %s", what, got)
 		}
-		if status, _ := send(t, s.Ready, "PUT", "/backup", empty); status != 200 {
+		if status, _ := testkit.Send(t, s.Ready, "PUT", "/backup", empty); status != 200 {
 			t.Errorf("again: %d", status)
 		}
 	}
-	eventually(t, "no file is left of them", func() bool {
+	testkit.Eventually(t, "no file is left of them", func() bool {
 		left, _ := filepath.Glob(filepath.Join(s.data, "pscemu-spool-*"))
 		more, _ := filepath.Glob(filepath.Join(s.data, "pscemu.db.[nf]*"))
 		return len(left)+len(more) == 0
 	})
 	s.stop(os.Interrupt)
 	s = bootIn(t, s.data)
-	newRelyingParty(s, s.demoCertificate()).tokens(doctor, "")
+	testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Doctor, "")
 }
 
 // Who downloads slowly reads one moment, and nobody waits for them.
 func TestAttack39ARestoreDuringASlowDownload(t *testing.T) {
 	s := boot(t)
-	empty := settledBackup(t, s.Ready)
+	empty := testkit.SettledBackup(t, s.Ready)
 	s.cli("identities", "generate", "--count", "4000", "--seed", "3")
-	s.cli("clients", "add", "late", "--redirect-uri", "https://late.example/")
+	s.AddClient("late", "https://late.example/")
 	req, _ := http.NewRequest("GET", s.APIURL+"/backup", nil)
 	req.Header.Set("Authorization", "Bearer "+s.APIToken)
 	resp, err := http.DefaultClient.Do(req)
@@ -574,20 +521,20 @@ func TestAttack39ARestoreDuringASlowDownload(t *testing.T) {
 	if _, err := io.ReadFull(resp.Body, begin); err != nil {
 		t.Fatal(err)
 	}
-	if status, code := send(t, s.Ready, "PUT", "/backup", empty); status != 200 {
+	if status, code := testkit.Send(t, s.Ready, "PUT", "/backup", empty); status != 200 {
 		t.Fatalf("the restore: %d %s", status, code)
 	}
-	if status := s.api("DELETE", "/state", "", nil); status != 204 {
+	if status := s.API("DELETE", "/state", "", nil); status != 204 {
 		t.Fatalf("the reset: %d", status)
 	}
 	rest, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, code := send(t, s.Ready, "PUT", "/backup", append(begin, rest...)); status != 200 {
+	if status, code := testkit.Send(t, s.Ready, "PUT", "/backup", append(begin, rest...)); status != 200 {
 		t.Fatalf("what was downloaded: %d %s", status, code)
 	}
-	if got := s.codeOf("GET", "/clients/late", ""); got != "" {
+	if got := s.CodeOf("GET", "/clients/late", ""); got != "" {
 		t.Error(got)
 	}
 }
@@ -595,7 +542,7 @@ func TestAttack39ARestoreDuringASlowDownload(t *testing.T) {
 // What a restore replaced is kept: three of them, none written over.
 func TestAttack39WhatARestoreReplacedIsKept(t *testing.T) {
 	s := boot(t)
-	good := settledBackup(t, s.Ready)
+	good := testkit.SettledBackup(t, s.Ready)
 	old := filepath.Join(s.data, "pscemu.db.before-restore") // an earlier version's
 	if err := os.WriteFile(old, []byte("kept by hand"), 0o600); err != nil {
 		t.Fatal(err)
@@ -615,13 +562,13 @@ func TestAttack39WhatARestoreReplacedIsKept(t *testing.T) {
 	}
 	var all []string
 	for n := range 5 {
-		s.cli("clients", "add", fmt.Sprint("mark-", n), "--redirect-uri", "https://mark.example/")
+		s.AddClient(fmt.Sprint("mark-", n), "https://mark.example/")
 		before := kept()
 		var done struct{ Kept string }
 		req, _ := http.NewRequest("PUT", s.APIURL+"/backup", bytes.NewReader(good))
 		req.Header.Set("Authorization", "Bearer "+s.APIToken)
 		resp, err := http.DefaultClient.Do(req)
-		if err != nil || decode(resp.Body, &done) != nil || resp.StatusCode != 200 || done.Kept == "" {
+		if err != nil || testkit.Decode(resp.Body, &done) != nil || resp.StatusCode != 200 || done.Kept == "" {
 			t.Fatal(resp, err, done)
 		}
 		resp.Body.Close()
@@ -652,7 +599,7 @@ func TestAttack39WhatARestoreReplacedIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = bootIn(t, s.data)
-	if got := s.codeOf("GET", "/clients/mark-4", ""); got != "" {
+	if got := s.CodeOf("GET", "/clients/mark-4", ""); got != "" {
 		t.Error(got)
 	}
 }
@@ -660,9 +607,9 @@ func TestAttack39WhatARestoreReplacedIsKept(t *testing.T) {
 // A content that cannot serve makes room for the former one again.
 func TestAttack39TheFormerContentServesWhenTheNewOneCannot(t *testing.T) {
 	s := boot(t)
-	good := settledBackup(t, s.Ready)
-	s.cli("clients", "add", "there", "--redirect-uri", "https://there.example/")
-	s.api("PUT", "/clock", `{"offset":"3h"}`, nil)
+	good := testkit.SettledBackup(t, s.Ready)
+	s.AddClient("there", "https://there.example/")
+	s.API("PUT", "/clock", `{"offset":"3h"}`, nil)
 	beside := s.beside()
 	wall := filepath.Join(s.data, "ready.json") // in the way of what is written last
 	if err := errors.Join(os.Remove(wall), os.MkdirAll(filepath.Join(wall, "x"), 0o700)); err != nil {
@@ -671,23 +618,23 @@ func TestAttack39TheFormerContentServesWhenTheNewOneCannot(t *testing.T) {
 	for _, try := range []struct {
 		method, path string
 		body         []byte
-	}{{"PUT", "/backup", good}, {"PUT", "/state", fetched(t, s.Ready, "/state")}, {"DELETE", "/state", nil}} {
-		before := s.entries()
-		if status, _ := send(t, s.Ready, try.method, try.path, try.body); status != 500 {
+	}{{"PUT", "/backup", good}, {"PUT", "/state", testkit.Fetched(t, s.Ready, "/state")}, {"DELETE", "/state", nil}} {
+		before := s.Entries()
+		if status, _ := testkit.Send(t, s.Ready, try.method, try.path, try.body); status != 500 {
 			t.Errorf("%s %s: %d", try.method, try.path, status)
 		}
-		if changed := differing(before, s.entries()); len(changed) > 0 {
+		if changed := differing(before, s.Entries()); len(changed) > 0 {
 			t.Errorf("%s %s changed %v", try.method, try.path, changed)
 		}
 		if now := s.beside(); now != beside {
 			t.Errorf("%s %s: beside lies %s", try.method, try.path, now)
 		}
-		newRelyingParty(s, s.demoCertificate()).tokens(nurse, "")
+		testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
 	}
 	if err := os.RemoveAll(wall); err != nil {
 		t.Fatal(err)
 	}
-	if status, code := send(t, s.Ready, "PUT", "/backup", good); status != 200 {
+	if status, code := testkit.Send(t, s.Ready, "PUT", "/backup", good); status != 200 {
 		t.Errorf("when it can: %d %s", status, code)
 	}
 	s.stop(os.Interrupt)
@@ -697,9 +644,9 @@ func TestAttack39TheFormerContentServesWhenTheNewOneCannot(t *testing.T) {
 // A kill at any moment leaves the one content or the other.
 func TestAttack39AKillDuringARestore(t *testing.T) {
 	s := boot(t)
-	empty := settledBackup(t, s.Ready)
+	empty := testkit.SettledBackup(t, s.Ready)
 	s.cli("identities", "generate", "--count", "1500", "--seed", "3")
-	full := fetched(t, s.Ready, "/backup")
+	full := testkit.Fetched(t, s.Ready, "/backup")
 	for n := range 6 {
 		began := make(chan struct{})
 		go func() {
@@ -712,14 +659,14 @@ func TestAttack39AKillDuringARestore(t *testing.T) {
 		}()
 		<-began
 		for wait := time.Now(); time.Since(wait) < time.Duration(n*40)*time.Millisecond; {
-			_ = s.codeOf("GET", "/clients/demo", "") // it goes on serving
+			_ = s.CodeOf("GET", "/clients/demo", "") // it goes on serving
 		}
 		s.stop(syscall.SIGKILL)
 		s = bootIn(t, s.data)
 		var list struct{ Items []any }
-		s.api("GET", "/identities?limit=1", "", &list)
+		s.API("GET", "/identities?limit=1", "", &list)
 		people := 0
-		for key := range s.entries() {
+		for key := range s.Entries() {
 			if strings.HasPrefix(key, "identities/") {
 				people++
 			}
@@ -727,7 +674,7 @@ func TestAttack39AKillDuringARestore(t *testing.T) {
 		if people != 33 && people != 1533 {
 			t.Errorf("after kill %d there are %d people", n, people)
 		}
-		newRelyingParty(s, s.demoCertificate()).tokens(nurse, "")
+		testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
 	}
 	left, _ := filepath.Glob(filepath.Join(s.data, "pscemu.db.[nf]*"))
 	if len(left) > 0 {
@@ -756,7 +703,7 @@ func TestARestoreIsInTheJournal(t *testing.T) {
 				}
 			}
 		}
-		s.api("GET", "/logins?event=restore", "", &list)
+		s.API("GET", "/logins?event=restore", "", &list)
 		if len(list.Items) != 1 {
 			t.Fatalf("%d events", len(list.Items))
 		}
@@ -767,7 +714,7 @@ func TestARestoreIsInTheJournal(t *testing.T) {
 		d["kept"] == "" {
 		t.Errorf("%v", d)
 	}
-	if status, _ := send(t, s.Ready, "PUT", "/state", fetched(t, s.Ready, "/state")); status != 204 {
+	if status, _ := testkit.Send(t, s.Ready, "PUT", "/state", testkit.Fetched(t, s.Ready, "/state")); status != 204 {
 		t.Fatal(status)
 	}
 	if d := event(); d["what"] != "state" || d["by"] != "API token" || d["kept"] != "" {
@@ -779,9 +726,9 @@ func TestARestoreIsInTheJournal(t *testing.T) {
 // in none that its authority does not belong to: what is there then can be
 // restored again.
 func TestAttack39WhatIsMadeDuringARestoreBelongsToItsContent(t *testing.T) {
-	p, q := startInProcess(t, nil), startInProcess(t, nil)
-	young := fetched(t, p.Ready, "/backup") // authorities may still be in the making
-	contents := [][]byte{young, settledBackup(t, q.Ready), settledBackup(t, p.Ready)}
+	p, q := testkit.StartIn(t, t.TempDir()), testkit.StartIn(t, t.TempDir())
+	young := testkit.Fetched(t, p.Ready, "/backup") // authorities may still be in the making
+	contents := [][]byte{young, testkit.SettledBackup(t, q.Ready), testkit.SettledBackup(t, p.Ready)}
 	stop, done := make(chan struct{}), sync.WaitGroup{}
 	for range 4 {
 		done.Go(func() {
@@ -791,7 +738,7 @@ func TestAttack39WhatIsMadeDuringARestoreBelongsToItsContent(t *testing.T) {
 					return
 				default:
 				}
-				status, answer := p.call("POST", "/certificates", map[string]any{"client_id": "demo"})
+				status, answer := p.Call("POST", "/certificates", map[string]any{"client_id": "demo"})
 				if status != 201 && !(status == 409 && bytes.Contains(answer, []byte("store-replaced"))) {
 					t.Errorf("a certificate: %d %s", status, answer)
 				}
@@ -799,18 +746,18 @@ func TestAttack39WhatIsMadeDuringARestoreBelongsToItsContent(t *testing.T) {
 		})
 	}
 	for n := range 24 {
-		if status, code := send(t, p.Ready, "PUT", "/backup", contents[n%3]); status != 200 {
+		if status, code := testkit.Send(t, p.Ready, "PUT", "/backup", contents[n%3]); status != 200 {
 			t.Errorf("restore %d: %d %s", n, status, code)
 		}
-		if raw := fetched(t, p.Ready, "/backup"); n%4 == 0 {
-			if status, code := send(t, p.Ready, "PUT", "/backup", raw); status != 200 {
+		if raw := testkit.Fetched(t, p.Ready, "/backup"); n%4 == 0 {
+			if status, code := testkit.Send(t, p.Ready, "PUT", "/backup", raw); status != 200 {
 				t.Errorf("what was there after restore %d: %d %s", n, status, code)
 			}
 		}
 	}
 	close(stop)
 	done.Wait()
-	if status, code := send(t, p.Ready, "PUT", "/backup", fetched(t, p.Ready, "/backup")); status != 200 {
+	if status, code := testkit.Send(t, p.Ready, "PUT", "/backup", testkit.Fetched(t, p.Ready, "/backup")); status != 200 {
 		t.Errorf("what was there at the end: %d %s", status, code)
 	}
 }

@@ -12,12 +12,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // flood posts one body n times, eight at once, and wants this status.
 func (s *server) flood(n int, path, body string, want int) {
-	s.t.Helper()
-	c := s.http(nil)
+	s.T.Helper()
+	c := s.HTTP(nil)
 	c.Transport.(*http.Transport).DisableKeepAlives = false
 	c.Transport.(*http.Transport).MaxIdleConnsPerHost = 8
 	defer c.CloseIdleConnections()
@@ -31,13 +33,13 @@ func (s *server) flood(n int, path, body string, want int) {
 					strings.NewReader(strings.ReplaceAll(body, "{n}", fmt.Sprintf("%d-%d", worker, i))),
 				)
 				if err != nil {
-					s.t.Error(err)
+					s.T.Error(err)
 					return
 				}
 				_, _ = io.Copy(io.Discard, resp.Body)
 				resp.Body.Close()
 				if resp.StatusCode != want {
-					s.t.Errorf("%s: %s", path, resp.Status)
+					s.T.Errorf("%s: %s", path, resp.Status)
 					return
 				}
 			}
@@ -47,7 +49,7 @@ func (s *server) flood(n int, path, body string, want int) {
 }
 
 // memory is what the process holds, in MiB.
-func (s *server) memory() float64 { return s.figure("process_resident_memory_anon_bytes") / (1 << 20) }
+func (s *server) memory() float64 { return s.Figure("process_resident_memory_anon_bytes") / (1 << 20) }
 
 // Two thousand requests that anybody may send, each of a megabyte: what stays
 // of them is bounded, wherever the world lies.
@@ -56,7 +58,7 @@ func TestAttack40AnonymousRequestsLeaveLittleBehind(t *testing.T) {
 		t.Skip("two gigabytes go through TLS")
 	}
 	memory := boot(t, "--memory")
-	state := "response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL) + "&state="
+	state := "response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL) + "&state="
 	for _, w := range []struct {
 		name     string
 		s        *server
@@ -64,10 +66,10 @@ func TestAttack40AnonymousRequestsLeaveLittleBehind(t *testing.T) {
 	}{{"in memory", memory, 2000}, {"in a space", memory.space("attack-40"), 400}, {"on disk", boot(t), 400}} {
 		t.Run(w.name, func(t *testing.T) {
 			s, process := w.s, w.s
-			s.t = t
+			s.T = t
 			if w.name == "in a space" {
 				process = memory // whose figures the memory is
-				process.t = t
+				process.T = t
 			}
 			before := process.memory()
 			s.flood(w.requests, "/auth", state+strings.Repeat("s", 1_000_000), http.StatusRequestEntityTooLarge)
@@ -93,11 +95,11 @@ func TestAttack40AnonymousRequestsLeaveLittleBehind(t *testing.T) {
 func TestAttack40ALongParameterIsRefusedWithTheReason(t *testing.T) {
 	s := boot(t)
 	long := strings.Repeat("s", 20_000)
-	resp, err := s.http(nil).Get(s.BaseURL + authorizePath + "&state=" + long)
+	resp, err := s.HTTP(nil).Get(s.BaseURL + testkit.AuthorizePath + "&state=" + long)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body := text(
+	if body := testkit.Text(
 		t,
 		resp,
 	); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "parameter-too-long") ||
@@ -106,24 +108,24 @@ func TestAttack40ALongParameterIsRefusedWithTheReason(t *testing.T) {
 	}
 	secret := url.Values{"client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}}
 	for path, form := range map[string]url.Values{
-		"/ext/par/request": {"response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {callbackURL}, "nonce": {long}},
-		"/ext/ciba/auth":   {"scope": {"openid scope_all"}, "login_hint": {doctor}, "acr_values": {long}},
+		"/ext/par/request": {"response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {testkit.CallbackURL}, "nonce": {long}},
+		"/ext/ciba/auth":   {"scope": {"openid scope_all"}, "login_hint": {testkit.Doctor}, "acr_values": {long}},
 	} {
 		for k, v := range secret {
 			form[k] = v
 		}
-		resp, err := s.http(s.demoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect"+path, form)
+		resp, err := s.HTTP(s.DemoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect"+path, form)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if body := text(t, resp); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "at most") {
+		if body := testkit.Text(t, resp); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "at most") {
 			t.Errorf("%s: %d %.300s", path, resp.StatusCode, body)
 		}
 	}
 	// What clients really send goes through: a state of some KiB comes back.
 	state := strings.Repeat("s", 4096)
-	if resp, err = s.browser().
-		Get(s.BaseURL + authorizePath + "&login_hint=auto:" + doctor + "&state=" + state); err != nil {
+	if resp, err = s.Browser().
+		Get(s.BaseURL + testkit.AuthorizePath + "&login_hint=auto:" + testkit.Doctor + "&state=" + state); err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
@@ -134,15 +136,15 @@ func TestAttack40ALongParameterIsRefusedWithTheReason(t *testing.T) {
 
 // plainTo is a connection to a listener of the server.
 func (s *server) plainTo(address string, over bool) net.Conn {
-	s.t.Helper()
+	s.T.Helper()
 	c, err := net.Dial("tcp", address)
 	if err == nil && over {
-		c = tls.Client(c, &tls.Config{RootCAs: s.roots(), Time: now, ServerName: "localhost"})
+		c = tls.Client(c, &tls.Config{RootCAs: s.Roots(), Time: testkit.Now, ServerName: "localhost"})
 	}
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	s.t.Cleanup(func() { _ = c.Close() })
+	s.T.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
@@ -213,7 +215,7 @@ func TestAttack40ABodyThatTricklesOverHTTP2IsCutToo(t *testing.T) {
 	c := &http.Client{
 		Timeout: 20 * time.Second,
 		Transport: &http.Transport{
-			TLSClientConfig:   &tls.Config{RootCAs: s.roots(), Time: now},
+			TLSClientConfig:   &tls.Config{RootCAs: s.Roots(), Time: testkit.Now},
 			ForceAttemptHTTP2: true,
 		},
 	}
@@ -224,7 +226,7 @@ func TestAttack40ABodyThatTricklesOverHTTP2IsCutToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := text(
+	if got := testkit.Text(
 		t,
 		resp,
 	); resp.ProtoMajor != 2 || resp.StatusCode != http.StatusRequestTimeout ||
@@ -234,7 +236,7 @@ func TestAttack40ABodyThatTricklesOverHTTP2IsCutToo(t *testing.T) {
 	if resp, err = c.Get(s.BaseURL + "/static/style.css"); err != nil || resp.StatusCode != http.StatusOK {
 		t.Errorf("the connection afterwards: %v", err)
 	} else {
-		text(t, resp)
+		testkit.Text(t, resp)
 	}
 }
 
@@ -259,7 +261,7 @@ func TestALargeBodyThatProgressesIsTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := text(t, resp); resp.StatusCode == http.StatusRequestTimeout || strings.Contains(got, "too-slow") {
+	if got := testkit.Text(t, resp); resp.StatusCode == http.StatusRequestTimeout || strings.Contains(got, "too-slow") {
 		t.Errorf("%s %.300s", resp.Status, got)
 	}
 }
@@ -303,7 +305,7 @@ func TestAttack40ActivationsOfNobodyLeaveABoundedNumberOfEntries(t *testing.T) {
 	s := boot(t, "--memory")
 	s.flood(10_000, "/wallet/contact", "login=8{n}", http.StatusOK)
 	entries := 0
-	for key := range s.entries() {
+	for key := range s.Entries() {
 		if strings.HasPrefix(key, "ecps-activations") {
 			entries++
 		}
@@ -312,11 +314,11 @@ func TestAttack40ActivationsOfNobodyLeaveABoundedNumberOfEntries(t *testing.T) {
 		t.Errorf("%d entries of people who do not exist", entries)
 	}
 	for n := range 6 {
-		resp, err := s.http(nil).PostForm(s.BaseURL+"/wallet/contact", url.Values{"login": {"899700000000"}})
+		resp, err := s.HTTP(nil).PostForm(s.BaseURL+"/wallet/contact", url.Values{"login": {"899700000000"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if body := text(t, resp); strings.Contains(body, "ecps-activation-too-many") != (n == 5) {
+		if body := testkit.Text(t, resp); strings.Contains(body, "ecps-activation-too-many") != (n == 5) {
 			t.Errorf("try %d of nobody: %s %.300s", n+1, resp.Status, body)
 		}
 	}

@@ -7,12 +7,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // abandon opens login pages that nobody comes back to.
 func (s *server) abandon(n int) {
-	s.t.Helper()
-	c := s.http(nil)
+	s.T.Helper()
+	c := s.HTTP(nil)
 	c.Transport.(*http.Transport).DisableKeepAlives = false
 	c.Transport.(*http.Transport).MaxIdleConnsPerHost = 8
 	defer c.CloseIdleConnections()
@@ -20,14 +22,14 @@ func (s *server) abandon(n int) {
 	for range 8 {
 		wg.Go(func() {
 			for range n / 8 {
-				resp, err := c.Get(s.BaseURL + authorizePath)
+				resp, err := c.Get(s.BaseURL + testkit.AuthorizePath)
 				if err != nil {
-					s.t.Error(err)
+					s.T.Error(err)
 					return
 				}
 				resp.Body.Close()
 				if resp.StatusCode != http.StatusFound {
-					s.t.Errorf("a login page more: %s", resp.Status)
+					s.T.Errorf("a login page more: %s", resp.Status)
 					return
 				}
 			}
@@ -35,11 +37,6 @@ func (s *server) abandon(n int) {
 	}
 	wg.Wait()
 }
-
-const authorizePath = "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=http%3A%2F%2Flocalhost%3A5555%2Fcallback"
-
-// open is how many login pages the emulator holds.
-func (s *server) open() int { return int(s.figure("pscemu_login_pages_open")) }
 
 func attack41Worlds(t *testing.T, args ...string) map[string]*server {
 	memory := boot(t, append(args, "--memory")...)
@@ -49,28 +46,28 @@ func attack41Worlds(t *testing.T, args ...string) map[string]*server {
 func TestAttack41AbandonedLoginPagesGoOldestFirstAndNewOnesAreServed(t *testing.T) {
 	for name, s := range attack41Worlds(t, "--max-logins", "40") {
 		t.Run(name, func(t *testing.T) {
-			s.t = t
-			first, firstPage := s.loginPage()
-			used, usedPage, _ := s.atPhone(asked) // somebody who is in the middle of it
+			s.T = t
+			first, firstPage := s.LoginPage()
+			used, usedPage, _ := s.AtPhone(testkit.Asked) // somebody who is in the middle of it
 			s.abandon(400)
-			_, _, card := s.atCard()
+			_, _, card := s.AtCard()
 			if !strings.Contains(card, "login-page") {
 				t.Errorf("a new login: %.300s", card)
 			}
-			if got := s.open(); got != 40 {
+			if got := s.OpenLoginPages(); got != 40 {
 				t.Errorf("%d pages are open, 40 may be", got)
 			}
-			if got := read(s, used, usedPage+"/wait"); !strings.Contains(got, "ecps-wait") {
+			if got := testkit.Read(s.Server, used, usedPage+"/wait"); !strings.Contains(got, "ecps-wait") {
 				t.Errorf("the one with a step: %.300s", got)
 			}
 			// More people come than may be open at once: the first had its time.
 			for range 40 {
-				s.loginPage()
+				s.LoginPage()
 			}
-			if got := read(s, first, firstPage); !strings.Contains(got, "login-dropped") {
+			if got := testkit.Read(s.Server, first, firstPage); !strings.Contains(got, "login-dropped") {
 				t.Errorf("the first page tells: %.600s", got)
 			}
-			l := s.story(firstPage[strings.LastIndex(firstPage, "/")+1:])
+			l := s.Story(firstPage[strings.LastIndex(firstPage, "/")+1:])
 			if !strings.Contains(l, "login-dropped") {
 				t.Errorf("the journal says: %s", l)
 			}
@@ -78,20 +75,12 @@ func TestAttack41AbandonedLoginPagesGoOldestFirstAndNewOnesAreServed(t *testing.
 	}
 }
 
-// story is a login's journal, as text.
-func (s *server) story(id string) string {
-	s.t.Helper()
-	var l any
-	s.api("GET", "/logins/"+id, "", &l)
-	return encoded(s.t, l)
-}
-
 func TestAttack41WhoUsesTheirPageOutlastsAFloodOfPages(t *testing.T) {
 	s := boot(t, "--memory", "--max-logins", "40")
 	s.abandon(80)
-	browser, page, _ := s.atCard() // it came, and did no more than that
+	browser, page, _ := s.AtCard() // it came, and did no more than that
 	s.abandon(400)
-	if got := present(s, browser, page, s.cardOf(doctor).Serial, "1234"); !strings.Contains(got, "code=") {
+	if got := testkit.Present(s.Server, browser, page, s.CardOf(testkit.Doctor).Serial, "1234"); !strings.Contains(got, "code=") {
 		t.Errorf("%.300s", got)
 	}
 }
@@ -99,36 +88,36 @@ func TestAttack41WhoUsesTheirPageOutlastsAFloodOfPages(t *testing.T) {
 func TestAttack41AResetARestoreAndTheClockForgetThePages(t *testing.T) {
 	for name, s := range attack41Worlds(t, "--max-logins", "8") {
 		t.Run(name, func(t *testing.T) {
-			s.t = t
+			s.T = t
 			var before any
-			s.api("GET", "/state", "", &before)
+			s.API("GET", "/state", "", &before)
 			s.abandon(16)
-			if got := s.open(); got != 8 {
+			if got := s.OpenLoginPages(); got != 8 {
 				t.Fatalf("%d are open", got)
 			}
-			if status := s.api("DELETE", "/state", "", nil); status != http.StatusNoContent {
+			if status := s.API("DELETE", "/state", "", nil); status != http.StatusNoContent {
 				t.Fatal(status)
 			}
-			if got := s.open(); got != 0 {
+			if got := s.OpenLoginPages(); got != 0 {
 				t.Errorf("after a reset %d are open", got)
 			}
 			s.abandon(16)
 			var p any
-			if status := s.api("PUT", "/state", encoded(t, before), &p); status >= 300 {
+			if status := s.API("PUT", "/state", testkit.Encoded(t, before), &p); status >= 300 {
 				t.Fatal(status, p)
 			}
-			if got := s.open(); got != 0 {
+			if got := s.OpenLoginPages(); got != 0 {
 				t.Errorf("after a restore %d are open", got)
 			}
 			s.abandon(8)
 			for _, to := range []string{"31m", "-48h", "96h"} { // forth and back
-				s.api("PUT", "/clock", fmt.Sprintf(`{"advance":%q}`, to), nil)
-				browser, page := s.loginPage()
+				s.API("PUT", "/clock", fmt.Sprintf(`{"advance":%q}`, to), nil)
+				browser, page := s.LoginPage()
 				s.abandon(16)
-				if got := s.open(); got != 8 {
+				if got := s.OpenLoginPages(); got != 8 {
 					t.Errorf("after %s %d are open", to, got)
 				}
-				if got := read(s, browser, page); !strings.Contains(got, "login-page") {
+				if got := testkit.Read(s.Server, browser, page); !strings.Contains(got, "login-page") {
 					t.Errorf("after %s the one that was used: %.300s", to, got)
 				}
 			}
@@ -142,11 +131,11 @@ func TestAttack41ThePagesAreCountedAcrossARestart(t *testing.T) {
 	s.abandon(16)
 	s.stop(os.Interrupt)
 	s = bootIn(t, data, "--max-logins", "4")
-	if got := s.open(); got != 8 {
+	if got := s.OpenLoginPages(); got != 8 {
 		t.Errorf("after a restart %d are open", got)
 	}
-	s.loginPage()
-	if got := s.open(); got != 4 {
+	s.LoginPage()
+	if got := s.OpenLoginPages(); got != 4 {
 		t.Errorf("with a lower bound %d are open", got)
 	}
 }

@@ -13,41 +13,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
-
-// visit is one request to a console, without cookies of its own.
-type visit struct {
-	method, at, body string
-	header           map[string]string
-	cookies          []*http.Cookie
-}
-
-func (v visit) send(t *testing.T) (*http.Response, string) {
-	t.Helper()
-	req, err := http.NewRequest(v.method, v.at, strings.NewReader(v.body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if v.body != "" {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	for name, value := range v.header {
-		if name == "Host" {
-			req.Host = value
-		} else {
-			req.Header.Set(name, value)
-		}
-	}
-	for _, c := range v.cookies {
-		req.AddCookie(c)
-	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, text(t, resp)
-}
 
 // What a browser says of a request that another page made.
 var (
@@ -76,14 +43,14 @@ var (
 )
 
 func (s *server) reopened() string {
-	s.t.Helper()
+	s.T.Helper()
 	raw, err := os.ReadFile(filepath.Join(s.data, "ready.json"))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	var r Ready
-	if err := decode(strings.NewReader(string(raw)), &r); err != nil {
-		s.t.Fatal(err)
+	if err := testkit.Decode(strings.NewReader(string(raw)), &r); err != nil {
+		s.T.Fatal(err)
 	}
 	return r.OpenURL
 }
@@ -100,25 +67,25 @@ func TestAttack42NoRefusalSetsACookie(t *testing.T) {
 			return out
 		}
 		for name, c := range map[string]struct {
-			visit
+			testkit.Visit
 			status int
 		}{
-			"a foreign host":                 {visit{method: "GET", at: at("/"), header: with(nil, "Host", "evil.example")}, 403},
-			"a foreign origin":               {visit{method: "GET", at: at("/"), header: with(nil, "Origin", "http://127.0.0.1:3000")}, 403},
-			"no origin of its own":           {visit{method: "POST", at: at("/sign"), body: "x=1", header: with(nil, "Origin", "null")}, 403},
-			"a form without a session":       {visit{method: "POST", at: at("/cards/kit"), body: "kit=integration", header: with(nil, "Accept", "text/html")}, 403},
-			"an unknown page":                {visit{method: "GET", at: at("/nowhere"), header: with(nil, "Accept", "text/html")}, 404},
-			"an unknown page, posted to":     {visit{method: "POST", at: at("/nowhere"), body: "x=1", header: with(nil, "Accept", "text/html")}, 404},
-			"an unknown operation":           {visit{method: "POST", at: at("/api/v1/nothing"), body: "x=1"}, 404},
-			"a wrong method":                 {visit{method: "DELETE", at: at("/identities"), header: with(nil, "Accept", "text/html")}, 405},
-			"a wrong method of an operation": {visit{method: "DELETE", at: at("/api/v1/clients")}, 405},
-			"the API without its token":      {visit{method: "GET", at: at("/api/v1/identities")}, 401},
-			"a wrong token":                  {visit{method: "POST", at: at("/open"), body: "token=x", header: with(nil, "Accept", "text/html")}, 403},
-			"another site's link":            {visit{method: "GET", at: at("/identities"), header: linked}, 403},
-			"another port's script":          {visit{method: "GET", at: at("/identities"), header: otherPort}, 403},
-			"a language from another site":   {visit{method: "GET", at: at("/why?lang=en"), header: crossSite}, 200},
+			"a foreign host":                 {testkit.Visit{Method: "GET", At: at("/"), Header: with(nil, "Host", "evil.example")}, 403},
+			"a foreign origin":               {testkit.Visit{Method: "GET", At: at("/"), Header: with(nil, "Origin", "http://127.0.0.1:3000")}, 403},
+			"no origin of its own":           {testkit.Visit{Method: "POST", At: at("/sign"), Body: "x=1", Header: with(nil, "Origin", "null")}, 403},
+			"a form without a session":       {testkit.Visit{Method: "POST", At: at("/cards/kit"), Body: "kit=integration", Header: with(nil, "Accept", "text/html")}, 403},
+			"an unknown page":                {testkit.Visit{Method: "GET", At: at("/nowhere"), Header: with(nil, "Accept", "text/html")}, 404},
+			"an unknown page, posted to":     {testkit.Visit{Method: "POST", At: at("/nowhere"), Body: "x=1", Header: with(nil, "Accept", "text/html")}, 404},
+			"an unknown operation":           {testkit.Visit{Method: "POST", At: at("/api/v1/nothing"), Body: "x=1"}, 404},
+			"a wrong method":                 {testkit.Visit{Method: "DELETE", At: at("/identities"), Header: with(nil, "Accept", "text/html")}, 405},
+			"a wrong method of an operation": {testkit.Visit{Method: "DELETE", At: at("/api/v1/clients")}, 405},
+			"the API without its token":      {testkit.Visit{Method: "GET", At: at("/api/v1/identities")}, 401},
+			"a wrong token":                  {testkit.Visit{Method: "POST", At: at("/open"), Body: "token=x", Header: with(nil, "Accept", "text/html")}, 403},
+			"another site's link":            {testkit.Visit{Method: "GET", At: at("/identities"), Header: linked}, 403},
+			"another port's script":          {testkit.Visit{Method: "GET", At: at("/identities"), Header: otherPort}, 403},
+			"a language from another site":   {testkit.Visit{Method: "GET", At: at("/why?lang=en"), Header: crossSite}, 200},
 		} {
-			resp, body := c.send(t)
+			resp, body := c.Send(t)
 			if resp.StatusCode != c.status || len(resp.Cookies()) > 0 {
 				t.Errorf(
 					"%s: %s: %s, cookies %v, want %d and none\n%.300s",
@@ -136,22 +103,22 @@ func TestAttack42NoRefusalSetsACookie(t *testing.T) {
 		}
 		if mode == "link" {
 			for name, c := range map[string]struct {
-				visit
+				testkit.Visit
 				status int
 			}{
-				"a page":         {visit{method: "GET", at: at("/identities"), header: map[string]string{"Accept": "text/html"}}, 401},
-				"a stream":       {visit{method: "GET", at: at("/phone/stream")}, 401},
-				"a used link":    {visit{method: "GET", at: at("/open?link=AAAAAAAAAAAAAAAAAAAAAAAAAA")}, 403},
-				"the token page": {visit{method: "GET", at: at("/open")}, 200},
+				"a page":         {testkit.Visit{Method: "GET", At: at("/identities"), Header: map[string]string{"Accept": "text/html"}}, 401},
+				"a stream":       {testkit.Visit{Method: "GET", At: at("/phone/stream")}, 401},
+				"a used link":    {testkit.Visit{Method: "GET", At: at("/open?link=AAAAAAAAAAAAAAAAAAAAAAAAAA")}, 403},
+				"the token page": {testkit.Visit{Method: "GET", At: at("/open")}, 200},
 			} {
-				resp, body := c.send(t)
-				if resp.StatusCode != c.status || len(resp.Cookies()) > 0 || strings.Contains(body, nurse) {
+				resp, body := c.Send(t)
+				if resp.StatusCode != c.status || len(resp.Cookies()) > 0 || strings.Contains(body, testkit.Nurse) {
 					t.Errorf("closed: %s: %s, cookies %v", name, resp.Status, resp.Cookies())
 				}
 			}
 		}
-		large := visit{method: "POST", at: at("/open"), body: strings.Repeat("x", 1<<20+1)}
-		if resp, _ := large.send(t); resp.StatusCode != 413 || len(resp.Cookies()) > 0 {
+		large := testkit.Visit{Method: "POST", At: at("/open"), Body: strings.Repeat("x", 1<<20+1)}
+		if resp, _ := large.Send(t); resp.StatusCode != 413 || len(resp.Cookies()) > 0 {
 			t.Errorf("%s: a large body: %s %v", mode, resp.Status, resp.Cookies())
 		}
 	}
@@ -159,28 +126,28 @@ func TestAttack42NoRefusalSetsACookie(t *testing.T) {
 
 func TestAttack42AnotherSiteOrPortReadsAndCausesNothing(t *testing.T) {
 	s := boot(t)
-	got, _ := visit{method: "GET", at: s.ConsoleURL + "/"}.send(t)
+	got, _ := testkit.Visit{Method: "GET", At: s.ConsoleURL + "/"}.Send(t)
 	cookies := got.Cookies()
 	if len(cookies) != 1 || cookies[0].Value == s.APIToken || !cookies[0].HttpOnly ||
 		cookies[0].SameSite != http.SameSiteStrictMode {
 		t.Fatalf("the console's cookie: %v", cookies)
 	}
 	// Browsers send the cookie along with what another port's page asks for.
-	for _, path := range []string{"/", "/identities", "/identities/" + nurse, "/cards", "/clients/demo", "/logins", "/outbox", "/phone/" + nurse, "/phone/state", "/phone/stream", "/logins/stream", "/scenario", "/desk", "/demo", "/demo/start", "/desk/start", "/doctor?app=http://127.0.0.1:1/",
+	for _, path := range []string{"/", "/identities", "/identities/" + testkit.Nurse, "/cards", "/clients/demo", "/logins", "/outbox", "/phone/" + testkit.Nurse, "/phone/state", "/phone/stream", "/logins/stream", "/scenario", "/desk", "/demo", "/demo/start", "/desk/start", "/doctor?app=http://127.0.0.1:1/",
 		"/api/v1/identities", "/api/v1/state", "/api/v1/ready", "/api/v1/ecps/requests/stream", "/debug/pprof/", "/reader", "/orders", "/certificates"} {
 		for name, says := range map[string]map[string]string{"cross-site": crossSite, "another port": otherPort, "a frame": framed, "an old browser": oldBrowser} {
-			resp, body := visit{method: "GET", at: s.ConsoleURL + path, header: says, cookies: cookies}.send(t)
+			resp, body := testkit.Visit{Method: "GET", At: s.ConsoleURL + path, Header: says, Cookies: cookies}.Send(t)
 			if path == "/debug/pprof/" && resp.StatusCode == 404 {
 				continue // not served
 			}
-			if resp.StatusCode != 403 || len(resp.Cookies()) > 0 || strings.Contains(body, nurse) {
+			if resp.StatusCode != 403 || len(resp.Cookies()) > 0 || strings.Contains(body, testkit.Nurse) {
 				t.Errorf("%s from %s: %s\n%.200s", path, name, resp.Status, body)
 			}
 		}
 	}
-	for _, path := range []string{"/cards/kit", "/identities/" + nurse + "/delete", "/scenario", "/open", "/desk/leave"} {
+	for _, path := range []string{"/cards/kit", "/identities/" + testkit.Nurse + "/delete", "/scenario", "/open", "/desk/leave"} {
 		for name, says := range map[string]map[string]string{"cross-site": crossSite, "another port": otherPort, "a frame": framed, "no origin": {"Origin": "null"}, "another port's origin": {"Origin": "http://127.0.0.1:3000"}, "an old browser": oldBrowser} {
-			if resp, _ := (visit{method: "POST", at: s.ConsoleURL + path, body: "kit=integration&token=" + s.APIToken, header: says, cookies: cookies}).send(
+			if resp, _ := (testkit.Visit{Method: "POST", At: s.ConsoleURL + path, Body: "kit=integration&token=" + s.APIToken, Header: says, Cookies: cookies}).Send(
 				t,
 			); resp.StatusCode != 403 ||
 				len(resp.Cookies()) > 0 {
@@ -189,15 +156,15 @@ func TestAttack42AnotherSiteOrPortReadsAndCausesNothing(t *testing.T) {
 		}
 	}
 	// What is public stays so.
-	for _, path := range []string{"/why", "/why/code-used", "/static/style.css", "/healthz", "/metrics", "/fhir/Practitioner?identifier=" + nurse, "/api/v1/openapi.json"} {
-		if resp, _ := (visit{method: "GET", at: s.ConsoleURL + path, header: crossSite}).send(
+	for _, path := range []string{"/why", "/why/code-used", "/static/style.css", "/healthz", "/metrics", "/fhir/Practitioner?identifier=" + testkit.Nurse, "/api/v1/openapi.json"} {
+		if resp, _ := (testkit.Visit{Method: "GET", At: s.ConsoleURL + path, Header: crossSite}).Send(
 			t,
 		); resp.StatusCode != 200 ||
 			len(resp.Cookies()) > 0 {
 			t.Errorf("%s: %s %v", path, resp.Status, resp.Cookies())
 		}
 	}
-	if status := s.api("GET", "/identities/"+nurse, "", nil); status != 200 {
+	if status := s.API("GET", "/identities/"+testkit.Nurse, "", nil); status != 200 {
 		t.Errorf("the nurse: %d", status)
 	}
 }
@@ -206,10 +173,10 @@ func TestAttack42AnotherSiteOrPortReadsAndCausesNothing(t *testing.T) {
 // person, who goes on from there.
 func TestAttack42ALinkFromElsewhereEndsOnAPageThatGoesOn(t *testing.T) {
 	s := boot(t)
-	s.cli("login", "--identity", nurse)
-	resp, body := visit{method: "GET", at: s.ConsoleURL + "/identities/" + nurse, header: linked}.send(t)
+	s.cli("login", "--identity", testkit.Nurse)
+	resp, body := testkit.Visit{Method: "GET", At: s.ConsoleURL + "/identities/" + testkit.Nurse, Header: linked}.Send(t)
 	if resp.StatusCode != 403 || !strings.Contains(body, `data-testid="console-continue"`) ||
-		!strings.Contains(body, `href="/identities/`+nurse+`"`) {
+		!strings.Contains(body, `href="/identities/`+testkit.Nurse+`"`) {
 		t.Fatalf("%s\n%s", resp.Status, body)
 	}
 	own := map[string]string{
@@ -218,28 +185,28 @@ func TestAttack42ALinkFromElsewhereEndsOnAPageThatGoesOn(t *testing.T) {
 		"Sec-Fetch-Dest": "document",
 		"Accept":         "text/html",
 	}
-	resp, body = visit{method: "GET", at: s.ConsoleURL + "/identities/" + nurse, header: own}.send(t)
-	if resp.StatusCode != 200 || !strings.Contains(body, nurse) || len(resp.Cookies()) != 1 {
+	resp, body = testkit.Visit{Method: "GET", At: s.ConsoleURL + "/identities/" + testkit.Nurse, Header: own}.Send(t)
+	if resp.StatusCode != 200 || !strings.Contains(body, testkit.Nurse) || len(resp.Cookies()) != 1 {
 		t.Errorf("going on: %s %v", resp.Status, resp.Cookies())
 	}
 	// A refusal's page shows the catalogue to anybody, the login to who goes on.
-	s.post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {"never-issued"}})
+	s.Post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {"never-issued"}})
 	var list struct {
 		Items []struct{ ID string }
 	}
-	s.api("GET", "/logins?event=token", "", &list)
+	s.API("GET", "/logins?event=token", "", &list)
 	why := s.ConsoleURL + "/why/code-unknown?login=" + list.Items[0].ID
-	resp, body = visit{method: "GET", at: why, header: linked}.send(t)
+	resp, body = testkit.Visit{Method: "GET", At: why, Header: linked}.Send(t)
 	if resp.StatusCode != 200 || strings.Contains(body, "/logins/"+list.Items[0].ID) ||
 		!strings.Contains(body, `data-testid="why-login"`) {
 		t.Errorf("%s\n%s", resp.Status, body)
 	}
-	resp, body = visit{method: "GET", at: why, header: own}.send(t)
+	resp, body = testkit.Visit{Method: "GET", At: why, Header: own}.Send(t)
 	if resp.StatusCode != 200 || !strings.Contains(body, "/logins/"+list.Items[0].ID) {
 		t.Errorf("%s\n%s", resp.Status, body)
 	}
 	for _, to := range []string{"https://evil.example/", "//evil.example/", `/\evil.example`, "/%0d%0aSet-Cookie:x=1", "javascript:alert(1)"} {
-		resp, _ := visit{method: "GET", at: s.ConsoleURL + "/open?to=" + url.QueryEscape(to)}.send(t)
+		resp, _ := testkit.Visit{Method: "GET", At: s.ConsoleURL + "/open?to=" + url.QueryEscape(to)}.Send(t)
 		if at := resp.Header.Get(
 			"Location",
 		); strings.Contains(at, "evil") || strings.Contains(at, ":") && !strings.HasPrefix(at, "/%0d") ||
@@ -255,8 +222,8 @@ func TestAttack42TheLinkServesOnceAndTheCookieIsOfNoUseElsewhere(t *testing.T) {
 	if !strings.HasPrefix(s.OpenURL, s.ConsoleURL+"/open?") || strings.Contains(s.OpenURL, s.APIToken) {
 		t.Fatalf("open_url is %s", s.OpenURL)
 	}
-	early := visit{method: "GET", at: s.OpenURL, header: map[string]string{"Sec-Purpose": "prefetch"}}
-	if resp, _ := early.send(t); resp.StatusCode == 303 || len(resp.Cookies()) > 0 {
+	early := testkit.Visit{Method: "GET", At: s.OpenURL, Header: map[string]string{"Sec-Purpose": "prefetch"}}
+	if resp, _ := early.Send(t); resp.StatusCode == 303 || len(resp.Cookies()) > 0 {
 		t.Errorf("a prefetch: %s", resp.Status)
 	}
 	opened, refused := 0, 0
@@ -286,23 +253,23 @@ func TestAttack42TheLinkServesOnceAndTheCookieIsOfNoUseElsewhere(t *testing.T) {
 		t.Fatalf("the link opened %d times and was refused %d times", opened, refused)
 	}
 	page := func(s *server, cookies []*http.Cookie) int {
-		resp, _ := visit{method: "GET", at: s.ConsoleURL + "/identities", cookies: cookies}.send(t)
+		resp, _ := testkit.Visit{Method: "GET", At: s.ConsoleURL + "/identities", Cookies: cookies}.Send(t)
 		return resp.StatusCode
 	}
 	if got := page(s, mine); got != 200 {
 		t.Errorf("the page: %d", got)
 	}
-	if resp, _ := (visit{method: "GET", at: s.APIURL + "/clock", cookies: mine}).send(t); resp.StatusCode != 200 {
+	if resp, _ := (testkit.Visit{Method: "GET", At: s.APIURL + "/clock", Cookies: mine}).Send(t); resp.StatusCode != 200 {
 		t.Errorf("the API for its own page: %s", resp.Status)
 	}
-	if resp, _ := (visit{method: "GET", at: s.APIURL + "/clock", header: map[string]string{"Authorization": "Bearer " + mine[0].Value}}).send(
+	if resp, _ := (testkit.Visit{Method: "GET", At: s.APIURL + "/clock", Header: map[string]string{"Authorization": "Bearer " + mine[0].Value}}).Send(
 		t,
 	); resp.StatusCode != 401 {
 		t.Errorf("the cookie as a token: %s", resp.Status)
 	}
 	// Under whatever name another console expects it.
 	for name, world := range map[string]*server{"another emulator": other, "a space": space} {
-		resp, _ := visit{method: "GET", at: world.reopenURL()}.send(t)
+		resp, _ := testkit.Visit{Method: "GET", At: world.reopenURL()}.Send(t)
 		theirs := resp.Cookies()
 		if len(theirs) != 1 || theirs[0].Name == mine[0].Name {
 			t.Fatalf("%s: %v", name, theirs)
@@ -321,7 +288,7 @@ func TestAttack42TheLinkServesOnceAndTheCookieIsOfNoUseElsewhere(t *testing.T) {
 	if next == s.OpenURL || next == "" {
 		t.Fatalf("the next link is %s", next)
 	}
-	if resp, _ := (visit{method: "GET", at: next, header: crossSite}).send(
+	if resp, _ := (testkit.Visit{Method: "GET", At: next, Header: crossSite}).Send(
 		t,
 	); resp.StatusCode != 303 ||
 		len(resp.Cookies()) != 1 {
@@ -335,10 +302,10 @@ func TestAttack42TheLinkServesOnceAndTheCookieIsOfNoUseElsewhere(t *testing.T) {
 
 // reopenURL is the link that opens this world's console now.
 func (s *server) reopenURL() string {
-	s.t.Helper()
+	s.T.Helper()
 	var r Ready
-	if s.api("GET", "/ready", "", &r); r.OpenURL == "" {
-		s.t.Fatal("no open_url")
+	if s.API("GET", "/ready", "", &r); r.OpenURL == "" {
+		s.T.Fatal("no open_url")
 	}
 	return r.OpenURL
 }
@@ -346,11 +313,11 @@ func (s *server) reopenURL() string {
 func TestAttack42TheTokenOpensTheConsoleOnAPageWithBoundedTries(t *testing.T) {
 	s := boot(t, "--console-access", "link")
 	paste := func(token, to string) *http.Response {
-		resp, _ := visit{
-			method: "POST",
-			at:     s.ConsoleURL + "/open",
-			body:   url.Values{"token": {token}, "to": {to}}.Encode(),
-		}.send(
+		resp, _ := testkit.Visit{
+			Method: "POST",
+			At:     s.ConsoleURL + "/open",
+			Body:   url.Values{"token": {token}, "to": {to}}.Encode(),
+		}.Send(
 			t,
 		)
 		return resp
@@ -373,10 +340,10 @@ func TestAttack42TheTokenOpensTheConsoleOnAPageWithBoundedTries(t *testing.T) {
 		t.Error("fifteen wrong tokens in a row")
 	}
 	// Whoever holds the link is not locked out by it, nor is who works already.
-	if resp, _ := (visit{method: "GET", at: s.reopened()}).send(t); resp.StatusCode != 303 {
+	if resp, _ := (testkit.Visit{Method: "GET", At: s.reopened()}).Send(t); resp.StatusCode != 303 {
 		t.Errorf("the link: %s", resp.Status)
 	}
-	if got, _ := (visit{method: "GET", at: s.ConsoleURL + "/clients", cookies: resp.Cookies()}).send(
+	if got, _ := (testkit.Visit{Method: "GET", At: s.ConsoleURL + "/clients", Cookies: resp.Cookies()}).Send(
 		t,
 	); got.StatusCode != 200 {
 		t.Errorf("the page: %s", got.Status)
@@ -387,9 +354,9 @@ func TestAttack42TheTokenOpensTheConsoleOnAPageWithBoundedTries(t *testing.T) {
 func TestAttack42ASessionNeverSeesAnAPIToken(t *testing.T) {
 	s := boot(t)
 	space := s.space("seen")
-	got, _ := visit{method: "GET", at: s.ConsoleURL + "/"}.send(t)
+	got, _ := testkit.Visit{Method: "GET", At: s.ConsoleURL + "/"}.Send(t)
 	for _, path := range []string{"/", "/clients/demo", "/api/v1/ready", "/api/v1/spaces", "/api/v1/spaces/seen", "/api/v1/state", "/api/v1/settings", "/api/v1/clients/demo", "/scenario", "/doctor", "/demo", "/api/v1/openapi.json", "/metrics"} {
-		resp, body := visit{method: "GET", at: s.ConsoleURL + path, cookies: got.Cookies()}.send(t)
+		resp, body := testkit.Visit{Method: "GET", At: s.ConsoleURL + path, Cookies: got.Cookies()}.Send(t)
 		if resp.StatusCode != 200 {
 			t.Errorf("%s: %s", path, resp.Status)
 		}
@@ -406,7 +373,7 @@ func TestAttack42ASessionNeverSeesAnAPIToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body := text(t, resp); resp.StatusCode != 201 || !strings.Contains(body, `"api_token":""`) {
+	if body := testkit.Text(t, resp); resp.StatusCode != 201 || !strings.Contains(body, `"api_token":""`) {
 		t.Errorf("making a space: %s %s", resp.Status, body)
 	}
 }
@@ -421,7 +388,7 @@ func TestAttack42BrowserOtherLocalPort(t *testing.T) {
 		_, _ = io.WriteString(
 			w,
 			`<!doctype html><title>other</title><body data-testid="other"><a data-testid="link" href="`+s.ConsoleURL+`/identities">console</a>
-<form method="post" action="`+s.ConsoleURL+`/identities/`+nurse+`/delete"><button data-testid="post">post</button></form>
+<form method="post" action="`+s.ConsoleURL+`/identities/`+testkit.Nurse+`/delete"><button data-testid="post">post</button></form>
 <a data-testid="post-frame" href="/frame">frame</a><pre data-testid="out"></pre><script>
 const at = "`+s.ConsoleURL+`", out = document.querySelector("[data-testid=out]");
 const tries = { cors: {credentials: "include"}, opaque: {credentials: "include", mode: "no-cors"}, post: {credentials: "include", mode: "no-cors", method: "POST", body: new URLSearchParams({kit: "integration"})} };
@@ -462,15 +429,15 @@ const tries = { cors: {credentials: "include"}, opaque: {credentials: "include",
 		}
 	}
 	var kits struct{ Items []any }
-	if s.api("GET", "/identities?tag=integration", "", &kits); len(kits.Items) != 0 {
+	if s.API("GET", "/identities?tag=integration", "", &kits); len(kits.Items) != 0 {
 		t.Errorf("it had %d people made", len(kits.Items))
 	}
 	var logins struct{ Items []any }
-	if s.api("GET", "/logins", "", &logins); len(logins.Items) != 0 {
+	if s.API("GET", "/logins", "", &logins); len(logins.Items) != 0 {
 		t.Errorf("it began a login: %v", logins.Items)
 	}
 	do(t, ctx, click("post"), visible("error"))
-	if status := s.api("GET", "/identities/"+nurse, "", nil); status != 200 {
+	if status := s.API("GET", "/identities/"+testkit.Nurse, "", nil); status != 200 {
 		t.Errorf("its form deleted the nurse: %d", status)
 	}
 	// A person who follows a link from there goes on by themselves.
@@ -515,14 +482,14 @@ func TestAttack42BrowserOpensByTheLinkOnceOrByTheToken(t *testing.T) {
 			visible("login-page"),
 			click("tab-card"),
 			visible("card-choice"),
-			chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+nurse+`")]//input`, chromedp.BySearch),
+			chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+testkit.Nurse+`")]//input`, chromedp.BySearch),
 			chromedp.SendKeys("#pin", "1234", chromedp.ByQuery),
 			press("submit-card"),
 			visible(there),
 		)
-		s.api("DELETE", "/state", "", nil) // the session ends, so that the next login shows its page
+		s.API("DELETE", "/state", "", nil) // the session ends, so that the next login shows its page
 	}
-	if out := s.cli("identities", "list"); !strings.Contains(out, nurse) {
+	if out := s.cli("identities", "list"); !strings.Contains(out, testkit.Nurse) {
 		t.Errorf("the commands, which have the token: %s", out)
 	}
 	again := chrome(t, s, "")

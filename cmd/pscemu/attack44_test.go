@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ocsp"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // serialOf is a certificate's serial, as commands take it.
@@ -31,7 +32,7 @@ func serialOf(t *testing.T, cert *tls.Certificate) string {
 // refusalOf is why the token endpoint refuses a client with this certificate,
 // "" when it is the code that is refused.
 func (s *server) refusalOf(client string, cert *tls.Certificate) string {
-	s.t.Helper()
+	s.T.Helper()
 	_, answer, err := s.call(
 		cert,
 		"POST",
@@ -40,12 +41,12 @@ func (s *server) refusalOf(client string, cert *tls.Certificate) string {
 			"grant_type":   {"authorization_code"},
 			"client_id":    {client},
 			"code":         {"none"},
-			"redirect_uri": {callbackURL},
+			"redirect_uri": {testkit.CallbackURL},
 		},
 		"",
 	)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	if answer["error"] == "invalid_grant" {
 		return ""
@@ -55,7 +56,7 @@ func (s *server) refusalOf(client string, cert *tls.Certificate) string {
 			Events []struct{ Code string }
 		}
 	}
-	s.api("GET", "/logins?limit=1&event=token", "", &list)
+	s.API("GET", "/logins?limit=1&event=token", "", &list)
 	for _, l := range list.Items {
 		for _, e := range slices.Backward(l.Events) {
 			if e.Code != "" {
@@ -68,44 +69,44 @@ func (s *server) refusalOf(client string, cert *tls.Certificate) string {
 
 // ocspStatus is what OCSP says of a certificate.
 func (s *server) ocspStatus(cert *tls.Certificate) int {
-	s.t.Helper()
+	s.T.Helper()
 	leaf, _ := x509.ParseCertificate(cert.Certificate[0])
 	issuer, err := x509.ParseCertificate(cert.Certificate[1])
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	request, err := ocsp.CreateRequest(leaf, issuer, nil)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	resp, err := http.Post(s.ConsoleURL+"/pki/ocsp", "application/ocsp-request", bytes.NewReader(request))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	answer, err := ocsp.ParseResponse(raw, issuer)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return answer.Status
 }
 
 // listedRevoked tells whether the authority's list names a certificate.
 func (s *server) listedRevoked(cert *tls.Certificate) bool {
-	s.t.Helper()
+	s.T.Helper()
 	resp, err := http.Get(s.ConsoleURL + "/pki/crl/el-org.crl")
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer resp.Body.Close()
 	raw, _ := io.ReadAll(resp.Body)
 	list, err := x509.ParseRevocationList(raw)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	leaf, _ := x509.ParseCertificate(cert.Certificate[0])
 	return slices.ContainsFunc(list.RevokedCertificateEntries, func(e x509.RevocationListEntry) bool {
@@ -117,14 +118,14 @@ func TestAttack44WhatWasRevokedStaysRevoked(t *testing.T) {
 	for name, mode := range map[string][]string{"file": nil, "memory": {"--memory"}} {
 		t.Run(name, func(t *testing.T) {
 			s := boot(t, mode...)
-			settledBackup(t, s.Ready)
-			good, bad := s.demoCertificate(), s.issued("demo")
+			testkit.SettledBackup(t, s.Ready)
+			good, bad := s.DemoCertificate(), s.Issued("demo")
 			if got := s.refusalOf("demo", bad); got != "" {
 				t.Fatalf("before: %s", got)
 			}
-			backup, state := fetched(t, s.Ready, "/backup"), fetched(t, s.Ready, "/state") // in which it is good
+			backup, state := testkit.Fetched(t, s.Ready, "/backup"), testkit.Fetched(t, s.Ready, "/state") // in which it is good
 			s.cli("certificates", "revoke", serialOf(t, bad))
-			after := fetched(t, s.Ready, "/backup")
+			after := testkit.Fetched(t, s.Ready, "/backup")
 			for _, step := range []struct {
 				what, method, path string
 				body               []byte
@@ -138,7 +139,7 @@ func TestAttack44WhatWasRevokedStaysRevoked(t *testing.T) {
 				{"another reset", "DELETE", "/state", nil, true},
 				{"an older state again", "PUT", "/state", state, true},
 			} {
-				if status, code := send(t, s.Ready, step.method, step.path, step.body); status >= 300 {
+				if status, code := testkit.Send(t, s.Ready, step.method, step.path, step.body); status >= 300 {
 					t.Fatalf("%s: %d %s", step.what, status, code)
 				}
 				if got := s.refusalOf("demo", bad); got != "certificate-revoked" {
@@ -151,14 +152,14 @@ func TestAttack44WhatWasRevokedStaysRevoked(t *testing.T) {
 					t.Errorf("after %s the list is wrong", step.what)
 				}
 				var c struct{ State string }
-				if s.api("GET", "/certificates/"+serialOf(t, bad), "", &c); c.State != "revoked" {
+				if s.API("GET", "/certificates/"+serialOf(t, bad), "", &c); c.State != "revoked" {
 					t.Errorf("after %s it is shown as %s", step.what, c.State)
 				}
 				if got := s.refusalOf("demo", good); got != "" {
 					t.Errorf("after %s the good one is refused: %s", step.what, got)
 				}
 			}
-			newRelyingParty(s, good).tokens(doctor, "")
+			testkit.NewRelyingParty(s.Server, good).Tokens(testkit.Doctor, "")
 		})
 	}
 }
@@ -167,17 +168,17 @@ func TestAttack44WhatWasRevokedStaysRevoked(t *testing.T) {
 // emulator knows then, though its authority signed it.
 func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
 	s := boot(t)
-	settledBackup(t, s.Ready)
-	add := func() { s.cli("clients", "add", "other", "--redirect-uri", callbackURL) }
+	testkit.SettledBackup(t, s.Ready)
+	add := func() { s.cli("clients", "add", "other", "--redirect-uri", testkit.CallbackURL) }
 	add()
-	cert, revoked, demo := s.issued("other"), s.issued("other"), s.issued("demo")
+	cert, revoked, demo := s.Issued("other"), s.Issued("other"), s.Issued("demo")
 	s.cli("certificates", "revoke", serialOf(t, revoked))
-	card := s.cardCertificate(s.cardOf(nurse).Serial)
-	state := fetched(t, s.Ready, "/state")
+	card := s.CardCertificate(s.CardOf(testkit.Nurse).Serial)
+	state := testkit.Fetched(t, s.Ready, "/state")
 	if got := s.refusalOf("other", cert); got != "" {
 		t.Fatal(got)
 	}
-	if status := s.api("DELETE", "/state", "", nil); status != 204 {
+	if status := s.API("DELETE", "/state", "", nil); status != 204 {
 		t.Fatal(status)
 	}
 	add()
@@ -193,19 +194,19 @@ func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
 	if got := s.ocspStatus(revoked); got != ocsp.Revoked {
 		t.Errorf("OCSP says %d of the revoked one", got)
 	}
-	if got := cardLogin(t, s, card); !strings.Contains(got, "certificate-not-known") {
+	if got := testkit.CardLogin(t, s.Server, card); !strings.Contains(got, "certificate-not-known") {
 		t.Errorf("a card from before the reset: %.300s", got)
 	}
-	if got := s.refusalOf("other", s.issued("other")); got != "" {
+	if got := s.refusalOf("other", s.Issued("other")); got != "" {
 		t.Errorf("a new one: %q", got)
 	}
 	if got := s.refusalOf("demo", demo); got != "" {
 		t.Errorf("one of the demo client's: %q", got)
 	}
-	if got := cardLogin(t, s, s.cardCertificate(s.cardOf(nurse).Serial)); !strings.HasPrefix(got, callbackURL) {
+	if got := testkit.CardLogin(t, s.Server, s.CardCertificate(s.CardOf(testkit.Nurse).Serial)); !strings.HasPrefix(got, testkit.CallbackURL) {
 		t.Errorf("a card of now: %.300s", got)
 	}
-	if status, code := send(t, s.Ready, "PUT", "/state", state); status != 204 {
+	if status, code := testkit.Send(t, s.Ready, "PUT", "/state", state); status != 204 {
 		t.Fatal(status, code)
 	}
 	if got := s.refusalOf("other", cert); got != "" {
@@ -217,56 +218,56 @@ func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
 // none of theirs.
 func TestAttack44AnotherFoldersBackupBringsItsAuthorities(t *testing.T) {
 	a, b := boot(t), boot(t)
-	settledBackup(t, a.Ready)
-	other := settledBackup(t, b.Ready)
-	mine, theirs := a.demoCertificate(), b.demoCertificate()
-	own := fetched(t, a.Ready, "/backup")
-	if status, code := send(t, a.Ready, "PUT", "/backup", other); status != 200 {
+	testkit.SettledBackup(t, a.Ready)
+	other := testkit.SettledBackup(t, b.Ready)
+	mine, theirs := a.DemoCertificate(), b.DemoCertificate()
+	own := testkit.Fetched(t, a.Ready, "/backup")
+	if status, code := testkit.Send(t, a.Ready, "PUT", "/backup", other); status != 200 {
 		t.Fatal(status, code)
 	}
 	if got := a.refusalOf("demo", mine); got != "certificate-unknown-authority" {
 		t.Errorf("its own: %q", got)
 	}
-	newRelyingParty(a, theirs).tokens(nurse, "")
-	newRelyingParty(a, a.demoCertificate()).tokens(nurse, "") // the files were written anew
+	testkit.NewRelyingParty(a.Server, theirs).Tokens(testkit.Nurse, "")
+	testkit.NewRelyingParty(a.Server, a.DemoCertificate()).Tokens(testkit.Nurse, "") // the files were written anew
 	if got := a.demoLogin(); !strings.Contains(got, "899790022349") {
 		t.Errorf("the console's demonstration: %.300s", got)
 	}
-	if status, code := send(t, a.Ready, "PUT", "/backup", own); status != 200 {
+	if status, code := testkit.Send(t, a.Ready, "PUT", "/backup", own); status != 200 {
 		t.Fatal(status, code)
 	}
-	newRelyingParty(a, mine).tokens(nurse, "")
+	testkit.NewRelyingParty(a.Server, mine).Tokens(testkit.Nurse, "")
 }
 
 // Revocations while contents come and go: none that was confirmed is lost.
 func TestAttack44RevocationsDuringRestoresAreNotLost(t *testing.T) {
-	p := startInProcess(t, nil)
-	settledBackup(t, p.Ready)
+	p := testkit.StartIn(t, t.TempDir())
+	testkit.SettledBackup(t, p.Ready)
 	const all = 24
 	var serials []string
 	for range all {
 		var made struct{ Serial string }
-		p.must("POST", "/certificates", map[string]any{"client_id": "demo"}, &made)
+		p.Must("POST", "/certificates", map[string]any{"client_id": "demo"}, &made)
 		serials = append(serials, made.Serial)
 	}
-	backup, state := fetched(t, p.Ready, "/backup"), fetched(t, p.Ready, "/state")
+	backup, state := testkit.Fetched(t, p.Ready, "/backup"), testkit.Fetched(t, p.Ready, "/state")
 	ctx, stop := context.WithCancel(context.Background())
 	var others, revoking sync.WaitGroup
 	others.Go(func() {
 		for n := 0; ctx.Err() == nil; n++ {
 			switch n % 3 {
 			case 0:
-				send(t, p.Ready, "PUT", "/backup", backup)
+				testkit.Send(t, p.Ready, "PUT", "/backup", backup)
 			case 1:
-				send(t, p.Ready, "PUT", "/state", state)
+				testkit.Send(t, p.Ready, "PUT", "/state", state)
 			default:
-				send(t, p.Ready, "DELETE", "/state", nil)
+				testkit.Send(t, p.Ready, "DELETE", "/state", nil)
 			}
 		}
 	})
 	for _, serial := range serials {
 		revoking.Go(func() {
-			if status, answer := p.call("POST", "/certificates/"+serial+"/revoke", nil); status >= 300 {
+			if status, answer := p.Call("POST", "/certificates/"+serial+"/revoke", nil); status >= 300 {
 				t.Errorf("revoke: %d %s", status, answer)
 			}
 		})
@@ -276,7 +277,7 @@ func TestAttack44RevocationsDuringRestoresAreNotLost(t *testing.T) {
 	others.Wait()
 	for _, serial := range serials {
 		var c struct{ State string }
-		if p.must("GET", "/certificates/"+serial, nil, &c); c.State != "revoked" {
+		if p.Must("GET", "/certificates/"+serial, nil, &c); c.State != "revoked" {
 			t.Errorf("%s is %s", serial, c.State)
 		}
 	}
@@ -285,18 +286,18 @@ func TestAttack44RevocationsDuringRestoresAreNotLost(t *testing.T) {
 // demoLogin logs the nurse in at the console's demonstration, and returns the
 // page that shows what it received.
 func (s *server) demoLogin() string {
-	s.t.Helper()
-	c := s.browser()
+	s.T.Helper()
+	c := s.Browser()
 	c.CheckRedirect = nil
 	stop := *c
 	stop.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp, err := stop.Get(s.ConsoleURL + "/demo/start")
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp, err = c.Get(resp.Header.Get("Location") + "&login_hint=" + url.QueryEscape("auto:"+nurse)); err != nil {
-		s.t.Fatal(err)
+	if resp, err = c.Get(resp.Header.Get("Location") + "&login_hint=" + url.QueryEscape("auto:"+testkit.Nurse)); err != nil {
+		s.T.Fatal(err)
 	}
-	return text(s.t, resp)
+	return testkit.Text(s.T, resp)
 }

@@ -6,15 +6,17 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // password is the person's one-time password of this moment.
 func (s *server) password(id string) string {
-	s.t.Helper()
+	s.T.Helper()
 	var now struct{ TOTP string }
-	s.api("GET", "/identities/"+id+"/ecps/totp", "", &now)
+	s.API("GET", "/identities/"+id+"/ecps/totp", "", &now)
 	return now.TOTP
 }
 
@@ -26,28 +28,27 @@ func (s *server) wrongPassword(id string) string {
 
 // totp answers a request with a one-time password and returns the refusal's code.
 func (s *server) totp(request, password string) string {
-	s.t.Helper()
-	return s.codeOf("POST", "/ecps/requests/"+request+"/approve", `{"totp":"`+password+`"}`)
+	s.T.Helper()
+	return s.CodeOf("POST", "/ecps/requests/"+request+"/approve", `{"totp":"`+password+`"}`)
 }
 
-// asks starts a login by e-CPS and returns its request.
-func (s *server) asks() string {
-	s.t.Helper()
-	s.atPhone(asked)
-	return s.latest(asked).ID
+// tomorrow is a time of tomorrow, at which certificates made today are in force:
+// so many seconds after the start of an hour, where a step of 30 seconds begins.
+func tomorrow(seconds int) string {
+	return time.Now().UTC().Add(24 * time.Hour).Truncate(time.Hour).Add(time.Duration(seconds) * time.Second).Format(time.RFC3339)
 }
 
 func TestAttack45AOneTimePasswordServesOnce(t *testing.T) {
 	data := t.TempDir()
 	s := bootIn(t, data)
-	s.api("PUT", "/clock", `{"now":"2026-11-25T12:00:10Z","frozen":true}`, nil)
-	early := s.password(asked)
-	s.api("PUT", "/clock", `{"advance":"30s"}`, nil)
-	used := s.password(asked)
-	if got := s.totp(s.asks(), used); got != "" {
+	s.API("PUT", "/clock", `{"now":"`+tomorrow(10)+`","frozen":true}`, nil)
+	early := s.password(testkit.Asked)
+	s.API("PUT", "/clock", `{"advance":"30s"}`, nil)
+	used := s.password(testkit.Asked)
+	if got := s.totp(s.Asks(), used); got != "" {
 		t.Fatalf("the first time: %s", got)
 	}
-	request := s.asks()
+	request := s.Asks()
 	refused := func(when string) {
 		t.Helper()
 		for what, password := range map[string]string{"again": used, "an earlier one": early} {
@@ -57,43 +58,43 @@ func TestAttack45AOneTimePasswordServesOnce(t *testing.T) {
 		}
 	}
 	refused("at another request")
-	browser, page, _ := s.atPhone(asked)
+	browser, page, _ := s.AtPhone(testkit.Asked)
 	resp, err := browser.PostForm(page+"/totp", url.Values{"totp": {used}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body := text(t, resp); !strings.Contains(body, "ecps-totp-used") || !strings.Contains(body, "ecps-wait") {
+	if body := testkit.Text(t, resp); !strings.Contains(body, "ecps-totp-used") || !strings.Contains(body, "ecps-wait") {
 		t.Errorf("on the page: %s", body)
 	}
-	_, o := s.backchannel(nil)
-	if got := s.totp(s.latest(asked).ID, used); got != "ecps-totp-used" {
+	_, o := s.Backchannel(nil)
+	if got := s.totp(s.Latest(testkit.Asked).ID, used); got != "ecps-totp-used" {
 		t.Errorf("with CIBA: %q", got)
 	}
-	if a := s.poll(o["auth_req_id"]); a["error"] != "authorization_pending" {
+	if a := s.Poll(o["auth_req_id"]); a["error"] != "authorization_pending" {
 		t.Errorf("the poll: %v", a)
 	}
 	s.stop(syscall.SIGKILL)
 	s = bootIn(t, data)
-	s.api("PUT", "/clock", `{"now":"2026-11-25T12:00:40Z","frozen":true}`, nil)
+	s.API("PUT", "/clock", `{"now":"`+tomorrow(40)+`","frozen":true}`, nil)
 	refused("after a kill")
-	s.api("PUT", "/clock", `{"advance":"30s"}`, nil)
+	s.API("PUT", "/clock", `{"advance":"30s"}`, nil)
 	if got := s.totp(request, used); got != "ecps-totp-used" {
 		t.Errorf("in the next step: %q", got)
 	}
-	if got := s.totp(request, s.password(asked)); got != "" {
+	if got := s.totp(request, s.password(testkit.Asked)); got != "" {
 		t.Errorf("the next password: %s", got)
 	}
 }
 
 func TestAttack45FiftyUsesOfOnePasswordAtOnceApproveOneRequest(t *testing.T) {
 	s := boot(t)
-	s.api("PATCH", "/settings", `{"max-requests":10}`, nil)
-	s.api("PUT", "/clock", `{"now":"2026-11-25T12:00:10Z","frozen":true}`, nil)
+	s.API("PATCH", "/settings", `{"max-requests":10}`, nil)
+	s.API("PUT", "/clock", `{"now":"`+tomorrow(10)+`","frozen":true}`, nil)
 	var requests []string
 	for range 10 {
-		requests = append(requests, s.asks())
+		requests = append(requests, s.Asks())
 	}
-	password := s.password(asked)
+	password := s.password(testkit.Asked)
 	var mu sync.Mutex
 	codes := map[string]int{}
 	var all sync.WaitGroup
@@ -113,8 +114,8 @@ func TestAttack45FiftyUsesOfOnePasswordAtOnceApproveOneRequest(t *testing.T) {
 		WrongTOTPs int `json:"wrong_totps"`
 		Blocked    bool
 	}
-	s.api("GET", "/identities/"+asked+"/ecps", "", &phone)
-	if n := len(s.waiting("/ecps/requests")); n != 9 || phone.WrongTOTPs != 0 || phone.Blocked {
+	s.API("GET", "/identities/"+testkit.Asked+"/ecps", "", &phone)
+	if n := len(s.Waiting("/ecps/requests")); n != 9 || phone.WrongTOTPs != 0 || phone.Blocked {
 		t.Errorf("%d requests wait, %+v", n, phone)
 	}
 }
@@ -127,36 +128,36 @@ func TestAttack45WrongPasswordsCountAgainstTheDevice(t *testing.T) {
 			s.stop(syscall.SIGKILL) // the count is in the store
 			s = bootIn(t, data)
 		}
-		if got := s.totp(s.asks(), s.wrongPassword(asked)); got != "ecps-totp-wrong" {
+		if got := s.totp(s.Asks(), s.wrongPassword(testkit.Asked)); got != "ecps-totp-wrong" {
 			t.Errorf("wrong password %d: %q", n+1, got)
 		}
 	}
 	var phone struct{ Blocked bool }
-	if s.api("GET", "/identities/"+asked+"/ecps", "", &phone); !phone.Blocked {
+	if s.API("GET", "/identities/"+testkit.Asked+"/ecps", "", &phone); !phone.Blocked {
 		t.Fatal("three wrong passwords for three requests do not block the device")
 	}
-	if got := s.latest(asked).State; got != "wrong-totp" {
+	if got := s.Latest(testkit.Asked).State; got != "wrong-totp" {
 		t.Errorf("the request of the third: %s", got)
 	}
-	pending := s.waiting("/ecps/requests")[0].ID
-	if got := s.totp(pending, s.password(asked)); got != "ecps-blocked" {
+	pending := s.Waiting("/ecps/requests")[0].ID
+	if got := s.totp(pending, s.password(testkit.Asked)); got != "ecps-blocked" {
 		t.Errorf("the right password: %q", got)
 	}
-	if _, _, page := s.atPhone(asked); !strings.Contains(page, "ecps-blocked") {
+	if _, _, page := s.AtPhone(testkit.Asked); !strings.Contains(page, "ecps-blocked") {
 		t.Errorf("a new login: %s", page)
 	}
-	if s.cli("ecps", "activate", asked); s.totp(s.asks(), s.password(asked)) != "" {
+	if s.cli("ecps", "activate", testkit.Asked); s.totp(s.Asks(), s.password(testkit.Asked)) != "" {
 		t.Error("a new device is blocked too")
 	}
 	// In a row: a right one begins the count anew.
 	for range 2 {
-		s.totp(s.asks(), s.wrongPassword(asked))
+		s.totp(s.Asks(), s.wrongPassword(testkit.Asked))
 	}
-	s.api("PUT", "/clock", `{"advance":"30s"}`, nil)
-	s.api("PATCH", "/settings", `{"max-requests":10}`, nil)
-	s.totp(s.asks(), s.password(asked))
-	s.totp(s.asks(), s.wrongPassword(asked))
-	if s.api("GET", "/identities/"+asked+"/ecps", "", &phone); phone.Blocked {
+	s.API("PUT", "/clock", `{"advance":"30s"}`, nil)
+	s.API("PATCH", "/settings", `{"max-requests":10}`, nil)
+	s.totp(s.Asks(), s.password(testkit.Asked))
+	s.totp(s.Asks(), s.wrongPassword(testkit.Asked))
+	if s.API("GET", "/identities/"+testkit.Asked+"/ecps", "", &phone); phone.Blocked {
 		t.Error("the right password did not begin the count anew")
 	}
 }

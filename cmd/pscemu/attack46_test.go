@@ -6,11 +6,13 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // oneBrowser has the cookies of every world on this host: cookies know no ports.
 func oneBrowser(s *server) (*http.Client, map[string]string) {
-	c, set := s.http(nil), map[string]string{}
+	c, set := s.HTTP(nil), map[string]string{}
 	c.Jar, _ = cookiejar.New(nil)
 	base := c.Transport
 	c.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -66,8 +68,8 @@ func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) 
 			resp.Body.Close()
 			all = append(all, begun{w, at, resp.Header.Get("Location")})
 		}
-		for _, path := range []string{"/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL), "/home?lang=en", "/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:" + doctor + "&redirect_uri=" + url.QueryEscape(callbackURL)} {
-			resp, err := w.http(nil).Get(w.BaseURL + path) // its own cookies: certificates differ
+		for _, path := range []string{"/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL), "/home?lang=en", "/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:" + testkit.Doctor + "&redirect_uri=" + url.QueryEscape(testkit.CallbackURL)} {
+			resp, err := w.HTTP(nil).Get(w.BaseURL + path) // its own cookies: certificates differ
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,10 +100,10 @@ func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) 
 		var done struct {
 			To string `json:"redirect_to"`
 		}
-		if status := b.world.api(
+		if status := b.world.API(
 			"POST",
 			"/logins",
-			encoded(t, map[string]string{"authorize_url": b.url, "identity": doctor, "means": "card"}),
+			testkit.Encoded(t, map[string]string{"authorize_url": b.url, "identity": testkit.Doctor, "means": "card"}),
 			&done,
 		); status != 201 {
 			t.Fatalf("%s%s: %d", b.world.ConsoleURL, b.at, status)
@@ -110,8 +112,8 @@ func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		page := text(t, resp)
-		if b.at == "/demo" && (resp.StatusCode != 200 || !strings.Contains(page, doctor)) ||
+		page := testkit.Text(t, resp)
+		if b.at == "/demo" && (resp.StatusCode != 200 || !strings.Contains(page, testkit.Doctor)) ||
 			b.at == "/desk" && resp.StatusCode != 303 {
 			t.Errorf("%s%s: %s %.300s", b.world.ConsoleURL, b.at, resp.Status, page)
 		}
@@ -121,7 +123,7 @@ func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		if page := text(t, resp); !strings.Contains(page, `data-testid="desk-by"`) {
+		if page := testkit.Text(t, resp); !strings.Contains(page, `data-testid="desk-by"`) {
 			t.Errorf("%s: nobody is at the desk any more", name)
 		}
 	}
@@ -142,7 +144,7 @@ func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		if at := strings.Contains(text(t, resp), `data-testid="desk-by"`); at != (name != "a space") {
+		if at := strings.Contains(testkit.Text(t, resp), `data-testid="desk-by"`); at != (name != "a space") {
 			t.Errorf("%s: somebody at the desk: %v", name, at)
 		}
 	}
@@ -151,12 +153,12 @@ func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) 
 // Another local port may set cookies of our names, for longer paths.
 func TestAttack46ACookieThatAnotherPortSetHidesNone(t *testing.T) {
 	s := boot(t, "--console-access", "link")
-	resp, _ := visit{method: "GET", at: s.OpenURL}.send(t)
+	resp, _ := testkit.Visit{Method: "GET", At: s.OpenURL}.Send(t)
 	mine := resp.Cookies()[0]
 	planted := *mine
 	planted.Value = "planted"
 	for _, cookies := range [][]*http.Cookie{{&planted, mine}, {mine, &planted}} {
-		if resp, _ := (visit{method: "GET", at: s.ConsoleURL + "/clients", cookies: cookies}).send(
+		if resp, _ := (testkit.Visit{Method: "GET", At: s.ConsoleURL + "/clients", Cookies: cookies}).Send(
 			t,
 		); resp.StatusCode != 200 {
 			t.Errorf("with another of the same name: %s", resp.Status)

@@ -8,7 +8,6 @@ import (
 	"encoding/asn1"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,25 +16,26 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // authenticates tells why a certificate does not authenticate a client, "" when
 // it does: then the refresh token is what is wrong.
 func (s *server) authenticates(client string, cert *tls.Certificate) string {
-	s.t.Helper()
-	resp, err := s.http(cert).PostForm(s.Issuer+"/protocol/openid-connect/token",
+	s.T.Helper()
+	resp, err := s.HTTP(cert).PostForm(s.Issuer+"/protocol/openid-connect/token",
 		url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {client}})
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	answer := text(s.t, resp)
+	answer := testkit.Text(s.T, resp)
 	switch why := resp.Header.Get("Pscemu-Why"); {
 	case strings.Contains(answer, "invalid_grant"):
 		return ""
 	case strings.Contains(answer, "invalid_client"):
 		u, err := url.Parse(why)
 		if err != nil || u.Path == "" {
-			s.t.Fatalf("no reason in %q: %s", why, answer)
+			s.T.Fatalf("no reason in %q: %s", why, answer)
 		}
 		return u.Path[strings.LastIndex(u.Path, "/")+1:]
 	}
@@ -43,18 +43,18 @@ func (s *server) authenticates(client string, cert *tls.Certificate) string {
 }
 
 // ordered is a certificate that a structure's administrator ordered at the desk.
-func (d desk) ordered(by, service string) (serial string, cert *tls.Certificate) {
-	d.t.Helper()
+func ordered(d testkit.Desk, by, service string) (serial string, cert *tls.Certificate) {
+	d.T.Helper()
 	var issued struct{ Serial, Certificate, Key string }
-	d.api(
+	d.API(
 		"POST",
 		"/orders/certificates",
-		fmt.Sprintf(`{"by":%q,"structure":%q,"service":%q}`, by, vendorSIRET, service),
+		fmt.Sprintf(`{"by":%q,"structure":%q,"service":%q}`, by, testkit.VendorSIRET, service),
 		&issued,
 	)
 	pair, err := tls.X509KeyPair([]byte(issued.Certificate), []byte(issued.Key))
 	if err != nil {
-		d.t.Fatal(err)
+		d.T.Fatal(err)
 	}
 	return issued.Serial, &pair
 }
@@ -62,8 +62,8 @@ func (d desk) ordered(by, service string) (serial string, cert *tls.Certificate)
 // foreignOrg makes a certificate of an authority that is a trust anchor.
 func foreignOrg(t *testing.T, subject []byte) (anchors string, cert *tls.Certificate) {
 	t.Helper()
-	from := now()
-	root := signed(
+	from := testkit.Now()
+	root := testkit.Signed(
 		t,
 		&x509.Certificate{
 			Subject:   pkix.Name{CommonName: "TEST AC FOREIGN"},
@@ -87,7 +87,7 @@ func foreignOrg(t *testing.T, subject []byte) (anchors string, cert *tls.Certifi
 		t.Fatal(err)
 	}
 	category := pkix.Extension{Id: pki.ExtCategory, Value: []byte{asn1.TagOctetString, 1, pki.CategorySoftware}}
-	return anchors, signed(
+	return anchors, testkit.Signed(
 		t,
 		&x509.Certificate{RawSubject: subject, NotBefore: from.Add(-time.Hour), NotAfter: from.Add(time.Hour),
 			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
@@ -99,11 +99,11 @@ func foreignOrg(t *testing.T, subject []byte) (anchors string, cert *tls.Certifi
 
 // boundTo is what a client is bound to, as the API shows it.
 func (s *server) boundTo(client string) string {
-	s.t.Helper()
+	s.T.Helper()
 	var c struct {
 		BoundTo string `json:"bound_to"`
 	}
-	s.api("GET", "/clients/"+client, "", &c)
+	s.API("GET", "/clients/"+client, "", &c)
 	return c.BoundTo
 }
 
@@ -111,11 +111,11 @@ func (s *server) boundTo(client string) string {
 // client_id as CN does not authenticate the client until somebody binds it.
 func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenticateIt(t *testing.T) {
 	s := boot(t)
-	d := desk{s}
-	_, agent := d.vendor()
-	s.cli("clients", "add", "app", "--redirect-uri", callbackURL)
-	own := s.issued("app")
-	serial, other := d.ordered(agent.NationalID, "app")
+	d := testkit.Desk{Server: s.Server}
+	_, agent := d.Vendor()
+	s.AddClient("app", testkit.CallbackURL)
+	own := s.Issued("app")
+	serial, other := ordered(d, agent.NationalID, "app")
 
 	if got := s.authenticates("app", own); got != "" {
 		t.Errorf("its own certificate: %s", got)
@@ -123,11 +123,11 @@ func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenti
 	if got := s.authenticates("app", other); got != "certificate-other-structure" {
 		t.Errorf("another structure's certificate: %q", got)
 	}
-	_, demo := d.ordered(agent.NationalID, "demo")
+	_, demo := ordered(d, agent.NationalID, "demo")
 	if got := s.authenticates("demo", demo); got != "certificate-other-structure" {
 		t.Errorf("another structure's certificate for demo: %q", got)
 	}
-	if got := s.authenticates("app", s.demoCertificate()); got != "certificate-other-client" {
+	if got := s.authenticates("app", s.DemoCertificate()); got != "certificate-other-client" {
 		t.Errorf("another client's certificate: %q", got)
 	}
 	if got := s.boundTo("app"); !strings.Contains(got, "OU=300000000029751") {
@@ -135,8 +135,8 @@ func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenti
 	}
 
 	// Its holder uses it, so that binding it anew asks first.
-	var refused refusal
-	if status := s.api(
+	var refused testkit.Refusal
+	if status := s.API(
 		"POST",
 		"/certificates/"+serial+"/bind",
 		`{"client_id":"app"}`,
@@ -152,13 +152,13 @@ func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenti
 		To  string `json:"bound_to"`
 		Was string `json:"was_bound_to"`
 	}
-	if status := s.api(
+	if status := s.API(
 		"POST",
 		"/certificates/"+serial+"/bind",
 		`{"client_id":"app","replace":true}`,
 		&bound,
 	); status >= 300 ||
-		!strings.Contains(bound.To, "OU=3"+vendorSIRET) ||
+		!strings.Contains(bound.To, "OU=3"+testkit.VendorSIRET) ||
 		!strings.Contains(bound.Was, "OU=300000000029751") {
 		t.Fatalf("bound: %d %+v", status, bound)
 	}
@@ -171,15 +171,15 @@ func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenti
 	if got := s.boundTo("app"); got != bound.To {
 		t.Errorf("it shows that it is bound to %q", got)
 	}
-	if out := s.cli("clients", "show", "app"); !strings.Contains(out, "OU=3"+vendorSIRET) {
+	if out := s.cli("clients", "show", "app"); !strings.Contains(out, "OU=3"+testkit.VendorSIRET) {
 		t.Errorf("clients show says %s", out)
 	}
 	// To the same subject it is bound without a question, in whatever spelling.
-	if got := s.codeOf("POST", "/certificates/"+serial+"/bind", `{"client_id":"app"}`); got != "" {
+	if got := s.CodeOf("POST", "/certificates/"+serial+"/bind", `{"client_id":"app"}`); got != "" {
 		t.Errorf("bound to what it is bound to: %s", got)
 	}
 	// A client that nobody uses yet is bound at once.
-	s.cli("clients", "add", "fresh", "--redirect-uri", callbackURL)
+	s.AddClient("fresh", testkit.CallbackURL)
 	s.cli("clients", "bind", "fresh", serial)
 	if got := s.authenticates("fresh", other); got != "" {
 		t.Errorf("a client bound at once: %s", got)
@@ -188,7 +188,7 @@ func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenti
 
 func TestAttack47AForeignAuthoritysCertificateNeedsItsSubjectRegistered(t *testing.T) {
 	leaf := func(s *server) *x509.Certificate {
-		c, err := x509.ParseCertificate(s.demoCertificate().Certificate[0])
+		c, err := x509.ParseCertificate(s.DemoCertificate().Certificate[0])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +202,7 @@ func TestAttack47AForeignAuthoritysCertificateNeedsItsSubjectRegistered(t *testi
 	if got := s.authenticates("demo", cert); got != "certificate-other-structure" {
 		t.Fatalf("unregistered: %q", got)
 	}
-	if got := s.authenticates("demo", s.demoCertificate()); got != "" {
+	if got := s.authenticates("demo", s.DemoCertificate()); got != "" {
 		t.Fatalf("its own: %s", got)
 	}
 	s.cli("clients", "update", "demo", "--subject-dn", s.boundTo("demo"))
@@ -220,15 +220,15 @@ func TestAttack47ASubjectIsRegisteredInAnySpelling(t *testing.T) {
 		"dn3": `cn=\64emo,ou=300000000029751,2.5.4.10="EDITEUR FICTIF SANTE",s=Paris (75),c=FR`,
 	} {
 		body, _ := json.Marshal(
-			map[string]any{"client_id": id, "redirect_uris": []string{callbackURL}, "tls_client_auth_subject_dn": dn},
+			map[string]any{"client_id": id, "redirect_uris": []string{testkit.CallbackURL}, "tls_client_auth_subject_dn": dn},
 		)
-		if status := s.api("POST", "/clients", string(body), nil); status != 201 {
+		if status := s.API("POST", "/clients", string(body), nil); status != 201 {
 			t.Fatalf("%s: %d", id, status)
 		}
-		if got := s.authenticates(id, s.demoCertificate()); got != "" {
+		if got := s.authenticates(id, s.DemoCertificate()); got != "" {
 			t.Errorf("%s: %s", dn, got)
 		}
-		if got := s.authenticates(id, s.issued(id)); got != "certificate-other-structure" {
+		if got := s.authenticates(id, s.Issued(id)); got != "certificate-other-structure" {
 			t.Errorf("%s: the certificate made for it: %q", id, got)
 		}
 	}
@@ -236,11 +236,11 @@ func TestAttack47ASubjectIsRegisteredInAnySpelling(t *testing.T) {
 		body, _ := json.Marshal(
 			map[string]any{
 				"client_id":                  "bad",
-				"redirect_uris":              []string{callbackURL},
+				"redirect_uris":              []string{testkit.CallbackURL},
 				"tls_client_auth_subject_dn": dn,
 			},
 		)
-		if got := s.codeOf("POST", "/clients", string(body)); got != "subject-dn-invalid" {
+		if got := s.CodeOf("POST", "/clients", string(body)); got != "subject-dn-invalid" {
 			t.Errorf("%q: %q", dn, got)
 		}
 	}
@@ -250,9 +250,9 @@ func TestAttack47ASubjectIsRegisteredInAnySpelling(t *testing.T) {
 // a certificate with the subject of the emulator's own.
 func TestAttack47TheDeskAsksBeforeItBindsAClientAnew(t *testing.T) {
 	s := boot(t)
-	d := desk{s}
-	head, agent := d.vendor()
-	serial, cert := d.ordered(agent.NationalID, "demo")
+	d := testkit.Desk{Server: s.Server}
+	head, agent := d.Vendor()
+	serial, cert := ordered(d, agent.NationalID, "demo")
 	visitor := s.atDesk(agent)
 	if status, page := visitor(
 		"/desk/bind",
@@ -276,92 +276,49 @@ func TestAttack47TheDeskAsksBeforeItBindsAClientAnew(t *testing.T) {
 	}
 	// The client's own page asks too, and takes it back.
 	page := func(form url.Values) (int, string) {
-		resp, err := s.consoleBrowser().PostForm(s.ConsoleURL+"/clients/demo/bind", form)
+		resp, err := s.ConsoleBrowser().PostForm(s.ConsoleURL+"/clients/demo/bind", form)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return resp.StatusCode, text(t, resp)
+		return resp.StatusCode, testkit.Text(t, resp)
 	}
 	if status, html := page(
 		url.Values{"subject_dn": {""}},
 	); status != 422 ||
-		!strings.Contains(html, "OU=3"+vendorSIRET) {
+		!strings.Contains(html, "OU=3"+testkit.VendorSIRET) {
 		t.Fatalf("the page did not ask: %d", status)
 	}
 	if status, _ := page(url.Values{"subject_dn": {""}, "was": {s.boundTo("demo")}}); status != 303 {
 		t.Fatalf("the page: %d", status)
 	}
-	if got := s.authenticates("demo", s.demoCertificate()); got != "" {
+	if got := s.authenticates("demo", s.DemoCertificate()); got != "" {
 		t.Errorf("taken back: %s", got)
 	}
 	// The structure of the emulator's own certificates is nobody's.
 	const reserved = "00000000029751"
-	d.order("F101", "industriel", "", headOf.with(fields{"siret": reserved}))
-	d.order(
+	d.Order("F101", "industriel", "", testkit.HeadOf.With(testkit.Fields{"siret": reserved}))
+	d.Order(
 		"F413",
 		"industriel",
 		head.NationalID,
-		fields{"siret": reserved, "administrateurs": agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"},
+		testkit.Fields{"siret": reserved, "administrateurs": agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"},
 	)
 	body := fmt.Sprintf(`{"by":%q,"structure":%q,"service":"demo"}`, agent.NationalID, reserved)
-	if got := s.codeOf("POST", "/orders/certificates", body); got == "" {
+	if got := s.CodeOf("POST", "/orders/certificates", body); got == "" {
 		t.Error("a structure got a certificate with the emulator's own subject")
 	}
 }
 
-// consoleBrowser holds the console's cookie and follows no redirects.
-func (s *server) consoleBrowser() *http.Client {
-	s.t.Helper()
-	c := s.browser()
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err := c.Get(s.ConsoleURL + "/clients")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	resp.Body.Close()
-	return c
-}
-
-// deskBrowser is a browser in which a holder is logged in at the desk.
-func (s *server) deskBrowser(c testCard) *http.Client {
-	s.t.Helper()
-	browser := s.consoleBrowser()
-	s.api("PUT", "/reader", `{"card":"`+c.Serial+`"}`, nil)
-	resp, err := browser.Get(s.ConsoleURL + "/desk/start")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	resp.Body.Close()
-	to, err := resp.Location()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var performed struct {
-		RedirectTo string `json:"redirect_to"`
-	}
-	body, _ := json.Marshal(
-		map[string]string{"authorize_url": to.String(), "identity": c.NationalID, "means": "card", "pin": c.PIN},
-	)
-	s.api("POST", "/logins", string(body), &performed)
-	if resp, err = browser.Get(performed.RedirectTo); err != nil {
-		s.t.Fatal(err)
-	}
-	if page := text(s.t, resp); resp.StatusCode != http.StatusSeeOther {
-		s.t.Fatalf("not let in at the desk: %s %.600s", resp.Status, page)
-	}
-	return browser
-}
-
 // atDesk logs a holder in at the desk, and posts its forms.
-func (s *server) atDesk(c testCard) func(path string, form url.Values) (int, string) {
-	s.t.Helper()
-	browser := s.deskBrowser(c)
+func (s *server) atDesk(c testkit.Card) func(path string, form url.Values) (int, string) {
+	s.T.Helper()
+	browser := s.DeskBrowser(c)
 	return func(path string, form url.Values) (int, string) {
-		s.t.Helper()
+		s.T.Helper()
 		resp, err := browser.PostForm(s.ConsoleURL+path, form)
 		if err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
-		return resp.StatusCode, text(s.t, resp)
+		return resp.StatusCode, testkit.Text(s.T, resp)
 	}
 }

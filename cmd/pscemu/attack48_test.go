@@ -138,7 +138,7 @@ func TestAttack48APlantedLinkOrPipeIsNotWrittenTo(t *testing.T) {
 	if got := modeOf(t, elsewhere); got != 0o644 {
 		t.Errorf("its mode became %o", got)
 	}
-	s.demoCertificate()
+	s.DemoCertificate()
 	if info, err := os.Lstat(filepath.Join(data, "demo.p12")); err != nil || !info.Mode().IsRegular() {
 		t.Errorf("the pipe is still there: %v", err)
 	}
@@ -198,7 +198,7 @@ func TestAttack48WhatIsNoFileAmongTheIdentitiesIsSkippedWithAReason(t *testing.T
 	}
 	var log bytes.Buffer
 	s := bootLogging(t, t.TempDir(), &log, "--identities", dir, "--max-import", "1")
-	if status := s.api("GET", "/identities/899709999999", "", nil); status != 200 {
+	if status := s.API("GET", "/identities/899709999999", "", nil); status != 200 {
 		t.Errorf("the good file was not loaded: %d", status)
 	}
 	s.stop(os.Interrupt)

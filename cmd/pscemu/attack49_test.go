@@ -8,13 +8,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // clockNow is what the clock shows.
 func (s *server) clockNow() time.Time {
-	s.t.Helper()
+	s.T.Helper()
 	var at struct{ Now time.Time }
-	s.api("GET", "/clock", "", &at)
+	s.API("GET", "/clock", "", &at)
 	return at.Now
 }
 
@@ -59,10 +61,10 @@ func TestAttack49TheClockRefusesWhatItCannotShow(t *testing.T) {
 		`{"advance":"-10m","frozen":false}`: "",
 		`{"offset":"-1h"}`:                  "",
 	} {
-		s.api("DELETE", "/clock", "", nil)
+		s.API("DELETE", "/clock", "", nil)
 		before := s.clockNow()
 		var p map[string]any
-		status := s.api("PUT", "/clock", body, &p)
+		status := s.API("PUT", "/clock", body, &p)
 		code, _ := p["code"].(string)
 		if code != want || want != "" && (status != 400 || p["expected"] == nil) {
 			t.Errorf("%s: %d %v, want %q", body, status, p, want)
@@ -71,10 +73,10 @@ func TestAttack49TheClockRefusesWhatItCannotShow(t *testing.T) {
 			t.Errorf("%s: refused, and yet it shows %s", body, after)
 		}
 	}
-	s.api("DELETE", "/clock", "", nil)
+	s.API("DELETE", "/clock", "", nil)
 	// Step by step it comes to the end and no further.
 	for range 4 {
-		s.api("PUT", "/clock", `{"advance":"876000h"}`, nil)
+		s.API("PUT", "/clock", `{"advance":"876000h"}`, nil)
 	}
 	if at := s.clockNow(); at.Year() < 2100 || at.Year() > 2200 {
 		t.Errorf("it shows %s", at)
@@ -87,12 +89,12 @@ func TestAttack49ALoginWorksAtBothEndsOfTheRange(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("PSCEMU_CLOCK_OFFSET", offset.Round(time.Second).String())
 			s := boot(t, "--refresh-token-lifetime", "438000h")
-			rp := newRelyingParty(s, s.demoCertificate())
-			token := rp.tokens(nurse, "n")
-			if got := s.bearerStatus(token.AccessToken); got != 200 || token.RefreshToken == "" {
+			rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+			token := rp.Tokens(testkit.Nurse, "n")
+			if got := s.BearerStatus(token.AccessToken); got != 200 || token.RefreshToken == "" {
 				t.Errorf("UserInfo: %d", got)
 			}
-			if a := s.introspect(token.RefreshToken); a["active"] != true {
+			if a := s.Introspect(token.RefreshToken); a["active"] != true {
 				t.Errorf("the refresh token: %v", a)
 			}
 		})
@@ -107,19 +109,19 @@ func TestAttack49NoOtherPathMovesTheClockOutOfItsRange(t *testing.T) {
 		"offset": "clock:\n  offset: 2500000h\n",
 		"wraps":  "clock:\n  offset: 99999999999h\n",
 	} {
-		if got := s.codeOf("POST", "/scenarios", yaml); got != "clock-out-of-range" && got != "offset-invalid" {
+		if got := s.CodeOf("POST", "/scenarios", yaml); got != "clock-out-of-range" && got != "offset-invalid" {
 			t.Errorf("a scenario, %s: %q", name, got)
 		}
 	}
 	var state map[string]json.RawMessage
-	s.api("GET", "/state", "", &state)
+	s.API("GET", "/state", "", &state)
 	for name, clock := range map[string]string{
 		"frozen at 9999": `{"now":"9999-01-01T00:00:00Z","offset":"0s","frozen":true}`,
 		"offset":         `{"now":"2026-01-01T00:00:00Z","offset":"2500000h","frozen":false}`,
 		"wraps":          `{"now":"2026-01-01T00:00:00Z","offset":"99999999999h","frozen":false}`,
 	} {
 		state["clock"] = json.RawMessage(clock)
-		if got := s.codeOf("PUT", "/state", encoded(t, state)); got != "clock-out-of-range" && got != "offset-invalid" {
+		if got := s.CodeOf("PUT", "/state", testkit.Encoded(t, state)); got != "clock-out-of-range" && got != "offset-invalid" {
 			t.Errorf("a state, %s: %q", name, got)
 		}
 	}
@@ -144,7 +146,7 @@ func TestAttack49NoOtherPathMovesTheClockOutOfItsRange(t *testing.T) {
 		}
 	}
 	for name, value := range map[string]string{"order-delay": "2562047h", "refresh-token-lifetime": "2562047h", "code-lifetime": "438001h"} {
-		if got := s.codeOf("PATCH", "/settings", fmt.Sprintf(`{%q:%q}`, name, value)); got != "setting-invalid" {
+		if got := s.CodeOf("PATCH", "/settings", fmt.Sprintf(`{%q:%q}`, name, value)); got != "setting-invalid" {
 			t.Errorf("%s: %q", name, got)
 		}
 	}

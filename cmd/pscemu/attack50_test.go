@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // opposite is a value that strict does not hold the policy to.
@@ -29,7 +30,7 @@ func opposite(t *testing.T, name, held string) string {
 func everyDoorIsShut(t *testing.T, s *server) {
 	t.Helper()
 	var settings struct{ Items []config.Setting }
-	s.api("GET", "/settings", "", &settings)
+	s.API("GET", "/settings", "", &settings)
 	held := config.HeldByStrict()
 	seen := 0
 	for _, row := range settings.Items {
@@ -46,7 +47,7 @@ func everyDoorIsShut(t *testing.T, s *server) {
 			Open bool
 		}
 	}
-	s.api("GET", "/doors", "", &doors)
+	s.API("GET", "/doors", "", &doors)
 	for _, d := range doors.Items {
 		if _, ok := held["door-"+d.Name]; !ok || d.Open {
 			t.Errorf("door %s: held %v, open %v", d.Name, ok, d.Open)
@@ -65,16 +66,16 @@ func (s *server) doorsDoNothing(t *testing.T) {
 		q := url.Values{
 			"response_type": {"code"},
 			"client_id":     {client},
-			"redirect_uri":  {callbackURL},
+			"redirect_uri":  {testkit.CallbackURL},
 			"scope":         {"openid"},
-			"login_hint":    {"auto:" + nurse},
+			"login_hint":    {"auto:" + testkit.Nurse},
 		}
-		browser := s.browser()
+		browser := s.Browser()
 		resp, err := browser.Get(s.BaseURL + "/auth?" + q.Encode())
 		if err != nil {
 			t.Fatal(err)
 		}
-		page := text(t, resp)
+		page := testkit.Text(t, resp)
 		if strings.Contains(page, "tab-test") || strings.Contains(page, "code=") {
 			t.Errorf("%s: login_hint=auto went through, or the test tab is there: %.400s", client, page)
 		}
@@ -86,33 +87,33 @@ func (s *server) doorsDoNothing(t *testing.T) {
 		}
 		at := *resp.Request.URL
 		at.RawQuery = ""
-		posted, err := browser.PostForm(at.String()+"/test", url.Values{"identity": {nurse}})
+		posted, err := browser.PostForm(at.String()+"/test", url.Values{"identity": {testkit.Nurse}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if posted.Body.Close(); posted.StatusCode != 422 {
 			t.Errorf("test identity: %s", posted.Status)
 		}
-		if posted, err = browser.PostForm(at.String()+"/ecps", url.Values{"login": {nurse}}); err != nil {
+		if posted, err = browser.PostForm(at.String()+"/ecps", url.Values{"login": {testkit.Nurse}}); err != nil {
 			t.Fatal(err)
 		}
-		if page := text(t, posted); !strings.Contains(page, `data-testid="ecps-wait"`) {
+		if page := testkit.Text(t, posted); !strings.Contains(page, `data-testid="ecps-wait"`) {
 			t.Errorf("a phone answered by itself: %.400s", page)
 		}
-		request := s.latest(nurse)
-		if got := s.codeOf("POST", "/ecps/requests/"+request.ID+"/approve", `{"totp":"123456"}`); got != "door-closed" {
+		request := s.Latest(testkit.Nurse)
+		if got := s.CodeOf("POST", "/ecps/requests/"+request.ID+"/approve", `{"totp":"123456"}`); got != "door-closed" {
 			t.Errorf("a one-time password: %s", got)
 		}
-		s.api("POST", "/ecps/requests/"+request.ID+"/refuse", "", nil)
+		s.API("POST", "/ecps/requests/"+request.ID+"/refuse", "", nil)
 	}
-	if got := s.codeOf(
+	if got := s.CodeOf(
 		"POST",
 		"/logins",
-		`{"authorize_url":"`+s.BaseURL+`/auth?x=1","identity":"`+nurse+`"}`,
+		`{"authorize_url":"`+s.BaseURL+`/auth?x=1","identity":"`+testkit.Nurse+`"}`,
 	); got != "door-closed" {
 		t.Errorf("POST /logins: %s", got)
 	}
-	if got := s.codeOf("PUT", "/faults", `{"items":[{"kind":"slow"}]}`); got != "door-closed" {
+	if got := s.CodeOf("PUT", "/faults", `{"items":[{"kind":"slow"}]}`); got != "door-closed" {
 		t.Errorf("a fault: %s", got)
 	}
 }
@@ -120,7 +121,7 @@ func (s *server) doorsDoNothing(t *testing.T) {
 // Every policy that strict holds, by every path that could set it.
 func TestAttack50UnderStrictNoPathOpensADoor(t *testing.T) {
 	s := boot(t, "--strict")
-	before := encoded(t, s.settings())
+	before := testkit.Encoded(t, s.settings())
 	for name, held := range config.HeldByStrict() {
 		value := opposite(t, name, held)
 		want := "setting-strict"
@@ -149,7 +150,7 @@ func TestAttack50UnderStrictNoPathOpensADoor(t *testing.T) {
 			"a person": {"POST", "/identities",
 				fmt.Sprintf(`{"national_id":"899709999999","family_name":"A","given_name":"B","policies":%s}`, one)},
 		} {
-			got := s.codeOf(call.method, call.path, call.body)
+			got := s.CodeOf(call.method, call.path, call.body)
 			if got != want && got != "policy-unknown" { // not one of a client, of a person, or no door
 				t.Errorf("%s=%s by %s: %q", name, value, path, got)
 			}
@@ -158,21 +159,21 @@ func TestAttack50UnderStrictNoPathOpensADoor(t *testing.T) {
 			}
 		}
 	}
-	if after := encoded(t, s.settings()); after != before {
+	if after := testkit.Encoded(t, s.settings()); after != before {
 		t.Errorf("the settings changed:\n%s\n%s", before, after)
 	}
-	if status := s.api("PATCH", "/settings", `{"door-totp":false,"acr":"eidas2"}`, nil); status != 200 {
+	if status := s.API("PATCH", "/settings", `{"door-totp":false,"acr":"eidas2"}`, nil); status != 200 {
 		t.Errorf("what strict holds it to: %d", status)
 	}
 	everyDoorIsShut(t, s)
 	everyDoorIsShut(t, s.space("within"))
-	if got := s.space("other").codeOf("PATCH", "/doors", `{"login-hint":true}`); got != "doors-strict" {
+	if got := s.space("other").CodeOf("PATCH", "/doors", `{"login-hint":true}`); got != "doors-strict" {
 		t.Errorf("a space's door: %q", got)
 	}
 }
 
 func (s *server) settings() (list struct{ Items []config.Setting }) {
-	s.api("GET", "/settings", "", &list)
+	s.API("GET", "/settings", "", &list)
 	return list
 }
 
@@ -180,24 +181,24 @@ func (s *server) settings() (list struct{ Items []config.Setting }) {
 func TestAttack50AStateOfALenientWorldOpensNothing(t *testing.T) {
 	data := t.TempDir()
 	lenient := bootIn(t, data)
-	lenient.api(
+	lenient.API(
 		"POST",
 		"/clients",
 		fmt.Sprintf(
 			`{"client_id":"open","redirect_uris":[%q],"policies":{"door-login-hint":"true","binding-message":"text"}}`,
-			callbackURL,
+			testkit.CallbackURL,
 		),
 		nil,
 	)
 	read := func() string {
 		var state json.RawMessage
-		if status := lenient.api("GET", "/state", "", &state); status != 200 {
+		if status := lenient.API("GET", "/state", "", &state); status != 200 {
 			t.Fatal(status)
 		}
 		return string(state)
 	}
 	stored := read()
-	if status := lenient.api(
+	if status := lenient.API(
 		"PATCH",
 		"/settings",
 		`{"door-login-hint":true,"hide-unknown-ids":false}`,
@@ -210,15 +211,15 @@ func TestAttack50AStateOfALenientWorldOpensNothing(t *testing.T) {
 
 	for name, s := range map[string]*server{"the same folder": bootIn(t, data, "--strict"), "another": boot(t, "--strict", "--memory")} {
 		t.Run(name, func(t *testing.T) {
-			s.t = t
-			if got := s.codeOf("PUT", "/state", changed); got != "doors-strict" && got != "setting-strict" {
+			s.T = t
+			if got := s.CodeOf("PUT", "/state", changed); got != "doors-strict" && got != "setting-strict" {
 				t.Errorf("a state with open doors: %q", got)
 			}
-			if status := s.api("PUT", "/state", stored, nil); status >= 300 {
+			if status := s.API("PUT", "/state", stored, nil); status >= 300 {
 				t.Fatalf("a state with a client's policies: %d", status)
 			}
 			everyDoorIsShut(t, s)
-			s.api("DELETE", "/state", "", nil)
+			s.API("DELETE", "/state", "", nil)
 			everyDoorIsShut(t, s)
 		})
 	}

@@ -8,14 +8,16 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 func TestAttack51SecretsUnderOddNamesAreMaskedEverywhere(t *testing.T) {
 	var log bytes.Buffer
 	s := bootLogging(t, t.TempDir(), &log, "--log-level", "debug")
-	rp := newRelyingParty(s, s.demoCertificate())
-	tok := rp.tokens(doctor, "n")
-	code := rp.login(nurse).Get("code")
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	tok := rp.Tokens(testkit.Doctor, "n")
+	code := rp.Login(testkit.Nurse).Get("code")
 	signature := func(jwt string) string { return jwt[strings.LastIndexByte(jwt, '.')+1:] }
 	secrets := map[string]string{
 		"access token":  signature(tok.AccessToken),
@@ -40,13 +42,13 @@ func TestAttack51SecretsUnderOddNamesAreMaskedEverywhere(t *testing.T) {
 		"grant_type":    {"authorization_code"},
 		"client_id":     {"demo"},
 		"client_secret": {s.DemoClient.ClientSecret},
-		"redirect_uri":  {callbackURL},
+		"redirect_uri":  {testkit.CallbackURL},
 		"code":          {code},
 	}
 	var ids []string
 	last := func() {
 		var list struct{ Items []struct{ ID string } }
-		s.api("GET", "/logins?limit=50", "", &list)
+		s.API("GET", "/logins?limit=50", "", &list)
 		for _, l := range list.Items {
 			ids = append(ids, l.ID)
 		}
@@ -63,7 +65,7 @@ func TestAttack51SecretsUnderOddNamesAreMaskedEverywhere(t *testing.T) {
 		for name, value := range header {
 			req.Header.Set(name, value)
 		}
-		resp, err := s.http(s.demoCertificate()).Do(req)
+		resp, err := s.HTTP(s.DemoCertificate()).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +104,7 @@ func TestAttack51SecretsUnderOddNamesAreMaskedEverywhere(t *testing.T) {
 			"response_type": {"code"},
 			"client_id":     {"demo"},
 			"scope":         {"openid"},
-			"redirect_uri":  {callbackURL + "?Token%20=" + tok.AccessToken + "#id_token=" + tok.AccessToken},
+			"redirect_uri":  {testkit.CallbackURL + "?Token%20=" + tok.AccessToken + "#id_token=" + tok.AccessToken},
 			"login_hint":    {tok.AccessToken},
 			"claims":        {`{"token":"opaque-thing-4711"}`},
 		}.Encode(),
@@ -114,7 +116,7 @@ func TestAttack51SecretsUnderOddNamesAreMaskedEverywhere(t *testing.T) {
 		s.BaseURL+"/auth?"+url.Values{
 			"response_type": {"code"},
 			"client_id":     {tok.AccessToken},
-			"redirect_uri":  {callbackURL},
+			"redirect_uri":  {testkit.CallbackURL},
 		}.Encode(),
 		"",
 		nil,
@@ -126,11 +128,11 @@ func TestAttack51SecretsUnderOddNamesAreMaskedEverywhere(t *testing.T) {
 	shown := map[string]string{}
 	for _, id := range ids {
 		for _, at := range []string{s.APIURL + "/logins/" + id, s.APIURL + "/logins/" + id + "/har", s.ConsoleURL + "/logins/" + id, s.APIURL + "/logins/wait?login=" + id, s.ConsoleURL + "/logins"} {
-			_, body := visit{
-				method: "GET",
-				at:     at,
-				header: map[string]string{"Authorization": "Bearer " + s.APIToken},
-			}.send(
+			_, body := testkit.Visit{
+				Method: "GET",
+				At:     at,
+				Header: map[string]string{"Authorization": "Bearer " + s.APIToken},
+			}.Send(
 				t,
 			)
 			shown[at] = body

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"pscemu.invalid/pscemu/internal/testkit"
 	"pscemu.invalid/pscemu/provider"
 )
 
@@ -26,7 +27,7 @@ type wire struct{ where, text string }
 // errorTexts takes apart whatever holds an error's text.
 func errorTexts(t *testing.T, resp *http.Response) (out []wire) {
 	t.Helper()
-	body := text(t, resp)
+	body := testkit.Text(t, resp)
 	add := func(where string, texts ...string) {
 		for _, s := range texts {
 			if s != "" {
@@ -82,7 +83,7 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 			args = append(args, "--strict")
 		}
 		s := boot(t, args...)
-		s.register(
+		s.Register(
 			"exact",
 			map[string]any{
 				"redirect_uris": []string{"https://app.example/é"},
@@ -111,7 +112,7 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 				}
 			}
 		}
-		client := s.http(s.demoCertificate())
+		client := s.HTTP(s.DemoCertificate())
 		form := func(endpoint string, good url.Values, tries ...url.Values) {
 			t.Helper()
 			for _, v := range tries {
@@ -136,7 +137,7 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 			"client_secret": {s.DemoClient.ClientSecret},
 			"grant_type":    {"authorization_code"},
 			"code":          {"x"},
-			"redirect_uri":  {callbackURL},
+			"redirect_uri":  {testkit.CallbackURL},
 		}
 		tries := []url.Values{
 			{},
@@ -170,7 +171,7 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 			url.Values{
 				"client_id":       {"demo"},
 				"scope":           {"openid scope_all"},
-				"login_hint":      {asked},
+				"login_hint":      {testkit.Asked},
 				"binding_message": {"ok"},
 			},
 			url.Values{
@@ -195,7 +196,7 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 			url.Values{
 				"client_id":     {"demo"},
 				"response_type": {"code"},
-				"redirect_uri":  {callbackURL},
+				"redirect_uri":  {testkit.CallbackURL},
 				"scope":         {"openid"},
 			},
 			url.Values{"request_uri": {oddText}},
@@ -235,7 +236,7 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 				"response_type": {"code"},
 				"client_id":     {"demo"},
 				"scope":         {"openid"},
-				"redirect_uri":  {callbackURL},
+				"redirect_uri":  {testkit.CallbackURL},
 				"state":         {"s"},
 			}
 			if mode != "" {
@@ -251,7 +252,7 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 						delete(q, name)
 					}
 				}
-				resp, err := s.http(nil).Get(s.BaseURL + "/auth?" + q.Encode())
+				resp, err := s.HTTP(nil).Get(s.BaseURL + "/auth?" + q.Encode())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -259,7 +260,7 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 			}
 		}
 		// A person cancels: the reason is the emulator's own, in French.
-		browser, page := s.loginPage()
+		browser, page := s.LoginPage()
 		resp, err := browser.PostForm(page+"/cancel", url.Values{})
 		if err != nil {
 			t.Fatal(err)
@@ -283,11 +284,11 @@ func TestAttack52NamesAreTextInHeadersFilesAndLogs(t *testing.T) {
 	var log bytes.Buffer
 	s := bootLogging(t, t.TempDir(), &log, "--log-level", "debug", "--log-format", "json")
 	const evil = "Dr\r\nX-Evil: 1\r\n\r\n<script>alert(1)</script>\"; filename=\"x.exe\u2028=cmd"
-	s.register("evil", map[string]any{"name": evil, "redirect_uris": []string{callbackURL}})
-	s.api(
+	s.Register("evil", map[string]any{"name": evil, "redirect_uris": []string{testkit.CallbackURL}})
+	s.API(
 		"POST",
 		"/identities",
-		encoded(
+		testkit.Encoded(
 			t,
 			map[string]any{
 				"national_id":   "ANS20260101000009",
@@ -301,12 +302,12 @@ func TestAttack52NamesAreTextInHeadersFilesAndLogs(t *testing.T) {
 		),
 		nil,
 	)
-	s.api("POST", "/identities/ANS20260101000009/ecps", `{"code":"1234"}`, nil)
+	s.API("POST", "/identities/ANS20260101000009/ecps", `{"code":"1234"}`, nil)
 	q := url.Values{
 		"response_type": {"code"},
 		"client_id":     {"evil"},
 		"scope":         {"openid"},
-		"redirect_uri":  {callbackURL},
+		"redirect_uri":  {testkit.CallbackURL},
 		"state":         {evil},
 		"nonce":         {evil},
 		"login_hint":    {"auto:ANS20260101000009"},
@@ -319,25 +320,25 @@ func TestAttack52NamesAreTextInHeadersFilesAndLogs(t *testing.T) {
 		for name, values := range more {
 			v[name] = values
 		}
-		resp, err := s.browser().Get(s.BaseURL + "/auth?" + v.Encode())
+		resp, err := s.Browser().Get(s.BaseURL + "/auth?" + v.Encode())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if page := text(t, resp); resp.Header.Get("X-Evil") != "" || strings.Contains(page, "<script>alert") {
+		if page := testkit.Text(t, resp); resp.Header.Get("X-Evil") != "" || strings.Contains(page, "<script>alert") {
 			t.Errorf("%v: %v", more, resp.Header)
 		}
 	}
 	var cards struct{ Items []struct{ Serial string } }
-	s.api("GET", "/cards?national_id="+nurse, "", &cards)
+	s.API("GET", "/cards?national_id="+testkit.Nurse, "", &cards)
 	plainName := regexp.MustCompile(`^attachment; filename="[A-Za-z0-9._-]+"$`)
 	var logins struct{ Items []struct{ ID string } }
-	s.api("GET", "/logins", "", &logins)
+	s.API("GET", "/logins", "", &logins)
 	for _, path := range []string{"/identities/export?format=csv&q=" + url.QueryEscape(evil), "/identities/export?format=fhir", "/cards/" + cards.Items[0].Serial + "/p12", "/logins/" + logins.Items[0].ID + "/har", "/scenarios/current", "/backup"} {
-		resp, _ := visit{
-			method: "GET",
-			at:     s.APIURL + path,
-			header: map[string]string{"Authorization": "Bearer " + s.APIToken},
-		}.send(
+		resp, _ := testkit.Visit{
+			Method: "GET",
+			At:     s.APIURL + path,
+			Header: map[string]string{"Authorization": "Bearer " + s.APIToken},
+		}.Send(
 			t,
 		)
 		if got := resp.Header.Get(

@@ -11,62 +11,28 @@ import (
 	"testing"
 
 	"golang.org/x/oauth2"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
-
-// authorizeWith asks for a login at the vendor client "exact", whose redirect
-// URI is matched exactly, and returns status and Location.
-func (s *server) authorizeWith(params url.Values) (int, string) {
-	s.t.Helper()
-	q := url.Values{
-		"response_type": {"code"},
-		"client_id":     {"exact"},
-		"redirect_uri":  {"https://app.example/cb?x=1"},
-		"scope":         {"openid"},
-		"login_hint":    {"auto:" + nurse},
-	}
-	for k, v := range params {
-		q[k] = v
-	}
-	resp, err := s.http(nil).Get(s.BaseURL + "/auth?" + q.Encode())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	return resp.StatusCode, resp.Header.Get("Location")
-}
-
-func (s *server) addExactClient() {
-	s.t.Helper()
-	s.cli(
-		"clients",
-		"add",
-		"exact",
-		"--redirect-uri",
-		"https://app.example/cb?x=1",
-		"--redirect-uri",
-		"https://app.example/plain",
-	)
-}
 
 func TestAttack4NoRedirectLeavesTheRegisteredURIs(t *testing.T) {
 	s := boot(t)
-	s.addExactClient()
-	if status, to := s.authorizeWith(nil); status != 302 || !strings.HasPrefix(to, "https://app.example/cb?x=1&") {
+	s.AddExactClient()
+	if status, to := s.AuthorizeWith(nil); status != 302 || !strings.HasPrefix(to, "https://app.example/cb?x=1&") {
 		t.Fatalf("the registered one: %d %s", status, to)
 	}
 	for _, uri := range []string{"", "https://APP.example/cb?x=1", "https://app.example/CB?x=1", "https://app.example/cb", "https://app.example/cb?x=1&y=2", "https://app.example/cb/?x=1", "https://app.example/cb/../evil",
 		"https://app.example/%2e%2e/evil", "https://app.example//evil", `https://app.example\@evil.example`, "https://app.example@evil.example/cb?x=1", "https://app.example:444/cb?x=1", "https://app.example/cb?x=1#f",
 		"https://аpp.example/cb?x=1", "http://2130706433/", "http://[::1]/", "https://app.example/cb?x=1\t", "https://app.example/cb?x=1\r\nX: y", "https://app.example/cb%3Fx=1", "javascript:alert(1)", "data:text/html,x", "//evil.example", "http://localhost:1/cb"} {
-		if status, to := s.authorizeWith(url.Values{"redirect_uri": {uri}}); status != 400 || to != "" {
+		if status, to := s.AuthorizeWith(url.Values{"redirect_uri": {uri}}); status != 400 || to != "" {
 			t.Errorf("%q: %d to %q", uri, status, to)
 		}
 	}
 	for _, name := range []string{"client_id", "redirect_uri", "state", "scope"} {
-		if status, to := s.authorizeWith(url.Values{name: {"exact", "exact"}}); status != 400 || to != "" {
+		if status, to := s.AuthorizeWith(url.Values{name: {"exact", "exact"}}); status != 400 || to != "" {
 			t.Errorf("repeated %s: %d to %q", name, status, to)
 		}
 	}
-	if status, to := s.authorizeWith(url.Values{"client_id": {"nobody"}}); status != 400 || to != "" {
+	if status, to := s.AuthorizeWith(url.Values{"client_id": {"nobody"}}); status != 400 || to != "" {
 		t.Errorf("unknown client: %d to %q", status, to)
 	}
 }
@@ -75,7 +41,7 @@ func TestTheLoopbackPolicyOfTheDemoClientStopsAtLoopback(t *testing.T) {
 	s := boot(t)
 	for uri, good := range map[string]bool{"http://localhost:1/x": true, "http://127.0.0.1/": true, "http://localhost.evil.example/": false, "http://localhost@evil.example/": false, "http://127.0.0.1.evil.example": false,
 		"https://evil.example/?http://localhost/": false, "http://localhost:1/../x": false, "http://localhost:1/%2e%2e/x": false, "http://127.1/": false, "http://localhost:1/x#f": false, `http://localhost\.evil`: false} {
-		status, to := s.authorizeWith(url.Values{"client_id": {"demo"}, "redirect_uri": {uri}})
+		status, to := s.AuthorizeWith(url.Values{"client_id": {"demo"}, "redirect_uri": {uri}})
 		if (status == 302) != good {
 			t.Errorf("%s: %d %s", uri, status, to)
 		}
@@ -84,7 +50,7 @@ func TestTheLoopbackPolicyOfTheDemoClientStopsAtLoopback(t *testing.T) {
 
 func TestTheAuthorizeEndpointRefusesAsKeycloakDoes(t *testing.T) {
 	s := boot(t)
-	s.addExactClient()
+	s.AddExactClient()
 	for name, c := range map[string]struct {
 		params url.Values
 		want   string
@@ -101,7 +67,7 @@ func TestTheAuthorizeEndpointRefusesAsKeycloakDoes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.params.Set("state", "st")
-			if status, to := s.authorizeWith(
+			if status, to := s.AuthorizeWith(
 				c.params,
 			); status != 302 || !strings.HasPrefix(strings.Replace(to, "#", "&", 1), "https://app.example/cb?x=1&") ||
 				!strings.Contains(to, c.want) {
@@ -113,10 +79,10 @@ func TestTheAuthorizeEndpointRefusesAsKeycloakDoes(t *testing.T) {
 
 func TestAttack2ACodeIsOfNoUseToAnotherClient(t *testing.T) {
 	s := boot(t)
-	s.addExactClient()
-	_, to := s.authorizeWith(url.Values{"redirect_uri": {"https://app.example/plain"}})
+	s.AddExactClient()
+	_, to := s.AuthorizeWith(url.Values{"redirect_uri": {"https://app.example/plain"}})
 	back, _ := url.Parse(to)
-	status, a := s.post(
+	status, a := s.Post(
 		"token",
 		url.Values{
 			"grant_type":   {"authorization_code"},
@@ -133,19 +99,19 @@ func TestAttack2ACodeIsOfNoUseToAnotherClient(t *testing.T) {
 
 func TestAttack3And5CodeExchangeChecks(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
 	verifier := oauth2.GenerateVerifier()
 	exchange := func(code string, change url.Values) (int, map[string]any) {
 		form := url.Values{
 			"grant_type":   {"authorization_code"},
 			"client_id":    {"demo"},
 			"code":         {code},
-			"redirect_uri": {callbackURL},
+			"redirect_uri": {testkit.CallbackURL},
 		}
 		for k, v := range change {
 			form[k] = v
 		}
-		return s.post("token", form)
+		return s.Post("token", form)
 	}
 	pkce := oauth2.S256ChallengeOption(verifier)
 	for name, c := range map[string]struct {
@@ -162,15 +128,15 @@ func TestAttack3And5CodeExchangeChecks(t *testing.T) {
 		"verifier without challenge": {nil, url.Values{"code_verifier": {verifier}}, "PKCE code verifier specified but challenge not present in authorization"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status, a := exchange(rp.login(nurse, c.options...).Get("code"), c.change)
+			status, a := exchange(rp.Login(testkit.Nurse, c.options...).Get("code"), c.change)
 			if description, _ := a["error_description"].(string); status != 400 || a["error"] != "invalid_grant" ||
 				!strings.HasPrefix(description, c.text) {
 				t.Errorf("%d %v", status, a)
 			}
 		})
 	}
-	code := rp.login(nurse).Get("code")
-	s.api("PUT", "/clock", `{"offset":"61s"}`, nil)
+	code := rp.Login(testkit.Nurse).Get("code")
+	s.API("PUT", "/clock", `{"offset":"61s"}`, nil)
 	if _, a := exchange(code, nil); !strings.HasPrefix(a["error_description"].(string), "Code is expired") {
 		t.Errorf("late: %v", a)
 	}
@@ -186,9 +152,9 @@ func TestAttack14ThreeWrongCodesBlockACardAlsoAcrossARestart(t *testing.T) {
 		body, _ := json.Marshal(
 			map[string]string{
 				"authorize_url": s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
-					callbackURL,
+					testkit.CallbackURL,
 				),
-				"identity": nurse,
+				"identity": testkit.Nurse,
 				"means":    "card",
 				"pin":      pin,
 			},
@@ -196,7 +162,7 @@ func TestAttack14ThreeWrongCodesBlockACardAlsoAcrossARestart(t *testing.T) {
 		var out struct {
 			RedirectTo string `json:"redirect_to"`
 		}
-		s.api("POST", "/logins", string(body), &out)
+		s.API("POST", "/logins", string(body), &out)
 		back, _ := url.Parse(out.RedirectTo)
 		return back.Query().Get("error") + back.Query().Get("error_description")
 	}
@@ -213,7 +179,7 @@ func TestAttack14ThreeWrongCodesBlockACardAlsoAcrossARestart(t *testing.T) {
 	if got := try(s, "1234"); !strings.Contains(got, "access_denied") {
 		t.Errorf("the right code on a blocked card: %s", got)
 	}
-	s.api("GET", "/cards?national_id="+nurse, "", &list)
+	s.API("GET", "/cards?national_id="+testkit.Nurse, "", &list)
 	if list.Items[0].State != "blocked" {
 		t.Fatalf("%v", list)
 	}
@@ -229,11 +195,11 @@ func TestAttack14ThreeWrongCodesBlockACardAlsoAcrossARestart(t *testing.T) {
 
 func TestAttack12ALoginBelongsToTheBrowserThatBeganIt(t *testing.T) {
 	s := boot(t)
-	mine, other := s.browser(), s.browser()
+	mine, other := s.Browser(), s.Browser()
 	q := url.Values{
 		"response_type": {"code"},
 		"client_id":     {"demo"},
-		"redirect_uri":  {callbackURL},
+		"redirect_uri":  {testkit.CallbackURL},
 		"scope":         {"openid"},
 	}
 	resp, err := mine.Get(s.BaseURL + "/auth?" + q.Encode())
@@ -256,7 +222,7 @@ func TestAttack12ALoginBelongsToTheBrowserThatBeganIt(t *testing.T) {
 		}
 	}
 	// Attack 13: another site's form.
-	req, _ := http.NewRequest(http.MethodPost, page+"/test", strings.NewReader("identity="+nurse))
+	req, _ := http.NewRequest(http.MethodPost, page+"/test", strings.NewReader("identity="+testkit.Nurse))
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Origin", "https://evil.example")
 	resp, err = mine.Do(req)
@@ -271,8 +237,8 @@ func TestAttack12ALoginBelongsToTheBrowserThatBeganIt(t *testing.T) {
 
 func TestAttack18OnlyAnAccessTokenInForceOpensUserInfo(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
-	tok := rp.tokens(nurse, "")
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	tok := rp.Tokens(testkit.Nurse, "")
 	id, _ := tok.Extra("id_token").(string)
 	parts := strings.Split(tok.AccessToken, ".")
 	ask := func(token string) (int, string) {
@@ -280,7 +246,7 @@ func TestAttack18OnlyAnAccessTokenInForceOpensUserInfo(t *testing.T) {
 		if token != "" {
 			req.Header.Set("Authorization", "Bearer "+token)
 		}
-		resp, err := s.http(nil).Do(req)
+		resp, err := s.HTTP(nil).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -293,11 +259,11 @@ func TestAttack18OnlyAnAccessTokenInForceOpensUserInfo(t *testing.T) {
 			t.Errorf("%s: %d %s", name, status, header)
 		}
 	}
-	s.api("PUT", "/clock", `{"offset":"119s"}`, nil)
+	s.API("PUT", "/clock", `{"offset":"119s"}`, nil)
 	if status, _ := ask(tok.AccessToken); status != 200 {
 		t.Errorf("a second before its end: %d", status)
 	}
-	s.api("PUT", "/clock", `{"offset":"121s"}`, nil)
+	s.API("PUT", "/clock", `{"offset":"121s"}`, nil)
 	if status, _ := ask(tok.AccessToken); status != 401 {
 		t.Errorf("a second after its end: %d", status)
 	}
@@ -305,10 +271,10 @@ func TestAttack18OnlyAnAccessTokenInForceOpensUserInfo(t *testing.T) {
 
 func TestAttack19IntrospectionAndRevocationWantTheClient(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
-	tok := rp.tokens(nurse, "")
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	tok := rp.Tokens(testkit.Nurse, "")
 	for endpoint, want := range map[string]string{"token/introspect": `"error":"invalid_request","error_description":"Authentication failed.`, "revoke": `"error":"invalid_client"`} {
-		resp, err := s.http(nil).
+		resp, err := s.HTTP(nil).
 			PostForm(s.Issuer+"/protocol/openid-connect/"+endpoint, url.Values{"token": {tok.AccessToken}, "client_id": {"demo"}})
 		if err != nil {
 			t.Fatal(err)
@@ -319,21 +285,21 @@ func TestAttack19IntrospectionAndRevocationWantTheClient(t *testing.T) {
 			t.Errorf("%s: %d %s", endpoint, resp.StatusCode, body)
 		}
 	}
-	if status, a := s.post("revoke", url.Values{"token": {"garbage"}}); status != 200 || a["error"] != "invalid_token" {
+	if status, a := s.Post("revoke", url.Values{"token": {"garbage"}}); status != 200 || a["error"] != "invalid_token" {
 		t.Errorf("garbage: %d %v", status, a)
 	}
-	if status, a := s.post("revoke", url.Values{"token": {tok.RefreshToken}}); status != 200 || len(a) != 0 {
+	if status, a := s.Post("revoke", url.Values{"token": {tok.RefreshToken}}); status != 200 || len(a) != 0 {
 		t.Errorf("revocation: %d %v", status, a)
 	}
-	if a := s.introspect(tok.AccessToken); a["active"] != false {
+	if a := s.Introspect(tok.AccessToken); a["active"] != false {
 		t.Errorf("after revocation: %v", a)
 	}
 }
 
 func TestAttack22LogoutRedirectsOnlyWhereRegistered(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
-	id, _ := rp.tokens(nurse, "").Extra("id_token").(string)
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	id, _ := rp.Tokens(testkit.Nurse, "").Extra("id_token").(string)
 	for name, q := range map[string]url.Values{
 		"unregistered":    {"id_token_hint": {id}, "post_logout_redirect_uri": {"https://evil.example/"}},
 		"decorated":       {"id_token_hint": {id}, "post_logout_redirect_uri": {"http://localhost:8080/@evil.example/.."}},
@@ -341,7 +307,7 @@ func TestAttack22LogoutRedirectsOnlyWhereRegistered(t *testing.T) {
 		"bad hint":        {"id_token_hint": {"x.y.z"}, "post_logout_redirect_uri": {"http://localhost:8080/"}},
 		"other client_id": {"id_token_hint": {id}, "client_id": {"exact"}, "post_logout_redirect_uri": {"http://localhost:8080/"}},
 	} {
-		resp, err := s.http(nil).Get(s.Issuer + "/protocol/openid-connect/logout?" + q.Encode())
+		resp, err := s.HTTP(nil).Get(s.Issuer + "/protocol/openid-connect/logout?" + q.Encode())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -358,7 +324,7 @@ func TestAttack30TheControlAPIAnswersItsOwnPeopleOnly(t *testing.T) {
 		req, _ := http.NewRequest(
 			http.MethodPost,
 			s.APIURL+"/cards",
-			strings.NewReader(`{"national_id":"`+nurse+`","type":"CPS"}`),
+			strings.NewReader(`{"national_id":"`+testkit.Nurse+`","type":"CPS"}`),
 		)
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+s.APIToken)
@@ -386,7 +352,7 @@ func TestAttack30TheControlAPIAnswersItsOwnPeopleOnly(t *testing.T) {
 			t.Errorf("%s: %d, want %d", name, got, c.status)
 		}
 	}
-	resp, err := s.http(nil).Get(s.BaseURL + "/api/v1/identities")
+	resp, err := s.HTTP(nil).Get(s.BaseURL + "/api/v1/identities")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -401,11 +367,11 @@ func TestStrictClosesEveryDoor(t *testing.T) {
 	q := url.Values{
 		"response_type": {"code"},
 		"client_id":     {"demo"},
-		"redirect_uri":  {callbackURL},
+		"redirect_uri":  {testkit.CallbackURL},
 		"scope":         {"openid"},
-		"login_hint":    {"auto:" + nurse},
+		"login_hint":    {"auto:" + testkit.Nurse},
 	}
-	c := s.browser()
+	c := s.Browser()
 	resp, err := c.Get(s.BaseURL + "/auth?" + q.Encode())
 	if err != nil {
 		t.Fatal(err)
@@ -417,7 +383,7 @@ func TestStrictClosesEveryDoor(t *testing.T) {
 	}
 	page := resp.Request.URL
 	page.RawQuery = ""
-	posted, err := c.PostForm(page.String()+"/test", url.Values{"identity": {nurse}})
+	posted, err := c.PostForm(page.String()+"/test", url.Values{"identity": {testkit.Nurse}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -425,7 +391,7 @@ func TestStrictClosesEveryDoor(t *testing.T) {
 	if posted.StatusCode != 422 {
 		t.Errorf("test identity: %s", posted.Status)
 	}
-	posted, err = c.PostForm(page.String()+"/ecps", url.Values{"login": {nurse}}) // her behaviour is approve
+	posted, err = c.PostForm(page.String()+"/ecps", url.Values{"login": {testkit.Nurse}}) // her behaviour is approve
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -434,16 +400,16 @@ func TestStrictClosesEveryDoor(t *testing.T) {
 	if !strings.Contains(string(body), `data-testid="ecps-wait"`) {
 		t.Errorf("a phone answered by itself: %s", body)
 	}
-	if status := s.api(
+	if status := s.API(
 		"POST",
 		"/logins",
-		`{"authorize_url":"`+s.BaseURL+`/auth?x=1","identity":"`+nurse+`"}`,
+		`{"authorize_url":"`+s.BaseURL+`/auth?x=1","identity":"`+testkit.Nurse+`"}`,
 		nil,
 	); status != 403 {
 		t.Errorf("POST /logins: %d", status)
 	}
 	var doors struct{ Items []struct{ Open bool } }
-	s.api("GET", "/doors", "", &doors)
+	s.API("GET", "/doors", "", &doors)
 	for _, d := range doors.Items {
 		if d.Open {
 			t.Error("a door is listed open")

@@ -8,17 +8,18 @@ import (
 	"strings"
 	"testing"
 
+	"pscemu.invalid/pscemu/internal/testkit"
 	"pscemu.invalid/pscemu/lab/bench"
 )
 
 func (s *server) bench(args ...string) *bench.Report {
-	s.t.Helper()
+	s.T.Helper()
 	var r bench.Report
 	if err := json.Unmarshal(
 		[]byte(s.cli(append([]string{"bench", "--output", "json", "--warm", "0s"}, args...)...)),
 		&r,
 	); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return &r
 }
@@ -29,7 +30,7 @@ func TestBenchLogsInByEveryMeans(t *testing.T) {
 		t.Run(means, func(t *testing.T) {
 			args := []string{"--means", means, "--duration", "300ms", "--workers", "2"}
 			if means == "forms" {
-				args = append(args, "--field", "login="+doctor)
+				args = append(args, "--field", "login="+testkit.Doctor)
 			}
 			r := s.bench(args...)
 			if r.Count == 0 || len(r.Errors) > 0 || r.P50 <= 0 || r.Max < r.P99 || r.P99 < r.P50 || r.Loop != "closed" {
@@ -75,7 +76,7 @@ func TestBenchMeasuresAnotherProvider(t *testing.T) {
 		"--means",
 		"forms",
 		"--field",
-		"login="+doctor,
+		"login="+testkit.Doctor,
 		"--duration",
 		"300ms",
 	)

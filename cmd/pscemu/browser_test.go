@@ -21,6 +21,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // chrome starts a real Chromium with an empty profile that trusts the
@@ -119,9 +120,6 @@ func shot(name string) chromedp.Action {
 	})
 }
 
-// asked is a person whose phone leaves the answer to the phone page.
-const asked = "899790067021"
-
 func toLoginPage(s *server) chromedp.Action { return chromedp.Navigate(s.ConsoleURL + "/demo/start") }
 
 func TestBrowserECPSLoginWithThePhoneInASecondWindow(t *testing.T) {
@@ -138,7 +136,7 @@ func TestBrowserECPSLoginWithThePhoneInASpace(t *testing.T) {
 	do(
 		t,
 		ctx,
-		chromedp.Navigate(a.ConsoleURL+"/phone/"+asked),
+		chromedp.Navigate(a.ConsoleURL+"/phone/"+testkit.Asked),
 		visible("phone"),
 		chromedp.Evaluate(`navigator.serviceWorker.ready.then((r) => r.scope)`, &scope, awaited),
 	)
@@ -159,7 +157,7 @@ func loginWithPhone(t *testing.T, ctx context.Context, s *server) {
 		visible("login-page"),
 		visible("emulator-band"),
 		shot("login"),
-		typed("national-id", asked),
+		typed("national-id", testkit.Asked),
 		click("remember-id"),
 		click("submit-ecps"),
 		visible("ecps-wait"),
@@ -171,7 +169,7 @@ func loginWithPhone(t *testing.T, ctx context.Context, s *server) {
 	do(
 		t,
 		phone,
-		chromedp.Navigate(s.ConsoleURL+"/phone/"+asked),
+		chromedp.Navigate(s.ConsoleURL+"/phone/"+testkit.Asked),
 		visible("phone-request"),
 		shot("phone"),
 		typed("phone-code", "1234"),
@@ -184,7 +182,7 @@ func loginWithPhone(t *testing.T, ctx context.Context, s *server) {
 	)
 	var info, remembered string
 	do(t, ctx, visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery), shot("demo"))
-	if !strings.Contains(info, `"SubjectNameID": "`+asked+`"`) || !strings.Contains(info, `"authMode": "MOBILE"`) {
+	if !strings.Contains(info, `"SubjectNameID": "`+testkit.Asked+`"`) || !strings.Contains(info, `"authMode": "MOBILE"`) {
 		t.Fatalf("UserInfo: %s", info)
 	}
 	// A silent second login, then a logout, then the page again, remembering.
@@ -200,7 +198,7 @@ func loginWithPhone(t *testing.T, ctx context.Context, s *server) {
 		visible("login-page"),
 		chromedp.Value(hook("national-id"), &remembered, chromedp.ByQuery),
 	)
-	if remembered != asked {
+	if remembered != testkit.Asked {
 		t.Errorf("remembered %q", remembered)
 	}
 }
@@ -239,7 +237,7 @@ func TestBrowserRefusalAndWrongNumberOfferAnotherTry(t *testing.T) {
 	do(
 		t,
 		ctx,
-		chromedp.SetValue(hook("national-id"), asked, chromedp.ByQuery),
+		chromedp.SetValue(hook("national-id"), testkit.Asked, chromedp.ByQuery),
 		click("submit-ecps"),
 		visible("ecps-wait"),
 		chromedp.Text(hook("ecps-number"), &number, chromedp.ByQuery),
@@ -249,7 +247,7 @@ func TestBrowserRefusalAndWrongNumberOfferAnotherTry(t *testing.T) {
 	do(
 		t,
 		phone,
-		chromedp.Navigate(s.ConsoleURL+"/phone/"+asked),
+		chromedp.Navigate(s.ConsoleURL+"/phone/"+testkit.Asked),
 		visible("phone-request"),
 		typed("phone-code", "1234"),
 		chromedp.Click(
@@ -273,7 +271,7 @@ func TestBrowserRefusalAndWrongNumberOfferAnotherTry(t *testing.T) {
 func TestBrowserVirtualReaderWithAWrongThenARightCode(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
-	choose := chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+nurse+`")]//input`, chromedp.BySearch)
+	choose := chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+testkit.Nurse+`")]//input`, chromedp.BySearch)
 	var why, info string
 	do(
 		t,
@@ -299,7 +297,7 @@ func TestBrowserVirtualReaderWithAWrongThenARightCode(t *testing.T) {
 	if !strings.Contains(why, "reste 2 essai") {
 		t.Errorf("wrong code says %q", why)
 	}
-	if !strings.Contains(info, `"authMode": "CARD"`) || !strings.Contains(info, nurse) {
+	if !strings.Contains(info, `"authMode": "CARD"`) || !strings.Contains(info, testkit.Nurse) {
 		t.Errorf("UserInfo: %s", info)
 	}
 }
@@ -326,7 +324,7 @@ func TestBrowserTestIdentity(t *testing.T) {
 		visible("demo-logged-in"),
 		chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery),
 	)
-	if !strings.Contains(info, staff) {
+	if !strings.Contains(info, testkit.Staff) {
 		t.Errorf("UserInfo: %s", info)
 	}
 }
@@ -334,7 +332,7 @@ func TestBrowserTestIdentity(t *testing.T) {
 func TestBrowserCardCertificateFromTheBrowsersStore(t *testing.T) {
 	s := boot(t)
 	var cards struct{ Items []struct{ Serial string } }
-	s.api("GET", "/cards?national_id="+url.QueryEscape(doctor), "", &cards)
+	s.API("GET", "/cards?national_id="+url.QueryEscape(testkit.Doctor), "", &cards)
 	p12 := filepath.Join(t.TempDir(), "card.p12")
 	s.cli("cards", "export", cards.Items[0].Serial, "--p12", p12)
 	// Chromium chooses by policy, as a managed workstation does.
@@ -365,14 +363,14 @@ func TestBrowserCardCertificateFromTheBrowsersStore(t *testing.T) {
 		chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery),
 	)
 	if !strings.Contains(info, `"authMode": "CARD"`) ||
-		!strings.Contains(info, "550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:"+doctor) {
+		!strings.Contains(info, "550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:"+testkit.Doctor) {
 		t.Errorf("UserInfo: %s", info)
 	}
 }
 
 func TestBrowserConsolePages(t *testing.T) {
 	s := boot(t)
-	s.cli("login", "--identity", nurse)
+	s.cli("login", "--identity", testkit.Nurse)
 	ctx := chrome(t, s, "")
 	var claims, logins string
 	do(
@@ -385,7 +383,7 @@ func TestBrowserConsolePages(t *testing.T) {
 		visible("emulator-band"),
 		shot("identities"),
 		chromedp.Navigate(
-			s.ConsoleURL+"/identities/"+url.PathEscape(staff),
+			s.ConsoleURL+"/identities/"+url.PathEscape(testkit.Staff),
 		),
 		chromedp.Text(hook("claims"), &claims, chromedp.ByQuery),
 		shot("identity"),
@@ -400,10 +398,10 @@ func TestBrowserConsolePages(t *testing.T) {
 		chromedp.Text("main", &logins, chromedp.ByQuery),
 		shot("logins"),
 	)
-	if !strings.Contains(claims, staff) {
+	if !strings.Contains(claims, testkit.Staff) {
 		t.Errorf("claims: %s", claims)
 	}
-	if !strings.Contains(logins, nurse) {
+	if !strings.Contains(logins, testkit.Nurse) {
 		t.Errorf("logins: %s", logins)
 	}
 }
@@ -434,20 +432,20 @@ func TestBrowserNarrowWithoutScriptByKeyboard(t *testing.T) {
 		visible("login-page"),
 		narrow("login"),
 		shot("login-narrow"),
-		chromedp.KeyEvent(asked+kb.Enter),
+		chromedp.KeyEvent(testkit.Asked+kb.Enter),
 		visible("ecps-wait"),
 		narrow("waiting"),
 	)
 	var waiting struct {
 		Items []struct{ ID string }
 	}
-	s.api("GET", "/ecps/requests?national_id="+asked, "", &waiting)
+	s.API("GET", "/ecps/requests?national_id="+testkit.Asked, "", &waiting)
 	if len(waiting.Items) != 1 {
 		t.Fatalf("requests on the phone: %v", waiting)
 	}
-	s.api("POST", "/ecps/requests/"+waiting.Items[0].ID+"/approve", "", nil)
+	s.API("POST", "/ecps/requests/"+waiting.Items[0].ID+"/approve", "", nil)
 	do(t, ctx, visible("demo-logged-in"), chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery))
-	if !strings.Contains(info, asked) {
+	if !strings.Contains(info, testkit.Asked) {
 		t.Errorf("UserInfo: %s", info)
 	}
 }
@@ -479,7 +477,7 @@ op.addEventListener("load", () => ask(state));
 	app := httptest.NewTLSServer(mux)
 	defer app.Close()
 	base := strings.Replace(app.URL, "127.0.0.1", "localhost", 1)
-	s.register(
+	s.Register(
 		"demo",
 		map[string]any{
 			"redirect_uris":             []string{base + "/cb"},
@@ -493,7 +491,7 @@ op.addEventListener("load", () => ask(state));
 		"client_id":     {"demo"},
 		"redirect_uri":  {base + "/cb"},
 		"scope":         {"openid"},
-		"login_hint":    {"auto:" + nurse},
+		"login_hint":    {"auto:" + testkit.Nurse},
 	}
 	var known, other, where string
 	full := func(id string) chromedp.Action {
@@ -513,7 +511,7 @@ op.addEventListener("load", () => ask(state));
 		t.Errorf("the frame says %q of the session, %q of another", known, other)
 	}
 	back, _ := url.Parse(where)
-	_, tokens := s.post(
+	_, tokens := s.Post(
 		"token",
 		url.Values{
 			"grant_type":   {"authorization_code"},
@@ -548,14 +546,14 @@ func TestBrowserCIBAByThePhoneAndByTheReader(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
 	var card struct{ Serial string }
-	s.api("POST", "/cards", `{"national_id":"`+asked+`","type":"CPS","pin":"4321"}`, &card)
-	_, byPhone := s.backchannel(nil)
-	_, byCard := s.backchannel(url.Values{"channel": {"CARD"}})
+	s.API("POST", "/cards", `{"national_id":"`+testkit.Asked+`","type":"CPS","pin":"4321"}`, &card)
+	_, byPhone := s.Backchannel(nil)
+	_, byCard := s.Backchannel(url.Values{"channel": {"CARD"}})
 	var message string
 	do(
 		t,
 		ctx,
-		chromedp.Navigate(s.ConsoleURL+"/phone/"+asked),
+		chromedp.Navigate(s.ConsoleURL+"/phone/"+testkit.Asked),
 		visible("phone-request"),
 		chromedp.Text(hook("phone-message"), &message, chromedp.ByQuery),
 		shot("phone-ciba"),
@@ -583,7 +581,7 @@ func TestBrowserCIBAByThePhoneAndByTheReader(t *testing.T) {
 		t.Errorf("the phone shows %q", message)
 	}
 	for name, o := range map[string]map[string]any{"phone": byPhone, "card": byCard} {
-		if a := s.poll(o["auth_req_id"]); a["access_token"] == nil {
+		if a := s.Poll(o["auth_req_id"]); a["access_token"] == nil {
 			t.Errorf("%s: %v", name, a)
 		}
 	}
@@ -788,7 +786,7 @@ func TestBrowserEditSeveralExercisesAndActivities(t *testing.T) {
 		t.Errorf("the login: %s", out)
 	}
 	var p struct{ Code string }
-	if s.api(
+	if s.API(
 		"PUT",
 		"/identities/"+id,
 		`{"national_id":"`+id+`","family_name":"A","given_name":"B","exercices":[{"codeProfession":"21","activities":[{"codeSectionPharmacien":"H","codeSecteurDactivite":"SA33"}]}]}`,
@@ -816,7 +814,7 @@ func TestBrowserManyPeopleAtOnce(t *testing.T) {
 		press("bulk-tag-add"),
 		visible("bulk-done"),
 	)
-	if strings.Contains(page, nurse) {
+	if strings.Contains(page, testkit.Nurse) {
 		t.Error("the filter shows a persona")
 	}
 	var tagged struct {
@@ -824,7 +822,7 @@ func TestBrowserManyPeopleAtOnce(t *testing.T) {
 			Exercices []struct{ CodeProfession string }
 		}
 	}
-	if s.api(
+	if s.API(
 		"GET",
 		"/identities?tag=lot-1&limit=1000",
 		"",
@@ -856,7 +854,7 @@ func TestBrowserManyPeopleAtOnce(t *testing.T) {
 		visible("bulk-done"),
 	)
 	var left struct{ Items []any }
-	if s.api("GET", "/identities?tag=lot-1&limit=1000", "", &left); len(left.Items) != len(tagged.Items)-1 {
+	if s.API("GET", "/identities?tag=lot-1&limit=1000", "", &left); len(left.Items) != len(tagged.Items)-1 {
 		t.Errorf("%d of %d are left", len(left.Items), len(tagged.Items))
 	}
 	do(
@@ -866,7 +864,7 @@ func TestBrowserManyPeopleAtOnce(t *testing.T) {
 		press("bulk-restore"),
 		visible("bulk-done"),
 	)
-	if s.api("GET", "/identities?tag=lot-1&limit=1000", "", &left); len(left.Items) != len(tagged.Items) {
+	if s.API("GET", "/identities?tag=lot-1&limit=1000", "", &left); len(left.Items) != len(tagged.Items) {
 		t.Errorf("%d of %d are back", len(left.Items), len(tagged.Items))
 	}
 }
@@ -899,7 +897,7 @@ func pickNumber(number string) chromedp.Action {
 func TestBrowserActivationByCardAndALoginThatOnlyThisPhoneApproves(t *testing.T) {
 	s := boot(t)
 	pc := chrome(t, s, "")
-	card := chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+asked+`")]//input`, chromedp.BySearch)
+	card := chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+testkit.Asked+`")]//input`, chromedp.BySearch)
 	do(
 		t,
 		pc,
@@ -955,7 +953,7 @@ func TestBrowserActivationByCardAndALoginThatOnlyThisPhoneApproves(t *testing.T)
 		pc,
 		toLoginPage(s),
 		visible("login-page"),
-		typed("national-id", asked),
+		typed("national-id", testkit.Asked),
 		press("submit-ecps"),
 		visible("ecps-wait"),
 	)
@@ -965,7 +963,7 @@ func TestBrowserActivationByCardAndALoginThatOnlyThisPhoneApproves(t *testing.T)
 	do(
 		t,
 		thief,
-		chromedp.Navigate(s.ConsoleURL+"/phone/"+asked),
+		chromedp.Navigate(s.ConsoleURL+"/phone/"+testkit.Asked),
 		visible("phone-request"),
 		typed("phone-code", "2468"),
 		pickNumber(number),
@@ -1009,7 +1007,7 @@ func TestBrowserActivationByMailAndSMSThenTestThenReplaced(t *testing.T) {
 		chromedp.Navigate(s.BaseURL+"/wallet"),
 		visible("wallet"),
 		press("wallet-activate-contact"),
-		typed("national-id", asked),
+		typed("national-id", testkit.Asked),
 		press("submit-contact"),
 		visible("wallet-sent"),
 	)
@@ -1038,7 +1036,7 @@ func TestBrowserActivationByMailAndSMSThenTestThenReplaced(t *testing.T) {
 		chromedp.Navigate(s.BaseURL+"/wallet"),
 		press("wallet-test"),
 		visible("login-page"),
-		typed("national-id", asked),
+		typed("national-id", testkit.Asked),
 		press("submit-ecps"),
 		visible("ecps-wait"),
 	)
@@ -1054,13 +1052,13 @@ func TestBrowserActivationByMailAndSMSThenTestThenReplaced(t *testing.T) {
 	)
 	do(t, pc, visible("bravo"), shot("bravo"))
 	// A new activation replaces the phone, whose page notices at the next request.
-	s.cli("ecps", "activate", asked, "--code", "9999")
+	s.cli("ecps", "activate", testkit.Asked, "--code", "9999")
 	do(
 		t,
 		pc,
 		toLoginPage(s),
 		visible("login-page"),
-		typed("national-id", asked),
+		typed("national-id", testkit.Asked),
 		press("submit-ecps"),
 		visible("ecps-wait"),
 	)
@@ -1078,7 +1076,7 @@ func TestBrowserActivationByMailAndSMSThenTestThenReplaced(t *testing.T) {
 		t.Errorf("the replaced phone: %s", got)
 	}
 	// Nobody answers in time.
-	s.api("PUT", "/clock", `{"offset":"121s"}`, nil)
+	s.API("PUT", "/clock", `{"offset":"121s"}`, nil)
 	do(t, pc, visible("retry"))
 	if got := textOf(t, pc, "error"); !strings.Contains(got, "ecps-expired") {
 		t.Errorf("out of time: %s", got)
@@ -1095,7 +1093,7 @@ func TestBrowserLogOutOfAllSessions(t *testing.T) {
 			ctx,
 			toLoginPage(s),
 			visible("login-page"),
-			typed("national-id", nurse),
+			typed("national-id", testkit.Nurse),
 			press("submit-ecps"),
 			visible("demo-logged-in"),
 		)
@@ -1120,19 +1118,19 @@ func TestBrowserSeveralPhonesSideBySideInEnglishAndOffline(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
 	other := "899790067021"
-	s.api("PUT", "/identities/"+nurse+"/ecps/behaviour", `{"action":"ask"}`, nil)
-	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/phone/side?id="+nurse+"&id="+other), visible("phone"))
-	s.atPhone(nurse)
-	do(t, ctx, chromedp.WaitVisible(`[data-person="`+nurse+`"] `+hook("phone-request"), chromedp.ByQuery))
+	s.API("PUT", "/identities/"+testkit.Nurse+"/ecps/behaviour", `{"action":"ask"}`, nil)
+	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/phone/side?id="+testkit.Nurse+"&id="+other), visible("phone"))
+	s.AtPhone(testkit.Nurse)
+	do(t, ctx, chromedp.WaitVisible(`[data-person="`+testkit.Nurse+`"] `+hook("phone-request"), chromedp.ByQuery))
 	// A code being typed is not disturbed by another person's request.
-	do(t, ctx, chromedp.SendKeys(`[data-person="`+nurse+`"] [name=code]`, "12", chromedp.ByQuery))
-	s.atPhone(other)
+	do(t, ctx, chromedp.SendKeys(`[data-person="`+testkit.Nurse+`"] [name=code]`, "12", chromedp.ByQuery))
+	s.AtPhone(other)
 	var typedCode string
 	do(
 		t,
 		ctx,
 		chromedp.WaitVisible(`[data-person="`+other+`"] `+hook("phone-request"), chromedp.ByQuery),
-		chromedp.Value(`[data-person="`+nurse+`"] [name=code]`, &typedCode, chromedp.ByQuery),
+		chromedp.Value(`[data-person="`+testkit.Nurse+`"] [name=code]`, &typedCode, chromedp.ByQuery),
 		shot("phones-side"),
 	)
 	if typedCode != "12" {
@@ -1143,7 +1141,7 @@ func TestBrowserSeveralPhonesSideBySideInEnglishAndOffline(t *testing.T) {
 			t,
 			ctx,
 			narrow(),
-			chromedp.Navigate(s.ConsoleURL+"/phone/"+nurse+"?lang="+lang),
+			chromedp.Navigate(s.ConsoleURL+"/phone/"+testkit.Nurse+"?lang="+lang),
 			visible("phone-request"),
 			shot("phone-360-"+lang),
 		)
@@ -1157,7 +1155,7 @@ func TestBrowserSeveralPhonesSideBySideInEnglishAndOffline(t *testing.T) {
 		t,
 		ctx,
 		chromedp.Poll(`navigator.serviceWorker.ready.then(() => true)`, nil),
-		chromedp.Navigate(s.ConsoleURL+"/phone/"+nurse),
+		chromedp.Navigate(s.ConsoleURL+"/phone/"+testkit.Nurse),
 		visible("phone-request"),
 		chromedp.Poll(
 			`caches.keys().then(async (k) => k.length > 0 && !!(await (await caches.open(k[0])).match(location.href)))`,
@@ -1168,7 +1166,7 @@ func TestBrowserSeveralPhonesSideBySideInEnglishAndOffline(t *testing.T) {
 	do(
 		t,
 		ctx,
-		chromedp.Navigate(s.ConsoleURL+"/phone/"+nurse),
+		chromedp.Navigate(s.ConsoleURL+"/phone/"+testkit.Nurse),
 		visible("phone-request"),
 		shot("phone-offline"),
 		chromedp.Poll(`document.querySelector("[data-note]").textContent !== ""`, nil),
@@ -1182,7 +1180,7 @@ func TestBrowserLoginAndWaitingPagesIn360PixelsFrenchAndEnglish(t *testing.T) {
 		q := url.Values{
 			"response_type": {"code"},
 			"client_id":     {"demo"},
-			"redirect_uri":  {callbackURL},
+			"redirect_uri":  {testkit.CallbackURL},
 			"scope":         {"openid"},
 			"ui_locales":    {locales},
 		}
@@ -1201,7 +1199,7 @@ func TestBrowserLoginAndWaitingPagesIn360PixelsFrenchAndEnglish(t *testing.T) {
 			visible("submit-ecps"),
 			chromedp.Text(hook("submit-ecps"), &button, chromedp.ByQuery),
 			shot("login-360-"+locales),
-			typed("national-id", asked),
+			typed("national-id", testkit.Asked),
 			press("submit-ecps"),
 			visible("ecps-wait"),
 			chromedp.Text("h1", &wait, chromedp.ByQuery),
@@ -1221,7 +1219,7 @@ func TestBrowserTheListOfLoginsIsLive(t *testing.T) {
 	a := s.space("live")
 	ctx := chrome(t, s, "")
 	for name, at := range map[string]*server{"the server's own": s, "a space's": a} {
-		row := `//table[@data-testid="logins"]//td[text()="` + doctor + `"]`
+		row := `//table[@data-testid="logins"]//td[text()="` + testkit.Doctor + `"]`
 		do(
 			t,
 			ctx,
@@ -1229,10 +1227,10 @@ func TestBrowserTheListOfLoginsIsLive(t *testing.T) {
 			visible("logins"),
 			chromedp.WaitNotPresent(row, chromedp.BySearch),
 		)
-		newRelyingParty(at, at.demoCertificate()).tokens(doctor, "n")
+		testkit.NewRelyingParty(at.Server, at.DemoCertificate()).Tokens(testkit.Doctor, "n")
 		do(t, ctx, chromedp.WaitVisible(row, chromedp.BySearch))
 		var list struct{ Items []struct{ ID string } }
-		at.api("GET", "/logins", "", &list)
+		at.API("GET", "/logins", "", &list)
 		var drawn string
 		do(
 			t,

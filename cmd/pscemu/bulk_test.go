@@ -18,6 +18,7 @@ import (
 
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/yamltext"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // batches is somewhat more people than one transaction is about.
@@ -26,7 +27,7 @@ const batches = 3*identities.Batch + 7
 // whole is everything stored and set, line by line, but what the running clock
 // shows, and authorities and keys, which are made beside the first requests.
 func (s *server) whole() string {
-	s.t.Helper()
+	s.T.Helper()
 	var state struct {
 		Clock            map[string]any
 		Settings, Faults any
@@ -35,17 +36,17 @@ func (s *server) whole() string {
 			Value, Expires any
 		}
 	}
-	if status := s.api("GET", "/state", "", &state); status != 200 {
-		s.t.Fatal(status)
+	if status := s.API("GET", "/state", "", &state); status != 200 {
+		s.T.Fatal(status)
 	}
 	if state.Clock["frozen"] == false {
 		delete(state.Clock, "now")
 	}
 	var b strings.Builder
-	fmt.Fprintln(&b, encoded(s.t, state.Clock), encoded(s.t, state.Settings), encoded(s.t, state.Faults))
+	fmt.Fprintln(&b, testkit.Encoded(s.T, state.Clock), testkit.Encoded(s.T, state.Settings), testkit.Encoded(s.T, state.Faults))
 	for _, e := range state.Entries {
 		if !strings.HasPrefix(e.Key, "authorities/") && !strings.HasPrefix(e.Key, "keys/") {
-			fmt.Fprintln(&b, e.Key, encoded(s.t, e.Value), encoded(s.t, e.Expires))
+			fmt.Fprintln(&b, e.Key, testkit.Encoded(s.T, e.Value), testkit.Encoded(s.T, e.Expires))
 		}
 	}
 	return b.String()
@@ -72,7 +73,7 @@ func peopleOf(t *testing.T, seed uint64, n int) []string {
 	g := &identities.Generator{Seed: seed}
 	out := make([]string, n)
 	for k := range out {
-		out[k] = encoded(t, g.Person(k))
+		out[k] = testkit.Encoded(t, g.Person(k))
 	}
 	return out
 }
@@ -93,21 +94,21 @@ func TestAScenarioThatIsRefusedLeavesNothing(t *testing.T) {
 			`{"national_id":"810000000017","family_name":"A","given_name":"B"}`,
 			"national-id-real",
 		},
-		"an unknown card": {`{"national_id":"` + nurse + `","cards":[{"type":"CPX"}]}`, "card-type-unknown"},
+		"an unknown card": {`{"national_id":"` + testkit.Nurse + `","cards":[{"type":"CPX"}]}`, "card-type-unknown"},
 		"a card's state": {
-			`{"national_id":"` + nurse + `","cards":[{"type":"CPS"},{"type":"CPS","state":"lost"}]}`,
+			`{"national_id":"` + testkit.Nurse + `","cards":[{"type":"CPS"},{"type":"CPS","state":"lost"}]}`,
 			"card-state",
 		},
-		"a card's code":       {`{"national_id":"` + nurse + `","cards":[{"type":"CPE","pin":"12"}]}`, "pin-form"},
-		"a CPF of no student": {`{"national_id":"` + nurse + `","cards":[{"type":"CPF"}]}`, "card-cpf-not-student"},
-		"an e-CPS code":       {`{"national_id":"` + nurse + `","ecps":"12"}`, "ecps-code-form"},
-		"an unknown member":   {`{"national_id":"` + nurse + `","ecp":"1234"}`, "scenario-unreadable"},
+		"a card's code":       {`{"national_id":"` + testkit.Nurse + `","cards":[{"type":"CPE","pin":"12"}]}`, "pin-form"},
+		"a CPF of no student": {`{"national_id":"` + testkit.Nurse + `","cards":[{"type":"CPF"}]}`, "card-cpf-not-student"},
+		"an e-CPS code":       {`{"national_id":"` + testkit.Nurse + `","ecps":"12"}`, "ecps-code-form"},
+		"an unknown member":   {`{"national_id":"` + testkit.Nurse + `","ecp":"1234"}`, "scenario-unreadable"},
 	}
 	before := s.whole()
 	try := func(name, body, code string) {
 		t.Helper()
 		for _, reset := range []string{"false", "true"} {
-			if got := s.codeOf("POST", "/scenarios?reset="+reset, body); got != code {
+			if got := s.CodeOf("POST", "/scenarios?reset="+reset, body); got != code {
 				t.Errorf("%s, reset=%s: %q, want %q", name, reset, got, code)
 			}
 			differ(t, name+", reset="+reset, before, s.whole())
@@ -130,7 +131,7 @@ func TestAScenarioThatIsRefusedLeavesNothing(t *testing.T) {
 		"something behind":  {`"name":"x"}{"name":"y"`, "scenario-unreadable"},
 		"no list of people": {`"people":{"a":1}`, "scenario-unreadable"},
 	} {
-		got := s.codeOf("POST", "/scenarios", "{"+c.member+"}")
+		got := s.CodeOf("POST", "/scenarios", "{"+c.member+"}")
 		if got != c.code {
 			t.Errorf("%s: %q, want %q", name, got, c.code)
 		}
@@ -138,7 +139,7 @@ func TestAScenarioThatIsRefusedLeavesNothing(t *testing.T) {
 	}
 	// The same without the last mistake is taken, in the fresh world too.
 	for _, reset := range []string{"false", "true"} {
-		if status := s.api("POST", "/scenarios?reset="+reset, "{"+good+`"people":[`+lots+"]}", nil); status != 201 {
+		if status := s.API("POST", "/scenarios?reset="+reset, "{"+good+`"people":[`+lots+"]}", nil); status != 201 {
 			t.Fatalf("reset=%s: %d", reset, status)
 		}
 		now := s.whole()
@@ -150,7 +151,7 @@ func TestAScenarioThatIsRefusedLeavesNothing(t *testing.T) {
 		if got := s.counted("generated"); got != batches+40+map[string]int{"false": 5, "true": 0}[reset] {
 			t.Errorf("reset=%s: %d generated people", reset, got)
 		}
-		s.api("DELETE", "/state", "", nil)
+		s.API("DELETE", "/state", "", nil)
 		s.cli("identities", "generate", "--count", "5", "--seed", "3")
 	}
 }
@@ -167,14 +168,14 @@ func written(t *testing.T, text string) string {
 
 // counted is how many people bear a tag.
 func (s *server) counted(tag string) int {
-	s.t.Helper()
+	s.T.Helper()
 	n := 0
 	for after := ""; ; {
 		var list struct {
 			Items []struct{}
 			Next  string
 		}
-		s.api("GET", "/identities?limit=1000&tag="+tag+"&after="+url.QueryEscape(after), "", &list)
+		s.API("GET", "/identities?limit=1000&tag="+tag+"&after="+url.QueryEscape(after), "", &list)
 		if n += len(list.Items); list.Next == "" {
 			return n
 		}
@@ -187,8 +188,8 @@ func (s *server) counted(tag string) int {
 func TestALargeSituationIsSavedAndLoadedWhole(t *testing.T) {
 	s := boot(t)
 	s.cli("identities", "generate", "--count", "800", "--seed", "5")
-	s.api("PUT", "/identities/"+doctor+"/ecps/behaviour", `{"action":"refuse"}`, nil)
-	s.cli("clients", "add", "near", "--redirect-uri", "https://app.example/callback")
+	s.API("PUT", "/identities/"+testkit.Doctor+"/ecps/behaviour", `{"action":"refuse"}`, nil)
+	s.AddClient("near", "https://app.example/callback")
 	dir := t.TempDir()
 	asYAML, asJSON := filepath.Join(dir, "now.yaml"), filepath.Join(dir, "now.json")
 	s.cli("scenario", "save", asYAML)
@@ -215,7 +216,7 @@ func TestALargeSituationIsSavedAndLoadedWhole(t *testing.T) {
 			t.Errorf("%s with reset: another situation", name)
 		}
 	}
-	page := pageText(t, s.consoleBrowser(), s.ConsoleURL+"/scenario")
+	page := pageText(t, s.ConsoleBrowser(), s.ConsoleURL+"/scenario")
 	for _, hook := range []string{"scenario-download", "scenario-no-link", "801 personne"} {
 		if !strings.Contains(page, hook) {
 			t.Errorf("the page lacks %s", hook)
@@ -241,21 +242,21 @@ func pageText(t *testing.T, c *http.Client, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return text(t, resp)
+	return testkit.Text(t, resp)
 }
 
 func (s *server) download(path string) []byte {
-	s.t.Helper()
+	s.T.Helper()
 	req, _ := http.NewRequest(http.MethodGet, s.APIURL+path, nil)
 	req.Header.Set("Authorization", "Bearer "+s.APIToken)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusOK {
-		s.t.Fatalf("%s: %v %s %.200s", path, err, resp.Status, b)
+		s.T.Fatalf("%s: %v %s %.200s", path, err, resp.Status, b)
 	}
 	return b
 }
@@ -300,7 +301,7 @@ func TestGenerateGoesOnBehindTakenNumbers(t *testing.T) {
 	}
 	first := generate()
 	for k, raw := range first.Items {
-		if want := encoded(
+		if want := testkit.Encoded(
 			t,
 			(&identities.Generator{Seed: 11}).Person(k),
 		); !strings.HasPrefix(
@@ -314,7 +315,7 @@ func TestGenerateGoesOnBehindTakenNumbers(t *testing.T) {
 	seen := map[string]bool{}
 	for _, id := range append(first.ids(t), second.ids(t)...) {
 		var stored struct{ Means []string }
-		if s.api("GET", "/identities/"+url.PathEscape(id), "", &stored); len(stored.Means) != 2 {
+		if s.API("GET", "/identities/"+url.PathEscape(id), "", &stored); len(stored.Means) != 2 {
 			t.Errorf("%s was printed and has %v", id, stored.Means)
 		}
 		seen[id] = true
@@ -344,11 +345,11 @@ func TestGenerateGoesOnBehindTakenNumbers(t *testing.T) {
 	) {
 		t.Error(out)
 	}
-	s.api("DELETE", "/state", "", nil)
-	if again := generate(); encoded(t, again) != encoded(t, first) {
+	s.API("DELETE", "/state", "", nil)
+	if again := generate(); testkit.Encoded(t, again) != testkit.Encoded(t, first) {
 		t.Error("the same seed gives others in an empty world")
 	}
-	if got := s.codeOf("POST", "/identities/generate", `{"count":5,"from":7999999}`); got != "numbers-exhausted" {
+	if got := s.CodeOf("POST", "/identities/generate", `{"count":5,"from":7999999}`); got != "numbers-exhausted" {
 		t.Errorf("behind the last number: %q", got)
 	}
 }
@@ -363,7 +364,7 @@ func TestGenerateAtOnceMakesNobodyTwice(t *testing.T) {
 	for range calls {
 		work.Go(func() {
 			var m made
-			if status := s.attempt(
+			if status := s.Attempt(
 				"POST",
 				"/identities/generate",
 				fmt.Sprintf(`{"count":%d,"seed":4}`, n),
@@ -395,22 +396,22 @@ type jobNow struct {
 }
 
 func (s *server) job(id string) (j jobNow) {
-	s.t.Helper()
-	if status := s.api("GET", "/jobs/"+id, "", &j); status != 200 {
-		s.t.Fatal(status)
+	s.T.Helper()
+	if status := s.API("GET", "/jobs/"+id, "", &j); status != 200 {
+		s.T.Fatal(status)
 	}
 	return j
 }
 
 // ended waits for a job.
 func (s *server) ended(id string) (j jobNow) {
-	s.t.Helper()
+	s.T.Helper()
 	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		if j = s.job(id); j.State != "running" {
 			return j
 		}
 		if time.Now().After(end) {
-			s.t.Fatalf("%+v", j)
+			s.T.Fatalf("%+v", j)
 		}
 	}
 }
@@ -430,10 +431,10 @@ func TestAttack34AnImportThatIsKilledLeavesAllOrNobody(t *testing.T) {
 	data := t.TempDir()
 	n := people(4000)
 	s := bootIn(t, data, "--max-import", "1024")
-	before := s.entries()
+	before := s.Entries()
 	body := "[" + strings.Join(peopleOf(t, 8, n), ",") + "]"
 	var j jobNow
-	if status := s.api("POST", "/identities/import?async=true", body, &j); status != http.StatusAccepted {
+	if status := s.API("POST", "/identities/import?async=true", body, &j); status != http.StatusAccepted {
 		t.Fatal(status)
 	}
 	for now := j; now.Done < n/3; now = s.job(j.ID) {
@@ -443,7 +444,7 @@ func TestAttack34AnImportThatIsKilledLeavesAllOrNobody(t *testing.T) {
 	}
 	s.stop(syscall.SIGKILL)
 	s = bootIn(t, data, "--max-import", "1024")
-	after := s.entries()
+	after := s.Entries()
 	for key, value := range after {
 		if strings.HasPrefix(key, "identities/") && before[key] != value || strings.HasPrefix(key, "undo") {
 			t.Fatalf("%s is there after the kill", key)
@@ -454,7 +455,7 @@ func TestAttack34AnImportThatIsKilledLeavesAllOrNobody(t *testing.T) {
 			t.Fatalf("%s is not what it was", key)
 		}
 	}
-	if status := s.api("POST", "/identities/import", body, nil); status != http.StatusCreated {
+	if status := s.API("POST", "/identities/import", body, nil); status != http.StatusCreated {
 		t.Fatal(status)
 	}
 	if got := s.counted("generated"); got != n {
@@ -484,17 +485,17 @@ func TestAttack32ALargeImportIsAllOrNothing(t *testing.T) {
 		"cut off":            {`{"national_id":"8997`, "import-invalid"},
 		"one twice":          {peopleOf(t, 21, 1)[0], "identity-twice"},
 	} {
-		if got := s.codeOf("POST", "/identities/import", "["+lots+","+c.last+"]"); got != c.code {
+		if got := s.CodeOf("POST", "/identities/import", "["+lots+","+c.last+"]"); got != c.code {
 			t.Errorf("%s: %q, want %q", name, got, c.code)
 		}
 		same(name)
 	}
 	n := people(3000)
 	var j jobNow
-	s.api("POST", "/identities/import?async=true", "["+strings.Join(peopleOf(t, 22, n), ",")+"]", &j)
+	s.API("POST", "/identities/import?async=true", "["+strings.Join(peopleOf(t, 22, n), ",")+"]", &j)
 	for now := j; now.Done == 0 && now.State == "running"; now = s.job(j.ID) {
 	}
-	if status := s.api("DELETE", "/jobs/"+j.ID, "", nil); status != 204 {
+	if status := s.API("DELETE", "/jobs/"+j.ID, "", nil); status != 204 {
 		t.Error(status)
 	}
 	if end := s.ended(j.ID); end.State != "cancelled" || end.Problem.Code != "job-cancelled" {
@@ -511,7 +512,7 @@ func TestAttack32ALargeImportIsAllOrNothing(t *testing.T) {
 	) {
 		t.Error(out)
 	}
-	if got := s.codeOf("GET", "/jobs/none", ""); got != "job-unknown" {
+	if got := s.CodeOf("GET", "/jobs/none", ""); got != "job-unknown" {
 		t.Error(got)
 	}
 }
@@ -530,7 +531,7 @@ func TestBulkActionsReachEverybodyOnce(t *testing.T) {
 	s := boot(t, "--identities", dir)
 	const all = 510 // more than are done before the page answers
 	s.cli("identities", "generate", "--count", fmt.Sprint(all), "--seed", "5", "--means", "ecps")
-	c := s.consoleBrowser()
+	c := s.ConsoleBrowser()
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	bulk := func(form url.Values) string {
 		t.Helper()
@@ -558,7 +559,7 @@ func TestBulkActionsReachEverybodyOnce(t *testing.T) {
 	if got := s.counted("lot"); got != all {
 		t.Errorf("%d have the tag", got)
 	}
-	to = bulk(url.Values{"id": {"899700366240", doctor, nurse}, "action": {"tag"}, "tag": {"three"}})
+	to = bulk(url.Values{"id": {"899700366240", testkit.Doctor, testkit.Nurse}, "action": {"tag"}, "tag": {"three"}})
 	if said, _ := url.QueryUnescape(to); !strings.Contains(said, "2 sur 3 — ") || !strings.Contains(said, "file.json") {
 		t.Errorf("the few: %s", said)
 	}
@@ -593,7 +594,7 @@ func TestALongImportTellsHowFarItIs(t *testing.T) {
 		t.Errorf("told: %q", told.String())
 	}
 	var list struct{ Items []jobNow }
-	if s.api(
+	if s.API(
 		"GET",
 		"/jobs",
 		"",
@@ -612,12 +613,12 @@ func TestOthersWriteWhileManyPeopleAreWorkedOn(t *testing.T) {
 	body := "[" + strings.Join(peopleOf(t, 31, n), ",") + "]"
 	for name, do := range map[string]func() int{
 		"generate": func() int {
-			return s.attempt("POST", "/identities/generate", fmt.Sprintf(`{"count":%d,"seed":30,"quiet":true}`, min(n, 5000)), nil)
+			return s.Attempt("POST", "/identities/generate", fmt.Sprintf(`{"count":%d,"seed":30,"quiet":true}`, min(n, 5000)), nil)
 		},
-		"import":   func() int { return s.attempt("POST", "/identities/import", body, nil) },
-		"scenario": func() int { return s.attempt("POST", "/scenarios", `{"people":`+body+"}", nil) },
-		"export":   func() int { return s.attempt("GET", "/identities/export?format=json", "", nil) },
-		"current":  func() int { return s.attempt("GET", "/scenarios/current?format=json", "", nil) },
+		"import":   func() int { return s.Attempt("POST", "/identities/import", body, nil) },
+		"scenario": func() int { return s.Attempt("POST", "/scenarios", `{"people":`+body+"}", nil) },
+		"export":   func() int { return s.Attempt("GET", "/identities/export?format=json", "", nil) },
+		"current":  func() int { return s.Attempt("GET", "/scenarios/current?format=json", "", nil) },
 	} {
 		done := make(chan int, 1)
 		began := time.Now()
@@ -626,7 +627,7 @@ func TestOthersWriteWhileManyPeopleAreWorkedOn(t *testing.T) {
 		writes, status := 0, 0
 		for status == 0 {
 			at := time.Now()
-			if got := s.api("PUT", "/identities/"+doctor+"/ecps/behaviour", `{"action":"approve"}`, nil); got >= 300 {
+			if got := s.API("PUT", "/identities/"+testkit.Doctor+"/ecps/behaviour", `{"action":"approve"}`, nil); got >= 300 {
 				t.Fatalf("%s: a write beside it answers %d", name, got)
 			}
 			longest = max(longest, time.Since(at))

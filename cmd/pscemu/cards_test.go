@@ -12,59 +12,14 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
-
-// testCard is a card as the API shows it.
-type testCard struct {
-	Serial, Type, State, PIN, PUK, Holder string
-	NationalID                            string `json:"national_id"`
-}
-
-// atCard opens the card tab of a login in a new browser.
-func (s *server) atCard() (browser *http.Client, page, text string) {
-	s.t.Helper()
-	browser, page = s.loginPage()
-	return browser, page, read(s, browser, page+"?tab=card")
-}
-
-// cardOf is a person's first card.
-func (s *server) cardOf(id string) testCard {
-	s.t.Helper()
-	var list struct{ Items []testCard }
-	if s.api("GET", "/cards?national_id="+url.QueryEscape(id), "", &list); len(list.Items) == 0 {
-		s.t.Fatalf("%s has no card", id)
-	}
-	return list.Items[0]
-}
-
-func read(s *server, c *http.Client, url string) string {
-	s.t.Helper()
-	resp, err := c.Get(url)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, _ := io.ReadAll(resp.Body)
-	return string(b)
-}
-
-// present submits a card; the answer is the callback or the page's text.
-func present(s *server, c *http.Client, page, serial, pin string) string {
-	s.t.Helper()
-	resp, err := c.PostForm(page+"/card", url.Values{"card": {serial}, "pin": {pin}})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, _ := io.ReadAll(resp.Body)
-	return resp.Header.Get("Location") + string(b)
-}
 
 // The webinar's kit: « CPS Médecin, CPS Médecin 8 activités, CPS Infirmier,
 // CPE opposée, CPA ».
 func TestTheKitDIntegrationHoldsItsFiveCards(t *testing.T) {
 	s := boot(t)
-	var kit struct{ Items []testCard }
+	var kit struct{ Items []testkit.Card }
 	if err := json.Unmarshal(
 		[]byte(s.cli("cards", "kit", "integration", "--output", "json")),
 		&kit,
@@ -84,13 +39,13 @@ func TestTheKitDIntegrationHoldsItsFiveCards(t *testing.T) {
 				Activities     []any
 			}
 		}
-		s.api("GET", "/identities/"+url.PathEscape(c.NationalID), "", &person)
+		s.API("GET", "/identities/"+url.PathEscape(c.NationalID), "", &person)
 		if c.Type != w.kind || c.State != w.state || person.Exercices[0].CodeProfession != w.profession ||
 			len(person.Exercices[0].Activities) < w.activities {
 			t.Errorf("card %d: %+v %+v", n+1, c, person)
 		}
-		browser, page, _ := s.atCard()
-		got := present(s, browser, page, c.Serial, c.PIN)
+		browser, page, _ := s.AtCard()
+		got := testkit.Present(s.Server, browser, page, c.Serial, c.PIN)
 		if w.state == "opposed" != strings.Contains(got, "card-opposed") ||
 			w.state == "active" != strings.Contains(got, "code=") {
 			t.Errorf("card %d logs in: %.300s", n+1, got)
@@ -105,55 +60,55 @@ func TestTheKitDIntegrationHoldsItsFiveCards(t *testing.T) {
 			t.Errorf("%s: %s", name, out)
 		}
 	}
-	if got := s.codeOf("POST", "/cards/kits/none", ""); got != "kit-unknown" {
+	if got := s.CodeOf("POST", "/cards/kits/none", ""); got != "kit-unknown" {
 		t.Errorf("an unknown kit: %s", got)
 	}
 }
 
 func TestTheReaderTakesTheInsertedCardAloneAndNoticesThatItIsPulledOut(t *testing.T) {
 	s := boot(t)
-	nurses, doctors := s.cardOf(nurse).Serial, s.cardOf(doctor).Serial
+	nurses, doctors := s.CardOf(testkit.Nurse).Serial, s.CardOf(testkit.Doctor).Serial
 	s.cli("cards", "insert", nurses)
-	browser, page, text := s.atCard()
+	browser, page, text := s.AtCard()
 	if !strings.Contains(text, nurses) || strings.Contains(text, doctors) {
 		t.Error("the page shows other cards than the one in the reader")
 	}
-	if got := present(s, browser, page, doctors, "1234"); !strings.Contains(got, "card-not-in-reader") {
+	if got := testkit.Present(s.Server, browser, page, doctors, "1234"); !strings.Contains(got, "card-not-in-reader") {
 		t.Errorf("another card: %.300s", got)
 	}
-	browser, page, _ = s.atCard()
+	browser, page, _ = s.AtCard()
 	s.cli("cards", "pull")
-	if got := present(s, browser, page, nurses, "1234"); !strings.Contains(got, "card-pulled-out") {
+	if got := testkit.Present(s.Server, browser, page, nurses, "1234"); !strings.Contains(got, "card-pulled-out") {
 		t.Errorf("pulled out amid the login: %.300s", got)
 	}
-	if got := present(s, browser, page, nurses, "1234"); !strings.Contains(got, "code=") {
+	if got := testkit.Present(s.Server, browser, page, nurses, "1234"); !strings.Contains(got, "code=") {
 		t.Errorf("the next try, with any card again: %.300s", got)
 	}
-	browser, page, _ = s.atCard()
-	s.api("PUT", "/reader", `{"card":"`+nurses+`"}`, nil)
-	read(s, browser, page+"?tab=card")
-	if got := present(s, browser, page, nurses, "1234"); !strings.Contains(got, "code=") {
+	browser, page, _ = s.AtCard()
+	s.API("PUT", "/reader", `{"card":"`+nurses+`"}`, nil)
+	testkit.Read(s.Server, browser, page+"?tab=card")
+	if got := testkit.Present(s.Server, browser, page, nurses, "1234"); !strings.Contains(got, "code=") {
 		t.Errorf("inserted: %.300s", got)
 	}
-	if got := s.codeOf("PUT", "/reader", `{"card":"1"}`); got != "card-unknown" {
+	if got := s.CodeOf("PUT", "/reader", `{"card":"1"}`); got != "card-unknown" {
 		t.Errorf("no such card: %s", got)
 	}
 }
 
 func TestAttack14TheUnblockingCodeIsTriedThreeTimes(t *testing.T) {
 	s := boot(t)
-	block := func() testCard {
+	block := func() testkit.Card {
 		t.Helper()
-		var c testCard
-		s.api("POST", "/cards", `{"national_id":"`+nurse+`","type":"CPS"}`, &c)
+		var c testkit.Card
+		s.API("POST", "/cards", `{"national_id":"`+testkit.Nurse+`","type":"CPS"}`, &c)
 		for range 3 {
-			browser, page, _ := s.atCard()
-			present(s, browser, page, c.Serial, "0000")
+			browser, page, _ := s.AtCard()
+			testkit.Present(s.Server, browser, page, c.Serial, "0000")
 		}
 		return c
 	}
-	unblock := func(c testCard, puk, pin string) string {
-		return s.codeOf("POST", "/cards/"+c.Serial+"/unblock", `{"puk":"`+puk+`","pin":"`+pin+`"}`)
+	unblock := func(c testkit.Card, puk, pin string) string {
+		return s.CodeOf("POST", "/cards/"+c.Serial+"/unblock", `{"puk":"`+puk+`","pin":"`+pin+`"}`)
 	}
 	c := block()
 	if got := unblock(c, c.PUK, "12"); got != "pin-form" {
@@ -163,8 +118,8 @@ func TestAttack14TheUnblockingCodeIsTriedThreeTimes(t *testing.T) {
 		t.Errorf("a wrong code: %s", got)
 	}
 	s.cli("cards", "unblock", c.Serial, "--puk", c.PUK, "--pin", "5678")
-	browser, page, _ := s.atCard()
-	if got := present(s, browser, page, c.Serial, "5678"); !strings.Contains(got, "code=") {
+	browser, page, _ := s.AtCard()
+	if got := testkit.Present(s.Server, browser, page, c.Serial, "5678"); !strings.Contains(got, "code=") {
 		t.Errorf("with the new code: %.300s", got)
 	}
 	if got := unblock(c, c.PUK, "5678"); got != "card-not-blocked" {
@@ -184,7 +139,7 @@ func TestAttack14TheUnblockingCodeIsTriedThreeTimes(t *testing.T) {
 func TestACardSignsWithItsSecondCertificate(t *testing.T) {
 	s := boot(t)
 	dir := t.TempDir()
-	serial := s.cardOf(nurse).Serial
+	serial := s.CardOf(testkit.Nurse).Serial
 	file := func(name string) string { return filepath.Join(dir, name) }
 	openssl := func(args ...string) string {
 		t.Helper()
@@ -200,7 +155,7 @@ func TestACardSignsWithItsSecondCertificate(t *testing.T) {
 		openssl("pkcs12", "-in", file(use+".p12"), "-passin", "pass:pscemu", "-nodes", "-out", file(use+".pem"))
 		subjects[use] = openssl("x509", "-in", file(use+".pem"), "-noout", "-subject")
 	}
-	if subjects["auth"] != subjects["sign"] || !strings.Contains(subjects["sign"], nurse) {
+	if subjects["auth"] != subjects["sign"] || !strings.Contains(subjects["sign"], testkit.Nurse) {
 		t.Errorf("the subjects: %v", subjects)
 	}
 	if text := openssl(
@@ -247,7 +202,7 @@ func TestACardSignsWithItsSecondCertificate(t *testing.T) {
 	) {
 		t.Errorf("the signature: %s", got)
 	}
-	if got := s.codeOf("GET", "/cards/"+serial+"/certificate?use=cook", ""); got != "use-unknown" {
+	if got := s.CodeOf("GET", "/cards/"+serial+"/certificate?use=cook", ""); got != "use-unknown" {
 		t.Errorf("another use: %s", got)
 	}
 }
@@ -255,7 +210,7 @@ func TestACardSignsWithItsSecondCertificate(t *testing.T) {
 func TestBrowserACardsFaceReaderAndOpposition(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
-	serial := s.cardOf(nurse).Serial
+	serial := s.CardOf(testkit.Nurse).Serial
 	var id string
 	do(
 		t,
@@ -267,7 +222,7 @@ func TestBrowserACardsFaceReaderAndOpposition(t *testing.T) {
 		press("card-insert"),
 		visible("card-pull"),
 	)
-	if id != nurse {
+	if id != testkit.Nurse {
 		t.Errorf("the face shows %q above the name", id)
 	}
 	do(
@@ -304,7 +259,7 @@ func TestBrowserACardsFaceReaderAndOpposition(t *testing.T) {
 func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 	s := boot(t)
 	dir := t.TempDir()
-	card := s.cardOf(doctor)
+	card := s.CardOf(testkit.Doctor)
 	var made struct {
 		Token, Module, Config string
 		KeyURI                string `json:"key_uri"`
@@ -381,7 +336,7 @@ func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 		t.Errorf("NSS: %v %s", err, out)
 	}
 	// The browser's way to the card origin, with OpenSSL in the browser's place.
-	browser, page, _ := s.atCard()
+	browser, page, _ := s.AtCard()
 	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp, err := browser.Get(page + "/card-browser")
 	if err != nil {
@@ -431,7 +386,7 @@ func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if back := resp.Header.Get("Location"); !strings.HasPrefix(back, callbackURL) || !strings.Contains(back, "code=") {
+	if back := resp.Header.Get("Location"); !strings.HasPrefix(back, testkit.CallbackURL) || !strings.Contains(back, "code=") {
 		t.Errorf("%s %s", resp.Status, back)
 	}
 }
@@ -446,12 +401,12 @@ func cookies(browser *http.Client, to *url.URL) string {
 }
 
 func (s *server) cardPEM(serial string) []byte {
-	s.t.Helper()
+	s.T.Helper()
 	req, _ := http.NewRequest(http.MethodGet, s.APIURL+"/cards/"+serial+"/certificate", nil)
 	req.Header.Set("Authorization", "Bearer "+s.APIToken)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer resp.Body.Close()
 	b, _ := io.ReadAll(resp.Body)
@@ -512,8 +467,8 @@ func TestJavaAndCurlPresentTheP12(t *testing.T) {
 // neither logs in nor activates an e-CPS.
 func TestACarteDeServiceNamesNobody(t *testing.T) {
 	s := boot(t)
-	var c testCard
-	if s.api(
+	var c testkit.Card
+	if s.API(
 		"POST",
 		"/cards",
 		`{"service":"HOPITAL FICTIF","structure":"0B0172805"}`,
@@ -532,19 +487,19 @@ func TestACarteDeServiceNamesNobody(t *testing.T) {
 		!strings.Contains(string(out), "CN="+c.NationalID) {
 		t.Errorf("%s", out)
 	}
-	browser, page, _ := s.atCard()
-	if got := present(s, browser, page, c.Serial, "1234"); !strings.Contains(got, "card-not-nominative") {
+	browser, page, _ := s.AtCard()
+	if got := testkit.Present(s.Server, browser, page, c.Serial, "1234"); !strings.Contains(got, "card-not-nominative") {
 		t.Errorf("attack 14: %.300s", got)
 	}
-	if got := s.codeOf("POST", "/cards", `{"service":"X","structure":"123"}`); got != "structure-number" {
+	if got := s.CodeOf("POST", "/cards", `{"service":"X","structure":"123"}`); got != "structure-number" {
 		t.Error(got)
 	}
 }
 
 func TestARenewedCardTakesTheOldOnesPlace(t *testing.T) {
 	s := boot(t)
-	old := s.cardOf(nurse)
-	var renewed testCard
+	old := s.CardOf(testkit.Nurse)
+	var renewed testkit.Card
 	if err := json.Unmarshal(
 		[]byte(s.cli("cards", "renew", old.Serial)),
 		&renewed,
@@ -553,12 +508,12 @@ func TestARenewedCardTakesTheOldOnesPlace(t *testing.T) {
 		t.Fatalf("%v %+v", err, renewed)
 	}
 	for serial, want := range map[string]string{old.Serial: "card-opposed", renewed.Serial: "code="} {
-		browser, page, _ := s.atCard()
-		if got := present(s, browser, page, serial, "1234"); !strings.Contains(got, want) {
+		browser, page, _ := s.AtCard()
+		if got := testkit.Present(s.Server, browser, page, serial, "1234"); !strings.Contains(got, want) {
 			t.Errorf("%s: %.300s", want, got)
 		}
 	}
-	if got := s.codeOf("POST", "/cards/"+old.Serial+"/renew", ""); got != "card-not-renewable" {
+	if got := s.CodeOf("POST", "/cards/"+old.Serial+"/renew", ""); got != "card-not-renewable" {
 		t.Error(got)
 	}
 }
@@ -567,20 +522,20 @@ func TestARenewedCardTakesTheOldOnesPlace(t *testing.T) {
 // of one environment is refused in the other, by the reader and the browser.
 func TestAProductionCardServesProductionOnly(t *testing.T) {
 	s := boot(t)
-	var c testCard
-	s.api("POST", "/cards", `{"national_id":"`+nurse+`","type":"CPS","production":true}`, &c)
+	var c testkit.Card
+	s.API("POST", "/cards", `{"national_id":"`+testkit.Nurse+`","type":"CPS","production":true}`, &c)
 	try := func(serial string) string {
-		browser, page, _ := s.atCard()
-		return present(s, browser, page, serial, "1234")
+		browser, page, _ := s.AtCard()
+		return testkit.Present(s.Server, browser, page, serial, "1234")
 	}
 	if got := try(c.Serial); !strings.Contains(got, "card-other-environment") {
 		t.Errorf("in the sandbox: %.300s", got)
 	}
-	s.api("PATCH", "/settings", `{"cards-accepted":"production"}`, nil)
+	s.API("PATCH", "/settings", `{"cards-accepted":"production"}`, nil)
 	if got := try(c.Serial); !strings.Contains(got, "code=") {
 		t.Errorf("in production: %.300s", got)
 	}
-	if got := try(s.cardOf(doctor).Serial); !strings.Contains(got, "card-other-environment") {
+	if got := try(s.CardOf(testkit.Doctor).Serial); !strings.Contains(got, "card-other-environment") {
 		t.Errorf("a test card in production: %.300s", got)
 	}
 	pem := filepath.Join(t.TempDir(), "c.pem")
@@ -595,7 +550,7 @@ func TestAProductionCardServesProductionOnly(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 	// « Non les CPF des auxiliaires médicaux n'existent pas. »
-	if got := s.codeOf("POST", "/cards", `{"national_id":"`+nurse+`","type":"CPF"}`); got != "card-cpf-not-student" {
+	if got := s.CodeOf("POST", "/cards", `{"national_id":"`+testkit.Nurse+`","type":"CPF"}`); got != "card-cpf-not-student" {
 		t.Errorf("a nurse's CPF: %s", got)
 	}
 }
@@ -607,10 +562,10 @@ func TestIndividualTestCardsOfAnyProfession(t *testing.T) {
 			t.Errorf("%s: %s", who, out)
 		}
 	}
-	if got := s.codeOf("POST", "/cards/test", `{"profession":"x"}`); got != "profession-unknown" {
+	if got := s.CodeOf("POST", "/cards/test", `{"profession":"x"}`); got != "profession-unknown" {
 		t.Error(got)
 	}
-	if got := s.codeOf("POST", "/cards/test", `{"profession":"10","count":0}`); got != "count-invalid" {
+	if got := s.CodeOf("POST", "/cards/test", `{"profession":"10","count":0}`); got != "count-invalid" {
 		t.Error(got)
 	}
 }
@@ -620,7 +575,7 @@ func TestIndividualTestCardsOfAnyProfession(t *testing.T) {
 func TestBrowserSignAndVerifyWithACard(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
-	serial := s.cardOf(nurse).Serial
+	serial := s.CardOf(testkit.Nurse).Serial
 	write := []chromedp.Action{
 		chromedp.SetValue(hook("sign-pin"), "1234", chromedp.ByQuery),
 		chromedp.SetValue(hook("sign-text"), "Ordonnance 42", chromedp.ByQuery),
@@ -634,7 +589,7 @@ func TestBrowserSignAndVerifyWithACard(t *testing.T) {
 			visible("signed-by"),
 			shot("sign"),
 		)...)
-	if got := textOf(t, ctx, "signed-by"); !strings.Contains(got, nurse) {
+	if got := textOf(t, ctx, "signed-by"); !strings.Contains(got, testkit.Nurse) {
 		t.Errorf("signed by %s", got)
 	}
 	do(t, ctx, append(write, click("sign-alter"), press("sign-submit"), visible("error"))...)
@@ -645,17 +600,17 @@ func TestBrowserSignAndVerifyWithACard(t *testing.T) {
 		Text, Signature, Certificate string
 		Code                         string
 	}
-	s.api("POST", "/cards/"+serial+"/sign", `{"pin":"1234","text":"x"}`, &signed)
+	s.API("POST", "/cards/"+serial+"/sign", `{"pin":"1234","text":"x"}`, &signed)
 	verify := func() string {
 		body, _ := json.Marshal(
 			map[string]string{"text": signed.Text, "signature": signed.Signature, "certificate": signed.Certificate},
 		)
-		return s.codeOf("POST", "/cards/verify", string(body))
+		return s.CodeOf("POST", "/cards/verify", string(body))
 	}
 	if got := verify(); got != "" {
 		t.Error(got)
 	}
-	if got := s.codeOf("POST", "/cards/"+serial+"/sign", `{"pin":"0000","text":"x"}`); got != "pin-wrong" {
+	if got := s.CodeOf("POST", "/cards/"+serial+"/sign", `{"pin":"0000","text":"x"}`); got != "pin-wrong" {
 		t.Error(got)
 	}
 	s.cli("cards", "oppose", serial)

@@ -2,10 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -13,7 +9,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
-	"math/big"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,24 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ocsp"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
-
-func signed(t *testing.T, tmpl, ca *x509.Certificate, caKey crypto.Signer) *tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if ca == nil {
-		ca, caKey = tmpl, key
-	}
-	tmpl.SerialNumber = big.NewInt(time.Now().UnixNano())
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, ca, key.Public(), caKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
 
 // oddity is a row of what `pscemu certificates broken` writes.
 type oddity struct {
@@ -76,9 +55,9 @@ func TestOnlyACertificateOfTypeORGAuthCliOfThisClientIsAccepted(t *testing.T) {
 				"client_id":     {"demo"},
 				"client_secret": {s.DemoClient.ClientSecret},
 				"code":          {"a.b.c"},
-				"redirect_uri":  {callbackURL},
+				"redirect_uri":  {testkit.CallbackURL},
 			}
-			resp, err := s.http(cert).PostForm(s.Issuer+"/protocol/openid-connect/token", form)
+			resp, err := s.HTTP(cert).PostForm(s.Issuer+"/protocol/openid-connect/token", form)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +81,7 @@ func TestOnlyACertificateOfTypeORGAuthCliOfThisClientIsAccepted(t *testing.T) {
 			var list struct {
 				Items []struct{ Events []struct{ Code string } }
 			}
-			s.api("GET", "/logins?limit=1", "", &list)
+			s.API("GET", "/logins?limit=1", "", &list)
 			if l := list.Items[0]; len(l.Events) == 0 || l.Events[0].Code != row.Code {
 				t.Fatalf("%s: the journal says %v, want %s", row.Odd, l, row.Code)
 			}
@@ -142,7 +121,7 @@ func TestOpenSSLAsksOCSPAndReadsTheRevocationLists(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cert := s.issued("demo")
+	cert := s.Issued("demo")
 	leaf, err := x509.ParseCertificate(cert.Certificate[0])
 	if err != nil {
 		t.Fatal(err)
@@ -269,7 +248,7 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 	if err != nil || issued["key_file"] != "" {
 		t.Fatalf("%v %v", err, issued)
 	}
-	if resp, err := s.http(&pair).
+	if resp, err := s.HTTP(&pair).
 		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}}); err != nil ||
 		resp.StatusCode != 400 {
 		t.Errorf("the requested certificate: %v %v", resp, err)
@@ -282,7 +261,7 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 		"nobody":          {`{"client_id":"nobody"}`, "client-unknown"},
 		"a key made here": {`{"client_id":"demo","key":"ecdsa"}`, ""},
 	} {
-		if got := s.codeOf("POST", "/certificates", c.body); got != c.code {
+		if got := s.CodeOf("POST", "/certificates", c.body); got != c.code {
 			t.Errorf("%s: %q, want %q", name, got, c.code)
 		}
 	}
@@ -352,13 +331,13 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 // What TLS itself refuses never reaches an endpoint, and the server lives on.
 func TestAttack9CertificatesRefusedAtTheHandshake(t *testing.T) {
 	s := boot(t)
-	demo := s.demoCertificate()
+	demo := s.DemoCertificate()
 	leaf, err := x509.ParseCertificate(demo.Certificate[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	notUTF8 := signed(
+	notUTF8 := testkit.Signed(
 		t,
 		&x509.Certificate{
 			RawSubject: bytes.Replace(leaf.RawSubject, []byte("demo"), []byte("d\xff\xfeo"), 1),
@@ -368,7 +347,7 @@ func TestAttack9CertificatesRefusedAtTheHandshake(t *testing.T) {
 		nil,
 		nil,
 	)
-	stranger := signed(
+	stranger := testkit.Signed(
 		t,
 		&x509.Certificate{RawSubject: leaf.RawSubject, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)},
 		nil,
@@ -379,7 +358,7 @@ func TestAttack9CertificatesRefusedAtTheHandshake(t *testing.T) {
 		"right certificate with another key": {Certificate: demo.Certificate, PrivateKey: stranger.PrivateKey},
 		"a name that is not UTF-8":           notUTF8,
 	} {
-		resp, err := s.http(cert).
+		resp, err := s.HTTP(cert).
 			PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}})
 		if err == nil && resp.StatusCode != 401 {
 			t.Errorf("%s: %s", name, resp.Status)
@@ -388,7 +367,7 @@ func TestAttack9CertificatesRefusedAtTheHandshake(t *testing.T) {
 			resp.Body.Close()
 		}
 	}
-	if status, a := s.post(
+	if status, a := s.Post(
 		"token",
 		url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}},
 	); a["error"] != "invalid_grant" {
@@ -412,7 +391,7 @@ func TestRevocationTakesEffectOnTheNextRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := s.http(&cert)
+	client := s.HTTP(&cert)
 	ask := func() string {
 		resp, err := client.PostForm(
 			s.Issuer+"/protocol/openid-connect/token",
@@ -437,12 +416,12 @@ func TestRevocationTakesEffectOnTheNextRequest(t *testing.T) {
 // A resumed TLS session brings its certificate along, and its revocation too.
 func TestAttack9RevocationHoldsOnAResumedSession(t *testing.T) {
 	s := boot(t)
-	cert := s.issued("demo")
+	cert := s.Issued("demo")
 	leaf, err := x509.ParseCertificate(cert.Certificate[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := s.http(cert)
+	client := s.HTTP(cert)
 	client.Transport.(*http.Transport).TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(4)
 	ask := func() (string, bool) {
 		resp, err := client.PostForm(
@@ -517,9 +496,9 @@ func TestSecretAndEitherAreSettings(t *testing.T) {
 			}
 			var cert *tls.Certificate
 			if c.cert {
-				cert = s.demoCertificate()
+				cert = s.DemoCertificate()
 			}
-			resp, err := s.http(cert).PostForm(s.Issuer+"/protocol/openid-connect/token", form)
+			resp, err := s.HTTP(cert).PostForm(s.Issuer+"/protocol/openid-connect/token", form)
 			if err != nil {
 				t.Fatal(err)
 			}

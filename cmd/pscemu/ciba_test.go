@@ -14,53 +14,20 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
-
-// backchannel starts a CIBA login as a plain form, over mTLS.
-func (s *server) backchannel(more url.Values) (int, map[string]any) {
-	s.t.Helper()
-	form := url.Values{
-		"client_id":       {"demo"},
-		"scope":           {"openid scope_all"},
-		"login_hint":      {asked},
-		"acr_values":      {"eidas1"},
-		"binding_message": {"Ordonnance 42"},
-		"channel":         {"MOBILE"},
-	}
-	for k, v := range more {
-		form[k] = v
-	}
-	return s.post("ext/ciba/auth", form)
-}
-
-func (s *server) poll(id any) map[string]any {
-	s.t.Helper()
-	text, _ := id.(string)
-	_, a := s.post(
-		"token",
-		url.Values{"grant_type": {"urn:openid:params:grant-type:ciba"}, "client_id": {"demo"}, "auth_req_id": {text}},
-	)
-	return a
-}
-
-func (s *server) waiting(path string) []struct{ ID, State, Client, Message string } {
-	var list struct {
-		Items []struct{ ID, State, Client, Message string }
-	}
-	s.api("GET", path+"?national_id="+asked, "", &list)
-	return list.Items
-}
 
 func TestCIBAByThePhoneWhichShowsWhoAsksAndWhatFor(t *testing.T) {
 	s := boot(t)
-	status, o := s.backchannel(nil)
+	status, o := s.Backchannel(nil)
 	if status != 200 || o["expires_in"] != 120.0 || o["interval"] != 5.0 {
 		t.Fatalf("%d %v", status, o)
 	}
-	if a := s.poll(o["auth_req_id"]); a["error"] != "authorization_pending" {
+	if a := s.Poll(o["auth_req_id"]); a["error"] != "authorization_pending" {
 		t.Errorf("before the answer: %v", a)
 	}
-	resp, err := http.Get(s.ConsoleURL + "/phone/" + asked)
+	resp, err := http.Get(s.ConsoleURL + "/phone/" + testkit.Asked)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,16 +38,16 @@ func TestCIBAByThePhoneWhichShowsWhoAsksAndWhatFor(t *testing.T) {
 		strings.Contains(string(page), "phone-number") {
 		t.Errorf("the phone shows %s", page)
 	}
-	s.api("POST", "/ecps/requests/"+s.waiting("/ecps/requests")[0].ID+"/approve", `{"code":"1234","number":""}`, nil)
-	s.api("PUT", "/clock", `{"offset":"6s"}`, nil)
-	a := s.poll(o["auth_req_id"])
-	_, payload := jwtParts(t, a["id_token"].(string))
-	if !strings.Contains(payload, asked) || !strings.Contains(payload, `"authMode":"MOBILE"`) ||
+	s.API("POST", "/ecps/requests/"+s.Waiting("/ecps/requests")[0].ID+"/approve", `{"code":"1234","number":""}`, nil)
+	s.API("PUT", "/clock", `{"offset":"6s"}`, nil)
+	a := s.Poll(o["auth_req_id"])
+	_, payload := testkit.JWTParts(t, a["id_token"].(string))
+	if !strings.Contains(payload, testkit.Asked) || !strings.Contains(payload, `"authMode":"MOBILE"`) ||
 		!strings.Contains(payload, `"acr":"eidas1"`) ||
 		!strings.Contains(payload, `"nonce":""`) {
 		t.Errorf("id token %s", payload)
 	}
-	if i := s.introspect(a["access_token"].(string)); i["active"] != true {
+	if i := s.Introspect(a["access_token"].(string)); i["active"] != true {
 		t.Errorf("introspection %v", i)
 	}
 }
@@ -88,26 +55,26 @@ func TestCIBAByThePhoneWhichShowsWhoAsksAndWhatFor(t *testing.T) {
 func TestCIBAByTheCardWantsThisPersonsCardAndItsCode(t *testing.T) {
 	s := boot(t)
 	var own, others struct{ Serial string }
-	s.api("POST", "/cards", `{"national_id":"`+asked+`","type":"CPS","pin":"4321"}`, &own)
-	s.api("POST", "/cards", `{"national_id":"`+nurse+`","type":"CPS","pin":"1234"}`, &others)
-	_, o := s.backchannel(url.Values{"channel": {"CARD"}})
-	if n := len(s.waiting("/ecps/requests")); n != 0 {
+	s.API("POST", "/cards", `{"national_id":"`+testkit.Asked+`","type":"CPS","pin":"4321"}`, &own)
+	s.API("POST", "/cards", `{"national_id":"`+testkit.Nurse+`","type":"CPS","pin":"1234"}`, &others)
+	_, o := s.Backchannel(url.Values{"channel": {"CARD"}})
+	if n := len(s.Waiting("/ecps/requests")); n != 0 {
 		t.Errorf("%d requests on the phone", n)
 	}
-	request := s.waiting("/reader/requests")[0].ID
+	request := s.Waiting("/reader/requests")[0].ID
 	for name, c := range map[string]struct{ path, body, want string }{
 		"a wrong code":          {"/reader/requests/" + request, `{"card":"` + own.Serial + `","pin":"0000"}`, "pin-wrong"},
 		"another person's card": {"/reader/requests/" + request, `{"card":"` + others.Serial + `","pin":"1234"}`, "card-other-person"},
 		"the phone":             {"/ecps/requests/" + request + "/approve", `{"code":"1234","number":"12"}`, "request-wants-card"},
 	} {
 		var p struct{ Code string }
-		if s.api("POST", c.path, c.body, &p); p.Code != c.want {
+		if s.API("POST", c.path, c.body, &p); p.Code != c.want {
 			t.Errorf("%s: %s, want %s", name, p.Code, c.want)
 		}
 	}
-	s.api("POST", "/reader/requests/"+request, `{"card":"`+own.Serial+`","pin":"4321"}`, nil)
-	a := s.poll(o["auth_req_id"])
-	_, payload := jwtParts(t, a["access_token"].(string))
+	s.API("POST", "/reader/requests/"+request, `{"card":"`+own.Serial+`","pin":"4321"}`, nil)
+	a := s.Poll(o["auth_req_id"])
+	_, payload := testkit.JWTParts(t, a["access_token"].(string))
 	if !strings.Contains(payload, `"authMode":"CARD"`) {
 		t.Errorf("%v", a)
 	}
@@ -115,7 +82,7 @@ func TestCIBAByTheCardWantsThisPersonsCardAndItsCode(t *testing.T) {
 
 func TestAttack21CIBARequestsThatAreRefused(t *testing.T) {
 	s, strict := boot(t), boot(t, "--strict")
-	s.cli("clients", "add", "other", "--redirect-uri", "https://app.example/")
+	s.AddClient("other", "https://app.example/")
 	for name, c := range map[string]struct {
 		form          url.Values
 		status        int
@@ -139,13 +106,13 @@ func TestAttack21CIBARequestsThatAreRefused(t *testing.T) {
 		"another client_id":  {url.Values{"client_id": {"other"}}, 401, "invalid_client", "Invalid client"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if status, a := s.backchannel(
+			if status, a := s.Backchannel(
 				c.form,
 			); status != c.status || a["error"] != c.err ||
 				!strings.HasPrefix(a["error_description"].(string), c.keycloak) {
 				t.Errorf("got %d %v", status, a)
 			}
-			if _, a := strict.backchannel(
+			if _, a := strict.Backchannel(
 				c.form,
 			); name != "another client_id" && name != "message too long" &&
 				strings.Contains(a["error_description"].(string), "received") {
@@ -153,11 +120,11 @@ func TestAttack21CIBARequestsThatAreRefused(t *testing.T) {
 			}
 		})
 	}
-	if status, a := strict.backchannel(nil); status != 400 || a["error"] != "invalid_binding_message" {
+	if status, a := strict.Backchannel(nil); status != 400 || a["error"] != "invalid_binding_message" {
 		t.Errorf("strict takes a message with a space: %d %v", status, a)
 	}
-	s.api("PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://app.example/"]}`, nil)
-	if status, a := s.backchannel(
+	s.API("PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://app.example/"]}`, nil)
+	if status, a := s.Backchannel(
 		nil,
 	); status != 401 || a["error"] != "invalid_grant" ||
 		!strings.HasPrefix(a["error_description"].(string), "Client not allowed OIDC CIBA Grant") {
@@ -167,12 +134,12 @@ func TestAttack21CIBARequestsThatAreRefused(t *testing.T) {
 
 func TestAttack21CIBAPollsThatAreRefused(t *testing.T) {
 	s := boot(t)
-	at := func(offset string) { s.api("PUT", "/clock", `{"offset":"`+offset+`"}`, nil) }
-	_, o := s.backchannel(nil)
+	at := func(offset string) { s.API("PUT", "/clock", `{"offset":"`+offset+`"}`, nil) }
+	_, o := s.Backchannel(nil)
 	id := o["auth_req_id"]
 	want := func(err string) {
 		t.Helper()
-		if a := s.poll(id); a["error"] != err {
+		if a := s.Poll(id); a["error"] != err {
 			t.Errorf("got %v, want %s", a, err)
 		}
 	}
@@ -185,17 +152,17 @@ func TestAttack21CIBAPollsThatAreRefused(t *testing.T) {
 	want("authorization_pending")
 	at("3m")
 	want("expired_token")
-	if a := s.poll("unknown"); a["error"] != "invalid_grant" {
+	if a := s.Poll("unknown"); a["error"] != "invalid_grant" {
 		t.Errorf("unknown: %v", a)
 	}
 	at("0s")
-	s.api("PUT", "/identities/"+asked+"/ecps/behaviour", `{"action":"approve"}`, nil)
-	_, o = s.backchannel(nil)
+	s.API("PUT", "/identities/"+testkit.Asked+"/ecps/behaviour", `{"action":"approve"}`, nil)
+	_, o = s.Backchannel(nil)
 	var wg sync.WaitGroup
 	var good atomic.Int32
 	for range 6 {
 		wg.Go(func() {
-			if s.poll(o["auth_req_id"])["access_token"] != nil {
+			if s.Poll(o["auth_req_id"])["access_token"] != nil {
 				good.Add(1)
 			}
 		})
@@ -209,7 +176,7 @@ func TestAttack21CIBAPollsThatAreRefused(t *testing.T) {
 func TestTooManyRequestsForOnePersonAreRefused(t *testing.T) {
 	s := boot(t)
 	for i := range 6 {
-		status, a := s.backchannel(nil)
+		status, a := s.Backchannel(nil)
 		if i < 5 && status != 200 || i == 5 && (status != 503 || a["error"] != "server_error") {
 			t.Errorf("request %d: %d %v", i+1, status, a)
 		}
@@ -241,19 +208,19 @@ func TestAttack21And33NotificationEndpointsThatMisbehave(t *testing.T) {
 				answer(w, r)
 			}))
 			t.Cleanup(endpoint.CloseClientConnections)
-			s.api(
+			s.API(
 				"PUT",
 				"/clients/demo",
 				`{"client_id":"demo","redirect_uris":["https://app.example/"],"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"`+endpoint.URL+`"}`,
 				nil,
 			)
-			s.api("PUT", "/identities/"+asked+"/ecps/behaviour", `{"action":"approve"}`, nil)
-			_, o := s.backchannel(url.Values{"client_notification_token": {"secret"}})
+			s.API("PUT", "/identities/"+testkit.Asked+"/ecps/behaviour", `{"action":"approve"}`, nil)
+			_, o := s.Backchannel(url.Values{"client_notification_token": {"secret"}})
 			r := <-called
 			if r.Header.Get("Authorization") != "Bearer secret" {
 				t.Errorf("Authorization %q", r.Header.Get("Authorization"))
 			}
-			if a := s.poll(o["auth_req_id"]); a["access_token"] == nil {
+			if a := s.Poll(o["auth_req_id"]); a["access_token"] == nil {
 				t.Errorf("poll: %v", a)
 			}
 			if len(called) > 0 {
@@ -266,7 +233,7 @@ func TestAttack21And33NotificationEndpointsThatMisbehave(t *testing.T) {
 		t.Errorf("reached %s", <-reached)
 	}
 	var log struct{ Items []map[string]any }
-	s.api("GET", "/deliveries?client=demo", "", &log)
+	s.API("GET", "/deliveries?client=demo", "", &log)
 	if raw, _ := json.Marshal(log); len(log.Items) != 3 || strings.Contains(string(raw), "secret") {
 		t.Errorf("delivery log: %s", raw)
 	}
@@ -289,15 +256,15 @@ func TestALogoutIsDeliveredAgainUntilTheClientsServerTakesIt(t *testing.T) {
 		taken <- r.PostForm
 	}))
 	defer server.Close()
-	s.api(
+	s.API(
 		"PUT",
 		"/clients/demo",
 		`{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],"backchannel_logout_uri":"`+server.URL+`/out"}`,
 		nil,
 	)
-	rp := newRelyingParty(s, s.demoCertificate())
-	id, _ := rp.tokens(nurse, "").Extra("id_token").(string)
-	resp, err := s.http(nil).
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	id, _ := rp.Tokens(testkit.Nurse, "").Extra("id_token").(string)
+	resp, err := s.HTTP(nil).
 		PostForm(s.Issuer+"/protocol/openid-connect/logout", url.Values{"id_token_hint": {id}})
 		// server to server
 	if err != nil || resp.StatusCode != 200 {
@@ -305,10 +272,10 @@ func TestALogoutIsDeliveredAgainUntilTheClientsServerTakesIt(t *testing.T) {
 	}
 	resp.Body.Close()
 	form := <-taken
-	header, payload := jwtParts(t, form.Get("logout_token"))
+	header, payload := testkit.JWTParts(t, form.Get("logout_token"))
 	if !strings.Contains(header, "logout+jwt") ||
 		!strings.Contains(payload, `"events":{"http://schemas.openid.net/event/backchannel-logout":{}}`) ||
-		!strings.Contains(payload, nurse) {
+		!strings.Contains(payload, testkit.Nurse) {
 		t.Errorf("%s %s", header, payload)
 	}
 	deadline := time.Now().Add(10 * time.Second)
@@ -319,7 +286,7 @@ func TestALogoutIsDeliveredAgainUntilTheClientsServerTakesIt(t *testing.T) {
 				Attempts []struct{ Status int }
 			}
 		}
-		s.api("GET", "/deliveries", "", &log)
+		s.API("GET", "/deliveries", "", &log)
 		if l := log.Items; len(l) == 1 && l[0].State == "delivered" && len(l[0].Attempts) == 2 &&
 			l[0].Attempts[0].Status == 503 {
 			return
@@ -340,16 +307,16 @@ func TestAPingIsSentAfterARestart(t *testing.T) {
 		pinged <- string(b)
 	}))
 	defer endpoint.Close()
-	s.api(
+	s.API(
 		"PUT",
 		"/clients/demo",
 		`{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"`+endpoint.URL+`"}`,
 		nil,
 	)
-	_, o := s.backchannel(url.Values{"client_notification_token": {"t"}})
+	_, o := s.Backchannel(url.Values{"client_notification_token": {"t"}})
 	s.stop(os.Kill)
 	s = bootIn(t, data)
-	s.api("POST", "/ecps/requests/"+s.waiting("/ecps/requests")[0].ID+"/approve", "", nil)
+	s.API("POST", "/ecps/requests/"+s.Waiting("/ecps/requests")[0].ID+"/approve", "", nil)
 	select {
 	case body := <-pinged:
 		if !strings.Contains(body, o["auth_req_id"].(string)) {
@@ -367,7 +334,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tls.Client(c, &tls.Config{ServerName: "localhost", RootCAs: s.roots(), Time: now, MinVersion: version, MaxVersion: version}).
+		if err := tls.Client(c, &tls.Config{ServerName: "localhost", RootCAs: s.Roots(), Time: testkit.Now, MinVersion: version, MaxVersion: version}).
 			Handshake(); err == nil {
 			t.Errorf("accepted %s", tls.VersionName(version))
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 func TestOfFiftyClientsRegisteredAtOnceUnderOneIDOneIs(t *testing.T) {
@@ -15,10 +17,10 @@ func TestOfFiftyClientsRegisteredAtOnceUnderOneIDOneIs(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range many {
 		wg.Go(func() {
-			statuses[i] = s.api(
+			statuses[i] = s.API(
 				"POST",
 				"/clients",
-				fmt.Sprintf(`{"client_id":"one","name":"n%d","redirect_uris":[%q]}`, i, callbackURL),
+				fmt.Sprintf(`{"client_id":"one","name":"n%d","redirect_uris":[%q]}`, i, testkit.CallbackURL),
 				nil,
 			)
 		})
@@ -34,7 +36,7 @@ func TestOfFiftyClientsRegisteredAtOnceUnderOneIDOneIs(t *testing.T) {
 		}
 	}
 	var kept struct{ Name string }
-	if s.api("GET", "/clients/one", "", &kept); winner < 0 || kept.Name != fmt.Sprintf("n%d", winner) {
+	if s.API("GET", "/clients/one", "", &kept); winner < 0 || kept.Name != fmt.Sprintf("n%d", winner) {
 		t.Errorf("call %d made it, %q is kept", winner, kept.Name)
 	}
 }
@@ -55,7 +57,7 @@ func TestClientsAreAddedOnceThenChanged(t *testing.T) {
 		"add",
 		"app",
 		"--redirect-uri",
-		callbackURL,
+		testkit.CallbackURL,
 		"--client-auth",
 		"secret",
 		"--policy",
@@ -80,9 +82,9 @@ func TestClientsAreAddedOnceThenChanged(t *testing.T) {
 		"--client",
 		"app",
 		"--identity",
-		nurse,
+		testkit.Nurse,
 		"--redirect-uri",
-		callbackURL,
+		testkit.CallbackURL,
 	); !strings.Contains(
 		out,
 		`"azp": "app"`,
@@ -122,8 +124,8 @@ func TestClientsAreAddedOnceThenChanged(t *testing.T) {
 		says string
 		args []string
 	}{
-		"a secret beside mTLS":           {1, "client-auth", []string{"clients", "add", "m1", "--redirect-uri", callbackURL, "--client-auth", "mtls", "--secret", "s"}},
-		"a secret where mTLS is the way": {1, "client-auth", []string{"clients", "add", "m2", "--redirect-uri", callbackURL, "--secret", "s"}},
+		"a secret beside mTLS":           {1, "client-auth", []string{"clients", "add", "m1", "--redirect-uri", testkit.CallbackURL, "--client-auth", "mtls", "--secret", "s"}},
+		"a secret where mTLS is the way": {1, "client-auth", []string{"clients", "add", "m2", "--redirect-uri", testkit.CallbackURL, "--secret", "s"}},
 		"mTLS for one with a secret":     {1, "--secret ''", []string{"clients", "update", "app", "--client-auth", "mtls"}},
 		"nobody":                         {1, "client-unknown", []string{"clients", "update", "nobody", "--name", "x"}},
 		"nothing":                        {2, "nothing is to change", []string{"clients", "update", "app"}},
@@ -133,7 +135,7 @@ func TestClientsAreAddedOnceThenChanged(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"m1", "m2"} {
-		if status := s.api("GET", "/clients/"+id, "", nil); status != 404 {
+		if status := s.API("GET", "/clients/"+id, "", nil); status != 404 {
 			t.Errorf("%s is there after all: %d", id, status)
 		}
 	}
@@ -142,7 +144,7 @@ func TestClientsAreAddedOnceThenChanged(t *testing.T) {
 func TestPutReplacesAClientAndPatchChangesIt(t *testing.T) {
 	s := boot(t)
 	var c registered
-	if status := s.api(
+	if status := s.API(
 		"PUT",
 		"/clients/app",
 		`{"client_id":"app","name":"a","client_secret":"s","redirect_uris":["https://a.example/"]}`,
@@ -150,7 +152,7 @@ func TestPutReplacesAClientAndPatchChangesIt(t *testing.T) {
 	); status != 200 {
 		t.Fatalf("PUT makes one: %d", status)
 	}
-	if status := s.api(
+	if status := s.API(
 		"PATCH",
 		"/clients/app",
 		`{"name":"b","policies":{"acr":"eidas2"}}`,
@@ -160,7 +162,7 @@ func TestPutReplacesAClientAndPatchChangesIt(t *testing.T) {
 		t.Errorf("PATCH: %d %+v", status, c)
 	}
 	c = registered{}
-	if status := s.api(
+	if status := s.API(
 		"PATCH",
 		"/clients/app",
 		`{"name":null,"policies":{"acr":null},"client_secret":null}`,
@@ -188,23 +190,23 @@ func TestPutReplacesAClientAndPatchChangesIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p map[string]any
-			if status := s.api(
+			if status := s.API(
 				call.method,
 				"/clients/app",
 				call.body,
 				&p,
 			); status != 400 || p["code"] != call.code ||
-				!strings.Contains(encoded(t, p), call.says) {
+				!strings.Contains(testkit.Encoded(t, p), call.says) {
 				t.Errorf("got %d %+v, want %s naming %q", status, p, call.code, call.says)
 			}
 		})
 	}
 	var whole json.RawMessage
-	s.api("GET", "/clients/app", "", &whole)
-	if status := s.api("PUT", "/clients/app", string(whole), nil); status != 200 {
+	s.API("GET", "/clients/app", "", &whole)
+	if status := s.API("PUT", "/clients/app", string(whole), nil); status != 200 {
 		t.Errorf("what was read cannot be sent back: %d", status)
 	}
-	if status := s.api("PATCH", "/clients/nobody", `{"name":"x"}`, nil); status != 404 {
+	if status := s.API("PATCH", "/clients/nobody", `{"name":"x"}`, nil); status != 404 {
 		t.Errorf("PATCH of nobody: %d", status)
 	}
 }
@@ -212,7 +214,7 @@ func TestPutReplacesAClientAndPatchChangesIt(t *testing.T) {
 // Changes at once of one client are all kept; the listing tells where it goes on.
 func TestChangesOfAClientAtOnceAreAllKept(t *testing.T) {
 	s := boot(t)
-	s.cli("clients", "add", "app", "--redirect-uri", callbackURL)
+	s.AddClient("app", testkit.CallbackURL)
 	want := map[string]string{
 		"acr":                    "eidas2",
 		"code-lifetime":          "30s",
@@ -228,7 +230,7 @@ func TestChangesOfAClientAtOnceAreAllKept(t *testing.T) {
 	for range 5 {
 		for name, value := range want {
 			wg.Go(func() {
-				if status := s.api(
+				if status := s.API(
 					"PATCH",
 					"/clients/app",
 					fmt.Sprintf(`{"policies":{%q:%q}}`, name, value),
@@ -241,17 +243,17 @@ func TestChangesOfAClientAtOnceAreAllKept(t *testing.T) {
 	}
 	wg.Wait()
 	var c registered
-	if s.api("GET", "/clients/app", "", &c); encoded(t, c.Policies) != encoded(t, want) {
+	if s.API("GET", "/clients/app", "", &c); testkit.Encoded(t, c.Policies) != testkit.Encoded(t, want) {
 		t.Errorf("%v is kept of %v", c.Policies, want)
 	}
 	var page struct {
 		Items []registered
 		Next  string
 	}
-	if s.api("GET", "/clients?limit=1", "", &page); page.Next != "app" || len(page.Items) != 1 {
+	if s.API("GET", "/clients?limit=1", "", &page); page.Next != "app" || len(page.Items) != 1 {
 		t.Errorf("the first page: %+v", page)
 	}
-	if s.api("GET", "/clients?limit=2&after=app", "", &page); page.Next != "" || len(page.Items) != 1 {
+	if s.API("GET", "/clients?limit=2&after=app", "", &page); page.Next != "" || len(page.Items) != 1 {
 		t.Errorf("the last page: %+v", page)
 	}
 }

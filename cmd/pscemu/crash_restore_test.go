@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // whole is a content that a world can be given as a whole, and the person by
@@ -31,10 +33,10 @@ func TestAttack34AWholeContentIsThereOrNotWhenTheServerIsKilled(t *testing.T) {
 	all := []whole{{method: "DELETE", path: "/state"}}
 	for n, from := range []whole{{method: "PUT", path: "/backup"}, {method: "PUT", path: "/state"}, {method: "PUT", path: "/backup"}} {
 		from.marker = []string{"ANS20260000000001", "ANS20260000000002", "ANS20260000000003"}[n]
-		s.api("DELETE", "/state", "", nil)
-		s.api("POST", "/identities/generate", `{"count":200,"seed":7}`, nil)
+		s.API("DELETE", "/state", "", nil)
+		s.API("POST", "/identities/generate", `{"count":200,"seed":7}`, nil)
 		person := `{"national_id":"` + from.marker + `","family_name":"MARQUE","given_name":"Ada"}`
-		if status := s.api("POST", "/identities", person, nil); status != 201 {
+		if status := s.API("POST", "/identities", person, nil); status != 201 {
 			t.Fatalf("the marker of %d: %d", n, status)
 		}
 		from.body = s.raw("GET", from.path)
@@ -58,7 +60,7 @@ func TestAttack34AWholeContentIsThereOrNotWhenTheServerIsKilled(t *testing.T) {
 			there = found[0]
 		}
 		if kill%10 == 0 {
-			checkWholeStore(t, s.raw("GET", "/state"))
+			testkit.CheckWholeStore(t, s.raw("GET", "/state"))
 		}
 		s.stop(os.Interrupt)
 	}
@@ -114,9 +116,9 @@ func (s *server) become(w whole) bool {
 
 // markers are those of the people by whom contents are told apart.
 func (s *server) markers(all []whole) (found []string) {
-	s.t.Helper()
+	s.T.Helper()
 	for _, w := range all {
-		if w.marker != "" && s.api("GET", "/identities/"+w.marker, "", nil) == http.StatusOK {
+		if w.marker != "" && s.API("GET", "/identities/"+w.marker, "", nil) == http.StatusOK {
 			found = append(found, w.marker)
 		}
 	}
@@ -125,20 +127,20 @@ func (s *server) markers(all []whole) (found []string) {
 
 // raw is an answer of the control API as it is.
 func (s *server) raw(method, path string) []byte {
-	s.t.Helper()
+	s.T.Helper()
 	req, err := http.NewRequest(method, s.APIURL+path, nil)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+s.APIToken)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusOK {
-		s.t.Fatalf("%s %s: %d %v %.200s", method, path, resp.StatusCode, err, body)
+		s.T.Fatalf("%s %s: %d %v %.200s", method, path, resp.StatusCode, err, body)
 	}
 	return json.RawMessage(body)
 }

@@ -10,12 +10,13 @@ import (
 	"net/url"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // crashes is how often the server is killed: CRASHES sets it (make crash).
@@ -67,7 +68,7 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 	total := &ledger{}
 	for n := range kills {
 		s := bootIn(t, data, "--order-delay", "240h")
-		cert := s.demoCertificate()
+		cert := s.DemoCertificate()
 		l := &ledger{tries: s.activeCards(4)}
 		ctx, stop := context.WithCancel(context.Background())
 		var work sync.WaitGroup
@@ -88,7 +89,7 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 				FamilyName string `json:"family_name"`
 				GivenName  string `json:"given_name"`
 			}
-			if status := s.api(
+			if status := s.API(
 				"GET",
 				"/identities/"+id,
 				"",
@@ -104,7 +105,7 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 				form := url.Values{
 					"client_id":    {"demo"},
 					"grant_type":   {"authorization_code"},
-					"redirect_uri": {callbackURL},
+					"redirect_uri": {testkit.CallbackURL},
 					what:           {used},
 				}
 				if what == "refresh_token" {
@@ -117,7 +118,7 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 			}
 		}
 		for _, body := range l.activations {
-			if got := s.codeOf("POST", "/ecps/activations", body); got != "ecps-activation-used" {
+			if got := s.CodeOf("POST", "/ecps/activations", body); got != "ecps-activation-used" {
 				t.Errorf("kill %d: an activation that was used answers %q", n, got)
 			}
 			l.checks++
@@ -129,7 +130,7 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 				State     string
 				WrongPINs int `json:"wrong_pins"`
 			}
-			s.api("GET", "/cards/"+c.serial, "", &card)
+			s.API("GET", "/cards/"+c.serial, "", &card)
 			if card.WrongPINs < c.wrong && !(c.unblocked && card.WrongPINs == 0 && card.State == "active") {
 				t.Errorf(
 					"kill %d: card %s answered %d wrong codes and counts %d (%s)",
@@ -174,7 +175,7 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 // load makes people and logs in until the server is gone, and notes what was
 // acknowledged.
 func (l *ledger) load(ctx context.Context, s *server, worker int) {
-	client := s.http(s.demoCertificate())
+	client := s.HTTP(s.DemoCertificate())
 	client.Timeout = 3 * time.Second
 	for k := 0; ctx.Err() == nil; k++ {
 		id := fmt.Sprintf("ANS%014d", worker*100000+k)
@@ -197,7 +198,7 @@ func (l *ledger) load(ctx context.Context, s *server, worker int) {
 		tokens, err := exchangeAt(
 			client,
 			s,
-			url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callbackURL}},
+			url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {testkit.CallbackURL}},
 		)
 		if err != nil {
 			return
@@ -219,8 +220,8 @@ func (l *ledger) load(ctx context.Context, s *server, worker int) {
 func (l *ledger) activate(s *server, id string) bool {
 	var a struct{ QR string }
 	var sms struct{ Items []struct{ Code string } }
-	if s.attempt("POST", "/identities/"+id+"/ecps", `{"by":"contact"}`, &a) != 201 ||
-		s.attempt("GET", "/outbox?channel=sms&national_id="+id, "", &sms) != 200 ||
+	if s.Attempt("POST", "/identities/"+id+"/ecps", `{"by":"contact"}`, &a) != 201 ||
+		s.Attempt("GET", "/outbox?channel=sms&national_id="+id, "", &sms) != 200 ||
 		len(sms.Items) != 1 {
 		return false
 	}
@@ -237,12 +238,12 @@ func (l *ledger) activate(s *server, id string) bool {
 func (l *ledger) guess(ctx context.Context, s *server, c *tries) {
 	for ctx.Err() == nil {
 		var p struct{ Code string }
-		switch s.attempt("POST", "/cards/"+c.serial+"/sign", `{"pin":"0000","text":"x"}`, &p); p.Code {
+		switch s.Attempt("POST", "/cards/"+c.serial+"/sign", `{"pin":"0000","text":"x"}`, &p); p.Code {
 		case "pin-wrong":
 			c.wrong++
 		case "card-blocked":
 			c.wrong, c.unblocked = 3, true
-			if s.attempt("POST", "/cards/"+c.serial+"/unblock", `{}`, nil) == 0 {
+			if s.Attempt("POST", "/cards/"+c.serial+"/unblock", `{}`, nil) == 0 {
 				return
 			}
 			c.wrong, c.unblocked = 0, false
@@ -260,7 +261,7 @@ func (l *ledger) command(ctx context.Context, s *server, kill int) {
 			"form":  "F101",
 			"actor": "etablissement",
 			"fields": map[string]string{
-				"siret":        siret(kill*1000%90000 + k),
+				"siret":        testkit.SIRET(kill*1000%90000 + k),
 				"nom":          "DIRECTEUR",
 				"prenom":       "P",
 				"denomination": "CABINET FICTIF",
@@ -269,8 +270,8 @@ func (l *ledger) command(ctx context.Context, s *server, kill int) {
 		}
 		body, _ := json.Marshal(head)
 		var o struct{ ID string }
-		if s.attempt("POST", "/orders", string(body), &o) != 201 ||
-			s.attempt("POST", "/orders/"+o.ID+"/submit", "", nil) != 201 {
+		if s.Attempt("POST", "/orders", string(body), &o) != 201 ||
+			s.Attempt("POST", "/orders/"+o.ID+"/submit", "", nil) != 201 {
 			return
 		}
 		var accepted atomic.Int32
@@ -304,29 +305,29 @@ func (l *ledger) commanded(t *testing.T, s *server, kill int) {
 			State string
 			Cards []string
 		}
-		if s.api("GET", "/orders/"+id, "", &o); len(o.Cards) != 1 {
+		if s.API("GET", "/orders/"+id, "", &o); len(o.Cards) != 1 {
 			t.Errorf("kill %d: the order %s was accepted and is %s with %d cards", kill, id, o.State, len(o.Cards))
 		}
 		l.checks++
 	}
 	if kill%10 == 0 {
 		var state json.RawMessage
-		s.api("GET", "/state", "", &state)
-		checkWholeStore(t, state)
+		s.API("GET", "/state", "", &state)
+		testkit.CheckWholeStore(t, state)
 		l.checks++
 	}
 }
 
 // activeCards are some cards that can be presented.
 func (s *server) activeCards(n int) (out []tries) {
-	s.t.Helper()
+	s.T.Helper()
 	var list struct {
 		Items []struct {
 			Serial, State string
 			WrongPINs     int `json:"wrong_pins"`
 		}
 	}
-	s.api("GET", "/cards?limit=200", "", &list)
+	s.API("GET", "/cards?limit=200", "", &list)
 	for _, c := range list.Items {
 		if c.State == "active" && len(out) < n {
 			out = append(out, tries{serial: c.Serial, wrong: c.WrongPINs})
@@ -336,33 +337,14 @@ func (s *server) activeCards(n int) (out []tries) {
 }
 
 func (l *ledger) acknowledged(s *server, method, path, body string) bool {
-	status := s.attempt(method, path, body, nil)
+	status := s.Attempt(method, path, body, nil)
 	return status > 0 && status < 300
-}
-
-// attempt calls the control API of a server that may be killed meanwhile: 0 then.
-func (s *server) attempt(method, path, body string, out any) int {
-	req, err := http.NewRequest(method, s.APIURL+path, strings.NewReader(body))
-	if err != nil {
-		return 0
-	}
-	req.Header.Set("Authorization", "Bearer "+s.APIToken)
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0
-	}
-	defer resp.Body.Close()
-	if out != nil && decode(resp.Body, out) != nil {
-		return 0
-	}
-	return resp.StatusCode
 }
 
 func doorCode(c *http.Client, s *server) (string, error) {
 	resp, err := c.Get(
-		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:" + doctor + "&redirect_uri=" + url.QueryEscape(
-			callbackURL,
+		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:" + testkit.Doctor + "&redirect_uri=" + url.QueryEscape(
+			testkit.CallbackURL,
 		),
 	)
 	if err != nil {
@@ -387,7 +369,7 @@ func exchangeAt(c *http.Client, s *server, form url.Values) (string, error) {
 	var t struct {
 		RefreshToken string `json:"refresh_token"`
 	}
-	if err := decode(resp.Body, &t); err != nil || t.RefreshToken == "" {
+	if err := testkit.Decode(resp.Body, &t); err != nil || t.RefreshToken == "" {
 		return "", errors.Join(err, errors.New(resp.Status))
 	}
 	return t.RefreshToken, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/internal/rp"
 	"pscemu.invalid/pscemu/lab/drift"
 )
 
@@ -151,6 +152,7 @@ func (r *remote) sameLogin(cmd *cobra.Command, recorded map[string][]byte) (logi
 		acr:      "eidas1",
 		redirect: "http://localhost:8080/callback",
 		nonce:    "nonce",
+		skip:     []rp.Name{rp.IDTokenLevel}, // asked as it was recorded, whatever came then
 	}
 	var token struct {
 		Scope string `json:"scope"`
@@ -198,13 +200,13 @@ func (r *remote) answers(l loginOf) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := map[string][]byte{"token.json": done.tokens, "userinfo.json": done.userinfo}
+	out := map[string][]byte{"token.json": done.Tokens.Raw, "userinfo.json": done.UserInfo}
 	realm := r.ready.Issuer + "/protocol/openid-connect"
 	for name, get := range map[string]func() (json.RawMessage, error){
 		"discovery.json": func() (json.RawMessage, error) { return getJSON(c, r.ready.Discovery, "") },
 		"jwks.json":      func() (json.RawMessage, error) { return getJSON(c, realm+"/certs", "") },
 		"introspection.json": func() (json.RawMessage, error) {
-			return postForm(c, realm+"/token/introspect", url.Values{"client_id": {l.client}, "token": {done.access}})
+			return postForm(c, realm+"/token/introspect", url.Values{"client_id": {l.client}, "token": {done.Tokens.Access}})
 		},
 	} {
 		if out[name], err = get(); err != nil {

@@ -20,92 +20,33 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
-// refusal is the part of problem details that tests look at.
-type refusal struct{ Code, Received, Remedy string }
-
-// codeOf calls the API and returns the code of its refusal, "" for none.
-func (s *server) codeOf(method, path, body string) string {
-	s.t.Helper()
-	var p refusal
-	if status := s.api(method, path, body, &p); status >= 400 {
-		return p.Code
-	}
-	return ""
-}
-
-// message is one mail or SMS of the outbox.
-type message struct{ ID, Channel, To, Code, Link string }
-
 // mails waits for a mail and an SMS of the person behind the given message.
-func (s *server) mails(id, after string) (mail, sms message) {
-	s.t.Helper()
-	for channel, m := range map[string]*message{"mail": &mail, "sms": &sms} {
+func (s *server) mails(id, after string) (mail, sms testkit.Message) {
+	s.T.Helper()
+	for channel, m := range map[string]*testkit.Message{"mail": &mail, "sms": &sms} {
 		q := url.Values{"national_id": {id}, "channel": {channel}, "after": {after}}
-		if status := s.api("GET", "/outbox/wait?"+q.Encode(), "", m); status != 200 {
-			s.t.Fatalf("no %s: %d", channel, status)
+		if status := s.API("GET", "/outbox/wait?"+q.Encode(), "", m); status != 200 {
+			s.T.Fatalf("no %s: %d", channel, status)
 		}
 	}
 	return mail, sms
 }
 
-// loginPage begins a login in a new browser.
-func (s *server) loginPage() (browser *http.Client, page string) {
-	s.t.Helper()
-	browser = s.browser()
-	q := url.Values{
-		"response_type": {"code"},
-		"client_id":     {"demo"},
-		"redirect_uri":  {callbackURL},
-		"scope":         {"openid"},
-	}
-	resp, err := browser.Get(s.BaseURL + "/auth?" + q.Encode())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	resp.Body.Close()
-	return browser, resp.Request.URL.String()
-}
-
-// atPhone begins a login by e-CPS in a new browser and returns the page.
-func (s *server) atPhone(id string) (browser *http.Client, page, text string) {
-	s.t.Helper()
-	browser, page = s.loginPage()
-	resp, err := browser.PostForm(page+"/ecps", url.Values{"login": {id}})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, _ := io.ReadAll(resp.Body)
-	return browser, page, string(b)
-}
-
-// latest is the person's newest request.
-func (s *server) latest(id string) (r struct{ ID, State, Number string }) {
-	s.t.Helper()
-	var all struct {
-		Items []struct{ ID, State, Number string }
-	}
-	s.api("GET", "/ecps/requests?all=true&national_id="+url.QueryEscape(id), "", &all)
-	if len(all.Items) > 0 {
-		r = all.Items[len(all.Items)-1]
-	}
-	return r
-}
-
 func (s *server) until(what string, there func() bool) {
-	s.t.Helper()
+	s.T.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !there(); {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("%s did not come", what)
+			s.T.Fatalf("%s did not come", what)
 		}
 	}
 }
 
 func TestAnECPSIsActivatedByMailAndSMS(t *testing.T) {
 	s := boot(t)
-	portal := s.browser()
+	portal := s.Browser()
 	ask := func(id string) string {
 		resp, err := portal.PostForm(s.BaseURL+"/wallet/contact", url.Values{"login": {id}})
 		if err != nil {
@@ -115,14 +56,14 @@ func TestAnECPSIsActivatedByMailAndSMS(t *testing.T) {
 		b, _ := io.ReadAll(resp.Body)
 		return string(b)
 	}
-	ask(nurse)
-	mail, sms := s.mails(nurse, "")
+	ask(testkit.Nurse)
+	mail, sms := s.mails(testkit.Nurse, "")
 	if !strings.Contains(mail.Link, s.ConsoleURL+"/phone/activate?qr=") || len(sms.Code) != 6 ||
 		!strings.HasPrefix(sms.To, "+33") ||
 		!strings.Contains(mail.To, "@") {
 		t.Errorf("%+v %+v", mail, sms)
 	}
-	before := s.cli("ecps", "show", nurse)
+	before := s.cli("ecps", "show", testkit.Nurse)
 	if got := s.cli(
 		"ecps",
 		"complete",
@@ -137,29 +78,29 @@ func TestAnECPSIsActivatedByMailAndSMS(t *testing.T) {
 	) {
 		t.Errorf("%s", got)
 	}
-	after := s.cli("ecps", "show", nurse)
+	after := s.cli("ecps", "show", testkit.Nurse)
 	if before == after || !strings.Contains(after, `"ended": "replaced"`) ||
 		!strings.Contains(after, `"code": "8642"`) {
 		t.Errorf("the device: %s", after)
 	}
-	if got := s.codeOf(
+	if got := s.CodeOf(
 		"POST",
 		"/ecps/activations",
 		`{"qr":"`+mail.Link+`","sms":"`+sms.Code+`","code":"1111"}`,
 	); got != "ecps-activation-used" {
 		t.Errorf("attack 15, used again: %s", got)
 	}
-	s.api("PUT", "/identities/"+nurse+"/ecps/behaviour", `{"action":"ask"}`, nil)
-	s.atPhone(nurse)
-	r := s.latest(nurse)
-	if got := s.codeOf(
+	s.API("PUT", "/identities/"+testkit.Nurse+"/ecps/behaviour", `{"action":"ask"}`, nil)
+	s.AtPhone(testkit.Nurse)
+	r := s.Latest(testkit.Nurse)
+	if got := s.CodeOf(
 		"POST",
 		"/ecps/requests/"+r.ID+"/approve",
 		`{"code":"1234","number":"`+r.Number+`"}`,
 	); got != "ecps-code-wrong" {
 		t.Errorf("the old device's code: %s", got)
 	}
-	if got := s.codeOf(
+	if got := s.CodeOf(
 		"POST",
 		"/ecps/requests/"+r.ID+"/approve",
 		`{"code":"8642","number":"`+r.Number+`"}`,
@@ -171,22 +112,22 @@ func TestAnECPSIsActivatedByMailAndSMS(t *testing.T) {
 func TestAttack15ActivationCodesAreUsedOnceInTimeAndNotGuessed(t *testing.T) {
 	s := boot(t)
 	complete := func(qr, sms, code string) string {
-		return s.codeOf("POST", "/ecps/activations", `{"qr":"`+qr+`","sms":"`+sms+`","code":"`+code+`"}`)
+		return s.CodeOf("POST", "/ecps/activations", `{"qr":"`+qr+`","sms":"`+sms+`","code":"`+code+`"}`)
 	}
 	begin := func(id, body string) (a struct{ ID, QR string }) {
 		t.Helper()
-		if s.api("POST", "/identities/"+id+"/ecps", body, &a); a.QR == "" {
+		if s.API("POST", "/identities/"+id+"/ecps", body, &a); a.QR == "" {
 			t.Fatal("no activation")
 		}
 		return a
 	}
-	a := begin(nurse, `{"by":"contact"}`)
+	a := begin(testkit.Nurse, `{"by":"contact"}`)
 	for n := range ecps.MaxSMSTries {
 		if got := complete(a.QR, "wrong", "1111"); got != "ecps-sms-wrong" {
 			t.Errorf("guess %d: %s", n+1, got)
 		}
 	}
-	_, sms := s.mails(nurse, "")
+	_, sms := s.mails(testkit.Nurse, "")
 	if got := complete(a.QR, sms.Code, "1111"); got != "ecps-activation-dead" {
 		t.Errorf("the right code after five wrong ones: %s", got)
 	}
@@ -196,26 +137,26 @@ func TestAttack15ActivationCodesAreUsedOnceInTimeAndNotGuessed(t *testing.T) {
 	if got := complete("", "", "1111"); got != "ecps-activation-unknown" {
 		t.Errorf("none: %s", got)
 	}
-	if got := complete(begin(nurse, `{"by":"contact"}`).QR, "", "12a4"); got != "ecps-code-form" {
+	if got := complete(begin(testkit.Nurse, `{"by":"contact"}`).QR, "", "12a4"); got != "ecps-code-form" {
 		t.Errorf("a code of letters: %s", got)
 	}
 	var cards struct{ Items []struct{ Serial string } }
-	s.api("GET", "/cards?national_id="+nurse, "", &cards)
-	byCard := begin(nurse, `{"by":"card","card":"`+cards.Items[0].Serial+`","pin":"1234"}`)
-	s.api("PUT", "/clock", `{"offset":"89s"}`, nil)
+	s.API("GET", "/cards?national_id="+testkit.Nurse, "", &cards)
+	byCard := begin(testkit.Nurse, `{"by":"card","card":"`+cards.Items[0].Serial+`","pin":"1234"}`)
+	s.API("PUT", "/clock", `{"offset":"89s"}`, nil)
 	if got := complete(byCard.QR, "", "2222"); got != "" {
 		t.Errorf("after 89 s: %s", got)
 	}
-	byCard = begin(nurse, `{"by":"card","card":"`+cards.Items[0].Serial+`","pin":"1234"}`)
-	s.api("PUT", "/clock", `{"offset":"180s"}`, nil)
+	byCard = begin(testkit.Nurse, `{"by":"card","card":"`+cards.Items[0].Serial+`","pin":"1234"}`)
+	s.API("PUT", "/clock", `{"offset":"180s"}`, nil)
 	if got := complete(byCard.QR, "", "2222"); got != "ecps-activation-expired" {
 		t.Errorf("after 91 s: %s", got)
 	}
-	late := begin(nurse, `{"by":"contact"}`)
-	if got := s.codeOf("POST", "/identities/"+nurse+"/ecps", `{"by":"contact"}`); got != "ecps-activation-too-many" {
+	late := begin(testkit.Nurse, `{"by":"contact"}`)
+	if got := s.CodeOf("POST", "/identities/"+testkit.Nurse+"/ecps", `{"by":"contact"}`); got != "ecps-activation-too-many" {
 		t.Errorf("the sixth within an hour: %s", got)
 	}
-	s.api("PUT", "/clock", `{"offset":"25h"}`, nil)
+	s.API("PUT", "/clock", `{"offset":"25h"}`, nil)
 	if got := complete(late.QR, "", "2222"); got != "ecps-activation-unknown" && got != "ecps-activation-expired" {
 		t.Errorf("a mail of yesterday: %s", got)
 	}
@@ -223,28 +164,28 @@ func TestAttack15ActivationCodesAreUsedOnceInTimeAndNotGuessed(t *testing.T) {
 
 func TestWhoMayActivateWhichWay(t *testing.T) {
 	s := boot(t)
-	s.api(
+	s.API(
 		"POST",
 		"/identities",
 		`{"national_id":"00B7010446","family_name":"MASSEUR1044","given_name":"HONORE","email":"a@exemple.invalid","mobile":"+33639980001"}`,
 		nil,
 	)
-	s.api("POST", "/identities", `{"national_id":"899700366240","family_name":"DOC","given_name":"KIT"}`, nil)
+	s.API("POST", "/identities", `{"national_id":"899700366240","family_name":"DOC","given_name":"KIT"}`, nil)
 	var opposed, adeli struct{ Serial string }
-	s.api("POST", "/cards", `{"national_id":"899700366240","type":"CPS"}`, &opposed)
-	s.api("POST", "/cards", `{"national_id":"00B7010446","type":"CPS"}`, &adeli)
-	s.api("POST", "/cards/"+opposed.Serial+"/oppose", "", nil)
+	s.API("POST", "/cards", `{"national_id":"899700366240","type":"CPS"}`, &opposed)
+	s.API("POST", "/cards", `{"national_id":"00B7010446","type":"CPS"}`, &adeli)
+	s.API("POST", "/cards/"+opposed.Serial+"/oppose", "", nil)
 	for name, c := range map[string]struct{ id, body, want string }{
 		"ADELI by mail":         {"00B7010446", `{"by":"contact"}`, "ecps-adeli-by-card"},
 		"ADELI by card":         {"00B7010446", `{"by":"card","card":"` + adeli.Serial + `","pin":"1234"}`, ""},
 		"without contacts":      {"899700366240", `{"by":"contact"}`, "ecps-contacts-missing"},
 		"an opposed card":       {"899700366240", `{"by":"card","card":"` + opposed.Serial + `","pin":"1234"}`, "card-opposed"},
 		"a wrong code":          {"00B7010446", `{"by":"card","card":"` + adeli.Serial + `","pin":"9999"}`, "pin-wrong"},
-		"another person's card": {nurse, `{"by":"card","card":"` + adeli.Serial + `","pin":"1234"}`, "card-other-person"},
+		"another person's card": {testkit.Nurse, `{"by":"card","card":"` + adeli.Serial + `","pin":"1234"}`, "card-other-person"},
 		"nobody":                {"899700000000", `{"by":"contact"}`, "identity-unknown"},
-		"no such way":           {nurse, `{"by":"pigeon"}`, "ecps-way-unknown"},
+		"no such way":           {testkit.Nurse, `{"by":"pigeon"}`, "ecps-way-unknown"},
 	} {
-		if got := s.codeOf("POST", "/identities/"+c.id+"/ecps", c.body); got != c.want {
+		if got := s.CodeOf("POST", "/identities/"+c.id+"/ecps", c.body); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -252,9 +193,9 @@ func TestWhoMayActivateWhichWay(t *testing.T) {
 
 func TestAttack16ThePortalTellsNoStrangerWhoExists(t *testing.T) {
 	s := boot(t)
-	s.api("POST", "/identities", `{"national_id":"899700366240","family_name":"DOC","given_name":"KIT"}`, nil)
+	s.API("POST", "/identities", `{"national_id":"899700366240","family_name":"DOC","given_name":"KIT"}`, nil)
 	page := func(id string) string {
-		resp, err := s.browser().PostForm(s.BaseURL+"/wallet/contact", url.Values{"login": {id}})
+		resp, err := s.Browser().PostForm(s.BaseURL+"/wallet/contact", url.Values{"login": {id}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,18 +204,18 @@ func TestAttack16ThePortalTellsNoStrangerWhoExists(t *testing.T) {
 		return resp.Status + regexp.MustCompile(`/login/[A-Z0-9]+`).
 			ReplaceAllString(strings.ReplaceAll(string(b), id, "ID"), "LOGIN")
 	}
-	known, without, unknown := page(nurse), page("899700366240"), page("899700000000")
+	known, without, unknown := page(testkit.Nurse), page("899700366240"), page("899700000000")
 	if known != without || known != unknown {
 		t.Errorf("the pages differ:\n%s\n%s\n%s", known, without, unknown)
 	}
-	s.api("PATCH", "/settings", `{"hide-unknown-ids":false}`, nil)
+	s.API("PATCH", "/settings", `{"hide-unknown-ids":false}`, nil)
 	if got := page("899700366240"); !strings.Contains(got, "coordonnées") {
 		t.Errorf("with the policy off: %s", got)
 	}
 	// The waiting page likewise: an unknown id, and one without e-CPS.
-	s.api("PATCH", "/settings", `{"hide-unknown-ids":true}`, nil)
-	_, _, one := s.atPhone("899700000000")
-	_, _, two := s.atPhone("899700366240")
+	s.API("PATCH", "/settings", `{"hide-unknown-ids":true}`, nil)
+	_, _, one := s.AtPhone("899700000000")
+	_, _, two := s.AtPhone("899700366240")
 	plain := func(text, id string) string {
 		return regexp.MustCompile(`(/login/|login=)[A-Z0-9]+`).
 			ReplaceAllString(strings.ReplaceAll(text, id, "ID"), "LOGIN")
@@ -294,45 +235,45 @@ func TestEveryBehaviourOfAPhone(t *testing.T) {
 		"ignore":       {`{"action":"ignore","next":true}`, "pending"},
 		"delayed":      {`{"action":"approve","after":"50ms","next":true}`, "approved"},
 	} {
-		if got := s.codeOf("PUT", "/identities/"+asked+"/ecps/behaviour", c.body); got != "" {
+		if got := s.CodeOf("PUT", "/identities/"+testkit.Asked+"/ecps/behaviour", c.body); got != "" {
 			t.Fatalf("%s: %s", name, got)
 		}
-		s.atPhone(asked)
-		s.until(name, func() bool { return s.latest(asked).State == c.state })
+		s.AtPhone(testkit.Asked)
+		s.until(name, func() bool { return s.Latest(testkit.Asked).State == c.state })
 	}
-	s.api("PUT", "/identities/"+asked+"/ecps/behaviour", `{"action":"unreachable","next":true}`, nil)
-	if _, _, text := s.atPhone(asked); !strings.Contains(text, "ecps-unreachable") {
+	s.API("PUT", "/identities/"+testkit.Asked+"/ecps/behaviour", `{"action":"unreachable","next":true}`, nil)
+	if _, _, text := s.AtPhone(testkit.Asked); !strings.Contains(text, "ecps-unreachable") {
 		t.Errorf("unreachable: %s", text)
 	}
 	// What was prepared is used up: the person's own behaviour is back.
-	if s.atPhone(asked); s.latest(asked).State != "pending" {
-		t.Errorf("afterwards: %+v", s.latest(asked))
+	if s.AtPhone(testkit.Asked); s.Latest(testkit.Asked).State != "pending" {
+		t.Errorf("afterwards: %+v", s.Latest(testkit.Asked))
 	}
-	s.api("PUT", "/identities/"+asked+"/ecps/behaviour", `{"action":"late","next":true}`, nil)
-	browser, page, _ := s.atPhone(asked)
-	s.api("PUT", "/clock", `{"offset":"121s"}`, nil)
+	s.API("PUT", "/identities/"+testkit.Asked+"/ecps/behaviour", `{"action":"late","next":true}`, nil)
+	browser, page, _ := s.AtPhone(testkit.Asked)
+	s.API("PUT", "/clock", `{"offset":"121s"}`, nil)
 	resp, err := browser.Get(page + "/continue")
 	if err != nil {
 		t.Fatal(err)
 	}
 	b, _ := io.ReadAll(resp.Body)
 	resp.Body.Close()
-	if !strings.Contains(string(b), "ecps-expired") || s.latest(asked).State != "expired" {
-		t.Errorf("late: %s %+v", b, s.latest(asked))
+	if !strings.Contains(string(b), "ecps-expired") || s.Latest(testkit.Asked).State != "expired" {
+		t.Errorf("late: %s %+v", b, s.Latest(testkit.Asked))
 	}
-	s.api("DELETE", "/clock", "", nil)
+	s.API("DELETE", "/clock", "", nil)
 	// The doors use what was prepared, too, in order.
-	s.cli("ecps", "behaviour", nurse, "refuse", "--next")
-	s.cli("ecps", "behaviour", nurse, "wrong-number", "--next")
-	rp := newRelyingParty(s, s.demoCertificate())
+	s.cli("ecps", "behaviour", testkit.Nurse, "refuse", "--next")
+	s.cli("ecps", "behaviour", testkit.Nurse, "wrong-number", "--next")
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
 	for _, want := range []string{"refused", "wrong+number", "code="} {
-		if got := rp.login(nurse).Encode(); !strings.Contains(got, want) {
+		if got := rp.Login(testkit.Nurse).Encode(); !strings.Contains(got, want) {
 			t.Errorf("the door: %s, want %s", got, want)
 		}
 	}
-	if got := s.codeOf(
+	if got := s.CodeOf(
 		"PUT",
-		"/identities/"+nurse+"/ecps/behaviour",
+		"/identities/"+testkit.Nurse+"/ecps/behaviour",
 		`{"action":"dance"}`,
 	); got != "behaviour-unknown" {
 		t.Errorf("an unknown one: %s", got)
@@ -343,25 +284,25 @@ func TestAOneTimePasswordApprovesByAPICommandAndPage(t *testing.T) {
 	s := boot(t)
 	var now struct{ TOTP string }
 	password := func() string { // a fresh one: each serves once
-		s.api("PUT", "/clock", `{"advance":"30s"}`, nil)
-		s.api("GET", "/identities/"+asked+"/ecps/totp", "", &now)
+		s.API("PUT", "/clock", `{"advance":"30s"}`, nil)
+		s.API("GET", "/identities/"+testkit.Asked+"/ecps/totp", "", &now)
 		return now.TOTP
 	}
-	s.atPhone(asked)
-	if got := s.codeOf(
+	s.AtPhone(testkit.Asked)
+	if got := s.CodeOf(
 		"POST",
-		"/ecps/requests/"+s.latest(asked).ID+"/approve",
+		"/ecps/requests/"+s.Latest(testkit.Asked).ID+"/approve",
 		`{"totp":"`+password()+`"}`,
 	); got != "" ||
-		s.latest(asked).State != "approved" {
+		s.Latest(testkit.Asked).State != "approved" {
 		t.Errorf("by API: %s", got)
 	}
-	s.atPhone(asked)
-	s.cli("ecps", "approve", s.latest(asked).ID, "--totp", password())
-	if s.latest(asked).State != "approved" {
+	s.AtPhone(testkit.Asked)
+	s.cli("ecps", "approve", s.Latest(testkit.Asked).ID, "--totp", password())
+	if s.Latest(testkit.Asked).State != "approved" {
 		t.Error("by command")
 	}
-	browser, page, _ := s.atPhone(asked)
+	browser, page, _ := s.AtPhone(testkit.Asked)
 	resp, err := browser.PostForm(page+"/totp", url.Values{"totp": {password()}})
 	if err != nil {
 		t.Fatal(err)
@@ -369,11 +310,11 @@ func TestAOneTimePasswordApprovesByAPICommandAndPage(t *testing.T) {
 	resp.Body.Close()
 	if back := resp.Header.Get(
 		"Location",
-	); !strings.HasPrefix(back, callbackURL+"?") ||
+	); !strings.HasPrefix(back, testkit.CallbackURL+"?") ||
 		!strings.Contains(back, "code=") {
 		t.Errorf("by page: %s %s", resp.Status, back)
 	}
-	browser, page, _ = s.atPhone(asked)
+	browser, page, _ = s.AtPhone(testkit.Asked)
 	for n := range 3 {
 		resp, err := browser.PostForm(page+"/totp", url.Values{"totp": {"000000"}})
 		if err != nil {
@@ -385,14 +326,14 @@ func TestAOneTimePasswordApprovesByAPICommandAndPage(t *testing.T) {
 			t.Errorf("try %d: %s", n+1, b)
 		}
 	}
-	if got := s.latest(asked).State; got != "wrong-totp" {
+	if got := s.Latest(testkit.Asked).State; got != "wrong-totp" {
 		t.Errorf("after three wrong ones: %s", got)
 	}
-	s.api("PATCH", "/doors", `{"totp":false}`, nil)
-	_, _, text := s.atPhone(asked)
-	if got := s.codeOf(
+	s.API("PATCH", "/doors", `{"totp":false}`, nil)
+	_, _, text := s.AtPhone(testkit.Asked)
+	if got := s.CodeOf(
 		"POST",
-		"/ecps/requests/"+s.latest(asked).ID+"/approve",
+		"/ecps/requests/"+s.Latest(testkit.Asked).ID+"/approve",
 		`{"totp":"`+password()+`"}`,
 	); got != "door-closed" ||
 		strings.Contains(text, "totp") {
@@ -429,26 +370,26 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 	s := boot(t)
 	phone, thief := newPhone(t), newPhone(t)
 	var a struct{ QR string }
-	s.api("POST", "/identities/"+asked+"/ecps", `{"by":"contact"}`, &a)
-	_, sms := s.mails(asked, "")
-	if got := s.codeOf(
+	s.API("POST", "/identities/"+testkit.Asked+"/ecps", `{"by":"contact"}`, &a)
+	_, sms := s.mails(testkit.Asked, "")
+	if got := s.CodeOf(
 		"POST",
 		"/ecps/activations",
 		`{"qr":"`+a.QR+`","sms":"`+sms.Code+`","code":"1234","key":"bm8ga2V5"}`,
 	); got != "ecps-key-invalid" {
 		t.Errorf("no key at all: %s", got)
 	}
-	if got := s.codeOf(
+	if got := s.CodeOf(
 		"POST",
 		"/ecps/activations",
 		`{"qr":"`+a.QR+`","sms":"`+sms.Code+`","code":"1234","key":"`+phone.public()+`"}`,
 	); got != "" {
 		t.Fatal(got)
 	}
-	s.atPhone(asked)
-	r := s.latest(asked)
+	s.AtPhone(testkit.Asked)
+	r := s.Latest(testkit.Asked)
 	approve := func(number, signature string) string {
-		return s.codeOf(
+		return s.CodeOf(
 			"POST",
 			"/ecps/requests/"+r.ID+"/approve",
 			`{"code":"1234","number":"`+number+`","signature":"`+signature+`"}`,
@@ -467,7 +408,7 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 	send := func(origin string, cookie bool) int {
 		req, _ := http.NewRequest(
 			http.MethodPost,
-			s.ConsoleURL+"/phone/"+asked+"/"+r.ID,
+			s.ConsoleURL+"/phone/"+testkit.Asked+"/"+r.ID,
 			strings.NewReader(form.Encode()),
 		)
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -475,7 +416,7 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 			req.Header.Set("Origin", origin)
 		}
 		if cookie {
-			resp, err := http.Get(s.ConsoleURL + "/phone/" + asked)
+			resp, err := http.Get(s.ConsoleURL + "/phone/" + testkit.Asked)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -498,7 +439,7 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 	if got := send("", false); got != 403 {
 		t.Errorf("attack 13, without the console's cookie: %d", got)
 	}
-	for _, path := range []string{"/phone/" + asked + "/" + r.ID, "/phone/" + asked + "/" + r.ID + "?answer=approve&code=1234&number=" + r.Number} {
+	for _, path := range []string{"/phone/" + testkit.Asked + "/" + r.ID, "/phone/" + testkit.Asked + "/" + r.ID + "?answer=approve&code=1234&number=" + r.Number} {
 		if resp, err := http.Get(s.ConsoleURL + path); err == nil {
 			resp.Body.Close()
 			if resp.StatusCode < 400 {
@@ -508,14 +449,14 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 	}
 	form.Set("signature", phone.sign(r.ID, "approve", r.Number))
 	req := r
-	if code := s.codeOf(
+	if code := s.CodeOf(
 		"POST",
 		"/ecps/requests/AAAAAAAAAAAAAAAAAAAAAAAAAA/approve",
 		`{"code":"1234","number":"12"}`,
 	); code != "ecps-request-unknown" {
 		t.Errorf("a guessed request: %s", code)
 	}
-	if got := s.latest(asked); got.State != "pending" {
+	if got := s.Latest(testkit.Asked); got.State != "pending" {
 		t.Fatalf("the request is %s", got.State)
 	}
 	if got := approve(req.Number, phone.sign(req.ID, "approve", req.Number)); got != "" {
@@ -525,14 +466,14 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 		t.Errorf("twice: %s", got)
 	}
 	// The policy shuts out the phones that the console holds.
-	s.api("PUT", "/identities/"+nurse+"/ecps/behaviour", `{"action":"ask"}`, nil)
-	s.atPhone(nurse)
-	r = s.latest(nurse)
-	s.api("PATCH", "/settings", `{"phone-key":"required"}`, nil)
+	s.API("PUT", "/identities/"+testkit.Nurse+"/ecps/behaviour", `{"action":"ask"}`, nil)
+	s.AtPhone(testkit.Nurse)
+	r = s.Latest(testkit.Nurse)
+	s.API("PATCH", "/settings", `{"phone-key":"required"}`, nil)
 	if got := approve(r.Number, ""); got != "ecps-key-missing" {
 		t.Errorf("a keyless phone where keys are required: %s", got)
 	}
-	s.api("PATCH", "/settings", `{"phone-key":"either"}`, nil)
+	s.API("PATCH", "/settings", `{"phone-key":"either"}`, nil)
 	if got := approve(r.Number, ""); got != "" {
 		t.Errorf("where they are not: %s", got)
 	}
@@ -541,52 +482,52 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 func TestAttack15WrongCodesAndNumbersBlockAndAnsweredRequestsStayAnswered(t *testing.T) {
 	s := boot(t)
 	pick := func(number string) string {
-		return s.codeOf(
+		return s.CodeOf(
 			"POST",
-			"/ecps/requests/"+s.latest(asked).ID+"/approve",
+			"/ecps/requests/"+s.Latest(testkit.Asked).ID+"/approve",
 			`{"code":"1234","number":"`+number+`"}`,
 		)
 	}
 	for range ecps.MaxWrongNumbers {
-		s.atPhone(asked)
+		s.AtPhone(testkit.Asked)
 		pick("00")
-		if got := s.latest(asked).State; got != "wrong-number" {
+		if got := s.Latest(testkit.Asked).State; got != "wrong-number" {
 			t.Errorf("a wrong number: %s", got)
 		}
-		if got := pick(s.latest(asked).Number); got != "ecps-request-settled" {
+		if got := pick(s.Latest(testkit.Asked).Number); got != "ecps-request-settled" {
 			t.Errorf("the right one afterwards: %s", got)
 		}
 	}
-	if _, _, text := s.atPhone(asked); !strings.Contains(text, "ecps-blocked") {
+	if _, _, text := s.AtPhone(testkit.Asked); !strings.Contains(text, "ecps-blocked") {
 		t.Error("three wrong numbers do not block")
 	}
-	s.cli("ecps", "activate", asked)
-	s.atPhone(asked)
+	s.cli("ecps", "activate", testkit.Asked)
+	s.AtPhone(testkit.Asked)
 	pick("00")
-	s.atPhone(asked)
-	pick(s.latest(asked).Number)
+	s.AtPhone(testkit.Asked)
+	pick(s.Latest(testkit.Asked).Number)
 	var phone struct{ Blocked bool }
-	if s.api("GET", "/identities/"+asked+"/ecps", "", &phone); phone.Blocked || s.latest(asked).State != "approved" {
+	if s.API("GET", "/identities/"+testkit.Asked+"/ecps", "", &phone); phone.Blocked || s.Latest(testkit.Asked).State != "approved" {
 		t.Error("a right number does not reset the count")
 	}
-	s.atPhone(asked)
-	r := s.latest(asked)
+	s.AtPhone(testkit.Asked)
+	r := s.Latest(testkit.Asked)
 	s.cli("ecps", "refuse", r.ID)
 	if got := pick(r.Number); got != "ecps-request-settled" {
 		t.Errorf("approval after refusal: %s", got)
 	}
-	s.atPhone(asked)
-	r = s.latest(asked)
-	s.api("PUT", "/clock", `{"offset":"121s"}`, nil)
+	s.AtPhone(testkit.Asked)
+	r = s.Latest(testkit.Asked)
+	s.API("PUT", "/clock", `{"offset":"121s"}`, nil)
 	if got := pick(r.Number); got != "ecps-request-settled" {
 		t.Errorf("approval after expiry: %s", got)
 	}
-	s.api("DELETE", "/clock", "", nil)
+	s.API("DELETE", "/clock", "", nil)
 	// Five requests wait; the sixth is refused until one is cancelled.
 	var browser *http.Client
 	var page, text string
 	for range 6 {
-		b, p, said := s.atPhone(asked)
+		b, p, said := s.AtPhone(testkit.Asked)
 		if text = said; browser == nil {
 			browser, page = b, p
 		}
@@ -599,7 +540,7 @@ func TestAttack15WrongCodesAndNumbersBlockAndAnsweredRequestsStayAnswered(t *tes
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if _, _, text := s.atPhone(asked); strings.Contains(text, "ecps-too-many") {
+	if _, _, text := s.AtPhone(testkit.Asked); strings.Contains(text, "ecps-too-many") {
 		t.Error("after a cancel there is no room")
 	}
 }
@@ -616,15 +557,15 @@ func TestTheStreamTellsOfARequestAsItComes(t *testing.T) {
 	if !lines.Scan() || lines.Text() != "[]" {
 		t.Fatalf("at first: %q", lines.Text())
 	}
-	s.atPhone(asked)
+	s.AtPhone(testkit.Asked)
 	var waiting []struct{ NationalID, Number string }
 	if !lines.Scan() ||
 		json.Unmarshal([]byte(strings.ReplaceAll(lines.Text(), "national_id", "nationalid")), &waiting) != nil ||
 		len(waiting) != 1 ||
-		waiting[0].NationalID != asked {
+		waiting[0].NationalID != testkit.Asked {
 		t.Fatalf("then: %q", lines.Text())
 	}
-	s.cli("ecps", "refuse", s.latest(asked).ID)
+	s.cli("ecps", "refuse", s.Latest(testkit.Asked).ID)
 	if !lines.Scan() || lines.Text() != "[]" {
 		t.Fatalf("at last: %q", lines.Text())
 	}
@@ -633,10 +574,10 @@ func TestTheStreamTellsOfARequestAsItComes(t *testing.T) {
 func TestAttack13AnotherSiteCannotUseThePortal(t *testing.T) {
 	s := boot(t)
 	for _, path := range []string{"/wallet/contact", "/wallet/devices", "/wallet/sessions"} {
-		req, _ := http.NewRequest(http.MethodPost, s.BaseURL+path, strings.NewReader("login="+nurse))
+		req, _ := http.NewRequest(http.MethodPost, s.BaseURL+path, strings.NewReader("login="+testkit.Nurse))
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		req.Header.Set("Origin", "https://evil.example")
-		resp, err := s.browser().Do(req)
+		resp, err := s.Browser().Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -645,46 +586,46 @@ func TestAttack13AnotherSiteCannotUseThePortal(t *testing.T) {
 			t.Errorf("%s: %s", path, resp.Status)
 		}
 	}
-	var none struct{ Items []message }
-	if s.api("GET", "/outbox?national_id="+nurse, "", &none); len(none.Items) != 0 {
+	var none struct{ Items []testkit.Message }
+	if s.API("GET", "/outbox?national_id="+testkit.Nurse, "", &none); len(none.Items) != 0 {
 		t.Errorf("%v was sent", none.Items)
 	}
-	if got := s.codeOf("GET", "/outbox/wait?timeout=20ms&national_id="+nurse, ""); got != "message-not-seen" {
+	if got := s.CodeOf("GET", "/outbox/wait?timeout=20ms&national_id="+testkit.Nurse, ""); got != "message-not-seen" {
 		t.Errorf("waiting for nothing: %s", got)
 	}
 }
 
 func TestCIBAByPhoneUsesBehavioursAndKeys(t *testing.T) {
 	s := boot(t)
-	s.api("PUT", "/identities/"+asked+"/ecps/behaviour", `{"action":"approve","next":true}`, nil)
-	_, o := s.backchannel(nil)
-	if a := s.poll(o["auth_req_id"]); a["access_token"] == nil {
+	s.API("PUT", "/identities/"+testkit.Asked+"/ecps/behaviour", `{"action":"approve","next":true}`, nil)
+	_, o := s.Backchannel(nil)
+	if a := s.Poll(o["auth_req_id"]); a["access_token"] == nil {
 		t.Errorf("approved: %v", a)
 	}
-	s.api("PUT", "/identities/"+asked+"/ecps/behaviour", `{"action":"unreachable","next":true}`, nil)
-	if status, o := s.backchannel(nil); status != 400 {
+	s.API("PUT", "/identities/"+testkit.Asked+"/ecps/behaviour", `{"action":"unreachable","next":true}`, nil)
+	if status, o := s.Backchannel(nil); status != 400 {
 		t.Errorf("unreachable: %d %v", status, o)
 	}
 	phone := newPhone(t)
 	var a struct{ QR string }
-	s.api("POST", "/identities/"+asked+"/ecps", `{"by":"contact"}`, &a)
-	_, sms := s.mails(asked, "")
-	s.api(
+	s.API("POST", "/identities/"+testkit.Asked+"/ecps", `{"by":"contact"}`, &a)
+	_, sms := s.mails(testkit.Asked, "")
+	s.API(
 		"POST",
 		"/ecps/activations",
 		`{"qr":"`+a.QR+`","sms":"`+sms.Code+`","code":"7777","key":"`+phone.public()+`"}`,
 		nil,
 	)
-	_, o = s.backchannel(nil)
-	r := s.latest(asked)
-	if got := s.codeOf(
+	_, o = s.Backchannel(nil)
+	r := s.Latest(testkit.Asked)
+	if got := s.CodeOf(
 		"POST",
 		"/ecps/requests/"+r.ID+"/approve",
 		fmt.Sprintf(`{"code":"7777","signature":"%s"}`, phone.sign(r.ID, "approve", "")),
 	); got != "" {
 		t.Error(got)
 	}
-	if a := s.poll(o["auth_req_id"]); a["access_token"] == nil {
+	if a := s.Poll(o["auth_req_id"]); a["access_token"] == nil {
 		t.Errorf("signed: %v", a)
 	}
 }

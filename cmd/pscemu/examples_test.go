@@ -14,7 +14,7 @@ import (
 )
 
 // freePort is one that nobody listens on at the moment.
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -42,15 +42,15 @@ func node(t *testing.T) string {
 // example runs one of the example applications against the server, and returns
 // its address when it says that it is ready.
 func (s *server) example(name string, command ...string) string {
-	s.t.Helper()
-	port := freePort(s.t)
+	s.T.Helper()
+	port := freePort(s.T)
 	url := "http://localhost:" + port
-	s.register(name, map[string]any{"redirect_uris": []string{url + "/callback"}, "post_logout_redirect_uris": []string{url + "/"}})
-	dir := s.t.TempDir()
+	s.Register(name, map[string]any{"redirect_uris": []string{url + "/callback"}, "post_logout_redirect_uris": []string{url + "/"}})
+	dir := s.T.TempDir()
 	s.cli("certificates", "issue", "--client", name, "--out", dir)
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	env := append(os.Environ(), "ISSUER="+s.Issuer, "CLIENT_ID="+name, "CA="+s.CAFile, "PORT="+port)
 	for _, f := range files {
@@ -65,12 +65,12 @@ func (s *server) example(name string, command ...string) string {
 	cmd.Dir, cmd.Env = filepath.Join("..", "..", "examples", name), env
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		s.t.Fatalf("%v; make deps installs what the examples need", err)
+		s.T.Fatalf("%v; make deps installs what the examples need", err)
 	}
-	s.t.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGKILL); _ = cmd.Wait() })
+	s.T.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGKILL); _ = cmd.Wait() })
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if strings.HasPrefix(lines.Text(), "ready ") {
@@ -81,7 +81,7 @@ func (s *server) example(name string, command ...string) string {
 			return url
 		}
 	}
-	s.t.Fatalf("the example %s ended without being ready", name)
+	s.T.Fatalf("the example %s ended without being ready", name)
 	return ""
 }
 

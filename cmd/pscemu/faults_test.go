@@ -17,6 +17,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"pscemu.invalid/pscemu/internal/testkit"
 	"pscemu.invalid/pscemu/provider/faults"
 )
 
@@ -38,10 +39,10 @@ type attempt struct {
 // try logs the nurse in while a fault is in force, by hand, so that nothing a
 // library hides is missed.
 func (s *server) try(cert *tls.Certificate) (a attempt) {
-	s.t.Helper()
+	s.T.Helper()
 	began := time.Now()
-	rp := newRelyingParty(s, cert)
-	a.callback = rp.login(nurse, oauth2.SetAuthURLParam("nonce", "the-nonce"))
+	rp := testkit.NewRelyingParty(s.Server, cert)
+	a.callback = rp.Login(testkit.Nurse, oauth2.SetAuthURLParam("nonce", "the-nonce"))
 	a.status, a.tokens, a.broken = s.call(
 		cert,
 		"POST",
@@ -50,13 +51,13 @@ func (s *server) try(cert *tls.Certificate) (a attempt) {
 			"grant_type":   {"authorization_code"},
 			"client_id":    {"demo"},
 			"code":         {a.callback.Get("code")},
-			"redirect_uri": {callbackURL},
+			"redirect_uri": {testkit.CallbackURL},
 		},
 		"",
 	)
 	a.idToken, _ = a.tokens["id_token"].(string)
-	verifier := rp.provider.Verifier(&oidc.Config{ClientID: "demo", Now: now})
-	token, err := verifier.Verify(rp.ctx, a.idToken)
+	verifier := rp.Provider.Verifier(&oidc.Config{ClientID: "demo", Now: testkit.Now})
+	token, err := verifier.Verify(rp.Context, a.idToken)
 	if a.verified = err; err == nil && token.Nonce != "the-nonce" {
 		a.verified = errors.New("nonce")
 	}
@@ -83,10 +84,10 @@ func (s *server) call(
 	form url.Values,
 	bearer string,
 ) (int, map[string]any, error) {
-	s.t.Helper()
+	s.T.Helper()
 	req, err := http.NewRequest(method, s.Issuer+"/protocol/openid-connect"+path, strings.NewReader(form.Encode()))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	if form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -94,7 +95,7 @@ func (s *server) call(
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
-	resp, err := s.http(cert).Do(req)
+	resp, err := s.HTTP(cert).Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -173,28 +174,28 @@ var sees = map[string]func(a attempt) bool{
 
 func TestAClientSeesEachFault(t *testing.T) {
 	s := boot(t)
-	cert := s.demoCertificate()
+	cert := s.DemoCertificate()
 	before := s.try(cert)
 	if before.verified != nil || before.status != 200 || before.infoBroken != nil {
 		t.Fatalf("without a fault: %+v", before)
 	}
 	for _, kind := range faults.Table {
 		t.Run(string(kind.Name), func(t *testing.T) {
-			fault := faults.Fault{Kind: kind.Name, Identity: nurse}
+			fault := faults.Fault{Kind: kind.Name, Identity: testkit.Nurse}
 			if kind.Stage == faults.HTTP {
 				fault.Endpoint, fault.Delay = faults.AtToken, map[faults.Kind]string{faults.KindSlow: "350ms"}[kind.Name]
 			}
-			s.api("PUT", "/faults", encoded(t, map[string]any{"items": []faults.Fault{fault}}), nil)
+			s.API("PUT", "/faults", testkit.Encoded(t, map[string]any{"items": []faults.Fault{fault}}), nil)
 			if kind.Name == faults.KindIDTokenOld { // it replays an earlier one
-				s.api("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"par"}]}`, nil)
-				rp := newRelyingParty(s, cert)
-				if _, err := rp.oauth.Exchange(
-					context.WithoutCancel(rp.ctx),
-					rp.login(nurse, oauth2.SetAuthURLParam("nonce", "an-earlier-nonce")).Get("code"),
+				s.API("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"par"}]}`, nil)
+				rp := testkit.NewRelyingParty(s.Server, cert)
+				if _, err := rp.OAuth.Exchange(
+					context.WithoutCancel(rp.Context),
+					rp.Login(testkit.Nurse, oauth2.SetAuthURLParam("nonce", "an-earlier-nonce")).Get("code"),
 				); err != nil {
 					t.Fatal(err)
 				}
-				s.api("PUT", "/faults", encoded(t, map[string]any{"items": []faults.Fault{fault}}), nil)
+				s.API("PUT", "/faults", testkit.Encoded(t, map[string]any{"items": []faults.Fault{fault}}), nil)
 			}
 			check := sees[string(kind.Name)]
 			if check == nil {
@@ -205,23 +206,23 @@ func TestAClientSeesEachFault(t *testing.T) {
 				t.Errorf("the client saw %+v", a)
 			}
 			var left struct{ Items []faults.Fault }
-			s.api("GET", "/faults", "", &left)
+			s.API("GET", "/faults", "", &left)
 			if len(left.Items) != 1 || left.Items[0].Struck != 1 {
 				t.Errorf("it struck %+v", left.Items)
 			}
 			// Another person's login is as it should be.
 			if kind.Stage != faults.HTTP && kind.Name != faults.KindRotated {
-				s.api(
+				s.API(
 					"PUT",
 					"/faults",
-					encoded(t, map[string]any{"items": []faults.Fault{{Kind: kind.Name, Identity: doctor}}}),
+					testkit.Encoded(t, map[string]any{"items": []faults.Fault{{Kind: kind.Name, Identity: testkit.Doctor}}}),
 					nil,
 				)
 				if a := s.try(cert); a.verified != nil || a.infoBroken != nil {
 					t.Errorf("a fault of another: %+v", a)
 				}
 			}
-			s.api("DELETE", "/faults", "", nil)
+			s.API("DELETE", "/faults", "", nil)
 		})
 	}
 }
@@ -229,13 +230,13 @@ func TestAClientSeesEachFault(t *testing.T) {
 // Faults that were ordered before the door was closed strike no more.
 func TestAClosedDoorKeepsFaultsFromStriking(t *testing.T) {
 	s := boot(t)
-	s.api("PUT", "/faults", `{"items":[{"kind":"nonce-wrong"},{"kind":"status","endpoint":"token"}]}`, nil)
-	s.api("PATCH", "/doors", `{"faults":false}`, nil)
-	if a := s.try(s.demoCertificate()); a.verified != nil || a.status != 200 {
+	s.API("PUT", "/faults", `{"items":[{"kind":"nonce-wrong"},{"kind":"status","endpoint":"token"}]}`, nil)
+	s.API("PATCH", "/doors", `{"faults":false}`, nil)
+	if a := s.try(s.DemoCertificate()); a.verified != nil || a.status != 200 {
 		t.Errorf("a fault struck: %+v", a)
 	}
-	s.api("PATCH", "/doors", `{"faults":true}`, nil)
-	if a := s.try(s.demoCertificate()); a.status != 503 {
+	s.API("PATCH", "/doors", `{"faults":true}`, nil)
+	if a := s.try(s.DemoCertificate()); a.status != 503 {
 		t.Errorf("the door is open again: %+v", a)
 	}
 }
@@ -255,13 +256,13 @@ func TestHTTPFaultsStrikeEveryEndpoint(t *testing.T) {
 		"par":           s.Issuer + "/protocol/openid-connect/ext/par/request",
 	}
 	for _, endpoint := range faults.Endpoints {
-		s.api("PUT", "/faults", `{"items":[{"kind":"status","endpoint":"`+string(endpoint)+`","status":418,"times":1}]}`, nil)
+		s.API("PUT", "/faults", `{"items":[{"kind":"status","endpoint":"`+string(endpoint)+`","status":418,"times":1}]}`, nil)
 		for n, want := range []bool{true, false} { // once, as ordered
 			ask := func() (*http.Response, error) {
-				return s.http(nil).PostForm(paths[string(endpoint)], url.Values{"x": {"y"}})
+				return s.HTTP(nil).PostForm(paths[string(endpoint)], url.Values{"x": {"y"}})
 			}
 			if endpoint == faults.AtDiscovery || endpoint == faults.AtJWKS {
-				ask = func() (*http.Response, error) { return s.http(nil).Get(paths[string(endpoint)]) }
+				ask = func() (*http.Response, error) { return s.HTTP(nil).Get(paths[string(endpoint)]) }
 			}
 			resp, err := ask()
 			if err != nil {
@@ -275,7 +276,7 @@ func TestHTTPFaultsStrikeEveryEndpoint(t *testing.T) {
 	}
 	for body, want := range map[string]string{`{"items":[{"kind":"slowly"}]}`: "fault-unknown", `{"items":[{"kind":"slow","endpoint":"tokens"}]}`: "fault-endpoint", `{"items":[{"kind":"alg-none","endpoint":"token"}]}`: "fault-endpoint",
 		`{"items":[{"kind":"slow","delay":"long"}]}`: "fault-delay", `{"items":[{"kind":"status","status":200}]}`: "fault-status", `{"items":[{"kind":"slow","times":-1}]}`: "fault-times"} {
-		if got := s.codeOf("PUT", "/faults", body); got != want {
+		if got := s.CodeOf("PUT", "/faults", body); got != want {
 			t.Errorf("%s: %s, want %s", body, got, want)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // underHosts is a client machine whose hosts file leads every name here.
@@ -33,7 +34,7 @@ func TestAClientWithTheRealHostNamesHardCodedLogsInUnmodified(t *testing.T) {
 		"https://psc.test/auth/realms/esante-wallet":                         "https://psc.test/auth",
 	} {
 		t.Run(issuer, func(t *testing.T) {
-			ctx := oidc.ClientContext(context.Background(), s.underHosts(s.http(s.demoCertificate())))
+			ctx := oidc.ClientContext(context.Background(), s.underHosts(s.HTTP(s.DemoCertificate())))
 			p, err := oidc.NewProvider(ctx, issuer)
 			if err != nil {
 				t.Fatal(err)
@@ -43,13 +44,13 @@ func TestAClientWithTheRealHostNamesHardCodedLogsInUnmodified(t *testing.T) {
 			}
 			conf := oauth2.Config{
 				ClientID:    "demo",
-				RedirectURL: callbackURL,
+				RedirectURL: testkit.CallbackURL,
 				Scopes:      []string{"openid", "scope_all"},
 				Endpoint:    p.Endpoint(),
 			}
 			conf.Endpoint.AuthStyle = oauth2.AuthStyleInParams
-			resp, err := s.underHosts(s.http(nil)).
-				Get(conf.AuthCodeURL("st", oauth2.SetAuthURLParam("login_hint", "auto:"+nurse)))
+			resp, err := s.underHosts(s.HTTP(nil)).
+				Get(conf.AuthCodeURL("st", oauth2.SetAuthURLParam("login_hint", "auto:"+testkit.Nurse)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,14 +64,14 @@ func TestAClientWithTheRealHostNamesHardCodedLogsInUnmodified(t *testing.T) {
 				t.Fatal(err)
 			}
 			raw, _ := tok.Extra("id_token").(string)
-			if _, err := p.Verifier(&oidc.Config{ClientID: "demo", Now: now}).Verify(ctx, raw); err != nil {
+			if _, err := p.Verifier(&oidc.Config{ClientID: "demo", Now: testkit.Now}).Verify(ctx, raw); err != nil {
 				t.Fatal(err)
 			}
 			if info, err := p.UserInfo(
 				ctx,
 				oauth2.StaticTokenSource(tok),
 			); err != nil ||
-				!strings.HasSuffix(info.Subject, nurse) {
+				!strings.HasSuffix(info.Subject, testkit.Nurse) {
 				t.Fatalf("UserInfo %v %v", info, err)
 			}
 		})
@@ -80,7 +81,7 @@ func TestAClientWithTheRealHostNamesHardCodedLogsInUnmodified(t *testing.T) {
 // The whole way by the pages of the wallet host: redirects never leave it.
 func TestTheLoginPagesStayOnTheRealWalletHost(t *testing.T) {
 	s := boot(t)
-	c := s.underHosts(s.browser())
+	c := s.underHosts(s.Browser())
 	c.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
 		if r.URL.Hostname() == "localhost" && r.URL.Port() == "5555" {
 			return http.ErrUseLastResponse
@@ -91,7 +92,7 @@ func TestTheLoginPagesStayOnTheRealWalletHost(t *testing.T) {
 		"https://wallet.bas.psc.esante.gouv.fr/auth?" + url.Values{
 			"response_type": {"code"},
 			"client_id":     {"demo"},
-			"redirect_uri":  {callbackURL},
+			"redirect_uri":  {testkit.CallbackURL},
 			"scope":         {"openid"},
 		}.Encode(),
 	)
@@ -102,7 +103,7 @@ func TestTheLoginPagesStayOnTheRealWalletHost(t *testing.T) {
 	if u := resp.Request.URL; u.Host != "wallet.bas.psc.esante.gouv.fr" || !strings.HasPrefix(u.Path, "/login/") {
 		t.Fatalf("login page at %s", u)
 	}
-	resp, err = c.PostForm(resp.Request.URL.String()+"/test", url.Values{"identity": {nurse}})
+	resp, err = c.PostForm(resp.Request.URL.String()+"/test", url.Values{"identity": {testkit.Nurse}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,8 +127,8 @@ func TestTheLoginPagesStayOnTheRealWalletHost(t *testing.T) {
 
 func TestAttack6TwoIssuersNeverAcceptEachOthersCodesOrTokens(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
-	c := s.underHosts(s.http(s.demoCertificate()))
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	c := s.underHosts(s.HTTP(s.DemoCertificate()))
 	ask := func(endpoint string, form url.Values) (out map[string]any) {
 		resp, err := c.PostForm(realIssuer+"/protocol/openid-connect/"+endpoint, form)
 		if err != nil {
@@ -139,19 +140,19 @@ func TestAttack6TwoIssuersNeverAcceptEachOthersCodesOrTokens(t *testing.T) {
 		}
 		return out
 	}
-	code := rp.login(nurse).Get("code")
+	code := rp.Login(testkit.Nurse).Get("code")
 	if a := ask(
 		"token",
 		url.Values{
 			"grant_type":   {"authorization_code"},
 			"client_id":    {"demo"},
 			"code":         {code},
-			"redirect_uri": {callbackURL},
+			"redirect_uri": {testkit.CallbackURL},
 		},
 	); a["error"] != "invalid_grant" {
 		t.Errorf("code of the other issuer: %v", a)
 	}
-	tok := rp.tokens(nurse, "")
+	tok := rp.Tokens(testkit.Nurse, "")
 	if a := ask(
 		"token",
 		url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken}},
@@ -167,7 +168,7 @@ func TestAttack6TwoIssuersNeverAcceptEachOthersCodesOrTokens(t *testing.T) {
 	if a := ask("userinfo", url.Values{"access_token": {tok.AccessToken}}); a["error"] != "invalid_token" {
 		t.Errorf("UserInfo with the other issuer's token: %v", a)
 	}
-	if a := s.introspect(tok.AccessToken); a["active"] != true {
+	if a := s.Introspect(tok.AccessToken); a["active"] != true {
 		t.Errorf("its own issuer refuses it now: %v", a)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/testkit"
 	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/journal"
 )
@@ -37,23 +38,23 @@ func (s story) kinds() string {
 
 func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 	s := boot(t)
-	s.register("story", map[string]any{"post_logout_redirect_uris": []string{"https://app.example/bye"}})
-	rp := newRelyingParty(s, s.demoCertificate())
-	tok := rp.tokens(doctor, "the-nonce")
-	s.bearerStatus(tok.AccessToken)
-	resp, err := s.http(s.demoCertificate()).
+	s.Register("story", map[string]any{"post_logout_redirect_uris": []string{"https://app.example/bye"}})
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	tok := rp.Tokens(testkit.Doctor, "the-nonce")
+	s.BearerStatus(tok.AccessToken)
+	resp, err := s.HTTP(s.DemoCertificate()).
 		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
 	id, _ := tok.Extra("id_token").(string)
-	if resp, err = s.http(nil).Get(s.Issuer + "/protocol/openid-connect/logout?id_token_hint=" + id); err != nil {
+	if resp, err = s.HTTP(nil).Get(s.Issuer + "/protocol/openid-connect/logout?id_token_hint=" + id); err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
 	var l story
-	s.api("GET", "/logins/wait?event=logout&client=demo", "", &l)
+	s.API("GET", "/logins/wait?event=logout&client=demo", "", &l)
 	if got := l.kinds(); got != "authorize means callback token userinfo refresh logout" {
 		t.Errorf("the story is %q", got)
 	}
@@ -61,10 +62,10 @@ func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 		OK      bool
 		Results []journal.Result
 	}
-	s.api(
+	s.API(
 		"POST",
 		"/verify",
-		`{"login":"`+l.ID+`","expect":["pkce=S256","state","nonce","scope=scope_all","acr=eidas1","mtls","authorize=1","token=1","userinfo=1","refresh>=1","refresh<=1","logout","no-refusal","no-reuse","userinfo-after-token","person=`+doctor+`","means=ecps"]}`,
+		`{"login":"`+l.ID+`","expect":["pkce=S256","state","nonce","scope=scope_all","acr=eidas1","mtls","authorize=1","token=1","userinfo=1","refresh>=1","refresh<=1","logout","no-refusal","no-reuse","userinfo-after-token","person=`+testkit.Doctor+`","means=ecps"]}`,
 		&verified,
 	)
 	for _, r := range verified.Results {
@@ -72,11 +73,11 @@ func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 			t.Errorf("%s: %s", r.Expect, r.Got)
 		}
 	}
-	s.api("POST", "/verify", `{"login":"`+l.ID+`","timeout":"0s","expect":["userinfo=2"]}`, &verified)
+	s.API("POST", "/verify", `{"login":"`+l.ID+`","timeout":"0s","expect":["userinfo=2"]}`, &verified)
 	if verified.OK {
 		t.Error("one UserInfo call passes for two")
 	}
-	if got := s.codeOf(
+	if got := s.CodeOf(
 		"POST",
 		"/verify",
 		`{"login":"`+l.ID+`","expect":["userinfos=1"]}`,
@@ -87,14 +88,14 @@ func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 	raw := ""
 	for _, path := range []string{"/logins/" + l.ID, "/logins/" + l.ID + "/har"} {
 		var v json.RawMessage
-		s.api("GET", path, "", &v)
+		s.API("GET", path, "", &v)
 		raw += string(v)
 	}
 	page, err := http.Get(s.ConsoleURL + "/logins/" + l.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw += text(t, page)
+	raw += testkit.Text(t, page)
 	for name, secret := range map[string]string{"access token": tok.AccessToken, "refresh token": tok.RefreshToken, "id token": id} {
 		if strings.Contains(raw, secret[strings.LastIndexByte(secret, '.')+1:]) {
 			t.Errorf("the signature of the %s is shown", name)
@@ -113,7 +114,7 @@ func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 			}
 		}
 	}
-	s.api("GET", "/logins/"+l.ID+"/har", "", &har)
+	s.API("GET", "/logins/"+l.ID+"/har", "", &har)
 	if len(har.Log.Entries) != 5 || har.Log.Entries[1].Request.Method != "POST" ||
 		har.Log.Entries[0].Response.Status != 302 {
 		t.Errorf("the archive holds %+v", har.Log.Entries)
@@ -123,28 +124,28 @@ func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 // A test waits for what comes next, not for what was there before.
 func TestWaitingLeavesOutWhatWasBefore(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
-	rp.login(doctor)
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	rp.Login(testkit.Doctor)
 	var last struct{ Seq int64 }
-	s.api("GET", "/logins/last", "", &last)
-	if got := s.codeOf(
+	s.API("GET", "/logins/last", "", &last)
+	if got := s.CodeOf(
 		"GET",
 		"/logins/wait?event=callback&timeout=10ms&after="+strconv.FormatInt(last.Seq, 10),
 		"",
 	); got != "event-not-seen" {
 		t.Errorf("an earlier event: %s", got)
 	}
-	rp.login(nurse)
+	rp.Login(testkit.Nurse)
 	var l struct {
 		NationalID string `json:"national_id"`
 	}
-	if status := s.api(
+	if status := s.API(
 		"GET",
 		"/logins/wait?event=callback&after="+strconv.FormatInt(last.Seq, 10),
 		"",
 		&l,
 	); status != 200 ||
-		l.NationalID != nurse {
+		l.NationalID != testkit.Nurse {
 		t.Errorf("%d %+v", status, l)
 	}
 }
@@ -153,16 +154,16 @@ func TestWaitingLeavesOutWhatWasBefore(t *testing.T) {
 // what came, what was expected and the nearest match; strict tells nothing.
 func TestEachRefusalLeadsToItsWhy(t *testing.T) {
 	s := boot(t)
-	s.cli("clients", "add", "exact", "--redirect-uri", "https://app.example/callback")
+	s.AddClient("exact", "https://app.example/callback")
 	authorize := "/auth?response_type=code&client_id=exact&scope=openid&redirect_uri=" + url.QueryEscape(
 		"https://app.example/callback/",
 	)
-	resp, err := s.browser().Get(s.BaseURL + authorize)
+	resp, err := s.Browser().Get(s.BaseURL + authorize)
 	if err != nil {
 		t.Fatal(err)
 	}
 	why := resp.Header.Get("Pscemu-Why")
-	if page := text(
+	if page := testkit.Text(
 		t,
 		resp,
 	); !strings.HasPrefix(why, s.ConsoleURL+"/why/redirect-uri-unregistered?login=") ||
@@ -172,7 +173,7 @@ func TestEachRefusalLeadsToItsWhy(t *testing.T) {
 	if resp, err = http.Get(why); err != nil {
 		t.Fatal(err)
 	}
-	page := text(t, resp)
+	page := testkit.Text(t, resp)
 	for _, want := range []string{"differs from https://app.example/callback by a trailing slash", "https://app.example/callback/</code>", "Register it exactly as sent", "Invalid parameter: redirect_uri"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
@@ -182,13 +183,13 @@ func TestEachRefusalLeadsToItsWhy(t *testing.T) {
 		form url.Values
 		want string
 	}{
-		"an unknown code":         {url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {"x"}, "redirect_uri": {callbackURL}}, "code-unknown"},
+		"an unknown code":         {url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {"x"}, "redirect_uri": {testkit.CallbackURL}}, "code-unknown"},
 		"no grant":                {url.Values{"client_id": {"demo"}}, "grant-type-missing"},
 		"another client's id":     {url.Values{"grant_type": {"authorization_code"}, "client_id": {"exact"}, "code": {"x"}}, "certificate-other-client"},
 		"no refresh token":        {url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}}, "refresh-missing"},
 		"a refresh token of none": {url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {"x"}}, "refresh-invalid"},
 	} {
-		resp, err := s.http(s.demoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token", c.form)
+		resp, err := s.HTTP(s.DemoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token", c.form)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +199,7 @@ func TestEachRefusalLeadsToItsWhy(t *testing.T) {
 		}
 	}
 	strict := boot(t, "--strict")
-	if resp, err = strict.browser().Get(strict.BaseURL + authorize); err != nil {
+	if resp, err = strict.Browser().Get(strict.BaseURL + authorize); err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
@@ -217,7 +218,7 @@ func TestEveryRefusalCodeOfTheCodeBaseHasItsWhy(t *testing.T) {
 	}
 	s := boot(t)
 	var desk json.RawMessage
-	s.api("GET", "/orders/forms", "", &desk)
+	s.API("GET", "/orders/forms", "", &desk)
 	for _, m := range regexp.MustCompile(`"check":"([a-z-]+)"`).FindAllStringSubmatch(string(desk), -1) {
 		found["order-"+m[1]] = "cards/orders/desk.json"
 	}
@@ -243,7 +244,7 @@ func TestEveryRefusalCodeOfTheCodeBaseHasItsWhy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := text(t, resp)
+	page := testkit.Text(t, resp)
 	for code := range found {
 		if !strings.Contains(page, `href="/why/`+code+`"`) {
 			t.Errorf("the list lacks %s", code)

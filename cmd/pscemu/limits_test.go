@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // chunked sends a body without telling its length.
@@ -34,8 +35,8 @@ func TestABodyOverTheLimitIs413WithTheReason(t *testing.T) {
 		body   string
 		want   string
 	}{
-		"token":       {patient(s.http(s.demoCertificate())), s.Issuer + "/protocol/openid-connect/token", large, "max-body"},
-		"login page":  {patient(s.http(nil)), s.BaseURL + "/login/x/ecps", large, "max-body"},
+		"token":       {patient(s.HTTP(s.DemoCertificate())), s.Issuer + "/protocol/openid-connect/token", large, "max-body"},
+		"login page":  {patient(s.HTTP(nil)), s.BaseURL + "/login/x/ecps", large, "max-body"},
 		"control API": {http.DefaultClient, s.APIURL + "/identities", large, "max-body"},
 		"import":      {http.DefaultClient, s.APIURL + "/identities/import", large + large, "max-import"},
 	} {
@@ -49,7 +50,7 @@ func TestABodyOverTheLimitIs413WithTheReason(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got := text(
+				if got := testkit.Text(
 					t,
 					resp,
 				); resp.StatusCode != http.StatusRequestEntityTooLarge ||
@@ -61,7 +62,7 @@ func TestABodyOverTheLimitIs413WithTheReason(t *testing.T) {
 	}
 	req, _ := http.NewRequest(http.MethodGet, s.Discovery, nil)
 	req.Header.Set("X-Long", strings.Repeat("x", 128<<10))
-	resp, err := s.http(nil).Do(req)
+	resp, err := s.HTTP(nil).Do(req)
 	if err != nil || resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("a header of 128 KiB: %v %v", resp, err)
 	}
@@ -69,12 +70,12 @@ func TestABodyOverTheLimitIs413WithTheReason(t *testing.T) {
 
 // dialled is a connection with one request on it, and what came back.
 func (s *server) dialled(request string) (net.Conn, string) {
-	s.t.Helper()
-	c, err := tls.Dial("tcp", s.Listen, &tls.Config{RootCAs: s.roots(), Time: now, ServerName: "localhost"})
+	s.T.Helper()
+	c, err := tls.Dial("tcp", s.Listen, &tls.Config{RootCAs: s.Roots(), Time: testkit.Now, ServerName: "localhost"})
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	s.t.Cleanup(func() { _ = c.Close() })
+	s.T.Cleanup(func() { _ = c.Close() })
 	fmt.Fprint(c, request)
 	b := make([]byte, 4096)
 	n, _ := c.Read(b)
@@ -111,7 +112,7 @@ func TestHTTP2ConnectionsGiveWayToo(t *testing.T) {
 		c := &http.Client{
 			Timeout: 20 * time.Second,
 			Transport: &http.Transport{
-				TLSClientConfig:   &tls.Config{RootCAs: s.roots(), Time: now},
+				TLSClientConfig:   &tls.Config{RootCAs: s.Roots(), Time: testkit.Now},
 				ForceAttemptHTTP2: true,
 			},
 		}
@@ -120,7 +121,7 @@ func TestHTTP2ConnectionsGiveWayToo(t *testing.T) {
 		if err != nil {
 			t.Fatalf("connection %d: %v", n+1, err)
 		}
-		if text(t, resp); resp.ProtoMajor != 2 || resp.StatusCode != http.StatusOK {
+		if testkit.Text(t, resp); resp.ProtoMajor != 2 || resp.StatusCode != http.StatusOK {
 			t.Fatalf("connection %d: %s %s", n+1, resp.Proto, resp.Status)
 		}
 	}
@@ -144,7 +145,7 @@ func TestConnectionsThatAllWorkAreBoundedAndTheReasonIsTold(t *testing.T) {
 	for _, c := range held {
 		c.Close()
 	}
-	eventually(t, "a connection is free again", func() bool {
+	testkit.Eventually(t, "a connection is free again", func() bool {
 		_, got := s.dialled(plainRequest)
 		return strings.HasPrefix(got, "HTTP/1.1 200")
 	})
@@ -173,20 +174,20 @@ func TestStreamsAreBoundedApartSoThatTheAPIStaysReachable(t *testing.T) {
 		held = append(held, resp)
 	}
 	if resp := stream(); resp.StatusCode != http.StatusTooManyRequests ||
-		!strings.Contains(text(t, resp), "streams-too-many") {
+		!strings.Contains(testkit.Text(t, resp), "streams-too-many") {
 		t.Errorf("the sixth: %s", resp.Status)
 	}
-	if got := s.codeOf("GET", "/logins/wait?event=none&timeout=1s", ""); got != "streams-too-many" {
+	if got := s.CodeOf("GET", "/logins/wait?event=none&timeout=1s", ""); got != "streams-too-many" {
 		t.Errorf("a long poll: %q", got)
 	}
-	if status := s.api("GET", "/settings", "", nil); status != http.StatusOK {
+	if status := s.API("GET", "/settings", "", nil); status != http.StatusOK {
 		t.Errorf("the API: %d", status)
 	}
 	held[0].Body.Close()
-	eventually(
+	testkit.Eventually(
 		t,
 		"a stream is free again",
-		func() bool { return s.codeOf("GET", "/logins/wait?event=none&timeout=1ms", "") == "event-not-seen" },
+		func() bool { return s.CodeOf("GET", "/logins/wait?event=none&timeout=1ms", "") == "event-not-seen" },
 	)
 }
 
@@ -203,13 +204,13 @@ func TestEveryStreamFillsUpAndTheAPIHasATenthOfTheConnections(t *testing.T) {
 		t.Cleanup(func() { resp.Body.Close() })
 		if resp.StatusCode == http.StatusTooManyRequests {
 			refused++
-			text(t, resp)
+			testkit.Text(t, resp)
 		}
 	}
 	if refused != 3 {
 		t.Errorf("%d of twelve were refused, nine connections may be streams", refused)
 	}
-	if status := s.api("GET", "/settings", "", nil); status != http.StatusOK {
+	if status := s.API("GET", "/settings", "", nil); status != http.StatusOK {
 		t.Errorf("the API: %d", status)
 	}
 }
@@ -227,7 +228,7 @@ func TestWhatIsKeptInMemoryIsBoundedAsTheDataFileIs(t *testing.T) {
 		if n == 100 {
 			t.Fatal("nothing refused")
 		}
-		if sp.codeOf(
+		if sp.CodeOf(
 			"POST",
 			"/identities/generate",
 			fmt.Sprintf(`{"count":100,"seed":%d,"quiet":true}`, 1000+n),
@@ -235,17 +236,17 @@ func TestWhatIsKeptInMemoryIsBoundedAsTheDataFileIs(t *testing.T) {
 			break
 		}
 	}
-	if got := s.codeOf("POST", "/identities/generate", `{"count":100,"quiet":true}`); got != "store-full" {
+	if got := s.CodeOf("POST", "/identities/generate", `{"count":100,"quiet":true}`); got != "store-full" {
 		t.Errorf("beside a space that is full: %q", got)
 	}
-	if got := s.codeOf("POST", "/spaces", `{"name":"another"}`); got != "store-full" {
+	if got := s.CodeOf("POST", "/spaces", `{"name":"another"}`); got != "store-full" {
 		t.Errorf("another space: %q", got)
 	}
-	if status := s.api("DELETE", "/spaces/bounded", "", nil); status != http.StatusNoContent {
+	if status := s.API("DELETE", "/spaces/bounded", "", nil); status != http.StatusNoContent {
 		t.Fatal(status)
 	}
-	eventually(t, "its room is free again", func() bool {
-		return s.api("POST", "/identities/generate", `{"count":100,"quiet":true}`, nil) == http.StatusCreated
+	testkit.Eventually(t, "its room is free again", func() bool {
+		return s.API("POST", "/identities/generate", `{"count":100,"quiet":true}`, nil) == http.StatusCreated
 	})
 	boundedAndStays(t, s)
 }
@@ -254,10 +255,10 @@ func TestWhatIsKeptInMemoryIsBoundedAsTheDataFileIs(t *testing.T) {
 func TestAMemoryLimitBoundsWhatIsStoredInMemory(t *testing.T) {
 	s := boot(t, "--memory", "--memory-limit", "10")
 	boundedAndStays(t, s)
-	if used := s.figure("pscemu_store_used_bytes"); used > 5<<20 {
+	if used := s.Figure("pscemu_store_used_bytes"); used > 5<<20 {
 		t.Errorf("%.0f bytes are stored", used)
 	}
-	if status := boot(t, "--memory-limit", "64").api("GET", "/identities/"+doctor, "", nil); status != 200 {
+	if status := boot(t, "--memory-limit", "64").API("GET", "/identities/"+testkit.Doctor, "", nil); status != 200 {
 		t.Error(status)
 	}
 }
@@ -268,7 +269,7 @@ func boundedAndStays(t *testing.T, s *server) {
 	var refused string
 	for n := 0; refused == "" && n < 100; n++ {
 		var p struct{ Code, Detail string }
-		if status := s.api(
+		if status := s.API(
 			"POST",
 			"/identities/generate",
 			fmt.Sprintf(`{"count":100,"seed":%d,"quiet":true}`, n+1),
@@ -283,13 +284,13 @@ func boundedAndStays(t *testing.T, s *server) {
 	if !strings.Contains(refused, "max-store") {
 		t.Fatalf("nothing refused: %q", refused)
 	}
-	if status := s.api("GET", "/identities/"+doctor, "", nil); status != 200 {
+	if status := s.API("GET", "/identities/"+testkit.Doctor, "", nil); status != 200 {
 		t.Errorf("an earlier person: %d", status)
 	}
-	if status := s.api("DELETE", "/state", "", nil); status != http.StatusNoContent {
+	if status := s.API("DELETE", "/state", "", nil); status != http.StatusNoContent {
 		t.Errorf("making room: %d", status)
 	}
-	if status := s.api("POST", "/identities/generate", `{"count":10,"quiet":true}`, nil); status != http.StatusCreated {
+	if status := s.API("POST", "/identities/generate", `{"count":10,"quiet":true}`, nil); status != http.StatusCreated {
 		t.Errorf("after that: %d", status)
 	}
 }
@@ -297,11 +298,11 @@ func boundedAndStays(t *testing.T, s *server) {
 func TestABackupOfTheRunningEmulatorRestoresEverything(t *testing.T) {
 	s := boot(t)
 	s.cli("identities", "generate", "--count", "300", "--seed", "5")
-	rp := newRelyingParty(s, s.demoCertificate())
-	kept := rp.tokens(doctor, "")
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	kept := rp.Tokens(testkit.Doctor, "")
 	file := filepath.Join(t.TempDir(), "emulator.backup")
-	eventually(t, "right after the first start authorities and keys are still in the making", func() bool {
-		all := s.entries()
+	testkit.Eventually(t, "right after the first start authorities and keys are still in the making", func() bool {
+		all := s.Entries()
 		return all["keys/encryption"] != "" &&
 			!slices.ContainsFunc(pki.AuthorityIDs(), func(id string) bool { return all["authorities/"+id] == "" })
 	})
@@ -343,16 +344,16 @@ func TestABackupOfTheRunningEmulatorRestoresEverything(t *testing.T) {
 		t.Errorf("%v %v", info, err)
 	}
 	s.cli("restore", file)
-	before := s.entries()
+	before := s.Entries()
 	if len(before) < 900 {
 		t.Fatalf("only %d entries", len(before))
 	}
-	s.api("DELETE", "/state", "", nil)
-	if status := s.bearerStatus(kept.AccessToken); status != 401 {
+	s.API("DELETE", "/state", "", nil)
+	if status := s.BearerStatus(kept.AccessToken); status != 401 {
 		t.Errorf("the reset forgot nothing: %d", status)
 	}
 	s.cli("restore", file)
-	after := s.entries()
+	after := s.Entries()
 	for key, value := range before {
 		if after[key] != value {
 			t.Errorf("%s is not what the backup holds", key)
@@ -363,10 +364,10 @@ func TestABackupOfTheRunningEmulatorRestoresEverything(t *testing.T) {
 			t.Errorf("%s is not of the backup", key)
 		}
 	}
-	if status := s.bearerStatus(kept.AccessToken); status != 200 {
+	if status := s.BearerStatus(kept.AccessToken); status != 200 {
 		t.Errorf("the token from before the backup: %d", status)
 	}
-	newRelyingParty(s, s.demoCertificate()).tokens(nurse, "")
+	testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
 
 	for name, damage := range map[string]func([]byte) []byte{
 		"nothing":         func([]byte) []byte { return nil },
@@ -390,14 +391,14 @@ func TestABackupOfTheRunningEmulatorRestoresEverything(t *testing.T) {
 				!strings.Contains(out, "nothing was changed") {
 				t.Errorf("exit %d: %s", code, out)
 			}
-			if status := s.bearerStatus(kept.AccessToken); status != 200 {
+			if status := s.BearerStatus(kept.AccessToken); status != 200 {
 				t.Errorf("it changed something: %d", status)
 			}
 		})
 	}
 	s.stop(os.Interrupt)
 	s = bootIn(t, s.data)
-	after = s.entries()
+	after = s.Entries()
 	for key, value := range before {
 		if strings.HasPrefix(key, "identities/") || strings.HasPrefix(key, "grants/") ||
 			strings.HasPrefix(key, "cards/") {
@@ -406,21 +407,4 @@ func TestABackupOfTheRunningEmulatorRestoresEverything(t *testing.T) {
 			}
 		}
 	}
-}
-
-// entries are what is stored, without what a restore makes anew.
-func (s *server) entries() map[string]string {
-	s.t.Helper()
-	var state struct {
-		Entries []struct {
-			Key   string
-			Value any
-		}
-	}
-	s.api("GET", "/state", "", &state)
-	out := map[string]string{}
-	for _, e := range state.Entries {
-		out[e.Key] = encoded(s.t, e.Value)
-	}
-	return out
 }

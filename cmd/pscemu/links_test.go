@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"golang.org/x/net/html"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // addressed are the attributes that hold addresses: those of HTML, and those
@@ -200,7 +201,7 @@ func isPath(e ast.Expr) bool {
 // crawler goes through the pages of an emulator below a root as a browser does,
 // and reports each address of this host that leaves the root.
 type crawler struct {
-	t     *testing.T
+	t     testing.TB
 	s     *server
 	root  string
 	c     *http.Client
@@ -218,9 +219,9 @@ type form struct {
 
 func newCrawler(s *server, root string) *crawler {
 	jar, _ := cookiejar.New(nil)
-	c := s.http(nil)
+	c := s.HTTP(nil)
 	c.Jar = jar
-	k := &crawler{t: s.t, s: s, root: root, c: c, seen: map[string]bool{}, count: map[string]int{}}
+	k := &crawler{t: s.T, s: s, root: root, c: c, seen: map[string]bool{}, count: map[string]int{}}
 	c.CheckRedirect = func(r *http.Request, via []*http.Request) error {
 		k.answered(r.Response)
 		if len(via) > 10 || !k.here(r.URL) {
@@ -312,7 +313,7 @@ func (k *crawler) visit(address string) {
 func (k *crawler) read(resp *http.Response) {
 	k.t.Helper()
 	k.answered(resp)
-	at, page := resp.Request.URL, text(k.t, resp)
+	at, page := resp.Request.URL, testkit.Text(k.t, resp)
 	if resp.StatusCode >= 500 || resp.StatusCode == 404 && resp.Request.Method == "GET" {
 		k.t.Errorf("%s: %s", at, resp.Status)
 	}
@@ -347,7 +348,7 @@ func (k *crawler) read(resp *http.Response) {
 	}
 }
 
-func parsed(t *testing.T, page string) *html.Node {
+func parsed(t testing.TB, page string) *html.Node {
 	t.Helper()
 	tree, err := html.Parse(strings.NewReader(page))
 	if err != nil {
@@ -485,13 +486,13 @@ func TestEveryAddressOfAWorldHasItsRoot(t *testing.T) {
 	s := boot(t)
 	for root, w := range map[string]*server{"/s/links": s.space("links"), "": s} {
 		k := newCrawler(w, root)
-		w.api("PUT", "/identities/"+nurse+"/ecps/behaviour", `{"action":"ask"}`, nil)
-		w.api("POST", "/orders", `{"form":"F301","actor":"liberal"}`, nil)
+		w.API("PUT", "/identities/"+testkit.Nurse+"/ecps/behaviour", `{"action":"ask"}`, nil)
+		w.API("POST", "/orders", `{"form":"F301","actor":"liberal"}`, nil)
 		k.visit(w.ConsoleURL + "/")
 		k.visit(w.BaseURL + "/wallet/start/activate")
 		k.enterDesk()
 		k.seen, k.count = map[string]bool{}, map[string]int{}
-		for _, path := range []string{"/", "/desk", "/demo/start", "/phone/" + nurse, "/phone/sw.js", "/orders?actor=liberal", "/phone/activate?qr=x", "/sign", "/why"} {
+		for _, path := range []string{"/", "/desk", "/demo/start", "/phone/" + testkit.Nurse, "/phone/sw.js", "/orders?actor=liberal", "/phone/activate?qr=x", "/sign", "/why"} {
 			k.visit(w.ConsoleURL + path)
 		}
 		for _, path := range []string{"/", "/wallet/devices", "/wallet/sessions", "/wallet/start/activate"} {
@@ -516,9 +517,9 @@ func (k *crawler) enterDesk() {
 	var cards struct {
 		Items []struct{ Serial, PIN string }
 	}
-	k.s.api("GET", "/cards?national_id="+doctor, "", &cards)
+	k.s.API("GET", "/cards?national_id="+testkit.Doctor, "", &cards)
 	login := k.begin(k.s.ConsoleURL + "/desk/start")
-	k.read(k.post(login+"/ecps", url.Values{"login": {nurse}}))
+	k.read(k.post(login+"/ecps", url.Values{"login": {testkit.Nurse}}))
 	resp := k.post(login+"/card", url.Values{"card": {cards.Items[0].Serial}, "pin": {cards.Items[0].PIN}})
 	if at := resp.Request.URL.String(); at != k.s.ConsoleURL+"/desk" {
 		k.t.Fatalf("the login at the desk ends at %s", at)
@@ -533,7 +534,7 @@ func TestAttack52APageChangesNoValueThatAPersonTyped(t *testing.T) {
 	for root, w := range map[string]*server{"/s/typed": s.space("typed"), "": s} {
 		for _, typed := range []string{"/Cabinet du Parc", `="/x`, `href="/x" ='/y`, "/s/typed/x", "{{$.Root}}/x"} {
 			k := newCrawler(w, root)
-			edit := w.ConsoleURL + "/identities/" + nurse + "/edit"
+			edit := w.ConsoleURL + "/identities/" + testkit.Nurse + "/edit"
 			k.visit(edit)
 			place := slices.IndexFunc(k.forms, func(f form) bool { return f.post && f.action == edit })
 			if place < 0 {
@@ -551,8 +552,8 @@ func TestAttack52APageChangesNoValueThatAPersonTyped(t *testing.T) {
 				}
 			}
 			fields.Set("action", "save")
-			if resp := k.post(edit, fields); resp.Request.URL.String() != w.ConsoleURL+"/identities/"+nurse {
-				t.Errorf("%q: saving %q ends at %s: %s", root, typed, resp.Request.URL, refusalOn(text(t, resp)))
+			if resp := k.post(edit, fields); resp.Request.URL.String() != w.ConsoleURL+"/identities/"+testkit.Nurse {
+				t.Errorf("%q: saving %q ends at %s: %s", root, typed, resp.Request.URL, refusalOn(testkit.Text(t, resp)))
 			}
 			var person struct {
 				Notes     string
@@ -562,7 +563,7 @@ func TestAttack52APageChangesNoValueThatAPersonTyped(t *testing.T) {
 					} `json:"activities"`
 				}
 			}
-			w.api("GET", "/identities/"+nurse, "", &person)
+			w.API("GET", "/identities/"+testkit.Nurse, "", &person)
 			if person.Notes != typed || person.Exercices[0].Activities[0].Name != typed {
 				t.Errorf("%q: %q is stored as %+v", root, typed, person)
 			}

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"golang.org/x/sync/errgroup"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // A list never ends without a word: that of the control API names where it goes
@@ -30,12 +31,12 @@ type listWorld struct {
 	*server
 	client      string // has certificates, some of them revoked
 	holder      string // has many cards
-	head, agent testCard
+	head, agent testkit.Card
 	opposedCard string // has a certificate
 }
 
 // many calls fn for each n, some at once.
-func many(t *testing.T, count int, fn func(n int) error) {
+func many(t testing.TB, count int, fn func(n int) error) {
 	t.Helper()
 	var group errgroup.Group
 	group.SetLimit(16)
@@ -76,11 +77,11 @@ func (s *server) send(method, path string, body, out any) error {
 
 func newListWorld(t *testing.T) *listWorld {
 	t.Helper()
-	p := startInProcess(t, map[string]string{"max-requests": "1000", "journal-logins": "100000"})
-	w := &listWorld{server: &server{Ready: p.Ready, t: t}, client: "list-0007", holder: nurse}
+	p := testkit.StartIn(t, t.TempDir(), "max-requests=1000", "journal-logins=100000")
+	w := &listWorld{server: &server{Server: p}, client: "list-0007", holder: testkit.Nurse}
 	many(t, plenty, func(n int) error {
 		id := fmt.Sprintf("list-%04d", n)
-		return w.send("POST", "/clients", map[string]any{"client_id": id, "redirect_uris": []string{callbackURL}}, nil)
+		return w.send("POST", "/clients", map[string]any{"client_id": id, "redirect_uris": []string{testkit.CallbackURL}}, nil)
 	})
 	w.people()
 	w.certificates()
@@ -90,28 +91,28 @@ func newListWorld(t *testing.T) *listWorld {
 }
 
 func (w *listWorld) people() {
-	w.t.Helper()
+	w.T.Helper()
 	made := map[string]any{"count": 3 * plenty, "seed": 7, "means": []string{"ecps"}, "quiet": true}
 	if err := w.send("POST", "/identities/generate", made, nil); err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	var gone struct {
 		Items []struct {
 			ID string `json:"national_id"`
 		}
 	}
-	w.api("GET", "/identities?tag=generated&limit=1000", "", &gone)
-	many(w.t, plenty, func(n int) error {
+	w.API("GET", "/identities?tag=generated&limit=1000", "", &gone)
+	many(w.T, plenty, func(n int) error {
 		return w.send("DELETE", "/identities/"+url.PathEscape(gone.Items[n].ID), nil, nil)
 	})
-	many(w.t, plenty, func(int) error {
+	many(w.T, plenty, func(int) error {
 		return w.send("POST", "/cards", map[string]string{"national_id": w.holder, "type": "CPS"}, nil)
 	})
 }
 
 func (w *listWorld) certificates() {
-	w.t.Helper()
-	many(w.t, 2*plenty, func(n int) error {
+	w.T.Helper()
+	many(w.T, 2*plenty, func(n int) error {
 		var made struct{ Serial string }
 		err := w.send(
 			"POST",
@@ -124,44 +125,44 @@ func (w *listWorld) certificates() {
 		}
 		return err
 	})
-	w.opposedCard = w.cardOf(doctor).Serial
+	w.opposedCard = w.CardOf(testkit.Doctor).Serial
 	for _, use := range []string{"auth", "sign"} {
-		w.api("GET", "/cards/"+w.opposedCard+"/certificate?use="+use, "", nil)
+		w.API("GET", "/cards/"+w.opposedCard+"/certificate?use="+use, "", nil)
 	}
 }
 
 // desk has two structures: the head of the first acts for both, the agent
 // administers both.
 func (w *listWorld) desk() {
-	w.t.Helper()
-	d := desk{w.server}
-	w.head, w.agent = d.vendor()
-	second := siret(77)
-	other := d.must(d.order("F101", "industriel", "", headOf.with(fields{"siret": second})), "CDA")[0]
-	d.must(
-		d.order(
+	w.T.Helper()
+	d := testkit.Desk{Server: w.Server}
+	w.head, w.agent = d.Vendor()
+	second := testkit.SIRET(77)
+	other := d.Must(d.Order("F101", "industriel", "", testkit.HeadOf.With(testkit.Fields{"siret": second})), "CDA")[0]
+	d.Must(
+		d.Order(
 			"F502",
 			"industriel",
 			other.NationalID,
-			fields{"siret": second, "mandataires": w.head.NationalID, "action": "désigner"},
+			testkit.Fields{"siret": second, "mandataires": w.head.NationalID, "action": "désigner"},
 		),
 	)
-	d.must(
-		d.order(
+	d.Must(
+		d.Order(
 			"F413",
 			"industriel",
 			other.NationalID,
-			fields{"siret": second, "administrateurs": w.agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"},
+			testkit.Fields{"siret": second, "administrateurs": w.agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"},
 		),
 	)
-	many(w.t, plenty, func(n int) error {
-		structure, by := vendorSIRET, w.head.NationalID
+	many(w.T, plenty, func(n int) error {
+		structure, by := testkit.VendorSIRET, w.head.NationalID
 		if n%3 == 0 {
 			structure, by = second, other.NationalID
 		}
 		var begun struct{ ID string }
 		err := w.send("POST", "/orders", map[string]any{"form": "F301", "actor": "industriel", "by": by,
-			"fields": staffOf.with(fields{"siret": structure})}, &begun)
+			"fields": testkit.StaffOf.With(testkit.Fields{"siret": structure})}, &begun)
 		if err == nil {
 			err = w.send("POST", "/orders/"+begun.ID+"/submit", nil, nil)
 		}
@@ -176,20 +177,20 @@ func (w *listWorld) desk() {
 		}
 		return err
 	})
-	var own struct{ Items []testCard }
-	w.api("GET", "/cards?limit=1000&national_id="+w.holder, "", &own)
+	var own struct{ Items []testkit.Card }
+	w.API("GET", "/cards?limit=1000&national_id="+w.holder, "", &own)
 	var people []string
-	for _, id := range []string{doctor, asked, staff} {
-		people = append(people, w.cardOf(id).Serial, id)
+	for _, id := range []string{testkit.Doctor, testkit.Asked, testkit.Staff} {
+		people = append(people, w.CardOf(id).Serial, id)
 	}
-	many(w.t, plenty+10, func(n int) error {
+	many(w.T, plenty+10, func(n int) error {
 		serial, by := own.Items[n%plenty].Serial, w.holder
 		if n%2 == 0 { // an outbox keeps few of one person's
 			serial, by = people[n%3*2], people[n%3*2+1]
 		}
 		var begun struct{ ID string }
 		err := w.send("POST", "/orders", map[string]any{"form": "F501", "actor": "etablissement", "by": by,
-			"fields": fields{"carte": serial, "incident": "perte du code"}}, &begun)
+			"fields": testkit.Fields{"carte": serial, "incident": "perte du code"}}, &begun)
 		if err == nil {
 			err = w.send("POST", "/orders/"+begun.ID+"/submit", nil, nil)
 		}
@@ -199,19 +200,19 @@ func (w *listWorld) desk() {
 
 // requests make deliveries and logins, and leave what waits for phones and cards.
 func (w *listWorld) requests() {
-	w.t.Helper()
-	l := listen(w.t, 0)
-	w.demoClient(`"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"` + l.URL + `"`)
+	w.T.Helper()
+	l := testkit.Listen(w.T, 0)
+	w.RegisterDemo(`"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"` + l.URL + `"`)
 	ask := func(channel string) error {
 		form := url.Values{
 			"client_id":                 {"demo"},
 			"scope":                     {"openid scope_all"},
-			"login_hint":                {asked},
+			"login_hint":                {testkit.Asked},
 			"acr_values":                {"eidas1"},
 			"channel":                   {channel},
 			"client_notification_token": {"t"},
 		}
-		resp, err := w.http(w.demoCertificate()).PostForm(w.Issuer+"/protocol/openid-connect/ext/ciba/auth", form)
+		resp, err := w.HTTP(w.DemoCertificate()).PostForm(w.Issuer+"/protocol/openid-connect/ext/ciba/auth", form)
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode != http.StatusOK {
@@ -220,15 +221,15 @@ func (w *listWorld) requests() {
 		}
 		return err
 	}
-	many(w.t, plenty, func(int) error { return ask("MOBILE") })
+	many(w.T, plenty, func(int) error { return ask("MOBILE") })
 	var waiting struct{ Items []struct{ ID string } }
-	w.api("GET", "/ecps/requests?limit=1000", "", &waiting)
-	many(w.t, plenty, func(n int) error {
+	w.API("GET", "/ecps/requests?limit=1000", "", &waiting)
+	many(w.T, plenty, func(n int) error {
 		return w.send("POST", "/ecps/requests/"+waiting.Items[n].ID+"/approve", nil, nil)
 	})
-	w.delivered(plenty)
-	many(w.t, plenty, func(int) error { return ask("MOBILE") })
-	many(w.t, plenty, func(int) error { return ask("CARD") })
+	w.Delivered(plenty)
+	many(w.T, plenty, func(int) error { return ask("MOBILE") })
+	many(w.T, plenty, func(int) error { return ask("CARD") })
 }
 
 // listPage is a page of a list of the control API.
@@ -239,30 +240,30 @@ type listPage struct {
 }
 
 func (w *listWorld) page(path string, q url.Values) (page listPage) {
-	w.t.Helper()
+	w.T.Helper()
 	at, more, _ := strings.Cut(path, "?")
 	all, err := url.ParseQuery(more)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	for name, values := range q {
 		all[name] = values
 	}
-	if status := w.api("GET", at+"?"+all.Encode(), "", &page); status != http.StatusOK || page.Next == nil {
-		w.t.Fatalf("%s?%s: %d, next %v", at, all.Encode(), status, page.Next)
+	if status := w.API("GET", at+"?"+all.Encode(), "", &page); status != http.StatusOK || page.Next == nil {
+		w.T.Fatalf("%s?%s: %d, next %v", at, all.Encode(), status, page.Next)
 	}
 	return page
 }
 
 // follow reads a list to its end, and counts its pages.
 func (w *listWorld) follow(path string, limit int, between func()) (rows []string, pages int) {
-	w.t.Helper()
+	w.T.Helper()
 	q := url.Values{"limit": {fmt.Sprint(limit)}}
 	for {
 		page := w.page(path, q)
 		pages++
 		if len(page.Items) > limit || len(page.Items) < limit && *page.Next != "" || len(page.Items) == 0 {
-			w.t.Fatalf("%s: a page of %d rows, limit %d, next %q", path, len(page.Items), limit, *page.Next)
+			w.T.Fatalf("%s: a page of %d rows, limit %d, next %q", path, len(page.Items), limit, *page.Next)
 		}
 		for _, row := range page.Items {
 			rows = append(rows, string(row))
@@ -298,17 +299,17 @@ func (w *listWorld) long() map[string]int {
 		"/orders": 2 * plenty,
 		"/orders/fleet?by=" + at(w.head.NationalID):         plenty,
 		"/orders/certificates?by=" + at(w.agent.NationalID): plenty,
-		"/outbox":                                          plenty,
-		"/outbox?national_id=" + at(w.holder):              40,
-		"/outbox?channel=mail":                             plenty,
-		"/deliveries":                                      plenty,
-		"/deliveries?client=demo":                          plenty,
-		"/ecps/requests":                                   plenty,
-		"/ecps/requests?all=true":                          2 * plenty,
-		"/ecps/requests?national_id=" + at(asked):          plenty,
-		"/ecps/requests?all=true&national_id=" + at(asked): plenty,
-		"/reader/requests":                                 plenty,
-		"/reader/requests?national_id=" + at(asked):        plenty,
+		"/outbox":                             plenty,
+		"/outbox?national_id=" + at(w.holder): 40,
+		"/outbox?channel=mail":                plenty,
+		"/deliveries":                         plenty,
+		"/deliveries?client=demo":             plenty,
+		"/ecps/requests":                      plenty,
+		"/ecps/requests?all=true":             2 * plenty,
+		"/ecps/requests?national_id=" + at(testkit.Asked):          plenty,
+		"/ecps/requests?all=true&national_id=" + at(testkit.Asked): plenty,
+		"/reader/requests": plenty,
+		"/reader/requests?national_id=" + at(testkit.Asked): plenty,
 		"/logins":                        3 * plenty,
 		"/logins?client=demo":            3 * plenty,
 		"/logins?event=ciba&client=demo": 3 * plenty,
@@ -344,7 +345,7 @@ func (w *listWorld) everyRowOnce(t *testing.T) {
 		}
 	}
 	var left listPage
-	w.api("GET", "/clients", "", &left)
+	w.API("GET", "/clients", "", &left)
 	if len(left.Items) != 100 || left.Limit != 100 || *left.Next == "" {
 		t.Errorf("without a limit: %d rows, limit %d", len(left.Items), left.Limit)
 	}
@@ -356,7 +357,7 @@ func (w *listWorld) everyRoute(t *testing.T) {
 	var api struct {
 		Paths map[string]map[string]struct{ Parameters []struct{ Name string } }
 	}
-	w.api("GET", "/openapi.json", "", &api)
+	w.API("GET", "/openapi.json", "", &api)
 	if len(api.Paths) < 60 {
 		t.Fatalf("%d paths", len(api.Paths))
 	}
@@ -384,7 +385,7 @@ func (w *listWorld) everyRoute(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw = json.RawMessage(text(t, resp))
+		raw = json.RawMessage(testkit.Text(t, resp))
 		var answer listPage
 		if json.Unmarshal(raw, &answer) != nil || answer.Items == nil || paged {
 			continue
@@ -403,7 +404,7 @@ func (w *listWorld) refusals(t *testing.T) {
 	for path := range w.long() {
 		at, _, _ := strings.Cut(path, "?")
 		for _, limit := range []string{"0", "-1", "x", "1.5", "%20"} {
-			if got := w.codeOf("GET", at+"?limit="+limit, ""); got != "limit-invalid" {
+			if got := w.CodeOf("GET", at+"?limit="+limit, ""); got != "limit-invalid" {
 				t.Errorf("%s?limit=%s: %q", at, limit, got)
 			}
 		}
@@ -413,11 +414,11 @@ func (w *listWorld) refusals(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"/orders?after=nothing": "after-invalid", "/orders/fleet?after=0": "after-invalid", "/deliveries?after=x": "after-invalid",
-		"/ecps/requests?after=x": "after-invalid", "/ecps/requests?national_id=" + asked + "&after=x": "after-invalid",
+		"/ecps/requests?after=x": "after-invalid", "/ecps/requests?national_id=" + testkit.Asked + "&after=x": "after-invalid",
 		"/orders/certificates?after=0": "certificate-unknown", "/certificates?state=lost": "certificate-state-unknown",
 		"/logins?after=x": "seq-invalid", "/logins?after=1.x": "after-invalid", "/logins?after=1.": "after-invalid",
 	} {
-		if got := w.codeOf("GET", path, ""); got != want {
+		if got := w.CodeOf("GET", path, ""); got != want {
 			t.Errorf("%s: %q, want %s", path, got, want)
 		}
 	}
@@ -433,7 +434,7 @@ func (w *listWorld) whileOthersCome(t *testing.T) {
 			return w.send(
 				"POST",
 				"/clients",
-				map[string]any{"client_id": id, "redirect_uris": []string{callbackURL}},
+				map[string]any{"client_id": id, "redirect_uris": []string{testkit.CallbackURL}},
 				nil,
 			)
 		},
@@ -446,17 +447,17 @@ func (w *listWorld) whileOthersCome(t *testing.T) {
 			)
 		},
 		"/cards": func(int64) error {
-			return w.send("POST", "/cards", map[string]string{"national_id": doctor, "type": "CPS"}, nil)
+			return w.send("POST", "/cards", map[string]string{"national_id": testkit.Doctor, "type": "CPS"}, nil)
 		},
 		"/certificates?client_id=" + w.client: func(int64) error {
 			return w.send("POST", "/certificates", map[string]string{"client_id": w.client, "key": "ecdsa"}, nil)
 		},
 		"/orders": func(n int64) error {
-			f := headOf.with(fields{"siret": siret(int(1000 + n))})
+			f := testkit.HeadOf.With(testkit.Fields{"siret": testkit.SIRET(int(1000 + n))})
 			return w.send("POST", "/orders", map[string]any{"form": "F101", "actor": "industriel", "fields": f}, nil)
 		},
 		"/logins?client=demo": func(int64) error {
-			resp, err := w.browser().Get(w.BaseURL + authorizePath + "&login_hint=auto:" + doctor)
+			resp, err := w.Browser().Get(w.BaseURL + testkit.AuthorizePath + "&login_hint=auto:" + testkit.Doctor)
 			if err == nil {
 				resp.Body.Close()
 			}
@@ -514,7 +515,7 @@ func (w *listWorld) walked(
 	t.Helper()
 	seen := map[string]bool{}
 	for at := w.ConsoleURL + path; at != ""; {
-		page := read(w.server, c, at)
+		page := testkit.Read(w.server.Server, c, at)
 		at = ""
 		for _, m := range row.FindAllStringSubmatch(page, -1) {
 			if seen[m[1]] {
@@ -528,7 +529,7 @@ func (w *listWorld) walked(
 		for _, m := range listLink.FindAllStringSubmatch(says, -1) {
 			if m[2] == "next" {
 				at = w.ConsoleURL + html.UnescapeString(m[1])
-			} else if got := read(w.server, c, w.ConsoleURL+html.UnescapeString(m[1])); !strings.Contains(got, "list-next") {
+			} else if got := testkit.Read(w.server.Server, c, w.ConsoleURL+html.UnescapeString(m[1])); !strings.Contains(got, "list-next") {
 				t.Errorf("%s: the way back leads to %.300s", path, got)
 			}
 		}
@@ -541,7 +542,7 @@ func (w *listWorld) walked(
 }
 
 func (w *listWorld) consolePages(t *testing.T) {
-	atDesk, administers := w.deskBrowser(w.head), w.deskBrowser(w.agent)
+	atDesk, administers := w.DeskBrowser(w.head), w.DeskBrowser(w.agent)
 	for path, p := range map[string]struct {
 		list string // of the API that has the same rows
 		row  string
@@ -570,7 +571,7 @@ func (w *listWorld) consolePages(t *testing.T) {
 		"/desk?":                                {list: "/orders/certificates?by=" + url.QueryEscape(w.agent.NationalID), row: `/certificates/([0-9a-f]+)/p12`, part: `data-testid="certificates-part"`, as: administers},
 	} {
 		if p.as == nil {
-			p.as = w.consoleBrowser()
+			p.as = w.ConsoleBrowser()
 		}
 		all, _ := w.follow(p.list, 1000, nil)
 		said, rows := w.walked(t, p.as, path, regexp.MustCompile(p.row), p.part)
@@ -596,9 +597,9 @@ func (w *listWorld) consolePages(t *testing.T) {
 		}
 	}
 	// A short list is said to be whole.
-	if page := read(
-		w.server,
-		w.consoleBrowser(),
+	if page := testkit.Read(
+		w.server.Server,
+		w.ConsoleBrowser(),
 		w.ConsoleURL+"/certificates?card="+w.opposedCard,
 	); !strings.Contains(
 		page,
@@ -612,46 +613,46 @@ func (w *listWorld) consolePages(t *testing.T) {
 // offer.
 func (w *listWorld) offers(t *testing.T) {
 	for path, hooks := range map[string][]string{
-		"/identities":          {"more-gone"},
-		"/identities/" + nurse: {"all-cards"},
-		"/clients/" + w.client: {"all-certificates"},
+		"/identities":                  {"more-gone"},
+		"/identities/" + testkit.Nurse: {"all-cards"},
+		"/clients/" + w.client:         {"all-certificates"},
 	} {
-		page := read(w.server, w.consoleBrowser(), w.ConsoleURL+path)
+		page := testkit.Read(w.server.Server, w.ConsoleBrowser(), w.ConsoleURL+path)
 		for _, hook := range hooks {
 			if !strings.Contains(page, `data-testid="`+hook+`"`) {
 				t.Errorf("%s has no %s", path, hook)
 			}
 		}
 	}
-	desk := read(w.server, w.deskBrowser(w.agent), w.ConsoleURL+"/desk")
+	desk := testkit.Read(w.server.Server, w.DeskBrowser(w.agent), w.ConsoleURL+"/desk")
 	if strings.Contains(desk, `<select name="client"`) || !strings.Contains(desk, `<input name="client"`) {
 		t.Error("the desk offers some of many clients")
 	}
 	// The login page's tabs.
-	w.api("DELETE", "/reader", "", nil)
-	browser, login, tab := w.atCard()
+	w.API("DELETE", "/reader", "", nil)
+	browser, login, tab := w.AtCard()
 	if !strings.Contains(tab, `data-testid="more-choices"`) {
 		t.Error("the card tab says nothing of the cards it leaves out")
 	}
-	var own struct{ Items []testCard }
-	w.api("GET", "/cards?limit=1000&national_id="+w.holder, "", &own)
+	var own struct{ Items []testkit.Card }
+	w.API("GET", "/cards?limit=1000&national_id="+w.holder, "", &own)
 	last := own.Items[len(own.Items)-1].Serial
-	if found := read(
-		w.server,
+	if found := testkit.Read(
+		w.server.Server,
 		browser,
 		login+"?tab=card&q="+last,
 	); !strings.Contains(found, last) ||
 		strings.Contains(found, "more-choices") {
 		t.Errorf("the card %s is not found by its number", last)
 	}
-	if people := read(w.server, browser, login+"?tab=test"); !strings.Contains(people, `data-testid="more-choices"`) {
+	if people := testkit.Read(w.server.Server, browser, login+"?tab=test"); !strings.Contains(people, `data-testid="more-choices"`) {
 		t.Error("the test tab says nothing of the people it leaves out")
 	}
-	if one := read(
-		w.server,
+	if one := testkit.Read(
+		w.server.Server,
 		browser,
-		login+"?tab=test&q="+nurse,
-	); !strings.Contains(one, nurse) ||
+		login+"?tab=test&q="+testkit.Nurse,
+	); !strings.Contains(one, testkit.Nurse) ||
 		strings.Contains(one, "more-choices") {
 		t.Error("a person is not found by their whole number")
 	}
@@ -663,7 +664,7 @@ func (w *listWorld) commands(t *testing.T) {
 	all := max(1500, len(have))
 	many(t, all-len(have), func(n int) error {
 		id := fmt.Sprintf("more-%04d", n)
-		return w.send("POST", "/clients", map[string]any{"client_id": id, "redirect_uris": []string{callbackURL}}, nil)
+		return w.send("POST", "/clients", map[string]any{"client_id": id, "redirect_uris": []string{testkit.CallbackURL}}, nil)
 	})
 	run := func(args ...string) (out, said string) {
 		t.Helper()

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/internal/rp"
 	"pscemu.invalid/pscemu/provider/clients"
 )
 
@@ -77,60 +78,66 @@ func runLogin(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	tokens := map[string]any{}
-	if err := json.Unmarshal(done.tokens, &tokens); err != nil {
+	if err := json.Unmarshal(done.Tokens.Raw, &tokens); err != nil {
 		return err
 	}
 	return printJSON(
 		cmd,
 		map[string]any{
 			"tokens":              tokens,
-			"id_token_claims":     payload(tokens["id_token"]),
-			"access_token_claims": payload(tokens["access_token"]),
-			"userinfo":            done.userinfo,
+			"id_token_claims":     payload(done.Tokens.ID),
+			"access_token_claims": payload(done.Tokens.Access),
+			"userinfo":            done.UserInfo,
+			"checks":              done.Checks,
 		},
 	)
 }
 
-// loginOf is one login to do, and loggedIn what came of it, as the emulator
-// wrote it.
-type (
-	loginOf struct {
-		client, secret, identity, means, pin, scope, acr, redirect, nonce string
-	}
-	loggedIn struct {
-		tokens, userinfo json.RawMessage
-		access           string
-	}
-)
+// loginOf is one login to do.
+type loginOf struct {
+	client, secret, identity, means, pin, scope, acr, redirect, nonce string
+	skip                                                              []rp.Name // checks that are let pass
+}
 
-// login does the user's part by the API, and the vendor's over mTLS.
-func (r *remote) login(client *http.Client, l loginOf) (*loggedIn, error) {
-	verifier, state := rand.Text()+rand.Text(), rand.Text()
-	challenge := sha256.Sum256([]byte(verifier))
-	q := url.Values{
-		"response_type": {"code"},
-		"client_id":     {l.client},
-		"redirect_uri":  {l.redirect},
-		"scope":         {l.scope},
-		"acr_values":    {l.acr},
-		"state": {
-			state,
-		},
-		"code_challenge":        {base64.RawURLEncoding.EncodeToString(challenge[:])},
-		"code_challenge_method": {"S256"},
+// login does the user's part by the API, and the vendor's over mTLS. Everything
+// that comes back is verified.
+func (r *remote) login(client *http.Client, l loginOf) (*rp.Session, error) {
+	now, err := r.clock()
+	if err != nil {
+		return nil, err
 	}
-	if l.nonce != "" {
-		q.Set("nonce", l.nonce)
+	party := rp.New(rp.Config{
+		Issuer:   r.ready.Issuer,
+		ClientID: l.client,
+		Secret:   func() string { return l.secret },
+		HTTP:     client,
+		Now:      now,
+		Skip:     l.skip,
+	})
+	login := rp.NewLogin(l.redirect)
+	login.Nonce, login.Scope, login.ACR = l.nonce, l.scope, strings.Fields(l.acr)
+	back, err := r.person(party, login, l)
+	if err != nil {
+		return nil, err
+	}
+	in, err := party.Finish(context.Background(), login, back)
+	if ended := (*rp.Refusal)(nil); errors.As(err, &ended) && ended.At == "callback" {
+		return nil, fmt.Errorf("the login ended with %s: %s", ended.Code, ended.Text)
+	}
+	return in, err
+}
+
+// person does the user's part of a login, and returns the callback's
+// parameters.
+func (r *remote) person(party *rp.Client, login *rp.Login, l loginOf) (url.Values, error) {
+	authorize, err := party.AuthorizeURL(context.Background(), login)
+	if err != nil {
+		return nil, err
 	}
 	var done struct {
 		RedirectTo string `json:"redirect_to"`
 	}
-	in := map[string]string{
-		"authorize_url": r.ready.BaseURL + "/auth?" + q.Encode(),
-		"identity":      l.identity,
-		"means":         l.means,
-		"pin":           l.pin,
-	}
+	in := map[string]string{"authorize_url": authorize, "identity": l.identity, "means": l.means, "pin": l.pin}
 	if err := r.call(http.MethodPost, "/logins", in, &done); err != nil {
 		return nil, err
 	}
@@ -138,35 +145,17 @@ func (r *remote) login(client *http.Client, l loginOf) (*loggedIn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e := back.Query().Get("error"); e != "" {
-		return nil, fmt.Errorf("the login ended with %s: %s", e, back.Query().Get("error_description"))
-	}
-	if back.Query().Get("state") != state {
-		return nil, errors.New("the callback's state is not the one sent")
-	}
-	form := url.Values{
-		"grant_type":    {"authorization_code"},
-		"client_id":     {l.client},
-		"code":          {back.Query().Get("code")},
-		"redirect_uri":  {l.redirect},
-		"code_verifier": {verifier},
-	}
-	if l.secret != "" {
-		form.Set("client_secret", l.secret)
-	}
-	out := &loggedIn{}
-	if out.tokens, err = postForm(client, r.ready.Issuer+"/protocol/openid-connect/token", form); err != nil {
+	return back.Query(), nil
+}
+
+// clock is the emulator's: what it issues is dated by it.
+func (r *remote) clock() (func() time.Time, error) {
+	var at struct{ Now time.Time }
+	if err := r.call(http.MethodGet, "/clock", nil, &at); err != nil {
 		return nil, err
 	}
-	var t struct {
-		AccessToken string `json:"access_token"`
-	}
-	if err := json.Unmarshal(out.tokens, &t); err != nil {
-		return nil, err
-	}
-	out.access = t.AccessToken
-	out.userinfo, err = getJSON(client, r.ready.Issuer+"/protocol/openid-connect/userinfo", out.access)
-	return out, err
+	ahead := time.Until(at.Now)
+	return func() time.Time { return time.Now().Add(ahead) }, nil
 }
 
 // secret is what a client sends beside its certificate: the one given, or the
@@ -219,16 +208,12 @@ func (r *remote) backChannel(cert, key string) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{
-		Timeout: 20 * time.Second,
-		Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{
-				RootCAs:      pool,
-				Certificates: []tls.Certificate{pair},
-				MinVersion:   tls.VersionTLS12,
-			},
-		},
-	}, nil
+	return rp.Transport{
+		Roots:       pool,
+		Certificate: func() *tls.Certificate { return &pair },
+		Idle:        2,
+		Timeout:     20 * time.Second,
+	}.Client(), nil
 }
 
 func postForm(c *http.Client, u string, form url.Values) (json.RawMessage, error) {
@@ -267,8 +252,9 @@ func getJSON(c *http.Client, u, token string) (json.RawMessage, error) {
 	return out, json.NewDecoder(resp.Body).Decode(&out)
 }
 
-func payload(token any) json.RawMessage {
-	parts := strings.Split(fmt.Sprint(token), ".")
+// payload is what a token holds, as it was written.
+func payload(token string) json.RawMessage {
+	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return nil
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,81 +15,14 @@ import (
 
 	"pscemu.invalid/pscemu/cards/orders"
 	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // SIRET and FINESS of test structures, with their keys.
 var (
-	vendorSIRET = "00000001815646"
-	hospital    = "0B0172805"
-	practice    = func() string { n := "0012345600001"; return n + nomenclature.LuhnKey(n) }()
+	hospital = "0B0172805"
+	practice = func() string { n := "0012345600001"; return n + nomenclature.LuhnKey(n) }()
 )
-
-type fields map[string]string
-
-func (f fields) with(more fields) fields {
-	out := maps.Clone(f)
-	maps.Copy(out, more)
-	return out
-}
-
-// desk orders by the API as somebody.
-type desk struct{ *server }
-
-func (d desk) begin(form, actor, by, channel string, f fields) (o orders.Order, refused refusal) {
-	d.t.Helper()
-	body, _ := json.Marshal(map[string]any{"form": form, "actor": actor, "by": by, "channel": channel, "fields": f})
-	var answer json.RawMessage
-	into := any(&o)
-	if d.api("POST", "/orders", string(body), &answer) >= 400 {
-		into = &refused
-	}
-	if err := json.Unmarshal(answer, into); err != nil {
-		d.t.Fatal(err)
-	}
-	return o, refused
-}
-
-func (d desk) step(id, step, body string) (o orders.Order) {
-	d.t.Helper()
-	d.api("POST", "/orders/"+id+"/"+step, body, &o)
-	return o
-}
-
-// order begins and submits.
-func (d desk) order(form, actor, by string, f fields) orders.Order {
-	d.t.Helper()
-	o, refused := d.begin(form, actor, by, "", f)
-	if refused.Code != "" {
-		d.t.Fatalf("%s for %s: %+v", form, actor, refused)
-	}
-	return d.step(o.ID, "submit", "")
-}
-
-// card is one of an order's.
-func (d desk) card(serial string) (c testCard) {
-	d.api("GET", "/cards/"+serial, "", &c)
-	return c
-}
-
-// must is an order that is received, with the cards of these families.
-func (d desk) must(o orders.Order, families ...string) []testCard {
-	d.t.Helper()
-	if o.State != orders.Received || len(o.Cards) != len(families) {
-		d.t.Fatalf("%s is %s: %s, cards %v", o.Form, o.State, o.Reason, o.Cards)
-	}
-	var out []testCard
-	for n, serial := range o.Cards {
-		c := d.card(serial)
-		if c.Type != families[n] || c.State != "active" {
-			d.t.Errorf("%s gave %+v, want an active %s", o.Form, c, families[n])
-		}
-		out = append(out, c)
-	}
-	return out
-}
-
-var headOf = fields{"nom": "DIRECTEUR", "prenom": "TEST", "denomination": "STRUCTURE FICTIVE", "contrat": "oui"}
-var staffOf = fields{"nom": "AGENT", "prenom": "TEST", "justification": "accès aux applications"}
 
 // The matrix of the webinar: « Vision globale », actor by actor.
 func TestEachActorSeesItsForms(t *testing.T) {
@@ -99,7 +31,7 @@ func TestEachActorSeesItsForms(t *testing.T) {
 		"liberal": "F414", "etablissement": "F101 F102 F201 F202 F301 F414", "medico-social": "F101 F102 F201 F301 F414", "autre": "F101 F102 F301 F414", "industriel": "F101 F102 F301 F414",
 	} {
 		var list struct{ Items []orders.Form }
-		s.api("GET", "/orders/forms?actor="+actor, "", &list)
+		s.API("GET", "/orders/forms?actor="+actor, "", &list)
 		var own, holders []string
 		for _, f := range list.Items {
 			if f.Holder {
@@ -121,7 +53,7 @@ func TestEachActorSeesItsForms(t *testing.T) {
 			t.Errorf("%s: %v, want %s", actor, a.Services, want)
 		}
 	}
-	if _, refused := (desk{s}).begin("F201", "industriel", "", "", fields{}); refused.Code != "form-not-seen" {
+	if _, refused := (testkit.Desk{Server: s.Server}).Begin("F201", "industriel", "", "", testkit.Fields{}); refused.Code != "form-not-seen" {
 		t.Errorf("a vendor's F201: %+v", refused)
 	}
 }
@@ -130,16 +62,16 @@ func TestEachActorSeesItsForms(t *testing.T) {
 // webinar it comes from.
 func TestEveryRuleOfTheDeskRefusesWithItsReasonAndItsSource(t *testing.T) {
 	s := boot(t)
-	d := desk{s}
-	head := d.must(d.order("F101", "industriel", "", headOf.with(fields{"siret": vendorSIRET})), "CDA")[0].NationalID
-	clinic := d.must(d.order("F101", "etablissement", "", headOf.with(fields{"finess": hospital})), "CDE")[0].NationalID
+	d := testkit.Desk{Server: s.Server}
+	head := d.Must(d.Order("F101", "industriel", "", testkit.HeadOf.With(testkit.Fields{"siret": testkit.VendorSIRET})), "CDA")[0].NationalID
+	clinic := d.Must(d.Order("F101", "etablissement", "", testkit.HeadOf.With(testkit.Fields{"finess": hospital})), "CDE")[0].NationalID
 	generate := func(seed, profession string) string {
 		var made struct {
 			Items []struct {
 				NationalID string `json:"national_id"`
 			}
 		}
-		s.api(
+		s.API(
 			"POST",
 			"/identities/generate",
 			`{"count":1,"seed":`+seed+`,"profession":"`+profession+`","means":[]}`,
@@ -148,46 +80,46 @@ func TestEveryRuleOfTheDeskRefusesWithItsReasonAndItsSource(t *testing.T) {
 		return made.Items[0].NationalID
 	}
 	radiographer, optician := generate("77", "98"), generate("78", "28")
-	s.api(
+	s.API(
 		"POST",
 		"/identities",
 		`{"national_id":"899700366240","family_name":"A","given_name":"B","exercices":[{"codeProfession":"70","codeCategorieProfessionnelle":"E","activities":[{"codeModeExercice":"S"}]}]}`,
 		nil,
 	)
-	s.api(
+	s.API(
 		"POST",
 		"/identities",
 		`{"national_id":"899700237045","family_name":"A","given_name":"B","exercices":[{"codeProfession":"60","codeCategorieProfessionnelle":"C","activities":[{"codeModeExercice":"L"}]}]}`,
 		nil,
 	)
-	vendor, clinicOf := fields{"siret": vendorSIRET}, fields{"finess": hospital}
+	vendor, clinicOf := testkit.Fields{"siret": testkit.VendorSIRET}, testkit.Fields{"finess": hospital}
 	for _, r := range []struct {
 		name, form, actor, by string
-		f                     fields
+		f                     testkit.Fields
 		code, remedy, source  string
 	}{
-		{"no contract", "F101", "etablissement", "", headOf.with(clinicOf).with(fields{"contrat": "non"}), "contract", "", "Le contrat d'adhésion est intégré dans les démarches F101, F102, F301"},
-		{"no structure", "F101", "industriel", "", headOf, "structure", "", ""},
-		{"nobody named", "F101", "industriel", "", fields{"siret": practice, "denomination": "X", "contrat": "oui"}, "person", "", ""},
-		{"billing, unregistered", "F102", "industriel", "", headOf.with(fields{"siret": practice, "facturation": "oui"}), "billing-number", "Assurance Maladie", "Vous devez être enregistré auprès de l'Assurance Maladie"},
-		{"an optician by F201", "F201", "etablissement", "", fields{"identity": optician}, "profession", "F202", "Auxiliaires Médicaux salariés"},
-		{"a libéral by F201", "F201", "etablissement", "", fields{"identity": "899700237045"}, "salaried", "", "Auxiliaires Médicaux salariés"},
-		{"a student physiotherapist", "F201", "etablissement", "", fields{"identity": "899700366240"}, "no-student", "F301", "Non les CPF des auxiliaires médicaux n'existent pas."},
-		{"a radiographer by F202", "F202", "etablissement", "", fields{"identity": radiographer}, "profession", "F201", "prothésiste et orthésiste"},
-		{"a CPA without CDA", "F301", "industriel", clinic, staffOf.with(fields{"siret": practice, "contrat": "oui"}), "cpa-needs-head", "F101", "Oui le prérequis est un contrat d'adhésion et une CDA"},
-		{"a requester without card", "F301", "etablissement", "899700366240", staffOf.with(clinicOf), "requester-card", "F101", "Pour des CPx de prod oui"},
-		{"another structure's head", "F301", "etablissement", head, staffOf.with(clinicOf), "acts-for", "F101", "de la part du chef d'établissement ou son représentant"},
-		{"a vendor's carte de service", "F301", "industriel", head, fields{"siret": vendorSIRET, "service": "oui", "justification": "x"}, "service-is-cpe", "nominative", "contrôle d'accès"},
-		{"a nurse's CPE", "F301", "etablissement", clinic, staffOf.with(clinicOf).with(fields{"identity": nurse}), "not-professional", "F201", "qui ne sont pas professionnels de santé"},
-		{"administrators by nobody", "F413", "industriel", nurse, fields{"siret": vendorSIRET, "administrateurs": nurse, "types": "AUTH_CLI", "cgu": "oui"}, "acts-for", "F502", "à disposition d'un représentant légal (F101, F102) ou d'un mandataire désigné (F502)"},
-		{"CGU unread", "F413", "industriel", head, vendor.with(fields{"administrateurs": nurse, "types": "AUTH_CLI"}), "cgu", "", "Conditions Générales d'Utilisation (CGU)"},
-		{"an administrator without card", "F413", "industriel", head, vendor.with(fields{"administrateurs": "899700366240", "types": "AUTH_CLI", "cgu": "oui"}), "cards-of", "F301", "ayant déjà des cartes actives"},
-		{"a mandate by nobody", "F502", "industriel", nurse, vendor.with(fields{"mandataires": nurse, "action": "désigner"}), "represents", "F101", "Désignation de mandataire(s)"},
-		{"a mandataire without card", "F502", "industriel", head, vendor.with(fields{"mandataires": "899700366240", "action": "désigner"}), "cards-of", "F301", "une carte qui a été déclarée mandataire"},
+		{"no contract", "F101", "etablissement", "", testkit.HeadOf.With(clinicOf).With(testkit.Fields{"contrat": "non"}), "contract", "", "Le contrat d'adhésion est intégré dans les démarches F101, F102, F301"},
+		{"no structure", "F101", "industriel", "", testkit.HeadOf, "structure", "", ""},
+		{"nobody named", "F101", "industriel", "", testkit.Fields{"siret": practice, "denomination": "X", "contrat": "oui"}, "person", "", ""},
+		{"billing, unregistered", "F102", "industriel", "", testkit.HeadOf.With(testkit.Fields{"siret": practice, "facturation": "oui"}), "billing-number", "Assurance Maladie", "Vous devez être enregistré auprès de l'Assurance Maladie"},
+		{"an optician by F201", "F201", "etablissement", "", testkit.Fields{"identity": optician}, "profession", "F202", "Auxiliaires Médicaux salariés"},
+		{"a libéral by F201", "F201", "etablissement", "", testkit.Fields{"identity": "899700237045"}, "salaried", "", "Auxiliaires Médicaux salariés"},
+		{"a student physiotherapist", "F201", "etablissement", "", testkit.Fields{"identity": "899700366240"}, "no-student", "F301", "Non les CPF des auxiliaires médicaux n'existent pas."},
+		{"a radiographer by F202", "F202", "etablissement", "", testkit.Fields{"identity": radiographer}, "profession", "F201", "prothésiste et orthésiste"},
+		{"a CPA without CDA", "F301", "industriel", clinic, testkit.StaffOf.With(testkit.Fields{"siret": practice, "contrat": "oui"}), "cpa-needs-head", "F101", "Oui le prérequis est un contrat d'adhésion et une CDA"},
+		{"a requester without card", "F301", "etablissement", "899700366240", testkit.StaffOf.With(clinicOf), "requester-card", "F101", "Pour des CPx de prod oui"},
+		{"another structure's head", "F301", "etablissement", head, testkit.StaffOf.With(clinicOf), "acts-for", "F101", "de la part du chef d'établissement ou son représentant"},
+		{"a vendor's carte de service", "F301", "industriel", head, testkit.Fields{"siret": testkit.VendorSIRET, "service": "oui", "justification": "x"}, "service-is-cpe", "nominative", "contrôle d'accès"},
+		{"a nurse's CPE", "F301", "etablissement", clinic, testkit.StaffOf.With(clinicOf).With(testkit.Fields{"identity": testkit.Nurse}), "not-professional", "F201", "qui ne sont pas professionnels de santé"},
+		{"administrators by nobody", "F413", "industriel", testkit.Nurse, testkit.Fields{"siret": testkit.VendorSIRET, "administrateurs": testkit.Nurse, "types": "AUTH_CLI", "cgu": "oui"}, "acts-for", "F502", "à disposition d'un représentant légal (F101, F102) ou d'un mandataire désigné (F502)"},
+		{"CGU unread", "F413", "industriel", head, vendor.With(testkit.Fields{"administrateurs": testkit.Nurse, "types": "AUTH_CLI"}), "cgu", "", "Conditions Générales d'Utilisation (CGU)"},
+		{"an administrator without card", "F413", "industriel", head, vendor.With(testkit.Fields{"administrateurs": "899700366240", "types": "AUTH_CLI", "cgu": "oui"}), "cards-of", "F301", "ayant déjà des cartes actives"},
+		{"a mandate by nobody", "F502", "industriel", testkit.Nurse, vendor.With(testkit.Fields{"mandataires": testkit.Nurse, "action": "désigner"}), "represents", "F101", "Désignation de mandataire(s)"},
+		{"a mandataire without card", "F502", "industriel", head, vendor.With(testkit.Fields{"mandataires": "899700366240", "action": "désigner"}), "cards-of", "F301", "une carte qui a été déclarée mandataire"},
 		{"nothing ordered", "F414", "liberal", "", testOrder, "some-card", "", ""},
-		{"no number", "F414", "liberal", "", testOrder.with(fields{"kit": "integration", "siret": ""}), "some-number", "", ""},
+		{"no number", "F414", "liberal", "", testOrder.With(testkit.Fields{"kit": "integration", "siret": ""}), "some-number", "", ""},
 	} {
-		o := d.order(r.form, r.actor, r.by, r.f)
+		o := d.Order(r.form, r.actor, r.by, r.f)
 		if o.State != orders.Refused || o.Code != "order-"+r.code || o.Reason == "" ||
 			!strings.Contains(o.Remedy, r.remedy) ||
 			!strings.Contains(o.Source, r.source) ||
@@ -196,28 +128,28 @@ func TestEveryRuleOfTheDeskRefusesWithItsReasonAndItsSource(t *testing.T) {
 		}
 	}
 	// And the rules let through what keeps them.
-	d.must(d.order("F201", "etablissement", "", fields{"identity": radiographer}), "CPS")
-	d.must(d.order("F202", "etablissement", "", fields{"identity": optician}), "CPS")
-	d.must(
-		d.order(
+	d.Must(d.Order("F201", "etablissement", "", testkit.Fields{"identity": radiographer}), "CPS")
+	d.Must(d.Order("F202", "etablissement", "", testkit.Fields{"identity": optician}), "CPS")
+	d.Must(
+		d.Order(
 			"F102",
 			"industriel",
 			"",
-			headOf.with(fields{"siret": practice, "facturation": "oui", "numero_facturation": "123"}),
+			testkit.HeadOf.With(testkit.Fields{"siret": practice, "facturation": "oui", "numero_facturation": "123"}),
 		),
 		"CDE",
 	)
-	d.must(d.order("F301", "etablissement", clinic, staffOf.with(clinicOf)), "CPE")
-	service := d.must(d.order("F301", "etablissement", clinic, fields{"finess": hospital, "service": "oui", "justification": "accès aux locaux"}), "CPE")[0]
-	if browser, page, _ := s.atCard(); !strings.Contains(
-		present(s, browser, page, service.Serial, service.PIN),
+	d.Must(d.Order("F301", "etablissement", clinic, testkit.StaffOf.With(clinicOf)), "CPE")
+	service := d.Must(d.Order("F301", "etablissement", clinic, testkit.Fields{"finess": hospital, "service": "oui", "justification": "accès aux locaux"}), "CPE")[0]
+	if browser, page, _ := s.AtCard(); !strings.Contains(
+		testkit.Present(s.Server, browser, page, service.Serial, service.PIN),
 		"card-not-nominative",
 	) {
 		t.Error("a carte de service logs in")
 	}
 }
 
-var testOrder = fields{
+var testOrder = testkit.Fields{
 	"denomination": "Editeur",
 	"adresse":      "1 rue des Essais",
 	"code_postal":  "75013",
@@ -236,38 +168,38 @@ var testOrder = fields{
 // mandataire; F413 makes it administrator; F503 takes the role away.
 func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 	s := boot(t)
-	d := desk{s}
-	head := d.must(d.order("F101", "industriel", "", headOf.with(fields{"siret": vendorSIRET})), "CDA")[0]
-	agent := d.must(d.order("F301", "industriel", head.NationalID, staffOf.with(fields{"siret": vendorSIRET})), "CPA")[0]
-	if !strings.HasPrefix(agent.NationalID, "5"+vendorSIRET+"/CPAT") {
+	d := testkit.Desk{Server: s.Server}
+	head := d.Must(d.Order("F101", "industriel", "", testkit.HeadOf.With(testkit.Fields{"siret": testkit.VendorSIRET})), "CDA")[0]
+	agent := d.Must(d.Order("F301", "industriel", head.NationalID, testkit.StaffOf.With(testkit.Fields{"siret": testkit.VendorSIRET})), "CPA")[0]
+	if !strings.HasPrefix(agent.NationalID, "5"+testkit.VendorSIRET+"/CPAT") {
 		t.Errorf("the agent's id: %s", agent.NationalID)
 	}
-	if got := s.codeOf("POST", "/orders/services/TOM/enter", `{"card":"`+head.Serial+`"}`); got != "" {
+	if got := s.CodeOf("POST", "/orders/services/TOM/enter", `{"card":"`+head.Serial+`"}`); got != "" {
 		t.Errorf("the CDA at TOM: %s", got)
 	}
-	var p refusal
-	s.api("POST", "/orders/services/TOM/enter", `{"card":"`+agent.Serial+`"}`, &p)
+	var p testkit.Refusal
+	s.API("POST", "/orders/services/TOM/enter", `{"card":"`+agent.Serial+`"}`, &p)
 	if p.Code != "service-refused" || !strings.Contains(p.Remedy, "F502") {
 		t.Errorf("the CPA at TOM: %+v", p)
 	}
-	d.must(
-		d.order(
+	d.Must(
+		d.Order(
 			"F502",
 			"industriel",
 			head.NationalID,
-			fields{"siret": vendorSIRET, "mandataires": agent.NationalID, "action": "désigner"},
+			testkit.Fields{"siret": testkit.VendorSIRET, "mandataires": agent.NationalID, "action": "désigner"},
 		),
 	)
-	if got := s.codeOf("POST", "/orders/services/TOM/enter", `{"card":"`+agent.Serial+`"}`); got != "" {
+	if got := s.CodeOf("POST", "/orders/services/TOM/enter", `{"card":"`+agent.Serial+`"}`); got != "" {
 		t.Errorf("the mandataire at TOM: %s", got)
 	}
-	d.must(
-		d.order(
+	d.Must(
+		d.Order(
 			"F413",
 			"industriel",
 			agent.NationalID,
-			fields{
-				"siret":           vendorSIRET,
+			testkit.Fields{
+				"siret":           testkit.VendorSIRET,
 				"administrateurs": agent.NationalID,
 				"types":           "AUTH_CLI SIGN",
 				"perimetre":       "serveurs",
@@ -276,35 +208,35 @@ func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 		),
 	)
 	var known orders.Structure
-	if s.api(
+	if s.API(
 		"GET",
-		"/orders/structures/"+vendorSIRET,
+		"/orders/structures/"+testkit.VendorSIRET,
 		"",
 		&known,
 	); !slices.Equal(known.Administrators[agent.NationalID].Kinds, []string{"AUTH_CLI", "SIGN"}) ||
 		known.Representative != head.NationalID {
 		t.Errorf("%+v", known)
 	}
-	d.must(
-		d.order(
+	d.Must(
+		d.Order(
 			"F503",
 			"industriel",
 			head.NationalID,
-			fields{"siret": vendorSIRET, "administrateurs": agent.NationalID, "action": "supprimer"},
+			testkit.Fields{"siret": testkit.VendorSIRET, "administrateurs": agent.NationalID, "action": "supprimer"},
 		),
 	)
-	d.must(
-		d.order(
+	d.Must(
+		d.Order(
 			"F502",
 			"industriel",
 			head.NationalID,
-			fields{"siret": vendorSIRET, "mandataires": agent.NationalID, "action": "supprimer"},
+			testkit.Fields{"siret": testkit.VendorSIRET, "mandataires": agent.NationalID, "action": "supprimer"},
 		),
 	)
 	known = orders.Structure{}
-	if s.api(
+	if s.API(
 		"GET",
-		"/orders/structures/"+vendorSIRET,
+		"/orders/structures/"+testkit.VendorSIRET,
 		"",
 		&known,
 	); len(known.Administrators) != 0 ||
@@ -315,16 +247,16 @@ func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 	for n := range 3 {
 		number := fmt.Sprintf("00123457%05d", n)
 		siret := number + nomenclature.LuhnKey(number)
-		other := d.must(d.order("F101", "industriel", "", headOf.with(fields{"siret": siret})), "CDA")[0]
-		d.must(
-			d.order(
+		other := d.Must(d.Order("F101", "industriel", "", testkit.HeadOf.With(testkit.Fields{"siret": siret})), "CDA")[0]
+		d.Must(
+			d.Order(
 				"F413",
 				"industriel",
 				other.NationalID,
-				fields{"siret": siret, "administrateurs": agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"},
+				testkit.Fields{"siret": siret, "administrateurs": agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"},
 			),
 		)
-		if got := s.codeOf(
+		if got := s.CodeOf(
 			"POST",
 			"/orders/certificates",
 			`{"by":"`+agent.NationalID+`","structure":"`+siret+`","service":"x"}`,
@@ -333,19 +265,19 @@ func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 		}
 	}
 	// The head takes the card back when the agent leaves; nobody else can.
-	var fleet struct{ Items []testCard }
-	if s.api("GET", "/orders/fleet?by="+url.QueryEscape(head.NationalID), "", &fleet); len(fleet.Items) != 2 {
+	var fleet struct{ Items []testkit.Card }
+	if s.API("GET", "/orders/fleet?by="+url.QueryEscape(head.NationalID), "", &fleet); len(fleet.Items) != 2 {
 		t.Errorf("the fleet: %+v", fleet)
 	}
-	if got := s.codeOf(
+	if got := s.CodeOf(
 		"POST",
 		"/orders/fleet/take-back",
 		`{"by":"`+agent.NationalID+`","card":"`+head.Serial+`"}`,
 	); got != "card-not-managed" {
 		t.Errorf("taken back by the agent: %s", got)
 	}
-	s.api("POST", "/orders/fleet/take-back", `{"by":"`+head.NationalID+`","card":"`+agent.Serial+`"}`, nil)
-	if c := d.card(agent.Serial); c.State != "opposed" {
+	s.API("POST", "/orders/fleet/take-back", `{"by":"`+head.NationalID+`","card":"`+agent.Serial+`"}`, nil)
+	if c := d.Card(agent.Serial); c.State != "opposed" {
 		t.Errorf("after the departure: %+v", c)
 	}
 }
@@ -354,53 +286,53 @@ func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 // address is kept; F504 changes the address, too.
 func TestIncidentsOfACardHolder(t *testing.T) {
 	s := boot(t)
-	d := desk{s}
-	var list struct{ Items []testCard }
-	s.api("GET", "/cards?national_id="+nurse, "", &list)
+	d := testkit.Desk{Server: s.Server}
+	var list struct{ Items []testkit.Card }
+	s.API("GET", "/cards?national_id="+testkit.Nurse, "", &list)
 	own := list.Items[0]
 	logsIn := func(serial, pin string) bool {
-		browser, page, _ := s.atCard()
-		return strings.Contains(present(s, browser, page, serial, pin), "code=")
+		browser, page, _ := s.AtCard()
+		return strings.Contains(testkit.Present(s.Server, browser, page, serial, pin), "code=")
 	}
-	d.must(d.order("F501", "etablissement", nurse, fields{"carte": own.Serial, "incident": "perte du code"}))
-	mail := message{}
-	if s.api(
+	d.Must(d.Order("F501", "etablissement", testkit.Nurse, testkit.Fields{"carte": own.Serial, "incident": "perte du code"}))
+	mail := testkit.Message{}
+	if s.API(
 		"GET",
-		"/outbox/wait?national_id="+nurse,
+		"/outbox/wait?national_id="+testkit.Nurse,
 		"",
 		&mail,
 	); len(mail.Code) != 4 ||
 		!logsIn(own.Serial, mail.Code) {
 		t.Errorf("the new code: %+v", mail)
 	}
-	d.must(d.order("F504", "etablissement", nurse, fields{"carte": own.Serial, "adresse": "2 rue du Prototype"}))
+	d.Must(d.Order("F504", "etablissement", testkit.Nurse, testkit.Fields{"carte": own.Serial, "adresse": "2 rue du Prototype"}))
 	var kept struct{ Address string }
-	if s.api("GET", "/cards/"+own.Serial, "", &kept); kept.Address != "2 rue du Prototype" {
+	if s.API("GET", "/cards/"+own.Serial, "", &kept); kept.Address != "2 rue du Prototype" {
 		t.Errorf("the address: %+v", kept)
 	}
-	if o := d.order(
+	if o := d.Order(
 		"F501",
 		"etablissement",
-		doctor,
-		fields{"carte": own.Serial, "incident": "vol"},
+		testkit.Doctor,
+		testkit.Fields{"carte": own.Serial, "incident": "vol"},
 	); o.Code != "order-own-card" {
 		t.Errorf("another person's card: %+v", o)
 	}
-	if o := d.order(
+	if o := d.Order(
 		"F501",
 		"etablissement",
-		nurse,
-		fields{"carte": own.Serial, "incident": "changement d'adresse"},
+		testkit.Nurse,
+		testkit.Fields{"carte": own.Serial, "incident": "changement d'adresse"},
 	); o.Code != "order-address-given" {
 		t.Errorf("no address: %+v", o)
 	}
-	o := d.order(
+	o := d.Order(
 		"F501",
 		"etablissement",
-		nurse,
-		fields{"carte": own.Serial, "incident": "perte", "remplacement": "oui"},
+		testkit.Nurse,
+		testkit.Fields{"carte": own.Serial, "incident": "perte", "remplacement": "oui"},
 	)
-	replacement := d.must(o, "CPS")[0]
+	replacement := d.Must(o, "CPS")[0]
 	if logsIn(own.Serial, mail.Code) || !logsIn(replacement.Serial, replacement.PIN) {
 		t.Error("the lost card logs in, or its replacement does not")
 	}
@@ -409,15 +341,15 @@ func TestIncidentsOfACardHolder(t *testing.T) {
 // The life of an order when production takes its time, on the emulator's clock.
 func TestAnOrdersLifeWithDelay(t *testing.T) {
 	s := boot(t, "--order-delay", "240h")
-	d := desk{s}
-	o, _ := d.begin(
+	d := testkit.Desk{Server: s.Server}
+	o, _ := d.Begin(
 		"F101",
 		"industriel",
 		"",
 		orders.Simplified,
-		headOf.with(fields{"siret": vendorSIRET, "denomination": ""}),
+		testkit.HeadOf.With(testkit.Fields{"siret": testkit.VendorSIRET, "denomination": ""}),
 	)
-	if o = d.step(
+	if o = d.Step(
 		o.ID,
 		"submit",
 		"",
@@ -425,32 +357,32 @@ func TestAnOrdersLifeWithDelay(t *testing.T) {
 		o.Channel != orders.Simplified {
 		t.Fatalf("%+v", o)
 	}
-	s.api("PUT", "/orders/"+o.ID, `{"fields":{"denomination":"EDITEUR"}}`, nil)
-	if o = d.step(o.ID, "submit", ""); o.State != orders.Submitted || len(o.Cards) != 0 {
+	s.API("PUT", "/orders/"+o.ID, `{"fields":{"denomination":"EDITEUR"}}`, nil)
+	if o = d.Step(o.ID, "submit", ""); o.State != orders.Submitted || len(o.Cards) != 0 {
 		t.Fatalf("%+v", o)
 	}
-	if o = d.step(
+	if o = d.Step(
 		o.ID,
 		"validate",
 		"",
 	); o.State != orders.InProduction || len(o.Cards) != 1 ||
-		d.card(o.Cards[0]).State != "sent" {
+		d.Card(o.Cards[0]).State != "sent" {
 		t.Fatalf("%+v", o)
 	}
 	serial := o.Cards[0]
-	browser, page, _ := s.atCard()
-	if got := present(s, browser, page, serial, "1234"); !strings.Contains(got, "card-not-delivered") {
+	browser, page, _ := s.AtCard()
+	if got := testkit.Present(s.Server, browser, page, serial, "1234"); !strings.Contains(got, "card-not-delivered") {
 		t.Errorf("attack 14, a card on its way: %.300s", got)
 	}
-	if got := s.codeOf("POST", "/orders/"+o.ID+"/deliver", ""); got != "order-state" {
+	if got := s.CodeOf("POST", "/orders/"+o.ID+"/deliver", ""); got != "order-state" {
 		t.Errorf("delivered before it is made: %s", got)
 	}
-	s.api("PUT", "/clock", `{"offset":"241h"}`, nil)
+	s.API("PUT", "/clock", `{"offset":"241h"}`, nil)
 	var now orders.Order
-	if s.api("GET", "/orders/"+o.ID, "", &now); now.State != orders.Sent {
+	if s.API("GET", "/orders/"+o.ID, "", &now); now.State != orders.Sent {
 		t.Errorf("after ten days: %s", now.State)
 	}
-	if o = d.step(o.ID, "deliver", ""); o.State != orders.Received || d.card(serial).State != "active" {
+	if o = d.Step(o.ID, "deliver", ""); o.State != orders.Received || d.Card(serial).State != "active" {
 		t.Errorf("%+v", o)
 	}
 	var states []string
@@ -461,12 +393,12 @@ func TestAnOrdersLifeWithDelay(t *testing.T) {
 		t.Errorf("the history: %s", got)
 	}
 	// Refused by the ANS; cancelled; and what can no longer be.
-	o, _ = d.begin("F101", "industriel", "", "", headOf.with(fields{"siret": practice}))
-	d.step(o.ID, "submit", "")
-	if got := s.codeOf("POST", "/orders/"+o.ID+"/reject", `{"reason":""}`); got != "reason-missing" {
+	o, _ = d.Begin("F101", "industriel", "", "", testkit.HeadOf.With(testkit.Fields{"siret": practice}))
+	d.Step(o.ID, "submit", "")
+	if got := s.CodeOf("POST", "/orders/"+o.ID+"/reject", `{"reason":""}`); got != "reason-missing" {
 		t.Errorf("a refusal without reason: %s", got)
 	}
-	if o = d.step(
+	if o = d.Step(
 		o.ID,
 		"reject",
 		`{"reason":"pièce illisible"}`,
@@ -474,11 +406,11 @@ func TestAnOrdersLifeWithDelay(t *testing.T) {
 		o.Reason != "pièce illisible" {
 		t.Errorf("%+v", o)
 	}
-	if got := s.codeOf("POST", "/orders/"+o.ID+"/cancel", ""); got != "order-state" {
+	if got := s.CodeOf("POST", "/orders/"+o.ID+"/cancel", ""); got != "order-state" {
 		t.Errorf("cancelled when refused: %s", got)
 	}
-	o, _ = d.begin("F101", "industriel", "", "", headOf.with(fields{"siret": practice}))
-	if o = d.step(o.ID, "cancel", ""); o.State != orders.Cancelled {
+	o, _ = d.Begin("F101", "industriel", "", "", testkit.HeadOf.With(testkit.Fields{"siret": practice}))
+	if o = d.Step(o.ID, "cancel", ""); o.State != orders.Cancelled {
 		t.Errorf("%+v", o)
 	}
 }
@@ -487,32 +419,32 @@ func TestWrongFieldsAndChannelsAreNamed(t *testing.T) {
 	s := boot(t)
 	for name, c := range map[string]struct {
 		form, actor, channel string
-		f                    fields
+		f                    testkit.Fields
 		code, says           string
 	}{
-		"SIRET's key":               {"F101", "industriel", "", fields{"siret": "00000001815645"}, "order-field-wrong", "siret"},
-		"FINESS too short":          {"F101", "industriel", "", fields{"finess": "0B017"}, "order-field-wrong", "finess"},
-		"a mail address":            {"F414", "liberal", "", fields{"email": "x"}, "order-field-wrong", "email"},
-		"a date":                    {"F414", "liberal", "", fields{"date": "24/11/2026"}, "order-field-wrong", "date"},
-		"a quantity":                {"F414", "liberal", "", fields{"quantite": "1000"}, "order-field-wrong", "quantite"},
-		"a kit":                     {"F414", "liberal", "", fields{"kit": "x"}, "order-field-wrong", "kit"},
-		"a choice":                  {"F501", "liberal", "", fields{"incident": "x"}, "order-field-wrong", "incident"},
-		"a kind of certificate":     {"F413", "industriel", "", fields{"types": "ROOT"}, "order-field-wrong", "types"},
-		"an unknown field":          {"F101", "industriel", "", fields{"couleur": "bleu"}, "order-field-unknown", ""},
+		"SIRET's key":               {"F101", "industriel", "", testkit.Fields{"siret": "00000001815645"}, "order-field-wrong", "siret"},
+		"FINESS too short":          {"F101", "industriel", "", testkit.Fields{"finess": "0B017"}, "order-field-wrong", "finess"},
+		"a mail address":            {"F414", "liberal", "", testkit.Fields{"email": "x"}, "order-field-wrong", "email"},
+		"a date":                    {"F414", "liberal", "", testkit.Fields{"date": "24/11/2026"}, "order-field-wrong", "date"},
+		"a quantity":                {"F414", "liberal", "", testkit.Fields{"quantite": "1000"}, "order-field-wrong", "quantite"},
+		"a kit":                     {"F414", "liberal", "", testkit.Fields{"kit": "x"}, "order-field-wrong", "kit"},
+		"a choice":                  {"F501", "liberal", "", testkit.Fields{"incident": "x"}, "order-field-wrong", "incident"},
+		"a kind of certificate":     {"F413", "industriel", "", testkit.Fields{"types": "ROOT"}, "order-field-wrong", "types"},
+		"an unknown field":          {"F101", "industriel", "", testkit.Fields{"couleur": "bleu"}, "order-field-unknown", ""},
 		"an unknown form":           {"F999", "industriel", "", nil, "form-unknown", ""},
 		"an unknown actor":          {"F101", "nobody", "", nil, "actor-unknown", ""},
 		"an unknown channel":        {"F101", "industriel", "fax", nil, "channel-unknown", ""},
-		"no démarche simplifiée":    {"F501", "industriel", orders.Simplified, fields{"carte": "1"}, "channel-not-offered", ""},
-		"simplified without SIRET":  {"F101", "industriel", orders.Simplified, fields{"finess": hospital}, "siret-missing", ""},
-		"simplified, another SIRET": {"F101", "industriel", orders.Simplified, fields{"siret": "12345678901234"}, "siret-missing", ""},
+		"no démarche simplifiée":    {"F501", "industriel", orders.Simplified, testkit.Fields{"carte": "1"}, "channel-not-offered", ""},
+		"simplified without SIRET":  {"F101", "industriel", orders.Simplified, testkit.Fields{"finess": hospital}, "siret-missing", ""},
+		"simplified, another SIRET": {"F101", "industriel", orders.Simplified, testkit.Fields{"siret": "12345678901234"}, "siret-missing", ""},
 	} {
 		body, _ := json.Marshal(map[string]any{"form": c.form, "actor": c.actor, "channel": c.channel, "fields": c.f})
 		var p struct{ Code, Reason string }
-		if s.api("POST", "/orders", string(body), &p); p.Code != c.code || !strings.Contains(p.Reason, c.says) {
+		if s.API("POST", "/orders", string(body), &p); p.Code != c.code || !strings.Contains(p.Reason, c.says) {
 			t.Errorf("%s: %+v", name, p)
 		}
 	}
-	if got := s.codeOf("POST", "/orders/none/submit", ""); got != "order-unknown" {
+	if got := s.CodeOf("POST", "/orders/none/submit", ""); got != "order-unknown" {
 		t.Errorf("no such order: %s", got)
 	}
 }
@@ -521,20 +453,20 @@ func TestWrongFieldsAndChannelsAreNamed(t *testing.T) {
 // identifiant RPPS, une carte CPS lui est automatiquement attribuée. »
 func TestTheOrderGivesACPSWithoutAsking(t *testing.T) {
 	s := boot(t)
-	s.api(
+	s.API(
 		"POST",
 		"/identities",
 		`{"national_id":"899700366240","family_name":"INTERNE","given_name":"KIT","exercices":[{"codeProfession":"10","codeCategorieProfessionnelle":"E","activities":[{"codeRole":"FON-48"}]}]}`,
 		nil,
 	)
-	s.api(
+	s.API(
 		"POST",
 		"/identities",
 		`{"national_id":"899700237045","family_name":"OPTICIEN","given_name":"KIT","exercices":[{"codeProfession":"28","activities":[]}]}`,
 		nil,
 	)
-	var c testCard
-	if s.api(
+	var c testkit.Card
+	if s.API(
 		"POST",
 		"/orders/registrations",
 		`{"identity":"899700366240"}`,
@@ -543,10 +475,10 @@ func TestTheOrderGivesACPSWithoutAsking(t *testing.T) {
 		c.State != "active" {
 		t.Errorf("the intern: %+v", c)
 	}
-	if got := s.codeOf("POST", "/orders/registrations", `{"identity":"899700366240"}`); got != "card-there" {
+	if got := s.CodeOf("POST", "/orders/registrations", `{"identity":"899700366240"}`); got != "card-there" {
 		t.Errorf("twice: %s", got)
 	}
-	if got := s.codeOf(
+	if got := s.CodeOf(
 		"POST",
 		"/orders/registrations",
 		`{"identity":"899700237045"}`,
@@ -566,7 +498,7 @@ func TestBrowserTheKitIsOrderedByF414AsNobodyInParticular(t *testing.T) {
 		press("form-F414"),
 		visible("order-form"),
 	}
-	for name, value := range testOrder.with(fields{"kit": "integration"}) {
+	for name, value := range testOrder.With(testkit.Fields{"kit": "integration"}) {
 		fill = append(fill, chromedp.SetValue(hook("field."+name), value, chromedp.ByQuery))
 	}
 	var state string
@@ -591,7 +523,7 @@ func TestBrowserTheKitIsOrderedByF414AsNobodyInParticular(t *testing.T) {
 		ctx,
 		chromedp.Navigate(s.ConsoleURL+"/orders/new?form=F301&actor=industriel"),
 		visible("order-form"),
-		chromedp.SetValue(hook("field.siret"), vendorSIRET, chromedp.ByQuery),
+		chromedp.SetValue(hook("field.siret"), testkit.VendorSIRET, chromedp.ByQuery),
 		chromedp.SetValue(hook("field.nom"), "A", chromedp.ByQuery),
 		chromedp.SetValue(hook("field.prenom"), "B", chromedp.ByQuery),
 		chromedp.SetValue(
@@ -599,7 +531,7 @@ func TestBrowserTheKitIsOrderedByF414AsNobodyInParticular(t *testing.T) {
 			"x",
 			chromedp.ByQuery,
 		),
-		chromedp.SetValue(hook("order-by"), nurse, chromedp.ByQuery),
+		chromedp.SetValue(hook("order-by"), testkit.Nurse, chromedp.ByQuery),
 		press("order-submit"),
 		visible("order-reason"),
 		shot("order-refused"),
@@ -613,14 +545,14 @@ func TestBrowserTheKitIsOrderedByF414AsNobodyInParticular(t *testing.T) {
 // mandataire » — a hospital's CPE, then; and TOPS is the libéraux'.
 func TestWhoEntersTOPSAndTOM(t *testing.T) {
 	s := boot(t)
-	d := desk{s}
-	head := d.must(d.order("F101", "etablissement", "", headOf.with(fields{"finess": hospital})), "CDE")[0]
-	agent := d.must(d.order("F301", "etablissement", head.NationalID, staffOf.with(fields{"finess": hospital})), "CPE")[0]
-	var libéral, salaried struct{ Items []testCard }
-	s.api("GET", "/cards?national_id=899790055851", "", &libéral) // the physiotherapist
-	s.api("GET", "/cards?national_id="+nurse, "", &salaried)
+	d := testkit.Desk{Server: s.Server}
+	head := d.Must(d.Order("F101", "etablissement", "", testkit.HeadOf.With(testkit.Fields{"finess": hospital})), "CDE")[0]
+	agent := d.Must(d.Order("F301", "etablissement", head.NationalID, testkit.StaffOf.With(testkit.Fields{"finess": hospital})), "CPE")[0]
+	var libéral, salaried struct{ Items []testkit.Card }
+	s.API("GET", "/cards?national_id=899790055851", "", &libéral) // the physiotherapist
+	s.API("GET", "/cards?national_id="+testkit.Nurse, "", &salaried)
 	enter := func(service, card string) string {
-		return s.codeOf("POST", "/orders/services/"+service+"/enter", `{"card":"`+card+`"}`)
+		return s.CodeOf("POST", "/orders/services/"+service+"/enter", `{"card":"`+card+`"}`)
 	}
 	for _, c := range []struct{ service, card, want string }{
 		{"TOM", head.Serial, ""}, {"TOM", agent.Serial, "service-refused"}, {"TOM", libéral.Items[0].Serial, "service-refused"},
@@ -630,12 +562,12 @@ func TestWhoEntersTOPSAndTOM(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.service, got, c.want)
 		}
 	}
-	d.must(
-		d.order(
+	d.Must(
+		d.Order(
 			"F502",
 			"etablissement",
 			head.NationalID,
-			fields{"finess": hospital, "mandataires": agent.NationalID, "action": "désigner"},
+			testkit.Fields{"finess": hospital, "mandataires": agent.NationalID, "action": "désigner"},
 		),
 	)
 	if got := enter("TOM", agent.Serial); got != "" {
@@ -646,23 +578,23 @@ func TestWhoEntersTOPSAndTOM(t *testing.T) {
 		t.Errorf("an opposed CDE: %s", got)
 	}
 	// A libéral orders by TOPS, not on paper; somebody salaried does not.
-	order := fields{
+	order := testkit.Fields{
 		"siret":         practice,
 		"nom":           "SECRETAIRE",
 		"prenom":        "TEST",
 		"justification": "accueil",
 		"contrat":       "oui",
 	}
-	if _, refused := d.begin("F301", "liberal", "899790055851", "", order); refused.Code != "form-not-seen" {
+	if _, refused := d.Begin("F301", "liberal", "899790055851", "", order); refused.Code != "form-not-seen" {
 		t.Errorf("on paper: %+v", refused)
 	}
-	o, refused := d.begin("F301", "liberal", "899790055851", "TOPS", order)
+	o, refused := d.Begin("F301", "liberal", "899790055851", "TOPS", order)
 	if refused.Code != "" {
 		t.Fatal(refused)
 	}
-	d.must(d.step(o.ID, "submit", ""), "CPE")
-	o, _ = d.begin("F301", "liberal", nurse, "TOPS", order)
-	if o = d.step(o.ID, "submit", ""); o.Code != "order-acts-for" {
+	d.Must(d.Step(o.ID, "submit", ""), "CPE")
+	o, _ = d.Begin("F301", "liberal", testkit.Nurse, "TOPS", order)
+	if o = d.Step(o.ID, "submit", ""); o.Code != "order-acts-for" {
 		t.Errorf("somebody salaried: %+v", o)
 	}
 }
@@ -671,7 +603,7 @@ func TestWhoEntersTOPSAndTOM(t *testing.T) {
 func TestBrowserFromF101ToACPA(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
-	fill := func(form string, f fields, by string) []chromedp.Action {
+	fill := func(form string, f testkit.Fields, by string) []chromedp.Action {
 		out := []chromedp.Action{
 			chromedp.Navigate(s.ConsoleURL + "/orders?actor=industriel"),
 			visible("form-" + form),
@@ -691,52 +623,36 @@ func TestBrowserFromF101ToACPA(t *testing.T) {
 		t,
 		ctx,
 		append(
-			fill("F101", headOf.with(fields{"siret": vendorSIRET}), ""),
+			fill("F101", testkit.HeadOf.With(testkit.Fields{"siret": testkit.VendorSIRET}), ""),
 			chromedp.TextContent(hook("card-id"), &head, chromedp.ByQuery),
 		)...)
 	do(
 		t,
 		ctx,
 		append(
-			fill("F301", staffOf.with(fields{"siret": vendorSIRET}), head),
+			fill("F301", testkit.StaffOf.With(testkit.Fields{"siret": testkit.VendorSIRET}), head),
 			chromedp.TextContent(hook("card-id"), &agent, chromedp.ByQuery),
 			chromedp.TextContent(hook("card-face"), &face, chromedp.ByQuery),
 		)...)
-	if !strings.HasPrefix(head, "5"+vendorSIRET+"/CDA") || !strings.HasPrefix(agent, "5"+vendorSIRET+"/CPA") ||
+	if !strings.HasPrefix(head, "5"+testkit.VendorSIRET+"/CDA") || !strings.HasPrefix(agent, "5"+testkit.VendorSIRET+"/CPA") ||
 		!strings.Contains(face, "CPA") ||
 		!strings.Contains(face, "SPÉCIMEN") {
 		t.Errorf("%s, %s, %s", head, agent, face)
 	}
 }
 
-// A vendor with a head and an agent, who holds a CPA and administers.
-func (d desk) vendor() (head, agent testCard) {
-	d.t.Helper()
-	head = d.must(d.order("F101", "industriel", "", headOf.with(fields{"siret": vendorSIRET})), "CDA")[0]
-	agent = d.must(d.order("F301", "industriel", head.NationalID, staffOf.with(fields{"siret": vendorSIRET})), "CPA")[0]
-	d.must(
-		d.order(
-			"F413",
-			"industriel",
-			head.NationalID,
-			fields{"siret": vendorSIRET, "administrateurs": agent.NationalID, "types": "AUTH_CLI", "cgu": "oui"},
-		),
-	)
-	return head, agent
-}
-
 // F413 → certificate → client → login with it; revoked, the next token call
 // fails with the reason.
 func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 	s := boot(t)
-	d := desk{s}
-	head, agent := d.vendor()
-	s.cli("clients", "add", "app-vendeur", "--redirect-uri", callbackURL)
+	d := testkit.Desk{Server: s.Server}
+	head, agent := d.Vendor()
+	s.AddClient("app-vendeur", testkit.CallbackURL)
 	order := func(by, more string) (issued struct{ Serial, Certificate, Key, Code string }) {
-		s.api(
+		s.API(
 			"POST",
 			"/orders/certificates",
-			`{"by":"`+by+`","structure":"`+vendorSIRET+`","service":"Mon service"`+more+`}`,
+			`{"by":"`+by+`","structure":"`+testkit.VendorSIRET+`","service":"Mon service"`+more+`}`,
 			&issued,
 		)
 		return issued
@@ -747,10 +663,10 @@ func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 	if got := order(agent.NationalID, `,"profile":"SIGN"`); got.Code != "kind-outside-perimeter" {
 		t.Errorf("outside the perimeter: %+v", got)
 	}
-	if got := s.codeOf(
+	if got := s.CodeOf(
 		"POST",
 		"/orders/certificates",
-		`{"by":"`+agent.NationalID+`","structure":"`+vendorSIRET+`","service":" "}`,
+		`{"by":"`+agent.NationalID+`","structure":"`+testkit.VendorSIRET+`","service":" "}`,
 	); got != "service-missing" {
 		t.Errorf("no service: %s", got)
 	}
@@ -761,25 +677,25 @@ func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 	}
 	leaf, _ := x509.ParseCertificate(pair.Certificate[0])
 	if !strings.Contains(leaf.Subject.String(), "CN=Mon service") ||
-		!strings.Contains(leaf.Subject.String(), "OU=3"+vendorSIRET) {
+		!strings.Contains(leaf.Subject.String(), "OU=3"+testkit.VendorSIRET) {
 		t.Errorf("the subject: %s", leaf.Subject)
 	}
 	token := func() string {
 		q := url.Values{
 			"response_type": {"code"},
 			"client_id":     {"app-vendeur"},
-			"redirect_uri":  {callbackURL},
+			"redirect_uri":  {testkit.CallbackURL},
 			"scope":         {"openid"},
-			"login_hint":    {"auto:" + doctor},
+			"login_hint":    {"auto:" + testkit.Doctor},
 		}
-		resp, err := s.browser().Get(s.BaseURL + "/auth?" + q.Encode())
+		resp, err := s.Browser().Get(s.BaseURL + "/auth?" + q.Encode())
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
 		back, _ := resp.Location()
-		resp, err = s.http(&pair).
-			PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"app-vendeur"}, "code": {back.Query().Get("code")}, "redirect_uri": {callbackURL}})
+		resp, err = s.HTTP(&pair).
+			PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"app-vendeur"}, "code": {back.Query().Get("code")}, "redirect_uri": {testkit.CallbackURL}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -790,13 +706,13 @@ func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 	if got := token(); !strings.Contains(got, "invalid_client") {
 		t.Errorf("before it is bound: %s", got)
 	}
-	if got := s.codeOf("POST", "/certificates/"+issued.Serial+"/bind", `{"client_id":"app-vendeur"}`); got != "" {
+	if got := s.CodeOf("POST", "/certificates/"+issued.Serial+"/bind", `{"client_id":"app-vendeur"}`); got != "" {
 		t.Fatal(got)
 	}
 	if got := token(); !strings.Contains(got, "access_token") {
 		t.Errorf("bound: %s", got)
 	}
-	if got := s.codeOf(
+	if got := s.CodeOf(
 		"POST",
 		"/orders/certificates/"+issued.Serial+"/revoke",
 		`{"by":"`+head.NationalID+`"}`,
@@ -806,7 +722,7 @@ func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 	var list struct {
 		Items []struct{ Serial, State string }
 	}
-	if s.api(
+	if s.API(
 		"GET",
 		"/orders/certificates?by="+url.QueryEscape(agent.NationalID),
 		"",
@@ -815,7 +731,7 @@ func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 		list.Items[0].State != "valid" {
 		t.Errorf("%+v", list)
 	}
-	if got := s.codeOf(
+	if got := s.CodeOf(
 		"POST",
 		"/orders/certificates/"+issued.Serial+"/revoke",
 		`{"by":"`+agent.NationalID+`"}`,
@@ -837,13 +753,13 @@ func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 // binds it.
 func TestBrowserTheDeskForCardHolders(t *testing.T) {
 	s := boot(t)
-	d := desk{s}
-	head, agent := d.vendor()
-	s.cli("clients", "add", "app-vendeur", "--redirect-uri", callbackURL)
+	d := testkit.Desk{Server: s.Server}
+	head, agent := d.Vendor()
+	s.AddClient("app-vendeur", testkit.CallbackURL)
 	ctx := chrome(t, s, "")
-	enter := func(c testCard) {
+	enter := func(c testkit.Card) {
 		t.Helper()
-		s.api("PUT", "/reader", `{"card":"`+c.Serial+`"}`, nil)
+		s.API("PUT", "/reader", `{"card":"`+c.Serial+`"}`, nil)
 		do(
 			t,
 			ctx,
@@ -861,12 +777,12 @@ func TestBrowserTheDeskForCardHolders(t *testing.T) {
 	if got := textOf(t, ctx, "tom-refused"); !strings.Contains(got, "CDE") || !strings.Contains(got, "F502") {
 		t.Errorf("TOM says %q", got)
 	}
-	d.must(
-		d.order(
+	d.Must(
+		d.Order(
 			"F502",
 			"industriel",
 			head.NationalID,
-			fields{"siret": vendorSIRET, "mandataires": agent.NationalID, "action": "désigner"},
+			testkit.Fields{"siret": testkit.VendorSIRET, "mandataires": agent.NationalID, "action": "désigner"},
 		),
 	)
 	do(
@@ -914,7 +830,7 @@ func TestBrowserTheDeskForCardHolders(t *testing.T) {
 		chromedp.Navigate(s.ConsoleURL+"/desk"),
 		press("desk-start"),
 		visible("login-page"),
-		typed("national-id", doctor),
+		typed("national-id", testkit.Doctor),
 		press("submit-ecps"),
 		visible("error"),
 	)

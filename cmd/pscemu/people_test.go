@@ -16,6 +16,7 @@ import (
 
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 func TestGeneratedPeopleLogInByPhoneAndByCard(t *testing.T) {
@@ -136,10 +137,10 @@ func TestTrapNamesSurviveEveryPage(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	rp := newRelyingParty(s, s.demoCertificate())
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
 	for _, p := range made.Items {
-		id, _ := rp.tokens(p.ID, "").Extra("id_token").(string)
-		_, payload := jwtParts(t, id)
+		id, _ := rp.Tokens(p.ID, "").Extra("id_token").(string)
+		_, payload := testkit.JWTParts(t, id)
 		var claims struct{ Family_name string } //nolint:revive // the claim's name
 		if err := json.Unmarshal([]byte(payload), &claims); err != nil || claims.Family_name != p.Family {
 			t.Errorf("%q became %q", p.Family, claims.Family_name)
@@ -160,16 +161,16 @@ func TestEveryProfessionLogsIn(t *testing.T) {
 	s := boot(t)
 	var table struct{ Items []struct{ Code, End string } }
 	logged := 0
-	rp := newRelyingParty(s, s.demoCertificate())
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
 	for _, name := range []string{"G15", "R95", "R94", "R291"} {
-		s.api("GET", "/codes/"+name, "", &table)
+		s.API("GET", "/codes/"+name, "", &table)
 		for _, c := range table.Items {
 			var made struct {
 				Items []struct {
 					ID string `json:"national_id"`
 				}
 			}
-			if s.api(
+			if s.API(
 				"POST",
 				"/identities/generate",
 				`{"count":1,"seed":5,"from":`+c.Code+`,"profession":"`+c.Code+`"}`,
@@ -180,7 +181,7 @@ func TestEveryProfessionLogsIn(t *testing.T) {
 			logged++
 			// What the relying party receives is a UserInfo without fault:
 			// every code of its table and in keeping with its neighbours.
-			got, err := identities.ParseImport(rp.userInfo(made.Items[0].ID))
+			got, err := identities.ParseImport(rp.UserInfo(made.Items[0].ID))
 			if err != nil || len(got.Warnings) > 0 || got.People[0].Profession() != c.Code {
 				t.Errorf("profession %s: %v %v", c.Code, err, got)
 			}
@@ -224,7 +225,7 @@ func TestAttack32AnImportThatFailsChangesNothing(t *testing.T) {
 		"a column too few":    {"national_id\n1\n", "import-columns"},
 	} {
 		var p struct{ Code, Detail string }
-		if status := s.api("POST", "/identities/import", c.body, &p); status != 400 || p.Code != c.code {
+		if status := s.API("POST", "/identities/import", c.body, &p); status != 400 || p.Code != c.code {
 			t.Errorf("%s: %d %+v", name, status, p)
 		}
 	}
@@ -235,14 +236,14 @@ func TestAttack32AnImportThatFailsChangesNothing(t *testing.T) {
 		"too large":   {`["` + strings.Repeat("x", 65<<20) + `"]`, "body-too-large"},
 	} {
 		var p struct{ Code string }
-		if s.api("POST", "/identities/import", c.body, &p); p.Code != c.code {
+		if s.API("POST", "/identities/import", c.body, &p); p.Code != c.code {
 			t.Errorf("%s: %+v", name, p)
 		}
 	}
 	if after := s.cli("identities", "export"); after != before {
 		t.Error("something changed")
 	}
-	if status := s.api(
+	if status := s.API(
 		"POST",
 		"/identities/import",
 		`{"SubjectNameID":"899700366240","family_name":"DOC0036624","given_name":"KIT","SubjectRefPro":{"exercices":[]},"claim_of_tomorrow":1}`,
@@ -276,12 +277,12 @@ func TestEveryMagicIdentityHasItsOutcome(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.cli("identities", "magic", "--output", "json")), &table); err != nil {
 		t.Fatal(err)
 	}
-	rp := newRelyingParty(s, s.demoCertificate())
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
 	userinfo := func(id string, patience time.Duration) string {
-		tok := rp.tokens(id, "")
+		tok := rp.Tokens(id, "")
 		req, _ := http.NewRequest(http.MethodGet, s.Issuer+"/protocol/openid-connect/userinfo", nil)
 		req.Header.Set("Authorization", "Bearer "+tok.AccessToken)
-		c := s.http(nil)
+		c := s.HTTP(nil)
 		c.Timeout = patience
 		resp, err := c.Do(req)
 		if err != nil {
@@ -289,11 +290,11 @@ func TestEveryMagicIdentityHasItsOutcome(t *testing.T) {
 		}
 		defer resp.Body.Close()
 		b, _ := io.ReadAll(resp.Body)
-		_, access := jwtParts(t, tok.AccessToken)
+		_, access := testkit.JWTParts(t, tok.AccessToken)
 		return resp.Status + " " + string(b) + access
 	}
 	refused := func(means string) func(string) string {
-		return func(id string) string { return rp.login(id + means).Encode() }
+		return func(id string) string { return rp.Login(id + means).Encode() }
 	}
 	whole := func(id string) string { return userinfo(id, 20*time.Second) }
 	for name, c := range map[string]struct {
@@ -318,7 +319,7 @@ func TestEveryMagicIdentityHasItsOutcome(t *testing.T) {
 		"userinfo-500":         {whole, "500 Internal Server Error", "SubjectNameID"},
 		"userinfo-slow":        {func(id string) string { return userinfo(id, time.Second) }, "no answer", ""},
 		"token-503": {func(id string) string {
-			status, a := s.post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {rp.login(id).Get("code")}, "redirect_uri": {callbackURL}})
+			status, a := s.Post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {rp.Login(id).Get("code")}, "redirect_uri": {testkit.CallbackURL}})
 			return fmt.Sprint(status, a)
 		}, "503 map[error:temporarily_unavailable", ""},
 	} {
@@ -337,7 +338,7 @@ func TestEveryMagicIdentityHasItsOutcome(t *testing.T) {
 	if len(table.Items) != 18 {
 		t.Errorf("%d magic identities, 18 are tested", len(table.Items))
 	}
-	s.api("PATCH", "/doors", `{"quirks":false}`, nil)
+	s.API("PATCH", "/doors", `{"quirks":false}`, nil)
 	if got := whole("899700000146"); !strings.Contains(got, "SubjectRefPro") {
 		t.Errorf("with the door closed: %s", got)
 	}
@@ -362,7 +363,7 @@ func TestAFolderOfIdentityFilesIsLoadedWatchedAndReadOnly(t *testing.T) {
 		t.Errorf("by card: %s", out)
 	}
 	var p struct{ Code, Received string }
-	if s.api(
+	if s.API(
 		"DELETE",
 		"/identities/899700366240",
 		"",
@@ -371,7 +372,7 @@ func TestAFolderOfIdentityFilesIsLoadedWatchedAndReadOnly(t *testing.T) {
 		p.Received != "people.yaml" {
 		t.Errorf("deleted: %+v", p)
 	}
-	if s.api(
+	if s.API(
 		"PUT",
 		"/identities/899700366240",
 		`{"national_id":"899700366240","family_name":"A","given_name":"B"}`,
@@ -379,13 +380,13 @@ func TestAFolderOfIdentityFilesIsLoadedWatchedAndReadOnly(t *testing.T) {
 	); p.Code != "identity-from-file" {
 		t.Errorf("changed: %+v", p)
 	}
-	s.api(
+	s.API(
 		"POST",
 		"/identities",
 		`{"national_id":"899700237045","family_name":"A","given_name":"B","source":"forged.yaml"}`,
 		nil,
 	)
-	if status := s.api("DELETE", "/identities/899700237045", "", nil); status != 204 {
+	if status := s.API("DELETE", "/identities/899700237045", "", nil); status != 204 {
 		t.Errorf("a person who only claims to come from a file: %d", status)
 	}
 	until := func(what string, there func() bool) {
@@ -398,7 +399,7 @@ func TestAFolderOfIdentityFilesIsLoadedWatchedAndReadOnly(t *testing.T) {
 	}
 	write("people.yaml", "- national_id: \"899700366240\"\n  family_name: ANOTHER\n  given_name: KIT\n")
 	write("more.json", `[{"national_id":"899700245220","family_name":"DOC0024522","given_name":"KIT"}]`)
-	until("the change", func() bool { return s.api("GET", "/identities/899700245220", "", nil) == 200 })
+	until("the change", func() bool { return s.API("GET", "/identities/899700245220", "", nil) == 200 })
 	if out := s.cli("identities", "show", "899700366240"); !strings.Contains(out, "ANOTHER") {
 		t.Errorf("the changed name: %s", out)
 	}
@@ -407,8 +408,8 @@ func TestAFolderOfIdentityFilesIsLoadedWatchedAndReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("more.json", `[]`)
-	until("the removal", func() bool { return s.api("GET", "/identities/899700245220", "", nil) == 404 })
-	if s.api("GET", "/identities/"+nurse, "", nil) != 200 {
+	until("the removal", func() bool { return s.API("GET", "/identities/899700245220", "", nil) == 404 })
+	if s.API("GET", "/identities/"+testkit.Nurse, "", nil) != 200 {
 		t.Error("a persona was removed")
 	}
 	write("more.json", `{`)
@@ -436,7 +437,7 @@ func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
 		}
 		return resp.StatusCode, out
 	}
-	for _, q := range []string{"identifier=" + doctor, "identifier=" + doctor[1:], "identifier=" + url.QueryEscape("https://rpps.esante.gouv.fr|"+doctor[1:]), "identifier=" + url.QueryEscape("urn:oid:1.2.250.1.71.4.2.1|"+doctor)} {
+	for _, q := range []string{"identifier=" + testkit.Doctor, "identifier=" + testkit.Doctor[1:], "identifier=" + url.QueryEscape("https://rpps.esante.gouv.fr|"+testkit.Doctor[1:]), "identifier=" + url.QueryEscape("urn:oid:1.2.250.1.71.4.2.1|"+testkit.Doctor)} {
 		status, bundle := ask("Practitioner?" + q)
 		raw, _ := json.Marshal(bundle)
 		if status != 200 || bundle["total"] != 1.0 || !strings.Contains(string(raw), `"family":"DOC9001117"`) ||
@@ -447,12 +448,12 @@ func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
 			t.Errorf("%s: %d %s", q, status, raw)
 		}
 	}
-	if _, roles := ask("PractitionerRole?practitioner.identifier=" + doctor); roles["total"] != 8.0 {
+	if _, roles := ask("PractitionerRole?practitioner.identifier=" + testkit.Doctor); roles["total"] != 8.0 {
 		t.Errorf("the doctor of eight activities has %v roles", roles["total"])
 	}
 	if _, roles := ask(
 		"PractitionerRole?_include=PractitionerRole:organization&practitioner=pscemu-" + strings.Replace(
-			staff,
+			testkit.Staff,
 			"/",
 			"-",
 			1,
@@ -460,7 +461,7 @@ func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
 	); roles["total"].(float64) < 2 {
 		t.Errorf("staff, whose id holds a slash: %v", roles)
 	}
-	if status, read := ask("Practitioner/pscemu-" + doctor); status != 200 || read["id"] != "pscemu-"+doctor {
+	if status, read := ask("Practitioner/pscemu-" + testkit.Doctor); status != 200 || read["id"] != "pscemu-"+testkit.Doctor {
 		t.Errorf("read: %d %v", status, read)
 	}
 	if _, none := ask("Practitioner?identifier=nobody"); none["total"] != 0.0 {
@@ -513,23 +514,23 @@ func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
 
 func TestADeleteIsUndoneForADayAndASearchFindsMoreThanNames(t *testing.T) {
 	s := boot(t)
-	before := s.cli("identities", "show", nurse)
-	s.cli("identities", "delete", nurse)
-	if s.api("GET", "/identities/"+nurse, "", nil) != 404 {
+	before := s.cli("identities", "show", testkit.Nurse)
+	s.cli("identities", "delete", testkit.Nurse)
+	if s.API("GET", "/identities/"+testkit.Nurse, "", nil) != 404 {
 		t.Error("still there")
 	}
-	s.cli("identities", "restore", nurse)
-	if after := s.cli("identities", "show", nurse); after != before {
+	s.cli("identities", "restore", testkit.Nurse)
+	if after := s.cli("identities", "show", testkit.Nurse); after != before {
 		t.Errorf("restored as %s", after)
 	}
-	s.cli("login", "--identity", nurse, "--means", "card")
-	s.cli("identities", "delete", nurse)
-	s.api("PUT", "/clock", `{"offset":"25h"}`, nil)
+	s.cli("login", "--identity", testkit.Nurse, "--means", "card")
+	s.cli("identities", "delete", testkit.Nurse)
+	s.API("PUT", "/clock", `{"offset":"25h"}`, nil)
 	var p struct{ Code string }
-	if s.api("POST", "/identities/"+nurse+"/restore", "", &p); p.Code != "identity-not-deleted" {
+	if s.API("POST", "/identities/"+testkit.Nurse+"/restore", "", &p); p.Code != "identity-not-deleted" {
 		t.Errorf("after a day: %+v", p)
 	}
-	for query, want := range map[string]string{"medecin": doctor, "magic": "899700000013", "hopital magique": "899700000013"} {
+	for query, want := range map[string]string{"medecin": testkit.Doctor, "magic": "899700000013", "hopital magique": "899700000013"} {
 		if out := s.cli("identities", "list", "--search", query); !strings.Contains(out, want) {
 			t.Errorf("%s: %s", query, out)
 		}

@@ -10,62 +10,63 @@ import (
 	"testing"
 
 	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // Each policy, set for the emulator, for one client and for one person, has
 // the effect it names.
 func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
 	s := boot(t)
-	s.addExactClient()
-	rp := newRelyingParty(s, s.demoCertificate())
+	s.AddExactClient()
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
 	claims := func() string {
-		_, payload := jwtParts(t, rp.tokens(nurse+";means=card", "").AccessToken)
+		_, payload := testkit.JWTParts(t, rp.Tokens(testkit.Nurse+";means=card", "").AccessToken)
 		return payload
 	}
 	lifetime := func() string {
-		q := rp.login(nurse)
-		_, a := s.post(
+		q := rp.Login(testkit.Nurse)
+		_, a := s.Post(
 			"token",
 			url.Values{
 				"grant_type":   {"authorization_code"},
 				"client_id":    {"demo"},
 				"code":         {q.Get("code")},
-				"redirect_uri": {callbackURL},
+				"redirect_uri": {testkit.CallbackURL},
 			},
 		)
 		out, _ := json.Marshal(map[string]any{"access": a["expires_in"], "refresh": a["refresh_expires_in"]})
 		return string(out)
 	}
 	authorize := func() string {
-		_, to := s.authorizeWith(url.Values{"client_id": {"demo"}, "redirect_uri": {callbackURL}})
+		_, to := s.AuthorizeWith(url.Values{"client_id": {"demo"}, "redirect_uri": {testkit.CallbackURL}})
 		return to
 	}
 	userinfo := func() string {
 		req, _ := http.NewRequest(http.MethodGet, s.Issuer+"/protocol/openid-connect/userinfo", nil)
-		req.Header.Set("Authorization", "Bearer "+rp.tokens(nurse, "").AccessToken)
-		resp, err := s.http(nil).Do(req)
+		req.Header.Set("Authorization", "Bearer "+rp.Tokens(testkit.Nurse, "").AccessToken)
+		resp, err := s.HTTP(nil).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer resp.Body.Close()
 		body, _ := io.ReadAll(resp.Body)
 		if resp.Header.Get("Content-Type") == "application/jwt" {
-			_, payload := jwtParts(t, string(body))
+			_, payload := testkit.JWTParts(t, string(body))
 			return "jwt " + payload
 		}
 		return resp.Status + " " + string(body)
 	}
 	reused := func() string {
-		token := rp.tokens(nurse, "").RefreshToken
+		token := rp.Tokens(testkit.Nurse, "").RefreshToken
 		form := url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {token}}
-		s.post("token", form)
-		if _, a := s.post("token", form); a["access_token"] != nil {
+		s.Post("token", form)
+		if _, a := s.Post("token", form); a["access_token"] != nil {
 			return "serves again"
 		}
 		return "refused"
 	}
 	noCertificate := func() string {
-		resp, err := s.http(nil).
+		resp, err := s.HTTP(nil).
 			PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}})
 		if err != nil {
 			t.Fatal(err)
@@ -75,27 +76,27 @@ func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
 		return string(body)
 	}
 	lateCode := func() string {
-		code := rp.login(nurse).Get("code")
-		s.api("PUT", "/clock", `{"offset":"90s"}`, nil)
-		defer s.api("DELETE", "/clock", "", nil)
-		_, a := s.post(
+		code := rp.Login(testkit.Nurse).Get("code")
+		s.API("PUT", "/clock", `{"offset":"90s"}`, nil)
+		defer s.API("DELETE", "/clock", "", nil)
+		_, a := s.Post(
 			"token",
 			url.Values{
 				"grant_type":   {"authorization_code"},
 				"client_id":    {"demo"},
 				"code":         {code},
-				"redirect_uri": {callbackURL},
+				"redirect_uri": {testkit.CallbackURL},
 			},
 		)
 		out, _ := json.Marshal(a)
 		return string(out)
 	}
 	longSession := func() string {
-		c := s.browser()
+		c := s.Browser()
 		ask := func(more string) string {
 			resp, err := c.Get(
 				s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
-					callbackURL,
+					testkit.CallbackURL,
 				) + more,
 			)
 			if err != nil {
@@ -104,18 +105,18 @@ func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
 			resp.Body.Close()
 			return resp.Header.Get("Location")
 		}
-		ask("&login_hint=auto:" + nurse)
-		s.api("PUT", "/clock", `{"offset":"5h"}`, nil)
-		defer s.api("DELETE", "/clock", "", nil)
+		ask("&login_hint=auto:" + testkit.Nurse)
+		s.API("PUT", "/clock", `{"offset":"5h"}`, nil)
+		defer s.API("DELETE", "/clock", "", nil)
 		return ask("&prompt=none")
 	}
 	message := func() string {
-		_, a := s.backchannel(url.Values{"binding_message": {"with a space"}, "login_hint": {nurse}})
+		_, a := s.Backchannel(url.Values{"binding_message": {"with a space"}, "login_hint": {testkit.Nurse}})
 		out, _ := json.Marshal(a)
 		return string(out)
 	}
 	discovery := func() string {
-		resp, err := s.http(nil).Get(s.Discovery)
+		resp, err := s.HTTP(nil).Get(s.Discovery)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,9 +125,9 @@ func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
 		return string(b)
 	}
 	demo := map[string]any{}
-	s.api("GET", "/clients/demo", "", &demo)
+	s.API("GET", "/clients/demo", "", &demo)
 	person := map[string]any{}
-	s.api("GET", "/identities/"+nurse, "", &person)
+	s.API("GET", "/identities/"+testkit.Nurse, "", &person)
 	rule := func(base map[string]any, policies map[string]string) string {
 		base["policies"] = policies
 		b, _ := json.Marshal(base)
@@ -165,22 +166,22 @@ func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
 		back, _ := json.Marshal(map[string]string{c.name: setting.Default})
 		scopes := map[string]func(bool){"emulator": func(on bool) {
 			if on {
-				s.api("PATCH", "/settings", string(value), nil)
+				s.API("PATCH", "/settings", string(value), nil)
 			} else {
-				s.api("PATCH", "/settings", string(back), nil)
+				s.API("PATCH", "/settings", string(back), nil)
 			}
 		}}
 		for _, scope := range setting.For {
 			path, base := "/clients/demo", demo
 			if scope == "identity" {
-				path, base = "/identities/"+nurse, person
+				path, base = "/identities/"+testkit.Nurse, person
 			}
 			scopes[scope] = func(on bool) {
 				policies := map[string]string{}
 				if on {
 					policies[c.name] = c.value
 				}
-				if status := s.api("PUT", path, rule(base, policies), nil); status != 200 {
+				if status := s.API("PUT", path, rule(base, policies), nil); status != 200 {
 					t.Errorf("%s of a %s: %d", c.name, scope, status)
 				}
 			}
@@ -202,9 +203,9 @@ func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
 
 func TestAttack11ACertificateBoundTokenServesWithItsCertificateOnly(t *testing.T) {
 	s := boot(t, "--bind-access-tokens")
-	rp := newRelyingParty(s, s.demoCertificate())
-	tok := rp.tokens(nurse, "")
-	other := s.issued("demo")
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	tok := rp.Tokens(testkit.Nurse, "")
+	other := s.Issued("demo")
 	ask := func(c *http.Client) (int, string) {
 		req, _ := http.NewRequest(http.MethodGet, s.Issuer+"/protocol/openid-connect/userinfo", nil)
 		req.Header.Set("Authorization", "Bearer "+tok.AccessToken)
@@ -215,10 +216,10 @@ func TestAttack11ACertificateBoundTokenServesWithItsCertificateOnly(t *testing.T
 		defer resp.Body.Close()
 		return resp.StatusCode, resp.Header.Get("WWW-Authenticate")
 	}
-	if status, _ := ask(s.http(s.demoCertificate())); status != 200 {
+	if status, _ := ask(s.HTTP(s.DemoCertificate())); status != 200 {
 		t.Errorf("its own certificate: %d", status)
 	}
-	for name, c := range map[string]*http.Client{"none": s.http(nil), "another of the same client": s.http(other)} {
+	for name, c := range map[string]*http.Client{"none": s.HTTP(nil), "another of the same client": s.HTTP(other)} {
 		if status, header := ask(
 			c,
 		); status != 401 ||
@@ -226,7 +227,7 @@ func TestAttack11ACertificateBoundTokenServesWithItsCertificateOnly(t *testing.T
 			t.Errorf("%s: %d %s", name, status, header)
 		}
 	}
-	resp, err := s.http(other).
+	resp, err := s.HTTP(other).
 		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken}})
 	if err != nil {
 		t.Fatal(err)
@@ -249,18 +250,18 @@ func TestWhatCannotBeAPolicyIsRefusedByName(t *testing.T) {
 		"all or none":              {"PATCH", "/settings", `{"userinfo-format":"jwt","client-auth":"tls"}`, "setting-invalid"},
 		"not of a client":          {"PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://a.example/"],"policies":{"discovery":"truth"}}`, "policy-unknown"},
 		"a bad value of a client":  {"PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://a.example/"],"policies":{"access-token-lifetime":"soon"}}`, "setting-invalid"},
-		"not of a person":          {"PUT", "/identities/" + nurse, `{"national_id":"` + nurse + `","family_name":"A","given_name":"B","policies":{"client-auth":"secret"}}`, "policy-unknown"},
+		"not of a person":          {"PUT", "/identities/" + testkit.Nurse, `{"national_id":"` + testkit.Nurse + `","family_name":"A","given_name":"B","policies":{"client-auth":"secret"}}`, "policy-unknown"},
 		"a door that is no door":   {"PATCH", "/doors", `{"back":true}`, "policy-unknown"},
 		"an unknown response type": {"PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://a.example/"],"response_types":["magic"]}`, "response-type-invalid"},
 		"ping without an endpoint": {"PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://a.example/"],"backchannel_token_delivery_mode":"ping"}`, "notification-endpoint-missing"},
 	} {
 		var p struct{ Code string }
-		if status := s.api(c.method, c.path, c.body, &p); status != 400 || p.Code != c.code {
+		if status := s.API(c.method, c.path, c.body, &p); status != 400 || p.Code != c.code {
 			t.Errorf("%s: %d %s, want %s", name, status, p.Code, c.code)
 		}
 	}
 	var table struct{ Items []config.Setting }
-	s.api("GET", "/settings", "", &table)
+	s.API("GET", "/settings", "", &table)
 	for _, row := range table.Items {
 		if row.Name == "userinfo-format" && row.Value != "json" {
 			t.Error("a patch that was refused changed something")
@@ -296,14 +297,14 @@ func TestAProfileGathersDefaultsThatAFlagStillBeats(t *testing.T) {
 	}
 	s := boot(t, "--profile", "prod-2026")
 	var done struct{ Redirect_to string } //nolint:revive // key of the API
-	s.api(
+	s.API(
 		"POST",
 		"/logins",
-		`{"authorize_url":"`+s.BaseURL+`/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=http%3A%2F%2Flocalhost%2Fcb","identity":"`+nurse+`","means":"card"}`,
+		`{"authorize_url":"`+s.BaseURL+`/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=http%3A%2F%2Flocalhost%2Fcb","identity":"`+testkit.Nurse+`","means":"card"}`,
 		&done,
 	)
 	u, _ := url.Parse(done.Redirect_to)
-	_, a := s.post(
+	_, a := s.Post(
 		"token",
 		url.Values{
 			"grant_type":   {"authorization_code"},
@@ -312,7 +313,7 @@ func TestAProfileGathersDefaultsThatAFlagStillBeats(t *testing.T) {
 			"redirect_uri": {"http://localhost/cb"},
 		},
 	)
-	if _, payload := jwtParts(
+	if _, payload := testkit.JWTParts(
 		t,
 		a["id_token"].(string),
 	); !strings.Contains(payload, `"acr":"eidas2"`) || !strings.Contains(payload, `"authMode":"CARD"`) ||
@@ -323,34 +324,34 @@ func TestAProfileGathersDefaultsThatAFlagStillBeats(t *testing.T) {
 
 func TestADoorIsClosedAloneAndStrictKeepsThemAllClosed(t *testing.T) {
 	s := boot(t)
-	if status := s.api("PATCH", "/doors", `{"api-logins":false}`, nil); status != 200 {
+	if status := s.API("PATCH", "/doors", `{"api-logins":false}`, nil); status != 200 {
 		t.Fatal(status)
 	}
-	if status := s.api(
+	if status := s.API(
 		"POST",
 		"/logins",
-		`{"authorize_url":"`+s.BaseURL+`/auth","identity":"`+nurse+`"}`,
+		`{"authorize_url":"`+s.BaseURL+`/auth","identity":"`+testkit.Nurse+`"}`,
 		nil,
 	); status != 403 {
 		t.Errorf("the closed door: %d", status)
 	}
-	if to := newRelyingParty(s, s.demoCertificate()).login(nurse); to.Get("code") == "" {
+	if to := testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Login(testkit.Nurse); to.Get("code") == "" {
 		t.Errorf("the other door: %v", to)
 	}
-	if status := boot(t, "--strict").api("PATCH", "/doors", `{"api-logins":true}`, nil); status != 409 {
+	if status := boot(t, "--strict").API("PATCH", "/doors", `{"api-logins":true}`, nil); status != 409 {
 		t.Errorf("strict opened a door: %d", status)
 	}
 }
 
 func TestOneMessageForUnknownIdsUnlessThePolicySaysOtherwise(t *testing.T) {
 	s := boot(t)
-	s.cli("ecps", "activate", asked)
-	s.api("DELETE", "/identities/"+asked+"/ecps", "", nil)
+	s.cli("ecps", "activate", testkit.Asked)
+	s.API("DELETE", "/identities/"+testkit.Asked+"/ecps", "", nil)
 	page := func(id string) string {
-		c := s.browser()
+		c := s.Browser()
 		resp, err := c.Get(
 			s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
-				callbackURL,
+				testkit.CallbackURL,
 			),
 		)
 		if err != nil {
@@ -368,20 +369,20 @@ func TestOneMessageForUnknownIdsUnlessThePolicySaysOtherwise(t *testing.T) {
 		login := strings.TrimPrefix(resp.Request.URL.Path, "/login/")
 		return strings.ReplaceAll(strings.ReplaceAll(text, id, "ID"), strings.TrimSuffix(login, "/ecps"), "LOGIN")
 	}
-	if a, b := page(asked), page("899700000000"); a != b || !strings.Contains(a, "Aucune e-CPS active") {
+	if a, b := page(testkit.Asked), page("899700000000"); a != b || !strings.Contains(a, "Aucune e-CPS active") {
 		t.Errorf("they differ:\n%s\n%s", a, b)
 	}
-	s.api("PATCH", "/settings", `{"hide-unknown-ids":false}`, nil)
-	if a, b := page(asked), page("899700000000"); a == b {
+	s.API("PATCH", "/settings", `{"hide-unknown-ids":false}`, nil)
+	if a, b := page(testkit.Asked), page("899700000000"); a == b {
 		t.Errorf("they are still the same: %s", a)
 	}
 }
 
 func TestTheSessionFrameAnswersTheClientsOwnOriginsOnly(t *testing.T) {
 	s := boot(t)
-	s.addExactClient()
+	s.AddExactClient()
 	frame := s.Issuer + "/protocol/openid-connect/login-status-iframe.html"
-	resp, err := s.http(nil).Get(frame)
+	resp, err := s.HTTP(nil).Get(frame)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -392,7 +393,7 @@ func TestTheSessionFrameAnswersTheClientsOwnOriginsOnly(t *testing.T) {
 	}
 	for q, want := range map[string]int{"client_id=exact&origin=https://app.example": 204, "client_id=demo&origin=http://localhost:3000": 204, "client_id=exact&origin=https://evil.example": 403,
 		"client_id=exact&origin=https://app.example.evil": 403, "client_id=exact&origin=": 403, "client_id=nobody&origin=https://app.example": 403, "client_id=demo&origin=http://localhost@evil": 403} {
-		resp, err := s.http(nil).Get(frame + "/init?" + q)
+		resp, err := s.HTTP(nil).Get(frame + "/init?" + q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -406,12 +407,12 @@ func TestTheSessionFrameAnswersTheClientsOwnOriginsOnly(t *testing.T) {
 func TestDiffFindsWhatWasInjectedAndNothingElse(t *testing.T) {
 	s := boot(t)
 	dir := t.TempDir() + "/recorded"
-	s.cli("diff", dir, "--record", "--identity", nurse)
+	s.cli("diff", dir, "--record", "--identity", testkit.Nurse)
 	if out := s.cli("diff", dir); !strings.Contains(out, "5 documents, 0 differences") {
 		t.Errorf("equal input: %s", out)
 	}
-	replace(t, dir+"/userinfo.json", `"UITVersion":"1.0"`, `"UITVersion":"1.1"`)
-	replace(
+	testkit.Replace(t, dir+"/userinfo.json", `"UITVersion":"1.0"`, `"UITVersion":"1.1"`)
+	testkit.Replace(
 		t,
 		dir+"/discovery.json",
 		`"claims_parameter_supported":true`,

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 func TestItContactsNothingUnasked(t *testing.T) {
@@ -27,16 +28,16 @@ func TestItContactsNothingUnasked(t *testing.T) {
 	binary = wrapped
 	s := boot(t, "--hosts", "psc.test")
 	binary = untraced
-	newRelyingParty(s, s.demoCertificate()).userInfo(doctor)
+	testkit.NewRelyingParty(s.Server, s.DemoCertificate()).UserInfo(testkit.Doctor)
 	s.bench("--means", "ecps", "--duration", "300ms")
 	s.bench("--means", "card", "--duration", "300ms")
-	s.cli("ecps", "activate", nurse, "--by", "contact") // mail and SMS stay in the outbox
+	s.cli("ecps", "activate", testkit.Nurse, "--by", "contact") // mail and SMS stay in the outbox
 	s.cli("cards", "kit", "integration")
 	for _, page := range []string{"/", "/logins", "/why", "/demo", "/doctor", "/certificates", "/metrics"} {
 		s.consolePage(page)
 	}
 	s.stop(os.Interrupt)
-	eventually(
+	testkit.Eventually(
 		t,
 		"the trace is whole",
 		func() bool { info, err := os.Stat(trace); return err == nil && info.Size() > 0 },
@@ -57,10 +58,10 @@ func TestItContactsNothingUnasked(t *testing.T) {
 }
 
 func (s *server) consolePage(path string) {
-	s.t.Helper()
-	resp, err := s.http(nil).Get(s.ConsoleURL + path)
+	s.T.Helper()
+	resp, err := s.HTTP(nil).Get(s.ConsoleURL + path)
 	if err != nil || resp.StatusCode >= 500 {
-		s.t.Fatalf("%s: %v %v", path, resp, err)
+		s.T.Fatalf("%s: %v %v", path, resp, err)
 	}
 	resp.Body.Close()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -15,85 +14,63 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 func TestAnIndependentClientLogsInRefreshesAndLogsOut(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
-	tok := rp.tokens(doctor, "n-1")
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	tok := rp.Tokens(testkit.Doctor, "n-1")
 	raw, _ := tok.Extra("id_token").(string)
-	id, err := rp.provider.Verifier(&oidc.Config{ClientID: "demo", Now: now}).Verify(rp.ctx, raw)
+	id, err := rp.Provider.Verifier(&oidc.Config{ClientID: "demo", Now: testkit.Now}).Verify(rp.Context, raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if id.Nonce != "n-1" || id.Subject != "f:550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:"+doctor {
+	if id.Nonce != "n-1" || id.Subject != "f:550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:"+testkit.Doctor {
 		t.Fatalf("id token: nonce %q, sub %q", id.Nonce, id.Subject)
 	}
 	if err := id.VerifyAccessToken(tok.AccessToken); err != nil {
 		t.Fatal(err)
 	}
-	plain := newRelyingParty(s, nil) // UserInfo works without a certificate
-	info, err := plain.provider.UserInfo(plain.ctx, oauth2.StaticTokenSource(tok))
+	plain := testkit.NewRelyingParty(s.Server, nil) // UserInfo works without a certificate
+	info, err := plain.Provider.UserInfo(plain.Context, oauth2.StaticTokenSource(tok))
 	if err != nil || info.Subject != id.Subject {
 		t.Fatalf("UserInfo: %v %v", info, err)
 	}
-	fresh, err := rp.oauth.TokenSource(rp.ctx, &oauth2.Token{RefreshToken: tok.RefreshToken}).Token()
+	fresh, err := rp.OAuth.TokenSource(rp.Context, &oauth2.Token{RefreshToken: tok.RefreshToken}).Token()
 	if err != nil || fresh.RefreshToken == tok.RefreshToken {
 		t.Fatalf("refresh: %v", err)
 	}
-	if a := s.introspect(
+	if a := s.Introspect(
 		fresh.AccessToken,
-	); a["active"] != true || a["username"] != doctor ||
+	); a["active"] != true || a["username"] != testkit.Doctor ||
 		a["scope"] != "openid scope_all" {
 		t.Fatalf("introspection: %v", a)
 	}
-	resp, err := s.http(nil).
+	resp, err := s.HTTP(nil).
 		Get(s.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {raw}, "post_logout_redirect_uri": {"http://localhost:8080/"}, "state": {"bye"}}.Encode())
 	if err != nil || resp.Header.Get("Location") != "http://localhost:8080/?state=bye" {
 		t.Fatalf("logout: %v %v", resp, err)
 	}
-	if a := s.introspect(fresh.AccessToken); len(a) != 1 || a["active"] != false {
+	if a := s.Introspect(fresh.AccessToken); len(a) != 1 || a["active"] != false {
 		t.Fatalf("after logout: %v", a)
 	}
-	if _, err := rp.oauth.TokenSource(rp.ctx, &oauth2.Token{RefreshToken: fresh.RefreshToken}).
+	if _, err := rp.OAuth.TokenSource(rp.Context, &oauth2.Token{RefreshToken: fresh.RefreshToken}).
 		Token(); err == nil ||
 		!strings.Contains(err.Error(), "Session not active") {
 		t.Fatalf("refresh after logout: %v", err)
 	}
 }
 
-// post sends a form to an endpoint of the realm with the demo certificate.
-func (s *server) post(endpoint string, form url.Values) (int, map[string]any) {
-	s.t.Helper()
-	resp, err := s.http(s.demoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/"+endpoint, form)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	out := map[string]any{}
-	b, _ := io.ReadAll(resp.Body)
-	if len(b) > 0 {
-		if err := json.Unmarshal(b, &out); err != nil {
-			s.t.Fatalf("%s: %v in %s", endpoint, err, b)
-		}
-	}
-	return resp.StatusCode, out
-}
-
-func (s *server) introspect(token string) map[string]any {
-	_, a := s.post("token/introspect", url.Values{"token": {token}, "client_id": {"demo"}})
-	return a
-}
-
 func TestTokensAndUserInfoHoldTheClaimsOfTheReference(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
-	for _, who := range []struct{ id, golden, hint string }{{nurse, "nurse.json", ""}, {staff, "staff.json", ";means=card"}} {
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	for _, who := range []struct{ id, golden, hint string }{{testkit.Nurse, "nurse.json", ""}, {testkit.Staff, "staff.json", ";means=card"}} {
 		t.Run(who.golden, func(t *testing.T) {
-			tok := rp.tokens(who.id+who.hint, "")
+			tok := rp.Tokens(who.id+who.hint, "")
 			req, _ := http.NewRequest(http.MethodPost, s.Issuer+"/protocol/openid-connect//userinfo", nil)
 			req.Header.Set("Authorization", "Bearer "+tok.AccessToken)
-			resp, err := s.http(nil).Do(req)
+			resp, err := s.HTTP(nil).Do(req)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +90,7 @@ func TestTokensAndUserInfoHoldTheClaimsOfTheReference(t *testing.T) {
 				"refresh": {refresh, `{"alg":"HS512","typ" : "JWT","kid" : "`, "exp iat jti iss aud sub typ azp nonce session_state scope sid"},
 				"id":      {idToken, `{"alg":"RS256","typ" : "JWT","kid" : "`, "exp iat auth_time jti iss aud sub typ azp nonce session_state at_hash acr sid authMode preferred_username name given_name family_name SubjectNameID"},
 			} {
-				header, payload := jwtParts(t, c.token)
+				header, payload := testkit.JWTParts(t, c.token)
 				if !strings.HasPrefix(header, c.header) {
 					t.Errorf("%s token's header is %s", name, header)
 				}
@@ -130,10 +107,10 @@ func TestTokensAndUserInfoHoldTheClaimsOfTheReference(t *testing.T) {
 
 func TestTheTokenResponseHasKeycloaksOrder(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
-	q := rp.login(nurse)
-	resp, err := s.http(s.demoCertificate()).
-		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {q.Get("code")}, "redirect_uri": {callbackURL}, "scope": {"ignored"}})
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	q := rp.Login(testkit.Nurse)
+	resp, err := s.HTTP(s.DemoCertificate()).
+		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {q.Get("code")}, "redirect_uri": {testkit.CallbackURL}, "scope": {"ignored"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,11 +129,11 @@ func TestTheTokenResponseHasKeycloaksOrder(t *testing.T) {
 
 func TestTheCallbackHasKeycloaksOrderAndTheStateUnchanged(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
-	u := rp.oauth.AuthCodeURL("a|b.c é+", oauth2.SetAuthURLParam("login_hint", "auto:"+nurse))
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	u := rp.OAuth.AuthCodeURL("a|b.c é+", oauth2.SetAuthURLParam("login_hint", "auto:"+testkit.Nurse))
 	for _, path := range []string{"/auth?", "/auth/?", "/auth/realms/esante-wallet/protocol/openid-connect/auth?"} {
 		_, query, _ := strings.Cut(u, "?")
-		resp, err := s.http(nil).Get(s.BaseURL + path + query)
+		resp, err := s.HTTP(nil).Get(s.BaseURL + path + query)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,18 +159,18 @@ func TestTheCallbackHasKeycloaksOrderAndTheStateUnchanged(t *testing.T) {
 
 func TestAttack1ACodeServesOnceAlsoInParallelAndAReplayRevokesItsTokens(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
-	code := rp.login(nurse).Get("code")
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	code := rp.Login(testkit.Nurse).Get("code")
 	form := url.Values{
 		"grant_type":   {"authorization_code"},
 		"client_id":    {"demo"},
 		"code":         {code},
-		"redirect_uri": {callbackURL},
+		"redirect_uri": {testkit.CallbackURL},
 	}
 	answers := make(chan map[string]any, 8)
 	var wg sync.WaitGroup
 	for range cap(answers) {
-		wg.Go(func() { _, a := s.post("token", form); answers <- a })
+		wg.Go(func() { _, a := s.Post("token", form); answers <- a })
 	}
 	wg.Wait()
 	close(answers)
@@ -211,32 +188,32 @@ func TestAttack1ACodeServesOnceAlsoInParallelAndAReplayRevokesItsTokens(t *testi
 	if good == nil {
 		t.Fatal("no use succeeded")
 	}
-	if _, a := s.post("token", form); a["error"] != "invalid_grant" {
+	if _, a := s.Post("token", form); a["error"] != "invalid_grant" {
 		t.Fatalf("replay: %v", a)
 	}
-	if a := s.introspect(good["access_token"].(string)); a["active"] != false {
+	if a := s.Introspect(good["access_token"].(string)); a["active"] != false {
 		t.Fatalf("token lives on after the replay: %v", a)
 	}
 }
 
 func TestAReusedRefreshTokenKillsItsFamily(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
-	first := rp.tokens(nurse, "").RefreshToken
-	_, second := s.post(
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	first := rp.Tokens(testkit.Nurse, "").RefreshToken
+	_, second := s.Post(
 		"token",
 		url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {first}},
 	)
 	if second["refresh_token"] == nil {
 		t.Fatalf("%v", second)
 	}
-	if _, a := s.post(
+	if _, a := s.Post(
 		"token",
 		url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {first}},
 	); a["error"] != "invalid_grant" {
 		t.Fatalf("reuse: %v", a)
 	}
-	if _, a := s.post(
+	if _, a := s.Post(
 		"token",
 		url.Values{
 			"grant_type":    {"refresh_token"},
@@ -266,14 +243,14 @@ func TestTheTokenEndpointAnswersAsKeycloakDoes(t *testing.T) {
 		"unknown client":     {url.Values{"grant_type": {"authorization_code"}, "code": {"x"}, "client_id": {"nobody"}}, 401, "invalid_client", "Invalid client or Invalid client credentials"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if status, a := s.post(
+			if status, a := s.Post(
 				"token",
 				c.form,
 			); status != c.status || a["error"] != c.err ||
 				!strings.HasPrefix(a["error_description"].(string), c.prefix) {
 				t.Errorf("got %d %v", status, a)
 			}
-			if _, a := strict.post("token", c.form); a["error_description"] != c.prefix {
+			if _, a := strict.Post("token", c.form); a["error_description"] != c.prefix {
 				t.Errorf("strict: got %q", a["error_description"])
 			}
 		})
@@ -283,18 +260,18 @@ func TestTheTokenEndpointAnswersAsKeycloakDoes(t *testing.T) {
 func TestNothingIsLostOrReusableAfterKill9(t *testing.T) {
 	data := t.TempDir()
 	s := bootIn(t, data)
-	rp := newRelyingParty(s, s.demoCertificate())
-	used := rp.login(nurse).Get("code")
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	used := rp.Login(testkit.Nurse).Get("code")
 	form := url.Values{
 		"grant_type":   {"authorization_code"},
 		"client_id":    {"demo"},
 		"code":         {used},
-		"redirect_uri": {callbackURL},
+		"redirect_uri": {testkit.CallbackURL},
 	}
-	if status, _ := s.post("token", form); status != 200 {
+	if status, _ := s.Post("token", form); status != 200 {
 		t.Fatal(status)
 	}
-	form.Set("code", rp.login(nurse).Get("code"))
+	form.Set("code", rp.Login(testkit.Nurse).Get("code"))
 	s.stop(syscall.SIGKILL)
 	again := bootIn(t, data, "--public-url", s.BaseURL)
 	if status, a := again.post2("/token", form); status != 200 {
@@ -312,10 +289,10 @@ func TestKill9AmidLoginsLosesNothingAcknowledgedAndLetsNothingServeTwice(t *test
 	type acknowledged struct{ code, access string }
 	acks := make(chan acknowledged, 1000)
 	var wg sync.WaitGroup
-	client, authorize := s.http(
-		s.demoCertificate(),
-	), s.BaseURL+"/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:"+nurse+"&redirect_uri="+url.QueryEscape(
-		callbackURL,
+	client, authorize := s.HTTP(
+		s.DemoCertificate(),
+	), s.BaseURL+"/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:"+testkit.Nurse+"&redirect_uri="+url.QueryEscape(
+		testkit.CallbackURL,
 	)
 	for range 4 {
 		wg.Go(func() {
@@ -336,7 +313,7 @@ func TestKill9AmidLoginsLosesNothingAcknowledgedAndLetsNothingServeTwice(t *test
 						"grant_type":   {"authorization_code"},
 						"client_id":    {"demo"},
 						"code":         {code},
-						"redirect_uri": {callbackURL},
+						"redirect_uri": {testkit.CallbackURL},
 					},
 				)
 				if err != nil {
@@ -379,7 +356,7 @@ func TestKill9AmidLoginsLosesNothingAcknowledgedAndLetsNothingServeTwice(t *test
 				"grant_type":   {"authorization_code"},
 				"client_id":    {"demo"},
 				"code":         {a.code},
-				"redirect_uri": {callbackURL},
+				"redirect_uri": {testkit.CallbackURL},
 			},
 		); status != 400 {
 			t.Fatalf("a used code served again: %v", answer)
@@ -391,11 +368,11 @@ func TestKill9AmidLoginsLosesNothingAcknowledgedAndLetsNothingServeTwice(t *test
 // post2 posts to an endpoint by address: after a restart on another port the
 // issuer's name leads nowhere.
 func (s *server) post2(endpoint string, form url.Values) (int, map[string]any) {
-	s.t.Helper()
-	resp, err := s.http(s.demoCertificate()).
+	s.T.Helper()
+	resp, err := s.HTTP(s.DemoCertificate()).
 		PostForm("https://"+s.Listen+"/auth/realms/esante-wallet/protocol/openid-connect"+endpoint, form)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer resp.Body.Close()
 	out := map[string]any{}
@@ -411,13 +388,13 @@ func TestLoginByCommandPrintsTokensAndClaims(t *testing.T) {
 			UserInfo map[string]any `json:"userinfo"`
 		}
 		if err := json.Unmarshal(
-			[]byte(s.cli("login", "--client", "demo", "--identity", doctor, "--means", means)),
+			[]byte(s.cli("login", "--client", "demo", "--identity", testkit.Doctor, "--means", means)),
 			&out,
 		); err != nil {
 			t.Fatal(err)
 		}
 		if out.Tokens["access_token"] == nil || out.UserInfo["authMode"] != mode ||
-			out.UserInfo["SubjectNameID"] != doctor {
+			out.UserInfo["SubjectNameID"] != testkit.Doctor {
 			t.Errorf("%s: %v", means, out.UserInfo)
 		}
 	}
@@ -434,17 +411,6 @@ func TestCtrlCEndsCleanly(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(s.data, "ready.json")); !os.IsNotExist(err) {
 		t.Fatal("ready.json is still there")
 	}
-}
-
-func jwtParts(t *testing.T, token string) (header, payload string) {
-	t.Helper()
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		t.Fatalf("no JWS: %q", token)
-	}
-	h, _ := base64.RawURLEncoding.DecodeString(parts[0])
-	p, _ := base64.RawURLEncoding.DecodeString(parts[1])
-	return string(h), string(p)
 }
 
 // keysInOrder lists the top-level keys of a JSON object as they stand.

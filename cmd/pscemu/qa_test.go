@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"pscemu.invalid/pscemu/internal/testkit"
 	medic "pscemu.invalid/pscemu/lab/doctor"
 )
 
@@ -39,8 +40,8 @@ func TestAScenarioIsLoadedSavedAndReplayed(t *testing.T) {
 	s.cli("scenario", "load", file)
 	present := func(s *server) string {
 		var v any
-		s.api("GET", "/scenarios/current?format=json", "", &v)
-		return encoded(t, v)
+		s.API("GET", "/scenarios/current?format=json", "", &v)
+		return testkit.Encoded(t, v)
 	}
 	was := present(s)
 	for _, want := range []string{`"offset":"36h0m0s"`, `"acr":"eidas2"`, `"kind":"nonce-wrong"`, `"ecps":"4321"`, `"state":"blocked"`, "CLEMENCE", `"national_id":"899790022349"`} {
@@ -59,7 +60,7 @@ func TestAScenarioIsLoadedSavedAndReplayed(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant\n%s", name, is, was)
 		}
 	}
-	if q := newRelyingParty(other, other.demoCertificate()).login(nurse); q.Get("error") != "access_denied" {
+	if q := testkit.NewRelyingParty(other.Server, other.DemoCertificate()).Login(testkit.Nurse); q.Get("error") != "access_denied" {
 		t.Errorf("the nurse's phone: %v", q)
 	}
 	for name, c := range map[string]struct{ body, want string }{
@@ -70,7 +71,7 @@ func TestAScenarioIsLoadedSavedAndReplayed(t *testing.T) {
 		"a wrong setting":   {`settings: {acr: "a b"}`, "setting-invalid"},
 		"a state of none":   {`people: [{national_id: "899790022349", cards: [{type: CPS, state: lost}]}]`, "card-state"},
 	} {
-		if got := s.codeOf("POST", "/scenarios", c.body); got != c.want {
+		if got := s.CodeOf("POST", "/scenarios", c.body); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
@@ -84,12 +85,12 @@ func TestAScenarioTravelsAsALink(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := strings.TrimSpace(s.cli("scenario", "link", file))
-	c := s.browser()
+	c := s.Browser()
 	resp, err := c.Get(link)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if page := text(t, resp); !strings.Contains(page, "kind: cut") {
+	if page := testkit.Text(t, resp); !strings.Contains(page, "kind: cut") {
 		t.Fatalf("%s: %s", link, page)
 	}
 	resp, err = c.PostForm(
@@ -101,15 +102,15 @@ func TestAScenarioTravelsAsALink(t *testing.T) {
 	}
 	resp.Body.Close()
 	var faults struct{ Items []any }
-	if s.api("GET", "/faults", "", &faults); len(faults.Items) != 1 {
+	if s.API("GET", "/faults", "", &faults); len(faults.Items) != 1 {
 		t.Errorf("%d faults", len(faults.Items))
 	}
 }
 
 func (s *server) diagnosis(app string) map[string]medic.Finding {
-	s.t.Helper()
+	s.T.Helper()
 	var list struct{ Items []medic.Finding }
-	s.api("GET", "/doctor?app="+url.QueryEscape(app), "", &list)
+	s.API("GET", "/doctor?app="+url.QueryEscape(app), "", &list)
 	out := map[string]medic.Finding{}
 	for _, f := range list.Items {
 		if old, ok := out[f.What]; !ok || old.Grade == medic.Good {
@@ -130,7 +131,7 @@ func TestTheDoctorFindsWhatKeepsALoginFromWorking(t *testing.T) {
 	if well["trust"].Grade != medic.Warning || !strings.Contains(well["trust"].Remedy, "NODE_EXTRA_CA_CERTS") {
 		t.Errorf("trust: %+v", well["trust"])
 	}
-	s.cli("clients", "add", "near", "--redirect-uri", "https://app.example/callback")
+	s.AddClient("near", "https://app.example/callback")
 	send := func(to string) string {
 		app := httptest.NewServer(http.RedirectHandler(to, http.StatusFound))
 		t.Cleanup(app.Close)
@@ -154,11 +155,11 @@ func TestTheDoctorFindsWhatKeepsALoginFromWorking(t *testing.T) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
-	s.api("PUT", "/clock", `{"offset":"-2h"}`, nil)
+	s.API("PUT", "/clock", `{"offset":"-2h"}`, nil)
 	if f := s.diagnosis("")["clock"]; f.Grade != medic.Warning || !strings.Contains(f.Found, "off by -2h") {
 		t.Errorf("the clock: %+v", f)
 	}
-	s.api("PUT", "/clock", `{"offset":"90000h"}`, nil)
+	s.API("PUT", "/clock", `{"offset":"90000h"}`, nil)
 	if f := s.diagnosis("")["client certificate"]; f.Grade != medic.Bad {
 		t.Errorf("an expired certificate: %+v", f)
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 func TestTheRecipesWork(t *testing.T) {
@@ -22,7 +24,7 @@ func TestTheRecipesWork(t *testing.T) {
 		"playwright": {[]string{node(t), "playwright.mjs"}, "playwright: ok"},
 		"selenium":   {[]string{python, "selenium_login.py"}, "selenium: ok"},
 		"postman": {[]string{node(t), "node_modules/newman/bin/newman.js", "run", "postman.json", "--ssl-client-cert", s.DemoClient.CertificateFile, "--ssl-client-key", s.DemoClient.KeyFile, "--ssl-extra-ca-certs", s.CAFile,
-			"--env-var", "base_url=" + s.BaseURL, "--env-var", "issuer=" + s.Issuer, "--env-var", "api_url=" + s.APIURL, "--env-var", "api_token=" + s.APIToken, "--env-var", "person=" + doctor}, "the person"},
+			"--env-var", "base_url=" + s.BaseURL, "--env-var", "issuer=" + s.Issuer, "--env-var", "api_url=" + s.APIURL, "--env-var", "api_token=" + s.APIToken, "--env-var", "person=" + testkit.Doctor}, "the person"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(c.command[0], c.command[1:]...)

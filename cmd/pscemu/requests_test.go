@@ -18,21 +18,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
-
-// register replaces a client's registration.
-func (s *server) register(id string, more map[string]any) {
-	s.t.Helper()
-	c := map[string]any{"client_id": id, "redirect_uris": []string{"https://app.example/cb?x=1"}}
-	for k, v := range more {
-		c[k] = v
-	}
-	body, _ := json.Marshal(c)
-	var answer map[string]any
-	if status := s.api("PUT", "/clients/"+id, string(body), &answer); status != 200 {
-		s.t.Fatalf("registration of %s: %d %v", id, status, answer)
-	}
-}
 
 // object signs claims as a request object, or as whatever else.
 func object(t *testing.T, alg jose.SignatureAlgorithm, key any, header map[jose.HeaderKey]any, claims string) string {
@@ -57,7 +44,7 @@ func TestAttack7And8RequestObjectsOfRegisteredKeysOnly(t *testing.T) {
 	s := boot(t)
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	foreign, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	s.register(
+	s.Register(
 		"exact",
 		map[string]any{
 			"jwks": jose.JSONWebKeySet{
@@ -90,14 +77,14 @@ func TestAttack7And8RequestObjectsOfRegisteredKeysOnly(t *testing.T) {
 		"other audience":               {object(t, jose.ES256, key, nil, `{"client_id":"exact","aud":"https://other"}`), "page"},
 		"other client":                 {object(t, jose.ES256, key, nil, `{"client_id":"demo"}`), "page"},
 		"expired":                      {object(t, jose.ES256, key, nil, claims(`,"exp":1`)), "page"},
-		"not valid yet":                {object(t, jose.ES256, key, nil, claims(fmt.Sprintf(`,"nbf":%d`, now().Add(time.Hour).Unix()))), "page"},
+		"not valid yet":                {object(t, jose.ES256, key, nil, claims(fmt.Sprintf(`,"nbf":%d`, testkit.Now().Add(time.Hour).Unix()))), "page"},
 		"tampered":                     {parts[0] + "." + head(claims(`,"max_age":1`)) + "." + parts[2], "page"},
 		"a redirect URI of its own":    {object(t, jose.ES256, key, nil, claims(`,"redirect_uri":"https://evil.example/"`)), "page"},
 		"a megabyte":                   {strings.Repeat("a", 60<<10), "page"},
 		"within another":               {object(t, jose.ES256, key, nil, claims(`,"request":"x"`)), "page"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status, to := s.authorizeWith(url.Values{"request": {c.object}, "state": {"from-query"}})
+			status, to := s.AuthorizeWith(url.Values{"request": {c.object}, "state": {"from-query"}})
 			if c.want == "page" && (status != 400 || to != "") || c.want != "page" && !strings.Contains(to, c.want) {
 				t.Errorf("%d %s", status, to)
 			}
@@ -110,7 +97,7 @@ func TestAttack7And8RequestObjectsOfRegisteredKeysOnly(t *testing.T) {
 		t.Errorf("fetched %s", <-fetched)
 	}
 	for name, header := range map[string]string{"none": `{"alg":"none"}`, "HS256": `{"alg":"HS256"}`, "jku": `{"alg":"RS256","kid":"k","jku":"` + web.URL + `"}`} {
-		resp, err := s.http(nil).
+		resp, err := s.HTTP(nil).
 			Get(s.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {head(header) + "." + parts[1] + ".AAAA"}, "post_logout_redirect_uri": {"http://localhost:8080/"}}.Encode())
 		if err != nil {
 			t.Fatal(err)
@@ -120,8 +107,8 @@ func TestAttack7And8RequestObjectsOfRegisteredKeysOnly(t *testing.T) {
 			t.Errorf("id_token_hint with %s: %s", name, resp.Status)
 		}
 	}
-	if _, to := s.authorizeWith(
-		url.Values{"client_id": {"demo"}, "redirect_uri": {callbackURL}, "request": {good}},
+	if _, to := s.AuthorizeWith(
+		url.Values{"client_id": {"demo"}, "redirect_uri": {testkit.CallbackURL}, "request": {good}},
 	); !strings.Contains(
 		to,
 		"error=request_not_supported",
@@ -136,10 +123,10 @@ func TestAPushedRequestServesOnceForItsClientWithinAMinute(t *testing.T) {
 		"client_id":     {"demo"},
 		"client_secret": {s.DemoClient.ClientSecret},
 		"response_type": {"code"},
-		"redirect_uri":  {callbackURL},
+		"redirect_uri":  {testkit.CallbackURL},
 		"scope":         {"openid"},
 		"state":         {"pushed"},
-		"login_hint":    {"auto:" + nurse},
+		"login_hint":    {"auto:" + testkit.Nurse},
 	}
 	push := func(more url.Values) (int, map[string]any) {
 		f := url.Values{}
@@ -149,10 +136,10 @@ func TestAPushedRequestServesOnceForItsClientWithinAMinute(t *testing.T) {
 		for k, v := range more {
 			f[k] = v
 		}
-		return s.post("ext/par/request", f)
+		return s.Post("ext/par/request", f)
 	}
 	pull := func(client, uri string) (int, string) {
-		resp, err := s.http(nil).
+		resp, err := s.HTTP(nil).
 			Get(s.BaseURL + "/auth?" + url.Values{"client_id": {client}, "request_uri": {uri}, "state": {"from-the-browser"}}.Encode())
 		if err != nil {
 			t.Fatal(err)
@@ -165,7 +152,7 @@ func TestAPushedRequestServesOnceForItsClientWithinAMinute(t *testing.T) {
 	if status != 201 || o["expires_in"] != 60.0 || !strings.HasPrefix(uri, "urn:ietf:params:oauth:request_uri:") {
 		t.Fatalf("%d %v", status, o)
 	}
-	s.addExactClient()
+	s.AddExactClient()
 	if status, to := pull("exact", uri); status != 400 || to != "" {
 		t.Errorf("another client: %d %s", status, to)
 	}
@@ -176,7 +163,7 @@ func TestAPushedRequestServesOnceForItsClientWithinAMinute(t *testing.T) {
 		t.Errorf("twice: %d %s", status, to)
 	}
 	_, o = push(nil)
-	s.api("PUT", "/clock", `{"offset":"61s"}`, nil)
+	s.API("PUT", "/clock", `{"offset":"61s"}`, nil)
 	if status, _ := pull("demo", o["request_uri"].(string)); status != 400 {
 		t.Errorf("after a minute: %d", status)
 	}
@@ -197,12 +184,12 @@ func TestAPushedRequestServesOnceForItsClientWithinAMinute(t *testing.T) {
 			t.Errorf("%s: %d %v", name, status, a)
 		}
 	}
-	if resp, err := s.http(nil).
+	if resp, err := s.HTTP(nil).
 		PostForm(s.Issuer+"/protocol/openid-connect/ext/par/request", form); err != nil ||
 		resp.StatusCode != 401 {
 		t.Errorf("without certificate: %v %v", resp, err)
 	}
-	if _, to := s.authorizeWith(
+	if _, to := s.AuthorizeWith(
 		url.Values{"request_uri": {"https://evil.example/request.jwt"}},
 	); !strings.Contains(
 		to,
@@ -214,7 +201,7 @@ func TestAPushedRequestServesOnceForItsClientWithinAMinute(t *testing.T) {
 
 func TestResponseTypesAreServedAsTheRegistrationSays(t *testing.T) {
 	s := boot(t)
-	s.register("exact", map[string]any{"response_types": []string{"code id_token", "id_token token", "none"}})
+	s.Register("exact", map[string]any{"response_types": []string{"code id_token", "id_token token", "none"}})
 	hash := func(v string) string {
 		sum := sha256.Sum256([]byte(v))
 		return base64.RawURLEncoding.EncodeToString(sum[:16])
@@ -225,7 +212,7 @@ func TestResponseTypesAreServedAsTheRegistrationSays(t *testing.T) {
 		for k, v := range more {
 			p[k] = v
 		}
-		_, to := s.authorizeWith(p)
+		_, to := s.AuthorizeWith(p)
 		u, err := url.Parse(to)
 		if err != nil {
 			t.Fatal(err)
@@ -237,13 +224,13 @@ func TestResponseTypesAreServedAsTheRegistrationSays(t *testing.T) {
 		return q
 	}
 	hybrid := ask("id_token code", nil) // the order does not matter
-	_, payload := jwtParts(t, hybrid.Get("id_token"))
+	_, payload := testkit.JWTParts(t, hybrid.Get("id_token"))
 	if !strings.Contains(payload, `"c_hash":"`+hash(hybrid.Get("code"))+`"`) || hybrid.Get("state") != "s" ||
 		hybrid.Get("iss") != s.Issuer {
 		t.Errorf("hybrid: %v %s", hybrid, payload)
 	}
 	implicit := ask("id_token token", nil)
-	_, payload = jwtParts(t, implicit.Get("id_token"))
+	_, payload = testkit.JWTParts(t, implicit.Get("id_token"))
 	if !strings.Contains(payload, `"at_hash":"`+hash(implicit.Get("access_token"))+`"`) ||
 		implicit.Get("token_type") != "Bearer" ||
 		implicit.Get("expires_in") != "120" ||
@@ -252,7 +239,7 @@ func TestResponseTypesAreServedAsTheRegistrationSays(t *testing.T) {
 	}
 	req, _ := http.NewRequest(http.MethodGet, s.Issuer+"/protocol/openid-connect/userinfo", nil)
 	req.Header.Set("Authorization", "Bearer "+implicit.Get("access_token"))
-	if resp, err := s.http(nil).Do(req); err != nil || resp.StatusCode != 200 {
+	if resp, err := s.HTTP(nil).Do(req); err != nil || resp.StatusCode != 200 {
 		t.Errorf("UserInfo with the front channel's token: %v %v", resp, err)
 	}
 	if none := ask("none", nil); none.Has("code") || none.Get("error") != "" || none.Get("session_state") == "" {
@@ -277,14 +264,14 @@ func TestResponseTypesAreServedAsTheRegistrationSays(t *testing.T) {
 
 func TestASignedAuthorizationResponse(t *testing.T) {
 	s := boot(t)
-	s.addExactClient()
+	s.AddExactClient()
 	for _, mode := range []string{"jwt", "query.jwt", "fragment.jwt"} {
-		_, to := s.authorizeWith(url.Values{"response_mode": {mode}, "state": {"s"}})
+		_, to := s.AuthorizeWith(url.Values{"response_mode": {mode}, "state": {"s"}})
 		i := strings.Index(to, "response=")
 		if i < 0 {
 			t.Fatalf("%s: %s", mode, to)
 		}
-		_, payload := jwtParts(t, to[i+len("response="):])
+		_, payload := testkit.JWTParts(t, to[i+len("response="):])
 		if !strings.Contains(payload, `"iss":"`+s.Issuer+`","aud":"exact","exp":`) ||
 			!strings.Contains(payload, `"state":"s"`) ||
 			!strings.Contains(payload, `"code":"`) {
@@ -294,7 +281,7 @@ func TestASignedAuthorizationResponse(t *testing.T) {
 			t.Errorf("%s went to %s", mode, to)
 		}
 	}
-	if _, to := s.authorizeWith(
+	if _, to := s.AuthorizeWith(
 		url.Values{"response_mode": {"jwt"}, "prompt": {"none"}, "login_hint": {""}},
 	); !strings.Contains(
 		to,
@@ -322,7 +309,7 @@ func TestWhatTheSandboxAdvertisesAndIsNotServedAnswersACorrectError(t *testing.T
 	} {
 		req, _ := http.NewRequest(c.method, c.path, strings.NewReader(c.form.Encode()))
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		resp, err := s.http(s.demoCertificate()).Do(req)
+		resp, err := s.HTTP(s.DemoCertificate()).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -334,7 +321,7 @@ func TestWhatTheSandboxAdvertisesAndIsNotServedAnswersACorrectError(t *testing.T
 		}
 	}
 	var d map[string]any
-	resp, err := s.http(nil).Get(s.Discovery)
+	resp, err := s.HTTP(nil).Get(s.Discovery)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,7 +331,7 @@ func TestWhatTheSandboxAdvertisesAndIsNotServedAnswersACorrectError(t *testing.T
 	}
 	for name, v := range d {
 		if u, ok := v.(string); ok && strings.HasPrefix(u, "https://") && name != "issuer" {
-			resp, err := s.http(nil).Get(u)
+			resp, err := s.HTTP(nil).Get(u)
 			if err != nil || resp.StatusCode == 404 || resp.StatusCode >= 500 {
 				t.Errorf("%s at %s: %v %v", name, u, resp, err)
 			}
@@ -354,16 +341,16 @@ func TestWhatTheSandboxAdvertisesAndIsNotServedAnswersACorrectError(t *testing.T
 
 func TestAttack17RefreshTokensOfOthersRacedWidenedOrOfDeletedPeople(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
 	refresh := func(token, scope string) map[string]any {
 		form := url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {token}}
 		if scope != "" {
 			form.Set("scope", scope)
 		}
-		_, a := s.post("token", form)
+		_, a := s.Post("token", form)
 		return a
 	}
-	token := rp.tokens(nurse, "").RefreshToken
+	token := rp.Tokens(testkit.Nurse, "").RefreshToken
 	if a := refresh(
 		token,
 		"openid bogus",
@@ -387,8 +374,8 @@ func TestAttack17RefreshTokensOfOthersRacedWidenedOrOfDeletedPeople(t *testing.T
 	if good != 1 {
 		t.Errorf("%d of the parallel refreshes succeeded", good)
 	}
-	token = rp.tokens(asked+";means=card", "").RefreshToken
-	s.api("DELETE", "/identities/"+asked, "", nil)
+	token = rp.Tokens(testkit.Asked+";means=card", "").RefreshToken
+	s.API("DELETE", "/identities/"+testkit.Asked, "", nil)
 	if a := refresh(
 		token,
 		"",
@@ -400,11 +387,11 @@ func TestAttack17RefreshTokensOfOthersRacedWidenedOrOfDeletedPeople(t *testing.T
 
 func TestAttack20ClientAuthenticationThatIsRefused(t *testing.T) {
 	s := boot(t)
-	s.register(
+	s.Register(
 		"secret",
 		map[string]any{"client_secret": "s3cret", "policies": map[string]string{"client-auth": "secret"}},
 	)
-	s.register(
+	s.Register(
 		"either",
 		map[string]any{"client_secret": "s3cret", "policies": map[string]string{"client-auth": "either"}},
 	)
@@ -420,9 +407,9 @@ func TestAttack20ClientAuthenticationThatIsRefused(t *testing.T) {
 		if user != "" {
 			req.SetBasicAuth(user, pass)
 		}
-		c := s.http(nil)
+		c := s.HTTP(nil)
 		if withCert {
-			c = s.http(s.demoCertificate())
+			c = s.HTTP(s.DemoCertificate())
 		}
 		resp, err := c.Do(req)
 		if err != nil {
@@ -473,8 +460,8 @@ func TestAttack20ClientAuthenticationThatIsRefused(t *testing.T) {
 			),
 		)
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.Header.Set(header, base64.StdEncoding.EncodeToString(s.demoCertificate().Certificate[0]))
-		resp, err := s.http(nil).Do(req)
+		req.Header.Set(header, base64.StdEncoding.EncodeToString(s.DemoCertificate().Certificate[0]))
+		resp, err := s.HTTP(nil).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -487,9 +474,9 @@ func TestAttack20ClientAuthenticationThatIsRefused(t *testing.T) {
 
 func TestASigningKeyIsRotatedByPublishingUsingAndRetiring(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
 	kids := func() string {
-		resp, err := s.http(nil).Get(s.Issuer + "/protocol/openid-connect/certs")
+		resp, err := s.HTTP(nil).Get(s.Issuer + "/protocol/openid-connect/certs")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -498,33 +485,33 @@ func TestASigningKeyIsRotatedByPublishingUsingAndRetiring(t *testing.T) {
 		return string(b)
 	}
 	kidOf := func(token string) string {
-		header, _ := jwtParts(t, token)
+		header, _ := testkit.JWTParts(t, token)
 		var h struct{ Kid string }
 		_ = json.Unmarshal([]byte(header), &h)
 		return h.Kid
 	}
-	before := rp.tokens(nurse, "")
+	before := rp.Tokens(testkit.Nurse, "")
 	old := kidOf(before.AccessToken)
 	var next struct{ KID, State string }
-	if s.api("POST", "/keys", "", &next); next.State != "published" || !strings.Contains(kids(), next.KID) {
+	if s.API("POST", "/keys", "", &next); next.State != "published" || !strings.Contains(kids(), next.KID) {
 		t.Fatalf("published: %+v", next)
 	}
-	if kidOf(rp.tokens(nurse, "").AccessToken) != old {
+	if kidOf(rp.Tokens(testkit.Nurse, "").AccessToken) != old {
 		t.Error("the new key signs before its time")
 	}
-	s.api("POST", "/keys/"+next.KID+"/use", "", nil)
-	if kidOf(rp.tokens(nurse, "").AccessToken) != next.KID || !strings.Contains(kids(), old) {
+	s.API("POST", "/keys/"+next.KID+"/use", "", nil)
+	if kidOf(rp.Tokens(testkit.Nurse, "").AccessToken) != next.KID || !strings.Contains(kids(), old) {
 		t.Error("used: the new key does not sign, or the old one is gone")
 	}
-	if a := s.introspect(before.AccessToken); a["active"] != true {
+	if a := s.Introspect(before.AccessToken); a["active"] != true {
 		t.Errorf("a token of the old key is refused: %v", a)
 	}
 	var p struct{ Code string }
-	if s.api("POST", "/keys/"+next.KID+"/retire", "", &p); p.Code != "key-active" {
+	if s.API("POST", "/keys/"+next.KID+"/retire", "", &p); p.Code != "key-active" {
 		t.Errorf("the active key retired: %+v", p)
 	}
-	s.api("POST", "/keys/"+old+"/retire", "", nil)
-	if a := s.introspect(before.AccessToken); a["active"] != false || strings.Contains(kids(), old) {
+	s.API("POST", "/keys/"+old+"/retire", "", nil)
+	if a := s.Introspect(before.AccessToken); a["active"] != false || strings.Contains(kids(), old) {
 		t.Errorf("the retired key lives on: %v", a)
 	}
 }

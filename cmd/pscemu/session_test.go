@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto"
-	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -17,15 +16,16 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 func TestOneSessionServesSilentlyUntilAskedOtherwise(t *testing.T) {
 	s := boot(t)
-	c := s.browser()
+	c := s.Browser()
 	ask := func(extra string) (where string, back url.Values) {
 		resp, err := c.Get(
 			s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
-				callbackURL,
+				testkit.CallbackURL,
 			) + extra,
 		)
 		if err != nil {
@@ -38,16 +38,16 @@ func TestOneSessionServesSilentlyUntilAskedOtherwise(t *testing.T) {
 		return "page", nil
 	}
 	authTime := func(code string) float64 {
-		_, a := s.post(
+		_, a := s.Post(
 			"token",
 			url.Values{
 				"grant_type":   {"authorization_code"},
 				"client_id":    {"demo"},
 				"code":         {code},
-				"redirect_uri": {callbackURL},
+				"redirect_uri": {testkit.CallbackURL},
 			},
 		)
-		_, payload := jwtParts(t, a["id_token"].(string))
+		_, payload := testkit.JWTParts(t, a["id_token"].(string))
 		var claims map[string]any
 		if err := json.Unmarshal([]byte(payload), &claims); err != nil {
 			t.Fatal(err)
@@ -57,9 +57,9 @@ func TestOneSessionServesSilentlyUntilAskedOtherwise(t *testing.T) {
 	if _, back := ask("&prompt=none"); back.Get("error") != "login_required" {
 		t.Fatalf("no session yet: %v", back)
 	}
-	_, back := ask("&login_hint=auto:" + nurse)
+	_, back := ask("&login_hint=auto:" + testkit.Nurse)
 	first, sid := authTime(back.Get("code")), back.Get("session_state")
-	s.api("PUT", "/clock", `{"offset":"1m"}`, nil)
+	s.API("PUT", "/clock", `{"offset":"1m"}`, nil)
 	if _, back = ask("&prompt=none"); back.Get("session_state") != sid || authTime(back.Get("code")) != first {
 		t.Errorf("silent login: %v", back)
 	}
@@ -72,7 +72,7 @@ func TestOneSessionServesSilentlyUntilAskedOtherwise(t *testing.T) {
 	if where, _ := ask("&prompt=login"); where != "page" {
 		t.Error("prompt=login did not force a login")
 	}
-	s.api("PUT", "/clock", `{"offset":"5h"}`, nil)
+	s.API("PUT", "/clock", `{"offset":"5h"}`, nil)
 	if where, _ := ask(""); where != "page" {
 		t.Error("the session outlived its four hours")
 	}
@@ -80,10 +80,10 @@ func TestOneSessionServesSilentlyUntilAskedOtherwise(t *testing.T) {
 
 func TestEveryToleranceOfAClientInTheField(t *testing.T) {
 	s := boot(t)
-	cert := s.demoCertificate()
+	cert := s.DemoCertificate()
 	code := func(params string) string {
-		resp, err := s.http(nil).
-			Get(s.BaseURL + "/auth?response_type=code&client_id=demo&login_hint=auto:" + nurse + "&redirect_uri=" + url.QueryEscape(callbackURL) + params)
+		resp, err := s.HTTP(nil).
+			Get(s.BaseURL + "/auth?response_type=code&client_id=demo&login_hint=auto:" + testkit.Nurse + "&redirect_uri=" + url.QueryEscape(testkit.CallbackURL) + params)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestEveryToleranceOfAClientInTheField(t *testing.T) {
 			"grant_type":   {"authorization_code"},
 			"client_id":    {"demo"},
 			"code":         {code},
-			"redirect_uri": {callbackURL},
+			"redirect_uri": {testkit.CallbackURL},
 		}
 		header := http.Header{}
 		probe := &http.Request{Header: header}
@@ -107,7 +107,7 @@ func TestEveryToleranceOfAClientInTheField(t *testing.T) {
 		req, _ := http.NewRequest(http.MethodPost, s.BaseURL+path, strings.NewReader(form.Encode()))
 		req.Header = header
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		resp, err := s.http(cert).Do(req)
+		resp, err := s.HTTP(cert).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,8 +144,8 @@ func TestEveryToleranceOfAClientInTheField(t *testing.T) {
 			}
 		})
 	}
-	resp, err := s.http(nil).
-		PostForm(s.BaseURL+"/auth", url.Values{"response_type": {"code"}, "client_id": {"demo"}, "scope": {"openid"}, "redirect_uri": {callbackURL}, "login_hint": {"auto:" + nurse}})
+	resp, err := s.HTTP(nil).
+		PostForm(s.BaseURL+"/auth", url.Values{"response_type": {"code"}, "client_id": {"demo"}, "scope": {"openid"}, "redirect_uri": {testkit.CallbackURL}, "login_hint": {"auto:" + testkit.Nurse}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestAnAcrPolicyDecides(t *testing.T) {
 			if out := s.cli(
 				"login",
 				"--identity",
-				nurse,
+				testkit.Nurse,
 				"--means",
 				means,
 			); !strings.Contains(
@@ -177,20 +177,20 @@ func TestAnAcrPolicyDecides(t *testing.T) {
 
 func TestAPhoneThatDoesNotAnswerInTimeEndsOnAClearPage(t *testing.T) {
 	s := boot(t)
-	c := s.browser()
+	c := s.Browser()
 	resp, err := c.Get(
-		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL),
+		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL),
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
 	page := resp.Request.URL.String()
-	if resp, err = c.PostForm(page+"/ecps", url.Values{"login": {asked}}); err != nil {
+	if resp, err = c.PostForm(page+"/ecps", url.Values{"login": {testkit.Asked}}); err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	s.api("PUT", "/clock", `{"offset":"2m1s"}`, nil)
+	s.API("PUT", "/clock", `{"offset":"2m1s"}`, nil)
 	if resp, err = c.Get(page + "/state"); err != nil {
 		t.Fatal(err)
 	}
@@ -209,9 +209,9 @@ func TestAPhoneThatDoesNotAnswerInTimeEndsOnAClearPage(t *testing.T) {
 
 func TestWhatTheAPIShowsOfAPersonCanBeSentBack(t *testing.T) {
 	s := boot(t)
-	path := "/identities/" + url.PathEscape(staff)
+	path := "/identities/" + url.PathEscape(testkit.Staff)
 	var person map[string]any
-	if status := s.api(
+	if status := s.API(
 		"GET",
 		path,
 		"",
@@ -220,12 +220,12 @@ func TestWhatTheAPIShowsOfAPersonCanBeSentBack(t *testing.T) {
 		person["name"] != "Maëlle L'HÉRITIER" {
 		t.Fatalf("%d %v", status, person)
 	}
-	s.cli("ecps", "behaviour", staff, "refuse", "--after", "3s")
-	s.api("GET", path, "", &person)
+	s.cli("ecps", "behaviour", testkit.Staff, "refuse", "--after", "3s")
+	s.API("GET", path, "", &person)
 	person["notes"] = "changed"
 	raw, _ := json.Marshal(person)
 	var after map[string]any
-	if status := s.api(
+	if status := s.API(
 		"PUT",
 		path,
 		string(raw),
@@ -234,7 +234,7 @@ func TestWhatTheAPIShowsOfAPersonCanBeSentBack(t *testing.T) {
 		after["behaviour"] != "refuse 3s" {
 		t.Errorf("%d %v", status, after)
 	}
-	if status := s.api("PUT", path, `{"national_id":"`+staff+`","family_nam":"X"}`, nil); status != 400 {
+	if status := s.API("PUT", path, `{"national_id":"`+testkit.Staff+`","family_nam":"X"}`, nil); status != 400 {
 		t.Errorf("an unknown key was taken: %d", status)
 	}
 }
@@ -243,7 +243,7 @@ func TestWhatTheAPIShowsOfAPersonCanBeSentBack(t *testing.T) {
 // emulator has never seen.
 func TestACardOfAConfiguredTrustAnchor(t *testing.T) {
 	now := time.Now()
-	root := signed(
+	root := testkit.Signed(
 		t,
 		&x509.Certificate{
 			Subject:               pkix.Name{CommonName: "TEST AC FOREIGN"},
@@ -257,7 +257,7 @@ func TestACardOfAConfiguredTrustAnchor(t *testing.T) {
 		nil,
 	)
 	ca, _ := x509.ParseCertificate(root.Certificate[0])
-	card := signed(
+	card := testkit.Signed(
 		t,
 		&x509.Certificate{
 			NotBefore:   now.Add(-time.Hour),
@@ -285,15 +285,15 @@ func TestACardOfAConfiguredTrustAnchor(t *testing.T) {
 	if err := os.WriteFile(anchors, pki.EncodePEM("CERTIFICATE", ca.Raw), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if end := cardLogin(t, boot(t), card); !strings.Contains(end, "certificate-unknown-authority") {
+	if end := testkit.CardLogin(t, boot(t).Server, card); !strings.Contains(end, "certificate-unknown-authority") {
 		t.Errorf("without the anchor: %s", end)
 	}
 	s := boot(t, "--trust-anchors", anchors)
-	if end := cardLogin(t, s, card); !strings.Contains(end, "code=") {
+	if end := testkit.CardLogin(t, s.Server, card); !strings.Contains(end, "code=") {
 		t.Fatalf("with the anchor: %s", end)
 	}
 	var claims map[string]any
-	s.api("GET", "/identities/899700218896/claims", "", &claims)
+	s.API("GET", "/identities/899700218896/claims", "", &claims)
 	if claims["family_name"] != "DOC0021889" || claims["SubjectRole"].([]any)[0] != "10^1.2.250.1.213.1.1.5.5" {
 		t.Errorf("the derived account: %v", claims)
 	}
@@ -303,7 +303,7 @@ func TestACardOfAConfiguredTrustAnchor(t *testing.T) {
 			Foreign bool
 		}
 	}
-	if s.api(
+	if s.API(
 		"GET",
 		"/cards?national_id=899700218896",
 		"",
@@ -312,34 +312,4 @@ func TestACardOfAConfiguredTrustAnchor(t *testing.T) {
 		cards.Items[0].Type != "CPS" {
 		t.Errorf("the card: %v", cards)
 	}
-}
-
-// cardLogin goes to the card origin with this certificate and returns the
-// callback URL, or the page it ended on.
-func cardLogin(t *testing.T, s *server, card *tls.Certificate) string {
-	t.Helper()
-	c := s.browser()
-	c.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
-		if strings.HasPrefix(r.URL.String(), s.BaseURL) || strings.HasPrefix(r.URL.String(), s.CardURL) {
-			return nil
-		}
-		return http.ErrUseLastResponse
-	}
-	c.Transport.(*http.Transport).TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return card, nil }
-	resp, err := c.Get(
-		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp, err = c.Get(resp.Request.URL.String() + "/card-browser"); err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if to := resp.Header.Get("Location"); to != "" {
-		return to
-	}
-	body, _ := io.ReadAll(resp.Body)
-	return string(body)
 }

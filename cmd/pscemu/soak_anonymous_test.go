@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // soakFor is how long the soak of anonymous requests lasts: SOAK_MINUTES sets
@@ -63,8 +65,8 @@ func TestASoakOfAnonymousRequestsInMemoryStaysFlat(t *testing.T) {
 			time.Since(began).Round(time.Second),
 			done.Load(),
 			thirds[i],
-			s.open(),
-			s.figure("go_goroutines"),
+			s.OpenLoginPages(),
+			s.Figure("go_goroutines"),
 		)
 	}
 	wg.Wait()
@@ -87,7 +89,7 @@ func TestASoakOfAnonymousRequestsInMemoryStaysFlat(t *testing.T) {
 
 // stranger sends requests until the end, at its share of the rate.
 func (s *server) stranger(n int, end time.Time, done, odd *atomic.Int64) {
-	c := s.http(nil)
+	c := s.HTTP(nil)
 	c.Transport.(*http.Transport).DisableKeepAlives = false
 	c.Jar, _ = cookiejar.New(nil)
 	defer c.CloseIdleConnections()
@@ -119,10 +121,10 @@ func strange(base, page string, n, i int) *http.Request {
 	method, path := http.MethodGet, ""
 	switch i % 12 {
 	case 0, 1, 2:
-		path = authorizePath + "&nonce=" + unlike + "&state=" + strings.Repeat("s", i%3000)
+		path = testkit.AuthorizePath + "&nonce=" + unlike + "&state=" + strings.Repeat("s", i%3000)
 	case 3, 4:
 		method, path = http.MethodPost, "/auth"
-		form, _ = url.ParseQuery(strings.TrimPrefix(authorizePath, "/auth?"))
+		form, _ = url.ParseQuery(strings.TrimPrefix(testkit.AuthorizePath, "/auth?"))
 		form.Set("state", unlike+strings.Repeat("s", i%9000)) // some are too long
 	case 5:
 		path = page + "?tab=card&q=" + unlike

@@ -3,9 +3,10 @@ package main
 import (
 	"net/http"
 	"os"
-	"regexp"
 	"strconv"
 	"testing"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // soak is how many logins the soak does: SOAK sets it (make soak).
@@ -22,27 +23,13 @@ func soak(t *testing.T) int {
 	return n
 }
 
-// figure reads one metric without labels.
-func (s *server) figure(name string) float64 {
-	s.t.Helper()
-	m := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindStringSubmatch(s.metrics())
-	if m == nil {
-		s.t.Fatalf("no metric %s", name)
-	}
-	v, err := strconv.ParseFloat(m[1], 64)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return v
-}
-
 // TestASoakLeaksNothing logs people in by every means and looks whether memory
 // stays flat from the first tenth on and whether every goroutine ends.
 func TestASoakLeaksNothing(t *testing.T) {
 	s := boot(t)
 	s.bench("--duration", "100ms") // what is made once is made now
 	http.DefaultClient.CloseIdleConnections()
-	idle := s.figure("go_goroutines")
+	idle := s.Figure("go_goroutines")
 	all, done := soak(t), 0
 	var early float64
 	for round := 0; done < all; round++ {
@@ -52,14 +39,14 @@ func TestASoakLeaksNothing(t *testing.T) {
 			t.Fatalf("%s: %+v", means, r)
 		}
 		done += r.Count
-		anon := s.figure("process_resident_memory_anon_bytes")
+		anon := s.Figure("process_resident_memory_anon_bytes")
 		t.Logf(
 			"%7d logins: %5.1f MiB of memory, %3.0f goroutines, data file %5.1f MiB of which in use %5.1f",
 			done,
 			anon/(1<<20),
-			s.figure("go_goroutines"),
-			s.figure("pscemu_store_file_bytes")/(1<<20),
-			s.figure("pscemu_store_used_bytes")/(1<<20),
+			s.Figure("go_goroutines"),
+			s.Figure("pscemu_store_file_bytes")/(1<<20),
+			s.Figure("pscemu_store_used_bytes")/(1<<20),
 		)
 		if early == 0 && done >= all/10 && round >= 4 {
 			early = anon
@@ -69,8 +56,8 @@ func TestASoakLeaksNothing(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
-	eventually(t, "as many goroutines as before", func() bool {
+	testkit.Eventually(t, "as many goroutines as before", func() bool {
 		http.DefaultClient.CloseIdleConnections()
-		return s.figure("go_goroutines") <= idle+5
+		return s.Figure("go_goroutines") <= idle+5
 	})
 }

@@ -12,32 +12,33 @@ import (
 	"testing"
 
 	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // space makes an isolated emulator in the server, to use as one of its own.
 func (s *server) space(name string) *server {
-	s.t.Helper()
+	s.T.Helper()
 	var made struct {
 		Name string
 		emulator.Ready
 	}
-	if status := s.api("POST", "/spaces", `{"name":"`+name+`"}`, &made); status != 201 {
-		s.t.Fatalf("making a space: %d", status)
+	if status := s.API("POST", "/spaces", `{"name":"`+name+`"}`, &made); status != 201 {
+		s.T.Fatalf("making a space: %d", status)
 	}
-	dir := s.t.TempDir()
-	sp := &server{Ready: made.Ready, t: s.t, data: dir}
+	dir := s.T.TempDir()
+	sp := &server{Server: testkit.For(s.T, made.Ready), data: dir}
 	for file, text := range map[*string]string{&sp.CAFile: made.CA, &sp.DemoClient.CertificateFile: made.DemoClient.Certificate, &sp.DemoClient.KeyFile: made.DemoClient.Key} {
 		*file = filepath.Join(dir, fmt.Sprintf("%p.pem", file))
 		if err := os.WriteFile(*file, []byte(text), 0o600); err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 	}
 	if err := os.WriteFile(
 		filepath.Join(dir, "ready.json"),
-		[]byte(encoded(s.t, sp.Ready)),
+		[]byte(testkit.Encoded(s.T, sp.Ready)),
 		0o600,
 	); err != nil { // for commands
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return sp
 }
@@ -45,16 +46,16 @@ func (s *server) space(name string) *server {
 func TestASpaceIsAnEmulatorOfItsOwn(t *testing.T) {
 	s := boot(t)
 	a, b := s.space("suite-a"), s.space("suite-b")
-	rp := newRelyingParty(a, a.demoCertificate())
-	token := rp.tokens(nurse, "n").AccessToken
-	if got := a.bearerStatus(token); got != 200 {
+	rp := testkit.NewRelyingParty(a.Server, a.DemoCertificate())
+	token := rp.Tokens(testkit.Nurse, "n").AccessToken
+	if got := a.BearerStatus(token); got != 200 {
 		t.Errorf("its own token: %d", got)
 	}
 	for name, other := range map[string]*server{"another space": b, "the server's own world": s} {
-		if got := other.bearerStatus(token); got != 401 {
+		if got := other.BearerStatus(token); got != 401 {
 			t.Errorf("%s takes the token: %d", name, got)
 		}
-		resp, err := other.http(a.demoCertificate()).
+		resp, err := other.HTTP(a.DemoCertificate()).
 			PostForm(other.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}})
 		if err != nil {
 			t.Fatal(err)
@@ -64,34 +65,34 @@ func TestASpaceIsAnEmulatorOfItsOwn(t *testing.T) {
 			t.Errorf("%s takes the certificate: %d", name, resp.StatusCode)
 		}
 	}
-	a.api("DELETE", "/identities/"+nurse, "", nil)
-	if status := b.api("GET", "/identities/"+nurse, "", nil); status != 200 {
+	a.API("DELETE", "/identities/"+testkit.Nurse, "", nil)
+	if status := b.API("GET", "/identities/"+testkit.Nurse, "", nil); status != 200 {
 		t.Errorf("deleting a person in one space: the other answers %d", status)
 	}
-	a.api("PUT", "/clock", `{"offset":"1000h"}`, nil)
-	a.api("PATCH", "/settings", `{"acr":"eidas3"}`, nil)
+	a.API("PUT", "/clock", `{"offset":"1000h"}`, nil)
+	a.API("PATCH", "/settings", `{"acr":"eidas3"}`, nil)
 	var at struct{ Offset string }
-	if b.api("GET", "/clock", "", &at); at.Offset != "0s" {
+	if b.API("GET", "/clock", "", &at); at.Offset != "0s" {
 		t.Errorf("the other's clock moved by %s", at.Offset)
 	}
-	if got := s.codeOf("POST", "/spaces", `{"name":"suite-a"}`); got != "space-exists" {
+	if got := s.CodeOf("POST", "/spaces", `{"name":"suite-a"}`); got != "space-exists" {
 		t.Errorf("the same name again: %s", got)
 	}
-	if got := s.codeOf("POST", "/spaces", `{"name":"../x"}`); got != "space-name-invalid" {
+	if got := s.CodeOf("POST", "/spaces", `{"name":"../x"}`); got != "space-name-invalid" {
 		t.Errorf("a path as name: %s", got)
 	}
-	if got := a.codeOf("POST", "/spaces", `{}`); got != "space-within-space" {
+	if got := a.CodeOf("POST", "/spaces", `{}`); got != "space-within-space" {
 		t.Errorf("a space in a space: %s", got)
 	}
-	if got := a.codeOf(
+	if got := a.CodeOf(
 		"POST",
 		"/logins",
-		`{"authorize_url":"`+b.BaseURL+`/auth?client_id=demo","identity":"`+doctor+`"}`,
+		`{"authorize_url":"`+b.BaseURL+`/auth?client_id=demo","identity":"`+testkit.Doctor+`"}`,
 	); got != "authorize-url-elsewhere" {
 		t.Errorf("another space's authorize URL: %s", got)
 	}
-	s.api("DELETE", "/spaces/suite-a", "", nil)
-	if got := a.codeOf("GET", "/clock", ""); got != "space-unknown" {
+	s.API("DELETE", "/spaces/suite-a", "", nil)
+	if got := a.CodeOf("GET", "/clock", ""); got != "space-unknown" {
 		t.Errorf("after it was dropped: %s", got)
 	}
 }
@@ -100,7 +101,7 @@ func TestASpaceIsAnEmulatorOfItsOwn(t *testing.T) {
 func TestTheLoginPagesOfASpaceStayInIt(t *testing.T) {
 	s := boot(t)
 	a := s.space("pages")
-	c := a.browser()
+	c := a.Browser()
 	c.CheckRedirect = nil
 	resp, err := c.Get(
 		a.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&state=s&redirect_uri=" + url.QueryEscape(
@@ -110,13 +111,13 @@ func TestTheLoginPagesOfASpaceStayInIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := text(t, resp)
+	page := testkit.Text(t, resp)
 	if !strings.HasPrefix(resp.Request.URL.String(), a.BaseURL+"/login/") ||
 		!strings.Contains(page, `action="/s/pages/login/`) ||
 		!strings.Contains(page, `href="/s/pages/static/style.css"`) {
 		t.Fatalf("%s\n%s", resp.Request.URL, page)
 	}
-	resp, err = c.PostForm(resp.Request.URL.String()+"/test", url.Values{"identity": {doctor}})
+	resp, err = c.PostForm(resp.Request.URL.String()+"/test", url.Values{"identity": {testkit.Doctor}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func TestTheLoginPagesOfASpaceStayInIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if body := text(
+		if body := testkit.Text(
 			t,
 			resp,
 		); resp.StatusCode != 200 ||
@@ -139,17 +140,17 @@ func TestTheLoginPagesOfASpaceStayInIt(t *testing.T) {
 	}
 	// The journal shows whole addresses; metrics have the same routes in every world.
 	var list struct{ Items []struct{ ID string } }
-	a.api("GET", "/logins", "", &list)
+	a.API("GET", "/logins", "", &list)
 	var story any
-	a.api("GET", "/logins/"+list.Items[len(list.Items)-1].ID, "", &story)
-	if shown := encoded(t, story); !strings.Contains(shown, a.BaseURL+"/auth?") {
+	a.API("GET", "/logins/"+list.Items[len(list.Items)-1].ID, "", &story)
+	if shown := testkit.Encoded(t, story); !strings.Contains(shown, a.BaseURL+"/auth?") {
 		t.Errorf("the journal lacks the address of the authorize request: %s", shown)
 	}
 	resp, err = c.Get(a.ConsoleURL + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if metrics := text(
+	if metrics := testkit.Text(
 		t,
 		resp,
 	); !strings.Contains(metrics, `route="/login/:id"`) ||
@@ -161,7 +162,7 @@ func TestTheLoginPagesOfASpaceStayInIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body := text(t, resp); !strings.Contains(body, "SubjectRefPro") {
+	if body := testkit.Text(t, resp); !strings.Contains(body, "SubjectRefPro") {
 		t.Errorf("the demo application: %s\n%s", resp.Request.URL, body)
 	}
 }
@@ -174,10 +175,10 @@ func TestEightParallelSpacesDoNotMeet(t *testing.T) {
 	for n := range spaces {
 		a := s.space(fmt.Sprintf("parallel-%d", n))
 		wg.Go(func() {
-			rp := newRelyingParty(a, a.demoCertificate())
+			rp := testkit.NewRelyingParty(a.Server, a.DemoCertificate())
 			for k := range logins {
 				person := fmt.Sprintf("8997%08d", n*1000+k)
-				if status := a.api(
+				if status := a.API(
 					"POST",
 					"/identities",
 					fmt.Sprintf(
@@ -192,9 +193,9 @@ func TestEightParallelSpacesDoNotMeet(t *testing.T) {
 					return
 				}
 				id := fmt.Sprintf("ANS%014d", n*1000+k)
-				a.api("POST", "/identities/"+id+"/ecps", `{"code":"1234"}`, nil)
+				a.API("POST", "/identities/"+id+"/ecps", `{"code":"1234"}`, nil)
 				if info := string(
-					rp.userInfo(id),
+					rp.UserInfo(id),
 				); !strings.Contains(
 					info,
 					fmt.Sprintf(`"family_name":"ESPACE-%d"`, n),
@@ -205,7 +206,7 @@ func TestEightParallelSpacesDoNotMeet(t *testing.T) {
 			var v struct {
 				Items []struct{ Events []struct{ Code string } }
 			}
-			a.api("GET", "/logins?limit=1000&event=userinfo", "", &v)
+			a.API("GET", "/logins?limit=1000&event=userinfo", "", &v)
 			if len(v.Items) != logins {
 				t.Errorf("space %d tells of %d logins", n, len(v.Items))
 			}
@@ -224,7 +225,7 @@ func TestEightParallelSpacesDoNotMeet(t *testing.T) {
 func TestWithMemoryThereIsNoDatabaseFile(t *testing.T) {
 	data := t.TempDir()
 	s := bootIn(t, data, "--memory")
-	newRelyingParty(s, s.demoCertificate()).tokens(doctor, "")
+	testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Doctor, "")
 	if _, err := os.Stat(filepath.Join(data, "pscemu.db")); !os.IsNotExist(err) {
 		t.Errorf("pscemu.db: %v", err)
 	}
@@ -250,31 +251,31 @@ func stored(state map[string]any) map[string]string {
 
 func TestAStateIsGoneBackTo(t *testing.T) {
 	s := boot(t)
-	s.cli("clients", "add", "kept", "--redirect-uri", "https://kept.example/")
-	s.api("PATCH", "/settings", `{"acr":"eidas3"}`, nil)
-	s.api("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"token"}]}`, nil)
+	s.AddClient("kept", "https://kept.example/")
+	s.API("PATCH", "/settings", `{"acr":"eidas3"}`, nil)
+	s.API("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"token"}]}`, nil)
 	var state map[string]any
-	s.api("GET", "/state", "", &state)
-	raw := encoded(t, state)
-	s.api("DELETE", "/clients/kept", "", nil)
-	s.api("DELETE", "/identities/"+nurse, "", nil)
-	s.api("PATCH", "/settings", `{"acr":"eidas1"}`, nil)
-	s.api("DELETE", "/faults", "", nil)
-	if status := s.api("PUT", "/state", raw, nil); status != 204 {
+	s.API("GET", "/state", "", &state)
+	raw := testkit.Encoded(t, state)
+	s.API("DELETE", "/clients/kept", "", nil)
+	s.API("DELETE", "/identities/"+testkit.Nurse, "", nil)
+	s.API("PATCH", "/settings", `{"acr":"eidas1"}`, nil)
+	s.API("DELETE", "/faults", "", nil)
+	if status := s.API("PUT", "/state", raw, nil); status != 204 {
 		t.Fatalf("restore: %d", status)
 	}
 	var after map[string]any
-	s.api("GET", "/state", "", &after)
-	if a, b := encoded(t, state["settings"]), encoded(t, after["settings"]); a != b {
+	s.API("GET", "/state", "", &after)
+	if a, b := testkit.Encoded(t, state["settings"]), testkit.Encoded(t, after["settings"]); a != b {
 		t.Errorf("settings differ:\n%s\n%s", a, b)
 	}
 	if a, b := stored(state), stored(after); len(a) < 100 || !maps.Equal(a, b) {
 		t.Errorf("entries differ: %d, %d", len(a), len(b))
 	}
-	s.api("DELETE", "/faults", "", nil)
-	newRelyingParty(s, s.demoCertificate()).tokens(nurse, "")
+	s.API("DELETE", "/faults", "", nil)
+	testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
 	for _, bad := range []string{`{}`, `{"format":9,"entries":[]}`, `[]`, `{"format":1,"entries":[]}`} {
-		if got := s.codeOf("PUT", "/state", bad); got != "state-unreadable" {
+		if got := s.CodeOf("PUT", "/state", bad); got != "state-unreadable" {
 			t.Errorf("%s: %s", bad, got)
 		}
 	}
@@ -283,23 +284,23 @@ func TestAStateIsGoneBackTo(t *testing.T) {
 // An application's settings outlive a reset; people, clients and settings do not.
 func TestAResetLeavesPersonasAndTheDemoClient(t *testing.T) {
 	s := boot(t)
-	before := s.demoCertificate()
-	s.cli("clients", "add", "gone", "--redirect-uri", "https://gone.example/")
-	s.cli("clients", "add", "demo-more", "--redirect-uri", "https://gone.example/")
-	s.api("POST", "/identities/generate", `{"count":3}`, nil)
-	s.api("DELETE", "/identities/"+nurse, "", nil)
-	s.api("PUT", "/clock", `{"offset":"10h"}`, nil)
-	if status := s.api("DELETE", "/state", "", nil); status != 204 {
+	before := s.DemoCertificate()
+	s.AddClient("gone", "https://gone.example/")
+	s.AddClient("demo-more", "https://gone.example/")
+	s.API("POST", "/identities/generate", `{"count":3}`, nil)
+	s.API("DELETE", "/identities/"+testkit.Nurse, "", nil)
+	s.API("PUT", "/clock", `{"offset":"10h"}`, nil)
+	if status := s.API("DELETE", "/state", "", nil); status != 204 {
 		t.Fatalf("reset: %d", status)
 	}
-	newRelyingParty(s, before).tokens(nurse, "")
+	testkit.NewRelyingParty(s.Server, before).Tokens(testkit.Nurse, "")
 	for _, id := range []string{"gone", "demo-more"} {
-		if got := s.codeOf("GET", "/clients/"+id, ""); got != "client-unknown" {
+		if got := s.CodeOf("GET", "/clients/"+id, ""); got != "client-unknown" {
 			t.Errorf("the client %s: %s", id, got)
 		}
 	}
 	var people struct{ Items []any }
-	s.api("GET", "/identities?limit=1000", "", &people)
+	s.API("GET", "/identities?limit=1000", "", &people)
 	if len(people.Items) != 15+18 {
 		t.Errorf("%d people", len(people.Items))
 	}

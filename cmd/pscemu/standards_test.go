@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 func TestEveryTestThatTheStandardsPageNamesExists(t *testing.T) {
@@ -44,7 +44,7 @@ func TestEveryTestThatTheStandardsPageNamesExists(t *testing.T) {
 
 func TestFormPostEscapesWhatItCarries(t *testing.T) {
 	s := boot(t)
-	s.addExactClient()
+	s.AddExactClient()
 	q := url.Values{
 		"response_type": {"code"},
 		"client_id":     {"exact"},
@@ -52,9 +52,9 @@ func TestFormPostEscapesWhatItCarries(t *testing.T) {
 		"scope":         {"openid"},
 		"response_mode": {"form_post"},
 		"state":         {`"><script>alert(1)</script>`},
-		"login_hint":    {"auto:" + nurse},
+		"login_hint":    {"auto:" + testkit.Nurse},
 	}
-	resp, err := s.http(nil).Get(s.BaseURL + "/auth?" + q.Encode())
+	resp, err := s.HTTP(nil).Get(s.BaseURL + "/auth?" + q.Encode())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,10 +77,10 @@ func TestFormPostEscapesWhatItCarries(t *testing.T) {
 
 func TestAClientIntrospectsItsOwnTokensOnlyUnlessThePolicySaysOtherwise(t *testing.T) {
 	s := boot(t)
-	s.cli("clients", "add", "api", "--redirect-uri", "https://api.example/")
-	token := newRelyingParty(s, s.demoCertificate()).tokens(nurse, "").AccessToken
+	s.AddClient("api", "https://api.example/")
+	token := testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "").AccessToken
 	ask := func() bool {
-		resp, err := s.http(s.issued("api")).
+		resp, err := s.HTTP(s.Issued("api")).
 			PostForm(s.Issuer+"/protocol/openid-connect/token/introspect", url.Values{"client_id": {"api"}, "token": {token}})
 		if err != nil {
 			t.Fatal(err)
@@ -95,24 +95,8 @@ func TestAClientIntrospectsItsOwnTokensOnlyUnlessThePolicySaysOtherwise(t *testi
 	if ask() {
 		t.Error("another client's token is active for it")
 	}
-	s.register("api", map[string]any{"policies": map[string]string{"introspect-any": "true"}})
+	s.Register("api", map[string]any{"policies": map[string]string{"introspect-any": "true"}})
 	if !ask() {
 		t.Error("the policy does not let it")
-	}
-}
-
-func TestTheReadmeListsEverySettingWithItsDefault(t *testing.T) {
-	page, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range config.Names() {
-		line := "| `" + row.Name + "` | `" + row.Default
-		if row.Default == "" || row.Name == "data" || row.Name == "public-url" {
-			line = "| `" + row.Name + "` |"
-		}
-		if !strings.Contains(string(page), line) && !strings.HasPrefix(row.Name, "door-") {
-			t.Errorf("no line %s", line)
-		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // serves starts the program where it cannot work, and returns what it says.
@@ -107,7 +108,7 @@ func TestTwoEmulatorsOnOneDataFolderDoNotMeet(t *testing.T) {
 	if code != exitFailed || !strings.Contains(out, "stop the other process") {
 		t.Errorf("exit %d: %s", code, out)
 	}
-	if status := s.api("GET", "/identities/"+doctor, "", nil); status != 200 {
+	if status := s.API("GET", "/identities/"+testkit.Doctor, "", nil); status != 200 {
 		t.Errorf("the first one answers %d", status)
 	}
 }
@@ -167,7 +168,7 @@ func TestAFullDiskRefusesAndDestroysNothing(t *testing.T) {
 	var p struct{ Code, Detail string }
 	refused := 0
 	for n := 0; refused < 3 && n < 200; n++ {
-		switch status := s.api("POST", "/identities/generate", fmt.Sprintf(`{"count":100,"seed":%d,"quiet":true}`, n+100), &p); {
+		switch status := s.API("POST", "/identities/generate", fmt.Sprintf(`{"count":100,"seed":%d,"quiet":true}`, n+100), &p); {
 		case status == http.StatusInternalServerError && p.Code == "store-unwritable":
 			refused++
 		case status >= 300:
@@ -177,21 +178,21 @@ func TestAFullDiskRefusesAndDestroysNothing(t *testing.T) {
 	if refused == 0 || !strings.Contains(p.Detail, "make room on the disk") {
 		t.Fatalf("nothing refused: %+v", p)
 	}
-	for _, id := range []string{doctor, nurse} {
-		if status := s.api("GET", "/identities/"+id, "", nil); status != 200 {
+	for _, id := range []string{testkit.Doctor, testkit.Nurse} {
+		if status := s.API("GET", "/identities/"+id, "", nil); status != 200 {
 			t.Errorf("%s answers %d while the disk is full", id, status)
 		}
 	}
-	before := s.entries()
+	before := s.Entries()
 	s.stop(syscall.SIGKILL)
 	s = bootIn(t, data)
-	after := s.entries()
+	after := s.Entries()
 	for key, value := range before {
 		if strings.HasPrefix(key, "identities/") && after[key] != value {
 			t.Errorf("%s is not what it was", key)
 		}
 	}
-	if status := s.api(
+	if status := s.API(
 		"POST",
 		"/identities/generate",
 		`{"count":100,"seed":1,"quiet":true}`,
@@ -204,18 +205,18 @@ func TestAFullDiskRefusesAndDestroysNothing(t *testing.T) {
 func TestTheClockMayJumpAnywhereAndBack(t *testing.T) {
 	s := boot(t)
 	for _, jump := range []string{"87600h", "-87600h", "131400h", "-1h", "0s"} {
-		if status := s.api("PUT", "/clock", `{"offset":"`+jump+`"}`, nil); status >= 300 {
+		if status := s.API("PUT", "/clock", `{"offset":"`+jump+`"}`, nil); status >= 300 {
 			t.Fatalf("%s: %d", jump, status)
 		}
-		newRelyingParty(s, s.demoCertificate()).login(doctor)
+		testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Login(testkit.Doctor)
 	}
 	var frozen struct{ Now string }
-	if status := s.api("PUT", "/clock", `{"now":"2026-02-28T23:59:59Z","frozen":true}`, &frozen); status >= 300 {
+	if status := s.API("PUT", "/clock", `{"now":"2026-02-28T23:59:59Z","frozen":true}`, &frozen); status >= 300 {
 		t.Fatal(status)
 	}
 	seen := map[string]bool{}
 	for range 20 {
-		code := newRelyingParty(s, s.demoCertificate()).login(doctor).Get("code")
+		code := testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Login(testkit.Doctor).Get("code")
 		if code == "" || seen[code] {
 			t.Fatalf("at a standing clock the code %q comes twice", code)
 		}

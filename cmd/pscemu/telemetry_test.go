@@ -11,29 +11,22 @@ import (
 	"strings"
 	"sync"
 	"testing"
-)
 
-func (s *server) metrics() string {
-	s.t.Helper()
-	resp, err := http.Get(s.ConsoleURL + "/metrics")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return text(s.t, resp)
-}
+	"pscemu.invalid/pscemu/internal/testkit"
+)
 
 func TestMetricsAreNamedByPrometheusConvention(t *testing.T) {
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
-	rp.userInfo(doctor)
-	rp.login("899700000021") // refuses
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	rp.UserInfo(testkit.Doctor)
+	rp.Login("899700000021") // refuses
 	req, _ := http.NewRequest("MADEUP", s.Discovery, nil)
-	if resp, err := s.http(nil).Do(req); err != nil {
+	if resp, err := s.HTTP(nil).Do(req); err != nil {
 		t.Fatal(err)
 	} else {
 		resp.Body.Close()
 	}
-	out := s.metrics()
+	out := s.Metrics()
 	kinds := map[string]string{}
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\S+) (\S+)$`).FindAllStringSubmatch(out, -1) {
 		kinds[m[1]] = m[2]
@@ -67,11 +60,11 @@ func TestMetricsAreNamedByPrometheusConvention(t *testing.T) {
 func TestEveryLogLineOfALoginNamesIt(t *testing.T) {
 	var log bytes.Buffer
 	s := bootLogging(t, t.TempDir(), &log, "--log-level", "debug", "--log-format", "json")
-	newRelyingParty(s, s.demoCertificate()).userInfo(doctor)
+	testkit.NewRelyingParty(s.Server, s.DemoCertificate()).UserInfo(testkit.Doctor)
 	var list struct {
 		Items []struct{ ID string }
 	}
-	s.api("GET", "/logins", "", &list)
+	s.API("GET", "/logins", "", &list)
 	s.stop(os.Interrupt)
 	steps := map[string]bool{}
 	for line := range strings.Lines(log.String()) {
@@ -113,16 +106,16 @@ func TestTracesFollowTheStandardVariables(t *testing.T) {
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=ci")
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
 	s := boot(t)
-	rp := newRelyingParty(s, s.demoCertificate())
-	kept := rp.tokens(doctor, "")
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	kept := rp.Tokens(testkit.Doctor, "")
 	req, _ := http.NewRequest(http.MethodGet, s.Issuer+"/protocol/openid-connect/userinfo", nil)
 	kept.SetAuthHeader(req)
 	req.Header.Set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-	if _, err := s.http(nil).Do(req); err != nil {
+	if _, err := s.HTTP(nil).Do(req); err != nil {
 		t.Fatal(err)
 	}
 	var login struct{ Items []struct{ ID string } }
-	s.api("GET", "/logins", "", &login)
+	s.API("GET", "/logins", "", &login)
 	s.stop(os.Interrupt)
 	c.mu.Lock()
 	defer c.mu.Unlock()

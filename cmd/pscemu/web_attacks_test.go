@@ -13,12 +13,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // pagesOf are addresses of pages, of every kind.
 func (s *server) pagesOf() []string {
 	authorize := s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
-		callbackURL,
+		testkit.CallbackURL,
 	)
 	out := []string{
 		authorize,
@@ -29,7 +31,7 @@ func (s *server) pagesOf() []string {
 		s.Issuer + "/protocol/openid-connect/logout",
 		s.CardURL + "/card",
 	}
-	for _, path := range []string{"/", "/identities", "/identities/new", "/identities/" + doctor, "/cards", "/clients", "/clients/demo", "/logins", "/why", "/why/code-used", "/scenario", "/doctor", "/orders", "/certificates", "/phone", "/phone/" + doctor, "/outbox", "/reader", "/deliveries", "/fidelity", "/demo", "/desk", "/nowhere"} {
+	for _, path := range []string{"/", "/identities", "/identities/new", "/identities/" + testkit.Doctor, "/cards", "/clients", "/clients/demo", "/logins", "/why", "/why/code-used", "/scenario", "/doctor", "/orders", "/certificates", "/phone", "/phone/" + testkit.Doctor, "/outbox", "/reader", "/deliveries", "/fidelity", "/demo", "/desk", "/nowhere"} {
 		out = append(out, s.ConsoleURL+path)
 	}
 	return out
@@ -37,7 +39,7 @@ func (s *server) pagesOf() []string {
 
 func TestAttack23And24NoPageIsFramedOrRunsInlineScript(t *testing.T) {
 	s := boot(t)
-	c := s.browser()
+	c := s.Browser()
 	for _, at := range s.pagesOf() {
 		req, _ := http.NewRequest("GET", at, nil)
 		req.Header.Set("Accept", "text/html")
@@ -45,7 +47,7 @@ func TestAttack23And24NoPageIsFramedOrRunsInlineScript(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		page := text(t, resp)
+		page := testkit.Text(t, resp)
 		if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
 			t.Errorf("%s is no page: %s", at, resp.Header.Get("Content-Type"))
 		}
@@ -66,10 +68,10 @@ const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>`
 
 func TestAttack24NothingStoredOrReflectedBecomesHTML(t *testing.T) {
 	s := boot(t)
-	s.api(
+	s.API(
 		"POST",
 		"/identities",
-		encoded(
+		testkit.Encoded(
 			t,
 			map[string]any{
 				"national_id":   "ANS20260101000009",
@@ -84,19 +86,19 @@ func TestAttack24NothingStoredOrReflectedBecomesHTML(t *testing.T) {
 		nil,
 	)
 	s.cli("ecps", "activate", "ANS20260101000009")
-	s.api("POST", "/cards", `{"national_id":"ANS20260101000009","type":"CPE"}`, nil)
-	s.register("hostile", map[string]any{"name": hostile, "redirect_uris": []string{callbackURL}})
-	c := s.browser()
+	s.API("POST", "/cards", `{"national_id":"ANS20260101000009","type":"CPE"}`, nil)
+	s.Register("hostile", map[string]any{"name": hostile, "redirect_uris": []string{testkit.CallbackURL}})
+	c := s.Browser()
 	q := url.QueryEscape(hostile)
 	login := s.BaseURL + "/auth?response_type=code&client_id=hostile&scope=openid&redirect_uri=" + url.QueryEscape(
-		callbackURL,
+		testkit.CallbackURL,
 	) + "&state=" + q + "&login_hint=" + q
 	resp, err := c.Get(login)
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := resp.Request.URL.String()
-	pages := []string{text(t, resp)}
+	pages := []string{testkit.Text(t, resp)}
 	get := func(at string) {
 		t.Helper()
 		req, _ := http.NewRequest("GET", at, nil)
@@ -105,7 +107,7 @@ func TestAttack24NothingStoredOrReflectedBecomesHTML(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pages = append(pages, text(t, resp))
+		pages = append(pages, testkit.Text(t, resp))
 	}
 	for _, to := range []string{at + "?tab=test&q=" + q, at + "?tab=test&q=script", at + "?tab=card&q=" + q, at + "?lang=" + q, s.BaseURL + "/auth?client_id=" + q, s.BaseURL + "/auth?client_id=hostile&redirect_uri=" + q, s.BaseURL + "/login/" + url.PathEscape(hostile), s.BaseURL + "/wallet?x=" + q} {
 		get(to)
@@ -114,12 +116,12 @@ func TestAttack24NothingStoredOrReflectedBecomesHTML(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages = append(pages, text(t, resp))
+	pages = append(pages, testkit.Text(t, resp))
 	for _, path := range []string{"/identities?q=script", "/identities/ANS20260101000009", "/identities/ANS20260101000009/edit", "/cards?national_id=ANS20260101000009", "/clients", "/clients/hostile", "/logins", "/logins?client=" + q, "/phone/ANS20260101000009", "/why/" + url.PathEscape(hostile), "/doctor", "/scenario", "/scenario?load=" + q, "/reader", "/orders?actor=" + q} {
 		get(s.ConsoleURL + path)
 	}
 	var list struct{ Items []struct{ ID string } }
-	s.api("GET", "/logins", "", &list)
+	s.API("GET", "/logins", "", &list)
 	for _, l := range list.Items {
 		get(s.ConsoleURL + "/logins/" + l.ID)
 	}
@@ -140,8 +142,8 @@ func TestAttack24NothingStoredOrReflectedBecomesHTML(t *testing.T) {
 func TestAttack25HeadersAndExportsCarryNoOrders(t *testing.T) {
 	s := boot(t)
 	state := "a\r\nSet-Cookie: evil=1\r\n\r\n<html>"
-	resp, err := s.browser().
-		Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL) + "&state=" + url.QueryEscape(state) + "&login_hint=auto:" + doctor)
+	resp, err := s.Browser().
+		Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL) + "&state=" + url.QueryEscape(state) + "&login_hint=auto:" + testkit.Doctor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,10 +154,10 @@ func TestAttack25HeadersAndExportsCarryNoOrders(t *testing.T) {
 		t.Errorf("callback %v, cookies %v", back, resp.Header["Set-Cookie"])
 	}
 	for n, cell := range []string{`=cmd|'/c calc'!A1`, "+1", "-1", "@SUM(A1)", "\t=1"} {
-		s.api(
+		s.API(
 			"POST",
 			"/identities",
-			encoded(
+			testkit.Encoded(
 				t,
 				map[string]any{
 					"national_id":   fmt.Sprintf("ANS202601010000%02d", n),
@@ -186,12 +188,12 @@ func TestAttack25HeadersAndExportsCarryNoOrders(t *testing.T) {
 
 func TestAttack26RepeatedParametersAreRefused(t *testing.T) {
 	s := boot(t)
-	good := "response_type=code&client_id=demo&scope=openid&state=s&redirect_uri=" + url.QueryEscape(callbackURL)
+	good := "response_type=code&client_id=demo&scope=openid&state=s&redirect_uri=" + url.QueryEscape(testkit.CallbackURL)
 	for _, again := range []string{"client_id=other", "state=t", "redirect_uri=https://evil.example/", "scope=x", "nonce=a&nonce=b", "response_type=token"} {
 		for name, send := range map[string]func() (*http.Response, error){
-			"in the query": func() (*http.Response, error) { return s.browser().Get(s.BaseURL + "/auth?" + good + "&" + again) },
+			"in the query": func() (*http.Response, error) { return s.Browser().Get(s.BaseURL + "/auth?" + good + "&" + again) },
 			"in the body against the query": func() (*http.Response, error) {
-				return s.browser().Post(s.BaseURL+"/auth?"+good, "application/x-www-form-urlencoded", strings.NewReader(again))
+				return s.Browser().Post(s.BaseURL+"/auth?"+good, "application/x-www-form-urlencoded", strings.NewReader(again))
 			},
 		} {
 			if name != "in the query" && strings.HasPrefix(again, "nonce") {
@@ -208,12 +210,12 @@ func TestAttack26RepeatedParametersAreRefused(t *testing.T) {
 		}
 	}
 	for _, body := range []string{"grant_type=authorization_code&grant_type=refresh_token&code=x", "grant_type=authorization_code&code=x&code=y", "grant_type=authorization_code&code=x&client_id=demo&client_id=other"} {
-		resp, err := s.http(s.demoCertificate()).
+		resp, err := s.HTTP(s.DemoCertificate()).
 			Post(s.Issuer+"/protocol/openid-connect/token", "application/x-www-form-urlencoded", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if answer := text(t, resp); resp.StatusCode != 400 || !strings.Contains(answer, "duplicated parameter") {
+		if answer := testkit.Text(t, resp); resp.StatusCode != 400 || !strings.Contains(answer, "duplicated parameter") {
 			t.Errorf("%s: %s", body, answer)
 		}
 	}
@@ -223,8 +225,8 @@ func TestAttack27CookiesAreBoundToTheHostAndDifferBetweenEmulators(t *testing.T)
 	names := map[string]bool{}
 	for n := range 2 {
 		s := boot(t)
-		for _, at := range []string{s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL), s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:" + doctor + "&redirect_uri=" + url.QueryEscape(callbackURL)} {
-			resp, err := s.http(nil).Get(at)
+		for _, at := range []string{s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL), s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:" + testkit.Doctor + "&redirect_uri=" + url.QueryEscape(testkit.CallbackURL)} {
+			resp, err := s.HTTP(nil).Get(at)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -249,9 +251,9 @@ func TestAttack27CookiesAreBoundToTheHostAndDifferBetweenEmulators(t *testing.T)
 
 func TestAttack28And29AnswersAreNotKeptReferredOrSharedWithOtherSites(t *testing.T) {
 	s := boot(t)
-	c := s.browser()
+	c := s.Browser()
 	resp, err := c.Get(
-		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL),
+		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -262,7 +264,7 @@ func TestAttack28And29AnswersAreNotKeptReferredOrSharedWithOtherSites(t *testing
 		t.Errorf("the login page: %v", h)
 	}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err = c.PostForm(resp.Request.URL.String()+"/test", url.Values{"identity": {doctor}})
+	resp, err = c.PostForm(resp.Request.URL.String()+"/test", url.Values{"identity": {testkit.Doctor}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +275,7 @@ func TestAttack28And29AnswersAreNotKeptReferredOrSharedWithOtherSites(t *testing
 	for _, at := range []string{s.Issuer + "/protocol/openid-connect/userinfo", s.Issuer + "/protocol/openid-connect/certs", s.Discovery, s.APIURL + "/identities", s.ConsoleURL + "/"} {
 		req, _ := http.NewRequest("GET", at, nil)
 		req.Header.Set("Origin", "https://evil.example")
-		resp, err := s.http(nil).Do(req)
+		resp, err := s.HTTP(nil).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -298,7 +300,7 @@ func TestAttack31LargeRequestsAreRefused(t *testing.T) {
 		req.Header.Set("Content-Type", c.kind)
 		req.Header.Set("Authorization", "Bearer "+s.APIToken)
 		req.Header.Set("Expect", "100-continue") // the answer comes before the body, which the server would not read
-		client := s.http(nil)
+		client := s.HTTP(nil)
 		client.Transport.(*http.Transport).ExpectContinueTimeout = 10 * time.Second
 		resp, err := client.Do(req)
 		if err != nil {
@@ -313,7 +315,7 @@ func TestAttack31LargeRequestsAreRefused(t *testing.T) {
 	for n := range 2000 {
 		req.Header.Set(fmt.Sprintf("X-Filler-%d", n), strings.Repeat("z", 100))
 	}
-	resp, err := s.http(nil).Do(req)
+	resp, err := s.HTTP(nil).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +324,7 @@ func TestAttack31LargeRequestsAreRefused(t *testing.T) {
 		t.Errorf("headers: %s", resp.Status)
 	}
 	// Whoever begins a request and never ends it is let go.
-	conn, err := tls.Dial("tcp", s.Listen, &tls.Config{RootCAs: s.roots(), Time: now, ServerName: "localhost"})
+	conn, err := tls.Dial("tcp", s.Listen, &tls.Config{RootCAs: s.Roots(), Time: testkit.Now, ServerName: "localhost"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +337,7 @@ func TestAttack31LargeRequestsAreRefused(t *testing.T) {
 			t.Error("the slow client is still served")
 		}
 	}
-	if got := s.codeOf("GET", "/clock", ""); got != "" {
+	if got := s.CodeOf("GET", "/clock", ""); got != "" {
 		t.Errorf("afterwards: %s", got)
 	}
 }
@@ -348,7 +350,7 @@ func TestAttack35StrictClosesEveryDoorAndOnlyLoopbackIsListenedOn(t *testing.T) 
 			Open bool
 		}
 	}
-	s.api("GET", "/doors", "", &doors)
+	s.API("GET", "/doors", "", &doors)
 	if len(doors.Items) < 6 {
 		t.Fatalf("%d doors", len(doors.Items))
 	}
@@ -357,10 +359,10 @@ func TestAttack35StrictClosesEveryDoorAndOnlyLoopbackIsListenedOn(t *testing.T) 
 			t.Errorf("%s is open", d.Name)
 		}
 	}
-	if got := s.codeOf("PATCH", "/doors", `{"login-hint":true}`); got != "doors-strict" {
+	if got := s.CodeOf("PATCH", "/doors", `{"login-hint":true}`); got != "doors-strict" {
 		t.Errorf("opening one: %s", got)
 	}
-	if got := s.codeOf("PUT", "/faults", `{"items":[{"kind":"slow"}]}`); got != "door-closed" {
+	if got := s.CodeOf("PUT", "/faults", `{"items":[{"kind":"slow"}]}`); got != "door-closed" {
 		t.Errorf("a fault: %s", got)
 	}
 	for _, flag := range []string{"--listen", "--card-listen", "--console-listen"} {
@@ -380,8 +382,8 @@ func TestAttack36SecretsAreInNoLogMetricOrErrorPage(t *testing.T) {
 	data := t.TempDir()
 	var log bytes.Buffer
 	s := bootLogging(t, data, &log)
-	rp := newRelyingParty(s, s.demoCertificate())
-	tok := rp.tokens(doctor, "n")
+	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	tok := rp.Tokens(testkit.Doctor, "n")
 	id, _ := tok.Extra("id_token").(string)
 	secrets := []string{
 		tok.AccessToken,
@@ -394,17 +396,17 @@ func TestAttack36SecretsAreInNoLogMetricOrErrorPage(t *testing.T) {
 	}
 	said := ""
 	for _, form := range []url.Values{{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {"a-secret-code.of.login"}, "client_secret": {s.DemoClient.ClientSecret}}, {"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken + "x"}}} {
-		resp, err := s.http(s.demoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token", form)
+		resp, err := s.HTTP(s.DemoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token", form)
 		if err != nil {
 			t.Fatal(err)
 		}
-		said += text(t, resp)
+		said += testkit.Text(t, resp)
 	}
 	var card struct{ Items []struct{ Serial string } }
-	s.api("GET", "/cards?national_id="+doctor, "", &card)
-	c := s.browser()
+	s.API("GET", "/cards?national_id="+testkit.Doctor, "", &card)
+	c := s.Browser()
 	resp, err := c.Get(
-		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(callbackURL),
+		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -416,11 +418,11 @@ func TestAttack36SecretsAreInNoLogMetricOrErrorPage(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	said += text(t, resp)
+	said += testkit.Text(t, resp)
 	if resp, err = http.Get(s.ConsoleURL + "/metrics"); err != nil {
 		t.Fatal(err)
 	}
-	said += text(t, resp)
+	said += testkit.Text(t, resp)
 	s.stop(os.Interrupt)
 	for n, secret := range secrets {
 		if strings.Contains(said, secret) || strings.Contains(log.String(), secret) {

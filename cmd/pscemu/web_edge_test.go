@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // Only PSC's own names are pinned to TLS: on localhost a pin breaks every
@@ -15,7 +17,7 @@ func TestOnlyRealHostNamesArePinnedToTLS(t *testing.T) {
 		t.Helper()
 		req, _ := http.NewRequest("GET", s.BaseURL+"/home", nil)
 		req.Host = host
-		resp, err := s.http(nil).Do(req)
+		resp, err := s.HTTP(nil).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +33,7 @@ func TestOnlyRealHostNamesArePinnedToTLS(t *testing.T) {
 		{"off", map[string]string{"localhost": "", "psc.vendor.test": "", "wallet.bas.psc.esante.gouv.fr": ""}},
 	} {
 		if c.policy != "" {
-			s.api("PATCH", "/settings", `{"hsts":"`+c.policy+`"}`, nil)
+			s.API("PATCH", "/settings", `{"hsts":"`+c.policy+`"}`, nil)
 		}
 		for host, want := range c.want {
 			if got := pinned(host); got != want {
@@ -39,7 +41,7 @@ func TestOnlyRealHostNamesArePinnedToTLS(t *testing.T) {
 			}
 		}
 	}
-	if resp, _ := (visit{method: "GET", at: s.ConsoleURL + "/"}).send(
+	if resp, _ := (testkit.Visit{Method: "GET", At: s.ConsoleURL + "/"}).Send(
 		t,
 	); resp.Header.Get(
 		"Strict-Transport-Security",
@@ -52,12 +54,12 @@ func TestOnlyRealHostNamesArePinnedToTLS(t *testing.T) {
 // refused on the login pages, the portal and at logout.
 func TestAttack13FormsOfNoOriginOrAnotherPortAreRefused(t *testing.T) {
 	s := boot(t)
-	browser, page := s.loginPage()
+	browser, page := s.LoginPage()
 	send := func(at string, says map[string]string) int {
 		req, _ := http.NewRequest(
 			"POST",
 			at,
-			strings.NewReader(url.Values{"identity": {"nobody"}, "confirm": {"yes"}, "login": {nurse}}.Encode()),
+			strings.NewReader(url.Values{"identity": {"nobody"}, "confirm": {"yes"}, "login": {testkit.Nurse}}.Encode()),
 		)
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		for name, value := range says {

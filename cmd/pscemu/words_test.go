@@ -7,6 +7,8 @@ import (
 	"net/http/cookiejar"
 	"strings"
 	"testing"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 func TestWrongUsageSaysWhereTheRightOneStands(t *testing.T) {
@@ -45,7 +47,7 @@ func TestTheTerminalSpeaksEnglishAndThePagesFrench(t *testing.T) {
 		strings.Contains(out, "vérifiez") {
 		t.Errorf("exit %d, %s", code, out)
 	}
-	resp, err := s.http(nil).Get(s.BaseURL + "/nosuch")
+	resp, err := s.HTTP(nil).Get(s.BaseURL + "/nosuch")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,10 +109,10 @@ func TestTheDemoTellsWhatTheTokenEndpointAnswered(t *testing.T) {
 		RedirectTo string `json:"redirect_to"`
 	}
 	asked, _ := json.Marshal(
-		map[string]string{"authorize_url": get(s.ConsoleURL + "/demo/start").Header.Get("Location"), "identity": nurse},
+		map[string]string{"authorize_url": get(s.ConsoleURL + "/demo/start").Header.Get("Location"), "identity": testkit.Nurse},
 	)
-	s.api("POST", "/logins", string(asked), &done)
-	s.api("PUT", "/faults", `{"items":[{"kind":"status","endpoint":"token","times":1}]}`, nil)
+	s.API("POST", "/logins", string(asked), &done)
+	s.API("PUT", "/faults", `{"items":[{"kind":"status","endpoint":"token","times":1}]}`, nil)
 	resp := get(done.RedirectTo)
 	page, _ := io.ReadAll(resp.Body)
 	if resp.StatusCode != http.StatusForbidden || !strings.Contains(string(page), "503") ||

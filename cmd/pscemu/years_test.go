@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"regexp"
 	"testing"
+
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // years on which the emulator has to work as it does today.
@@ -44,23 +46,23 @@ func TestADataFolderOfTodayServesInYears(t *testing.T) {
 	kids := regexp.MustCompile(`"kid":"[^"]*"`)
 	keys := func(s *server) []string {
 		t.Helper()
-		resp, err := s.http(nil).Get(s.Issuer + "/protocol/openid-connect/certs")
+		resp, err := s.HTTP(nil).Get(s.Issuer + "/protocol/openid-connect/certs")
 		if err != nil {
 			t.Fatal(err)
 		}
-		return kids.FindAllString(text(t, resp), -1)
+		return kids.FindAllString(testkit.Text(t, resp), -1)
 	}
-	before := encoded(t, keys(s))
+	before := testkit.Encoded(t, keys(s))
 	s.stop(os.Interrupt)
 	for name, offset := range years {
 		t.Run(name, func(t *testing.T) {
 			s := bootIn(t, data, "--clock-offset", offset)
-			s.t = t
-			if after := encoded(t, keys(s)); after != before {
+			s.T = t
+			if after := testkit.Encoded(t, keys(s)); after != before {
 				t.Errorf("the keys %s have become %s", before, after)
 			}
 			// The client is on the machine's time, as a developer's is.
-			resp, err := s.http(s.demoCertificate()).
+			resp, err := s.HTTP(s.DemoCertificate()).
 				PostForm(s.Issuer+"/protocol/openid-connect/token/introspect", map[string][]string{"client_id": {"demo"}, "token": {"x"}})
 			if err != nil || resp.StatusCode != http.StatusOK {
 				t.Fatalf("the demo client's certificate: %v %v", resp, err)
@@ -69,12 +71,12 @@ func TestADataFolderOfTodayServesInYears(t *testing.T) {
 			if out := s.cli(
 				"login",
 				"--identity",
-				doctor,
+				testkit.Doctor,
 				"--means",
 				"card",
 			); !bytes.Contains(
 				[]byte(out),
-				[]byte(doctor),
+				[]byte(testkit.Doctor),
 			) {
 				t.Errorf("a login by card: %s", out)
 			}

@@ -11,7 +11,7 @@ import (
 
 // Cards are people's cards, the kits of test cards, and what a card signs.
 type Cards struct {
-	Cards *cards.Desk
+	Cards *cards.Cards
 	PKI   *pki.PKI
 }
 

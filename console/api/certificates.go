@@ -107,7 +107,7 @@ func (s *Certificates) issueCertificate(c echo.Context) (any, error) {
 	if _, err := s.Clients.Get(ctx(c), in.ClientID); err != nil {
 		return nil, err
 	}
-	o := pki.Order{
+	o := pki.Request{
 		Profile:  in.Profile,
 		Subject:  clients.OwnSubject(in.ClientID),
 		ClientID: in.ClientID,

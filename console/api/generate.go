@@ -73,7 +73,7 @@ func (s *People) generate(c echo.Context) (any, error) {
 }
 
 // Equip gives people these means within a transaction.
-func Equip(phones *ecps.Service, desk *cards.Desk, means []identities.Means) identities.Equip {
+func Equip(phones *ecps.Phones, desk *cards.Cards, means []identities.Means) identities.Equip {
 	return func(tx store.Tx, people []identities.Identity) error {
 		if slices.Contains(means, identities.MeansECPS) {
 			if err := phones.ActivateAllIn(tx, people, cards.DefaultPIN); err != nil {

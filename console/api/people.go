@@ -15,8 +15,8 @@ import (
 type People struct {
 	Store  store.Store
 	People *identities.People
-	ECPS   *ecps.Service
-	Cards  *cards.Desk
+	ECPS   *ecps.Phones
+	Cards  *cards.Cards
 	Jobs   *Jobs
 	// FHIR is the address of the directory, which exports in its form name.
 	FHIR string

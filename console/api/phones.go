@@ -13,9 +13,9 @@ import (
 
 // Phones are people's e-CPS and the requests that wait on them.
 type Phones struct {
-	ECPS    *ecps.Service
+	ECPS    *ecps.Phones
 	People  *identities.People
-	Cards   *cards.Desk
+	Cards   *cards.Cards
 	Closing <-chan struct{} // streams end with it
 }
 
@@ -108,13 +108,13 @@ func (s *Phones) listRequests(c echo.Context) (any, error) {
 	return waitingFor(c, s.ECPS, identities.MeansECPS)
 }
 
-func waitingFor(c echo.Context, phones *ecps.Service, means identities.Means) (any, error) {
+func waitingFor(c echo.Context, phones *ecps.Phones, means identities.Means) (any, error) {
 	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means, PendingOnly: c.QueryParam("all") != "true"}
 	return listed(c, Requests(ctx(c), phones, f))
 }
 
 // Requests lists requests for a phone or a card.
-func Requests(c context.Context, phones *ecps.Service, f ecps.Filter) Lister[ecps.Request] {
+func Requests(c context.Context, phones *ecps.Phones, f ecps.Filter) Lister[ecps.Request] {
 	return func(after string, limit int) ([]ecps.Request, string, error) {
 		f.After, f.Limit = after, limit
 		return phones.Requests(c, f)

@@ -12,8 +12,8 @@ import (
 
 // Reader is the virtual card reader, and the logins that wait at it.
 type Reader struct {
-	ECPS  *ecps.Service
-	Cards *cards.Desk
+	ECPS  *ecps.Phones
+	Cards *cards.Cards
 }
 
 // presentCard answers a CIBA login of channel CARD.

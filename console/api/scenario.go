@@ -37,8 +37,8 @@ type Services struct {
 	Clock    *clock.Adjustable
 	Settings *config.Live
 	People   *identities.People
-	ECPS     *ecps.Service
-	Cards    *cards.Desk
+	ECPS     *ecps.Phones
+	Cards    *cards.Cards
 	Clients  *clients.Registry
 	PKI      *pki.PKI
 	Faults   *faults.Set

@@ -173,7 +173,7 @@ func (sc *readingScenario) check() error {
 
 func (p *ScenarioPerson) check() error {
 	for _, card := range p.Cards {
-		if _, err := cards.TypeNamed(card.Type); err != nil {
+		if _, err := cards.FamilyNamed(card.Type); err != nil {
 			return err
 		}
 	}

@@ -48,7 +48,7 @@ func attachment(c echo.Context, name, kind string) {
 }
 
 // Events sends what now says whenever a request changes, and differs.
-func Events(c echo.Context, phones *ecps.Service, closing <-chan struct{}, now func() (any, error)) error {
+func Events(c echo.Context, phones *ecps.Phones, closing <-chan struct{}, now func() (any, error)) error {
 	if err := web.Hold(c); err != nil {
 		return err
 	}

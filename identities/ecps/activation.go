@@ -50,7 +50,7 @@ var activations = store.Collection[Activation]("ecps-activations")
 
 // StartActivation begins an activation. By card the caller has judged the card;
 // by contact details a mail and an SMS go to the outbox.
-func (s *Service) StartActivation(ctx context.Context, nationalID, by string) (a *Activation, err error) {
+func (s *Phones) StartActivation(ctx context.Context, nationalID, by string) (a *Activation, err error) {
 	err = s.commit(ctx, func(tx store.Tx) (verdict, err error) {
 		a, verdict, err = s.StartActivationIn(tx, nationalID, by)
 		return verdict, err
@@ -61,7 +61,7 @@ func (s *Service) StartActivation(ctx context.Context, nationalID, by string) (a
 // StartActivationIn is StartActivation within a transaction. Who may not have an
 // e-CPS is told so after as much work as for somebody who may, the counting
 // included: neither the time nor the number of tries tells who exists.
-func (s *Service) StartActivationIn(tx store.Tx, nationalID, by string) (a *Activation, verdict, err error) {
+func (s *Phones) StartActivationIn(tx store.Tx, nationalID, by string) (a *Activation, verdict, err error) {
 	if _, known := lifetimes[by]; !known {
 		return nil, nil, problem.ECPSWayUnknown.Got(by)
 	}
@@ -90,7 +90,7 @@ func (s *Service) StartActivationIn(tx store.Tx, nationalID, by string) (a *Acti
 	return a, nil, activations.Put(tx, a.ID, *a, lifetimes[by]+historyKept)
 }
 
-func (s *Service) newActivation(nationalID, by string) *Activation {
+func (s *Phones) newActivation(nationalID, by string) *Activation {
 	a := &Activation{ID: rand.Text(), Secret: rand.Text(), NationalID: nationalID, By: by,
 		ExpiresAt: s.clock.Now().Add(lifetimes[by])}
 	a.QR = s.phone + "/activate?" + url.Values{"qr": {a.ID + "." + a.Secret}}.Encode()
@@ -119,7 +119,7 @@ func mayByContact(i *identities.Identity) error {
 	return nil
 }
 
-func (s *Service) send(tx store.Tx, i *identities.Identity, a *Activation) error {
+func (s *Phones) send(tx store.Tx, i *identities.Identity, a *Activation) error {
 	return errors.Join(
 		s.outbox.Put(
 			tx,
@@ -146,7 +146,7 @@ func (s *Service) send(tx store.Tx, i *identities.Identity, a *Activation) error
 }
 
 // Activation finds one by the id that the portal's page knows.
-func (s *Service) Activation(ctx context.Context, id string) (a *Activation, err error) {
+func (s *Phones) Activation(ctx context.Context, id string) (a *Activation, err error) {
 	err = s.store.View(ctx, func(tx store.Tx) error {
 		a, err = activationIn(tx, id)
 		return err
@@ -168,7 +168,7 @@ func noActivation() error {
 
 // Scanned finds the activation that a QR code is of: the code itself, or the
 // address it holds.
-func (s *Service) Scanned(ctx context.Context, qr string) (a *Activation, err error) {
+func (s *Phones) Scanned(ctx context.Context, qr string) (a *Activation, err error) {
 	err = s.store.View(ctx, func(tx store.Tx) error {
 		a, err = s.scannedIn(tx, qr)
 		return err
@@ -176,7 +176,7 @@ func (s *Service) Scanned(ctx context.Context, qr string) (a *Activation, err er
 	return a, err
 }
 
-func (s *Service) scannedIn(tx store.Tx, qr string) (*Activation, error) {
+func (s *Phones) scannedIn(tx store.Tx, qr string) (*Activation, error) {
 	if u, err := url.Parse(qr); err == nil && u.Query().Has("qr") {
 		qr = u.Query().Get("qr")
 	}
@@ -191,7 +191,7 @@ func (s *Service) scannedIn(tx store.Tx, qr string) (*Activation, error) {
 	return a, s.usable(a)
 }
 
-func (s *Service) usable(a *Activation) error {
+func (s *Phones) usable(a *Activation) error {
 	switch {
 	case a.Done:
 		return problem.ECPSActivationUsed.Of()
@@ -215,7 +215,7 @@ type Completion struct {
 
 // Complete makes the phone the person's device; the one before is replaced.
 // An activation serves once; wrong SMS codes are counted in the store.
-func (s *Service) Complete(ctx context.Context, c Completion) (d *Device, err error) {
+func (s *Phones) Complete(ctx context.Context, c Completion) (d *Device, err error) {
 	err = s.commit(ctx, func(tx store.Tx) (verdict, err error) {
 		d, verdict, err = s.CompleteIn(tx, c)
 		return verdict, err
@@ -225,7 +225,7 @@ func (s *Service) Complete(ctx context.Context, c Completion) (d *Device, err er
 
 // CompleteIn is Complete within a transaction; the verdict is a wrong SMS code,
 // which was counted.
-func (s *Service) CompleteIn(tx store.Tx, c Completion) (made *Device, verdict, err error) {
+func (s *Phones) CompleteIn(tx store.Tx, c Completion) (made *Device, verdict, err error) {
 	a, d, err := s.completing(tx, c)
 	if err != nil {
 		return nil, nil, err
@@ -241,7 +241,7 @@ func (s *Service) CompleteIn(tx store.Tx, c Completion) (made *Device, verdict, 
 
 // completing finds the activation, which can be used, and makes the device that
 // it leads to; nothing is kept yet.
-func (s *Service) completing(tx store.Tx, c Completion) (*Activation, *Device, error) {
+func (s *Phones) completing(tx store.Tx, c Completion) (*Activation, *Device, error) {
 	if err := checkForm(c.Code); err != nil {
 		return nil, nil, err
 	}
@@ -270,7 +270,7 @@ func (a *Activation) judge(sms string) error {
 
 // WaitActivation returns when the activation is done or its time is over, or
 // when ctx ends.
-func (s *Service) WaitActivation(ctx context.Context, id string) (a *Activation, err error) {
+func (s *Phones) WaitActivation(ctx context.Context, id string) (a *Activation, err error) {
 	s.until(ctx, activations.Key(id), func(ctx context.Context) bool {
 		a, err = s.Activation(ctx, id)
 		return err != nil || s.usable(a) != nil

@@ -15,13 +15,13 @@ type Response struct {
 }
 
 // Approve answers on the phone.
-func (s *Service) Approve(ctx context.Context, id string, a Response) (*Request, error) {
+func (s *Phones) Approve(ctx context.Context, id string, a Response) (*Request, error) {
 	return s.answer(ctx, func(tx store.Tx) (r *Request, verdict, err error) { return s.approveIn(tx, id, a) })
 }
 
 // answer runs the core of an answer in one transaction: of two answers at once
 // the second finds the request settled.
-func (s *Service) answer(ctx context.Context, core func(store.Tx) (*Request, error, error)) (r *Request, err error) {
+func (s *Phones) answer(ctx context.Context, core func(store.Tx) (*Request, error, error)) (r *Request, err error) {
 	err = s.commit(ctx, func(tx store.Tx) (verdict, err error) {
 		r, verdict, err = core(tx)
 		return verdict, err
@@ -34,7 +34,7 @@ func (s *Service) answer(ctx context.Context, core func(store.Tx) (*Request, err
 
 // approveIn wants the device's signature and code, counts wrong codes and
 // numbers, and settles the request: all of it, or nothing.
-func (s *Service) approveIn(tx store.Tx, id string, a Response) (r *Request, verdict, err error) {
+func (s *Phones) approveIn(tx store.Tx, id string, a Response) (r *Request, verdict, err error) {
 	r, d, err := s.onPhone(tx, id)
 	if err == nil {
 		err = s.proves(d, id, "approve", a.Number, a.Signature)
@@ -56,7 +56,7 @@ func (s *Service) approveIn(tx store.Tx, id string, a Response) (r *Request, ver
 }
 
 // Refuse answers on the phone; no code is asked.
-func (s *Service) Refuse(ctx context.Context, id, signature string) (*Request, error) {
+func (s *Phones) Refuse(ctx context.Context, id, signature string) (*Request, error) {
 	return s.answer(ctx, func(tx store.Tx) (*Request, error, error) {
 		r, d, err := s.onPhone(tx, id)
 		if err == nil {
@@ -71,7 +71,7 @@ func (s *Service) Refuse(ctx context.Context, id, signature string) (*Request, e
 
 // onPhone finds a request that waits for the phone, not for the card, and the
 // phone that the person has at this moment.
-func (s *Service) onPhone(tx store.Tx, id string) (*Request, *Device, error) {
+func (s *Phones) onPhone(tx store.Tx, id string) (*Request, *Device, error) {
 	r, err := requests.Maybe(tx, id)
 	if err == nil && r.Means == identities.MeansCard {
 		return nil, nil, problem.RequestWantsCard.Got(id)
@@ -93,11 +93,11 @@ type Present func(tx store.Tx) (holder string, verdict, err error)
 
 // ApproveCard settles a request that waits for the person's card, which is
 // presented in the same transaction.
-func (s *Service) ApproveCard(ctx context.Context, id string, present Present) (*Request, error) {
+func (s *Phones) ApproveCard(ctx context.Context, id string, present Present) (*Request, error) {
 	return s.answer(ctx, func(tx store.Tx) (r *Request, verdict, err error) { return s.approveCardIn(tx, id, present) })
 }
 
-func (s *Service) approveCardIn(tx store.Tx, id string, present Present) (*Request, error, error) {
+func (s *Phones) approveCardIn(tx store.Tx, id string, present Present) (*Request, error, error) {
 	r, err := s.pendingIn(tx, id)
 	if err == nil && r.Means != identities.MeansCard {
 		err = problem.RequestWantsPhone.Got(id)
@@ -116,7 +116,7 @@ func (s *Service) approveCardIn(tx store.Tx, id string, present Present) (*Reque
 }
 
 // Answer settles a request with authority (console, API): no code is asked.
-func (s *Service) Answer(ctx context.Context, id string, state State) (r *Request, err error) {
+func (s *Phones) Answer(ctx context.Context, id string, state State) (r *Request, err error) {
 	err = s.store.Update(ctx, func(tx store.Tx) (err error) {
 		r, err = s.AnswerIn(tx, id, state)
 		return err
@@ -125,7 +125,7 @@ func (s *Service) Answer(ctx context.Context, id string, state State) (r *Reques
 }
 
 // AnswerIn is Answer within a transaction.
-func (s *Service) AnswerIn(tx store.Tx, id string, state State) (*Request, error) {
+func (s *Phones) AnswerIn(tx store.Tx, id string, state State) (*Request, error) {
 	r, err := s.pendingIn(tx, id)
 	if err != nil {
 		return nil, err

@@ -18,12 +18,12 @@ const maxNext = 100
 
 // Prepare says how the person's phone answers the next request but those that
 // were prepared before.
-func (s *Service) Prepare(ctx context.Context, nationalID string, b identities.Behaviour) error {
+func (s *Phones) Prepare(ctx context.Context, nationalID string, b identities.Behaviour) error {
 	return s.store.Update(ctx, func(tx store.Tx) error { return s.PrepareIn(tx, nationalID, b) })
 }
 
 // PrepareIn is Prepare within a transaction.
-func (s *Service) PrepareIn(tx store.Tx, nationalID string, b identities.Behaviour) error {
+func (s *Phones) PrepareIn(tx store.Tx, nationalID string, b identities.Behaviour) error {
 	if _, err := s.people.ReadIn(tx, nationalID); err != nil {
 		return err
 	}
@@ -38,14 +38,14 @@ func (s *Service) PrepareIn(tx store.Tx, nationalID string, b identities.Behavio
 }
 
 // Prepared lists how the coming requests will be answered.
-func (s *Service) Prepared(ctx context.Context, nationalID string) ([]identities.Behaviour, error) {
+func (s *Phones) Prepared(ctx context.Context, nationalID string) ([]identities.Behaviour, error) {
 	list, err := next.LoadMaybe(ctx, s.store, nationalID)
 	return append([]identities.Behaviour{}, list...), err
 }
 
 // behaves tells how the person answers a request without what was prepared, and
 // whether that counts. Where the door is closed everybody is asked.
-func (s *Service) behaves(person *identities.Identity) (b identities.Behaviour, prepared bool) {
+func (s *Phones) behaves(person *identities.Identity) (b identities.Behaviour, prepared bool) {
 	policies := s.settings.Policies(nil, nil)
 	if !policies.DoorBehaviours {
 		return identities.Behaviour{Action: identities.Ask}, false
@@ -58,7 +58,7 @@ func (s *Service) behaves(person *identities.Identity) (b identities.Behaviour, 
 
 // behavesIn tells how the person answers this request, and uses up what was
 // prepared for it.
-func (s *Service) behavesIn(tx store.Tx, person *identities.Identity) (identities.Behaviour, error) {
+func (s *Phones) behavesIn(tx store.Tx, person *identities.Identity) (identities.Behaviour, error) {
 	b, prepared := s.behaves(person)
 	if !prepared {
 		return b, nil
@@ -75,7 +75,7 @@ func (s *Service) behavesIn(tx store.Tx, person *identities.Identity) (identitie
 
 // Behaves is behavesIn in a transaction of its own, which writes only what was
 // prepared.
-func (s *Service) Behaves(ctx context.Context, person *identities.Identity) (b identities.Behaviour, err error) {
+func (s *Phones) Behaves(ctx context.Context, person *identities.Identity) (b identities.Behaviour, err error) {
 	b, prepared := s.behaves(person)
 	if !prepared {
 		return b, nil
@@ -105,7 +105,7 @@ var outcomes = map[identities.Action]State{
 
 // Decide is the behaviour without a phone or page: nil for an approval, else
 // why the person did not approve. It waits as long as the person would.
-func (s *Service) Decide(ctx context.Context, person *identities.Identity) error {
+func (s *Phones) Decide(ctx context.Context, person *identities.Identity) error {
 	b, err := s.Behaves(ctx, person)
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ import (
 
 // world is a service with what is under it.
 type world struct {
-	*ecps.Service
+	*ecps.Phones
 	t         *testing.T
 	store     store.Store
 	clock     *clock.Adjustable
@@ -62,7 +62,7 @@ func newWorld(t *testing.T, s store.Store, c *clock.Adjustable) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, store: s, clock: c, directory: identities.New(s), settings: config.NewLive(loaded)}
-	w.Service = ecps.New(s, c, w.directory, outbox.New(s, c), w.settings, "http://127.0.0.1/phone")
+	w.Phones = ecps.New(s, c, w.directory, outbox.New(s, c), w.settings, "http://127.0.0.1/phone")
 	return w
 }
 

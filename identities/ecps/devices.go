@@ -76,7 +76,7 @@ func checkForm(code string) error {
 
 // Activate gives the person a new device with this code at once, held by the
 // console; it replaces the old.
-func (s *Service) Activate(ctx context.Context, nationalID, code string) (d *Device, err error) {
+func (s *Phones) Activate(ctx context.Context, nationalID, code string) (d *Device, err error) {
 	err = s.store.Update(ctx, func(tx store.Tx) (err error) {
 		d, err = s.ActivateIn(tx, nationalID, code)
 		return err
@@ -85,7 +85,7 @@ func (s *Service) Activate(ctx context.Context, nationalID, code string) (d *Dev
 }
 
 // ActivateIn is Activate within a transaction.
-func (s *Service) ActivateIn(tx store.Tx, nationalID, code string) (*Device, error) {
+func (s *Phones) ActivateIn(tx store.Tx, nationalID, code string) (*Device, error) {
 	if err := checkForm(code); err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (s *Service) ActivateIn(tx store.Tx, nationalID, code string) (*Device, err
 	return &d, s.put(tx, d)
 }
 
-func (s *Service) newDevice(nationalID, code, by string) (Device, error) {
+func (s *Phones) newDevice(nationalID, code, by string) (Device, error) {
 	key, err := totp.Generate(totp.GenerateOpts{Issuer: "pscemu", AccountName: nationalID})
 	if err != nil {
 		return Device{}, err
@@ -115,12 +115,12 @@ func (s *Service) newDevice(nationalID, code, by string) (Device, error) {
 }
 
 // ActivateAll gives each person a device with this code in one transaction.
-func (s *Service) ActivateAll(ctx context.Context, people []identities.Identity, code string) error {
+func (s *Phones) ActivateAll(ctx context.Context, people []identities.Identity, code string) error {
 	return s.store.Update(ctx, func(tx store.Tx) error { return s.ActivateAllIn(tx, people, code) })
 }
 
 // ActivateAllIn is ActivateAll within a transaction; the people are there.
-func (s *Service) ActivateAllIn(tx store.Tx, people []identities.Identity, code string) error {
+func (s *Phones) ActivateAllIn(tx store.Tx, people []identities.Identity, code string) error {
 	if err := checkForm(code); err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (s *Service) ActivateAllIn(tx store.Tx, people []identities.Identity, code 
 }
 
 // put makes a device the person's; the former one becomes history.
-func (s *Service) put(tx store.Tx, d Device) error {
+func (s *Phones) put(tx store.Tx, d Device) error {
 	if err := s.end(tx, d.NationalID, "replaced"); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
@@ -146,7 +146,7 @@ func (s *Service) put(tx store.Tx, d Device) error {
 
 // end takes the person's device away and remembers why. It answers nothing any
 // more by itself.
-func (s *Service) end(tx store.Tx, nationalID, why string) error {
+func (s *Phones) end(tx store.Tx, nationalID, why string) error {
 	d, err := devices.Get(tx, nationalID)
 	if err != nil {
 		return err
@@ -163,7 +163,7 @@ func (s *Service) end(tx store.Tx, nationalID, why string) error {
 }
 
 // Device finds the person's device.
-func (s *Service) Device(ctx context.Context, nationalID string) (d *Device, err error) {
+func (s *Phones) Device(ctx context.Context, nationalID string) (d *Device, err error) {
 	err = s.store.View(ctx, func(tx store.Tx) error {
 		d, err = s.DeviceIn(tx, nationalID)
 		return err
@@ -172,7 +172,7 @@ func (s *Service) Device(ctx context.Context, nationalID string) (d *Device, err
 }
 
 // DeviceIn finds the person's device within a transaction.
-func (s *Service) DeviceIn(tx store.Tx, nationalID string) (*Device, error) {
+func (s *Phones) DeviceIn(tx store.Tx, nationalID string) (*Device, error) {
 	d, err := devices.Get(tx, nationalID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, unknown(nationalID)
@@ -181,7 +181,7 @@ func (s *Service) DeviceIn(tx store.Tx, nationalID string) (*Device, error) {
 }
 
 // Former lists the devices a person had before, newest first.
-func (s *Service) Former(ctx context.Context, nationalID string) ([]Device, error) {
+func (s *Phones) Former(ctx context.Context, nationalID string) ([]Device, error) {
 	list, err := past.LoadMaybe(ctx, s.store, nationalID)
 	return append([]Device{}, list...), err
 }
@@ -190,12 +190,12 @@ func (s *Service) Former(ctx context.Context, nationalID string) ([]Device, erro
 var reasons = []string{"deleted", "lost"}
 
 // Remove ends the person's device: why is deleted or lost.
-func (s *Service) Remove(ctx context.Context, nationalID, why string) error {
+func (s *Phones) Remove(ctx context.Context, nationalID, why string) error {
 	return s.store.Update(ctx, func(tx store.Tx) error { return s.RemoveIn(tx, nationalID, why) })
 }
 
 // RemoveIn is Remove within a transaction.
-func (s *Service) RemoveIn(tx store.Tx, nationalID, why string) error {
+func (s *Phones) RemoveIn(tx store.Tx, nationalID, why string) error {
 	why = cmp.Or(why, reasons[0])
 	if !slices.Contains(reasons, why) {
 		return problem.ECPSReasonUnknown.With("accepted", problem.Or(reasons)).Got(why)
@@ -260,7 +260,7 @@ func Signed(request, answer, number string) []byte {
 // proves wants the signature of the device's key (ECDSA P-256, SHA-256, r and
 // s of 32 bytes in base64) where the device has one. A device that the console
 // holds has none; policy phone-key=required refuses it.
-func (s *Service) proves(d *Device, request, answer, number, signature string) error {
+func (s *Phones) proves(d *Device, request, answer, number, signature string) error {
 	if d.Key == nil {
 		if s.settings.Policies(nil, nil).PhoneKey == "required" {
 			return problem.ECPSKeyMissing.Of()

@@ -21,7 +21,7 @@ const (
 // Serve notes the answers that phones give by themselves after a while, at their
 // time on the emulator's clock, until ctx ends. What came due while nothing ran
 // is noted at once.
-func (s *Service) Serve(ctx context.Context) {
+func (s *Phones) Serve(ctx context.Context) {
 	changed := s.store.Watch(ctx, due.Prefix())
 	for ctx.Err() == nil {
 		wait, err := s.answerDue(ctx)
@@ -38,7 +38,7 @@ func (s *Service) Serve(ctx context.Context) {
 }
 
 // answerDue settles what is due, and says how long to wait for what is not.
-func (s *Service) answerDue(ctx context.Context) (wait time.Duration, err error) {
+func (s *Phones) answerDue(ctx context.Context) (wait time.Duration, err error) {
 	err = s.store.View(ctx, func(tx store.Tx) error {
 		wait, err = s.untilDue(tx)
 		return err
@@ -50,7 +50,7 @@ func (s *Service) answerDue(ctx context.Context) (wait time.Duration, err error)
 }
 
 // untilDue is how long to wait for the first answer, 0 when it is due.
-func (s *Service) untilDue(tx store.Tx) (time.Duration, error) {
+func (s *Phones) untilDue(tx store.Tx) (time.Duration, error) {
 	first, err := tx.List(due.Prefix(), "", 1)
 	if err != nil || len(first) == 0 {
 		return dueIdle, err
@@ -61,7 +61,7 @@ func (s *Service) untilDue(tx store.Tx) (time.Duration, error) {
 
 // settleDue settles the requests whose phones have answered; one that is gone,
 // or was answered too late, is forgotten.
-func (s *Service) settleDue(tx store.Tx) error {
+func (s *Phones) settleDue(tx store.Tx) error {
 	entries, err := tx.List(due.Prefix(), "", dueAtOnce)
 	if err != nil {
 		return err

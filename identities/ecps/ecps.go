@@ -18,8 +18,8 @@ import (
 	"pscemu.invalid/pscemu/internal/store"
 )
 
-// Service runs the phones.
-type Service struct {
+// Phones runs the phones.
+type Phones struct {
 	store    store.Store
 	clock    clock.Clock
 	people   *identities.People
@@ -39,8 +39,8 @@ func New(
 	o *outbox.Outbox,
 	settings *config.Live,
 	phone string,
-) *Service {
-	return &Service{
+) *Phones {
+	return &Phones{
 		store:    s,
 		clock:    c,
 		people:   people,
@@ -54,12 +54,12 @@ func New(
 
 // OnSettled has fn called within the transaction that gives a request its final
 // state, once for each request. It is set before the service is used.
-func (s *Service) OnSettled(fn func(store.Tx, Request) error) { s.settled = fn }
+func (s *Phones) OnSettled(fn func(store.Tx, Request) error) { s.settled = fn }
 
 // commit runs a core in one transaction. The core's verdict is a refusal that
 // is given after its writes were kept, such as a wrong code that was counted;
 // its err keeps nothing.
-func (s *Service) commit(ctx context.Context, core func(store.Tx) (verdict, err error)) error {
+func (s *Phones) commit(ctx context.Context, core func(store.Tx) (verdict, err error)) error {
 	var verdict error
 	err := s.store.Update(ctx, func(tx store.Tx) (err error) {
 		verdict, err = core(tx)

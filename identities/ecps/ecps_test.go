@@ -19,7 +19,7 @@ import (
 )
 
 type phones struct {
-	*ecps.Service
+	*ecps.Phones
 	clock  *clock.Adjustable
 	people []identities.Identity
 }

@@ -46,7 +46,7 @@ func (r *Request) unlist(tx store.Tx) error {
 
 // silence lets the person's phone answer nothing by itself that it has not
 // answered yet.
-func (s *Service) silence(tx store.Tx, nationalID string) error {
+func (s *Phones) silence(tx store.Tx, nationalID string) error {
 	ids, err := waiting.Maybe(tx, nationalID)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (f Filter) full(n int) bool { return f.Limit > 0 && n > f.Limit }
 // Requests lists requests, and says where the list goes on ("" at its end): what
 // waits for everybody, oldest first; a person's, oldest first, their latest and
 // all that wait; or everybody's with the settled ones, in no particular order.
-func (s *Service) Requests(ctx context.Context, f Filter) (out []Request, next string, err error) {
+func (s *Phones) Requests(ctx context.Context, f Filter) (out []Request, next string, err error) {
 	err = s.store.View(ctx, func(tx store.Tx) (err error) {
 		switch {
 		case f.NationalID != "":
@@ -103,7 +103,7 @@ func (s *Service) Requests(ctx context.Context, f Filter) (out []Request, next s
 
 // CountWaiting tells how many requests wait for this means, and counts no
 // further than to most.
-func (s *Service) CountWaiting(ctx context.Context, means identities.Means, most int) (n int, err error) {
+func (s *Phones) CountWaiting(ctx context.Context, means identities.Means, most int) (n int, err error) {
 	err = s.store.View(ctx, func(tx store.Tx) error {
 		entries, err := tx.List(pending.Prefix()+string(means)+".", "", most)
 		n = len(entries)
@@ -116,7 +116,7 @@ func (s *Service) CountWaiting(ctx context.Context, means identities.Means, most
 const listed = 500
 
 // waitingIn lists what waits, by the index.
-func (s *Service) waitingIn(tx store.Tx, f Filter) (out []Request, next string, err error) {
+func (s *Phones) waitingIn(tx store.Tx, f Filter) (out []Request, next string, err error) {
 	prefix, after := pending.Prefix(), ""
 	if f.Means != "" {
 		prefix += string(f.Means) + "."
@@ -156,7 +156,7 @@ func (s *Service) waitingIn(tx store.Tx, f Filter) (out []Request, next string, 
 func idOf(place string) string { return place[strings.LastIndexByte(place, '.')+1:] }
 
 // ofPerson lists a person's requests: those that wait, and the latest others.
-func (s *Service) ofPerson(tx store.Tx, f Filter) (out []Request, next string, err error) {
+func (s *Phones) ofPerson(tx store.Tx, f Filter) (out []Request, next string, err error) {
 	ids, err := waiting.Maybe(tx, f.NationalID)
 	if err != nil {
 		return nil, "", err
@@ -193,7 +193,7 @@ func behind(tx store.Tx, all []Request, id string) ([]Request, error) {
 }
 
 // everything lists all that can still be read.
-func (s *Service) everything(tx store.Tx, f Filter) (out []Request, next string, err error) {
+func (s *Phones) everything(tx store.Tx, f Filter) (out []Request, next string, err error) {
 	for after := f.After; ; {
 		page, err := requests.List(tx, after, listed)
 		if err != nil {
@@ -220,7 +220,7 @@ func (f Filter) chooses(r Request) bool {
 }
 
 // Index notes what waits: data folders of earlier versions need it once.
-func (s *Service) Index(ctx context.Context) error {
+func (s *Phones) Index(ctx context.Context) error {
 	return requests.Batches(ctx, s.store, func(tx store.Tx, _ string, r Request, _ time.Time) error {
 		if s.stateOf(r) != Pending {
 			return nil

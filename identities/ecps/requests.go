@@ -67,7 +67,7 @@ type Ask struct {
 
 // Start sends a request to the person's phone, or card reader, and applies
 // their behaviour.
-func (s *Service) Start(ctx context.Context, a Ask) (r *Request, err error) {
+func (s *Phones) Start(ctx context.Context, a Ask) (r *Request, err error) {
 	err = s.commit(ctx, func(tx store.Tx) (verdict, err error) {
 		r, verdict, err = s.StartIn(tx, a)
 		return verdict, err
@@ -77,7 +77,7 @@ func (s *Service) Start(ctx context.Context, a Ask) (r *Request, err error) {
 
 // StartIn is Start within a transaction. The verdict is that the phone cannot be
 // reached, for which what was prepared is used up too.
-func (s *Service) StartIn(tx store.Tx, a Ask) (r *Request, verdict, err error) {
+func (s *Phones) StartIn(tx store.Tx, a Ask) (r *Request, verdict, err error) {
 	person, err := s.addressee(tx, a)
 	if err != nil {
 		return nil, nil, err
@@ -99,7 +99,7 @@ func (s *Service) StartIn(tx store.Tx, a Ask) (r *Request, verdict, err error) {
 }
 
 // begin keeps a new request beside the person's others that wait.
-func (s *Service) begin(tx store.Tx, r *Request, others []string) error {
+func (s *Phones) begin(tx store.Tx, r *Request, others []string) error {
 	latest, err := recent.Maybe(tx, r.NationalID)
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ func (s *Service) begin(tx store.Tx, r *Request, others []string) error {
 
 // forgetSoon keeps settled requests that no list shows any more for as long as a
 // page may still ask how they ended: anybody can make more of them.
-func (s *Service) forgetSoon(tx store.Tx, ids []string) error {
+func (s *Phones) forgetSoon(tx store.Tx, ids []string) error {
 	for _, id := range ids {
 		r, err := requests.Get(tx, id)
 		switch {
@@ -153,7 +153,7 @@ func (r *Request) answeredBy(b identities.Behaviour) {
 }
 
 // addressee is the person, when there is a phone that can be asked.
-func (s *Service) addressee(tx store.Tx, a Ask) (*identities.Identity, error) {
+func (s *Phones) addressee(tx store.Tx, a Ask) (*identities.Identity, error) {
 	person, err := s.people.ReadIn(tx, a.NationalID)
 	if problem.Is(err, problem.IdentityUnknown) && s.settings.Policies(nil, nil).HideUnknownIDs {
 		return nil, unknown(a.NationalID)
@@ -172,7 +172,7 @@ func (s *Service) addressee(tx store.Tx, a Ask) (*identities.Identity, error) {
 func (r *Request) kept() time.Duration { return r.ExpiresAt.Sub(r.CreatedAt) + historyKept }
 
 // room returns the person's requests that wait, and refuses one more than may.
-func (s *Service) room(tx store.Tx, person *identities.Identity) ([]string, error) {
+func (s *Phones) room(tx store.Tx, person *identities.Identity) ([]string, error) {
 	ids, err := waiting.Maybe(tx, person.NationalID)
 	if err != nil {
 		return nil, err
@@ -187,7 +187,7 @@ func (s *Service) room(tx store.Tx, person *identities.Identity) ([]string, erro
 	return ids, nil
 }
 
-func (s *Service) newRequest(a Ask) *Request {
+func (s *Phones) newRequest(a Ask) *Request {
 	now := s.clock.Now()
 	r := &Request{
 		ID:         rand.Text(),
@@ -220,7 +220,7 @@ func distinctNumbers(n int) []string {
 
 // stateOf is where a request stands at this moment: what its phone answers by
 // itself is settled when its time comes, whether or not anybody noted it.
-func (s *Service) stateOf(r Request) State {
+func (s *Phones) stateOf(r Request) State {
 	now := s.clock.Now()
 	switch {
 	case r.State != Pending:
@@ -239,7 +239,7 @@ func (r *Request) answers(now time.Time) bool {
 }
 
 // Request finds one request with its state of now.
-func (s *Service) Request(ctx context.Context, id string) (r *Request, err error) {
+func (s *Phones) Request(ctx context.Context, id string) (r *Request, err error) {
 	err = s.store.View(ctx, func(tx store.Tx) error {
 		r, err = s.RequestIn(tx, id)
 		return err
@@ -248,7 +248,7 @@ func (s *Service) Request(ctx context.Context, id string) (r *Request, err error
 }
 
 // RequestIn is Request within a transaction.
-func (s *Service) RequestIn(tx store.Tx, id string) (*Request, error) {
+func (s *Phones) RequestIn(tx store.Tx, id string) (*Request, error) {
 	r, err := requests.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, noRequest(id)
@@ -262,7 +262,7 @@ func noRequest(id string) error {
 }
 
 // pendingIn finds a request that waits for an answer.
-func (s *Service) pendingIn(tx store.Tx, id string) (*Request, error) {
+func (s *Phones) pendingIn(tx store.Tx, id string) (*Request, error) {
 	r, err := requests.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, noRequest(id)
@@ -278,7 +278,7 @@ func (s *Service) pendingIn(tx store.Tx, id string) (*Request, error) {
 
 // settleIn gives a request that waits its final state; whoever is to hear of it
 // does so in the same transaction.
-func (s *Service) settleIn(tx store.Tx, r *Request, to State) error {
+func (s *Phones) settleIn(tx store.Tx, r *Request, to State) error {
 	unlisted := r.unlist(tx)
 	r.State = to
 	return errors.Join(unlisted, requests.Put(tx, r.ID, *r, r.kept()), s.settled(tx, *r))
@@ -290,7 +290,7 @@ func settledAlready(now State) error {
 
 // Wait returns the request as soon as it is no longer pending, or when ctx
 // ends, whichever comes first.
-func (s *Service) Wait(ctx context.Context, id string) (r *Request, err error) {
+func (s *Phones) Wait(ctx context.Context, id string) (r *Request, err error) {
 	s.until(ctx, requests.Key(id), func(ctx context.Context) bool {
 		r, err = s.Request(ctx, id)
 		return err != nil || r.State != Pending
@@ -300,7 +300,7 @@ func (s *Service) Wait(ctx context.Context, id string) (r *Request, err error) {
 
 // until looks again whenever the key changes, or the clock may have passed a
 // moment, until it is done or ctx ends.
-func (s *Service) until(ctx context.Context, key string, done func(context.Context) bool) {
+func (s *Phones) until(ctx context.Context, key string, done func(context.Context) bool) {
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	changed := s.store.Watch(watching, key)
@@ -317,6 +317,6 @@ func (s *Service) until(ctx context.Context, key string, done func(context.Conte
 }
 
 // Watch tells, by key, whenever a request changes.
-func (s *Service) Watch(ctx context.Context) <-chan string {
+func (s *Phones) Watch(ctx context.Context) <-chan string {
 	return s.store.Watch(ctx, requests.Prefix())
 }

@@ -27,7 +27,7 @@ type Password struct {
 }
 
 // CurrentTOTP is the one-time password of this moment.
-func (s *Service) CurrentTOTP(ctx context.Context, nationalID string) (*Password, error) {
+func (s *Phones) CurrentTOTP(ctx context.Context, nationalID string) (*Password, error) {
 	d, err := s.Device(ctx, nationalID)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (d *Device) stepOf(password string, present int64) (found int64) {
 
 // ApproveTOTP answers with the device's one-time password instead. Three wrong
 // ones in a row, for whatever requests, block the device.
-func (s *Service) ApproveTOTP(ctx context.Context, id, password string) (*Request, error) {
+func (s *Phones) ApproveTOTP(ctx context.Context, id, password string) (*Request, error) {
 	if !s.settings.Policies(nil, nil).DoorTOTP {
 		return nil, problem.DoorClosed.Case("totp")
 	}
@@ -88,7 +88,7 @@ func (s *Service) ApproveTOTP(ctx context.Context, id, password string) (*Reques
 	)
 }
 
-func (s *Service) approveTOTPIn(tx store.Tx, id, password string) (r *Request, verdict, err error) {
+func (s *Phones) approveTOTPIn(tx store.Tx, id, password string) (r *Request, verdict, err error) {
 	r, d, err := s.onPhone(tx, id)
 	if err == nil && d.Blocked() {
 		err = blocked(r.NationalID)
@@ -111,7 +111,7 @@ func (s *Service) approveTOTPIn(tx store.Tx, id, password string) (r *Request, v
 
 // wrongTOTP counts a wrong password on the request too, which ends with three of
 // its own or with the device.
-func (s *Service) wrongTOTP(tx store.Tx, r *Request, d *Device) error {
+func (s *Phones) wrongTOTP(tx store.Tx, r *Request, d *Device) error {
 	r.WrongTOTPs++
 	if d.Blocked() || r.WrongTOTPs >= MaxWrongTOTPs {
 		return s.settleIn(tx, r, WrongTOTP)

@@ -28,7 +28,7 @@ var (
 )
 
 // notTooOften bounds how many activations a person, known or not, begins.
-func (s *Service) notTooOften(tx store.Tx, nationalID string, known bool) error {
+func (s *Phones) notTooOften(tx store.Tx, nationalID string, known bool) error {
 	if known {
 		times, err := begun.Maybe(tx, nationalID)
 		if err == nil {
@@ -55,7 +55,7 @@ func (s *Service) notTooOften(tx store.Tx, nationalID string, known bool) error 
 
 // oneMore adds this moment to those within the last hour, unless there are too
 // many.
-func (s *Service) oneMore(times []time.Time) ([]time.Time, error) {
+func (s *Phones) oneMore(times []time.Time) ([]time.Time, error) {
 	now, recent := s.clock.Now(), []time.Time{}
 	for _, t := range times {
 		if now.Sub(t) < time.Hour && !t.After(now) {

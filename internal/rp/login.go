@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/oauth2"
 )
@@ -31,6 +33,10 @@ func NewLogin(redirectURI string) *Login {
 		ACR:         []string{"eidas1"},
 	}
 }
+
+// openID tells whether the login is one of OpenID Connect: without the scope
+// openid there is no id token.
+func (l *Login) openID() bool { return slices.Contains(strings.Fields(l.Scope), "openid") }
 
 // AuthorizeURL is where to send the browser.
 func (c *Client) AuthorizeURL(ctx context.Context, l *Login) (string, error) {

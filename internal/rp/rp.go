@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync"
@@ -29,10 +30,15 @@ const (
 	Nowhere  SecretPlace = "none"
 )
 
+// WellKnown is where an issuer's discovery document lies below it.
+const WellKnown = "/.well-known/openid-configuration"
+
 // Config is a registration at a provider.
 type Config struct {
 	Issuer   string
 	ClientID string
+	// Discovery is the discovery document's address, below the issuer when empty.
+	Discovery string
 	// Secret is asked for at each call, since it may change; nil for none.
 	Secret   func() string
 	SecretIn SecretPlace // InForm when empty
@@ -60,6 +66,9 @@ func New(c Config) *Client {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Discovery == "" {
+		c.Discovery = c.Issuer + WellKnown
+	}
 	if len(c.Algorithms) == 0 {
 		c.Algorithms = []string{oidc.RS256}
 	}
@@ -85,24 +94,41 @@ func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 	if c.meta != nil {
 		return c.meta, nil
 	}
-	p, err := oidc.NewProvider(oidc.ClientContext(ctx, c.HTTP), c.Issuer)
+	m, err := c.discover(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("discovery: %w", err)
+		return nil, err
+	}
+	// The keys are kept, and fetched again for a kid that is not among them.
+	c.keys = oidc.NewRemoteKeySet(oidc.ClientContext(context.WithoutCancel(ctx), c.HTTP), m.JWKS)
+	c.meta = m
+	return c.meta, nil
+}
+
+// discover reads the discovery document, which must be of the issuer it is
+// asked from (OIDC Discovery §4.3).
+func (c *Client) discover(ctx context.Context) (*Metadata, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Discovery, nil)
+	if err != nil {
+		return nil, err
+	}
+	body, err := c.call("discovery", r)
+	if err != nil {
+		return nil, err
 	}
 	var m Metadata
-	if err := p.Claims(&m); err != nil {
+	if err := json.Unmarshal(body, &m); err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
+	}
+	if m.Issuer != c.Issuer {
+		return nil, fmt.Errorf("discovery: the document is of the issuer %q, expected %q", m.Issuer, c.Issuer)
 	}
 	if m.Authorize == "" || m.Token == "" || m.JWKS == "" {
 		return nil, fmt.Errorf(
 			"discovery: %s names no authorization_endpoint, token_endpoint or jwks_uri",
-			c.Issuer,
+			c.Discovery,
 		)
 	}
-	// The keys are kept, and fetched again for a kid that is not among them.
-	c.keys = oidc.NewRemoteKeySet(oidc.ClientContext(context.WithoutCancel(ctx), c.HTTP), m.JWKS)
-	c.meta = &m
-	return c.meta, nil
+	return &m, nil
 }
 
 func (c *Client) ledger() *ledger { return &ledger{skip: c.Skip} }
@@ -151,7 +177,6 @@ func (t Transport) Client() *http.Client {
 	return &http.Client{
 		Timeout: t.Timeout,
 		Transport: &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
 			TLSClientConfig:     config,
 			DisableKeepAlives:   t.Idle == 0,
 			MaxIdleConnsPerHost: t.Idle,

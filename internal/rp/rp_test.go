@@ -650,6 +650,17 @@ func TestAProviderWithoutUserInfoIsNotAsked(t *testing.T) {
 	}
 }
 
+func TestWithoutTheScopeOpenIDThereIsNoIDToken(t *testing.T) {
+	p := newProvider(t)
+	p.tokens, p.info = without("id_token"), without("sub")
+	l := p.begin()
+	l.Scope = "scope_all"
+	in, err := p.client(nil).Finish(context.Background(), l, p.back(l, nil))
+	if err != nil || in.Checks.Named(IDTokenForm) != nil || in.UserInfo == nil {
+		t.Errorf("%v %+v", err, in.Checks.Failed())
+	}
+}
+
 func TestTheClientPresentsTheCertificateOfTheMoment(t *testing.T) {
 	seen := ""
 	op := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -43,8 +43,10 @@ func (c *Client) redeem(ctx context.Context, m *Metadata, in *Session, form url.
 	if err := c.exchange(ctx, m, in, form); err != nil {
 		return err
 	}
-	if err := c.idToken(ctx, in, &in.login); err != nil {
-		return err
+	if in.login.openID() {
+		if err := c.idToken(ctx, in, &in.login); err != nil {
+			return err
+		}
 	}
 	if m.UserInfo == "" {
 		return nil
@@ -66,8 +68,8 @@ func (c *Client) exchange(ctx context.Context, m *Metadata, in *Session, form ur
 		held.hold(TokenAnswer, "RFC 6749 §5.1", false, string(body), "200 with tokens in JSON")
 		return &Refusal{At: "token", Status: http.StatusOK, Body: cut(string(body))}
 	}
-	held.hold(TokenAnswer, "RFC 6749 §5.1; OIDC Core §3.1.3.3", t.Access != "" && (t.ID != "" || in.Tokens.ID != ""),
-		members(body), "access_token and id_token")
+	complete := t.Access != "" && (t.ID != "" || in.Tokens.ID != "" || !in.login.openID())
+	held.hold(TokenAnswer, "RFC 6749 §5.1; OIDC Core §3.1.3.3", complete, members(body), "access_token and id_token")
 	if t.Type != "" { // PSC always sends it; one that is missing harms nobody
 		held.hold(TokenType, "RFC 6749 §7.1", strings.EqualFold(t.Type, "Bearer"), t.Type, "Bearer")
 	}

@@ -82,7 +82,9 @@ func (c *Client) userInfo(ctx context.Context, m *Metadata, in *Session) error {
 	}
 	in.UserInfo = body
 	sub := in.Claims.Text("sub")
-	held.hold(UserInfoSubject, source, sub != "" && info.Text("sub") == sub, info.Text("sub"), sub)
+	if in.login.openID() {
+		held.hold(UserInfoSubject, source, sub != "" && info.Text("sub") == sub, info.Text("sub"), sub)
+	}
 	if len(c.Claims) > 0 {
 		lacks := wrong(info, c.Claims)
 		held.hold(UserInfoClaims, "PSC: the claims of UserInfo", lacks == "", lacks, names(c.Claims))

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"pscemu.invalid/pscemu/internal/rp"
 )
 
 const maxPage = 1 << 20
@@ -200,37 +201,28 @@ func first(re *regexp.Regexp, in string) string {
 // itself, and the client polls at the interval it was told.
 func (a *Application) CIBA(people *People) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if a.endpoints.Backchannel == "" {
-			return errors.New("the discovery document names no backchannel_authentication_endpoint")
+		l := a.begin()
+		l.ACR, l.Extra = []string{"eidas1"}, nil
+		asked, err := a.party.Ask(ctx, l, people.one().NationalID, "42")
+		if err != nil {
+			return ended(err)
 		}
-		form := url.Values{
-			"scope":           {a.Scope},
-			"login_hint":      {people.one().NationalID},
-			"acr_values":      {"eidas1"},
-			"binding_message": {"42"},
-		}
-		var asked struct {
-			ID       string      `json:"auth_req_id"`
-			Interval json.Number `json:"interval"`
-		}
-		if err := a.post(ctx, a.endpoints.Backchannel, form, &asked); err != nil {
-			return short("ciba", err)
-		}
-		seconds, _ := asked.Interval.Float64()
 		for end := time.Now().Add(patience); ; {
 			select {
-			case <-time.After(time.Duration(max(seconds, 1) * float64(time.Second))):
+			case <-time.After(asked.Interval):
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			err := a.redeem(
-				ctx,
-				url.Values{"grant_type": {"urn:openid:params:grant-type:ciba"}, "auth_req_id": {asked.ID}},
-				"",
-			)
-			if err == nil || !strings.Contains(err.Error(), "authorization_pending") || time.Now().After(end) {
-				return err
+			_, err := a.party.Poll(ctx, asked)
+			if !pending(err) || time.Now().After(end) {
+				return ended(err)
 			}
 		}
 	}
+}
+
+// pending tells whether the person has not answered yet.
+func pending(err error) bool {
+	var refusal *rp.Refusal
+	return errors.As(err, &refusal) && refusal.Code == "authorization_pending"
 }

@@ -4,27 +4,20 @@
 package sample
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
-	"io"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-	"golang.org/x/oauth2"
+	"pscemu.invalid/pscemu/internal/rp"
 )
 
 // Config is what the application needs.
@@ -42,47 +35,53 @@ type Config struct {
 // ends a login, /logout ends the session.
 type App struct {
 	Config
-	http     *http.Client
-	provider *oidc.Provider
-	oauth    oauth2.Config
-	mux      *http.ServeMux
+	party *rp.Client
+	mux   *http.ServeMux
 
 	mu       sync.Mutex
 	sessions map[string]*session
 }
 
-// session is a browser's; Name is "" until somebody has logged in.
+// session is a browser's: a login under way, and what became of the last one.
+// Name is "" until somebody has logged in.
 type session struct {
-	State, Nonce, Verifier string
-	Name, IDToken          string
-	tokens                 *oauth2.Token
+	login *rp.Login
+	Name  string
+	in    *rp.Session
+}
+
+// unmade are the checks that the application does not make with a fault.
+var unmade = map[string][]rp.Name{
+	"state-wrong":        {rp.CallbackState},
+	"iss-wrong":          {rp.CallbackIssuer},
+	"nonce-wrong":        {rp.IDTokenNonce},
+	"aud-wrong":          {rp.IDTokenAudience},
+	"expired":            {rp.IDTokenExpiry, rp.IDTokenIssued, rp.IDTokenNotBefore},
+	"signature-wrong":    {rp.IDTokenAlgorithm, rp.IDTokenSignature},
+	"iss-in-token-wrong": {rp.IDTokenIssuer},
+	"azp-wrong":          {rp.IDTokenParty},
+	"acr-changed":        {rp.IDTokenLevel},
+	"at-hash-wrong":      {rp.IDTokenHash},
+	"other-person":       {rp.UserInfoSubject},
 }
 
 // New discovers the provider.
 func New(ctx context.Context, c Config) (*App, error) {
-	a := &App{
-		Config:   c,
-		sessions: map[string]*session{},
-		mux:      http.NewServeMux(),
-		http: &http.Client{
-			Timeout: 5 * time.Second,
-			Transport: &http.Transport{
-				TLSClientConfig: &tls.Config{RootCAs: c.Roots, Certificates: []tls.Certificate{c.Certificate}},
-			},
-		},
+	a := &App{Config: c, sessions: map[string]*session{}, mux: http.NewServeMux()}
+	transport := rp.Transport{
+		Roots:       c.Roots,
+		Certificate: func() *tls.Certificate { return &c.Certificate },
+		Idle:        2,
+		Timeout:     5 * time.Second,
 	}
-	p, err := oidc.NewProvider(oidc.ClientContext(ctx, a.http), c.Issuer)
-	if err != nil {
+	config := rp.Config{Issuer: c.Issuer, ClientID: c.ClientID, HTTP: transport.Client(), Claims: wanted}
+	for _, planted := range c.Planted {
+		config.Skip = append(config.Skip, unmade[planted]...)
+	}
+	a.party = rp.New(config)
+	if _, err := a.party.Metadata(ctx); err != nil {
 		return nil, err
 	}
-	a.provider = p
-	a.oauth = oauth2.Config{
-		ClientID:    c.ClientID,
-		Endpoint:    p.Endpoint(),
-		RedirectURL: c.URL + "/callback",
-		Scopes:      []string{"openid", "scope_all"},
-	}
-	a.oauth.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 	a.mux.HandleFunc("GET /{$}", a.home)
 	a.mux.HandleFunc("GET /login", a.login)
 	a.mux.HandleFunc("GET /callback", a.callback)
@@ -131,95 +130,78 @@ func (a *App) home(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `<p>Nobody is logged in. <a href="/login">Log in</a></p>`)
 		return
 	}
-	a.keepFresh(s)
+	a.keepFresh(r.Context(), s)
 	name := html.EscapeString(s.Name)
 	if a.does("claims-html") {
 		name = s.Name
 	}
 	fmt.Fprintf(w, `<p id="welcome">Bienvenue %s</p><a href="/logout">Log out</a>`, name)
 	if a.does("token-not-shown") {
-		fmt.Fprintf(w, "<script>const token = %q</script>", s.tokens.AccessToken)
+		fmt.Fprintf(w, "<script>const token = %q</script>", s.in.Tokens.Access)
 	}
 }
 
 // keepFresh refreshes the tokens near their end; a session that PSC has ended
 // ends here too.
-func (a *App) keepFresh(s *session) {
+func (a *App) keepFresh(ctx context.Context, s *session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if s.tokens == nil || time.Until(s.tokens.Expiry) > time.Second {
+	if s.in == nil || s.in.Fresh(time.Now(), time.Second) {
 		return
 	}
-	resp, err := a.http.PostForm(
-		a.oauth.Endpoint.TokenURL,
-		url.Values{
-			"grant_type":    {"refresh_token"},
-			"client_id":     {a.ClientID},
-			"refresh_token": {s.tokens.RefreshToken},
-		},
-	)
-	if err != nil {
-		return
-	}
-	defer resp.Body.Close()
-	var t struct {
-		AccessToken  string `json:"access_token"`
-		RefreshToken string `json:"refresh_token"`
-		ExpiresIn    int    `json:"expires_in"`
-	}
-	if resp.StatusCode != http.StatusOK || json.NewDecoder(resp.Body).Decode(&t) != nil {
-		if !a.does("refresh-rotates") {
-			*s = session{}
-		}
-		return
-	}
-	if a.does("refresh-rotates") {
-		t.RefreshToken = s.tokens.RefreshToken
-	}
-	s.tokens = &oauth2.Token{
-		AccessToken:  t.AccessToken,
-		RefreshToken: t.RefreshToken,
-		Expiry:       time.Now().Add(time.Duration(t.ExpiresIn) * time.Second),
+	next, err := a.party.Refresh(ctx, s.in)
+	var refusal *rp.Refusal
+	var unverified *rp.Unverified
+	switch {
+	case err == nil && a.does("refresh-rotates"):
+		next.Tokens.Refresh = s.in.Tokens.Refresh
+		s.in = next
+	case err == nil:
+		s.in = next
+	case (errors.As(err, &refusal) || errors.As(err, &unverified)) && !a.does("refresh-rotates"):
+		*s = session{}
 	}
 }
 
 func (a *App) login(w http.ResponseWriter, r *http.Request) {
 	s := a.of(w, r)
-	s.State, s.Nonce, s.Verifier = rand.Text(), rand.Text(), oauth2.GenerateVerifier()
+	s.login = rp.NewLogin(a.URL + "/callback")
 	if a.does("values-fresh") {
-		s.Nonce = "always-the-same-nonce"
-	}
-	options := []oauth2.AuthCodeOption{oidc.Nonce(s.Nonce), oauth2.SetAuthURLParam("acr_values", "eidas1")}
-	if a.does("acr-asked") {
-		options = options[:1]
+		s.login.Nonce = "always-the-same-nonce"
 	}
 	if a.does("pkce-used") {
-		s.Verifier = ""
-	} else {
-		options = append(options, oauth2.S256ChallengeOption(s.Verifier))
+		s.login.Verifier = ""
 	}
-	http.Redirect(w, r, a.oauth.AuthCodeURL(s.State, options...), http.StatusFound)
+	asked := *s.login
+	if a.does("acr-asked") {
+		asked.ACR = nil // it is wanted all the same
+	}
+	at, err := a.party.AuthorizeURL(r.Context(), &asked)
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	http.Redirect(w, r, at, http.StatusFound)
 }
 
 // callback ends the login: a session opens when everything is as it must be.
 func (a *App) callback(w http.ResponseWriter, r *http.Request) {
 	s := a.of(w, r)
-	if s.State == "" && s.Name != "" && !a.does("callback-reloaded") {
+	if s.login == nil && s.Name != "" {
 		http.Redirect(w, r, "/", http.StatusSeeOther) // loaded again
 		return
 	}
 	next, err := a.finish(r, s)
-	if !a.does("callback-reloaded") {
-		s.State = "" // it serves once
+	login := s.login
+	s.login = nil // it serves once
+	if a.does("callback-reloaded") {
+		s.login = login
 	}
 	if err != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprintf(w, "<p>The login failed: %s</p>", html.EscapeString(err.Error()))
+		a.fail(w, err)
 		return
 	}
-	if a.does("callback-reloaded") {
-		next.State, next.Nonce, next.Verifier = s.State, s.Nonce, s.Verifier
-	}
+	next.login = s.login
 	if a.does("session-renewed") {
 		*s = *next
 	} else {
@@ -230,146 +212,57 @@ func (a *App) callback(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// unless is an error when something is wrong and the fault is not planted.
-func (a *App) unless(planted string, wrong bool, what string) error {
-	if wrong && !a.does(planted) {
-		return errors.New(what)
-	}
-	return nil
+func (a *App) fail(w http.ResponseWriter, err error) {
+	w.WriteHeader(http.StatusBadRequest)
+	fmt.Fprintf(w, "<p>The login failed: %s</p>", html.EscapeString(err.Error()))
 }
 
 func (a *App) finish(r *http.Request, s *session) (*session, error) {
-	q := r.URL.Query()
-	if err := cmp.Or(
-		a.unless("state-wrong", s.State == "" || q.Get("state") != s.State, "state is not the one sent"),
-		a.unless("iss-wrong", q.Get("iss") != a.Issuer, "iss is not the issuer"),
-		a.unless("", q.Get("code") == "", "no code: "+q.Get("error")),
-	); err != nil {
-		return nil, err
+	login := s.login
+	if login == nil {
+		login = &rp.Login{} // nobody began one
 	}
-	ctx := oidc.ClientContext(r.Context(), a.http)
-	options := []oauth2.AuthCodeOption{oauth2.VerifierOption(s.Verifier)}
-	if s.Verifier == "" {
-		options = nil
-	}
-	t, err := a.oauth.Exchange(ctx, q.Get("code"), options...)
+	in, err := a.party.Finish(r.Context(), login, r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
-	raw, _ := t.Extra("id_token").(string)
-	claims, err := a.verify(ctx, raw, t.AccessToken, s.Nonce)
-	if err != nil {
-		return nil, err
-	}
-	info, err := a.userInfo(ctx, t.AccessToken)
-	if err != nil {
-		return nil, err
-	}
-	sub, _ := info["sub"].(string)
-	if err := a.unless("other-person", sub == "" || sub != claims.Sub, "UserInfo is about somebody else"); err != nil {
-		return nil, err
-	}
-	name, err := nameIn(info)
-	return &session{Name: name, IDToken: raw, tokens: t}, err
+	name, err := nameIn(in.UserInfo)
+	return &session{Name: name, in: in}, err
 }
 
-// nameIn wants the claims this application depends on.
-func nameIn(info map[string]any) (string, error) {
-	id, ok1 := info["SubjectNameID"].(string)
-	given, ok2 := info["given_name"].(string)
-	family, ok3 := info["family_name"].(string)
-	if _, ok4 := info["SubjectRole"].([]any); !ok1 || !ok2 || !ok3 || !ok4 {
-		return "", errors.New("UserInfo lacks SubjectNameID, SubjectRole or a name, or they are of a wrong type")
-	}
-	return given + " " + family + " (" + id + ")", nil
+// wanted are the claims this application depends on.
+var wanted = []rp.Claim{
+	{Name: "SubjectNameID", Form: rp.Text},
+	{Name: "given_name", Form: rp.Text},
+	{Name: "family_name", Form: rp.Text},
+	{Name: "SubjectRole", Form: rp.Texts},
 }
 
-// idClaims are those that are judged beyond what the library does.
-type idClaims struct {
-	Sub    string          `json:"sub"`
-	Aud    json.RawMessage `json:"aud"`
-	Azp    string          `json:"azp"`
-	Nonce  string          `json:"nonce"`
-	ACR    string          `json:"acr"`
-	Exp    int64           `json:"exp"`
-	Iat    int64           `json:"iat"`
-	AtHash string          `json:"at_hash"`
-}
-
-// verify judges the id token (OIDC Core §3.1.3.7): the library does signature,
-// algorithm, issuer, audience and times; the rest is done here.
-func (a *App) verify(ctx context.Context, raw, access, nonce string) (*idClaims, error) {
-	conf := &oidc.Config{
-		ClientID:                   a.ClientID,
-		SkipClientIDCheck:          a.does("aud-wrong"),
-		SkipExpiryCheck:            a.does("expired"),
-		SkipIssuerCheck:            a.does("iss-in-token-wrong"),
-		InsecureSkipSignatureCheck: a.does("signature-wrong"),
+// nameIn is what the page calls a person.
+func nameIn(userInfo []byte) (string, error) {
+	var info struct {
+		ID     string `json:"SubjectNameID"`
+		Given  string `json:"given_name"`
+		Family string `json:"family_name"`
 	}
-	token, err := a.provider.Verifier(conf).Verify(ctx, raw)
-	if err != nil {
-		return nil, err
-	}
-	var c idClaims
-	if err := token.Claims(&c); err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256([]byte(access))
-	return &c, cmp.Or(
-		a.unless("nonce-wrong", c.Nonce != nonce, "nonce is not the one sent"),
-		a.unless("aud-wrong", string(c.Aud) != `"`+a.ClientID+`"`, "the token is for others too"),
-		a.unless("azp-wrong", c.Azp != a.ClientID, "azp is another client"),
-		a.unless("acr-changed", c.ACR != "eidas1", "the level is not the one asked for"),
-		a.unless("", c.Sub == "", "sub is missing"),
-		a.unless(
-			"expired",
-			c.Exp == 0 || time.Since(time.Unix(c.Iat, 0)) > 10*time.Minute,
-			"exp is missing, or iat too old",
-		),
-		a.unless(
-			"at-hash-wrong",
-			c.AtHash != base64.RawURLEncoding.EncodeToString(sum[:16]),
-			"at_hash is of another access token",
-		),
-	)
-}
-
-func (a *App) userInfo(ctx context.Context, access string) (map[string]any, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.provider.UserInfoEndpoint(), nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+access)
-	resp, err := a.http.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("UserInfo: %s %w", resp.Status, err)
-	}
-	var info map[string]any
-	return info, json.NewDecoder(strings.NewReader(string(body))).Decode(&info)
+	err := json.Unmarshal(userInfo, &info)
+	return info.Given + " " + info.Family + " (" + info.ID + ")", err
 }
 
 func (a *App) logout(w http.ResponseWriter, r *http.Request) {
 	s := a.of(w, r)
-	hint := s.IDToken
+	in := s.in
 	if !a.does("logout-closes") {
 		*s = session{}
 	}
-	if a.does("logout-at-psc") {
+	if a.does("logout-at-psc") || in == nil {
 		http.Redirect(w, r, "/", http.StatusFound)
 		return
 	}
-	http.Redirect(
-		w,
-		r,
-		a.Issuer+"/protocol/openid-connect/logout?"+url.Values{
-			"id_token_hint":            {hint},
-			"post_logout_redirect_uri": {a.URL + "/"},
-		}.Encode(),
-		http.StatusFound,
-	)
+	at, err := a.party.LogoutURL(r.Context(), in, a.URL+"/", rand.Text())
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	http.Redirect(w, r, at, http.StatusFound)
 }
