@@ -28,7 +28,8 @@ func TestEachRowOfTheTableOfReachesIsARoute(t *testing.T) {
 			t.Errorf("%s stands for no route, or says no reason", row.Pattern)
 		}
 	}
-	if counts[access.ByAnybody] > 25 || counts[access.ByVisitor] != 4 || counts[access.BySession] < 40 || counts[access.ByToken] < 80 {
+	if counts[access.ByAnybody] > 25 || counts[access.ByVisitor] != 4 || counts[access.BySession] < 40 ||
+		counts[access.ByToken] < 80 {
 		t.Errorf("the routes are divided so: %v", counts)
 	}
 	for _, pattern := range []string{"/debug/pprof/*", "/demo/start", "/desk/start", "/logins/stream", "/desk/order", "/whyever"} {

@@ -37,6 +37,7 @@ import (
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
 	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/provider/site"
 	"pscemu.invalid/pscemu/static"
 )
 
@@ -71,7 +72,7 @@ type Emulator struct {
 	logins   *login.Logins
 	faults   *faults.Set
 	sender   *delivery.Sender
-	provider *provider.Server
+	provider *provider.Provider
 
 	whole sync.Mutex // held while another content takes the place of everything
 
@@ -191,13 +192,15 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces api.Sp
 	e.sender = delivery.New(ctx, e.store, e.clock, roots)
 	e.provider = provider.New(
 		provider.Config{
-			BaseURL: e.at.base,
-			CardURL: e.at.card,
-			Root:    e.at.root,
-			Hosts:   e.settings.HostNames(),
-			Limits:  e.settings.Limits,
+			Names: &site.Names{
+				BaseURL: e.at.base,
+				CardURL: e.at.card,
+				Root:    e.at.root,
+				Hosts:   e.settings.HostNames(),
+			},
+			Limits: e.settings.Limits,
 		},
-		provider.Parts{
+		provider.Services{
 			Settings: e.live,
 			Store:    e.store,
 			Sender:   e.sender,
@@ -244,7 +247,7 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces api.Sp
 	e.ready.OpenURL = c.OpenURL()
 	// Before anything new can begin: what is under way then is an earlier run's.
 	e.provider.Resume(ctx)
-	e.protocol, e.card, e.console = e.provider.Handler(), e.provider.CardHandler(), c.Handler()
+	e.protocol, e.card, e.console = e.provider.Protocol, e.provider.Card, c.Handler()
 	e.describe(ctx)
 	return nil
 }

@@ -22,7 +22,7 @@ import (
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/telemetry"
-	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/provider/site"
 )
 
 // Options are what a server is started with.
@@ -174,7 +174,7 @@ func (s *Server) openWorld(ctx context.Context, in folder) error {
 	names := slices.Concat(
 		[]string{"localhost", "127.0.0.1", "::1", hostOf(at.base)},
 		s.options.Settings.HostNames(),
-		provider.RealHosts(),
+		site.RealHosts(),
 	)
 	var certificate tls.Certificate
 	err = e.prepare(ctx, func() (err error) {

@@ -1,18 +1,20 @@
 package provider
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/login"
+	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/provider/site"
+	"pscemu.invalid/pscemu/provider/wire"
 )
 
 // callback is an authorize response under way: where it goes and how.
@@ -42,132 +44,90 @@ func callbackOf(clientID string, form url.Values, iss string) callback {
 }
 
 // backOf is the callback of a pending login.
-func (s *Server) backOf(p *login.Pending) callback {
+func backOf(p *login.Pending, names *site.Names) callback {
 	host, _, _ := strings.Cut(strings.TrimPrefix(p.Base, "https://"), "/")
-	return callbackOf(p.ClientID, p.Form, s.siteOf(host).Issuer())
-}
-
-// pairs are parameters in the order they are written.
-type pairs [][2]string
-
-// add appends a parameter, unless it is empty.
-func (p *pairs) add(name, value string) {
-	if value != "" {
-		*p = append(*p, [2]string{name, value})
-	}
-}
-
-func (p pairs) encode() string {
-	parts := make([]string, len(p))
-	for i, kv := range p {
-		parts[i] = kv[0] + "=" + url.QueryEscape(kv[1])
-	}
-	return strings.Join(parts, "&")
-}
-
-// rawMembers are written as they are: numbers and objects.
-var rawMembers = []string{"exp", "iat", "events"}
-
-// MarshalJSON writes an object of strings in the order of the pairs.
-func (p pairs) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	for i, kv := range p {
-		value, err := json.Marshal(kv[1])
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(rawMembers, kv[0]) {
-			value = []byte(kv[1])
-		}
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(`"` + kv[0] + `":`)
-		b.Write(value)
-	}
-	return []byte("{" + b.String() + "}"), nil
+	return callbackOf(p.ClientID, p.Form, names.Of(host).Issuer())
 }
 
 // answerTo is an authorize response: where to, and what.
 type answerTo struct {
 	callback
-	params pairs
+	params wire.Params
 	err    error // of signing it
 }
 
-// answerTo gives the parameters the form that the response mode asks for: as
+// url is the response as a URL; form_post has none, so it reads as a query.
+func (a answerTo) url() string {
+	if a.mode == "fragment" {
+		return a.redirectURI + "#" + a.params.Encode()
+	}
+	return a.params.AddedTo(a.redirectURI)
+}
+
+// callbacks writes authorize responses.
+type callbacks struct {
+	oidc  *oidc.Provider
+	clock clock.Clock
+	pages *web.View
+	texts *wire.Writer
+}
+
+// answer gives the parameters the form that the response mode asks for: as
 // they are, or as one signed JWT (JARM §4.1).
-func (s *Server) answerTo(back callback, params pairs) answerTo {
-	params = params.spelt()
+func (h *callbacks) answer(back callback, params wire.Params) answerTo {
+	params = params.Spelt()
 	plain, signed := strings.CutSuffix(back.mode, ".jwt")
 	back.mode = plain
 	if !signed {
 		return answerTo{back, params, nil}
 	}
-	claims := pairs{
+	claims := wire.Params{
 		{"iss", back.iss},
 		{"aud", back.clientID},
-		{"exp", itoa(int(s.clock.Now().Add(10 * time.Minute).Unix()))},
+		{"exp", strconv.FormatInt(h.clock.Now().Add(10*time.Minute).Unix(), 10)},
 	}
 	for _, kv := range params {
 		if kv[0] != "iss" {
 			claims = append(claims, kv)
 		}
 	}
-	jwt, err := s.oidc.SignJWT("JWT", claims)
-	return answerTo{back, pairs{{"response", jwt}}, err}
+	jwt, err := h.oidc.SignJWT("JWT", claims)
+	return answerTo{back, wire.Params{{"response", jwt}}, err}
 }
 
-// url is the response as a URL; form_post has none, so it reads as a query.
-func (a answerTo) url() string {
-	separator := "?"
-	switch {
-	case a.mode == "fragment":
-		separator = "#"
-	case strings.Contains(a.redirectURI, "?"):
-		separator = "&"
+// refusal is an error for a redirect URI that was judged good.
+func (h *callbacks) refusal(back callback, a wire.Answer, reason error) answerTo {
+	var params wire.Params
+	params.Add("error", a.Error)
+	params.Add("error_description", h.said(a, reason))
+	params.Add("state", back.state)
+	params.Add("iss", back.iss)
+	return h.answer(back, params)
+}
+
+// said is Keycloak's text alone for what Keycloak refuses: the reason is in the
+// journal, and connectors compare these texts. Refusals of a login, for which no
+// text is known, say why.
+func (h *callbacks) said(a wire.Answer, reason error) string {
+	if a.Key == "login-refused" {
+		return h.texts.Said(a, reason)
 	}
-	return a.redirectURI + separator + a.params.encode()
+	return a.Text
 }
 
-func (s *Server) sendBack(c echo.Context, a answerTo) error {
+// send has the browser take a response to the client.
+func (h *callbacks) send(c echo.Context, a answerTo) error {
 	if a.err != nil {
 		return a.err
 	}
-	noStore(c)
+	web.NoStore(c)
 	if a.mode == "form_post" {
-		return s.page(
-			c,
-			http.StatusOK,
-			"provider/form_post",
-			map[string]any{"Title": "Retour vers le service", "Action": a.redirectURI, "Params": a.params},
-		)
+		return h.pages.Show(c, http.StatusOK, "provider/form_post",
+			map[string]any{"Title": "Retour vers le service", "Action": a.redirectURI, "Params": a.params})
 	}
 	status := http.StatusFound
 	if c.Request().Method == http.MethodPost {
 		status = http.StatusSeeOther
 	}
 	return web.Leave(c, status, a.url())
-}
-
-// errorAnswer is an error for a redirect URI that was judged good.
-func (s *Server) errorAnswer(back callback, a Answer, reason error) answerTo {
-	var params pairs
-	params.add("error", a.Error)
-	if a.Text != "" || reason != nil {
-		params.add("error_description", s.callbackText(a, reason))
-	}
-	params.add("state", back.state)
-	params.add("iss", back.iss)
-	return s.answerTo(back, params)
-}
-
-// callbackText is Keycloak's text alone for what Keycloak refuses: the reason
-// is in the journal, and connectors compare these texts. Refusals of a login,
-// for which no text is known, say why.
-func (s *Server) callbackText(a Answer, reason error) string {
-	if a.Key == "login-refused" {
-		return s.description(a, reason)
-	}
-	return a.Text
 }

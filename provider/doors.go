@@ -8,11 +8,12 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/provider/site"
+	"pscemu.invalid/pscemu/provider/wire"
 )
 
 // Door is a test shortcut, listed where people can see it.
@@ -22,10 +23,19 @@ type Door struct {
 	Open        bool   `json:"open"`
 }
 
-// Doors lists every door and whether it is open. Each is a policy of its own
+// Doors are the test doors: which there are, and logins through them.
+type Doors struct {
+	settings *config.Live
+	names    *site.Names
+	requests *requests
+	standIn  *standIn
+	finish   *finisher
+}
+
+// List names every door and whether it is open. Each is a policy of its own
 // (door-login-hint …), so that it can be closed alone; strict closes them all.
-func (s *Server) Doors() []Door {
-	p := s.settings.Policies(nil, nil)
+func (d *Doors) List() []Door {
+	p := d.settings.Policies(nil, nil)
 	return []Door{
 		{
 			"login-hint",
@@ -50,74 +60,27 @@ func (s *Server) Doors() []Door {
 	}
 }
 
-// doorLogin is what a door was asked to do.
-type doorLogin struct {
-	nationalID string
-	means      identities.Means
-	pin        string
-}
-
-// door reads login_hint=auto:…; where it is closed the hint is a hint.
-func (s *Server) door(a *asking) (doorLogin, bool) {
+// named reads login_hint=auto:…; where it is closed the hint is a hint.
+func (d *Doors) named(a *asking) (doorLogin, bool) {
 	hint, ok := strings.CutPrefix(a.form.Get("login_hint"), "auto:")
-	if !ok || !s.settings.Policies(a.client.Policies, nil).DoorLoginHint {
+	if !ok || !d.settings.Policies(a.client.Policies, nil).DoorLoginHint {
 		return doorLogin{}, false
 	}
 	id, options, _ := strings.Cut(hint, ";")
-	d := doorLogin{nationalID: id, means: identities.MeansECPS}
+	in := doorLogin{nationalID: id, means: identities.MeansECPS}
 	if options == "means=card" {
-		d.means = identities.MeansCard
+		in.means = identities.MeansCard
 	}
-	return d, true
+	return in, true
 }
 
-func (s *Server) throughDoor(c echo.Context, a *asking, d doorLogin) error {
-	who, err := s.openDoor(c.Request().Context(), a, d)
+// through logs in as the hint says and answers the request.
+func (d *Doors) through(c echo.Context, a *asking, in doorLogin) error {
+	who, err := d.standIn.open(c.Request().Context(), a, in)
 	if err != nil {
-		return s.sendBack(c, s.errorAnswer(a.back, answer("login-refused"), err))
+		return d.finish.refuse(c, a.back, wire.Of("login-refused"), err)
 	}
-	return s.finish(c, a, *who)
-}
-
-// openDoor is the person's part without a person: their behaviour for the
-// e-CPS, their card and its code for the reader.
-func (s *Server) openDoor(ctx context.Context, a *asking, d doorLogin) (*oidc.Authentication, error) {
-	id := journal.NewID()
-	s.journal.Add(ctx, id, journal.KindAuthorize, detail(a), nil)
-	person, err := s.people.Read(ctx, d.nationalID)
-	if err == nil && d.means == identities.MeansCard {
-		err = s.useCard(ctx, person, d.pin)
-	} else if err == nil {
-		err = s.ecps.Decide(ctx, person)
-	}
-	s.journal.Add(ctx, id, journal.KindMeans, map[string]string{"means": string(d.means), "national_id": d.nationalID}, err)
-	if err != nil {
-		return nil, err
-	}
-	return &oidc.Authentication{LoginID: id, Person: person, AuthMode: d.means.AuthMode(), Time: s.clock.Now()}, nil
-}
-
-// useCard presents the person's first usable card. Without a code the door
-// takes the card's own.
-func (s *Server) useCard(ctx context.Context, person *identities.Identity, pin string) error {
-	all, err := s.cards.List(ctx, person.NationalID, "", cards.All)
-	if err != nil {
-		return err
-	}
-	if len(all) == 0 {
-		return problem.CardNone.Case("issue").Got(person.NationalID)
-	}
-	card := all[0]
-	for _, c := range all {
-		if c.State == cards.Active {
-			card = c
-		}
-	}
-	if pin == "" {
-		pin = card.PIN
-	}
-	_, err = s.cards.PresentPIN(ctx, card.Serial, pin)
-	return err
+	return d.finish.finish(c, a, *who)
 }
 
 // Performed is the outcome of a login done for an authorize URL.
@@ -127,8 +90,13 @@ type Performed struct {
 }
 
 // Perform does the user's part for an authorize URL that an application made.
-func (s *Server) Perform(ctx context.Context, authorizeURL, nationalID string, means identities.Means, pin string) (*Performed, error) {
-	if !s.settings.Policies(nil, nil).DoorAPILogins {
+func (d *Doors) Perform(
+	ctx context.Context,
+	authorizeURL, nationalID string,
+	means identities.Means,
+	pin string,
+) (*Performed, error) {
+	if !d.settings.Policies(nil, nil).DoorAPILogins {
 		return nil, problem.DoorClosed.Case("logins")
 	}
 	if means == "" {
@@ -137,37 +105,49 @@ func (s *Server) Perform(ctx context.Context, authorizeURL, nationalID string, m
 	if !means.Valid() {
 		return nil, problem.MeansUnknown.Case("logins").Got(string(means))
 	}
-	u, err := url.Parse(authorizeURL)
+	u, err := d.authorizeURL(authorizeURL)
+	if err != nil {
+		return nil, err
+	}
+	form, err := readForm(&http.Request{Method: http.MethodGet, URL: u})
+	if err != nil {
+		return nil, err
+	}
+	at := d.names.Of(u.Host)
+	return d.perform(oidc.WithIssuer(ctx, at.Issuer()), at, form, doorLogin{nationalID, means, pin})
+}
+
+// authorizeURL reads an authorize URL of this world.
+func (d *Doors) authorizeURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
 	if err != nil || !u.IsAbs() {
-		return nil, problem.AuthorizeURLInvalid.With("base_url", s.config.BaseURL).Got(authorizeURL)
+		return nil, problem.AuthorizeURLInvalid.With("base_url", d.names.BaseURL).Got(raw)
 	}
-	if rest, ok := strings.CutPrefix(
-		u.Path,
-		s.config.Root+"/",
-	); !ok ||
-		s.config.Root == "" && strings.HasPrefix(rest, "s/") {
-		return nil, problem.AuthorizeURLElsewhere.With("base_url", s.config.BaseURL).Got(authorizeURL)
+	rest, below := strings.CutPrefix(u.Path, d.names.Root+"/")
+	if !below || d.names.Root == "" && strings.HasPrefix(rest, "s/") {
+		return nil, problem.AuthorizeURLElsewhere.With("base_url", d.names.BaseURL).Got(raw)
 	}
-	form, err := authorizeForm(&http.Request{Method: http.MethodGet, URL: u})
+	return u, nil
+}
+
+func (d *Doors) perform(ctx context.Context, at site.Site, form url.Values, in doorLogin) (*Performed, error) {
+	a, _, err := d.requests.asked(ctx, at, form)
 	if err != nil {
 		return nil, err
 	}
-	at := s.siteOf(u.Host)
-	ctx = oidc.WithIssuer(ctx, at.Issuer())
-	a, _, err := s.asked(ctx, at, form)
-	if err != nil {
-		return nil, err
+	refused := func(a *asking, answer wire.Answer, reason error) *Performed {
+		return &Performed{RedirectTo: d.finish.callbacks.refusal(a.back, answer, reason).url()}
 	}
-	if r := s.judge(a); r != nil {
-		return &Performed{RedirectTo: s.errorAnswer(a.back, r.Answer, r.problem()).url()}, nil
+	if r := d.requests.judge(a.client, a.form); r != nil {
+		return refused(a, r.Answer, r.Explained()), nil
 	}
-	who, err := s.openDoor(ctx, a, doorLogin{nationalID, means, pin})
+	who, err := d.standIn.open(ctx, a, in)
 	if problem.Is(err, problem.IdentityUnknown) || problem.Is(err, problem.CardNone) {
 		return nil, err
 	}
 	if err != nil {
-		return &Performed{RedirectTo: s.errorAnswer(a.back, answer("login-refused"), err).url()}, nil
+		return refused(a, wire.Of("login-refused"), err), nil
 	}
-	location, _, err := s.grant(ctx, a, *who)
+	location, _, err := d.finish.grant(ctx, a, *who)
 	return &Performed{RedirectTo: location.url(), LoginID: who.LoginID}, err
 }

@@ -31,13 +31,13 @@ func FuzzAuthorizeParameters(f *testing.F) {
 		"scope=openid",
 	)
 	f.Add("response_mode=fragment.jwt&response_type=token&%zz=1;a=b", "claims={")
-	s := &Server{settings: config.NewLive(&config.Loaded{})}
+	policy := config.NewLive(&config.Loaded{}).Policies(nil, nil)
 	client := &clients.Client{ID: "demo", ResponseTypes: clients.ResponseTypes}
 	f.Fuzz(func(t *testing.T, query, body string) {
 		r := httptest.NewRequest(http.MethodPost, "/auth", strings.NewReader(body))
 		r.URL.RawQuery = query
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		form, err := authorizeForm(r)
+		form, err := readForm(r)
 		if err != nil {
 			return
 		}
@@ -46,7 +46,7 @@ func FuzzAuthorizeParameters(f *testing.F) {
 				t.Errorf("%s counts %d times", name, len(values))
 			}
 		}
-		if s.judge(&asking{client: client, form: form}) != nil {
+		if judged(client, form, policy) != nil {
 			return
 		}
 		if asked := responseType(form); !slices.Contains(clients.ResponseTypes, asked) {
@@ -96,7 +96,7 @@ func FuzzRequestObject(f *testing.F) {
 		ID:   "exact",
 		JWKS: &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k1"}}},
 	}
-	s := &Server{clock: &clock.Adjustable{}}
+	o := objects{&clock.Adjustable{}}
 	for _, c := range []string{`{"client_id":"exact","scope":"openid","max_age":60,"claims":{"id_token":{"acr":null}}}`, `{"client_id":"demo"}`, `{"aud":["https://i"],"exp":4e9,"nbf":1e400}`, `{"a":1,"a":2}`, `[]`, `null`, `{"request":"x"}`, "{"} {
 		f.Add([]byte(c))
 	}
@@ -109,7 +109,7 @@ func FuzzRequestObject(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		form, err := s.requestObject(client, object, "https://i")
+		form, err := o.read(client, object, "https://i")
 		if err != nil {
 			return
 		}

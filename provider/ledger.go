@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"pscemu.invalid/pscemu/provider/wire"
 )
 
 // LedgerRow is one observable behaviour and how sure we are of it.
@@ -31,8 +33,8 @@ func Ledger() ([]LedgerRow, error) {
 	}
 	fields, err := discoveryLedger()
 	out := append(fields, written...)
-	for _, a := range Answers {
-		out = append(out, a.ledger())
+	for _, a := range wire.Answers {
+		out = append(out, errorRow(a))
 	}
 	return out, err
 }
@@ -92,24 +94,30 @@ func short(v any) string {
 	return strings.Trim(fmt.Sprint(list), "[]")
 }
 
-var evidence = map[Evidence]string{
-	Measured: "Keycloak 26.4, measured",
-	Source:   "Keycloak's source",
-	Standard: "the specification",
-	Ours:     "nothing is known",
+var evidence = map[wire.Evidence]string{
+	wire.Measured: "Keycloak 26.4, measured",
+	wire.Source:   "Keycloak's source",
+	wire.Standard: "the specification",
+	wire.Ours:     "nothing is known",
 }
 
-func (a Answer) ledger() LedgerRow {
+var states = map[wire.Evidence]string{
+	wire.Measured: "documented",
+	wire.Source:   "documented",
+	wire.Standard: "assumed",
+	wire.Ours:     "assumed",
+}
+
+func errorRow(a wire.Answer) LedgerRow {
 	text := a.Text
 	if a.Error != "" {
 		text = strings.TrimSuffix(a.Error+", "+text, ", ")
 	}
 	what := fmt.Sprintf("%s: %s → %d %s", a.Endpoint, a.When, a.Status, text)
-	state := map[Evidence]string{Measured: "documented", Source: "documented", Standard: "assumed", Ours: "assumed"}[a.Evidence]
 	return LedgerRow{
 		Area:   "error",
 		What:   strings.TrimSpace(what),
-		State:  state,
+		State:  states[a.Evidence],
 		Source: evidence[a.Evidence],
 		Date:   "2026",
 	}

@@ -3,8 +3,7 @@ package provider
 import (
 	"context"
 	"net/http"
-	"regexp"
-	"slices"
+	"net/url"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -14,29 +13,52 @@ import (
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/provider/sessions"
+	"pscemu.invalid/pscemu/provider/site"
+	"pscemu.invalid/pscemu/provider/wire"
 )
 
-// logout ends the session (OIDC RP-Initiated Logout 1.0): by an id_token_hint,
-// also from server to server, or after a confirmation in the browser.
-func (s *Server) logout(c echo.Context) error {
-	form, err := authorizeForm(c.Request())
+// logoutEndpoint ends the session (OIDC RP-Initiated Logout 1.0): by an
+// id_token_hint, also from server to server, or after a confirmation in the
+// browser.
+type logoutEndpoint struct {
+	oidc     *oidc.Provider
+	clients  *clients.Registry
+	ends     *sessions.Ends
+	browsers *sessions.Browsers
+	failures *failures
+	names    *site.Names
+}
+
+// Register adds the endpoint.
+func (h *logoutEndpoint) Register(e *echo.Echo) {
+	e.GET(site.Protocol+"/logout", h.serve)
+	e.POST(site.Protocol+"/logout", h.serve)
+}
+
+func (h *logoutEndpoint) serve(c echo.Context) error {
+	form, err := readForm(c.Request())
 	if err != nil {
-		s.journal.Add(c.Request().Context(), "", journal.KindLogout, nil, err)
-		return s.errorPage(c, http.StatusBadRequest, "Invalid Request", err)
+		h.note(c, "", nil, err)
+		return h.failures.pages.Refuse(c, http.StatusBadRequest, "Invalid Request", err)
 	}
 	if form.Get("id_token_hint") == "" {
-		return s.logoutWithoutHint(c)
+		return h.withoutHint(c)
 	}
 	ctx := c.Request().Context()
-	hint, err := s.oidc.IDTokenHint(ctx, form.Get("id_token_hint"))
+	hint, err := h.oidc.IDTokenHint(ctx, form.Get("id_token_hint"))
 	if err != nil {
-		return s.logoutRefused(c, "logout-hint", "", err)
+		return h.failures.onPage(c, journal.KindLogout, "logout-hint", "", err)
 	}
 	target := form.Get("post_logout_redirect_uri")
-	if err := s.logoutTarget(ctx, hint, target, form.Get("client_id")); err != nil {
-		return s.logoutRefused(c, "logout-redirect", hint.ClientID, err)
+	if err := h.target(ctx, hint, target, form.Get("client_id")); err != nil {
+		return h.failures.onPage(c, journal.KindLogout, "logout-redirect", hint.ClientID, err)
 	}
-	out, err := s.endSession(ctx, hint.SID)
+	return h.byHint(c, hint, withState(target, form))
+}
+
+func (h *logoutEndpoint) byHint(c echo.Context, hint *oidc.Hint, target string) error {
+	out, err := h.ends.End(c.Request().Context(), hint.SID)
 	if err != nil {
 		return err
 	}
@@ -44,31 +66,27 @@ func (s *Server) logout(c echo.Context) error {
 	if out != nil {
 		loginID = out.LoginID
 	}
-	s.journal.Add(ctx, loginID, journal.KindLogout, map[string]string{"client_id": hint.ClientID}, nil)
-	if sid, _ := s.logins.Session(c.Request()); sid == hint.SID {
-		s.logins.ClearSession(c.Response())
-		s.setSessionState(c, "")
+	h.note(c, loginID, map[string]string{"client_id": hint.ClientID}, nil)
+	if h.browsers.Holds(c, hint.SID) {
+		h.browsers.Forget(c)
 	}
-	if target != "" {
-		target = withState(target, form.Get("state"))
-	}
-	return s.leave(c, out, target)
+	return h.leave(c, out, target)
 }
 
-func (s *Server) logoutRefused(c echo.Context, key, clientID string, err error) error {
-	s.journal.Add(c.Request().Context(), "", journal.KindLogout, map[string]string{"client_id": clientID}, err)
-	a := answer(key)
-	return s.errorPage(c, a.Status, a.Text, err)
+// note writes the journal's event of a logout.
+func (h *logoutEndpoint) note(c echo.Context, loginID string, detail map[string]string, err error) {
+	h.failures.journal.Add(c.Request().Context(), loginID, journal.KindLogout, detail, err)
 }
 
-func (s *Server) logoutTarget(ctx context.Context, hint *oidc.Hint, target, clientID string) error {
+// target judges where the browser is to go afterwards.
+func (h *logoutEndpoint) target(ctx context.Context, hint *oidc.Hint, target, clientID string) error {
 	if clientID != "" && clientID != hint.ClientID {
 		return problem.LogoutOtherClient.With("client_id", hint.ClientID).Got(clientID)
 	}
 	if target == "" {
 		return nil
 	}
-	client, err := s.clients.Get(ctx, hint.ClientID)
+	client, err := h.clients.Get(ctx, hint.ClientID)
 	if err != nil {
 		return err
 	}
@@ -78,91 +96,54 @@ func (s *Server) logoutTarget(ctx context.Context, hint *oidc.Hint, target, clie
 	return nil
 }
 
-func withState(target, state string) string {
-	if state == "" {
-		return target
+func withState(target string, form url.Values) string {
+	if state := form.Get("state"); target != "" && state != "" {
+		return wire.Params{{"state", state}}.AddedTo(target)
 	}
-	return withQuery(target, pairs{{"state", state}})
+	return target
 }
 
-func withQuery(target string, params pairs) string {
-	separator := "?"
-	if strings.Contains(target, "?") {
-		separator = "&"
+// withoutHint asks the person first, on a page of this host: another port of it
+// could make the browser send its cookie too. The cookie is the wallet host's.
+func (h *logoutEndpoint) withoutHint(c echo.Context) error {
+	r := c.Request()
+	if at := h.names.Of(r.Host); at.Wallet != at.Auth && r.Host == strings.TrimPrefix(at.Auth, "https://") {
+		return web.Leave(c, http.StatusSeeOther, at.Wallet+r.URL.Path)
 	}
-	return target + separator + params.encode()
+	if r.Method != http.MethodPost || c.FormValue("confirm") != "yes" {
+		return h.failures.pages.Show(c, http.StatusOK, "provider/logout", map[string]any{"Title": "Déconnexion"})
+	}
+	if err := web.OwnForm(r); err != nil {
+		h.note(c, "", nil, err)
+		return h.failures.pages.Refuse(c, http.StatusForbidden, "Requête refusée", err)
+	}
+	out, err := h.endOwn(c)
+	if err != nil {
+		return err
+	}
+	h.browsers.Forget(c)
+	return h.leave(c, out, "")
 }
 
-// logoutWithoutHint asks the person first, on a page of this host: another
-// port of it could make the browser send its cookie too. The cookie is the
-// wallet host's.
-func (s *Server) logoutWithoutHint(c echo.Context) error {
-	if at := s.site(c); at.Wallet != at.Auth && c.Request().Host == strings.TrimPrefix(at.Auth, "https://") {
-		return web.Leave(c, http.StatusSeeOther, at.Wallet+c.Request().URL.Path)
+// endOwn ends the browser's own session; nil when it has none.
+func (h *logoutEndpoint) endOwn(c echo.Context) (*sessions.Ended, error) {
+	b := h.browsers.Of(c)
+	if b == nil {
+		return nil, nil
 	}
-	if c.Request().Method != http.MethodPost || c.FormValue("confirm") != "yes" {
-		return s.page(c, http.StatusOK, "provider/logout", map[string]any{"Title": "Déconnexion"})
+	out, err := h.ends.End(c.Request().Context(), b.SID)
+	if err == nil {
+		h.note(c, b.LoginID, map[string]string{"national_id": b.NationalID}, nil)
 	}
-	if err := fromHere(c.Request()); err != nil {
-		s.journal.Add(c.Request().Context(), "", journal.KindLogout, nil, err)
-		return s.errorPage(c, http.StatusForbidden, "Requête refusée", err)
-	}
-	var out *ended
-	if b := s.browserSession(c); b != nil {
-		var err error
-		if out, err = s.endSession(c.Request().Context(), b.SID); err != nil {
-			return err
-		}
-		s.journal.Add(c.Request().Context(), b.LoginID, journal.KindLogout, map[string]string{"national_id": b.NationalID}, nil)
-	}
-	s.logins.ClearSession(c.Response())
-	s.setSessionState(c, "")
-	return s.leave(c, out, "")
+	return out, err
 }
 
 // leave sends the browser on, through frames of the clients that registered for
 // them.
-func (s *Server) leave(c echo.Context, out *ended, target string) error {
-	if out == nil {
-		return s.leaveBy(c, nil, target)
+func (h *logoutEndpoint) leave(c echo.Context, out *sessions.Ended, target string) error {
+	var frames []string
+	if out != nil {
+		frames = out.Frames
 	}
-	return s.leaveBy(c, out.frames, target)
+	return sessions.Leave(c, h.failures.pages, frames, target)
 }
-
-func (s *Server) leaveBy(c echo.Context, frames []string, target string) error {
-	switch {
-	case len(frames) > 0:
-		var origins []string
-		for _, f := range frames {
-			if origin := clients.Origin(f); plainOrigin.MatchString(origin) {
-				origins = append(origins, origin)
-			}
-		}
-		slices.Sort(origins)
-		origins = slices.Compact(origins)
-		c.Response().Header().Set("Content-Security-Policy", csp+"; frame-src "+strings.Join(origins, " "))
-		return s.page(
-			c,
-			http.StatusOK,
-			"provider/leaving",
-			map[string]any{"Title": "Déconnexion", "Frames": frames, "Target": target},
-		)
-	case target == "":
-		return s.page(
-			c,
-			http.StatusOK,
-			"message",
-			map[string]any{
-				"Title": "Vous êtes déconnecté",
-				"Text":  "Votre session Pro Santé Connect est terminée.",
-				"Kind":  "info",
-			},
-		)
-	case c.Request().Method == http.MethodPost:
-		return web.Leave(c, http.StatusSeeOther, target)
-	}
-	return web.Leave(c, http.StatusFound, target)
-}
-
-// plainOrigin keeps a registered address from adding directives to a policy.
-var plainOrigin = regexp.MustCompile(`^https?://[A-Za-z0-9.:\[\]-]+$`)

@@ -1,7 +1,9 @@
 package provider
 
 import (
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"pscemu.invalid/pscemu/internal/problem"
@@ -19,6 +21,28 @@ var parameters = map[string]int{
 // mostParameters is how many bytes they may have together.
 const mostParameters = 16 << 10
 
+// readForm refuses repeated parameters (RFC 6749 §3.1), also between query and
+// body.
+func readForm(r *http.Request) (url.Values, error) {
+	if err := r.ParseForm(); err != nil {
+		return nil, problem.FormUnreadable.Case("authorize-form").Got(err.Error())
+	}
+	if name := twice(r.Form); name != "" {
+		return nil, problem.ParameterRepeated.Got(name)
+	}
+	return r.Form, nil
+}
+
+// twice names a parameter that came more than once, "" for none.
+func twice(form url.Values) string {
+	for name, values := range form {
+		if len(values) > 1 {
+			return name
+		}
+	}
+	return ""
+}
+
 // keptParameters are the parameters that are read. One that is too long is
 // refused; unknown ones are left out (RFC 6749 §3.1).
 func keptParameters(form url.Values) (url.Values, error) {
@@ -35,7 +59,7 @@ func keptParameters(form url.Values) (url.Values, error) {
 		all += len(name) + len(value)
 	}
 	if all > mostParameters {
-		return nil, tooLong(problem.AllParameters.In(problem.English), all, mostParameters)
+		return nil, tooLong("all parameters together", all, mostParameters)
 	}
 	return out, nil
 }
@@ -55,14 +79,10 @@ func tooLongIn(form url.Values, names ...string) *problem.Error {
 	return nil
 }
 
-// mostField is how many bytes a field of a page may have.
-const mostField = 256
-
-// field is what a person typed into a page, without the space around it.
-func field(value, name string) (string, error) {
-	value = strings.TrimSpace(value)
-	if len(value) > mostField {
-		return "", problem.FieldTooLong.With("name", name).With("count", len(value)).With("most", mostField)
-	}
-	return value, nil
+// responseType is the request's, its parts in the order of the registrations.
+func responseType(form url.Values) string {
+	parts := strings.Fields(form.Get("response_type"))
+	order := []string{"code", "id_token", "token", "none"}
+	slices.SortFunc(parts, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) })
+	return strings.Join(parts, " ")
 }

@@ -2,57 +2,54 @@ package provider
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
-	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/oidc"
+	"pscemu.invalid/pscemu/provider/site"
+	"pscemu.invalid/pscemu/provider/wire"
 )
 
-// token serves the grants (RFC 6749 §3.2, CIBA Core §10).
-func (s *Server) token(c echo.Context) error {
+// tokenEndpoint serves the grants (RFC 6749 §3.2, CIBA Core §10).
+type tokenEndpoint struct {
+	oidc     *oidc.Provider
+	journal  *journal.Journal
+	faults   *answerFaults
+	refusals *wire.Writer
+}
+
+// Register adds the endpoint.
+func (h *tokenEndpoint) Register(e *echo.Echo) { e.POST(site.Protocol+"/token", h.serve) }
+
+func (h *tokenEndpoint) serve(c echo.Context) error {
 	r := c.Request()
 	if refused := tokenForm(r); refused != nil {
-		s.tell(
-			c,
-			s.oidc.SessionOf(r),
-			journal.KindToken,
-			map[string]string{"client_id": r.PostForm.Get("client_id"), "certificate": presented(r)},
-			problem.Code(refused.Key).Of(),
-		)
-		return s.oauthError(c, *refused, nil)
+		noted := map[string]string{"client_id": r.PostForm.Get("client_id"), "certificate": presented(r)}
+		tell(c, h.journal, h.oidc.SessionOf(r), journal.KindToken, noted, refused.Problem())
+		return h.refusals.Refuse(c, *refused, nil)
 	}
 	grant := r.PostForm.Get("grant_type")
 	kind := journal.KindToken
 	if grant == clients.RefreshToken {
 		kind = journal.KindRefresh
 	}
-	response, session, err := s.oidc.Token(r)
-	s.tell(c, session, kind, map[string]string{"grant_type": grant, "certificate": presented(r)}, err)
+	response, session, err := h.oidc.Token(r)
+	tell(c, h.journal, session, kind, map[string]string{"grant_type": grant, "certificate": presented(r)}, err)
 	if err != nil {
-		return s.oauthError(c, tokenError(err), err)
+		return h.refusals.Refuse(c, tokenError(err), err)
 	}
-	noStore(c)
-	if !s.faults.Active() {
+	web.NoStore(c)
+	if !h.faults.active() {
 		return c.JSON(http.StatusOK, response)
 	}
-	changed, err := s.faultyResponse(r.Context(), response, session)
+	changed, err := h.faults.response(r.Context(), response, session)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, changed)
-}
-
-// tell adds to the story of the login that a session belongs to.
-func (s *Server) tell(c echo.Context, session *oidc.Session, kind journal.Kind, detail map[string]string, err error) {
-	id := ""
-	if session != nil {
-		id = session.LoginID
-	}
-	s.journal.Add(c.Request().Context(), id, kind, detail, err)
 }
 
 // grants are those of the token endpoint: the parameter each cannot do
@@ -67,10 +64,10 @@ var grants = []struct{ Type, Parameter, Missing string }{
 	{"urn:ietf:params:oauth:grant-type:device_code", "", "grant-device"},
 }
 
-func tokenForm(r *http.Request) *Answer {
-	refuse := func(key string) *Answer { a := answer(key); return &a }
-	if bad := repeated(r); bad != nil {
-		return bad
+func tokenForm(r *http.Request) *wire.Answer {
+	refuse := func(key string) *wire.Answer { a := wire.Of(key); return &a }
+	if refused := repeated(r); refused != nil {
+		return refused
 	}
 	if !r.PostForm.Has("grant_type") {
 		return refuse("grant-type-missing")
@@ -84,16 +81,4 @@ func tokenForm(r *http.Request) *Answer {
 		}
 	}
 	return refuse("grant-type-unknown")
-}
-
-// presented names the certificate of a request for the journal.
-func presented(r *http.Request) string {
-	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
-		return "none"
-	}
-	cert := r.TLS.PeerCertificates[0]
-	return strings.Join(
-		[]string{cert.Subject.String(), "issuer " + cert.Issuer.CommonName, "serial " + cert.SerialNumber.Text(16)},
-		"; ",
-	)
 }

@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"pscemu.invalid/pscemu/internal/testkit"
-	"pscemu.invalid/pscemu/provider"
+	protocol "pscemu.invalid/pscemu/provider/wire"
 )
 
 // oddText is what somebody may type: letters that OAuth does not allow, both
@@ -105,7 +105,7 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 				if len(e.text) > 700 {
 					t.Errorf("strict %v: %s, %s is %d bytes long", strict, what, e.where, len(e.text))
 				}
-				for _, a := range provider.Answers {
+				for _, a := range protocol.Answers {
 					if head, _, _ := strings.Cut(a.Text, "{}"); head != "" && strings.HasPrefix(e.text, head) {
 						reached[a.Key] = true
 					}

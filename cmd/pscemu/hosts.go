@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pscemu.invalid/pscemu/provider"
+	"pscemu.invalid/pscemu/provider/site"
 )
 
 // newHosts prints what a hosts file needs so that clients with hard-coded host
@@ -25,7 +26,7 @@ func newHosts() *cobra.Command {
 			out := cmd.OutOrStdout()
 			fmt.Fprintln(out, "# pscemu: these names lead to the emulator on this machine. Take the lines out")
 			fmt.Fprintln(out, "# again before you use the real Pro Santé Connect.")
-			names := append(provider.RealHosts(), l.HostNames()...)
+			names := append(site.RealHosts(), l.HostNames()...)
 			for i := 0; i < len(names); i += 2 {
 				fmt.Fprintln(out, "127.0.0.1 "+strings.Join(names[i:min(i+2, len(names))], " "))
 			}

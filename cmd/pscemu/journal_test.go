@@ -11,8 +11,8 @@ import (
 
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/testkit"
-	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/journal"
+	protocol "pscemu.invalid/pscemu/provider/wire"
 )
 
 // story is a login as the API tells it.
@@ -213,8 +213,8 @@ func TestEveryRefusalCodeOfTheCodeBaseHasItsWhy(t *testing.T) {
 	for _, code := range problem.Codes() {
 		found[code] = "the catalogue"
 	}
-	for _, a := range provider.Answers {
-		found[a.Key] = "provider.Answers"
+	for _, a := range protocol.Answers {
+		found[a.Key] = "wire.Answers"
 	}
 	s := boot(t)
 	var desk json.RawMessage
@@ -236,7 +236,7 @@ func TestEveryRefusalCodeOfTheCodeBaseHasItsWhy(t *testing.T) {
 			t.Errorf("%s stands twice", w.Code)
 		}
 		seen[w.Code] = true
-		if w.PSC != "" && provider.AnswerOf(w.PSC) == nil {
+		if w.PSC != "" && protocol.Find(w.PSC) == nil {
 			t.Errorf("%s: PSC has no answer %s", w.Code, w.PSC)
 		}
 	}

@@ -67,32 +67,38 @@ func (g *Guard) Access(next echo.HandlerFunc) echo.HandlerFunc {
 		if !g.routed[r.Method+" "+c.Path()] {
 			return next(c)
 		}
-		elsewhere := shell.OriginOf(r) == shell.FromForeign
 		switch ReachOf(c.Path()) {
 		case ByAnybody:
 			return next(c)
 		case ByVisitor:
-			if elsewhere && !shell.ShowsAPerson(r) {
+			if shell.OriginOf(r) == shell.FromForeign && !shell.ShowsAPerson(r) {
 				return foreign(r)
 			}
 			return next(c)
 		case ByToken:
 			return g.withToken(c, next)
 		}
-		switch {
-		case elsewhere && shell.ShowsAPerson(r):
-			return g.gate.show(c, http.StatusForbidden, nil)
-		case elsewhere:
-			return foreign(r)
-		case g.door.Entered(c), g.door.HoldsToken(r), r.Method == http.MethodGet && !g.door.link:
-			return next(c)
-		case r.Method != http.MethodGet:
-			return problem.ConsoleCookieMissing.Of()
-		case shell.WantsPage(r):
-			return g.gate.show(c, http.StatusUnauthorized, nil)
-		}
-		return unauthorised(c, closed())
+		return g.withSession(c, next)
 	}
+}
+
+// withSession wants a browser that opened the console, on our own pages.
+func (g *Guard) withSession(c echo.Context, next echo.HandlerFunc) error {
+	r := c.Request()
+	elsewhere := shell.OriginOf(r) == shell.FromForeign
+	switch {
+	case elsewhere && shell.ShowsAPerson(r):
+		return g.gate.show(c, http.StatusForbidden, nil)
+	case elsewhere:
+		return foreign(r)
+	case g.door.Entered(c), g.door.HoldsToken(r), r.Method == http.MethodGet && !g.door.link:
+		return next(c)
+	case r.Method != http.MethodGet:
+		return problem.ConsoleCookieMissing.Of()
+	case shell.WantsPage(r):
+		return g.gate.show(c, http.StatusUnauthorized, nil)
+	}
+	return unauthorised(c, closed())
 }
 
 func closed() *problem.Error {

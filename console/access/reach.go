@@ -8,6 +8,7 @@ import (
 // Reach is who may ask for a route.
 type Reach int
 
+// The reaches.
 const (
 	BySession Reach = iota // whoever opened the console, from its own pages
 	ByAnybody              // from anywhere: it holds nothing of anybody

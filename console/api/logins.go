@@ -19,10 +19,10 @@ import (
 
 // Logins is the journal: what was asked of the emulator and what it answered.
 type Logins struct {
-	Journal  *journal.Journal
-	Provider *provider.Server
-	Version  string
-	URL      string // of the console
+	Journal *journal.Journal
+	Doors   *provider.Doors
+	Version string
+	URL     string // of the console
 }
 
 func (s *Logins) perform(c echo.Context) (any, error) {
@@ -35,7 +35,7 @@ func (s *Logins) perform(c echo.Context) (any, error) {
 	if err := body(c, &in); err != nil {
 		return nil, err
 	}
-	return s.Provider.Perform(ctx(c), in.AuthorizeURL, in.Identity, in.Means, in.PIN)
+	return s.Doors.Perform(ctx(c), in.AuthorizeURL, in.Identity, in.Means, in.PIN)
 }
 
 func (s *Logins) routes() []route {

@@ -144,7 +144,12 @@ const streamed = 1000
 
 // stream tells of every change of what waits as a server-sent event.
 func (s *Phones) stream(c echo.Context) error {
-	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: identities.MeansECPS, PendingOnly: true, Limit: streamed}
+	f := ecps.Filter{
+		NationalID:  c.QueryParam("national_id"),
+		Means:       identities.MeansECPS,
+		PendingOnly: true,
+		Limit:       streamed,
+	}
 	return Events(c, s.ECPS, s.Closing, func() (any, error) {
 		rs, _, err := s.ECPS.Requests(ctx(c), f)
 		return rs, err

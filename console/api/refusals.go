@@ -4,8 +4,8 @@ import (
 	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
-	"pscemu.invalid/pscemu/provider"
 	"pscemu.invalid/pscemu/provider/journal"
+	"pscemu.invalid/pscemu/provider/wire"
 )
 
 // Refusals explains the codes of refusals.
@@ -14,9 +14,9 @@ type Refusals struct{ Journal *journal.Journal }
 // Explanation is a code with what PSC would answer, and what came in one login.
 type Explanation struct {
 	problem.Why
-	Answer *provider.Answer `json:"psc_answer,omitempty"`
-	Login  string           `json:"login,omitempty"`
-	Event  *journal.Event   `json:"event,omitempty"`
+	Answer *wire.Answer   `json:"psc_answer,omitempty"`
+	Login  string         `json:"login,omitempty"`
+	Event  *journal.Event `json:"event,omitempty"`
 }
 
 // Explain says what a code means, in a language, and what came in a login.
@@ -30,7 +30,7 @@ func (s *Refusals) Explain(code, loginID, lang string) (*Explanation, error) {
 	if key == "" {
 		key = code
 	}
-	out.Answer = provider.AnswerOf(key)
+	out.Answer = wire.Find(key)
 	if l := s.Journal.Get(loginID); l != nil {
 		for i := range l.Events {
 			if l.Events[i].Code == code {

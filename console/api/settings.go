@@ -13,7 +13,7 @@ import (
 // doors among them.
 type Settings struct {
 	Settings *config.Live
-	Provider *provider.Server
+	Doors    *provider.Doors
 }
 
 func (s *Settings) patchSettings(c echo.Context) (any, error) {
@@ -30,7 +30,7 @@ func (s *Settings) patchDoors(c echo.Context) (any, error) {
 	if err == nil {
 		err = s.Settings.Patch(values)
 	}
-	return items{s.Provider.Doors(), ""}, err
+	return items{s.Doors.List(), ""}, err
 }
 
 // patch reads names and values; numbers and switches may stand as such.
@@ -57,7 +57,7 @@ func (s *Settings) routes() []route {
 			"GET",
 			"/doors",
 			"The test doors and whether they are open",
-			func(echo.Context) (any, error) { return items{s.Provider.Doors(), ""}, nil },
+			func(echo.Context) (any, error) { return items{s.Doors.List(), ""}, nil },
 		},
 		{"PATCH", "/doors", "Open or close doors: {login-hint: false}", s.patchDoors},
 		{

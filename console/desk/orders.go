@@ -110,7 +110,12 @@ func (h *Orders) one(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.View.Show(c, http.StatusOK, "desk/order", map[string]any{"Title": "Commande " + o.ID, "Order": o, "Form": form})
+	return h.View.Show(
+		c,
+		http.StatusOK,
+		"desk/order",
+		map[string]any{"Title": "Commande " + o.ID, "Order": o, "Form": form},
+	)
 }
 
 func (h *Orders) act(c echo.Context) error {

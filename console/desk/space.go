@@ -196,16 +196,9 @@ func (h *Space) order(c echo.Context, by string) error {
 	if err != nil {
 		return err
 	}
-	structure, fields := c.FormValue("structure"), map[string]string{}
-	for _, f := range form.Fields {
-		fields[f.Name] = c.FormValue(f.Name)
-	}
-	delete(fields, "service") // the form field's name for a carte de service
-	if c.FormValue("de_service") != "" {
-		fields["service"] = "oui"
-	}
+	fields := filledIn(c, form)
 	actor := "liberal" // a holder's forms are open to every actor
-	if known, err := h.Orders.Orders.StructureNamed(shell.Context(c), structure); err == nil {
+	if known, err := h.Orders.Orders.StructureNamed(shell.Context(c), c.FormValue("structure")); err == nil {
 		actor = known.Actor
 		if len(known.ID) == 14 {
 			fields["siret"] = known.ID
@@ -215,6 +208,20 @@ func (h *Space) order(c echo.Context, by string) error {
 	}
 	o := orders.Order{Form: form.No, Actor: actor, Channel: service, By: by, Fields: fields}
 	return place(c, h.Orders.Orders, o, h.back)
+}
+
+// filledIn are the fields of a form. The page has "service" for the online
+// service, and another name for the field of a carte de service.
+func filledIn(c echo.Context, form *orders.Form) map[string]string {
+	fields := map[string]string{}
+	for _, f := range form.Fields {
+		fields[f.Name] = c.FormValue(f.Name)
+	}
+	delete(fields, "service")
+	if c.FormValue("de_service") != "" {
+		fields["service"] = "oui"
+	}
+	return fields
 }
 
 func (h *Space) certificate(c echo.Context, by string) error {

@@ -94,42 +94,63 @@ func (h *People) bulk(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ids := form["id"]
-	q := identities.Query{Text: c.FormValue("q"), Profession: c.FormValue("profession"), Tag: c.FormValue("with")}
-	search := url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}}
+	ids, q := form["id"], searched(c)
 	if c.FormValue("all") != "" {
 		var more bool
 		if ids, more, err = h.found(shell.Context(c), q); err != nil {
 			return err
 		}
 		if more {
-			j, err := h.API.Jobs.Start(
-				"bulk",
-				"/identities?"+search.Encode(),
-				func(ctx context.Context, j *api.Job) (any, error) {
-					return h.bulkFound(ctx, q, do, j)
-				},
-			)
-			if err != nil {
-				return err
-			}
-			return web.Redirect(c, http.StatusSeeOther, "/jobs/"+j.ID)
+			return h.bulkLater(c, q, do)
 		}
 	}
-	if len(ids) == 0 {
-		return problem.NobodyChosen.Of()
+	out, err := h.bulkNow(c, ids, do)
+	if err != nil {
+		return err
 	}
-	var out bulkResult
+	return web.Redirect(c, http.StatusSeeOther, "/identities?"+addressOf(q, out.String()))
+}
+
+// searched is the search that the people on the page came of.
+func searched(c echo.Context) identities.Query {
+	return identities.Query{Text: c.FormValue("q"), Profession: c.FormValue("profession"), Tag: c.FormValue("with")}
+}
+
+// addressOf is a search in the address of the page, with what was done.
+func addressOf(q identities.Query, done string) string {
+	search := url.Values{"q": {q.Text}, "profession": {q.Profession}, "tag": {q.Tag}}
+	if done != "" {
+		search.Set("done", done)
+	}
+	return search.Encode()
+}
+
+// bulkNow does one thing to these people before it answers.
+func (h *People) bulkNow(c echo.Context, ids []string, do deed) (out bulkResult, err error) {
+	if len(ids) == 0 {
+		return out, problem.NobodyChosen.Of()
+	}
 	for page := range slices.Chunk(ids, identities.Batch) {
 		if err := h.bulkPage(shell.Context(c), page, do, &out); err != nil {
-			return err
+			return out, err
 		}
 	}
 	if out.Done == 0 {
-		return out.Why
+		return out, out.Why
 	}
-	search.Set("done", out.String())
-	return web.Redirect(c, http.StatusSeeOther, "/identities?"+search.Encode())
+	return out, nil
+}
+
+// bulkLater begins a job that does one thing to all whom a search finds.
+func (h *People) bulkLater(c echo.Context, q identities.Query, do deed) error {
+	back := "/identities?" + addressOf(q, "")
+	j, err := h.API.Jobs.Start("bulk", back, func(ctx context.Context, j *api.Job) (any, error) {
+		return h.bulkFound(ctx, q, do, j)
+	})
+	if err != nil {
+		return err
+	}
+	return web.Redirect(c, http.StatusSeeOther, "/jobs/"+j.ID)
 }
 
 // atOnce is how many people a bulk action is done to before it answers.
@@ -191,16 +212,24 @@ func (h *People) bulkPage(ctx context.Context, ids []string, do deed, out *bulkR
 	}
 	for _, id := range ids {
 		err := h.API.Store.Update(ctx, func(tx store.Tx) error { return do(tx, id) })
-		var refusal *problem.Error
-		switch {
-		case err == nil:
-			out.Done++
-		case !errors.As(err, &refusal) || refusal.Kind == problem.Internal:
+		if err := out.count(err); err != nil {
 			return err
-		case out.Why == nil:
-			out.Why = refusal
 		}
-		out.All++
 	}
+	return nil
+}
+
+// count takes what came of one person; what is no refusal ends the whole.
+func (r *bulkResult) count(err error) error {
+	var refusal *problem.Error
+	switch {
+	case err == nil:
+		r.Done++
+	case !errors.As(err, &refusal) || refusal.Kind == problem.Internal:
+		return err
+	case r.Why == nil:
+		r.Why = refusal
+	}
+	r.All++
 	return nil
 }

@@ -95,7 +95,11 @@ func (h *Clients) issue(c echo.Context) error {
 }
 
 func (h *Clients) list(c echo.Context) error {
-	list, part, err := shell.Shown(c, shell.List{Path: "/clients", Count: h.API.Clients.Count}, h.API.List(shell.Context(c)))
+	list, part, err := shell.Shown(
+		c,
+		shell.List{Path: "/clients", Count: h.API.Clients.Count},
+		h.API.List(shell.Context(c)),
+	)
 	if err != nil {
 		return err
 	}

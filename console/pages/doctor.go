@@ -30,6 +30,10 @@ func (h *Doctor) show(c echo.Context) error {
 		c,
 		http.StatusOK,
 		"console/doctor",
-		map[string]any{"Title": "Diagnostic", "Findings": h.Examine(shell.Context(c), strings.TrimSpace(c.QueryParam("app"))), "App": c.QueryParam("app")},
+		map[string]any{
+			"Title":    "Diagnostic",
+			"Findings": h.Examine(shell.Context(c), strings.TrimSpace(c.QueryParam("app"))),
+			"App":      c.QueryParam("app"),
+		},
 	)
 }

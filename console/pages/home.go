@@ -33,7 +33,7 @@ func (h *Home) home(c echo.Context) error {
 		"console/home",
 		map[string]any{
 			"Title":    "Console",
-			"Doors":    h.Settings.Provider.Doors(),
+			"Doors":    h.Settings.Doors.List(),
 			"Settings": h.Settings.Settings.Table(),
 			"Keys":     h.Keys.OIDC.Keys(),
 			"Version":  h.Version,

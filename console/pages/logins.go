@@ -85,12 +85,34 @@ const (
 	rowStart  = 70
 )
 
+// lane is somebody in the diagram.
+type lane struct {
+	Name string
+	X    int
+}
+
+// one draws a login as a sequence of messages, and tells each of them.
 func (h *Logins) one(c echo.Context) error {
 	l, err := h.API.Find(web.Param(c, "id"))
 	if err != nil {
 		return err
 	}
-	var steps []step
+	steps, lanes := stepsOf(l), []lane{}
+	for i, name := range journal.Lanes {
+		lanes = append(lanes, lane{name, laneStart + i*laneWidth})
+	}
+	return h.View.Show(c, http.StatusOK, "console/login", map[string]any{
+		"Title":  "Connexion " + l.ID,
+		"Login":  l,
+		"Steps":  steps,
+		"Lanes":  lanes,
+		"Width":  laneWidth * len(lanes),
+		"Height": rowStart + len(steps)*rowHeight,
+	})
+}
+
+// stepsOf lays the events of a login out.
+func stepsOf(l *journal.Login) (out []step) {
 	for i, a := range l.Arrows() {
 		st := step{
 			Arrow:  a,
@@ -107,29 +129,7 @@ func (h *Logins) one(c echo.Context) error {
 				st.Certificate = pki.Describe(cert)
 			}
 		}
-		steps = append(steps, st)
+		out = append(out, st)
 	}
-	lanes := []struct {
-		Name string
-		X    int
-	}{}
-	for i, name := range journal.Lanes {
-		lanes = append(lanes, struct {
-			Name string
-			X    int
-		}{name, laneStart + i*laneWidth})
-	}
-	return h.View.Show(
-		c,
-		http.StatusOK,
-		"console/login",
-		map[string]any{
-			"Title":  "Connexion " + l.ID,
-			"Login":  l,
-			"Steps":  steps,
-			"Lanes":  lanes,
-			"Width":  laneWidth * len(lanes),
-			"Height": rowStart + len(steps)*rowHeight,
-		},
-	)
+	return out
 }

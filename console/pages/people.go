@@ -11,7 +11,6 @@ import (
 	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
-	"pscemu.invalid/pscemu/identities/nomenclature"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/web"
 )
@@ -48,13 +47,9 @@ func (h *People) list(c echo.Context) error {
 		return err
 	}
 	gone, more := store.Cut(gone, shell.PageRows, func(i *identities.Identity) string { return i.NationalID })
-	var professions []choice
-	for _, code := range identities.Professions() {
-		professions = append(professions, choice{code, nomenclature.ProfessionLabel(code)})
-	}
 	return h.View.Show(c, http.StatusOK, "console/identities", map[string]any{"Title": "Identités", "People": rows,
 		"Query": q, "Part": part, "Deleted": c.QueryParam("deleted"), "Gone": gone, "MoreGone": more != "",
-		"Done": c.QueryParam("done"), "Professions": professions, "Actions": identities.Actions})
+		"Done": c.QueryParam("done"), "Professions": professions(), "Actions": identities.Actions})
 }
 
 func (h *People) one(c echo.Context) error {

@@ -183,7 +183,10 @@ func (h *Phones) side(c echo.Context) error {
 func (h *Phones) waitingOn(c echo.Context, ids []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, id := range ids {
-		rs, _, err := h.ECPS.Requests(shell.Context(c), ecps.Filter{NationalID: id, Means: identities.MeansECPS, PendingOnly: true})
+		rs, _, err := h.ECPS.Requests(
+			shell.Context(c),
+			ecps.Filter{NationalID: id, Means: identities.MeansECPS, PendingOnly: true},
+		)
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 // Origin is where a request comes from.
 type Origin int
 
+// The origins.
 const (
 	FromUnknown Origin = iota // a program, or a browser that does not say
 	FromPerson                // an address that somebody typed, a bookmark, a link outside the browser
@@ -39,10 +40,15 @@ func OriginOf(r *http.Request) Origin {
 		return FromOwn
 	case referer == "":
 		return FromUnknown
-	case strings.EqualFold(referer, self) || len(referer) > len(self) && strings.EqualFold(referer[:len(self)+1], self+"/"):
+	case strings.EqualFold(referer, self), beginsWith(referer, self+"/"):
 		return FromOwn
 	}
 	return FromForeign
+}
+
+// beginsWith tells whether a text begins so, in whatever case.
+func beginsWith(text, head string) bool {
+	return len(text) >= len(head) && strings.EqualFold(text[:len(head)], head)
 }
 
 // ShowsAPerson tells whether the answer becomes the page in a tab, and is not

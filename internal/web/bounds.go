@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -59,6 +60,32 @@ func boundsOf(c echo.Context) Bounds {
 
 // Hold makes a request a stream or a long poll. Whatever lasts calls it first.
 func Hold(c echo.Context) error { return boundsOf(c).Hold() }
+
+// longPoll is how long an answer waits for what it tells of.
+const longPoll = 20 * time.Second
+
+// Polls are long polls: an answer that waits, for a while, until there is
+// something to tell. They end when the server stops.
+type Polls struct {
+	Closing <-chan struct{}
+}
+
+// Wait makes a request a long poll, if there is room for one. Whoever waits does
+// so with the context, and stops it at the end.
+func (p Polls) Wait(c echo.Context) (context.Context, context.CancelFunc, error) {
+	if err := Hold(c); err != nil {
+		return nil, nil, err
+	}
+	ctx, stop := context.WithTimeout(c.Request().Context(), longPoll)
+	go func() {
+		select {
+		case <-p.Closing:
+			stop()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, stop, nil
+}
 
 // BoundBody refuses a body of more than most bytes, which this setting allows.
 func BoundBody(c echo.Context, setting string, most int64, next echo.HandlerFunc) error {

@@ -31,6 +31,9 @@ type Pending struct {
 	Place      *Place     `json:"place,omitempty"`  // in the order of those that go first
 }
 
+// Path is where the pages of a login lie, and what follows rest below it.
+func Path(id, rest string) string { return "/login/" + url.PathEscape(id) + rest }
+
 // Lifetime of a login page, from its opening or its last step.
 const Lifetime = 30 * time.Minute
 

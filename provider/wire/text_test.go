@@ -1,4 +1,4 @@
-package provider
+package wire
 
 import (
 	"strings"
@@ -26,12 +26,12 @@ func TestTheTextOfAnErrorHoldsTheCharactersOfRFC6749Alone(t *testing.T) {
 		strings.Repeat("x", 601):         strings.Repeat("x", 600) + "...",
 		strings.Repeat("\u0301", 10_000): "...",
 	} {
-		if got := wireText(text); got != want {
+		if got := Text(text); got != want {
 			t.Errorf("%.60q: %.80q, want %.80q", text, got, want)
 		}
 	}
 	for _, a := range Answers {
-		if wireText(a.Text) != a.Text || wireText(a.Error) != a.Error {
+		if Text(a.Text) != a.Text || Text(a.Error) != a.Error {
 			t.Errorf("%s is written otherwise than it leaves: %s", a.Key, a.Text)
 		}
 	}
@@ -47,16 +47,16 @@ func lawful(text string) bool {
 	return true
 }
 
-func FuzzWireText(f *testing.F) {
+func FuzzText(f *testing.F) {
 	for _, seed := range []string{"", "IGC-Santé…", `"\`, "\xff", "« ’ »", strings.Repeat("ﷺ", 300)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got := wireText(text)
-		if !lawful(got) || len(got) > maxWireText+3 {
+		got := Text(text)
+		if !lawful(got) || len(got) > maxText+3 {
 			t.Errorf("%q", got)
 		}
-		if again := wireText(got); len(got) <= maxWireText && again != got {
+		if again := Text(got); len(got) <= maxText && again != got {
 			t.Errorf("%q twice is %q", got, again)
 		}
 	})

@@ -1,0 +1,37 @@
+package wire
+
+// cibaAnswers are those of the endpoint that starts a CIBA login.
+var cibaAnswers = []Answer{
+	{"ciba-forbidden", "ciba", "client not allowed", 401, "invalid_grant", "Client not allowed OIDC CIBA Grant",
+		Measured},
+	{"ciba-login-hint-missing", "ciba", "no login_hint", 400, "invalid_request", "missing parameter : login_hint",
+		Source},
+	{"ciba-hints", "ciba", "more than one hint", 400, "invalid_request",
+		"only one of login_hint, login_hint_token and id_token_hint may be sent", Standard},
+	{"ciba-request", "ciba", "signed request object", 400, "invalid_request",
+		"Signed authentication requests are not supported", Standard},
+	{"ciba-user", "ciba", "unknown person, or one without the means", 400, "unknown_user_id", "invalid user",
+		Standard},
+	{"ciba-scope-missing", "ciba", "no scope", 400, "invalid_request", "missing parameter : scope", Source},
+	{"ciba-scope", "ciba", "unknown scope", 400, "invalid_scope", "Invalid scopes: {}", Source},
+	{"ciba-binding-message", "ciba", "binding_message too long, or with characters that are not allowed", 400,
+		"invalid_binding_message",
+		"the binding_message value has to be max 50 characters in length " +
+			"and must contain only basic plain-text characters without spaces",
+		Source},
+	{"ciba-expiry", "ciba", "requested_expiry that is no positive number", 400, "invalid_request",
+		"requested_expiry must be a positive integer", Standard},
+	{"ciba-channel", "ciba", "channel other than CARD or MOBILE", 400, "invalid_request",
+		"Invalid parameter: channel", Ours},
+	{"ciba-user-code", "ciba", "user_code", 400, "invalid_request", "User code not supported", Source},
+	{"ciba-token-unasked", "ciba", "client_notification_token with poll mode", 400, "invalid_request",
+		"Client Notification token supported only for the ping mode", Source},
+	{"ciba-token-long", "ciba", "client_notification_token over 1024 characters", 400, "invalid_request",
+		"Client Notification token length is limited to 1024 characters", Source},
+	{"ciba-too-long", "ciba", "a parameter that is longer than is kept", 400, "invalid_request", "Invalid Request",
+		Ours},
+	{"ciba-token-missing", "ciba", "no client_notification_token with ping mode", 400, "invalid_request",
+		"Client Notification token needs to be provided with the ping mode", Source},
+	{"ciba-busy", "ciba", "too many requests wait for this person", 503, "server_error",
+		"Failed to send authentication request", Source},
+}
