@@ -169,7 +169,7 @@ func channel(actor *Actor, form *Form, name string, fields map[string]string) er
 		return problem.ChannelUnknown.With("accepted", append([]string{Paper, Simplified}, actor.Services...)).Got(name)
 	case name == Simplified && form.Simplified == "non":
 		return problem.ChannelNotOffered.With("paper", Paper).Got(form.No)
-	case name == Simplified && kinds["siret"](fields["siret"]) != "":
+	case name == Simplified && kinds["siret"](fields["siret"]) != nil:
 		return problem.SIRETMissing.With("fields", fields["siret"])
 	}
 	return nil

@@ -174,7 +174,7 @@ func TestEachRefusalLeadsToItsWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := testkit.Text(t, resp)
-	for _, want := range []string{"differs from https://app.example/callback by a trailing slash", "https://app.example/callback/</code>", "Register it exactly as sent", "Invalid parameter: redirect_uri"} {
+	for _, want := range []string{"diffère de https://app.example/callback par une barre finale", "https://app.example/callback/</code>", "Enregistrez-le exactement comme envoyé", "Invalid parameter: redirect_uri"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
