@@ -283,6 +283,7 @@ func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*demo.Demo, 
 		Issuer:       e.at.base + provider.RealmPath,
 		AuthorizeURL: e.at.base + "/auth",
 		Roots:        pool,
+		Now:          e.clock.Now,
 		Keys: func() (string, tls.Certificate) {
 			e.announced.RLock()
 			defer e.announced.RUnlock()
@@ -342,7 +343,7 @@ func (e *Emulator) Ready() Ready {
 }
 
 // Announcement is Ready, for the control API.
-func (e *Emulator) Announcement() any { return e.Ready() }
+func (e *Emulator) Announcement() Ready { return e.Ready() }
 
 // hostOf is the host name of a base URL.
 func hostOf(base string) string {

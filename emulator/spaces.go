@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/cards/pki"
+	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/web"
@@ -47,7 +48,7 @@ func newSpaces(ctx context.Context, s *Server) *spaces {
 var spaceName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 
 // Create makes a space; an empty name is chosen.
-func (s *spaces) Create(ctx context.Context, name string) (any, error) {
+func (s *spaces) Create(ctx context.Context, name string) (*api.Space, error) {
 	if name == "" {
 		name = strings.ToLower(rand.Text()[:10])
 	}
@@ -67,7 +68,8 @@ func (s *spaces) Create(ctx context.Context, name string) (any, error) {
 		return nil, err
 	}
 	sp.world = world
-	return sp.describe(), nil
+	space := sp.describe()
+	return &space, nil
 }
 
 func (s *spaces) reserve(name string) (*space, error) {
@@ -110,59 +112,35 @@ func (s *spaces) build(name string) (*Emulator, error) {
 	return e, nil
 }
 
-// described is a space as the API shows it: its name, and all that ready.json
-// holds for the server's own world.
-type described struct {
-	Name   string    `json:"name"`
-	MadeAt time.Time `json:"made_at"`
-	UsedAt time.Time `json:"used_at"`
-	Ready
-}
-
-func (sp *space) describe() described {
-	return described{sp.name, sp.made.UTC(), time.Unix(sp.used.Load(), 0).UTC(), sp.world.Ready()}
-}
-
-// WithoutKeys is Ready's, with the name.
-func (d described) WithoutKeys() any {
-	d.Ready = d.Ready.WithoutKeys().(Ready)
-	return d
-}
-
-// spaceList are spaces by name.
-type spaceList []described
-
-// WithoutKeys is that of each.
-func (l spaceList) WithoutKeys() any {
-	out := make(spaceList, len(l))
-	for i, d := range l {
-		out[i] = d.WithoutKeys().(described)
-	}
-	return out
+// describe is a space as the API shows it.
+func (sp *space) describe() api.Space {
+	return api.Space{Name: sp.name, MadeAt: sp.made.UTC(), UsedAt: time.Unix(sp.used.Load(), 0).UTC(),
+		Ready: sp.world.Ready()}
 }
 
 func (sp *space) touch() { sp.used.Store(time.Now().Unix()) }
 
 // List describes the spaces by name.
-func (s *spaces) List() any {
+func (s *spaces) List() []api.Space {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := spaceList{}
+	out := []api.Space{}
 	for _, sp := range s.all {
 		if sp.world != nil {
 			out = append(out, sp.describe())
 		}
 	}
-	slices.SortFunc(out, func(a, b described) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b api.Space) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
 // Get describes one space.
-func (s *spaces) Get(name string) (any, error) {
+func (s *spaces) Get(name string) (*api.Space, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sp := s.all[name]; sp != nil && sp.world != nil {
-		return sp.describe(), nil
+		space := sp.describe()
+		return &space, nil
 	}
 	return nil, unknownSpace(name)
 }

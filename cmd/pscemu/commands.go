@@ -365,12 +365,8 @@ func newOpenAPI() *cobra.Command {
 		"Print the control API's description (OpenAPI 3.1)",
 		0,
 		func(cmd *cobra.Command, _ []string) error {
-			b, err := json.Marshal((&api.API{Version: version, URL: "http://127.0.0.1:9440"}).OpenAPI())
-			if err != nil {
-				return err
-			}
-			var v json.RawMessage = b
-			return printJSON(cmd, v)
+			described := api.API{Version: version, URL: "http://127.0.0.1:9440"}
+			return printJSON(cmd, json.RawMessage(described.OpenAPI()))
 		},
 	)
 }

@@ -92,16 +92,8 @@ func TestEveryPromiseNamesATestThatExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	there := map[string]bool{}
-	files, _ := filepath.Glob(filepath.Join(root, "*", "*_test.go"))
-	deeper, _ := filepath.Glob(filepath.Join(root, "*", "*", "*_test.go"))
-	for _, f := range append(files, deeper...) {
-		src, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(src), -1) {
-			there[m[1]] = true
-		}
+	for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(testSources(t), -1) {
+		there[m[1]] = true
 	}
 	promises := 0
 	for line := range strings.Lines(string(text)) {

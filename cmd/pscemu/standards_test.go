@@ -18,16 +18,14 @@ func TestEveryTestThatTheStandardsPageNamesExists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources := ""
-	for _, glob := range []string{"*_test.go", "../../lab/conformance/*.go"} {
-		files, _ := filepath.Glob(glob)
-		for _, f := range files {
-			b, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sources += string(b)
+	sources := testSources(t)
+	files, _ := filepath.Glob("../../lab/conformance/*.go")
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
 		}
+		sources += string(b)
 	}
 	sources = strings.ReplaceAll(sources, `advanced + "`, `"fapi1-advanced-final-`)
 	names := regexp.MustCompile("`(Test[A-Za-z0-9]+|(?:oidcc|fapi)[a-z0-9_-]*)`").

@@ -1,57 +1,17 @@
+// Package api is the control API: its operations with their types, and the
+// OpenAPI document that is made of them. The pages of the console use what it
+// exports.
 package api
 
 import (
-	"context"
 	"net/http"
+	"sync"
 
 	"github.com/labstack/echo/v4"
-	"pscemu.invalid/pscemu/internal/web"
 )
 
-// route is one operation of the control API; the table is also what the
-// OpenAPI document is made of.
-type route struct {
-	Method, Path, Summary string
-	Handle                func(echo.Context) (any, error)
-}
-
-func (r route) serve(c echo.Context) error {
-	out, err := r.Handle(c)
-	if err != nil {
-		return err
-	}
-	switch v := out.(type) {
-	case nil:
-		return c.NoContent(http.StatusNoContent)
-	case sent:
-		return nil
-	case file:
-		attachment(c, v.name, v.kind)
-		return c.Blob(http.StatusOK, v.kind, v.data)
-	}
-	status := http.StatusOK
-	if r.Method == http.MethodPost {
-		status = http.StatusCreated
-	}
-	return c.JSON(status, out)
-}
-
-// sent is the answer of an operation that wrote its response itself.
-type sent struct{}
-
-type file struct {
-	name, kind string
-	data       []byte
-}
-
-// items is a list that is complete by nature: its Next is "". One that may be
-// long is listed.
-type items struct {
-	Items any    `json:"items"`
-	Next  string `json:"next"`
-}
-
-func ctx(c echo.Context) context.Context { return c.Request().Context() }
+// Base is where the control API lies on the console's listener.
+const Base = "/api/v1"
 
 // API is the control API: its resources, each with the few services it needs.
 type API struct {
@@ -78,30 +38,46 @@ type API struct {
 	Scenarios    *Scenarios
 	Jobs         *Jobs
 	Doctor       *Doctor
+
+	document documentOnce
+}
+
+// documentOnce keeps the document: it is made when it is first asked for.
+type documentOnce struct {
+	once sync.Once
+	json []byte
 }
 
 // resource is a part of the control API.
-type resource interface{ routes() []route }
+type resource interface{ operations() []Operation }
 
-func (a *API) routes() (out []route) {
+// Operations are all operations, by resource.
+func (a *API) Operations() (out []Operation) {
 	for _, r := range []resource{
-		a.Orders, a.Logins, a.Faults, a.Refusals, a.World, a.Spaces, a.Scenarios, a.Doctor, a.Clients,
-		a.Jobs, a.People, &Codes{}, a.Phones, a.Outbox, a.Reader, a.Cards, a.Certificates, a.Clock, a.Settings,
-		a.Keys, a.Deliveries,
+		a.People, &Codes{}, a.Phones, a.Outbox, a.Cards, a.Reader, a.Certificates, a.Orders, a.Clients, a.Logins,
+		a.Refusals, a.Faults, a.Scenarios, a.Jobs, a.Clock, a.Settings, a.Keys, a.Deliveries, a.World, a.Spaces,
+		a.Doctor, &meta{a},
 	} {
-		out = append(out, r.routes()...)
+		out = append(out, r.operations()...)
 	}
 	return out
 }
 
 // Register adds the control API's routes.
 func (a *API) Register(e *echo.Echo) {
-	for _, r := range a.routes() {
-		e.Add(r.Method, "/api/v1"+r.Path, r.serve)
+	for _, o := range a.Operations() {
+		e.Add(o.Method, Base+o.Path, o.serve)
 	}
-	e.GET("/api/v1/ecps/requests/stream", a.Phones.stream)
-	e.GET("/api/v1/openapi.json", func(c echo.Context) error { return c.JSON(http.StatusOK, a.OpenAPI()) })
 }
 
-// param is a path segment, unescaped: ids may hold a slash.
-func param(c echo.Context, name string) string { return web.Param(c, name) }
+// meta describes the control API itself.
+type meta struct{ api *API }
+
+func (m *meta) operations() []Operation {
+	return of("openapi", Operation{Method: http.MethodGet, Path: "/openapi.json", ID: "getOpenAPI",
+		Summary: "Get this document", Description: "The description of the control API; it needs no token.",
+		status: http.StatusOK, open: true, content: []Content{{http.StatusOK, echo.MIMEApplicationJSON, anything, "OpenAPI 3.1"}},
+		binding: &binding{}, serve: func(c echo.Context) error {
+			return c.JSONBlob(http.StatusOK, m.api.OpenAPI())
+		}})
+}

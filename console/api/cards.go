@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 
-	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/pki"
 )
@@ -15,8 +14,101 @@ type Cards struct {
 	PKI   *pki.PKI
 }
 
-func (s *Cards) listCards(c echo.Context) (any, error) {
-	return listed(c, s.List(ctx(c), c.QueryParam("national_id")))
+// CardSerial names a card.
+type CardSerial struct {
+	// Serial of the card.
+	Serial string `path:"serial"`
+}
+
+// Opposition says why a card is put out of use.
+type Opposition struct {
+	// Reason, such as perdue or volée.
+	Reason string `json:"reason"`
+}
+
+// Unblocking is what a holder unblocks a card with.
+type Unblocking struct {
+	// PUK is the card's, of eight digits.
+	PUK string `json:"puk,omitempty"`
+	// PIN is the new code.
+	PIN string `json:"pin,omitempty"`
+}
+
+// TestCards asks for individual test cards.
+type TestCards struct {
+	// Profession is a code of table G15; 10 when it is left out.
+	Profession string `json:"profession"`
+	// Count is how many; one when it is left out.
+	Count int `json:"count"`
+}
+
+// Signing is a text to be signed.
+type Signing struct {
+	// PIN is the card's code.
+	PIN string `json:"pin" required:"true"`
+	// Text is what is signed.
+	Text string `json:"text" required:"true"`
+}
+
+// Signer is who signed.
+type Signer struct {
+	NationalID string `json:"national_id"`
+	Name       string `json:"name"`
+}
+
+type listCards struct {
+	// NationalID is whose cards are listed; everybody's when it is left out.
+	NationalID string `query:"national_id"`
+	Paging
+}
+
+type issueCard struct {
+	Body cards.Request `body:"application/json"`
+}
+
+type opposeCard struct {
+	CardSerial
+	Body Opposition `body:"application/json,optional"`
+}
+
+type unblockCard struct {
+	CardSerial
+	Body Unblocking `body:"application/json,optional"`
+}
+
+type issueKit struct {
+	// Name of the kit.
+	Name string `path:"name"`
+}
+
+type testCards struct {
+	Body TestCards `body:"application/json"`
+}
+
+func (in *testCards) defaults() { in.Body = TestCards{"10", 1} }
+
+type signText struct {
+	CardSerial
+	Body Signing `body:"application/json"`
+}
+
+type verifySignature struct {
+	Body cards.Signature `body:"application/json"`
+}
+
+type cardCertificate struct {
+	CardSerial
+	// Use is auth, for the certificate that logs in, or sign, for the one that signs.
+	Use string `query:"use"`
+}
+
+type cardP12 struct {
+	cardCertificate
+	Packing
+}
+
+func (s *Cards) list(c context.Context, in *listCards) (*Page[cards.Card], error) {
+	return page(in.Paging, s.List(c, in.NationalID))
 }
 
 // List lists the cards of a person, or ("") of everybody, by serial.
@@ -26,137 +118,117 @@ func (s *Cards) List(c context.Context, nationalID string) Lister[cards.Card] {
 	})
 }
 
-func (s *Cards) issueCard(c echo.Context) (any, error) {
-	var in cards.Request
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return s.Cards.Issue(ctx(c), in)
+func (s *Cards) get(c context.Context, in *CardSerial) (*cards.Card, error) {
+	return s.Cards.Get(c, in.Serial)
 }
 
-func (s *Cards) unblock(c echo.Context) (any, error) {
-	var in struct{ PUK, PIN string }
-	if c.Request().ContentLength != 0 {
-		if err := body(c, &in); err != nil {
-			return nil, err
-		}
-	}
-	if in.PUK == "" && in.PIN == "" {
-		return nil, s.Cards.Unblock(ctx(c), param(c, "serial"))
-	}
-	return nil, s.Cards.UnblockBy(ctx(c), param(c, "serial"), in.PUK, in.PIN)
+func (s *Cards) issue(c context.Context, in *issueCard) (*cards.Card, error) {
+	return s.Cards.Issue(c, in.Body)
 }
 
-func (s *Cards) issueKit(c echo.Context) (any, error) {
-	list, err := s.Cards.IssueKit(ctx(c), c.Param("name"))
-	return items{list, ""}, err
+func (s *Cards) renew(c context.Context, in *CardSerial) (*cards.Card, error) {
+	return s.Cards.Renew(c, in.Serial)
 }
 
-func (s *Cards) testCards(c echo.Context) (any, error) {
-	in := struct {
-		Profession string `json:"profession"`
-		Count      int    `json:"count"`
-	}{"10", 1}
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	list, err := s.Cards.IssueTest(ctx(c), in.Profession, in.Count)
-	return items{list, ""}, err
+func (s *Cards) oppose(c context.Context, in *opposeCard) (Nothing, error) {
+	return Nothing{}, s.Cards.Oppose(c, in.Serial, in.Body.Reason)
 }
 
-func (s *Cards) oppose(c echo.Context) (any, error) {
-	var in struct {
-		Reason string `json:"reason"`
+func (s *Cards) unblock(c context.Context, in *unblockCard) (Nothing, error) {
+	if in.Body == (Unblocking{}) {
+		return Nothing{}, s.Cards.Unblock(c, in.Serial)
 	}
-	if c.Request().ContentLength != 0 {
-		if err := body(c, &in); err != nil {
-			return nil, err
-		}
-	}
-	return nil, s.Cards.Oppose(ctx(c), param(c, "serial"), in.Reason)
+	return Nothing{}, s.Cards.UnblockBy(c, in.Serial, in.Body.PUK, in.Body.PIN)
 }
 
-func (s *Cards) cardP12(c echo.Context) (any, error) {
-	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"), cmp.Or(c.QueryParam("use"), cards.ForAuthentication))
+func (s *Cards) kits(context.Context, *None) (*List[cards.Kit], error) { return all(cards.Kits()), nil }
+
+func (s *Cards) issueKit(c context.Context, in *issueKit) (*List[cards.Card], error) {
+	list, err := s.Cards.IssueKit(c, in.Name)
+	return all(list), err
+}
+
+func (s *Cards) test(c context.Context, in *testCards) (*List[cards.Card], error) {
+	list, err := s.Cards.IssueTest(c, in.Body.Profession, in.Body.Count)
+	return all(list), err
+}
+
+func (s *Cards) p12(c context.Context, in *cardP12) (out File, err error) {
+	cert, err := s.certificateFor(c, &in.cardCertificate)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	return packed(c, s.PKI, cert, "carte-"+cert.CardSerial)
+	return in.packed(c, s.PKI, cert, "carte-"+cert.CardSerial)
 }
 
-func (s *Cards) cardPEM(c echo.Context) (any, error) {
-	cert, err := s.Cards.Certificate(ctx(c), param(c, "serial"), cmp.Or(c.QueryParam("use"), cards.ForAuthentication))
+func (s *Cards) pem(c context.Context, in *cardCertificate) (out File, err error) {
+	cert, err := s.certificateFor(c, in)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	data, _, err := s.PKI.PEM(ctx(c), cert)
-	return file{"carte-" + cert.CardSerial + ".pem", "application/x-pem-file", data}, err
+	data, _, err := s.PKI.PEM(c, cert)
+	return File{"carte-" + cert.CardSerial + ".pem", "application/x-pem-file", data}, err
 }
 
-func (s *Cards) sign(c echo.Context) (any, error) {
-	var in struct{ PIN, Text string }
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return s.Cards.Sign(ctx(c), param(c, "serial"), in.PIN, in.Text)
+func (s *Cards) certificateFor(c context.Context, in *cardCertificate) (*pki.Certificate, error) {
+	return s.Cards.Certificate(c, in.Serial, cmp.Or(in.Use, cards.ForAuthentication))
 }
 
-func (s *Cards) verifySignature(c echo.Context) (any, error) {
-	var in cards.Signature
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	who, err := s.Cards.Verify(ctx(c), &in)
+func (s *Cards) sign(c context.Context, in *signText) (*cards.Signature, error) {
+	return s.Cards.Sign(c, in.Serial, in.Body.PIN, in.Body.Text)
+}
+
+func (s *Cards) verify(c context.Context, in *verifySignature) (out Signer, err error) {
+	who, err := s.Cards.Verify(c, &in.Body)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	return map[string]string{"national_id": who.NationalID, "name": who.GivenName + " " + who.FamilyName}, nil
+	return Signer{who.NationalID, who.GivenName + " " + who.FamilyName}, nil
 }
 
-func (s *Cards) routes() []route {
-	return []route{
-		{"GET", "/cards", "List cards; ?national_id filters, ?limit&after pages", s.listCards},
-		{
-			"POST",
-			"/cards",
-			"Issue a card: {national_id, type, pin, production: true for one like production's}; or a carte de service: {service: structure's name, structure: SIRET or FINESS}",
-			s.issueCard,
-		},
-		{
-			"POST",
-			"/cards/:serial/renew",
-			"Renew a card: the new one takes its place",
-			func(c echo.Context) (any, error) { return s.Cards.Renew(ctx(c), param(c, "serial")) },
-		},
-		{
-			"GET",
-			"/cards/:serial",
-			"One card",
-			func(c echo.Context) (any, error) { return s.Cards.Get(ctx(c), param(c, "serial")) },
-		},
-		{"POST", "/cards/:serial/oppose", "Put a card out of use: {reason}", s.oppose},
-		{
-			"POST",
-			"/cards/:serial/unblock",
-			"Unblock a card: with authority, or as its holder with {puk, pin}",
-			s.unblock,
-		},
-		{
-			"GET",
-			"/cards/kits",
-			"The kits of test cards: the kit d'intégration, sets for a structure",
-			func(echo.Context) (any, error) { return items{cards.Kits(), ""}, nil },
-		},
-		{"POST", "/cards/test", "Individual test cards with their people: {profession, count}", s.testCards},
-		{"POST", "/cards/:serial/sign", "Sign a text with the card, as its holder: {pin, text}", s.sign},
-		{"POST", "/cards/verify", "Verify such a signature: {text, signature, certificate}", s.verifySignature},
-		{"POST", "/cards/kits/:name", "Make a kit's people and their cards", s.issueKit},
-		{
-			"GET",
-			"/cards/:serial/p12",
-			"Certificate and key, ?password=pscemu; ?legacy=true for old stores; ?use=sign for the one that signs",
-			s.cardP12,
-		},
-		{"GET", "/cards/:serial/certificate", "Certificate as PEM; ?use=sign for the one that signs", s.cardPEM},
-	}
+func (s *Cards) operations() []Operation {
+	card := Example{Path: map[string]string{"serial": exampleCard}}
+	return of("cards",
+		operation("GET", "/cards", "listCards", "List cards, by serial", s.list,
+			refuses("limit-invalid", "after-invalid"), example(Example{Query: examplePersons})),
+		operation("POST", "/cards", "issueCard", "Issue a card", s.issue,
+			says("A person's card; with production: true one like those of production. With service and structure a "+
+				"carte de service, which names no person."),
+			refuses("content-type-wrong", "body-invalid", "identity-unknown", "card-type-unknown",
+				"card-cpf-not-student", "card-state", "pin-form", "structure-name-missing", "structure-number"),
+			example(Example{Body: map[string]any{"national_id": examplePerson["id"], "type": "CPS", "pin": "1234"}})),
+		operation("POST", "/cards/:serial/renew", "renewCard", "Renew a card: the new one takes its place", s.renew,
+			refuses("card-unknown", "card-not-renewable", "identity-unknown"), example(card)),
+		operation("GET", "/cards/:serial", "getCard", "Get a card", s.get, refuses("card-unknown"), example(card)),
+		operation("POST", "/cards/:serial/oppose", "opposeCard", "Put a card out of use", s.oppose,
+			refuses("content-type-wrong", "body-invalid", "card-unknown", "card-opposed"),
+			example(Example{Path: card.Path, Body: Opposition{"perdue"}})),
+		operation("POST", "/cards/:serial/unblock", "unblockCard", "Unblock a card", s.unblock,
+			says("With puk and pin as its holder, with nothing: with authority."),
+			refuses("content-type-wrong", "body-invalid", "card-unknown", "card-not-blocked", "card-opposed",
+				"card-dead", "puk-wrong", "pin-form"),
+			example(Example{Path: card.Path, Body: Unblocking{}})),
+		operation("GET", "/cards/kits", "listKits", "List the kits of test cards", s.kits,
+			says("The kit d'intégration, and sets for a structure.")),
+		operation("POST", "/cards/test", "issueTestCards", "Issue individual test cards with their people", s.test,
+			refuses("content-type-wrong", "body-invalid", "count-invalid", "profession-unknown", "numbers-exhausted"),
+			example(Example{Body: TestCards{"60", 2}})),
+		operation("POST", "/cards/:serial/sign", "signWithCard", "Sign a text with a card, as its holder", s.sign,
+			refuses("content-type-wrong", "body-invalid", "card-foreign"), refuses(presenting...),
+			example(Example{Path: card.Path, Body: Signing{"1234", "Bonjour"}})),
+		operation("POST", "/cards/verify", "verifySignature", "Verify a signature that a card made", s.verify,
+			status(201), refuses("content-type-wrong", "body-invalid", "certificate-unreadable", "signature-wrong",
+				"certificate-expired", "certificate-revoked", "certificate-untrusted"),
+			example(Example{Body: cards.Signature{Text: "Bonjour", Signature: []byte(exampleSignature),
+				Certificate: []byte(exampleDER)}})),
+		operation("POST", "/cards/kits/:name", "issueKit", "Make a kit's people and their cards", s.issueKit,
+			refuses("kit-unknown"), example(Example{Path: map[string]string{"name": "integration"}})),
+		operation("GET", "/cards/:serial/p12", "getCardP12", "Get a card's certificate and key as PKCS #12", s.p12,
+			answers(200, "application/x-pkcs12", "the file"),
+			refuses("card-unknown", "use-unknown", "card-foreign", "card-not-nominative"), example(card)),
+		operation("GET", "/cards/:serial/certificate", "getCardCertificate", "Get a card's certificate as PEM", s.pem,
+			answers(200, "application/x-pem-file", "the certificate with those above it"),
+			refuses("card-unknown", "use-unknown", "card-foreign", "card-not-nominative"),
+			example(Example{Path: card.Path, Query: map[string]string{"use": "sign"}})),
+	)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/labstack/echo/v4"
+
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/clients"
@@ -16,20 +17,88 @@ type Certificates struct {
 	Clients *clients.Registry
 }
 
-func packed(c echo.Context, p *pki.PKI, cert *pki.Certificate, name string) (any, error) {
-	pack := p.PKCS12
-	if c.QueryParam("legacy") == "true" {
-		pack = p.LegacyPKCS12
+// CertificateSerial names a certificate.
+type CertificateSerial struct {
+	// Serial of the certificate, hexadecimal.
+	Serial string `path:"serial"`
+}
+
+// Packing is how a PKCS #12 file is made.
+type Packing struct {
+	// Password of the file; pscemu when it is left out.
+	Password string `query:"password"`
+	// Legacy makes it for old stores.
+	Legacy bool `query:"legacy"`
+}
+
+func (p *Packing) packed(c context.Context, of *pki.PKI, cert *pki.Certificate, name string) (File, error) {
+	pack := of.PKCS12
+	if p.Legacy {
+		pack = of.LegacyPKCS12
 	}
-	data, err := pack(ctx(c), cert, cmp.Or(c.QueryParam("password"), "pscemu"))
-	return file{name + ".p12", "application/x-pkcs12", data}, err
+	data, err := pack(c, cert, cmp.Or(p.Password, "pscemu"))
+	return File{name + ".p12", "application/x-pkcs12", data}, err
 }
 
-func (s *Certificates) listCertificates(c echo.Context) (any, error) {
-	return listed(c, keyless(s.List(ctx(c), CertificateQuery(c))))
+// CertificateRequest asks for a certificate of a client.
+type CertificateRequest struct {
+	// ClientID is the client that the certificate authenticates.
+	ClientID string `json:"client_id" required:"true"`
+	// Profile is AUTH_CLI when it is left out.
+	Profile string `json:"profile"`
+	// Key is the type of the key to make; rsa2048 when it is left out.
+	Key string `json:"key,omitempty"`
+	// CSR is a PKCS #10 request in PEM, in the place of a key.
+	CSR string `json:"csr,omitempty"`
 }
 
-// CertificateQuery is what a listing of certificates is asked for.
+// Issued is a certificate with its key, as the API hands it over once; key and
+// p12 are empty when the key came as a request (CSR).
+type Issued struct {
+	Serial      string `json:"serial"`
+	Profile     string `json:"profile"`
+	Certificate string `json:"certificate"`
+	Key         string `json:"key"`
+	// PKCS12 has the password pscemu.
+	PKCS12 []byte `json:"p12"`
+}
+
+type listCertificates struct {
+	// ClientID is the client that they authenticate.
+	ClientID string `query:"client_id"`
+	// Card is the serial of the card that they are on.
+	Card string `query:"card"`
+	// State is valid or revoked.
+	State string `query:"state"`
+	// Q is part of the subject.
+	Q string `query:"q"`
+	Paging
+}
+
+type issueCertificate struct {
+	Body CertificateRequest `body:"application/json"`
+}
+
+func (in *issueCertificate) defaults() { in.Body.Profile = "AUTH_CLI" }
+
+type brokenCertificates struct {
+	// ClientID is the client that they are like those of; demo when it is left out.
+	ClientID string `query:"client_id"`
+}
+
+type certificateAs struct {
+	CertificateSerial
+	// Format is pem, der, chain, key or p12.
+	Format string `path:"format"`
+	Packing
+}
+
+func (s *Certificates) list(c context.Context, in *listCertificates) (*Page[pki.Certificate], error) {
+	q := pki.Query{ClientID: in.ClientID, Card: in.Card, State: in.State, Text: in.Q}
+	return page(in.Paging, keyless(s.List(c, q)))
+}
+
+// CertificateQuery is what a page of certificates is asked for.
 func CertificateQuery(c echo.Context) pki.Query {
 	return pki.Query{ClientID: c.QueryParam("client_id"), Card: c.QueryParam("card"), State: c.QueryParam("state"),
 		Text: c.QueryParam("q")}
@@ -55,134 +124,109 @@ func keyless(list Lister[pki.Certificate]) Lister[pki.Certificate] {
 	}
 }
 
-// certificateAs is one certificate in a form that a store reads.
-func (s *Certificates) certificateAs(c echo.Context) (any, error) {
-	cert, err := s.PKI.Certificate(ctx(c), param(c, "serial"))
+func (s *Certificates) get(c context.Context, in *CertificateSerial) (*pki.Certificate, error) {
+	return s.PKI.Certificate(c, in.Serial)
+}
+
+// as is one certificate in a form that a store reads.
+func (s *Certificates) as(c context.Context, in *certificateAs) (out File, err error) {
+	cert, err := s.PKI.Certificate(c, in.Serial)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	pem, key, err := s.PKI.PEM(ctx(c), cert)
+	pem, key, err := s.PKI.PEM(c, cert)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	switch format := c.Param("format"); format {
+	switch in.Format {
 	case "pem":
-		return file{cert.Serial + ".pem", "application/x-pem-file", pki.EncodePEM("CERTIFICATE", cert.DER)}, nil
+		return File{cert.Serial + ".pem", "application/x-pem-file", pki.EncodePEM("CERTIFICATE", cert.DER)}, nil
 	case "der":
-		return file{cert.Serial + ".crt", "application/pkix-cert", cert.DER}, nil
+		return File{cert.Serial + ".crt", "application/pkix-cert", cert.DER}, nil
 	case "chain":
-		return file{cert.Serial + "-chain.pem", "application/x-pem-file", pem}, nil
+		return File{cert.Serial + "-chain.pem", "application/x-pem-file", pem}, nil
 	case "key":
 		if key == nil {
-			return nil, problem.KeyNotHere.Case("sign").Got(cert.Serial)
+			return out, problem.KeyNotHere.Case("sign").Got(cert.Serial)
 		}
-		return file{cert.Serial + ".key", "application/x-pem-file", key}, nil
+		return File{cert.Serial + ".key", "application/x-pem-file", key}, nil
 	case "p12":
-		return packed(c, s.PKI, cert, cert.Serial)
+		return in.packed(c, s.PKI, cert, cert.Serial)
 	default:
-		return nil, problem.FormatUnknown.Got(format)
+		return out, problem.FormatUnknown.Got(in.Format)
 	}
 }
 
-// Issued is a certificate with its key, as the API hands it over once; key and
-// p12 are empty when the key came as a request (CSR).
-type Issued struct {
-	Serial      string `json:"serial"`
-	Profile     string `json:"profile"`
-	Certificate string `json:"certificate"`
-	Key         string `json:"key"`
-	PKCS12      []byte `json:"p12"` // password "pscemu"
-}
-
-func (s *Certificates) issueCertificate(c echo.Context) (any, error) {
-	in := struct {
-		ClientID string `json:"client_id"`
-		Profile  string `json:"profile"`
-		Key      string `json:"key"`
-		CSR      string `json:"csr"`
-	}{Profile: "AUTH_CLI"}
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	if _, err := s.Clients.Get(ctx(c), in.ClientID); err != nil {
-		return nil, err
+func (s *Certificates) issue(c context.Context, in *issueCertificate) (out Issued, err error) {
+	if _, err := s.Clients.Get(c, in.Body.ClientID); err != nil {
+		return out, err
 	}
 	o := pki.Request{
-		Profile:  in.Profile,
-		Subject:  clients.OwnSubject(in.ClientID),
-		ClientID: in.ClientID,
-		KeyType:  in.Key,
+		Profile:  in.Body.Profile,
+		Subject:  clients.OwnSubject(in.Body.ClientID),
+		ClientID: in.Body.ClientID,
+		KeyType:  in.Body.Key,
 	}
-	if in.CSR != "" {
-		key, err := pki.ParseCSR([]byte(in.CSR))
+	if in.Body.CSR != "" {
+		key, err := pki.ParseCSR([]byte(in.Body.CSR))
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		o.PublicKey = key
 	}
-	cert, err := s.PKI.Issue(ctx(c), o)
+	cert, err := s.PKI.Issue(c, o)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	return issued(ctx(c), s.PKI, cert)
+	return issued(c, s.PKI, cert)
 }
 
 // issued hands a new certificate over.
-func issued(ctx context.Context, p *pki.PKI, cert *pki.Certificate) (any, error) {
-	pem, key, err := p.PEM(ctx, cert)
+func issued(c context.Context, p *pki.PKI, cert *pki.Certificate) (Issued, error) {
+	pem, key, err := p.PEM(c, cert)
 	if err != nil || key == nil {
 		return Issued{Serial: cert.Serial, Profile: cert.Profile, Certificate: string(pem)}, err
 	}
-	p12, err := p.PKCS12(ctx, cert, "pscemu")
+	p12, err := p.PKCS12(c, cert, "pscemu")
 	return Issued{cert.Serial, cert.Profile, string(pem), string(key), p12}, err
 }
 
-func (s *Certificates) brokenCertificates(c echo.Context) (any, error) {
-	id := cmp.Or(c.QueryParam("client_id"), "demo")
-	if _, err := s.Clients.Get(ctx(c), id); err != nil {
-		return nil, err
-	}
-	rows, err := s.PKI.BrokenFor(ctx(c), id, clients.OwnSubject(id))
-	return items{rows, ""}, err
+func (s *Certificates) revoke(c context.Context, in *CertificateSerial) (Nothing, error) {
+	return Nothing{}, s.PKI.Revoke(c, in.Serial)
 }
 
-func (s *Certificates) routes() []route {
-	return []route{
-		{
-			"GET",
-			"/certificates",
-			"List certificates; ?client_id, ?card, ?state=valid or revoked and ?q (in the subject) filter, ?limit&after pages",
-			s.listCertificates,
-		},
-		{
-			"POST",
-			"/certificates",
-			"Issue one: {client_id, profile, key: rsa2048 … ecdsa}, or with {csr}",
-			s.issueCertificate,
-		},
-		{
-			"GET",
-			"/certificates/broken",
-			"Certificates with something odd about them, for ?client_id",
-			s.brokenCertificates,
-		},
-		{
-			"GET",
-			"/certificates/:serial",
-			"One certificate",
-			func(c echo.Context) (any, error) { return s.PKI.Certificate(ctx(c), param(c, "serial")) },
-		},
-		{
-			"GET",
-			"/certificates/:serial/:format",
-			"The certificate as pem, der, chain, key or p12 (?password, ?legacy=true)",
-			s.certificateAs,
-		},
-		{
-			"POST",
-			"/certificates/:serial/revoke",
-			"Revoke",
-			func(c echo.Context) (any, error) { return nil, s.PKI.Revoke(ctx(c), param(c, "serial")) },
-		},
+func (s *Certificates) broken(c context.Context, in *brokenCertificates) (*List[pki.Broken], error) {
+	id := cmp.Or(in.ClientID, "demo")
+	if _, err := s.Clients.Get(c, id); err != nil {
+		return nil, err
 	}
+	rows, err := s.PKI.BrokenFor(c, id, clients.OwnSubject(id))
+	return all(rows), err
+}
+
+func (s *Certificates) operations() []Operation {
+	one := Example{Path: map[string]string{"serial": exampleCertificate}}
+	return of("certificates",
+		operation("GET", "/certificates", "listCertificates", "List certificates, by serial", s.list,
+			refuses("limit-invalid", "after-invalid", "certificate-state-unknown"),
+			example(Example{Query: map[string]string{"client_id": "demo", "state": "valid"}})),
+		operation("POST", "/certificates", "issueCertificate", "Issue a certificate for a client", s.issue,
+			says("With a new key, or for the key of a CSR. Its CN is the client_id."),
+			refuses("content-type-wrong", "body-invalid", "client-unknown", "profile-unknown", "key-type-unknown",
+				"csr-invalid"),
+			example(Example{Body: CertificateRequest{ClientID: "demo", Profile: "AUTH_CLI", Key: "ecdsa"}})),
+		operation("GET", "/certificates/broken", "listBrokenCertificates",
+			"List faulty certificates, for tests of what judges them", s.broken, refuses("client-unknown"),
+			example(Example{Query: map[string]string{"client_id": "demo"}})),
+		operation("GET", "/certificates/:serial", "getCertificate", "Get a certificate", s.get,
+			refuses("certificate-unknown"), example(one)),
+		operation("GET", "/certificates/:serial/:format", "downloadCertificate", "Get a certificate as a file", s.as,
+			answers(200, "application/x-pem-file", "pem, chain and key"),
+			answers(200, "application/pkix-cert", "der"), answers(200, "application/x-pkcs12", "p12"),
+			refuses("certificate-unknown", "format-unknown", "key-not-here"),
+			example(Example{Path: map[string]string{"serial": exampleCertificate, "format": "p12"},
+				Query: map[string]string{"password": "secret", "legacy": "true"}})),
+		operation("POST", "/certificates/:serial/revoke", "revokeCertificate", "Revoke a certificate", s.revoke,
+			refuses("certificate-unknown"), example(one)),
+	)
 }

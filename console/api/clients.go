@@ -18,48 +18,6 @@ type Clients struct {
 	PKI     *pki.PKI
 }
 
-func (s *Clients) routes() []route {
-	return []route{
-		{"GET", "/clients", "List clients; ?limit&after pages", s.listClients},
-		{
-			"POST",
-			"/clients",
-			"Register a client under an id that is free; where client-auth wants a secret and none is given, one is made",
-			s.createClient,
-		},
-		{
-			"GET",
-			"/clients/:id",
-			"One client, with bound_to: the subject of the certificates that authenticate it",
-			s.getClient,
-		},
-		{
-			"PUT",
-			"/clients/:id",
-			"Replace the whole registration, or register the client: what the body does not say is gone",
-			s.putClient,
-		},
-		{
-			"PATCH",
-			"/clients/:id",
-			"Change what the body says and nothing else (JSON merge patch, RFC 7396): null takes a member away",
-			s.patchClient,
-		},
-		{
-			"DELETE",
-			"/clients/:id",
-			"Remove a client",
-			func(c echo.Context) (any, error) { return nil, s.Clients.Delete(ctx(c), param(c, "id")) },
-		},
-		{
-			"POST",
-			"/certificates/:serial/bind",
-			"Bind a client to the certificate's subject: {client_id}; with replace: true also one that is bound to another",
-			s.bindCertificate,
-		},
-	}
-}
-
 // ClientView is a registration as the API shows and takes it. What it is bound
 // to is derived, so that what was read can be sent back.
 type ClientView struct {
@@ -68,10 +26,6 @@ type ClientView struct {
 }
 
 func viewed(c *clients.Client) ClientView { return ClientView{*c, c.BoundTo()} }
-
-func (s *Clients) listClients(c echo.Context) (any, error) {
-	return listed(c, s.List(ctx(c)))
-}
 
 // List lists clients, by client_id.
 func (s *Clients) List(c context.Context) Lister[ClientView] {
@@ -85,70 +39,113 @@ func (s *Clients) List(c context.Context) Lister[ClientView] {
 	})
 }
 
-func (s *Clients) getClient(c echo.Context) (any, error) {
-	client, err := s.Clients.Get(ctx(c), param(c, "id"))
+// registration is the client that a body registers. A bound_to that is not what
+// the rest of the body leads to would be lost without a word, so it is refused.
+func (v *ClientView) registration() (*clients.Client, error) {
+	if v.BoundTo != "" && v.BoundTo != v.Client.BoundTo() {
+		return nil, problem.ClientBoundToDerived.With("bound", v.Client.BoundTo()).Got(v.BoundTo)
+	}
+	return &v.Client, nil
+}
+
+// ClientID names a client.
+type ClientID struct {
+	// ID is the client_id.
+	ID string `path:"id"`
+}
+
+// CertificateBinding says which client is bound to a certificate.
+type CertificateBinding struct {
+	ClientID string `json:"client_id" required:"true"`
+	// Replace also binds a client that is bound to another.
+	Replace bool `json:"replace,omitempty"`
+}
+
+type newClient struct {
+	Body ClientView `body:"application/json"`
+}
+
+type putClient struct {
+	ClientID
+	Body ClientView `body:"application/json"`
+}
+
+type patchClient struct {
+	ClientID
+	Body io.Reader `body:"application/merge-patch+json,application/json"`
+	Call echo.Context
+}
+
+type bindCertificate struct {
+	CertificateSerial
+	Body CertificateBinding `body:"application/json"`
+}
+
+func (s *Clients) list(c context.Context, in *Paging) (*Page[ClientView], error) {
+	return page(*in, s.List(c))
+}
+
+func (s *Clients) get(c context.Context, in *ClientID) (out ClientView, err error) {
+	client, err := s.Clients.Get(c, in.ID)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	return viewed(client), nil
 }
 
-// clientBody reads a registration. A bound_to that is not what the rest of the
-// body leads to would be lost without a word, so it is refused.
-func clientBody(c echo.Context) (*clients.Client, error) {
-	var in ClientView
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	if in.BoundTo != "" && in.BoundTo != in.Client.BoundTo() {
-		return nil, problem.ClientBoundToDerived.With("bound", in.Client.BoundTo()).Got(in.BoundTo)
-	}
-	return &in.Client, nil
-}
-
-func (s *Clients) createClient(c echo.Context) (any, error) {
-	in, err := clientBody(c)
+func (s *Clients) create(c context.Context, in *newClient) (out ClientView, err error) {
+	client, err := in.Body.registration()
 	if err == nil {
-		err = s.Clients.Create(ctx(c), in)
+		err = s.Clients.Create(c, client)
 	}
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	return viewed(in), nil
+	return viewed(client), nil
 }
 
-func (s *Clients) putClient(c echo.Context) (any, error) {
-	in, err := clientBody(c)
+func (s *Clients) put(c context.Context, in *putClient) (out ClientView, err error) {
+	client, err := in.Body.registration()
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	if id := param(c, "id"); id != in.ID {
-		return nil, problem.IDDiffers.Case("clients").With("id", id).Got(in.ID)
+	if in.ClientID.ID != client.ID {
+		return out, problem.IDDiffers.Case("clients").With("id", in.ClientID.ID).Got(client.ID)
 	}
-	if err := s.Clients.Put(ctx(c), in); err != nil {
-		return nil, err
+	if err := s.Clients.Put(c, client); err != nil {
+		return out, err
 	}
-	return viewed(in), nil
+	return viewed(client), nil
 }
 
-func (s *Clients) patchClient(c echo.Context) (any, error) {
-	kind := c.Request().Header.Get("Content-Type")
+func (s *Clients) patch(c context.Context, in *patchClient) (out ClientView, err error) {
+	kind := in.Call.Request().Header.Get("Content-Type")
 	if !strings.HasPrefix(kind, "application/json") && !strings.HasPrefix(kind, "application/merge-patch+json") {
-		return nil, problem.ContentTypeWrong.Case("patch").Got(kind)
+		return out, problem.ContentTypeWrong.Case("patch").Got(kind)
 	}
-	raw, err := io.ReadAll(c.Request().Body) // bounded by bodyLimit
+	raw, err := io.ReadAll(in.Body) // bounded before
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	patch, err := clients.ParsePatch(raw)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	changed, err := s.Clients.Change(ctx(c), param(c, "id"), patch.Apply)
+	changed, err := s.Clients.Change(c, in.ID, patch.Apply)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	return viewed(changed), nil
+}
+
+func (s *Clients) delete(c context.Context, in *ClientID) (Nothing, error) {
+	return Nothing{}, s.Clients.Delete(c, in.ID)
+}
+
+func (s *Clients) bind(c context.Context, in *bindCertificate) (*clients.Bound, error) {
+	return s.Bind(c, in.Body.ClientID, in.Body.Replace, func(tx store.Tx) (*pki.Certificate, error) {
+		return s.PKI.CertificateIn(tx, in.Serial)
+	})
 }
 
 // Bind binds a client to a certificate that of finds.
@@ -162,15 +159,40 @@ func (s *Clients) Bind(
 	return s.Clients.Bind(c, clients.Binding{Client: client, Certificate: of, InUse: inUse, Replace: replace})
 }
 
-func (s *Clients) bindCertificate(c echo.Context) (any, error) {
-	var in struct {
-		ClientID string `json:"client_id"`
-		Replace  bool   `json:"replace"`
-	}
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return s.Bind(ctx(c), in.ClientID, in.Replace, func(tx store.Tx) (*pki.Certificate, error) {
-		return s.PKI.CertificateIn(tx, param(c, "serial"))
-	})
+// wholeClient is what refuses a registration that cannot be.
+var wholeClient = refuses("content-type-wrong", "body-invalid", "client-id-invalid", "client-secret-useless",
+	"client-bound-to-derived", "redirect-uris-missing", "redirect-uri-invalid", "redirect-policy-invalid",
+	"response-type-invalid", "grant-type-invalid", "delivery-mode-invalid", "notification-endpoint-missing",
+	"jwks-invalid", "subject-dn-invalid", "policy-unknown", "setting-invalid")
+
+func (s *Clients) operations() []Operation {
+	client := Example{Path: map[string]string{"id": "demo"}}
+	return of("clients",
+		operation("GET", "/clients", "listClients", "List clients, by client_id", s.list,
+			refuses("limit-invalid", "after-invalid"), example(Example{Query: map[string]string{"limit": "20"}})),
+		operation("POST", "/clients", "createClient", "Register a client under an id that is free", s.create,
+			says("Where client-auth wants a secret and none is given, one is made."),
+			wholeClient, refuses("client-exists"), example(Example{Body: exampleClient})),
+		operation("GET", "/clients/:id", "getClient", "Get a client", s.get,
+			says("With bound_to: the subject of the certificates that authenticate it."),
+			refuses("client-unknown"), example(client)),
+		operation("PUT", "/clients/:id", "putClient", "Replace a registration, or register a client", s.put,
+			says("What the body does not say is gone."), wholeClient, refuses("id-differs"),
+			example(Example{Path: map[string]string{"id": exampleClientID}, Body: exampleClient})),
+		operation("PATCH", "/clients/:id", "patchClient", "Change a registration", s.patch,
+			says("A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member "+
+				"away."),
+			wholeClient, refuses("client-unknown", "client-member-unknown", "id-differs"),
+			example(Example{Path: map[string]string{"id": exampleClientID}, Kind: "application/merge-patch+json",
+				Body: `{"name":"Agenda","notes":null}`})),
+		operation("DELETE", "/clients/:id", "deleteClient", "Remove a client", s.delete, refuses("client-unknown"),
+			example(Example{Path: map[string]string{"id": exampleClientID}})),
+		operation("POST", "/certificates/:serial/bind", "bindCertificate",
+			"Bind a client to the subject of a certificate", s.bind,
+			says("With replace: true also one that is bound to another."),
+			refuses("content-type-wrong", "body-invalid", "certificate-unknown", "client-unknown", "client-bound",
+				"certificate-wrong-profile"),
+			example(Example{Path: map[string]string{"serial": exampleCertificate},
+				Body: CertificateBinding{"demo", true}})),
+	)
 }

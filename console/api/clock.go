@@ -1,10 +1,10 @@
 package api
 
 import (
+	"context"
 	"strings"
 	"time"
 
-	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/internal/problem"
 )
@@ -12,35 +12,46 @@ import (
 // Clock is the emulator's clock.
 type Clock struct{ Clock *clock.Adjustable }
 
-// clockChange is the body of PUT /clock: one way to move the clock at most, and
-// whether it stands still then.
-type clockChange struct {
-	Offset  *string `json:"offset"`
-	Advance *string `json:"advance"`
-	Now     *string `json:"now"`
-	Frozen  *bool   `json:"frozen"`
+// ClockChange says one way to move the clock at most, and whether it stands still
+// then.
+type ClockChange struct {
+	// Offset is how far it is from the machine's clock, such as 10m.
+	Offset *string `json:"offset,omitempty"`
+	// Advance is how far it moves from where it is.
+	Advance *string `json:"advance,omitempty"`
+	// Now is what it shows (RFC 3339).
+	Now *string `json:"now,omitempty"`
+	// Frozen has it stand still, or go on.
+	Frozen *bool `json:"frozen,omitempty"`
 }
 
-func (s *Clock) setClock(c echo.Context) (any, error) {
-	var in clockChange
-	if err := body(c, &in); err != nil {
-		return nil, err
+type putClock struct {
+	Body ClockChange `body:"application/json"`
+}
+
+func (s *Clock) get(context.Context, *None) (clock.State, error) { return s.Clock.State(), nil }
+
+func (s *Clock) set(_ context.Context, in *putClock) (out clock.State, err error) {
+	if err := in.Body.check(); err != nil {
+		return out, err
 	}
-	if err := in.check(); err != nil {
-		return nil, err
-	}
-	change, err := in.change()
+	change, err := in.Body.change()
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	if err := s.Clock.Apply(change); err != nil {
-		return nil, err
+		return out, err
 	}
 	return s.Clock.State(), nil
 }
 
+func (s *Clock) reset(context.Context, *None) (Nothing, error) {
+	s.Clock.Reset()
+	return Nothing{}, nil
+}
+
 // check refuses a change that says nothing, or two things at once.
-func (in *clockChange) check() error {
+func (in *ClockChange) check() error {
 	var ways []string
 	for _, way := range []struct {
 		name  string
@@ -60,7 +71,7 @@ func (in *clockChange) check() error {
 }
 
 // change reads the texts.
-func (in *clockChange) change() (out clock.Change, err error) {
+func (in *ClockChange) change() (out clock.Change, err error) {
 	out.Frozen = in.Frozen
 	if in.Now != nil {
 		t, err := time.Parse(time.RFC3339, *in.Now)
@@ -84,20 +95,15 @@ func duration(text *string) (*time.Duration, error) {
 	return &d, err
 }
 
-func (s *Clock) routes() []route {
-	return []route{
-		{"GET", "/clock", "The emulator's clock", func(echo.Context) (any, error) { return s.Clock.State(), nil }},
-		{
-			"PUT",
-			"/clock",
-			"Move it: one of {offset} against the machine, {advance} from where it is, {now}; beside it or alone {frozen: true or false}",
-			s.setClock,
-		},
-		{
-			"DELETE",
-			"/clock",
-			"Follow the machine's clock",
-			func(echo.Context) (any, error) { s.Clock.Reset(); return nil, nil },
-		},
-	}
+func (s *Clock) operations() []Operation {
+	ahead := "10m"
+	return of("clock",
+		operation("GET", "/clock", "getClock", "Get the emulator's clock", s.get),
+		operation("PUT", "/clock", "setClock", "Move the clock", s.set,
+			says("In one way: offset, advance or now; beside it or alone frozen."),
+			refuses("content-type-wrong", "body-invalid", "clock-change-empty", "clock-contradictory",
+				"clock-time-invalid", "offset-invalid", "clock-out-of-range"),
+			example(Example{Body: ClockChange{Offset: &ahead}})),
+		operation("DELETE", "/clock", "resetClock", "Follow the machine's clock", s.reset),
+	)
 }

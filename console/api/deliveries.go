@@ -3,15 +3,20 @@ package api
 import (
 	"context"
 
-	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/provider/delivery"
 )
 
 // Deliveries are what clients' servers were told.
 type Deliveries struct{ Sender *delivery.Sender }
 
-func (s *Deliveries) deliveries(c echo.Context) (any, error) {
-	return listed(c, s.List(ctx(c), c.QueryParam("client")))
+type listDeliveries struct {
+	// Client is the client_id of whom they went to; of everybody when it is left out.
+	Client string `query:"client"`
+	Paging
+}
+
+func (s *Deliveries) list(c context.Context, in *listDeliveries) (*Page[delivery.Delivery], error) {
+	return page(in.Paging, s.List(c, in.Client))
 }
 
 // List lists deliveries, the newest first.
@@ -21,13 +26,10 @@ func (s *Deliveries) List(c context.Context, client string) Lister[delivery.Deli
 	}
 }
 
-func (s *Deliveries) routes() []route {
-	return []route{
-		{
-			"GET",
-			"/deliveries",
-			"What clients' servers were told, and how they answered, newest first; ?client= filters, ?limit&after pages",
-			s.deliveries,
-		},
-	}
+func (s *Deliveries) operations() []Operation {
+	return of("deliveries",
+		operation("GET", "/deliveries", "listDeliveries", "List what clients' servers were told, newest first", s.list,
+			says("And how they answered."), refuses("limit-invalid", "after-invalid"),
+			example(Example{Query: map[string]string{"client": "demo"}})),
+	)
 }

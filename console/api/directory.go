@@ -8,6 +8,7 @@ import (
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/fhir"
 	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // Directory answers as the Annuaire Santé does, in FHIR.
@@ -34,7 +35,7 @@ func (s *Directory) fhirPeople(c echo.Context, wanted string) ([]identities.Iden
 	}
 	wanted = strings.TrimPrefix(strings.TrimPrefix(wanted, "Practitioner/"), "pscemu-")
 	for _, id := range []string{wanted, "8" + wanted, strings.Replace(wanted, "-", "/", 1)} {
-		i, err := s.People.Get(ctx(c), id)
+		i, err := s.People.Get(c.Request().Context(), id)
 		if err == nil {
 			return []identities.Identity{*i}, nil
 		}
@@ -92,7 +93,7 @@ func (s *Directory) fhirRoles(c echo.Context) error {
 }
 
 func (s *Directory) fhirRead(c echo.Context) error {
-	people, err := s.fhirPeople(c, param(c, "id"))
+	people, err := s.fhirPeople(c, web.Param(c, "id"))
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,6 @@ package api
 import (
 	"context"
 	"strings"
-
-	"github.com/labstack/echo/v4"
 )
 
 // Doctor finds what may keep a first login from working.
@@ -15,21 +13,25 @@ type Doctor struct {
 
 // Finding is one thing that was looked at.
 type Finding struct {
-	What   string `json:"what"`
-	Grade  string `json:"grade"` // good, warning or bad
+	What string `json:"what"`
+	// Grade is good, warning or bad.
+	Grade  string `json:"grade"`
 	Found  string `json:"found"`
 	Remedy string `json:"remedy,omitempty"`
 }
 
-func (s *Doctor) routes() []route {
-	return []route{
-		{
-			"GET",
-			"/doctor",
-			"What may keep a first login from working: host names, trust, clock, redirect URIs, certificates; ?app=URL looks at an application too",
-			func(c echo.Context) (any, error) {
-				return items{s.Examine(ctx(c), strings.TrimSpace(c.QueryParam("app"))), ""}, nil
-			},
-		},
-	}
+type examine struct {
+	// App is the address of an application, which is looked at too.
+	App string `query:"app"`
+}
+
+func (s *Doctor) examine(c context.Context, in *examine) (*List[Finding], error) {
+	return all(s.Examine(c, strings.TrimSpace(in.App))), nil
+}
+
+func (s *Doctor) operations() []Operation {
+	return of("doctor",
+		operation("GET", "/doctor", "examine", "Find what may keep a first login from working", s.examine,
+			says("Host names, trust, clock, redirect URIs, certificates.")),
+	)
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"io"
 	"net/http"
 
@@ -12,12 +13,19 @@ import (
 	"pscemu.invalid/pscemu/internal/problem"
 )
 
-// exportPeople writes them as they are read, however many.
-func (s *People) exportPeople(c echo.Context) error {
-	name := cmp.Or(c.QueryParam("format"), "json")
-	q := PeopleQuery(c)
+type exportPeople struct {
+	// Format is json, yaml, csv, annuaire, userinfo or fhir; json when it is left
+	// out.
+	Format string `query:"format"`
+	Search
+}
+
+// export writes people as they are read, however many.
+func (s *People) export(_ context.Context, in *exportPeople) (Stream, error) {
+	name := cmp.Or(in.Format, "json")
 	if name == "fhir" {
-		return s.exportFHIR(c, q)
+		return s.written(in.query(), "identites.fhir.json", "application/fhir+json",
+			func(w io.Writer, each identities.Each) error { return fhir.Write(w, s.FHIR, each) }), nil
 	}
 	format, known := identities.FormatNamed(name)
 	if !known {
@@ -25,27 +33,19 @@ func (s *People) exportPeople(c echo.Context) error {
 		for _, f := range identities.Formats {
 			names = append(names, f.Name)
 		}
-		return problem.FormatUnknown.Case("export").With("accepted", names).Got(name)
+		return nil, problem.FormatUnknown.Case("export").With("accepted", names).Got(name)
 	}
-	return s.export(c, q, format.File, format.MediaType, format.Write)
+	return s.written(in.query(), format.File, format.MediaType, format.Write), nil
 }
 
-func (s *People) exportFHIR(c echo.Context, q identities.Query) error {
-	return s.export(
-		c,
-		q,
-		"identites.fhir.json",
-		"application/fhir+json",
-		func(w io.Writer, each identities.Each) error {
-			return fhir.Write(w, s.FHIR, each)
-		},
-	)
-}
-
-func (s *People) export(c echo.Context, q identities.Query, name, kind string,
-	write func(io.Writer, identities.Each) error) error {
-	attachment(c, name, kind)
-	return answerStream(c, http.StatusOK, kind, func(w *bufio.Writer) error {
-		return write(w, func(fn func(*identities.Identity) error) error { return s.People.Each(ctx(c), q, "", fn) })
-	})
+// written writes the people whom a search finds into a file.
+func (s *People) written(q identities.Query, name, kind string, write func(io.Writer, identities.Each) error) Stream {
+	return func(c echo.Context) error {
+		attachment(c, name, kind)
+		return answerStream(c, http.StatusOK, kind, func(w *bufio.Writer) error {
+			return write(w, func(fn func(*identities.Identity) error) error {
+				return s.People.Each(c.Request().Context(), q, "", fn)
+			})
+		})
+	}
 }

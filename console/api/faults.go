@@ -1,7 +1,8 @@
 package api
 
 import (
-	"github.com/labstack/echo/v4"
+	"context"
+
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/faults"
@@ -13,19 +14,36 @@ type Faults struct {
 	Settings *config.Live
 }
 
-func (s *Faults) putFaults(c echo.Context) (any, error) {
-	var in struct {
-		Items []faults.Fault `json:"items"`
-	}
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	err := s.orderFaults(in.Items)
-	return items{s.Faults.List(), ""}, err
+// FaultOrder is what is to go wrong.
+type FaultOrder struct {
+	Items []faults.Fault `json:"items"`
 }
 
-// orderFaults refuses what would not strike behind a closed door.
-func (s *Faults) orderFaults(list []faults.Fault) error {
+type putFaults struct {
+	Body FaultOrder `body:"application/json"`
+}
+
+func (s *Faults) list(context.Context, *None) (*List[faults.Fault], error) {
+	return all(s.Faults.List()), nil
+}
+
+func (s *Faults) put(_ context.Context, in *putFaults) (*List[faults.Fault], error) {
+	if err := s.order(in.Body.Items); err != nil {
+		return nil, err
+	}
+	return all(s.Faults.List()), nil
+}
+
+func (s *Faults) clear(context.Context, *None) (Nothing, error) {
+	return Nothing{}, s.Faults.Replace(nil)
+}
+
+func (s *Faults) kinds(context.Context, *None) (*List[faults.Description], error) {
+	return all(faults.Table), nil
+}
+
+// order refuses what would not strike behind a closed door.
+func (s *Faults) order(list []faults.Fault) error {
 	if len(list) > 0 {
 		if err := faultsAllowed(s.Settings); err != nil {
 			return err
@@ -41,31 +59,15 @@ func faultsAllowed(settings *config.Live) error {
 	return problem.DoorClosed.Of()
 }
 
-func (s *Faults) routes() []route {
-	return []route{
-		{
-			"GET",
-			"/faults",
-			"The faults in force, with how often each has struck",
-			func(echo.Context) (any, error) { return items{s.Faults.List(), ""}, nil },
-		},
-		{
-			"PUT",
-			"/faults",
-			"Order faults instead of those in force: {items: [{kind, endpoint, client_id, identity, times, delay, status}]}",
-			s.putFaults,
-		},
-		{
-			"DELETE",
-			"/faults",
-			"Take all faults away",
-			func(echo.Context) (any, error) { return nil, s.Faults.Replace(nil) },
-		},
-		{
-			"GET",
-			"/faults/kinds",
-			"What can go wrong, and what a client must then do",
-			func(echo.Context) (any, error) { return items{faults.Table, ""}, nil },
-		},
-	}
+func (s *Faults) operations() []Operation {
+	return of("faults",
+		operation("GET", "/faults", "listFaults", "List the faults in force, with how often each has struck", s.list),
+		operation("PUT", "/faults", "putFaults", "Set faults, in the place of those in force", s.put,
+			refuses("content-type-wrong", "body-invalid", "door-closed", "fault-unknown", "fault-endpoint",
+				"fault-times", "fault-delay", "fault-status", "faults-many"),
+			example(Example{Body: FaultOrder{[]faults.Fault{{Kind: "slow", Endpoint: "token", Delay: "50ms", Times: 1}}}})),
+		operation("DELETE", "/faults", "clearFaults", "Take all faults away", s.clear),
+		operation("GET", "/faults/kinds", "listFaultKinds", "List what can go wrong", s.kinds,
+			says("And what a client must then do.")),
+	)
 }

@@ -1,9 +1,9 @@
 package api
 
 import (
+	"context"
 	"slices"
 
-	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
@@ -14,21 +14,30 @@ import (
 // maxBatch is how many people one call generates: a command goes on with from.
 const maxBatch = 5000
 
-// generation is an order of people.
-type generation struct {
-	Count      int                `json:"count"`
-	Seed       uint64             `json:"seed"`
-	From       int                `json:"from,omitempty"`
-	Profession string             `json:"profession,omitempty"`
-	Theme      string             `json:"theme,omitempty"`
-	Mix        map[string]int     `json:"mix,omitempty"`
-	Traps      bool               `json:"traps,omitempty"`
-	Means      []identities.Means `json:"means,omitempty"` // ecps and card when left out
-	Quiet      bool               `json:"quiet,omitempty"` // the answer holds no people
+// Generation asks for people.
+type Generation struct {
+	// Count is how many, up to 5000 at once; one when it is left out.
+	Count int `json:"count"`
+	// Seed chooses them.
+	Seed uint64 `json:"seed"`
+	// From is how many of the seed's people to leave out.
+	From int `json:"from,omitempty"`
+	// Profession is a code of table G15, for all of them.
+	Profession string `json:"profession,omitempty"`
+	// Theme is a kind of structure that they work in together.
+	Theme string `json:"theme,omitempty"`
+	// Mix is how many of each profession, by code, there are in proportion.
+	Mix map[string]int `json:"mix,omitempty"`
+	// Traps makes people whose data trips applications up.
+	Traps bool `json:"traps,omitempty"`
+	// Means are what they log in with: ecps and card when it is left out.
+	Means []identities.Means `json:"means,omitempty"`
+	// Quiet leaves the people out of the answer.
+	Quiet bool `json:"quiet,omitempty"`
 }
 
 // generator checks the order, and is what carries it out.
-func (in *generation) generator() (*identities.Generator, error) {
+func (in *Generation) generator() (*identities.Generator, error) {
 	if in.Means == nil {
 		in.Means = identities.AllMeans()
 	}
@@ -44,29 +53,37 @@ func (in *generation) generator() (*identities.Generator, error) {
 	return g, g.Check()
 }
 
+// Generated are the people who were made.
+type Generated struct {
+	// Items are the people, none when quiet was asked for.
+	Items []Person `json:"items"`
+	// Count is how many were made.
+	Count int `json:"count"`
+	// Next is the parameter from to go on with.
+	Next int `json:"next"`
+}
+
+type generatePeople struct {
+	Body Generation `body:"application/json"`
+}
+
+func (in *generatePeople) defaults() { in.Body.Count = 1 }
+
 // generate makes people with the means asked for, behind the numbers that are
 // taken, and answers with those it stored and the number to go on from.
-func (s *People) generate(c echo.Context) (any, error) {
-	in := generation{Count: 1}
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	g, err := in.generator()
+func (s *People) generate(c context.Context, in *generatePeople) (*Generated, error) {
+	g, err := in.Body.generator()
 	if err != nil {
 		return nil, err
 	}
-	made, err := s.People.Generate(ctx(c), g, in.From, in.Count, Equip(s.ECPS, s.Cards, in.Means))
+	made, err := s.People.Generate(c, g, in.Body.From, in.Body.Count, Equip(s.ECPS, s.Cards, in.Body.Means))
 	if err != nil {
 		return nil, err
 	}
-	out := struct {
-		Items []Person `json:"items"`
-		Count int      `json:"count"`
-		Next  int      `json:"next"` // to go on from
-	}{[]Person{}, len(made.People), made.Next}
-	if !in.Quiet {
+	out := &Generated{[]Person{}, len(made.People), made.Next}
+	if !in.Body.Quiet {
 		for _, i := range made.People {
-			out.Items = append(out.Items, Person{Identity: i, Name: i.Name(), Means: in.Means})
+			out.Items = append(out.Items, Person{Identity: i, Name: i.Name(), Means: in.Body.Means})
 		}
 	}
 	return out, nil

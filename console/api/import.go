@@ -13,28 +13,44 @@ import (
 	"pscemu.invalid/pscemu/internal/store"
 )
 
-// importPeople reads the whole import and judges it before it changes anything;
-// it keeps all the people, or none.
-func (s *People) importPeople(c echo.Context) (any, error) {
-	scratch, err := spooled(c)
+// Imported are the people of an import.
+type Imported struct {
+	Items []Person `json:"items"`
+	// Warnings are what was read otherwise than it stands there.
+	Warnings []string `json:"warnings"`
+}
+
+type bringPeople struct {
+	// Fictitious replaces real numbers and names.
+	Fictitious bool `query:"fictitious"`
+	// Async answers at once with a job.
+	Async bool      `query:"async"`
+	Body  io.Reader `body:"application/json,application/yaml,text/csv,text/plain"`
+}
+
+// bring reads the whole import and judges it before it changes anything; it
+// keeps all the people, or none.
+func (s *People) bring(c context.Context, in *bringPeople) (Stream, error) {
+	scratch, err := spooled(in.Body)
 	if err != nil {
 		return nil, err
 	}
-	fictitious := c.QueryParam("fictitious") == "true"
-	if c.QueryParam("async") == "true" {
-		return s.importLater(c, scratch, fictitious)
+	if in.Async {
+		return s.importLater(scratch, in.Fictitious)
 	}
 	defer scratch.Close()
-	in, err := s.keepImport(ctx(c), scratch, fictitious, nil)
+	kept, err := s.keepImport(c, scratch, in.Fictitious, nil)
 	if err != nil {
 		return nil, err
 	}
-	defer in.Close()
-	return sent{}, s.answerImport(c, in)
+	return func(c echo.Context) error {
+		defer kept.Close()
+		return s.answerImport(c, kept)
+	}, nil
 }
 
 // importLater imports in a job, which closes what was put aside.
-func (s *People) importLater(c echo.Context, scratch *identities.Scratch, fictitious bool) (any, error) {
+func (s *People) importLater(scratch *identities.Scratch, fictitious bool) (Stream, error) {
 	j, err := s.Jobs.Start("import", "/identities?", func(ctx context.Context, j *Job) (any, error) {
 		defer scratch.Close()
 		in, err := s.keepImport(ctx, scratch, fictitious, j)
@@ -48,7 +64,7 @@ func (s *People) importLater(c echo.Context, scratch *identities.Scratch, fictit
 		scratch.Close()
 		return nil, err
 	}
-	return sent{}, accepted(c, j)
+	return accepted(j), nil
 }
 
 // importResult is what an import came to.
@@ -89,7 +105,7 @@ func (s *People) answerImport(c echo.Context, in *identities.Import) error {
 		_, _ = w.WriteString(`{"items":[`) // what fails is kept by the writer
 		separator := ""
 		err := in.Pages(identities.Batch, func(page []identities.Kept) error {
-			rows, err := s.persons(ctx(c), page)
+			rows, err := s.persons(c.Request().Context(), page)
 			for _, row := range rows {
 				raw, err := json.Marshal(row)
 				if err != nil {
@@ -113,9 +129,9 @@ func (s *People) answerImport(c echo.Context, in *identities.Import) error {
 func notNil(list []string) []string { return append([]string{}, list...) }
 
 // spooled keeps a body aside, however large it may be.
-func spooled(c echo.Context) (*identities.Scratch, error) {
+func spooled(body io.Reader) (*identities.Scratch, error) {
 	s := &identities.Scratch{}
-	if _, err := io.Copy(s, c.Request().Body); err != nil {
+	if _, err := io.Copy(s, body); err != nil {
 		s.Close()
 		return nil, err
 	}

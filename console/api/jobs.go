@@ -174,7 +174,7 @@ func (js *Jobs) Find(id string) (*Job, error) {
 	return nil, problem.JobUnknown.Got(id)
 }
 
-func (js *Jobs) list() []JobView {
+func (js *Jobs) views() []JobView {
 	js.mu.Lock()
 	defer js.mu.Unlock()
 	out := []JobView{}
@@ -184,39 +184,48 @@ func (js *Jobs) list() []JobView {
 	return out
 }
 
-func (s *Jobs) routes() []route {
-	return []route{
-		{"GET", "/jobs", "The long commands under way and the last ones that ended, oldest first", s.listJobs},
-		{"GET", "/jobs/:id", "One of them: state, done, total, and its result or problem", s.getJob},
-		{
-			"DELETE",
-			"/jobs/:id",
-			"Cancel it: an import or a scenario is undone, a bulk action stops where it is",
-			s.cancelJob,
-		},
-	}
+// JobID names a job.
+type JobID struct {
+	// ID of the job.
+	ID string `path:"id"`
 }
 
-func (s *Jobs) listJobs(echo.Context) (any, error) { return items{s.list(), ""}, nil }
+func (s *Jobs) list(context.Context, *None) (*List[JobView], error) { return all(s.views()), nil }
 
-func (s *Jobs) getJob(c echo.Context) (any, error) {
-	j, err := s.Find(param(c, "id"))
+func (s *Jobs) get(_ context.Context, in *JobID) (out JobView, err error) {
+	j, err := s.Find(in.ID)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	return j.Now(), nil
 }
 
-func (s *Jobs) cancelJob(c echo.Context) (any, error) {
-	j, err := s.Find(param(c, "id"))
+func (s *Jobs) stop(_ context.Context, in *JobID) (Nothing, error) {
+	j, err := s.Find(in.ID)
 	if err == nil {
 		j.Cancel()
 	}
-	return nil, err
+	return Nothing{}, err
 }
 
 // accepted answers that a job has begun.
-func accepted(c echo.Context, j JobView) error {
-	c.Response().Header().Set(echo.HeaderLocation, web.Root(ctx(c))+"/api/v1/jobs/"+j.ID)
-	return c.JSON(http.StatusAccepted, j)
+func accepted(j JobView) Stream {
+	return func(c echo.Context) error {
+		at := web.Path(c.Request().Context(), "/api/v1/jobs/"+j.ID)
+		c.Response().Header().Set(echo.HeaderLocation, at)
+		return c.JSON(http.StatusAccepted, j)
+	}
+}
+
+func (s *Jobs) operations() []Operation {
+	job := Example{Path: map[string]string{"id": exampleJob}}
+	return of("jobs",
+		operation("GET", "/jobs", "listJobs", "List the long commands, oldest first", s.list,
+			says("Those under way and the last ones that ended.")),
+		operation("GET", "/jobs/:id", "getJob", "Get a job", s.get,
+			says("Its state, how far it is, and its result or problem."), refuses("job-unknown"), example(job)),
+		operation("DELETE", "/jobs/:id", "cancelJob", "Cancel a job", s.stop,
+			says("An import or a scenario is undone, a bulk action stops where it is."),
+			refuses("job-unknown"), example(job)),
+	)
 }

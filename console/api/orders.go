@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 
-	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/orders"
 	"pscemu.invalid/pscemu/cards/pki"
@@ -16,153 +15,139 @@ type Orders struct {
 	PKI    *pki.PKI
 }
 
-// The order desk, by the control API and on pages made of its data.
-func (s *Orders) routes() []route {
-	step := func(do func(c echo.Context, id string) (*orders.Order, error)) func(echo.Context) (any, error) {
-		return func(c echo.Context) (any, error) { return do(c, param(c, "id")) }
-	}
-	return []route{
-		{"GET", "/orders/forms", "The order desk's forms, as data; ?actor= those it sees", s.orderForms},
-		{
-			"GET",
-			"/orders/actors",
-			"Who orders, with the forms and services open to them",
-			func(echo.Context) (any, error) { return items{orders.Actors(), ""}, nil },
-		},
-		{
-			"GET",
-			"/orders/services",
-			"The online services TOPS and TOM",
-			func(echo.Context) (any, error) { return items{orders.Services(), ""}, nil },
-		},
-		{"POST", "/orders/services/:name/enter", "Whether a card opens an online service: {card}", s.enterService},
-		{"GET", "/orders/fleet", "The cards of the structures that ?by= acts for; ?limit&after pages", s.fleet},
-		{"POST", "/orders/fleet/take-back", "Take a leaving holder's card back: {by, card}", s.takeBack},
-		{
-			"POST",
-			"/orders/registrations",
-			"Inscription at the order, which gives a CPS without asking: {identity}",
-			s.registerAtOrder,
-		},
-		{
-			"GET",
-			"/orders/structures/:id",
-			"What the desk knows of a structure, by SIRET or FINESS",
-			func(c echo.Context) (any, error) { return s.Orders.StructureNamed(ctx(c), param(c, "id")) },
-		},
-		{
-			"GET",
-			"/orders/certificates",
-			"The software certificates of the structures that ?by= administers; ?limit&after pages",
-			s.orderedCertificates,
-		},
-		{
-			"POST",
-			"/orders/certificates",
-			"As a technical administrator: {by, structure, profile, service, key or csr}",
-			s.orderCertificate,
-		},
-		{"POST", "/orders/certificates/:serial/revoke", "As a technical administrator: revoke, {by}", s.revokeOrdered},
-		{"GET", "/orders", "The orders, newest first; ?limit&after pages", s.listOrders},
-		{"POST", "/orders", "Begin an order: {form, actor, channel, by, fields}", s.beginOrder},
-		{
-			"GET",
-			"/orders/:id",
-			"One order with its history",
-			step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Get(ctx(c), id) }),
-		},
-		{"PUT", "/orders/:id", "Fill in fields of a draft or an incomplete order: {fields}", s.completeOrder},
-		{
-			"POST",
-			"/orders/:id/submit",
-			"Submit it: the rules are judged",
-			step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Submit(ctx(c), id) }),
-		},
-		{
-			"POST",
-			"/orders/:id/cancel",
-			"Take it back",
-			step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Cancel(ctx(c), id) }),
-		},
-		{
-			"POST",
-			"/orders/:id/validate",
-			"As the ANS: accept it",
-			step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Validate(ctx(c), id) }),
-		},
-		{"POST", "/orders/:id/reject", "As the ANS: refuse it, {reason}", s.rejectOrder},
-		{
-			"POST",
-			"/orders/:id/deliver",
-			"What was sent arrives",
-			step(func(c echo.Context, id string) (*orders.Order, error) { return s.Orders.Deliver(ctx(c), id) }),
-		},
-	}
+// OrderID names an order.
+type OrderID struct {
+	// ID of the order.
+	ID string `path:"id"`
 }
 
-func (s *Orders) orderForms(c echo.Context) (any, error) {
-	id := c.QueryParam("actor")
-	if id == "" {
-		return items{orders.Forms(nil), ""}, nil
+// NewOrder is a form to be filled in.
+type NewOrder struct {
+	// Form is its number.
+	Form string `json:"form" required:"true"`
+	// Actor is the kind of structure or person that orders.
+	Actor string `json:"actor" required:"true"`
+	// Channel is paper, simplified, TOPS or TOM.
+	Channel string `json:"channel,omitempty"`
+	// By is the national id of who orders.
+	By string `json:"by,omitempty"`
+	// Fields are the form's, by name.
+	Fields map[string]string `json:"fields"`
+}
+
+// OrderFields are fields of an order that are filled in.
+type OrderFields struct {
+	Fields map[string]string `json:"fields" required:"true"`
+}
+
+// Rejection says why an order is refused.
+type Rejection struct {
+	Reason string `json:"reason" required:"true"`
+}
+
+// Entered tells that an online service is open.
+type Entered struct {
+	Open bool `json:"open"`
+}
+
+// TakeBack names a card that is taken back.
+type TakeBack struct {
+	// By is the national id of who takes it back.
+	By string `json:"by" required:"true"`
+	// Card is its serial.
+	Card string `json:"card" required:"true"`
+}
+
+// Registration is somebody's inscription at their order.
+type Registration struct {
+	// Identity is the person's national id.
+	Identity string `json:"identity" required:"true"`
+}
+
+// ActsBy says who acts.
+type ActsBy struct {
+	// By is the national id of who acts.
+	By string `json:"by" required:"true"`
+}
+
+type orderForms struct {
+	// Actor leaves the forms that it does not see out.
+	Actor string `query:"actor"`
+}
+
+type enterService struct {
+	// Name is TOPS or TOM.
+	Name string    `path:"name"`
+	Body Insertion `body:"application/json"`
+}
+
+type ofSomebody struct {
+	// By is the national id of who acts for the structures.
+	By string `query:"by"`
+	Paging
+}
+
+type takeCardBack struct {
+	Body TakeBack `body:"application/json"`
+}
+
+type registerAtOrder struct {
+	Body Registration `body:"application/json"`
+}
+
+type structureID struct {
+	// ID is a SIRET or FINESS number.
+	ID string `path:"id"`
+}
+
+type orderCertificate struct {
+	Body orders.CertificateOrder `body:"application/json"`
+}
+
+type revokeOrdered struct {
+	CertificateSerial
+	Body ActsBy `body:"application/json"`
+}
+
+type beginOrder struct {
+	Body NewOrder `body:"application/json"`
+}
+
+type completeOrder struct {
+	OrderID
+	Body OrderFields `body:"application/json"`
+}
+
+type rejectOrder struct {
+	OrderID
+	Body Rejection `body:"application/json"`
+}
+
+func (s *Orders) forms(_ context.Context, in *orderForms) (*List[orders.Form], error) {
+	if in.Actor == "" {
+		return all(orders.Forms(nil)), nil
 	}
-	actor, err := orders.ActorNamed(id)
+	actor, err := orders.ActorNamed(in.Actor)
 	if err != nil {
 		return nil, err
 	}
-	return items{orders.Forms(actor), ""}, nil
+	return all(orders.Forms(actor)), nil
 }
 
-func (s *Orders) listOrders(c echo.Context) (any, error) {
-	return listed(c, s.List(ctx(c)))
+func (s *Orders) actors(context.Context, *None) (*List[orders.Actor], error) {
+	return all(orders.Actors()), nil
 }
 
-// List lists orders, the newest first.
-func (s *Orders) List(c context.Context) Lister[orders.Order] {
-	return ByID(func(o *orders.Order) string { return o.ID }, func(after string, limit int) ([]orders.Order, error) {
-		return s.Orders.List(c, after, limit)
-	})
+func (s *Orders) services(context.Context, *None) (*List[orders.Online], error) {
+	return all(orders.Services()), nil
 }
 
-func (s *Orders) beginOrder(c echo.Context) (any, error) {
-	var in struct {
-		Form, Actor, Channel, By string
-		Fields                   map[string]string
-	}
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return s.Orders.Begin(
-		ctx(c),
-		orders.Order{Form: in.Form, Actor: in.Actor, Channel: in.Channel, By: in.By, Fields: in.Fields},
-	)
+func (s *Orders) enter(c context.Context, in *enterService) (Entered, error) {
+	return Entered{true}, s.Orders.Enter(c, in.Name, in.Body.Card)
 }
 
-func (s *Orders) completeOrder(c echo.Context) (any, error) {
-	var in struct{ Fields map[string]string }
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return s.Orders.Complete(ctx(c), param(c, "id"), in.Fields)
-}
-
-func (s *Orders) rejectOrder(c echo.Context) (any, error) {
-	var in struct{ Reason string }
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return s.Orders.Reject(ctx(c), param(c, "id"), in.Reason)
-}
-
-func (s *Orders) enterService(c echo.Context) (any, error) {
-	var in struct{ Card string }
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return map[string]bool{"open": true}, s.Orders.Enter(ctx(c), c.Param("name"), in.Card)
-}
-
-func (s *Orders) fleet(c echo.Context) (any, error) {
-	return listed(c, s.Fleet(ctx(c), c.QueryParam("by")))
+func (s *Orders) fleet(c context.Context, in *ofSomebody) (*Page[cards.Card], error) {
+	return page(in.Paging, s.Fleet(c, in.By))
 }
 
 // Fleet lists the cards of the structures that somebody acts for, structure
@@ -173,39 +158,20 @@ func (s *Orders) Fleet(c context.Context, by string) Lister[cards.Card] {
 	})
 }
 
-func (s *Orders) takeBack(c echo.Context) (any, error) {
-	var in struct{ By, Card string }
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return nil, s.Orders.TakeBack(ctx(c), in.By, in.Card)
+func (s *Orders) takeBack(c context.Context, in *takeCardBack) (Nothing, error) {
+	return Nothing{}, s.Orders.TakeBack(c, in.Body.By, in.Body.Card)
 }
 
-func (s *Orders) registerAtOrder(c echo.Context) (any, error) {
-	var in struct{ Identity string }
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return s.Orders.Register(ctx(c), in.Identity)
+func (s *Orders) register(c context.Context, in *registerAtOrder) (*cards.Card, error) {
+	return s.Orders.Register(c, in.Body.Identity)
 }
 
-// The online services TOPS and TOM, and the platform of software certificates:
-// a relying party of our own, where people log in with their card.
-func (s *Orders) orderCertificate(c echo.Context) (any, error) {
-	var in orders.CertificateOrder
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	in.Profile = cmp.Or(in.Profile, "AUTH_CLI")
-	cert, err := s.Orders.IssueCertificate(ctx(c), in)
-	if err != nil {
-		return nil, err
-	}
-	return issued(ctx(c), s.PKI, cert)
+func (s *Orders) structure(c context.Context, in *structureID) (*orders.Structure, error) {
+	return s.Orders.StructureNamed(c, in.ID)
 }
 
-func (s *Orders) orderedCertificates(c echo.Context) (any, error) {
-	return listed(c, keyless(s.Certificates(ctx(c), c.QueryParam("by"))))
+func (s *Orders) certificates(c context.Context, in *ofSomebody) (*Page[pki.Certificate], error) {
+	return page(in.Paging, keyless(s.Certificates(c, in.By)))
 }
 
 // Certificates lists the certificates of the structures that somebody administers,
@@ -216,10 +182,59 @@ func (s *Orders) Certificates(c context.Context, by string) Lister[pki.Certifica
 	})
 }
 
-func (s *Orders) revokeOrdered(c echo.Context) (any, error) {
-	var in struct{ By string }
-	if err := body(c, &in); err != nil {
-		return nil, err
+func (s *Orders) certificate(c context.Context, in *orderCertificate) (out Issued, err error) {
+	in.Body.Profile = cmp.Or(in.Body.Profile, "AUTH_CLI")
+	cert, err := s.Orders.IssueCertificate(c, in.Body)
+	if err != nil {
+		return out, err
 	}
-	return nil, s.Orders.RevokeCertificate(ctx(c), in.By, param(c, "serial"))
+	return issued(c, s.PKI, cert)
+}
+
+func (s *Orders) revoke(c context.Context, in *revokeOrdered) (Nothing, error) {
+	return Nothing{}, s.Orders.RevokeCertificate(c, in.Body.By, in.Serial)
+}
+
+func (s *Orders) list(c context.Context, in *Paging) (*Page[orders.Order], error) {
+	return page(*in, s.List(c))
+}
+
+// List lists orders, the newest first.
+func (s *Orders) List(c context.Context) Lister[orders.Order] {
+	return ByID(func(o *orders.Order) string { return o.ID }, func(after string, limit int) ([]orders.Order, error) {
+		return s.Orders.List(c, after, limit)
+	})
+}
+
+func (s *Orders) begin(c context.Context, in *beginOrder) (*orders.Order, error) {
+	b := in.Body
+	return s.Orders.Begin(c, orders.Order{Form: b.Form, Actor: b.Actor, Channel: b.Channel, By: b.By, Fields: b.Fields})
+}
+
+func (s *Orders) get(c context.Context, in *OrderID) (*orders.Order, error) {
+	return s.Orders.Get(c, in.ID)
+}
+
+func (s *Orders) complete(c context.Context, in *completeOrder) (*orders.Order, error) {
+	return s.Orders.Complete(c, in.ID, in.Body.Fields)
+}
+
+func (s *Orders) submit(c context.Context, in *OrderID) (*orders.Order, error) {
+	return s.Orders.Submit(c, in.ID)
+}
+
+func (s *Orders) cancel(c context.Context, in *OrderID) (*orders.Order, error) {
+	return s.Orders.Cancel(c, in.ID)
+}
+
+func (s *Orders) validate(c context.Context, in *OrderID) (*orders.Order, error) {
+	return s.Orders.Validate(c, in.ID)
+}
+
+func (s *Orders) reject(c context.Context, in *rejectOrder) (*orders.Order, error) {
+	return s.Orders.Reject(c, in.ID, in.Body.Reason)
+}
+
+func (s *Orders) deliver(c context.Context, in *OrderID) (*orders.Order, error) {
+	return s.Orders.Deliver(c, in.ID)
 }

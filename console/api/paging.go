@@ -1,22 +1,22 @@
 package api
 
 import (
+	"reflect"
 	"strconv"
 
-	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 )
 
-// Every list that may be long is a lister. The control API gives a page of it
+// Every list that may be long is a Lister. The control API gives a page of it
 // with where it goes on, a page of the console says how much of it is shown and
 // links to the rest.
 
-// lister lists up to limit rows behind the place after, "" for the start, and
+// Lister lists up to limit rows behind the place after, "" for the start, and
 // says where the list goes on, "" at its end.
 type Lister[T any] func(after string, limit int) (rows []T, next string, err error)
 
-// byID makes a lister of a list that goes on behind the id of a row.
+// ByID makes a Lister of a list that goes on behind the id of a row.
 func ByID[T any](id func(*T) string, list func(after string, limit int) ([]T, error)) Lister[T] {
 	return func(after string, limit int) ([]T, string, error) {
 		rows, err := list(after, limit+1)
@@ -25,43 +25,73 @@ func ByID[T any](id func(*T) string, list func(after string, limit int) ([]T, er
 	}
 }
 
-// How many rows a page of the control API has: so many, unless ?limit says
+// How many rows a page of the control API has: so many, unless limit says
 // otherwise, and never more than maxLimit.
 const (
 	defaultLimit = 100
 	maxLimit     = 1000
 )
 
-// limit reads ?limit. What is no number of rows is a mistake, and refused; more
-// than a page may have gives a full page, whose next goes on.
-func limit(c echo.Context) (int, error) {
-	asked := c.QueryParam("limit")
-	if asked == "" {
-		return defaultLimit, nil
+// Limit is how many rows a page has. What is no number of rows is a mistake, and
+// refused; more than a page may have gives a full page, whose next goes on.
+type Limit int
+
+// UnmarshalText reads the parameter; "" is the usual limit.
+func (l *Limit) UnmarshalText(asked []byte) error {
+	if len(asked) == 0 {
+		*l = defaultLimit
+		return nil
 	}
-	n, err := strconv.Atoi(asked)
+	n, err := strconv.Atoi(string(asked))
 	if err != nil || n < 1 {
-		return 0, problem.LimitInvalid.With("most", maxLimit).With("usual", defaultLimit).Got(asked)
+		return problem.LimitInvalid.With("most", maxLimit).With("usual", defaultLimit).Got(string(asked))
 	}
-	return min(n, maxLimit), nil
+	*l = Limit(min(n, maxLimit))
+	return nil
 }
 
-// listing is a page of a list in the control API.
-type listing[T any] struct {
-	Items []T    `json:"items"`
-	Next  string `json:"next"`  // ?after= of the next page; "" when nothing follows
-	Limit int    `json:"limit"` // how many rows a page has
+func (Limit) schema() *Schema {
+	least, most := 1, maxLimit
+	return &Schema{Type: "integer", Minimum: &least, Maximum: &most, Default: defaultLimit}
 }
 
-// listed answers with a page of a list.
-func listed[T any](c echo.Context, list Lister[T]) (any, error) {
-	n, err := limit(c)
+// Paging are the parameters of every list that may be long.
+type Paging struct {
+	// Limit is how many rows a page has; more than the maximum gives the maximum,
+	// and next goes on.
+	Limit Limit `query:"limit"`
+	// After is what next said on the page before.
+	After string `query:"after"`
+}
+
+// Page is a part of a long list.
+type Page[T any] struct {
+	Items []T `json:"items"`
+	// Next is the parameter after of the next page; empty when nothing follows.
+	Next string `json:"next"`
+	// Limit is how many rows a page has at most.
+	Limit int `json:"limit"`
+}
+
+func (Page[T]) of() (reflect.Type, string) { return reflect.TypeFor[T](), "Page" }
+
+// page answers with a part of a list.
+func page[T any](p Paging, list Lister[T]) (*Page[T], error) {
+	rows, next, err := list(p.After, int(p.Limit))
 	if err != nil {
 		return nil, err
 	}
-	rows, next, err := list(c.QueryParam("after"), n)
-	if err != nil {
-		return nil, err
-	}
-	return listing[T]{append([]T{}, rows...), next, n}, nil
+	return &Page[T]{append([]T{}, rows...), next, int(p.Limit)}, nil
 }
+
+// List is a list that is complete by nature.
+type List[T any] struct {
+	Items []T `json:"items"`
+	// Next is empty: nothing follows.
+	Next string `json:"next"`
+}
+
+func (List[T]) of() (reflect.Type, string) { return reflect.TypeFor[T](), "List" }
+
+// all answers with a complete list.
+func all[T any](rows []T) *List[T] { return &List[T]{Items: append([]T{}, rows...)} }

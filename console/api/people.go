@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/cards"
@@ -42,10 +43,6 @@ func (s *People) View(c context.Context, i *identities.Identity) Person {
 	return p
 }
 
-func (s *People) listIdentities(c echo.Context) (any, error) {
-	return listed(c, s.List(ctx(c), PeopleQuery(c)))
-}
-
 // List lists people with their means, by national id.
 func (s *People) List(c context.Context, q identities.Query) Lister[Person] {
 	return ByID(func(p *Person) string { return p.NationalID }, func(after string, limit int) ([]Person, error) {
@@ -56,47 +53,6 @@ func (s *People) List(c context.Context, q identities.Query) Lister[Person] {
 		}
 		return rows, err
 	})
-}
-
-func (s *People) getIdentity(c echo.Context) (any, error) {
-	i, err := s.People.Get(ctx(c), param(c, "id"))
-	if err != nil {
-		return nil, err
-	}
-	return s.View(ctx(c), i), nil
-}
-
-func (s *People) createIdentity(c echo.Context) (any, error) {
-	var in Person
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	if err := s.People.Create(ctx(c), &in.Identity); err != nil {
-		return nil, err
-	}
-	return s.View(ctx(c), &in.Identity), nil
-}
-
-func (s *People) putIdentity(c echo.Context) (any, error) {
-	var in Person
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	if id := param(c, "id"); in.NationalID != id {
-		return nil, problem.IDDiffers.Case("people").With("id", id).Got(in.NationalID)
-	}
-	if err := s.People.Put(ctx(c), &in.Identity); err != nil {
-		return nil, err
-	}
-	return s.View(ctx(c), &in.Identity), nil
-}
-
-func (s *People) claims(c echo.Context) (any, error) {
-	i, err := s.People.Get(ctx(c), param(c, "id"))
-	if err != nil {
-		return nil, err
-	}
-	return i.UserInfo(identities.Means(c.QueryParam("means")).AuthMode()), nil
 }
 
 // PeopleQuery is what a listing or an export is asked for.
@@ -125,47 +81,135 @@ func (s *People) persons(ctx context.Context, page []identities.Kept) (out []Per
 	})
 }
 
-func (s *People) routes() []route {
-	return []route{
-		{
-			"GET",
-			"/identities",
-			"List people; ?q searches, ?profession&tag filter, ?limit&after pages",
-			s.listIdentities,
-		},
-		{"POST", "/identities", "Create a person", s.createIdentity},
-		{
-			"POST",
-			"/identities/generate",
-			"Generate people: {count, seed, from, profession, theme, mix, traps, means, quiet}; the same seed gives the same people in an empty world; numbers that are taken are left out, and next is where to go on from",
-			s.generate,
-		},
-		{
-			"POST",
-			"/identities/import",
-			"Import people: our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction; all of them, or none; ?fictitious=true replaces real numbers and names; ?async=true answers 202 with a job",
-			s.importPeople,
-		},
-		{
-			"GET",
-			"/identities/export",
-			"Export people; ?format=json, yaml, csv, annuaire, userinfo or fhir; ?q&profession&tag filter",
-			func(c echo.Context) (any, error) { return sent{}, s.exportPeople(c) },
-		},
-		{"GET", "/identities/:id", "One person", s.getIdentity},
-		{"PUT", "/identities/:id", "Replace a person", s.putIdentity},
-		{
-			"DELETE",
-			"/identities/:id",
-			"Delete a person",
-			func(c echo.Context) (any, error) { return nil, s.People.Delete(ctx(c), param(c, "id")) },
-		},
-		{
-			"POST",
-			"/identities/:id/restore",
-			"Undo a delete",
-			func(c echo.Context) (any, error) { return s.People.Restore(ctx(c), param(c, "id")) },
-		},
-		{"GET", "/identities/:id/claims", "What a relying party would receive", s.claims},
+// wholePerson is what refuses a person who cannot be.
+var wholePerson = refuses("content-type-wrong", "body-invalid", "national-id-invalid", "national-id-real",
+	"name-missing", "identity-invalid", "identity-from-file", "behaviour-unknown", "delay-invalid", "quirk-unknown",
+	"policy-unknown", "setting-invalid")
+
+// Search chooses people.
+type Search struct {
+	// Q is part of a name, a national id, a profession or a structure.
+	Q string `query:"q"`
+	// Profession is a code of table G15.
+	Profession string `query:"profession"`
+	// Tag is one of their tags.
+	Tag string `query:"tag"`
+}
+
+func (q Search) query() identities.Query {
+	return identities.Query{Text: q.Q, Profession: q.Profession, Tag: q.Tag}
+}
+
+// WhoseID names a person.
+type WhoseID struct {
+	// ID is the person's national id.
+	ID string `path:"id"`
+}
+
+type listPeople struct {
+	Search
+	Paging
+}
+
+type newPerson struct {
+	Body Person `body:"application/json"`
+}
+
+type putPerson struct {
+	WhoseID
+	Body Person `body:"application/json"`
+}
+
+type claimsOf struct {
+	WhoseID
+	// Means is what the person logs in with: ecps when it is left out.
+	Means identities.Means `query:"means"`
+}
+
+func (s *People) list(c context.Context, in *listPeople) (*Page[Person], error) {
+	return page(in.Paging, s.List(c, in.query()))
+}
+
+func (s *People) get(c context.Context, in *WhoseID) (out Person, err error) {
+	i, err := s.People.Get(c, in.ID)
+	if err != nil {
+		return out, err
 	}
+	return s.View(c, i), nil
+}
+
+func (s *People) create(c context.Context, in *newPerson) (out Person, err error) {
+	if err := s.People.Create(c, &in.Body.Identity); err != nil {
+		return out, err
+	}
+	return s.View(c, &in.Body.Identity), nil
+}
+
+func (s *People) put(c context.Context, in *putPerson) (out Person, err error) {
+	if in.Body.NationalID != in.ID {
+		return out, problem.IDDiffers.Case("people").With("id", in.ID).Got(in.Body.NationalID)
+	}
+	if err := s.People.Put(c, &in.Body.Identity); err != nil {
+		return out, err
+	}
+	return s.View(c, &in.Body.Identity), nil
+}
+
+func (s *People) delete(c context.Context, in *WhoseID) (Nothing, error) {
+	return Nothing{}, s.People.Delete(c, in.ID)
+}
+
+func (s *People) restore(c context.Context, in *WhoseID) (identities.Identity, error) {
+	return s.People.Restore(c, in.ID)
+}
+
+func (s *People) claims(c context.Context, in *claimsOf) (out identities.UserInfo, err error) {
+	i, err := s.People.Get(c, in.ID)
+	if err != nil {
+		return out, err
+	}
+	return i.UserInfo(in.Means.AuthMode()), nil
+}
+
+func (s *People) operations() []Operation {
+	person := Example{Path: examplePerson}
+	return of("people",
+		operation("GET", "/identities", "listIdentities", "List people, by national id", s.list,
+			refuses("limit-invalid", "after-invalid"),
+			example(Example{Query: map[string]string{"q": "DUPONT", "profession": "10", "limit": "20"}})),
+		operation("POST", "/identities", "createIdentity", "Create a person", s.create,
+			wholePerson, refuses("identity-exists"), example(Example{Body: exampleNewPerson})),
+		operation("POST", "/identities/generate", "generateIdentities", "Generate people", s.generate,
+			says("The same seed gives the same people in an empty world. Numbers that are taken are left out, and "+
+				"next is where to go on from."),
+			refuses("content-type-wrong", "body-invalid", "count-invalid", "means-unknown", "profession-unknown",
+				"theme-unknown", "theme-empty", "mix-invalid", "numbers-exhausted", "identity-twice"),
+			example(Example{Body: map[string]any{"count": 3, "seed": 42, "profession": "60", "means": []string{"ecps"}}})),
+		operation("POST", "/identities/import", "importIdentities", "Import people", s.bring,
+			says("Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, "+
+				"or none."),
+			status(http.StatusCreated), answersA[Imported](http.StatusCreated, "the people, as they are now"),
+			answersA[JobView](http.StatusAccepted, "with async: the job that imports"),
+			refuses("import-columns", "import-invalid", "import-empty", "import-too-many", "import-too-deep",
+				"import-too-large", "identity-twice", "identity-from-file", "national-id-real", "jobs-too-many",
+				"store-claimed", "store-replaced"),
+			example(Example{Body: `[{"national_id":"899790019999","family_name":"DUPONT","given_name":"Alice"}]`,
+				Query: map[string]string{"fictitious": "false"}, Kind: "application/json"})),
+		operation("GET", "/identities/export", "exportIdentities", "Export people", s.export,
+			answers(http.StatusOK, "*/*", "the people, in the form asked for"), refuses("format-unknown"),
+			example(Example{Query: map[string]string{"format": "csv", "profession": "10"}})),
+		operation("GET", "/identities/:id", "getIdentity", "Get a person", s.get,
+			refuses("identity-unknown"), example(person)),
+		operation("PUT", "/identities/:id", "putIdentity", "Replace a person, or create them", s.put,
+			wholePerson, refuses("id-differs"),
+			example(Example{Path: map[string]string{"id": exampleNewID}, Body: exampleNewPerson})),
+		operation("DELETE", "/identities/:id", "deleteIdentity", "Delete a person", s.delete,
+			says("The person can be brought back: POST /identities/{id}/restore."),
+			refuses("identity-unknown", "identity-from-file"), example(person)),
+		operation("POST", "/identities/:id/restore", "restoreIdentity", "Undo a delete", s.restore,
+			refuses("identity-not-deleted", "identity-exists"), example(person)),
+		operation("GET", "/identities/:id/claims", "getClaims", "Get what a relying party would receive", s.claims,
+			refuses("identity-unknown"),
+			example(Example{Path: examplePerson, Query: map[string]string{"means": "card"}})),
+	)
 }

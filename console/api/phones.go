@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
@@ -19,98 +20,173 @@ type Phones struct {
 	Closing <-chan struct{} // streams end with it
 }
 
-// The e-CPS by the control API.
-
 // Phone is a person's e-CPS as the API shows it.
 type Phone struct {
 	*ecps.Device
-	Blocked bool                   `json:"blocked"`
-	Former  []ecps.Device          `json:"former"` // the devices before, newest first
-	Next    []identities.Behaviour `json:"next"`   // how the coming requests are answered
+	// Blocked tells whether three wrong codes in a row have blocked it.
+	Blocked bool `json:"blocked"`
+	// Former are the devices before, newest first.
+	Former []ecps.Device `json:"former"`
+	// Next is how the coming requests are answered.
+	Next []identities.Behaviour `json:"next"`
 }
 
-func (s *Phones) getPhone(c echo.Context) (any, error) {
-	id := param(c, "id")
-	d, err := s.ECPS.Device(ctx(c), id)
+// ActivationRequest asks for an e-CPS: at once, or as on the portal.
+type ActivationRequest struct {
+	// Code is the e-CPS code of four digits; 1234 when it is left out.
+	Code string `json:"code,omitempty"`
+	// By begins an activation as the portal does: card or contact.
+	By string `json:"by,omitempty"`
+	// Card is the serial of the card that is presented.
+	Card string `json:"card,omitempty"`
+	// PIN is the code of that card.
+	PIN string `json:"pin,omitempty"`
+}
+
+// ActivationBegun is an activation that the phone has yet to complete.
+type ActivationBegun struct {
+	ID string `json:"id"`
+	// By is card or contact.
+	By string `json:"by"`
+	// QR is what the QR code holds.
+	QR        string    `json:"qr"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// BehaviourOrder says how a phone answers.
+type BehaviourOrder struct {
+	// Action is what the phone does with a request.
+	Action string `json:"action" required:"true"`
+	// After is how long it waits before, such as 5s.
+	After string `json:"after"`
+	// Next has it do so with the next request only.
+	Next bool `json:"next"`
+}
+
+// Approval is how a request is approved: as the phone would, by a one-time
+// password, or, with nothing, with authority.
+type Approval struct {
+	// Code is the e-CPS code.
+	Code string `json:"code,omitempty"`
+	// Number is the one that the login page shows.
+	Number string `json:"number,omitempty"`
+	// TOTP is a one-time password, in the place of code and number.
+	TOTP string `json:"totp,omitempty"`
+	// Signature is the phone's, base64, of a phone that holds its key.
+	Signature string `json:"signature,omitempty"`
+}
+
+// RequestID names a login that waits.
+type RequestID struct {
+	// ID of the request.
+	ID string `path:"id"`
+}
+
+type activatePhone struct {
+	WhoseID
+	Body ActivationRequest `body:"application/json,optional"`
+}
+
+func (in *activatePhone) defaults() { in.Body.Code = cards.DefaultPIN }
+
+type removePhone struct {
+	WhoseID
+	// Why is deleted or lost; deleted when it is left out.
+	Why string `query:"why"`
+}
+
+type setBehaviour struct {
+	WhoseID
+	Body BehaviourOrder `body:"application/json"`
+}
+
+type completeActivation struct {
+	Body ecps.Completion `body:"application/json"`
+}
+
+type listRequests struct {
+	// NationalID is whose requests are listed; everybody's when it is left out.
+	NationalID string `query:"national_id"`
+	// All lists the settled ones too.
+	All bool `query:"all"`
+	Paging
+}
+
+func (in *listRequests) filter(means identities.Means) ecps.Filter {
+	return ecps.Filter{NationalID: in.NationalID, Means: means, PendingOnly: !in.All}
+}
+
+type streamRequests struct {
+	// NationalID is whose requests are told of; everybody's when it is left out.
+	NationalID string `query:"national_id"`
+}
+
+type approveRequest struct {
+	RequestID
+	Body Approval `body:"application/json,optional"`
+}
+
+func (s *Phones) get(c context.Context, in *WhoseID) (*Phone, error) {
+	d, err := s.ECPS.Device(c, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	former, err := s.ECPS.Former(ctx(c), id)
+	former, err := s.ECPS.Former(c, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	next, err := s.ECPS.Prepared(ctx(c), id)
-	return Phone{d, d.Blocked(), former, next}, err
+	next, err := s.ECPS.Prepared(c, in.ID)
+	return &Phone{d, d.Blocked(), former, next}, err
 }
 
 // activate gives an e-CPS at once, or begins an activation as the portal does:
 // by card (which is presented) or by contact details.
-func (s *Phones) activate(c echo.Context) (any, error) {
-	in := struct{ Code, By, Card, PIN string }{Code: cards.DefaultPIN}
-	if c.Request().ContentLength != 0 {
-		if err := body(c, &in); err != nil {
-			return nil, err
-		}
-	}
-	id := param(c, "id")
-	switch in.By {
+func (s *Phones) activate(c context.Context, in *activatePhone) (any, error) {
+	switch in.Body.By {
 	case "":
-		return s.ECPS.Activate(ctx(c), id, in.Code)
+		return s.ECPS.Activate(c, in.ID, in.Body.Code)
 	case ecps.ByCard:
-		card, err := s.Cards.PresentPIN(ctx(c), in.Card, in.PIN)
+		card, err := s.Cards.PresentPIN(c, in.Body.Card, in.Body.PIN)
 		if err != nil {
 			return nil, err
 		}
-		if card.NationalID != id {
-			return nil, problem.CardOtherPerson.With("id", id).Got(card.NationalID)
+		if card.NationalID != in.ID {
+			return nil, problem.CardOtherPerson.With("id", in.ID).Got(card.NationalID)
 		}
 	}
-	a, err := s.ECPS.StartActivation(ctx(c), id, in.By)
+	a, err := s.ECPS.StartActivation(c, in.ID, in.Body.By)
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"id": a.ID, "by": a.By, "qr": a.QR, "expires_at": a.ExpiresAt}, nil
+	return ActivationBegun{a.ID, string(a.By), a.QR, a.ExpiresAt}, nil
 }
 
-func (s *Phones) complete(c echo.Context) (any, error) {
-	var in ecps.Completion
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return s.ECPS.Complete(ctx(c), in)
+func (s *Phones) remove(c context.Context, in *removePhone) (Nothing, error) {
+	return Nothing{}, s.ECPS.Remove(c, in.ID, in.Why)
 }
 
-func (s *Phones) totp(c echo.Context) (any, error) {
-	return s.ECPS.CurrentTOTP(ctx(c), param(c, "id"))
+func (s *Phones) complete(c context.Context, in *completeActivation) (*ecps.Device, error) {
+	return s.ECPS.Complete(c, in.Body)
+}
+
+func (s *Phones) totp(c context.Context, in *WhoseID) (*ecps.Password, error) {
+	return s.ECPS.CurrentTOTP(c, in.ID)
 }
 
 // behaviour sets how the phone answers, always or — with next — one request.
-func (s *Phones) behaviour(c echo.Context) (any, error) {
-	var in struct {
-		Action string `json:"action"`
-		After  string `json:"after"`
-		Next   bool   `json:"next"`
-	}
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	b, err := identities.ParseBehaviour(in.Action, in.After)
+func (s *Phones) behaviour(c context.Context, in *setBehaviour) (out BehaviourOrder, err error) {
+	b, err := identities.ParseBehaviour(in.Body.Action, in.Body.After)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	if in.Next {
-		return in, s.ECPS.Prepare(ctx(c), param(c, "id"), b)
+	if in.Body.Next {
+		return in.Body, s.ECPS.Prepare(c, in.ID, b)
 	}
-	return in, s.People.SetBehaviour(ctx(c), param(c, "id"), b)
+	return in.Body, s.People.SetBehaviour(c, in.ID, b)
 }
 
-func (s *Phones) listRequests(c echo.Context) (any, error) {
-	return waitingFor(c, s.ECPS, identities.MeansECPS)
-}
-
-func waitingFor(c echo.Context, phones *ecps.Phones, means identities.Means) (any, error) {
-	f := ecps.Filter{NationalID: c.QueryParam("national_id"), Means: means, PendingOnly: c.QueryParam("all") != "true"}
-	return listed(c, Requests(ctx(c), phones, f))
+func (s *Phones) requests(c context.Context, in *listRequests) (*Page[ecps.Request], error) {
+	return page(in.Paging, Requests(c, s.ECPS, in.filter(identities.MeansECPS)))
 }
 
 // Requests lists requests for a phone or a card.
@@ -121,21 +197,22 @@ func Requests(c context.Context, phones *ecps.Phones, f ecps.Filter) Lister[ecps
 	}
 }
 
-func (s *Phones) approve(c echo.Context) (any, error) {
-	var in struct{ Code, Number, TOTP, Signature string }
-	if c.Request().ContentLength != 0 {
-		if err := body(c, &in); err != nil {
-			return nil, err
-		}
+func (s *Phones) request(c context.Context, in *RequestID) (*ecps.Request, error) {
+	return s.ECPS.Request(c, in.ID)
+}
+
+func (s *Phones) approve(c context.Context, in *approveRequest) (*ecps.Request, error) {
+	switch by := in.Body; {
+	case by.TOTP != "":
+		return s.ECPS.ApproveTOTP(c, in.ID, by.TOTP)
+	case by.Code != "" || by.Number != "":
+		return s.ECPS.Approve(c, in.ID, ecps.Response{Code: by.Code, Number: by.Number, Signature: by.Signature})
 	}
-	id := param(c, "id")
-	switch {
-	case in.TOTP != "":
-		return s.ECPS.ApproveTOTP(ctx(c), id, in.TOTP)
-	case in.Code != "" || in.Number != "":
-		return s.ECPS.Approve(ctx(c), id, ecps.Response{Code: in.Code, Number: in.Number, Signature: in.Signature})
-	}
-	return s.ECPS.Answer(ctx(c), id, ecps.Approved)
+	return s.ECPS.Answer(c, in.ID, ecps.Approved)
+}
+
+func (s *Phones) refuse(c context.Context, in *RequestID) (*ecps.Request, error) {
+	return s.ECPS.Answer(c, in.ID, ecps.Refused)
 }
 
 // streamed is how many waiting requests an event holds at the most, the oldest
@@ -143,86 +220,60 @@ func (s *Phones) approve(c echo.Context) (any, error) {
 const streamed = 1000
 
 // stream tells of every change of what waits as a server-sent event.
-func (s *Phones) stream(c echo.Context) error {
-	f := ecps.Filter{
-		NationalID:  c.QueryParam("national_id"),
-		Means:       identities.MeansECPS,
-		PendingOnly: true,
-		Limit:       streamed,
-	}
-	return Events(c, s.ECPS, s.Closing, func() (any, error) {
-		rs, _, err := s.ECPS.Requests(ctx(c), f)
-		return rs, err
-	})
+func (s *Phones) stream(_ context.Context, in *streamRequests) (Stream, error) {
+	f := ecps.Filter{NationalID: in.NationalID, Means: identities.MeansECPS, PendingOnly: true, Limit: streamed}
+	return func(c echo.Context) error {
+		return Events(c, s.ECPS, s.Closing, func() (any, error) {
+			rs, _, err := s.ECPS.Requests(c.Request().Context(), f)
+			return rs, err
+		})
+	}, nil
 }
 
-// patience is how long a request may wait: ?timeout=10s, a minute at most.
-func patience(c echo.Context) time.Duration {
-	d, err := time.ParseDuration(c.QueryParam("timeout"))
-	if err != nil || d <= 0 || d > time.Minute {
-		return 10 * time.Second
-	}
-	return d
-}
-
-func (s *Phones) routes() []route {
-	return []route{
-		{
-			"GET",
-			"/identities/:id/ecps",
-			"The person's e-CPS, the devices before it, and how the coming requests are answered",
-			s.getPhone,
-		},
-		{
-			"POST",
-			"/identities/:id/ecps",
-			"Activate an e-CPS: at once {code}; or begin as on the portal: {by: card, card, pin} or {by: contact}",
-			s.activate,
-		},
-		{
-			"DELETE",
-			"/identities/:id/ecps",
-			"End the e-CPS; ?why=deleted or lost",
-			func(c echo.Context) (any, error) {
-				return nil, s.ECPS.Remove(ctx(c), param(c, "id"), c.QueryParam("why"))
-			},
-		},
-		{
-			"PUT",
-			"/identities/:id/ecps/behaviour",
-			"How the phone answers: {action, after}; with next: true the next request only",
-			s.behaviour,
-		},
-		{
-			"GET",
-			"/identities/:id/ecps/totp",
-			"The one-time password of this moment, whether it has served, and when the next one comes",
-			s.totp,
-		},
-		{"POST", "/ecps/activations", "The phone's part of an activation: {qr, code, sms, key}", s.complete},
-		{
-			"GET",
-			"/ecps/requests",
-			"Requests waiting on phones, oldest first; ?all=true for settled ones too, ?national_id filters, ?limit&after pages",
-			s.listRequests,
-		},
-		{
-			"GET",
-			"/ecps/requests/:id",
-			"One request",
-			func(c echo.Context) (any, error) { return s.ECPS.Request(ctx(c), param(c, "id")) },
-		},
-		{
-			"POST",
-			"/ecps/requests/:id/approve",
-			"Approve; with {code, number, signature} as the phone would, with {totp}, or with authority",
-			s.approve,
-		},
-		{
-			"POST",
-			"/ecps/requests/:id/refuse",
-			"Refuse",
-			func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) },
-		},
-	}
+func (s *Phones) operations() []Operation {
+	person, waiting := Example{Path: examplePerson}, Example{Path: map[string]string{"id": exampleRequest}}
+	return of("phones",
+		operation("GET", "/identities/:id/ecps", "getPhone", "Get a person's e-CPS", s.get,
+			says("With the devices before it, and how the coming requests are answered."),
+			refuses("ecps-unknown", "identity-unknown"), example(person)),
+		operation("POST", "/identities/:id/ecps", "activatePhone", "Activate an e-CPS, or begin to", s.activate,
+			says("With a code, or nothing, it is there at once. With by it begins as on the portal: by card, with the "+
+				"card and its PIN, or by contact."),
+			answersA[ecps.Device](201, "the e-CPS"), answersA[ActivationBegun](201, "with by: what the phone needs"),
+			refuses("content-type-wrong", "body-invalid", "identity-unknown", "ecps-code-form", "ecps-way-unknown",
+				"ecps-contacts-missing", "ecps-adeli-by-card", "ecps-activation-too-many", "card-other-person"),
+			refuses(presenting...), example(Example{Path: examplePerson, Body: ActivationRequest{Code: "1234"}})),
+		operation("DELETE", "/identities/:id/ecps", "removePhone", "End an e-CPS", s.remove,
+			refuses("ecps-unknown", "ecps-reason-unknown"),
+			example(Example{Path: examplePerson, Query: map[string]string{"why": "lost"}})),
+		operation("PUT", "/identities/:id/ecps/behaviour", "setBehaviour", "Say how a phone answers", s.behaviour,
+			refuses("content-type-wrong", "body-invalid", "behaviour-unknown", "delay-invalid", "identity-unknown",
+				"identity-from-file", "ecps-unknown", "ecps-next-too-many"),
+			example(Example{Path: examplePerson, Body: BehaviourOrder{Action: "refuse", After: "3s", Next: true}})),
+		operation("GET", "/identities/:id/ecps/totp", "getTOTP", "Get the one-time password of this moment", s.totp,
+			says("Also whether it has served, and when the next one comes."),
+			refuses("ecps-unknown", "door-closed"), example(person)),
+		operation("POST", "/ecps/activations", "completeActivation", "Do the phone's part of an activation",
+			s.complete, refuses("content-type-wrong", "body-invalid", "ecps-activation-unknown",
+				"ecps-activation-used", "ecps-activation-expired", "ecps-activation-dead", "ecps-sms-wrong",
+				"ecps-code-form", "ecps-key-invalid"),
+			example(Example{Body: ecps.Completion{QR: exampleQR, SMS: exampleSMS, Code: "1234"}})),
+		operation("GET", "/ecps/requests", "listPhoneRequests", "List the logins that wait on phones, oldest first",
+			s.requests, refuses("limit-invalid", "after-invalid"),
+			example(Example{Query: map[string]string{"all": "true", "national_id": examplePerson["id"]}})),
+		operation("GET", "/ecps/requests/stream", "streamPhoneRequests", "Follow the logins that wait on phones",
+			s.stream, says("Server-sent events: each holds the list of those that wait, whenever it changes."),
+			answersIn[[]ecps.Request](200, "text/event-stream", "an event for each change, with those that wait"),
+			refuses("streams-too-many")),
+		operation("GET", "/ecps/requests/:id", "getPhoneRequest", "Get a login that waits, or has waited", s.request,
+			refuses("ecps-request-unknown"), example(waiting)),
+		operation("POST", "/ecps/requests/:id/approve", "approvePhoneRequest", "Approve a login", s.approve,
+			says("With code, number and signature as the phone would, with totp, or with nothing: with authority."),
+			refuses("content-type-wrong", "body-invalid", "ecps-request-unknown", "ecps-request-settled",
+				"request-wants-card", "ecps-unknown", "ecps-blocked", "ecps-code-wrong", "ecps-number-wrong",
+				"ecps-key-missing", "ecps-signature-wrong", "ecps-totp-wrong", "ecps-totp-used", "door-closed"),
+			example(Example{Path: waiting.Path, Body: Approval{}})),
+		operation("POST", "/ecps/requests/:id/refuse", "refusePhoneRequest", "Refuse a login", s.refuse,
+			refuses("ecps-request-unknown", "ecps-request-settled"), example(waiting)),
+	)
 }

@@ -26,7 +26,7 @@ func (s *Revocation) Register(e *echo.Echo) {
 
 func (s *Revocation) listOf(ending, kind string, of func(context.Context, string) ([]byte, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		der, err := of(ctx(c), strings.TrimSuffix(c.Param("name"), ending))
+		der, err := of(c.Request().Context(), strings.TrimSuffix(c.Param("name"), ending))
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (s *Revocation) ocspGet(c echo.Context) error {
 }
 
 func (s *Revocation) ocsp(c echo.Context, request []byte) error {
-	answer, err := s.PKI.OCSP(ctx(c), request)
+	answer, err := s.PKI.OCSP(c.Request().Context(), request)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 
-	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
@@ -16,13 +15,59 @@ type Reader struct {
 	Cards *cards.Cards
 }
 
-// presentCard answers a CIBA login of channel CARD.
-func (s *Reader) presentCard(c echo.Context) (any, error) {
-	var in struct{ Card, PIN string }
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return s.Present(ctx(c), param(c, "id"), in.Card, in.PIN)
+// InReader is what the reader holds.
+type InReader struct {
+	Card *cards.Card `json:"card"`
+}
+
+// Insertion says which card goes into the reader.
+type Insertion struct {
+	// Card is its serial.
+	Card string `json:"card" required:"true"`
+}
+
+// Presentation is a card with its code.
+type Presentation struct {
+	// Card is its serial.
+	Card string `json:"card" required:"true"`
+	// PIN is the card's code.
+	PIN string `json:"pin" required:"true"`
+}
+
+type insertCard struct {
+	Body Insertion `body:"application/json"`
+}
+
+type presentCard struct {
+	RequestID
+	Body Presentation `body:"application/json"`
+}
+
+// presenting are the refusals of a card that is presented with its code.
+var presenting = []string{"card-unknown", "card-opposed", "card-expired", "card-blocked", "card-not-delivered",
+	"card-not-nominative", "card-other-environment", "pin-wrong"}
+
+func (s *Reader) get(c context.Context, _ *None) (out InReader, err error) {
+	out.Card, err = s.Cards.Inserted(c)
+	return out, err
+}
+
+func (s *Reader) insert(c context.Context, in *insertCard) (out InReader, err error) {
+	out.Card, err = s.Cards.Insert(c, in.Body.Card)
+	return out, err
+}
+
+func (s *Reader) pullOut(c context.Context, _ *None) (Nothing, error) {
+	return Nothing{}, s.Cards.PullOut(c)
+}
+
+func (s *Reader) requests(c context.Context, in *listRequests) (*Page[ecps.Request], error) {
+	return page(in.Paging, Requests(c, s.ECPS, in.filter(identities.MeansCard)))
+}
+
+// present answers a CIBA login of channel CARD.
+func (s *Reader) present(c context.Context, in *presentCard) (*ecps.Request, error) {
+	return s.Present(c, in.ID, in.Body.Card, in.Body.PIN)
 }
 
 // Present presents a card to a request that waits for it.
@@ -36,46 +81,28 @@ func (s *Reader) Present(c context.Context, request, serial, pin string) (*ecps.
 	})
 }
 
-func (s *Reader) getReader(c echo.Context) (any, error) {
-	card, err := s.Cards.Inserted(ctx(c))
-	return map[string]any{"card": card}, err
+func (s *Reader) refuse(c context.Context, in *RequestID) (*ecps.Request, error) {
+	return s.ECPS.Answer(c, in.ID, ecps.Refused)
 }
 
-func (s *Reader) insertCard(c echo.Context) (any, error) {
-	var in struct{ Card string }
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	card, err := s.Cards.Insert(ctx(c), in.Card)
-	return map[string]any{"card": card}, err
-}
-
-func (s *Reader) readerRequests(c echo.Context) (any, error) {
-	return waitingFor(c, s.ECPS, identities.MeansCard)
-}
-
-func (s *Reader) routes() []route {
-	return []route{
-		{"GET", "/reader", "The card in the virtual reader", s.getReader},
-		{"PUT", "/reader", "Insert a card: {card: serial}; the login page then takes that one alone", s.insertCard},
-		{
-			"DELETE",
-			"/reader",
-			"Pull it out: a login that began with it is refused",
-			func(c echo.Context) (any, error) { return nil, s.Cards.PullOut(ctx(c)) },
-		},
-		{
-			"GET",
-			"/reader/requests",
-			"Logins that wait for a card in the reader, oldest first; ?national_id filters, ?limit&after pages",
-			s.readerRequests,
-		},
-		{"POST", "/reader/requests/:id", "Present a card: {card, pin}", s.presentCard},
-		{
-			"POST",
-			"/reader/requests/:id/refuse",
-			"Refuse",
-			func(c echo.Context) (any, error) { return s.ECPS.Answer(ctx(c), param(c, "id"), ecps.Refused) },
-		},
-	}
+func (s *Reader) operations() []Operation {
+	waiting := map[string]string{"id": exampleReaderRequest}
+	return of("reader",
+		operation("GET", "/reader", "getReader", "Get the card in the virtual reader", s.get),
+		operation("PUT", "/reader", "insertCard", "Insert a card", s.insert,
+			says("The login page then takes that one alone."),
+			refuses("content-type-wrong", "body-invalid", "card-unknown"),
+			example(Example{Body: Insertion{exampleCard}})),
+		operation("DELETE", "/reader", "pullOutCard", "Pull the card out", s.pullOut,
+			says("A login that began with it is refused.")),
+		operation("GET", "/reader/requests", "listReaderRequests",
+			"List the logins that wait for a card in the reader, oldest first", s.requests,
+			refuses("limit-invalid", "after-invalid"), example(Example{Query: map[string]string{"all": "true"}})),
+		operation("POST", "/reader/requests/:id", "presentCard", "Present a card to a login that waits", s.present,
+			refuses("content-type-wrong", "body-invalid", "ecps-request-unknown", "ecps-request-settled",
+				"request-wants-phone", "card-other-person"), refuses(presenting...),
+			example(Example{Path: waiting, Body: Presentation{exampleCard, "1234"}})),
+		operation("POST", "/reader/requests/:id/refuse", "refuseReaderRequest", "Refuse a login that waits", s.refuse,
+			refuses("ecps-request-unknown", "ecps-request-settled"), example(Example{Path: waiting})),
+	)
 }

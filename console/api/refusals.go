@@ -1,7 +1,8 @@
 package api
 
 import (
-	"github.com/labstack/echo/v4"
+	"context"
+
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/journal"
@@ -41,21 +42,25 @@ func (s *Refusals) Explain(code, loginID, lang string) (*Explanation, error) {
 	return out, nil
 }
 
-func (s *Refusals) routes() []route {
-	return []route{
-		{
-			"GET",
-			"/why",
-			"Every refusal code, what it means and what to do",
-			func(echo.Context) (any, error) { return items{problem.Catalogue(web.English), ""}, nil },
-		},
-		{
-			"GET",
-			"/why/:code",
-			"One code; ?login= adds what came",
-			func(c echo.Context) (any, error) {
-				return s.Explain(param(c, "code"), c.QueryParam("login"), web.English)
-			},
-		},
-	}
+type explainRefusal struct {
+	// Code of the refusal.
+	Code string `path:"code"`
+	// Login is the id of a login: the answer then holds what came in it.
+	Login string `query:"login"`
+}
+
+func (s *Refusals) list(context.Context, *None) (*List[problem.Why], error) {
+	return all(problem.Catalogue(web.English)), nil
+}
+
+func (s *Refusals) explain(_ context.Context, in *explainRefusal) (*Explanation, error) {
+	return s.Explain(in.Code, in.Login, web.English)
+}
+
+func (s *Refusals) operations() []Operation {
+	return of("refusals",
+		operation("GET", "/why", "listRefusals", "List every refusal code, what it means and what to do", s.list),
+		operation("GET", "/why/:code", "explainRefusal", "Explain a refusal code", s.explain,
+			refuses("code-not-ours"), example(Example{Path: map[string]string{"code": "pin-wrong"}})),
+	)
 }

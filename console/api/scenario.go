@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -52,7 +53,7 @@ type Scenario struct {
 	Clock    *ScenarioClock    `json:"clock,omitempty"`
 	Settings map[string]any    `json:"settings,omitempty"`
 	Clients  []clients.Client  `json:"clients,omitempty"`
-	Generate []generation      `json:"generate,omitempty"`
+	Generate []Generation      `json:"generate,omitempty"`
 	People   []json.RawMessage `json:"people,omitempty"` // each a ScenarioPerson: they may be many
 	Reader   string            `json:"reader,omitempty"` // national id of whose card is in the reader
 	Faults   []faults.Fault    `json:"faults,omitempty"`
@@ -83,22 +84,22 @@ type ScenarioCard struct {
 	State cards.State `json:"state,omitempty"` // active when empty
 }
 
-func (s *Scenarios) routes() []route {
-	return []route{
-		{"GET", "/scenarios/current", "The present situation as a scenario; ?format=yaml or json", s.save},
-		{
-			"POST",
-			"/scenarios",
-			"Load a scenario (YAML or JSON), all of it or nothing; ?reset=true begins with the personas alone; " +
-				"?async=true answers 202 with a job",
-			s.loadScenario,
-		},
-	}
+type loadScenario struct {
+	// Reset begins with the personas alone.
+	Reset bool `query:"reset"`
+	// Async answers at once with a job.
+	Async bool      `query:"async"`
+	Body  io.Reader `body:"application/yaml,application/json"`
 }
 
-// loadScenario makes a situation and answers with what it read.
-func (s *Scenarios) loadScenario(c echo.Context) (any, error) {
-	scratch, err := spooled(c)
+type saveScenario struct {
+	// Format is yaml or json; yaml when it is left out.
+	Format string `query:"format"`
+}
+
+// load makes a situation and answers with what it read.
+func (s *Scenarios) load(c context.Context, in *loadScenario) (Stream, error) {
+	scratch, err := spooled(in.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -111,39 +112,75 @@ func (s *Scenarios) loadScenario(c echo.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	reset := c.QueryParam("reset") == "true"
-	if c.QueryParam("async") == "true" {
-		j, err := s.Jobs.Start("scenario", "", func(ctx context.Context, j *Job) (any, error) {
-			defer sc.close()
-			return nil, s.enter(ctx, sc, reset, j)
-		})
-		if err != nil {
-			sc.close()
-			return nil, err
-		}
-		return sent{}, accepted(c, j)
+	if in.Async {
+		return s.loadLater(sc, in.Reset)
 	}
-	defer sc.close()
-	if err := s.enter(ctx(c), sc, reset, nil); err != nil {
+	if err := s.enter(c, sc, in.Reset, nil); err != nil {
+		sc.close()
 		return nil, err
 	}
-	return sent{}, answerScenario(c, http.StatusCreated, "json", &sc.Scenario, sc.people.Lines)
+	return func(c echo.Context) error {
+		defer sc.close()
+		return answerScenario(c, http.StatusCreated, "json", &sc.Scenario, sc.people.Lines)
+	}, nil
 }
 
-func (s *Scenarios) save(c echo.Context) (any, error) { return sent{}, s.Save(c) }
+// loadLater makes a situation in a job.
+func (s *Scenarios) loadLater(sc *readingScenario, reset bool) (Stream, error) {
+	j, err := s.Jobs.Start("scenario", "", func(ctx context.Context, j *Job) (any, error) {
+		defer sc.close()
+		return nil, s.enter(ctx, sc, reset, j)
+	})
+	if err != nil {
+		sc.close()
+		return nil, err
+	}
+	return accepted(j), nil
+}
+
+func (s *Scenarios) current(c context.Context, in *saveScenario) (Stream, error) {
+	return s.saved(c, in.Format)
+}
 
 // Save answers with the present situation.
 func (s *Scenarios) Save(c echo.Context) error {
-	sc, err := s.around(ctx(c))
+	out, err := s.saved(c.Request().Context(), c.QueryParam("format"))
 	if err != nil {
 		return err
 	}
-	people := func(fn func([]byte) error) error { return s.changedPeople(ctx(c), fn) }
-	if c.QueryParam("format") == "json" {
-		return answerScenario(c, http.StatusOK, "json", sc, people)
+	return out(c)
+}
+
+// saved writes the present situation as it is read: people are not gathered.
+func (s *Scenarios) saved(ctx context.Context, format string) (Stream, error) {
+	sc, err := s.around(ctx)
+	if err != nil {
+		return nil, err
 	}
-	attachment(c, "scenario.yaml", "application/yaml")
-	return answerScenario(c, http.StatusOK, "yaml", sc, people)
+	people := func(fn func([]byte) error) error { return s.changedPeople(ctx, fn) }
+	return func(c echo.Context) error {
+		if format == "json" {
+			return answerScenario(c, http.StatusOK, "json", sc, people)
+		}
+		attachment(c, "scenario.yaml", "application/yaml")
+		return answerScenario(c, http.StatusOK, "yaml", sc, people)
+	}, nil
+}
+
+func (s *Scenarios) operations() []Operation {
+	return of("scenarios",
+		operation("GET", "/scenarios/current", "getScenario", "Get the present situation as a scenario", s.current,
+			answers(200, "application/yaml", "the scenario"), answersA[Scenario](200, "the scenario"),
+			example(Example{Query: map[string]string{"format": "json"}})),
+		operation("POST", "/scenarios", "loadScenario", "Load a scenario", s.load,
+			says("YAML or JSON, all of it or nothing."),
+			answersA[Scenario](201, "what was read"), answersA[JobView](202, "with async: the job that loads it"),
+			refuses("scenario-unreadable", "jobs-too-many", "store-claimed", "store-replaced", "restore-running",
+				"identity-unknown", "national-id-invalid", "card-type-unknown", "card-none", "client-id-invalid",
+				"count-invalid", "setting-unknown", "setting-invalid", "fault-unknown", "door-closed",
+				"offset-invalid", "clock-out-of-range"),
+			example(Example{Kind: "application/yaml", Body: exampleScenario})),
+	)
 }
 
 func scenarioUnreadable(got string) error {

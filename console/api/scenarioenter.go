@@ -47,7 +47,7 @@ type stage struct {
 
 // stageFor refuses a clock, settings and faults that the world could not take.
 func (s *Scenarios) stageFor(at Fresh, sc *Scenario) (*stage, error) {
-	st := &stage{Services: Services{Store: at.Store}, settings: texts(sc.Settings, ""), faults: sc.Faults}
+	st := &stage{Services: Services{Store: at.Store}, settings: Changes(sc.Settings).texts(""), faults: sc.Faults}
 	var err error
 	if st.change, err = sc.Clock.change(); err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func (st *stage) enter(ctx context.Context, sc *readingScenario, run runner, j *
 }
 
 // plan finds the people to generate, and how many they are.
-func (st *stage) plan(ctx context.Context, orders []generation) (made [][]identities.Identity, n int, err error) {
+func (st *stage) plan(ctx context.Context, orders []Generation) (made [][]identities.Identity, n int, err error) {
 	taken := map[string]bool{}
 	for k := range orders {
 		g, err := orders[k].generator()

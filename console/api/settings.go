@@ -1,10 +1,10 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
-	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/provider"
 )
@@ -16,61 +16,57 @@ type Settings struct {
 	Doors    *provider.Doors
 }
 
-func (s *Settings) patchSettings(c echo.Context) (any, error) {
-	values, err := patch(c, "")
-	if err == nil {
-		err = s.Settings.Patch(values)
-	}
-	return items{s.Settings.Table(), ""}, err
-}
-
-// patchDoors is patchSettings for the policies that are doors.
-func (s *Settings) patchDoors(c echo.Context) (any, error) {
-	values, err := patch(c, "door-")
-	if err == nil {
-		err = s.Settings.Patch(values)
-	}
-	return items{s.Doors.List(), ""}, err
-}
-
-// patch reads names and values; numbers and switches may stand as such.
-func patch(c echo.Context, prefix string) (map[string]string, error) {
-	var in map[string]any
-	if err := body(c, &in); err != nil {
-		return nil, err
-	}
-	return texts(in, prefix), nil
-}
+// Changes are settings by name; numbers and switches may stand as such.
+type Changes map[string]any
 
 // texts are settings as text, by their names.
-func texts(in map[string]any, prefix string) map[string]string {
+func (c Changes) texts(prefix string) map[string]string {
 	out := map[string]string{}
-	for name, value := range in {
+	for name, value := range c {
 		out[prefix+strings.ReplaceAll(name, "_", "-")] = fmt.Sprint(value)
 	}
 	return out
 }
 
-func (s *Settings) routes() []route {
-	return []route{
-		{
-			"GET",
-			"/doors",
-			"The test doors and whether they are open",
-			func(echo.Context) (any, error) { return items{s.Doors.List(), ""}, nil },
-		},
-		{"PATCH", "/doors", "Open or close doors: {login-hint: false}", s.patchDoors},
-		{
-			"GET",
-			"/settings",
-			"The settings with value, source and default",
-			func(echo.Context) (any, error) { return items{s.Settings.Table(), ""}, nil },
-		},
-		{
-			"PATCH",
-			"/settings",
-			"Change policies while the emulator runs: {acr: eidas2}; all of them, or none",
-			s.patchSettings,
-		},
+type patchSettings struct {
+	Body Changes `body:"application/json"`
+}
+
+func (s *Settings) list(context.Context, *None) (*List[config.Setting], error) {
+	return all(s.Settings.Table()), nil
+}
+
+func (s *Settings) patch(_ context.Context, in *patchSettings) (*List[config.Setting], error) {
+	if err := s.Settings.Patch(in.Body.texts("")); err != nil {
+		return nil, err
 	}
+	return all(s.Settings.Table()), nil
+}
+
+func (s *Settings) doors(context.Context, *None) (*List[provider.Door], error) {
+	return all(s.Doors.List()), nil
+}
+
+// patchDoors is patch for the policies that are doors.
+func (s *Settings) patchDoors(_ context.Context, in *patchSettings) (*List[provider.Door], error) {
+	if err := s.Settings.Patch(in.Body.texts("door-")); err != nil {
+		return nil, err
+	}
+	return all(s.Doors.List()), nil
+}
+
+func (s *Settings) operations() []Operation {
+	return of("settings",
+		operation("GET", "/doors", "listDoors", "List the test doors and whether they are open", s.doors),
+		operation("PATCH", "/doors", "patchDoors", "Open or close test doors", s.patchDoors,
+			refuses("content-type-wrong", "body-invalid", "setting-unknown", "setting-invalid", "setting-fixed",
+				"strict-fixed"),
+			example(Example{Body: Changes{"login-hint": false}})),
+		operation("GET", "/settings", "listSettings", "List the settings with value, source and default", s.list),
+		operation("PATCH", "/settings", "patchSettings", "Change policies while the emulator runs", s.patch,
+			says("All of them are changed, or none."),
+			refuses("content-type-wrong", "body-invalid", "setting-unknown", "setting-invalid", "setting-fixed",
+				"strict-fixed"),
+			example(Example{Body: Changes{"acr": "eidas2"}})),
+	)
 }

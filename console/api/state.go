@@ -31,16 +31,6 @@ func HoldsToken(token string) Bearer {
 	}
 }
 
-// keysFor leaves the keys of worlds out of an answer to a browser that was let
-// in by its session: it never sees an API token.
-func keysFor(c echo.Context, holds Bearer, answer any) any {
-	keyed, has := answer.(interface{ WithoutKeys() any })
-	if !has || holds(c.Request()) {
-		return answer
-	}
-	return keyed.WithoutKeys()
-}
-
 // State is the whole world, to keep, to go back to, and to begin anew. by says
 // who asks, for the journal.
 type State interface {
@@ -51,7 +41,7 @@ type State interface {
 	Backup(ctx context.Context) (*Whole, error)
 	RestoreBackup(ctx context.Context, by string, r io.Reader) (*Restored, error)
 	// Announcement is all that ready.json holds.
-	Announcement() any
+	Announcement() Ready
 }
 
 // Whole is everything stored, put aside to be read; it ends with Close.
@@ -69,79 +59,74 @@ type Restored struct {
 	Kept    string    `json:"kept,omitempty"`   // file beside the data file that holds what was there before
 }
 
-func (s *World) routes() []route {
-	return []route{
-		{
-			"GET",
-			"/ready",
-			"What ready.json holds: addresses, the demo client, personas",
-			func(c echo.Context) (any, error) { return keysFor(c, s.Bearer, s.State.Announcement()), nil },
-		},
-		{"GET", "/state", "The whole state, with its secrets", s.dumpState},
-		{
-			"PUT",
-			"/state",
-			"Go back to a state that GET answered: all of it, or nothing changes; what was revoked stays revoked",
-			s.restoreState,
-		},
-		{"GET", "/backup", "A copy of everything stored, with its secrets, while the emulator goes on", s.backup},
-		{
-			"PUT",
-			"/backup",
-			"Put such a copy in the place of everything stored, or change nothing; what was there is kept beside the data file, and what was revoked stays revoked",
-			s.restoreBackup,
-		},
-		{
-			"DELETE",
-			"/state",
-			"Begin anew with the personas; keys and the demo client stay, so that applications need no new settings",
-			s.reset,
-		},
-	}
+// Dump is the whole state: entries by collection.
+type Dump map[string]any
+
+type putState struct {
+	Body io.Reader `body:"application/json"`
+	Call echo.Context
 }
 
-func (s *World) dumpState(c echo.Context) (any, error) {
-	out, err := s.State.Dump(ctx(c))
+type putBackup struct {
+	Body io.Reader `body:"application/octet-stream"`
+	Call echo.Context
+}
+
+type getReady struct{ Call echo.Context }
+
+// ready is the announcement. A browser that was let in by its session sees no
+// API token.
+func (s *World) ready(_ context.Context, in *getReady) (Ready, error) {
+	if s.Bearer(in.Call.Request()) {
+		return s.State.Announcement(), nil
+	}
+	return s.State.Announcement().WithoutKeys(), nil
+}
+
+func (s *World) dump(c context.Context, _ *None) (Stream, error) {
+	out, err := s.State.Dump(c)
 	if err != nil {
 		return nil, err
 	}
-	return send(c, out, echo.MIMEApplicationJSON, "")
+	return send(out, echo.MIMEApplicationJSON, ""), nil
 }
 
-func (s *World) backup(c echo.Context) (any, error) {
-	out, err := s.State.Backup(ctx(c))
+func (s *World) backup(c context.Context, _ *None) (Stream, error) {
+	out, err := s.State.Backup(c)
 	if err != nil {
 		return nil, err
 	}
-	return send(c, out, echo.MIMEOctetStream, "pscemu.backup")
+	return send(out, echo.MIMEOctetStream, "pscemu.backup"), nil
 }
 
 // send answers with what was put aside; what fails then can only break it off.
-func send(c echo.Context, out *Whole, kind, name string) (any, error) {
-	defer out.Close()
-	h := c.Response().Header()
-	h.Set("Content-Type", kind)
-	h.Set("Content-Length", strconv.FormatInt(out.Size, 10))
-	if name != "" {
-		h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+func send(out *Whole, kind, name string) Stream {
+	return func(c echo.Context) error {
+		defer out.Close()
+		h := c.Response().Header()
+		h.Set("Content-Type", kind)
+		h.Set("Content-Length", strconv.FormatInt(out.Size, 10))
+		if name != "" {
+			h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+		}
+		c.Response().WriteHeader(http.StatusOK)
+		if _, err := io.Copy(c.Response(), out); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		return nil
 	}
-	c.Response().WriteHeader(http.StatusOK)
-	if _, err := io.Copy(c.Response(), out); err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	return sent{}, nil
 }
 
-func (s *World) restoreState(c echo.Context) (any, error) {
-	return nil, s.State.Restore(ctx(c), by(c), c.Request().Body)
+func (s *World) restore(c context.Context, in *putState) (Nothing, error) {
+	return Nothing{}, s.State.Restore(c, by(in.Call), in.Body)
 }
 
-func (s *World) restoreBackup(c echo.Context) (any, error) {
-	return s.State.RestoreBackup(ctx(c), by(c), c.Request().Body)
+func (s *World) restoreBackup(c context.Context, in *putBackup) (*Restored, error) {
+	return s.State.RestoreBackup(c, by(in.Call), in.Body)
 }
 
-func (s *World) reset(c echo.Context) (any, error) {
-	return nil, s.State.Reset(ctx(c), nil)
+func (s *World) reset(c context.Context, _ *None) (Nothing, error) {
+	return Nothing{}, s.State.Reset(c, nil)
 }
 
 // by says who asks: a command, a bearer of the token, or a page of the console.
@@ -154,4 +139,28 @@ func by(c echo.Context) string {
 		return "API token"
 	}
 	return "console"
+}
+
+func (s *World) operations() []Operation {
+	whole := refuses("restore-running", "body-cut-off", "body-too-large", "store-full", "store-replacing")
+	return of("state",
+		operation("GET", "/ready", "getReady", "Get what ready.json holds", s.ready,
+			says("Addresses, the demo client, personas.")),
+		operation("GET", "/state", "getState", "Get the whole state, with its secrets", s.dump,
+			answersA[Dump](200, "the state")),
+		operation("PUT", "/state", "putState", "Go back to a state that GET answered", s.restore,
+			says("All of it, or nothing changes. What was revoked stays revoked."),
+			whole, refuses("state-unreadable"), example(Example{Body: exampleState})),
+		operation("DELETE", "/state", "resetState", "Begin anew with the personas", s.reset,
+			says("Keys and the demo client stay, so that applications need no new settings."),
+			refuses("restore-running")),
+		operation("GET", "/backup", "getBackup", "Get a copy of everything stored, with its secrets", s.backup,
+			says("While the emulator goes on."), answers(200, echo.MIMEOctetStream, "the copy"),
+			refuses("backup-unwritable")),
+		operation("PUT", "/backup", "putBackup", "Put a copy in the place of everything stored", s.restoreBackup,
+			says("All of it, or nothing changes. What was there is kept beside the data file, and what was revoked "+
+				"stays revoked."),
+			whole, refuses("backup-unreadable"),
+			example(Example{Body: exampleBackup, Kind: echo.MIMEOctetStream})),
+	)
 }

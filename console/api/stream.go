@@ -55,7 +55,7 @@ func Events(c echo.Context, phones *ecps.Phones, closing <-chan struct{}, now fu
 	w := c.Response()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
-	changed, last := phones.Watch(ctx(c)), ""
+	changed, last := phones.Watch(c.Request().Context()), ""
 	for {
 		v, err := now()
 		if err != nil {
@@ -72,14 +72,14 @@ func Events(c echo.Context, phones *ecps.Phones, closing <-chan struct{}, now fu
 			}
 			w.Flush()
 		}
-		if !Changes(changed, closing) {
+		if !Goes(changed, closing) {
 			return nil
 		}
 	}
 }
 
-// Changes waits for the next change; false when the request or the server ends.
-func Changes(changed <-chan string, closing <-chan struct{}) bool {
+// Goes waits for the next change; false when the request or the server ends.
+func Goes(changed <-chan string, closing <-chan struct{}) bool {
 	select {
 	case _, open := <-changed:
 		return open

@@ -78,18 +78,13 @@ func (h *Orders) fill(c echo.Context) error {
 	for _, f := range form.Fields {
 		fields[f.Name] = c.FormValue("field." + f.Name)
 	}
-	return place(
-		c,
-		h.Orders.Orders,
-		orders.Order{
-			Form:    form.No,
-			Actor:   c.FormValue("actor"),
-			Channel: c.FormValue("channel"),
-			By:      c.FormValue("by"),
-			Fields:  fields,
-		},
-		h.showForm,
-	)
+	return place(c, h.Orders.Orders, orders.Order{
+		Form:    form.No,
+		Actor:   c.FormValue("actor"),
+		Channel: c.FormValue("channel"),
+		By:      c.FormValue("by"),
+		Fields:  fields,
+	}, h.showForm)
 }
 
 // place begins an order and submits it; a refusal goes back to the page.
@@ -110,12 +105,8 @@ func (h *Orders) one(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.View.Show(
-		c,
-		http.StatusOK,
-		"desk/order",
-		map[string]any{"Title": "Commande " + o.ID, "Order": o, "Form": form},
-	)
+	data := map[string]any{"Title": "Commande " + o.ID, "Order": o, "Form": form}
+	return h.View.Show(c, http.StatusOK, "desk/order", data)
 }
 
 func (h *Orders) act(c echo.Context) error {

@@ -4,6 +4,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -17,6 +18,7 @@ import (
 	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/rp"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/web"
 )
@@ -61,17 +63,16 @@ func (h *Space) at(next func(c echo.Context, by string) error) echo.HandlerFunc 
 // callback lets in who logged in with a card.
 func (h *Space) callback(c echo.Context) error {
 	in, err := h.Party.LoggedIn(c)
+	if said := (*rp.Refusal)(nil); errors.As(err, &said) {
+		return problem.DeskLoginRefused.Got(said.Code)
+	}
 	if err != nil {
 		return err
 	}
-	if in.Error != "" {
-		return problem.DeskLoginRefused.Got(in.Error)
-	}
-	if mode := in.AccessClaims()["authMode"]; mode != string(identities.AuthModeCard) {
+	if mode := rp.Decode(in.Tokens.Access).Text("authMode"); mode != string(identities.AuthModeCard) {
 		return problem.DeskWantsCard.Of()
 	}
-	id, _ := in.Claims["preferred_username"].(string)
-	h.Here.enter(c, id)
+	h.Here.enter(c, in.Claims.Text("preferred_username"))
 	return web.Redirect(c, http.StatusSeeOther, "/desk")
 }
 
@@ -225,17 +226,14 @@ func filledIn(c echo.Context, form *orders.Form) map[string]string {
 }
 
 func (h *Space) certificate(c echo.Context, by string) error {
-	_, err := h.Orders.Orders.IssueCertificate(
-		shell.Context(c),
-		orders.CertificateOrder{
-			By:        by,
-			Structure: c.FormValue("structure"),
-			Profile:   c.FormValue("profile"),
-			Service:   c.FormValue("service"),
-			Key:       c.FormValue("key"),
-			CSR:       c.FormValue("csr"),
-		},
-	)
+	_, err := h.Orders.Orders.IssueCertificate(shell.Context(c), orders.CertificateOrder{
+		By:        by,
+		Structure: c.FormValue("structure"),
+		Profile:   c.FormValue("profile"),
+		Service:   c.FormValue("service"),
+		Key:       c.FormValue("key"),
+		CSR:       c.FormValue("csr"),
+	})
 	return h.back(c, err)
 }
 

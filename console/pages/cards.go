@@ -74,19 +74,13 @@ func (h *Cards) one(c echo.Context) error {
 // maxOnCard is how many activities a card holds.
 const maxOnCard = 16
 
+// onCard are the activities that a person's card holds.
 func onCard(i *identities.Identity) (out []string) {
 	for _, e := range i.Exercises {
+		profession := nomenclature.ProfessionLabel(e.Profession)
 		for _, a := range e.Activities {
 			if len(out) < maxOnCard {
-				out = append(
-					out,
-					nomenclature.ProfessionLabel(
-						e.Profession,
-					)+" — "+a.CorporateName+" — "+nomenclature.Label(
-						"R02",
-						a.Sector,
-					),
-				)
+				out = append(out, profession+" — "+a.CorporateName+" — "+nomenclature.Label("R02", a.Sector))
 			}
 		}
 	}

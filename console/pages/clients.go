@@ -32,6 +32,16 @@ func (h *Clients) Register(e *echo.Echo) {
 	e.POST("/clients/:id/bind", h.bind)
 }
 
+func (h *Clients) list(c echo.Context) error {
+	page := shell.List{Path: "/clients", Count: h.API.Clients.Count}
+	list, part, err := shell.Shown(c, page, h.API.List(shell.Context(c)))
+	if err != nil {
+		return err
+	}
+	data := map[string]any{"Title": "Clients", "Clients": list, "Part": part}
+	return h.View.Show(c, http.StatusOK, "console/clients", data)
+}
+
 // one shows a registration, what it is bound to, its certificates, and
 // how servers in many languages use them.
 func (h *Clients) one(c echo.Context) error { return h.show(c, nil, "") }
@@ -85,24 +95,9 @@ func (h *Clients) issue(c echo.Context) error {
 	if _, err := h.API.Clients.Get(shell.Context(c), id); err != nil {
 		return err
 	}
-	if _, err := h.Certificates.PKI.Issue(
-		shell.Context(c),
-		pki.Request{Profile: "AUTH_CLI", Subject: clients.OwnSubject(id), ClientID: id},
-	); err != nil {
+	r := pki.Request{Profile: "AUTH_CLI", Subject: clients.OwnSubject(id), ClientID: id}
+	if _, err := h.Certificates.PKI.Issue(shell.Context(c), r); err != nil {
 		return err
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/clients/"+url.PathEscape(id))
-}
-
-func (h *Clients) list(c echo.Context) error {
-	list, part, err := shell.Shown(
-		c,
-		shell.List{Path: "/clients", Count: h.API.Clients.Count},
-		h.API.List(shell.Context(c)),
-	)
-	if err != nil {
-		return err
-	}
-	return h.View.Show(c, http.StatusOK, "console/clients", map[string]any{"Title": "Clients", "Clients": list,
-		"Part": part})
 }

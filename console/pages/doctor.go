@@ -26,14 +26,10 @@ func (h *Doctor) show(c echo.Context) error {
 	if c.QueryParam("app") != "" && shell.OriginOf(c.Request()) != shell.FromOwn { // nobody's link calls anything
 		return web.Redirect(c, http.StatusSeeOther, "/doctor")
 	}
-	return h.View.Show(
-		c,
-		http.StatusOK,
-		"console/doctor",
-		map[string]any{
-			"Title":    "Diagnostic",
-			"Findings": h.Examine(shell.Context(c), strings.TrimSpace(c.QueryParam("app"))),
-			"App":      c.QueryParam("app"),
-		},
-	)
+	app := c.QueryParam("app")
+	return h.View.Show(c, http.StatusOK, "console/doctor", map[string]any{
+		"Title":    "Diagnostic",
+		"Findings": h.Examine(shell.Context(c), strings.TrimSpace(app)),
+		"App":      app,
+	})
 }

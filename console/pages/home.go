@@ -27,18 +27,13 @@ func (h *Home) Register(e *echo.Echo) {
 }
 
 func (h *Home) home(c echo.Context) error {
-	return h.View.Show(
-		c,
-		http.StatusOK,
-		"console/home",
-		map[string]any{
-			"Title":    "Console",
-			"Doors":    h.Settings.Doors.List(),
-			"Settings": h.Settings.Settings.Table(),
-			"Keys":     h.Keys.OIDC.Keys(),
-			"Version":  h.Version,
-		},
-	)
+	return h.View.Show(c, http.StatusOK, "console/home", map[string]any{
+		"Title":    "Console",
+		"Doors":    h.Settings.Doors.List(),
+		"Settings": h.Settings.Settings.Table(),
+		"Keys":     h.Keys.OIDC.Keys(),
+		"Version":  h.Version,
+	})
 }
 
 func (h *Home) fidelity(c echo.Context) error {

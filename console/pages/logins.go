@@ -34,7 +34,7 @@ func (h *Logins) list(c echo.Context) error {
 	q := journal.QueryOf(c.QueryParams(), 0)
 	rows, part, err := shell.Shown(c, shell.List{Path: "/logins",
 		Filter: url.Values{"client": {q.Client}, "identity": {q.Identity}, "code": {q.Code}, "event": {string(q.Event)}},
-		Count:  func(context.Context, int) (int, error) { return h.API.Journal.Fitting(q), nil }}, h.API.List(c))
+		Count:  func(context.Context, int) (int, error) { return h.API.Journal.Fitting(q), nil }}, h.API.List(q))
 	if err != nil {
 		return err
 	}

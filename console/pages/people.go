@@ -65,17 +65,12 @@ func (h *People) one(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.View.Show(
-		c,
-		http.StatusOK,
-		"console/identity",
-		map[string]any{
-			"Title":     i.Name(),
-			"Person":    h.API.View(shell.Context(c), i),
-			"Claims":    string(claims),
-			"Cards":     all,
-			"CardTypes": cards.Families,
-			"CardType":  cards.FamilyOf(i),
-		},
-	)
+	return h.View.Show(c, http.StatusOK, "console/identity", map[string]any{
+		"Title":     i.Name(),
+		"Person":    h.API.View(shell.Context(c), i),
+		"Claims":    string(claims),
+		"Cards":     all,
+		"CardTypes": cards.Families,
+		"CardType":  cards.FamilyOf(i),
+	})
 }

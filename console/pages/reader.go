@@ -29,8 +29,7 @@ func (h *Reader) Register(e *echo.Echo) {
 	e.POST("/reader/:request", h.answer)
 }
 
-// list is the card reader: the logins that wait for a card (CIBA,
-// channel CARD), live.
+// list shows the logins that wait for a card (CIBA, channel CARD), live.
 func (h *Reader) list(c echo.Context) error { return h.show(c, nil) }
 
 // waitingCard is a login at the reader with the cards that can answer it.
@@ -43,8 +42,8 @@ func (h *Reader) show(c echo.Context, refusal error) error {
 	waiting := func(ctx context.Context, most int) (int, error) {
 		return h.API.ECPS.CountWaiting(ctx, identities.MeansCard, most)
 	}
-	rs, part, err := shell.Shown(c, shell.List{Path: "/reader", Count: waiting}, api.Requests(shell.Context(c), h.API.ECPS,
-		ecps.Filter{Means: identities.MeansCard, PendingOnly: true}))
+	requests := api.Requests(shell.Context(c), h.API.ECPS, ecps.Filter{Means: identities.MeansCard, PendingOnly: true})
+	rs, part, err := shell.Shown(c, shell.List{Path: "/reader", Count: waiting}, requests)
 	if err != nil {
 		return err
 	}
@@ -69,8 +68,8 @@ func (h *Reader) answer(c echo.Context) error {
 	if c.FormValue("answer") == "refuse" {
 		_, err = h.API.ECPS.Answer(shell.Context(c), id, ecps.Refused)
 	} else {
-		_, err = h.API.Present(shell.Context(c), id, cmp.Or(strings.TrimSpace(c.FormValue("serial")), c.FormValue("card")),
-			c.FormValue("pin"))
+		serial := cmp.Or(strings.TrimSpace(c.FormValue("serial")), c.FormValue("card"))
+		_, err = h.API.Present(shell.Context(c), id, serial, c.FormValue("pin"))
 	}
 	if err != nil {
 		return h.show(c, err)

@@ -1,12 +1,11 @@
 package pages
 
 import (
+	"encoding/base64"
+	"fmt"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
-
-	"encoding/base64"
-	"fmt"
 
 	"pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/console/shell"
@@ -30,12 +29,8 @@ func (h *Scenarios) Register(e *echo.Echo) {
 func (h *Scenarios) enter(c echo.Context) error {
 	err := h.API.EnterText(shell.Context(c), c.FormValue("scenario"), c.FormValue("reset") != "")
 	if err != nil {
-		return h.View.Form(
-			c,
-			"console/scenario",
-			map[string]any{"Title": "Scénarios", "Load": c.FormValue("scenario")},
-			err,
-		)
+		data := map[string]any{"Title": "Scénarios", "Load": c.FormValue("scenario")}
+		return h.View.Form(c, "console/scenario", data, err)
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/scenario?done=1")
 }

@@ -158,12 +158,8 @@ func (h *Phones) show(c echo.Context, refusal error) error {
 	if refusal != nil {
 		status, v.Problem = http.StatusUnprocessableEntity, problem.From(refusal)
 	}
-	return h.View.Show(
-		c,
-		status,
-		"phone/phone",
-		map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Phones": []*screen{v}},
-	)
+	data := map[string]any{"Title": "Téléphone de " + v.Person.Name(), "Phones": []*screen{v}}
+	return h.View.Show(c, status, "phone/phone", data)
 }
 
 // side shows several phones in one window.
@@ -214,7 +210,7 @@ func (h *Phones) state(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !api.Changes(changed, h.Closing) {
+		if raw, _ := json.Marshal(now); string(raw) != c.QueryParam("seen") || !api.Goes(changed, h.Closing) {
 			return c.JSON(http.StatusOK, now)
 		}
 	}

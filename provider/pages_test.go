@@ -1,15 +1,10 @@
-package main
+package provider_test
 
 import (
-	"bytes"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +13,7 @@ import (
 )
 
 // pagesOf are addresses of pages, of every kind.
-func (s *server) pagesOf() []string {
+func pagesOf(s *testkit.Server) []string {
 	authorize := s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
 		testkit.CallbackURL,
 	)
@@ -38,9 +33,10 @@ func (s *server) pagesOf() []string {
 }
 
 func TestAttack23And24NoPageIsFramedOrRunsInlineScript(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	c := s.Browser()
-	for _, at := range s.pagesOf() {
+	for _, at := range pagesOf(s) {
 		req, _ := http.NewRequest("GET", at, nil)
 		req.Header.Set("Accept", "text/html")
 		resp, err := c.Do(req)
@@ -67,7 +63,8 @@ func TestAttack23And24NoPageIsFramedOrRunsInlineScript(t *testing.T) {
 const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>`
 
 func TestAttack24NothingStoredOrReflectedBecomesHTML(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.API(
 		"POST",
 		"/identities",
@@ -85,7 +82,7 @@ func TestAttack24NothingStoredOrReflectedBecomesHTML(t *testing.T) {
 		),
 		nil,
 	)
-	s.cli("ecps", "activate", "ANS20260101000009")
+	s.API("POST", "/identities/ANS20260101000009/ecps", "{}", nil)
 	s.API("POST", "/cards", `{"national_id":"ANS20260101000009","type":"CPE"}`, nil)
 	s.Register("hostile", map[string]any{"name": hostile, "redirect_uris": []string{testkit.CallbackURL}})
 	c := s.Browser()
@@ -140,7 +137,8 @@ func TestAttack24NothingStoredOrReflectedBecomesHTML(t *testing.T) {
 }
 
 func TestAttack25HeadersAndExportsCarryNoOrders(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	state := "a\r\nSet-Cookie: evil=1\r\n\r\n<html>"
 	resp, err := s.Browser().
 		Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL) + "&state=" + url.QueryEscape(state) + "&login_hint=auto:" + testkit.Doctor)
@@ -171,7 +169,7 @@ func TestAttack25HeadersAndExportsCarryNoOrders(t *testing.T) {
 			nil,
 		)
 	}
-	csv := s.cli("identities", "export", "--format", "csv")
+	csv := string(testkit.Fetched(t, s.Ready, "/identities/export?format=csv"))
 	if !strings.Contains(csv, "cmd|") {
 		t.Fatal("the export lacks the people")
 	}
@@ -187,7 +185,8 @@ func TestAttack25HeadersAndExportsCarryNoOrders(t *testing.T) {
 }
 
 func TestAttack26RepeatedParametersAreRefused(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	good := "response_type=code&client_id=demo&scope=openid&state=s&redirect_uri=" + url.QueryEscape(testkit.CallbackURL)
 	for _, again := range []string{"client_id=other", "state=t", "redirect_uri=https://evil.example/", "scope=x", "nonce=a&nonce=b", "response_type=token"} {
 		for name, send := range map[string]func() (*http.Response, error){
@@ -222,9 +221,10 @@ func TestAttack26RepeatedParametersAreRefused(t *testing.T) {
 }
 
 func TestAttack27CookiesAreBoundToTheHostAndDifferBetweenEmulators(t *testing.T) {
+	t.Parallel()
 	names := map[string]bool{}
 	for n := range 2 {
-		s := boot(t)
+		s := testkit.Start(t)
 		for _, at := range []string{s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL), s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:" + testkit.Doctor + "&redirect_uri=" + url.QueryEscape(testkit.CallbackURL)} {
 			resp, err := s.HTTP(nil).Get(at)
 			if err != nil {
@@ -250,7 +250,8 @@ func TestAttack27CookiesAreBoundToTheHostAndDifferBetweenEmulators(t *testing.T)
 }
 
 func TestAttack28And29AnswersAreNotKeptReferredOrSharedWithOtherSites(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	c := s.Browser()
 	resp, err := c.Get(
 		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL),
@@ -290,7 +291,8 @@ func TestAttack28And29AnswersAreNotKeptReferredOrSharedWithOtherSites(t *testing
 }
 
 func TestAttack31LargeRequestsAreRefused(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	large := "x=" + strings.Repeat("y", 1<<20)
 	for name, c := range map[string]struct{ at, kind string }{
 		"token": {s.Issuer + "/protocol/openid-connect/token", "application/x-www-form-urlencoded"}, "authorize": {s.BaseURL + "/auth", "application/x-www-form-urlencoded"}, "PAR": {s.Issuer + "/protocol/openid-connect/ext/par/request", "application/x-www-form-urlencoded"},
@@ -339,107 +341,5 @@ func TestAttack31LargeRequestsAreRefused(t *testing.T) {
 	}
 	if got := s.CodeOf("GET", "/clock", ""); got != "" {
 		t.Errorf("afterwards: %s", got)
-	}
-}
-
-func TestAttack35StrictClosesEveryDoorAndOnlyLoopbackIsListenedOn(t *testing.T) {
-	s := boot(t, "--strict")
-	var doors struct {
-		Items []struct {
-			Name string
-			Open bool
-		}
-	}
-	s.API("GET", "/doors", "", &doors)
-	if len(doors.Items) < 6 {
-		t.Fatalf("%d doors", len(doors.Items))
-	}
-	for _, d := range doors.Items {
-		if d.Open {
-			t.Errorf("%s is open", d.Name)
-		}
-	}
-	if got := s.CodeOf("PATCH", "/doors", `{"login-hint":true}`); got != "doors-strict" {
-		t.Errorf("opening one: %s", got)
-	}
-	if got := s.CodeOf("PUT", "/faults", `{"items":[{"kind":"slow"}]}`); got != "door-closed" {
-		t.Errorf("a fault: %s", got)
-	}
-	for _, flag := range []string{"--listen", "--card-listen", "--console-listen"} {
-		out, err := exec.Command(binary, "serve", "--data", t.TempDir(), flag, "0.0.0.0:0").CombinedOutput()
-		if err == nil || !strings.Contains(string(out), "loopback only") {
-			t.Errorf("%s 0.0.0.0: %v %s", flag, err, out)
-		}
-	}
-	for _, at := range []string{s.Listen, strings.TrimPrefix(s.ConsoleURL, "http://")} {
-		if host, _, _ := net.SplitHostPort(at); !net.ParseIP(host).IsLoopback() {
-			t.Errorf("it listens on %s", at)
-		}
-	}
-}
-
-func TestAttack36SecretsAreInNoLogMetricOrErrorPage(t *testing.T) {
-	data := t.TempDir()
-	var log bytes.Buffer
-	s := bootLogging(t, data, &log)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
-	tok := rp.Tokens(testkit.Doctor, "n")
-	id, _ := tok.Extra("id_token").(string)
-	secrets := []string{
-		tok.AccessToken,
-		tok.RefreshToken,
-		id,
-		s.DemoClient.ClientSecret,
-		s.APIToken,
-		"7391 6254 porteur",
-		"a-secret-code.of.login",
-	}
-	said := ""
-	for _, form := range []url.Values{{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {"a-secret-code.of.login"}, "client_secret": {s.DemoClient.ClientSecret}}, {"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken + "x"}}} {
-		resp, err := s.HTTP(s.DemoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token", form)
-		if err != nil {
-			t.Fatal(err)
-		}
-		said += testkit.Text(t, resp)
-	}
-	var card struct{ Items []struct{ Serial string } }
-	s.API("GET", "/cards?national_id="+testkit.Doctor, "", &card)
-	c := s.Browser()
-	resp, err := c.Get(
-		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp, err = c.PostForm(
-		resp.Request.URL.String()+"/card",
-		url.Values{"card": {card.Items[0].Serial}, "pin": {"7391 6254 porteur"}},
-	); err != nil {
-		t.Fatal(err)
-	}
-	said += testkit.Text(t, resp)
-	if resp, err = http.Get(s.ConsoleURL + "/metrics"); err != nil {
-		t.Fatal(err)
-	}
-	said += testkit.Text(t, resp)
-	s.stop(os.Interrupt)
-	for n, secret := range secrets {
-		if strings.Contains(said, secret) || strings.Contains(log.String(), secret) {
-			t.Errorf("secret %d is told: %.60s", n, secret)
-		}
-	}
-	files, err := os.ReadDir(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		info, err := f.Info()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if public := strings.HasSuffix(f.Name(), ".pem"); info.Mode().Perm()&0o077 != 0 && !public {
-			t.Errorf("%s: %s", filepath.Join(data, f.Name()), info.Mode())
-		}
 	}
 }

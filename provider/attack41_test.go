@@ -1,9 +1,8 @@
-package main
+package provider_test
 
 import (
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +11,7 @@ import (
 )
 
 // abandon opens login pages that nobody comes back to.
-func (s *server) abandon(n int) {
+func abandon(s *testkit.Server, n int) {
 	s.T.Helper()
 	c := s.HTTP(nil)
 	c.Transport.(*http.Transport).DisableKeepAlives = false
@@ -38,18 +37,19 @@ func (s *server) abandon(n int) {
 	wg.Wait()
 }
 
-func attack41Worlds(t *testing.T, args ...string) map[string]*server {
-	memory := boot(t, append(args, "--memory")...)
-	return map[string]*server{"on disk": boot(t, args...), "in memory": memory, "in a space": memory.space("attack-41")}
+func attack41Worlds(t *testing.T, args ...string) map[string]*testkit.Server {
+	memory := testkit.Start(t, args...)
+	return map[string]*testkit.Server{"on disk": testkit.StartIn(t, t.TempDir(), args...), "in memory": memory, "in a space": memory.Space("attack-41")}
 }
 
 func TestAttack41AbandonedLoginPagesGoOldestFirstAndNewOnesAreServed(t *testing.T) {
-	for name, s := range attack41Worlds(t, "--max-logins", "40") {
+	t.Parallel()
+	for name, s := range attack41Worlds(t, "max-logins=40") {
 		t.Run(name, func(t *testing.T) {
 			s.T = t
 			first, firstPage := s.LoginPage()
 			used, usedPage, _ := s.AtPhone(testkit.Asked) // somebody who is in the middle of it
-			s.abandon(400)
+			abandon(s, 400)
 			_, _, card := s.AtCard()
 			if !strings.Contains(card, "login-page") {
 				t.Errorf("a new login: %.300s", card)
@@ -57,14 +57,14 @@ func TestAttack41AbandonedLoginPagesGoOldestFirstAndNewOnesAreServed(t *testing.
 			if got := s.OpenLoginPages(); got != 40 {
 				t.Errorf("%d pages are open, 40 may be", got)
 			}
-			if got := testkit.Read(s.Server, used, usedPage+"/wait"); !strings.Contains(got, "ecps-wait") {
+			if got := testkit.Read(s, used, usedPage+"/wait"); !strings.Contains(got, "ecps-wait") {
 				t.Errorf("the one with a step: %.300s", got)
 			}
 			// More people come than may be open at once: the first had its time.
 			for range 40 {
 				s.LoginPage()
 			}
-			if got := testkit.Read(s.Server, first, firstPage); !strings.Contains(got, "login-dropped") {
+			if got := testkit.Read(s, first, firstPage); !strings.Contains(got, "login-dropped") {
 				t.Errorf("the first page tells: %.600s", got)
 			}
 			l := s.Story(firstPage[strings.LastIndex(firstPage, "/")+1:])
@@ -76,22 +76,24 @@ func TestAttack41AbandonedLoginPagesGoOldestFirstAndNewOnesAreServed(t *testing.
 }
 
 func TestAttack41WhoUsesTheirPageOutlastsAFloodOfPages(t *testing.T) {
-	s := boot(t, "--memory", "--max-logins", "40")
-	s.abandon(80)
+	t.Parallel()
+	s := testkit.Start(t, "memory=true", "max-logins=40")
+	abandon(s, 80)
 	browser, page, _ := s.AtCard() // it came, and did no more than that
-	s.abandon(400)
-	if got := testkit.Present(s.Server, browser, page, s.CardOf(testkit.Doctor).Serial, "1234"); !strings.Contains(got, "code=") {
+	abandon(s, 400)
+	if got := testkit.Present(s, browser, page, s.CardOf(testkit.Doctor).Serial, "1234"); !strings.Contains(got, "code=") {
 		t.Errorf("%.300s", got)
 	}
 }
 
 func TestAttack41AResetARestoreAndTheClockForgetThePages(t *testing.T) {
-	for name, s := range attack41Worlds(t, "--max-logins", "8") {
+	t.Parallel()
+	for name, s := range attack41Worlds(t, "max-logins=8") {
 		t.Run(name, func(t *testing.T) {
 			s.T = t
 			var before any
 			s.API("GET", "/state", "", &before)
-			s.abandon(16)
+			abandon(s, 16)
 			if got := s.OpenLoginPages(); got != 8 {
 				t.Fatalf("%d are open", got)
 			}
@@ -101,7 +103,7 @@ func TestAttack41AResetARestoreAndTheClockForgetThePages(t *testing.T) {
 			if got := s.OpenLoginPages(); got != 0 {
 				t.Errorf("after a reset %d are open", got)
 			}
-			s.abandon(16)
+			abandon(s, 16)
 			var p any
 			if status := s.API("PUT", "/state", testkit.Encoded(t, before), &p); status >= 300 {
 				t.Fatal(status, p)
@@ -109,15 +111,15 @@ func TestAttack41AResetARestoreAndTheClockForgetThePages(t *testing.T) {
 			if got := s.OpenLoginPages(); got != 0 {
 				t.Errorf("after a restore %d are open", got)
 			}
-			s.abandon(8)
+			abandon(s, 8)
 			for _, to := range []string{"31m", "-48h", "96h"} { // forth and back
 				s.API("PUT", "/clock", fmt.Sprintf(`{"advance":%q}`, to), nil)
 				browser, page := s.LoginPage()
-				s.abandon(16)
+				abandon(s, 16)
 				if got := s.OpenLoginPages(); got != 8 {
 					t.Errorf("after %s %d are open", to, got)
 				}
-				if got := testkit.Read(s.Server, browser, page); !strings.Contains(got, "login-page") {
+				if got := testkit.Read(s, browser, page); !strings.Contains(got, "login-page") {
 					t.Errorf("after %s the one that was used: %.300s", to, got)
 				}
 			}
@@ -126,11 +128,12 @@ func TestAttack41AResetARestoreAndTheClockForgetThePages(t *testing.T) {
 }
 
 func TestAttack41ThePagesAreCountedAcrossARestart(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
-	s := bootIn(t, data, "--max-logins", "8")
-	s.abandon(16)
-	s.stop(os.Interrupt)
-	s = bootIn(t, data, "--max-logins", "4")
+	s := testkit.StartIn(t, data, "max-logins=8")
+	abandon(s, 16)
+	s.Stop()
+	s = testkit.StartIn(t, data, "max-logins=4")
 	if got := s.OpenLoginPages(); got != 8 {
 		t.Errorf("after a restart %d are open", got)
 	}

@@ -1,4 +1,4 @@
-package main
+package provider_test
 
 import (
 	"crypto/tls"
@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +18,8 @@ import (
 )
 
 func TestCIBAByThePhoneWhichShowsWhoAsksAndWhatFor(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	status, o := s.Backchannel(nil)
 	if status != 200 || o["expires_in"] != 120.0 || o["interval"] != 5.0 {
 		t.Fatalf("%d %v", status, o)
@@ -53,7 +53,8 @@ func TestCIBAByThePhoneWhichShowsWhoAsksAndWhatFor(t *testing.T) {
 }
 
 func TestCIBAByTheCardWantsThisPersonsCardAndItsCode(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	var own, others struct{ Serial string }
 	s.API("POST", "/cards", `{"national_id":"`+testkit.Asked+`","type":"CPS","pin":"4321"}`, &own)
 	s.API("POST", "/cards", `{"national_id":"`+testkit.Nurse+`","type":"CPS","pin":"1234"}`, &others)
@@ -81,7 +82,8 @@ func TestCIBAByTheCardWantsThisPersonsCardAndItsCode(t *testing.T) {
 }
 
 func TestAttack21CIBARequestsThatAreRefused(t *testing.T) {
-	s, strict := boot(t), boot(t, "--strict")
+	t.Parallel()
+	s, strict := testkit.Start(t), testkit.Start(t, "strict=true")
 	s.AddClient("other", "https://app.example/")
 	for name, c := range map[string]struct {
 		form          url.Values
@@ -133,7 +135,8 @@ func TestAttack21CIBARequestsThatAreRefused(t *testing.T) {
 }
 
 func TestAttack21CIBAPollsThatAreRefused(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	at := func(offset string) { s.API("PUT", "/clock", `{"offset":"`+offset+`"}`, nil) }
 	_, o := s.Backchannel(nil)
 	id := o["auth_req_id"]
@@ -174,7 +177,8 @@ func TestAttack21CIBAPollsThatAreRefused(t *testing.T) {
 }
 
 func TestTooManyRequestsForOnePersonAreRefused(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	for i := range 6 {
 		status, a := s.Backchannel(nil)
 		if i < 5 && status != 200 || i == 5 && (status != 503 || a["error"] != "server_error") {
@@ -186,7 +190,8 @@ func TestTooManyRequestsForOnePersonAreRefused(t *testing.T) {
 // The notification endpoint of an attacker: it hangs, floods or redirects. The
 // emulator stays alive, follows nothing, and the tokens can be polled all the same.
 func TestAttack21And33NotificationEndpointsThatMisbehave(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	stop := make(chan struct{})
 	reached := make(chan string, 8)
 	inside := httptest.NewServer(
@@ -244,7 +249,8 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestALogoutIsDeliveredAgainUntilTheClientsServerTakesIt(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	var calls atomic.Int32
 	taken := make(chan url.Values, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -262,7 +268,7 @@ func TestALogoutIsDeliveredAgainUntilTheClientsServerTakesIt(t *testing.T) {
 		`{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],"backchannel_logout_uri":"`+server.URL+`/out"}`,
 		nil,
 	)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	id, _ := rp.Tokens(testkit.Nurse, "").Extra("id_token").(string)
 	resp, err := s.HTTP(nil).
 		PostForm(s.Issuer+"/protocol/openid-connect/logout", url.Values{"id_token_hint": {id}})
@@ -297,38 +303,9 @@ func TestALogoutIsDeliveredAgainUntilTheClientsServerTakesIt(t *testing.T) {
 	}
 }
 
-// What a run leaves is delivered by the next.
-func TestAPingIsSentAfterARestart(t *testing.T) {
-	data := t.TempDir()
-	s := bootIn(t, data)
-	pinged := make(chan string, 1)
-	endpoint := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		b, _ := io.ReadAll(r.Body)
-		pinged <- string(b)
-	}))
-	defer endpoint.Close()
-	s.API(
-		"PUT",
-		"/clients/demo",
-		`{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"`+endpoint.URL+`"}`,
-		nil,
-	)
-	_, o := s.Backchannel(url.Values{"client_notification_token": {"t"}})
-	s.stop(os.Kill)
-	s = bootIn(t, data)
-	s.API("POST", "/ecps/requests/"+s.Waiting("/ecps/requests")[0].ID+"/approve", "", nil)
-	select {
-	case body := <-pinged:
-		if !strings.Contains(body, o["auth_req_id"].(string)) {
-			t.Errorf("the ping holds %s", body)
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatal("no ping after the restart")
-	}
-}
-
 func TestOldTLSIsRefused(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
 		c, err := net.Dial("tcp", s.Listen)
 		if err != nil {

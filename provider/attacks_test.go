@@ -1,13 +1,10 @@
-package main
+package provider_test
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 
 	"golang.org/x/oauth2"
@@ -15,7 +12,8 @@ import (
 )
 
 func TestAttack4NoRedirectLeavesTheRegisteredURIs(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.AddExactClient()
 	if status, to := s.AuthorizeWith(nil); status != 302 || !strings.HasPrefix(to, "https://app.example/cb?x=1&") {
 		t.Fatalf("the registered one: %d %s", status, to)
@@ -38,7 +36,8 @@ func TestAttack4NoRedirectLeavesTheRegisteredURIs(t *testing.T) {
 }
 
 func TestTheLoopbackPolicyOfTheDemoClientStopsAtLoopback(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	for uri, good := range map[string]bool{"http://localhost:1/x": true, "http://127.0.0.1/": true, "http://localhost.evil.example/": false, "http://localhost@evil.example/": false, "http://127.0.0.1.evil.example": false,
 		"https://evil.example/?http://localhost/": false, "http://localhost:1/../x": false, "http://localhost:1/%2e%2e/x": false, "http://127.1/": false, "http://localhost:1/x#f": false, `http://localhost\.evil`: false} {
 		status, to := s.AuthorizeWith(url.Values{"client_id": {"demo"}, "redirect_uri": {uri}})
@@ -49,7 +48,8 @@ func TestTheLoopbackPolicyOfTheDemoClientStopsAtLoopback(t *testing.T) {
 }
 
 func TestTheAuthorizeEndpointRefusesAsKeycloakDoes(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.AddExactClient()
 	for name, c := range map[string]struct {
 		params url.Values
@@ -78,7 +78,8 @@ func TestTheAuthorizeEndpointRefusesAsKeycloakDoes(t *testing.T) {
 }
 
 func TestAttack2ACodeIsOfNoUseToAnotherClient(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.AddExactClient()
 	_, to := s.AuthorizeWith(url.Values{"redirect_uri": {"https://app.example/plain"}})
 	back, _ := url.Parse(to)
@@ -98,8 +99,9 @@ func TestAttack2ACodeIsOfNoUseToAnotherClient(t *testing.T) {
 }
 
 func TestAttack3And5CodeExchangeChecks(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	verifier := oauth2.GenerateVerifier()
 	exchange := func(code string, change url.Values) (int, map[string]any) {
 		form := url.Values{
@@ -142,59 +144,9 @@ func TestAttack3And5CodeExchangeChecks(t *testing.T) {
 	}
 }
 
-func TestAttack14ThreeWrongCodesBlockACardAlsoAcrossARestart(t *testing.T) {
-	data := t.TempDir()
-	s := bootIn(t, data)
-	var list struct {
-		Items []struct{ Serial, State string }
-	}
-	try := func(s *server, pin string) string {
-		body, _ := json.Marshal(
-			map[string]string{
-				"authorize_url": s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
-					testkit.CallbackURL,
-				),
-				"identity": testkit.Nurse,
-				"means":    "card",
-				"pin":      pin,
-			},
-		)
-		var out struct {
-			RedirectTo string `json:"redirect_to"`
-		}
-		s.API("POST", "/logins", string(body), &out)
-		back, _ := url.Parse(out.RedirectTo)
-		return back.Query().Get("error") + back.Query().Get("error_description")
-	}
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() { try(s, "0000") })
-	}
-	wg.Wait()
-	s.stop(syscall.SIGKILL)
-	s = bootIn(t, data)
-	if got := try(s, "0000"); !strings.Contains(got, "bloquee") {
-		t.Errorf("third try: %s", got)
-	}
-	if got := try(s, "1234"); !strings.Contains(got, "access_denied") {
-		t.Errorf("the right code on a blocked card: %s", got)
-	}
-	s.API("GET", "/cards?national_id="+testkit.Nurse, "", &list)
-	if list.Items[0].State != "blocked" {
-		t.Fatalf("%v", list)
-	}
-	s.cli("cards", "unblock", list.Items[0].Serial)
-	if got := try(s, "1234"); got != "" {
-		t.Errorf("after unblocking: %s", got)
-	}
-	s.cli("cards", "oppose", list.Items[0].Serial)
-	if got := try(s, "1234"); !strings.Contains(got, "opposition") {
-		t.Errorf("opposed: %s", got)
-	}
-}
-
 func TestAttack12ALoginBelongsToTheBrowserThatBeganIt(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	mine, other := s.Browser(), s.Browser()
 	q := url.Values{
 		"response_type": {"code"},
@@ -236,8 +188,9 @@ func TestAttack12ALoginBelongsToTheBrowserThatBeganIt(t *testing.T) {
 }
 
 func TestAttack18OnlyAnAccessTokenInForceOpensUserInfo(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	tok := rp.Tokens(testkit.Nurse, "")
 	id, _ := tok.Extra("id_token").(string)
 	parts := strings.Split(tok.AccessToken, ".")
@@ -270,8 +223,9 @@ func TestAttack18OnlyAnAccessTokenInForceOpensUserInfo(t *testing.T) {
 }
 
 func TestAttack19IntrospectionAndRevocationWantTheClient(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	tok := rp.Tokens(testkit.Nurse, "")
 	for endpoint, want := range map[string]string{"token/introspect": `"error":"invalid_request","error_description":"Authentication failed.`, "revoke": `"error":"invalid_client"`} {
 		resp, err := s.HTTP(nil).
@@ -297,8 +251,9 @@ func TestAttack19IntrospectionAndRevocationWantTheClient(t *testing.T) {
 }
 
 func TestAttack22LogoutRedirectsOnlyWhereRegistered(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	id, _ := rp.Tokens(testkit.Nurse, "").Extra("id_token").(string)
 	for name, q := range map[string]url.Values{
 		"unregistered":    {"id_token_hint": {id}, "post_logout_redirect_uri": {"https://evil.example/"}},
@@ -319,7 +274,8 @@ func TestAttack22LogoutRedirectsOnlyWhereRegistered(t *testing.T) {
 }
 
 func TestAttack30TheControlAPIAnswersItsOwnPeopleOnly(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	ask := func(change func(*http.Request)) int {
 		req, _ := http.NewRequest(
 			http.MethodPost,
@@ -363,7 +319,8 @@ func TestAttack30TheControlAPIAnswersItsOwnPeopleOnly(t *testing.T) {
 }
 
 func TestStrictClosesEveryDoor(t *testing.T) {
-	s := boot(t, "--strict")
+	t.Parallel()
+	s := testkit.Start(t, "strict=true")
 	q := url.Values{
 		"response_type": {"code"},
 		"client_id":     {"demo"},

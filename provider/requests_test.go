@@ -1,4 +1,4 @@
-package main
+package provider_test
 
 import (
 	"crypto/ecdsa"
@@ -41,7 +41,8 @@ func object(t *testing.T, alg jose.SignatureAlgorithm, key any, header map[jose.
 }
 
 func TestAttack7And8RequestObjectsOfRegisteredKeysOnly(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	foreign, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	s.Register(
@@ -118,7 +119,8 @@ func TestAttack7And8RequestObjectsOfRegisteredKeysOnly(t *testing.T) {
 }
 
 func TestAPushedRequestServesOnceForItsClientWithinAMinute(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	form := url.Values{
 		"client_id":     {"demo"},
 		"client_secret": {s.DemoClient.ClientSecret},
@@ -200,7 +202,8 @@ func TestAPushedRequestServesOnceForItsClientWithinAMinute(t *testing.T) {
 }
 
 func TestResponseTypesAreServedAsTheRegistrationSays(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.Register("exact", map[string]any{"response_types": []string{"code id_token", "id_token token", "none"}})
 	hash := func(v string) string {
 		sum := sha256.Sum256([]byte(v))
@@ -263,7 +266,8 @@ func TestResponseTypesAreServedAsTheRegistrationSays(t *testing.T) {
 }
 
 func TestASignedAuthorizationResponse(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.AddExactClient()
 	for _, mode := range []string{"jwt", "query.jwt", "fragment.jwt"} {
 		_, to := s.AuthorizeWith(url.Values{"response_mode": {mode}, "state": {"s"}})
@@ -292,7 +296,8 @@ func TestASignedAuthorizationResponse(t *testing.T) {
 }
 
 func TestWhatTheSandboxAdvertisesAndIsNotServedAnswersACorrectError(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	for name, c := range map[string]struct {
 		method, path string
 		form         url.Values
@@ -340,8 +345,9 @@ func TestWhatTheSandboxAdvertisesAndIsNotServedAnswersACorrectError(t *testing.T
 }
 
 func TestAttack17RefreshTokensOfOthersRacedWidenedOrOfDeletedPeople(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	refresh := func(token, scope string) map[string]any {
 		form := url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {token}}
 		if scope != "" {
@@ -386,7 +392,8 @@ func TestAttack17RefreshTokensOfOthersRacedWidenedOrOfDeletedPeople(t *testing.T
 }
 
 func TestAttack20ClientAuthenticationThatIsRefused(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.Register(
 		"secret",
 		map[string]any{"client_secret": "s3cret", "policies": map[string]string{"client-auth": "secret"}},
@@ -473,8 +480,9 @@ func TestAttack20ClientAuthenticationThatIsRefused(t *testing.T) {
 }
 
 func TestASigningKeyIsRotatedByPublishingUsingAndRetiring(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	kids := func() string {
 		resp, err := s.HTTP(nil).Get(s.Issuer + "/protocol/openid-connect/certs")
 		if err != nil {

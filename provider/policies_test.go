@@ -1,11 +1,10 @@
-package main
+package provider_test
 
 import (
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -16,9 +15,10 @@ import (
 // Each policy, set for the emulator, for one client and for one person, has
 // the effect it names.
 func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.AddExactClient()
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	claims := func() string {
 		_, payload := testkit.JWTParts(t, rp.Tokens(testkit.Nurse+";means=card", "").AccessToken)
 		return payload
@@ -202,8 +202,9 @@ func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
 }
 
 func TestAttack11ACertificateBoundTokenServesWithItsCertificateOnly(t *testing.T) {
-	s := boot(t, "--bind-access-tokens")
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t, "bind-access-tokens=true")
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	tok := rp.Tokens(testkit.Nurse, "")
 	other := s.Issued("demo")
 	ask := func(c *http.Client) (int, string) {
@@ -242,7 +243,8 @@ func TestAttack11ACertificateBoundTokenServesWithItsCertificateOnly(t *testing.T
 }
 
 func TestWhatCannotBeAPolicyIsRefusedByName(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	for name, c := range map[string]struct{ method, path, body, code string }{
 		"unknown":                  {"PATCH", "/settings", `{"acrr":"x"}`, "policy-unknown"},
 		"not while it runs":        {"PATCH", "/settings", `{"listen":"127.0.0.1:1"}`, "setting-fixed"},
@@ -269,61 +271,9 @@ func TestWhatCannotBeAPolicyIsRefusedByName(t *testing.T) {
 	}
 }
 
-func TestAProfileGathersDefaultsThatAFlagStillBeats(t *testing.T) {
-	for profile, want := range map[string][]string{
-		"bas-2026":  {"client-auth mtls default", "acr requested default"},
-		"bas-2023":  {"client-auth either profile"},
-		"prod-2026": {"acr card=eidas2,mobile=requested profile", "auth-level-claim true profile"},
-		"next":      {"require-pkce true profile", "bind-access-tokens true profile", "code-lifetime 5s flag"},
-	} {
-		out, err := exec.Command(binary, "config", "--profile", profile, "--code-lifetime", "5s", "--output", "json").
-			Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var table struct{ Items []config.Setting }
-		if err := json.Unmarshal(out, &table); err != nil {
-			t.Fatal(err)
-		}
-		rows := ""
-		for _, r := range table.Items {
-			rows += r.Name + " " + r.Value + " " + r.Origin + "\n"
-		}
-		for _, w := range want {
-			if !strings.Contains(rows, w+"\n") {
-				t.Errorf("%s: no %q in\n%s", profile, w, rows)
-			}
-		}
-	}
-	s := boot(t, "--profile", "prod-2026")
-	var done struct{ Redirect_to string } //nolint:revive // key of the API
-	s.API(
-		"POST",
-		"/logins",
-		`{"authorize_url":"`+s.BaseURL+`/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=http%3A%2F%2Flocalhost%2Fcb","identity":"`+testkit.Nurse+`","means":"card"}`,
-		&done,
-	)
-	u, _ := url.Parse(done.Redirect_to)
-	_, a := s.Post(
-		"token",
-		url.Values{
-			"grant_type":   {"authorization_code"},
-			"client_id":    {"demo"},
-			"code":         {u.Query().Get("code")},
-			"redirect_uri": {"http://localhost/cb"},
-		},
-	)
-	if _, payload := testkit.JWTParts(
-		t,
-		a["id_token"].(string),
-	); !strings.Contains(payload, `"acr":"eidas2"`) || !strings.Contains(payload, `"authMode":"CARD"`) ||
-		!strings.Contains(payload, `"auth_level":"1"`) {
-		t.Errorf("production's card login: %s", payload)
-	}
-}
-
 func TestADoorIsClosedAloneAndStrictKeepsThemAllClosed(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	if status := s.API("PATCH", "/doors", `{"api-logins":false}`, nil); status != 200 {
 		t.Fatal(status)
 	}
@@ -335,17 +285,18 @@ func TestADoorIsClosedAloneAndStrictKeepsThemAllClosed(t *testing.T) {
 	); status != 403 {
 		t.Errorf("the closed door: %d", status)
 	}
-	if to := testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Login(testkit.Nurse); to.Get("code") == "" {
+	if to := testkit.NewRelyingParty(s, s.DemoCertificate()).Login(testkit.Nurse); to.Get("code") == "" {
 		t.Errorf("the other door: %v", to)
 	}
-	if status := boot(t, "--strict").API("PATCH", "/doors", `{"api-logins":true}`, nil); status != 409 {
+	if status := testkit.Start(t, "strict=true").API("PATCH", "/doors", `{"api-logins":true}`, nil); status != 409 {
 		t.Errorf("strict opened a door: %d", status)
 	}
 }
 
 func TestOneMessageForUnknownIdsUnlessThePolicySaysOtherwise(t *testing.T) {
-	s := boot(t)
-	s.cli("ecps", "activate", testkit.Asked)
+	t.Parallel()
+	s := testkit.Start(t)
+	s.API("POST", "/identities/"+testkit.Asked+"/ecps", "{}", nil)
 	s.API("DELETE", "/identities/"+testkit.Asked+"/ecps", "", nil)
 	page := func(id string) string {
 		c := s.Browser()
@@ -379,7 +330,8 @@ func TestOneMessageForUnknownIdsUnlessThePolicySaysOtherwise(t *testing.T) {
 }
 
 func TestTheSessionFrameAnswersTheClientsOwnOriginsOnly(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.AddExactClient()
 	frame := s.Issuer + "/protocol/openid-connect/login-status-iframe.html"
 	resp, err := s.HTTP(nil).Get(frame)
@@ -401,28 +353,5 @@ func TestTheSessionFrameAnswersTheClientsOwnOriginsOnly(t *testing.T) {
 		if resp.StatusCode != want {
 			t.Errorf("%s: %d, want %d", q, resp.StatusCode, want)
 		}
-	}
-}
-
-func TestDiffFindsWhatWasInjectedAndNothingElse(t *testing.T) {
-	s := boot(t)
-	dir := t.TempDir() + "/recorded"
-	s.cli("diff", dir, "--record", "--identity", testkit.Nurse)
-	if out := s.cli("diff", dir); !strings.Contains(out, "5 documents, 0 differences") {
-		t.Errorf("equal input: %s", out)
-	}
-	testkit.Replace(t, dir+"/userinfo.json", `"UITVersion":"1.0"`, `"UITVersion":"1.1"`)
-	testkit.Replace(
-		t,
-		dir+"/discovery.json",
-		`"claims_parameter_supported":true`,
-		`"claims_parameter_supported":true,"new_field":1`,
-	)
-	out, err := exec.Command(binary, "diff", dir, "--data", s.data).Output()
-	if err == nil ||
-		string(
-			out,
-		) != "discovery.json  new_field  missing here: recorded \"1\", here \"\"\nuserinfo.json  UITVersion  value: recorded \"1.1\", here \"1.0\"\n5 documents, 2 differences\n" {
-		t.Errorf("%v %s", err, out)
 	}
 }

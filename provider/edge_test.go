@@ -1,4 +1,4 @@
-package main
+package provider_test
 
 import (
 	"net/http"
@@ -12,7 +12,8 @@ import (
 // Only PSC's own names are pinned to TLS: on localhost a pin breaks every
 // http://localhost callback of the machine for a year.
 func TestOnlyRealHostNamesArePinnedToTLS(t *testing.T) {
-	s := boot(t, "--hosts", "psc.vendor.test,psc.localhost")
+	t.Parallel()
+	s := testkit.Start(t, "hosts=psc.vendor.test,psc.localhost")
 	pinned := func(host string) string {
 		t.Helper()
 		req, _ := http.NewRequest("GET", s.BaseURL+"/home", nil)
@@ -53,7 +54,8 @@ func TestOnlyRealHostNamesArePinnedToTLS(t *testing.T) {
 // A form of a page without an origin, of another port, or of another site is
 // refused on the login pages, the portal and at logout.
 func TestAttack13FormsOfNoOriginOrAnotherPortAreRefused(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	browser, page := s.LoginPage()
 	send := func(at string, says map[string]string) int {
 		req, _ := http.NewRequest(

@@ -1,4 +1,4 @@
-package main
+package provider_test
 
 import (
 	"context"
@@ -28,7 +28,7 @@ func (p leaf) in() bool {
 
 // stepwise is a browser that follows nothing by itself; card, unless nil, is
 // what it holds.
-func (s *server) stepwise(card *tls.Certificate) func(to string) leaf {
+func stepwise(s *testkit.Server, card *tls.Certificate) func(to string) leaf {
 	c := s.HTTP(card)
 	c.Jar, _ = cookiejar.New(nil)
 	return func(to string) leaf {
@@ -51,7 +51,7 @@ func (s *server) stepwise(card *tls.Certificate) func(to string) leaf {
 
 // begin is the start of a login, or of the portal's activation by card: it
 // returns the address of the login page.
-func (s *server) begin(get func(string) leaf, portal bool) string {
+func begin(s *testkit.Server, get func(string) leaf, portal bool) string {
 	s.T.Helper()
 	at := s.BaseURL + testkit.AuthorizePath
 	if portal {
@@ -66,8 +66,9 @@ func (s *server) begin(get func(string) leaf, portal bool) string {
 }
 
 func TestAttack37ACardIsReadForTheBrowserThatBeganTheLoginOnly(t *testing.T) {
-	plain, strict := boot(t), boot(t, "--strict", "--memory")
-	for name, s := range map[string]*server{"on disk": plain, "under strict": strict, "in a space": plain.space("attack-37"), "in a space under strict": strict.space("attack-37")} {
+	t.Parallel()
+	plain, strict := testkit.Start(t), testkit.Start(t, "strict=true", "memory=true")
+	for name, s := range map[string]*testkit.Server{"on disk": plain, "under strict": strict, "in a space": plain.Space("attack-37"), "in a space under strict": strict.Space("attack-37")} {
 		for task, portal := range map[string]bool{"login": false, "the portal's activation": true} {
 			t.Run(name+", "+task, func(t *testing.T) {
 				s.T = t
@@ -77,10 +78,10 @@ func TestAttack37ACardIsReadForTheBrowserThatBeganTheLoginOnly(t *testing.T) {
 	}
 }
 
-func attackThroughTheCardOrigin(t *testing.T, s *server, portal bool) {
+func attackThroughTheCardOrigin(t *testing.T, s *testkit.Server, portal bool) {
 	card := s.CardCertificate(s.CardOf(testkit.Doctor).Serial)
-	attacker, victim := s.stepwise(nil), s.stepwise(card)
-	login := s.begin(attacker, portal)
+	attacker, victim := stepwise(s, nil), stepwise(s, card)
+	login := begin(s, attacker, portal)
 	refusedBy := func(what string, p leaf, code string) {
 		t.Helper()
 		if p.in() || p.status < 400 {
@@ -92,7 +93,7 @@ func attackThroughTheCardOrigin(t *testing.T, s *server, portal bool) {
 	}
 	link := attacker(login + "/card-browser").to
 	refusedBy("the victim follows the attacker's link", victim(link), "login-other-browser")
-	s.begin(victim, portal) // with a login and a cookie of the victim's own
+	begin(s, victim, portal) // with a login and a cookie of the victim's own
 	refusedBy("the victim follows it in the middle of another login", victim(link), "login-other-browser")
 	u, _ := url.Parse(link)
 	refusedBy(
@@ -109,7 +110,7 @@ func attackThroughTheCardOrigin(t *testing.T, s *server, portal bool) {
 	refusedBy("without a ticket", attacker(login+"/card-return"), "card-ticket-wrong")
 
 	// What the card gave to its own browser is of no use elsewhere, nor twice.
-	owner, login := victim, s.begin(victim, portal)
+	owner, login := victim, begin(s, victim, portal)
 	out := owner(login + "/card-browser").to
 	back := owner(out).to
 	if !strings.Contains(back, "/card-return?ticket=") {
@@ -119,7 +120,7 @@ func attackThroughTheCardOrigin(t *testing.T, s *server, portal bool) {
 	if p := attacker(back); p.in() || p.status < 400 {
 		t.Errorf("the attacker takes the victim's way back: %+v", p)
 	}
-	other := s.begin(owner, portal)
+	other := begin(s, owner, portal)
 	owner(other + "/card-browser")
 	if p := owner(other + back[strings.Index(back, "/card-return"):]); p.in() {
 		t.Errorf("the ticket back at another login: %+v", p)
@@ -144,9 +145,10 @@ func attackThroughTheCardOrigin(t *testing.T, s *server, portal bool) {
 }
 
 func TestAttack37TicketsOfACardLiveShortly(t *testing.T) {
-	s := boot(t, "--strict", "--memory")
-	browser := s.stepwise(s.CardCertificate(s.CardOf(testkit.Doctor).Serial))
-	login := s.begin(browser, false)
+	t.Parallel()
+	s := testkit.Start(t, "strict=true", "memory=true")
+	browser := stepwise(s, s.CardCertificate(s.CardOf(testkit.Doctor).Serial))
+	login := begin(s, browser, false)
 	out := browser(login + "/card-browser").to
 	s.API("PUT", "/clock", `{"advance":"6m"}`, nil)
 	if p := browser(out); p.status != http.StatusBadRequest {
@@ -161,11 +163,12 @@ func TestAttack37TicketsOfACardLiveShortly(t *testing.T) {
 
 // Twenty races of the ways to and from the card origin: one login at most ends.
 func TestAttack37ParallelStepsOfOneLoginNeverUndoEachOther(t *testing.T) {
-	s := boot(t, "--memory")
+	t.Parallel()
+	s := testkit.Start(t, "memory=true")
 	card := s.CardCertificate(s.CardOf(testkit.Doctor).Serial)
 	for round := range 20 {
-		browser := s.stepwise(card)
-		login := s.begin(browser, false)
+		browser := stepwise(s, card)
+		login := begin(s, browser, false)
 		back := browser(browser(login + "/card-browser").to).to
 		var wg sync.WaitGroup
 		answers := make([]leaf, 12)
@@ -200,7 +203,8 @@ func TestAttack37ParallelStepsOfOneLoginNeverUndoEachOther(t *testing.T) {
 // Under the real names, and under the loopback's, the card origin has the name
 // that the login has: the cookie comes along.
 func TestTheCardOriginHasTheNameOfTheLogin(t *testing.T) {
-	s := boot(t, "--hosts", "psc.test")
+	t.Parallel()
+	s := testkit.Start(t, "hosts=psc.test")
 	card := s.CardCertificate(s.CardOf(testkit.Doctor).Serial)
 	_, listen, _ := net.SplitHostPort(s.Listen)
 	cardURL, _ := url.Parse(s.CardURL)

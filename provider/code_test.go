@@ -1,4 +1,4 @@
-package main
+package provider_test
 
 import (
 	"encoding/json"
@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -18,8 +17,9 @@ import (
 )
 
 func TestAnIndependentClientLogsInRefreshesAndLogsOut(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	tok := rp.Tokens(testkit.Doctor, "n-1")
 	raw, _ := tok.Extra("id_token").(string)
 	id, err := rp.Provider.Verifier(&oidc.Config{ClientID: "demo", Now: testkit.Now}).Verify(rp.Context, raw)
@@ -32,7 +32,7 @@ func TestAnIndependentClientLogsInRefreshesAndLogsOut(t *testing.T) {
 	if err := id.VerifyAccessToken(tok.AccessToken); err != nil {
 		t.Fatal(err)
 	}
-	plain := testkit.NewRelyingParty(s.Server, nil) // UserInfo works without a certificate
+	plain := testkit.NewRelyingParty(s, nil) // UserInfo works without a certificate
 	info, err := plain.Provider.UserInfo(plain.Context, oauth2.StaticTokenSource(tok))
 	if err != nil || info.Subject != id.Subject {
 		t.Fatalf("UserInfo: %v %v", info, err)
@@ -63,8 +63,9 @@ func TestAnIndependentClientLogsInRefreshesAndLogsOut(t *testing.T) {
 }
 
 func TestTokensAndUserInfoHoldTheClaimsOfTheReference(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	for _, who := range []struct{ id, golden, hint string }{{testkit.Nurse, "nurse.json", ""}, {testkit.Staff, "staff.json", ";means=card"}} {
 		t.Run(who.golden, func(t *testing.T) {
 			tok := rp.Tokens(who.id+who.hint, "")
@@ -106,8 +107,9 @@ func TestTokensAndUserInfoHoldTheClaimsOfTheReference(t *testing.T) {
 }
 
 func TestTheTokenResponseHasKeycloaksOrder(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	q := rp.Login(testkit.Nurse)
 	resp, err := s.HTTP(s.DemoCertificate()).
 		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {q.Get("code")}, "redirect_uri": {testkit.CallbackURL}, "scope": {"ignored"}})
@@ -128,8 +130,9 @@ func TestTheTokenResponseHasKeycloaksOrder(t *testing.T) {
 }
 
 func TestTheCallbackHasKeycloaksOrderAndTheStateUnchanged(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	u := rp.OAuth.AuthCodeURL("a|b.c é+", oauth2.SetAuthURLParam("login_hint", "auto:"+testkit.Nurse))
 	for _, path := range []string{"/auth?", "/auth/?", "/auth/realms/esante-wallet/protocol/openid-connect/auth?"} {
 		_, query, _ := strings.Cut(u, "?")
@@ -158,8 +161,9 @@ func TestTheCallbackHasKeycloaksOrderAndTheStateUnchanged(t *testing.T) {
 }
 
 func TestAttack1ACodeServesOnceAlsoInParallelAndAReplayRevokesItsTokens(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	code := rp.Login(testkit.Nurse).Get("code")
 	form := url.Values{
 		"grant_type":   {"authorization_code"},
@@ -197,8 +201,9 @@ func TestAttack1ACodeServesOnceAlsoInParallelAndAReplayRevokesItsTokens(t *testi
 }
 
 func TestAReusedRefreshTokenKillsItsFamily(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	first := rp.Tokens(testkit.Nurse, "").RefreshToken
 	_, second := s.Post(
 		"token",
@@ -226,8 +231,9 @@ func TestAReusedRefreshTokenKillsItsFamily(t *testing.T) {
 }
 
 func TestTheTokenEndpointAnswersAsKeycloakDoes(t *testing.T) {
-	s := boot(t)
-	strict := boot(t, "--strict")
+	t.Parallel()
+	s := testkit.Start(t)
+	strict := testkit.Start(t, "strict=true")
 	for name, c := range map[string]struct {
 		form        url.Values
 		status      int
@@ -257,117 +263,9 @@ func TestTheTokenEndpointAnswersAsKeycloakDoes(t *testing.T) {
 	}
 }
 
-func TestNothingIsLostOrReusableAfterKill9(t *testing.T) {
-	data := t.TempDir()
-	s := bootIn(t, data)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
-	used := rp.Login(testkit.Nurse).Get("code")
-	form := url.Values{
-		"grant_type":   {"authorization_code"},
-		"client_id":    {"demo"},
-		"code":         {used},
-		"redirect_uri": {testkit.CallbackURL},
-	}
-	if status, _ := s.Post("token", form); status != 200 {
-		t.Fatal(status)
-	}
-	form.Set("code", rp.Login(testkit.Nurse).Get("code"))
-	s.stop(syscall.SIGKILL)
-	again := bootIn(t, data, "--public-url", s.BaseURL)
-	if status, a := again.post2("/token", form); status != 200 {
-		t.Errorf("the unused code is lost: %v", a)
-	}
-	form.Set("code", used)
-	if status, _ := again.post2("/token", form); status != 400 {
-		t.Errorf("the used code served again: %d", status)
-	}
-}
-
-func TestKill9AmidLoginsLosesNothingAcknowledgedAndLetsNothingServeTwice(t *testing.T) {
-	data := t.TempDir()
-	s := bootIn(t, data)
-	type acknowledged struct{ code, access string }
-	acks := make(chan acknowledged, 1000)
-	var wg sync.WaitGroup
-	client, authorize := s.HTTP(
-		s.DemoCertificate(),
-	), s.BaseURL+"/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:"+testkit.Nurse+"&redirect_uri="+url.QueryEscape(
-		testkit.CallbackURL,
-	)
-	for range 4 {
-		wg.Go(func() {
-			for {
-				resp, err := client.Get(authorize)
-				if err != nil {
-					return // killed
-				}
-				resp.Body.Close()
-				back, err := resp.Location()
-				if err != nil {
-					return
-				}
-				code := back.Query().Get("code")
-				resp, err = client.PostForm(
-					s.Issuer+"/protocol/openid-connect/token",
-					url.Values{
-						"grant_type":   {"authorization_code"},
-						"client_id":    {"demo"},
-						"code":         {code},
-						"redirect_uri": {testkit.CallbackURL},
-					},
-				)
-				if err != nil {
-					return
-				}
-				var a struct {
-					Access string `json:"access_token"`
-				}
-				err = json.NewDecoder(resp.Body).Decode(&a)
-				resp.Body.Close()
-				if err != nil || a.Access == "" {
-					return
-				}
-				acks <- acknowledged{code, a.Access}
-			}
-		})
-	}
-	var seen []acknowledged
-	for len(seen) < 25 {
-		seen = append(seen, <-acks)
-	}
-	s.stop(syscall.SIGKILL)
-	wg.Wait()
-	close(acks)
-	for a := range acks {
-		seen = append(seen, a)
-	}
-	again := bootIn(t, data, "--public-url", s.BaseURL)
-	for _, a := range seen {
-		if status, answer := again.post2(
-			"/token/introspect",
-			url.Values{"token": {a.access}},
-		); status != 200 ||
-			answer["active"] != true {
-			t.Fatalf("an acknowledged login is lost: %d %v", status, answer)
-		}
-		if status, answer := again.post2(
-			"/token",
-			url.Values{
-				"grant_type":   {"authorization_code"},
-				"client_id":    {"demo"},
-				"code":         {a.code},
-				"redirect_uri": {testkit.CallbackURL},
-			},
-		); status != 400 {
-			t.Fatalf("a used code served again: %v", answer)
-		}
-	}
-	t.Logf("%d logins acknowledged before the kill", len(seen))
-}
-
 // post2 posts to an endpoint by address: after a restart on another port the
 // issuer's name leads nowhere.
-func (s *server) post2(endpoint string, form url.Values) (int, map[string]any) {
+func post2(s *testkit.Server, endpoint string, form url.Values) (int, map[string]any) {
 	s.T.Helper()
 	resp, err := s.HTTP(s.DemoCertificate()).
 		PostForm("https://"+s.Listen+"/auth/realms/esante-wallet/protocol/openid-connect"+endpoint, form)
@@ -378,39 +276,6 @@ func (s *server) post2(endpoint string, form url.Values) (int, map[string]any) {
 	out := map[string]any{}
 	_ = json.NewDecoder(resp.Body).Decode(&out)
 	return resp.StatusCode, out
-}
-
-func TestLoginByCommandPrintsTokensAndClaims(t *testing.T) {
-	s := boot(t)
-	for means, mode := range map[string]string{"ecps": "MOBILE", "card": "CARD"} {
-		var out struct {
-			Tokens   map[string]any `json:"tokens"`
-			UserInfo map[string]any `json:"userinfo"`
-		}
-		if err := json.Unmarshal(
-			[]byte(s.cli("login", "--client", "demo", "--identity", testkit.Doctor, "--means", means)),
-			&out,
-		); err != nil {
-			t.Fatal(err)
-		}
-		if out.Tokens["access_token"] == nil || out.UserInfo["authMode"] != mode ||
-			out.UserInfo["SubjectNameID"] != testkit.Doctor {
-			t.Errorf("%s: %v", means, out.UserInfo)
-		}
-	}
-}
-
-func TestCtrlCEndsCleanly(t *testing.T) {
-	s := boot(t)
-	_ = s.cmd.Process.Signal(syscall.SIGINT)
-	err := <-s.done
-	s.done = nil
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(s.data, "ready.json")); !os.IsNotExist(err) {
-		t.Fatal("ready.json is still there")
-	}
 }
 
 // keysInOrder lists the top-level keys of a JSON object as they stand.

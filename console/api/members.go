@@ -1,26 +1,11 @@
 package api
 
 import (
-	"encoding/json"
 	"reflect"
 	"strings"
 
-	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/internal/problem"
 )
-
-// body reads a JSON body and refuses unknown keys.
-func body(c echo.Context, into any) error {
-	if !strings.HasPrefix(c.Request().Header.Get("Content-Type"), "application/json") {
-		return problem.ContentTypeWrong.Got(c.Request().Header.Get("Content-Type"))
-	}
-	d := json.NewDecoder(c.Request().Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return bodyProblem(err, into)
-	}
-	return nil
-}
 
 // bodyProblem explains why a JSON body cannot be read into a value: of a member
 // that does not exist it names the nearest that does.

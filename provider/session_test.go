@@ -1,4 +1,4 @@
-package main
+package provider_test
 
 import (
 	"crypto"
@@ -20,7 +20,8 @@ import (
 )
 
 func TestOneSessionServesSilentlyUntilAskedOtherwise(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	c := s.Browser()
 	ask := func(extra string) (where string, back url.Values) {
 		resp, err := c.Get(
@@ -79,7 +80,8 @@ func TestOneSessionServesSilentlyUntilAskedOtherwise(t *testing.T) {
 }
 
 func TestEveryToleranceOfAClientInTheField(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	cert := s.DemoCertificate()
 	code := func(params string) string {
 		resp, err := s.HTTP(nil).
@@ -156,19 +158,19 @@ func TestEveryToleranceOfAClientInTheField(t *testing.T) {
 }
 
 func TestAnAcrPolicyDecides(t *testing.T) {
+	t.Parallel()
 	for policy, want := range map[string][2]string{"requested": {"eidas1", "eidas1"}, "eidas3": {"eidas3", "eidas3"}, "card=eidas2,mobile=eidas1": {"eidas1", "eidas2"}} {
-		s := boot(t, "--acr", policy)
+		s := testkit.Start(t, "acr="+policy)
 		for i, means := range []string{"ecps", "card"} {
-			if out := s.cli(
-				"login",
-				"--identity",
-				testkit.Nurse,
-				"--means",
-				means,
-			); !strings.Contains(
-				out,
-				`"acr": "`+want[i]+`"`,
-			) {
+			q := testkit.NewRelyingParty(s, s.DemoCertificate()).Login(testkit.Nurse + ";means=" + means)
+			_, tokens := s.Post("token", url.Values{
+				"grant_type":   {"authorization_code"},
+				"client_id":    {"demo"},
+				"code":         {q.Get("code")},
+				"redirect_uri": {testkit.CallbackURL},
+			})
+			_, out := testkit.JWTParts(t, tokens["id_token"].(string))
+			if !strings.Contains(out, `"acr":"`+want[i]+`"`) {
 				t.Errorf("%s, %s: %s", policy, means, out)
 			}
 		}
@@ -176,7 +178,8 @@ func TestAnAcrPolicyDecides(t *testing.T) {
 }
 
 func TestAPhoneThatDoesNotAnswerInTimeEndsOnAClearPage(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	c := s.Browser()
 	resp, err := c.Get(
 		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL),
@@ -208,7 +211,8 @@ func TestAPhoneThatDoesNotAnswerInTimeEndsOnAClearPage(t *testing.T) {
 }
 
 func TestWhatTheAPIShowsOfAPersonCanBeSentBack(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	path := "/identities/" + url.PathEscape(testkit.Staff)
 	var person map[string]any
 	if status := s.API(
@@ -220,7 +224,12 @@ func TestWhatTheAPIShowsOfAPersonCanBeSentBack(t *testing.T) {
 		person["name"] != "Maëlle L'HÉRITIER" {
 		t.Fatalf("%d %v", status, person)
 	}
-	s.cli("ecps", "behaviour", testkit.Staff, "refuse", "--after", "3s")
+	s.API(
+		"PUT",
+		"/identities/"+url.PathEscape(testkit.Staff)+"/ecps/behaviour",
+		`{"action":"refuse","after":"3s"}`,
+		nil,
+	)
 	s.API("GET", path, "", &person)
 	person["notes"] = "changed"
 	raw, _ := json.Marshal(person)
@@ -242,6 +251,7 @@ func TestWhatTheAPIShowsOfAPersonCanBeSentBack(t *testing.T) {
 // TestACardOfAConfiguredTrustAnchor makes a foreign authority, whose card the
 // emulator has never seen.
 func TestACardOfAConfiguredTrustAnchor(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	root := testkit.Signed(
 		t,
@@ -285,11 +295,11 @@ func TestACardOfAConfiguredTrustAnchor(t *testing.T) {
 	if err := os.WriteFile(anchors, pki.EncodePEM("CERTIFICATE", ca.Raw), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if end := testkit.CardLogin(t, boot(t).Server, card); !strings.Contains(end, "certificate-unknown-authority") {
+	if end := testkit.CardLogin(t, testkit.Start(t), card); !strings.Contains(end, "certificate-unknown-authority") {
 		t.Errorf("without the anchor: %s", end)
 	}
-	s := boot(t, "--trust-anchors", anchors)
-	if end := testkit.CardLogin(t, s.Server, card); !strings.Contains(end, "code=") {
+	s := testkit.Start(t, "trust-anchors="+anchors)
+	if end := testkit.CardLogin(t, s, card); !strings.Contains(end, "code=") {
 		t.Fatalf("with the anchor: %s", end)
 	}
 	var claims map[string]any

@@ -1,0 +1,80 @@
+package api
+
+// step are the refusals of whatever moves an order on.
+var step = refuses("order-unknown", "order-state")
+
+// operations of the order desk.
+func (s *Orders) operations() []Operation {
+	return append(s.orderOperations(), s.deskOperations()...)
+}
+
+func (s *Orders) orderOperations() []Operation {
+	order := Example{Path: map[string]string{"id": exampleOrder}}
+	return of("orders",
+		operation("GET", "/orders", "listOrders", "List the orders, newest first", s.list,
+			refuses("limit-invalid", "after-invalid"), example(Example{Query: map[string]string{"limit": "10"}})),
+		operation("POST", "/orders", "beginOrder", "Begin an order", s.begin,
+			refuses("content-type-wrong", "body-invalid", "form-unknown", "actor-unknown", "form-not-seen",
+				"channel-unknown", "channel-not-offered", "order-field-unknown"),
+			example(Example{Body: NewOrder{Form: "409", Actor: "liberal", By: examplePerson["id"],
+				Fields: map[string]string{}}})),
+		operation("GET", "/orders/:id", "getOrder", "Get an order with its history", s.get,
+			refuses("order-unknown"), example(order)),
+		operation("PUT", "/orders/:id", "completeOrder", "Fill in fields of a draft or an incomplete order",
+			s.complete, step, refuses("content-type-wrong", "body-invalid", "order-field-unknown"),
+			example(Example{Path: order.Path, Body: OrderFields{map[string]string{}}})),
+		operation("POST", "/orders/:id/submit", "submitOrder", "Submit an order: the rules are judged", s.submit,
+			step, refuses("order-field-wrong", "siret-missing", "card-not-managed", "service-refused"),
+			example(order)),
+		operation("POST", "/orders/:id/cancel", "cancelOrder", "Take an order back", s.cancel, step, example(order)),
+		operation("POST", "/orders/:id/validate", "validateOrder", "Accept an order, as the ANS", s.validate,
+			step, refuses("replacement-without-opposition", "no-internal-id"), example(order)),
+		operation("POST", "/orders/:id/reject", "rejectOrder", "Refuse an order, as the ANS", s.reject, step,
+			refuses("content-type-wrong", "body-invalid", "reason-missing"),
+			example(Example{Path: order.Path, Body: Rejection{"dossier incomplet"}})),
+		operation("POST", "/orders/:id/deliver", "deliverOrder", "Have what was sent arrive", s.deliver, step,
+			example(order)),
+	)
+}
+
+func (s *Orders) deskOperations() []Operation {
+	by := Example{Query: map[string]string{"by": examplePerson["id"]}}
+	perimeter := refuses("content-type-wrong", "body-invalid", "not-administrator", "administrator-without-card",
+		"kind-outside-perimeter")
+	return of("orders",
+		operation("GET", "/orders/forms", "listOrderForms", "List the order desk's forms, as data", s.forms,
+			refuses("actor-unknown"), example(Example{Query: map[string]string{"actor": "liberal"}})),
+		operation("GET", "/orders/actors", "listOrderActors", "List who orders", s.actors,
+			says("With the forms and services open to them.")),
+		operation("GET", "/orders/services", "listOnlineServices", "List the online services TOPS and TOM", s.services),
+		operation("POST", "/orders/services/:name/enter", "enterOnlineService",
+			"Tell whether a card opens an online service", s.enter,
+			refuses("content-type-wrong", "body-invalid", "service-unknown", "service-refused"),
+			refuses(presenting...),
+			example(Example{Path: map[string]string{"name": "TOM"}, Body: Insertion{exampleCard}})),
+		operation("GET", "/orders/fleet", "listFleet", "List the cards of the structures that somebody acts for",
+			s.fleet, refuses("limit-invalid", "after-invalid"), example(by)),
+		operation("POST", "/orders/fleet/take-back", "takeCardBack", "Take a leaving holder's card back", s.takeBack,
+			refuses("content-type-wrong", "body-invalid", "card-unknown", "card-not-managed"),
+			example(Example{Body: TakeBack{examplePerson["id"], exampleCard}})),
+		operation("POST", "/orders/registrations", "registerAtOrder", "Register somebody at their order", s.register,
+			says("It gives a CPS without asking."),
+			refuses("content-type-wrong", "body-invalid", "identity-unknown", "registration-without-order",
+				"card-there"),
+			example(Example{Body: Registration{exampleNewID}})),
+		operation("GET", "/orders/structures/:id", "getStructure", "Get what the desk knows of a structure",
+			s.structure, refuses("structure-unknown"),
+			example(Example{Path: map[string]string{"id": exampleStructure}})),
+		operation("GET", "/orders/certificates", "listOrderedCertificates",
+			"List the software certificates of the structures that somebody administers", s.certificates,
+			refuses("limit-invalid", "after-invalid"), example(by)),
+		operation("POST", "/orders/certificates", "orderCertificate", "Order a certificate, as a technical administrator",
+			s.certificate, perimeter, refuses("service-missing", "structure-unknown", "structure-reserved",
+				"profile-unknown", "key-type-unknown", "csr-invalid"),
+			example(Example{Body: map[string]string{"by": examplePerson["id"], "structure": exampleStructure,
+				"service": "demo", "key": "ecdsa"}})),
+		operation("POST", "/orders/certificates/:serial/revoke", "revokeOrderedCertificate",
+			"Revoke a certificate, as a technical administrator", s.revoke, perimeter, refuses("certificate-unknown"),
+			example(Example{Path: map[string]string{"serial": exampleCertificate}, Body: ActsBy{examplePerson["id"]}})),
+	)
+}
