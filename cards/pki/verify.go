@@ -316,7 +316,7 @@ func orgShape(c *x509.Certificate, foreign bool) error {
 	if category != string([]byte{CategorySoftware}) {
 		return refuse(problem.CertificateCategory.With("wanted", wantOrg), c)
 	}
-	if kind := policyOf(c); !foreign && kind != "AUTH_CLI" {
+	if kind := policyOf(c); !foreign && kind != ProfileAuthCLI {
 		label := "unknown"
 		if profile, ok := ProfileNamed(kind); ok {
 			label = profile.Label

@@ -81,8 +81,8 @@ func (r *Registry) BindIn(tx store.Tx, b Binding) (*Bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cert.Profile != "AUTH_CLI" {
-		return nil, problem.CertificateWrongProfile.Case("binding").Got(cert.Profile)
+	if cert.Profile != pki.ProfileAuthCLI {
+		return nil, problem.CertificateWrongProfile.Case("binding").Got(string(cert.Profile))
 	}
 	inUse, err := b.InUse(tx)
 	if err != nil {

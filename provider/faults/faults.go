@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,7 +73,7 @@ func (f *Fault) check() error {
 	case f.Endpoint != "" && kind.Stage != HTTP:
 		return problem.FaultEndpoint.With("kind", f.Kind).With("endpoint", f.Endpoint)
 	case f.Endpoint != "" && !f.Endpoint.Valid():
-		return problem.FaultEndpoint.Case("unknown").With("accepted", endpoints()).Got(string(f.Endpoint))
+		return problem.FaultEndpoint.Case("unknown").With("accepted", Endpoints).Got(string(f.Endpoint))
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
 		return problem.FaultStatus.Got(strconv.Itoa(f.Status))
 	case f.Times < 0:
@@ -94,15 +93,6 @@ func names() []string {
 		out = append(out, string(d.Name))
 	}
 	return out
-}
-
-// endpoints lists them for a person.
-func endpoints() string {
-	var out []string
-	for _, e := range Endpoints {
-		out = append(out, string(e))
-	}
-	return strings.Join(out, ", ")
 }
 
 // Check refuses what Replace would.
