@@ -91,7 +91,9 @@ func TestAnOrderIsFilledInAndLivesOnThePages(t *testing.T) {
 			t.Errorf("%s: %d %.600s", action, status, page)
 		}
 	}
-	for path, want := range map[string]int{"/orders/none": 404, "/orders?actor=nobody": 400, "/orders/new?form=F999": 400} {
+	for path, want := range map[string]int{
+		"/orders/none": 404, "/orders?actor=nobody": 400, "/orders/new?form=F999": 400,
+	} {
 		if status, page := c.get(path); status != want {
 			t.Errorf("%s: %d %.300s", path, status, page)
 		}

@@ -197,7 +197,7 @@ var field = regexp.MustCompile(`<(?:input|textarea|select)[^>]* name="([^"]+)"(?
 // filled are the fields of the form on a page, selects aside.
 func filled(page string) url.Values {
 	form := url.Values{}
-	page = page[strings.Index(page, "data-edit"):]
+	_, page, _ = strings.Cut(page, "data-edit")
 	for _, m := range field.FindAllStringSubmatch(page, -1) {
 		form.Set(m[1], unescaped(m[2]))
 	}
@@ -358,7 +358,8 @@ func TestAClientIsBoundToAnotherSubjectOnlyAfterAsking(t *testing.T) {
 func TestAScenarioIsLoadedFromAPageAndItsLink(t *testing.T) {
 	t.Parallel()
 	w := open(t)
-	text := "name: essai\nsettings: {acr: eidas2}\npeople:\n  - national_id: \"" + testkit.Nurse + "\"\n    behaviour: {action: refuse}\n"
+	text := "name: essai\nsettings: {acr: eidas2}\n" +
+		"people:\n  - national_id: \"" + testkit.Nurse + "\"\n    behaviour: {action: refuse}\n"
 	if to := w.done("/scenario", url.Values{"scenario": {text}}); !strings.HasPrefix(to, "/scenario") {
 		t.Errorf("it leads to %s", to)
 	}
