@@ -124,7 +124,7 @@ func TestAttack44WhatWasRevokedStaysRevoked(t *testing.T) {
 				t.Fatalf("before: %s", got)
 			}
 			backup, state := testkit.Fetched(t, s.Ready, "/backup"), testkit.Fetched(t, s.Ready, "/state") // in which it is good
-			s.cli("certificates", "revoke", serialOf(t, bad))
+			s.Must("POST", "/certificates/"+serialOf(t, bad)+"/revoke", nil, nil)
 			after := testkit.Fetched(t, s.Ready, "/backup")
 			for _, step := range []struct {
 				what, method, path string
@@ -169,10 +169,10 @@ func TestAttack44WhatWasRevokedStaysRevoked(t *testing.T) {
 func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
 	s := boot(t)
 	testkit.SettledBackup(t, s.Ready)
-	add := func() { s.cli("clients", "add", "other", "--redirect-uri", testkit.CallbackURL) }
+	add := func() { s.AddClient("other", testkit.CallbackURL) }
 	add()
 	cert, revoked, demo := s.Issued("other"), s.Issued("other"), s.Issued("demo")
-	s.cli("certificates", "revoke", serialOf(t, revoked))
+	s.Must("POST", "/certificates/"+serialOf(t, revoked)+"/revoke", nil, nil)
 	card := s.CardCertificate(s.CardOf(testkit.Nurse).Serial)
 	state := testkit.Fetched(t, s.Ready, "/state")
 	if got := s.refusalOf("other", cert); got != "" {

@@ -171,7 +171,7 @@ func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenti
 	if got := s.boundTo("app"); got != bound.To {
 		t.Errorf("it shows that it is bound to %q", got)
 	}
-	if out := s.cli("clients", "show", "app"); !strings.Contains(out, "OU=3"+testkit.VendorSIRET) {
+	if out := string(testkit.Fetched(t, s.Ready, "/clients/app")); !strings.Contains(out, "OU=3"+testkit.VendorSIRET) {
 		t.Errorf("clients show says %s", out)
 	}
 	// To the same subject it is bound without a question, in whatever spelling.
@@ -180,7 +180,7 @@ func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenti
 	}
 	// A client that nobody uses yet is bound at once.
 	s.AddClient("fresh", testkit.CallbackURL)
-	s.cli("clients", "bind", "fresh", serial)
+	s.Must("POST", "/certificates/"+serial+"/bind", map[string]string{"client_id": "fresh"}, nil)
 	if got := s.authenticates("fresh", other); got != "" {
 		t.Errorf("a client bound at once: %s", got)
 	}
@@ -205,7 +205,7 @@ func TestAttack47AForeignAuthoritysCertificateNeedsItsSubjectRegistered(t *testi
 	if got := s.authenticates("demo", s.DemoCertificate()); got != "" {
 		t.Fatalf("its own: %s", got)
 	}
-	s.cli("clients", "update", "demo", "--subject-dn", s.boundTo("demo"))
+	s.Must("PATCH", "/clients/demo", map[string]string{"tls_client_auth_subject_dn": s.boundTo("demo")}, nil)
 	if got := s.authenticates("demo", cert); got != "" {
 		t.Errorf("registered: %s", got)
 	}

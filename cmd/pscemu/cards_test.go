@@ -20,12 +20,9 @@ import (
 func TestTheKitDIntegrationHoldsItsFiveCards(t *testing.T) {
 	s := boot(t)
 	var kit struct{ Items []testkit.Card }
-	if err := json.Unmarshal(
-		[]byte(s.cli("cards", "kit", "integration", "--output", "json")),
-		&kit,
-	); err != nil ||
-		len(kit.Items) != 5 {
-		t.Fatalf("%v %+v", err, kit)
+	s.Must("POST", "/cards/kits/integration", nil, &kit)
+	if len(kit.Items) != 5 {
+		t.Fatalf("%+v", kit)
 	}
 	want := []struct {
 		kind, state, profession string
@@ -51,13 +48,15 @@ func TestTheKitDIntegrationHoldsItsFiveCards(t *testing.T) {
 			t.Errorf("card %d logs in: %.300s", n+1, got)
 		}
 	}
-	again := s.cli("cards", "kit", "integration", "--output", "json")
+	_, answer := s.Call("POST", "/cards/kits/integration", nil)
+	again := string(answer)
 	if strings.Contains(again, kit.Items[0].NationalID) {
 		t.Error("a second kit has the first one's people")
 	}
 	for _, name := range []string{"hospital", "practice", "pharmacy", "lab", "ambulance", "vendor"} {
-		if out := s.cli("cards", "kit", name); strings.Count(out, "\n") < 4 {
-			t.Errorf("%s: %s", name, out)
+		var made struct{ Items []testkit.Card }
+		if s.Must("POST", "/cards/kits/"+name, nil, &made); len(made.Items) < 3 {
+			t.Errorf("%s: %+v", name, made)
 		}
 	}
 	if got := s.CodeOf("POST", "/cards/kits/none", ""); got != "kit-unknown" {
@@ -68,7 +67,7 @@ func TestTheKitDIntegrationHoldsItsFiveCards(t *testing.T) {
 func TestTheReaderTakesTheInsertedCardAloneAndNoticesThatItIsPulledOut(t *testing.T) {
 	s := boot(t)
 	nurses, doctors := s.CardOf(testkit.Nurse).Serial, s.CardOf(testkit.Doctor).Serial
-	s.cli("cards", "insert", nurses)
+	s.Must("PUT", "/reader", map[string]string{"card": nurses}, nil)
 	browser, page, text := s.AtCard()
 	if !strings.Contains(text, nurses) || strings.Contains(text, doctors) {
 		t.Error("the page shows other cards than the one in the reader")
@@ -77,7 +76,7 @@ func TestTheReaderTakesTheInsertedCardAloneAndNoticesThatItIsPulledOut(t *testin
 		t.Errorf("another card: %.300s", got)
 	}
 	browser, page, _ = s.AtCard()
-	s.cli("cards", "pull")
+	s.Must("DELETE", "/reader", nil, nil)
 	if got := testkit.Present(s.Server, browser, page, nurses, "1234"); !strings.Contains(got, "card-pulled-out") {
 		t.Errorf("pulled out amid the login: %.300s", got)
 	}
@@ -117,7 +116,7 @@ func TestAttack14TheUnblockingCodeIsTriedThreeTimes(t *testing.T) {
 	if got := unblock(c, "00000000", "5678"); got != "puk-wrong" {
 		t.Errorf("a wrong code: %s", got)
 	}
-	s.cli("cards", "unblock", c.Serial, "--puk", c.PUK, "--pin", "5678")
+	s.Must("POST", "/cards/"+c.Serial+"/unblock", map[string]string{"puk": c.PUK, "pin": "5678"}, nil)
 	browser, page, _ := s.AtCard()
 	if got := testkit.Present(s.Server, browser, page, c.Serial, "5678"); !strings.Contains(got, "code=") {
 		t.Errorf("with the new code: %.300s", got)
@@ -249,8 +248,9 @@ func TestBrowserACardsFaceReaderAndOpposition(t *testing.T) {
 		t.Errorf("the card is %s", got)
 	}
 	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"/cards"), press("order-kit"), visible("people-find"), shot("kit"))
-	if got := s.cli("identities", "list", "--search", "integration"); strings.Count(got, "\n") != 6 {
-		t.Errorf("the kit's people: %s", got)
+	var found struct{ Items []any }
+	if s.API("GET", "/identities?q=integration", "", &found); len(found.Items) != 5 {
+		t.Errorf("the kit's people: %v", found)
 	}
 }
 
@@ -500,12 +500,9 @@ func TestARenewedCardTakesTheOldOnesPlace(t *testing.T) {
 	s := boot(t)
 	old := s.CardOf(testkit.Nurse)
 	var renewed testkit.Card
-	if err := json.Unmarshal(
-		[]byte(s.cli("cards", "renew", old.Serial)),
-		&renewed,
-	); err != nil || renewed.Serial == old.Serial ||
-		renewed.PIN != old.PIN {
-		t.Fatalf("%v %+v", err, renewed)
+	s.Must("POST", "/cards/"+old.Serial+"/renew", nil, &renewed)
+	if renewed.Serial == old.Serial || renewed.PIN != old.PIN {
+		t.Fatalf("%+v", renewed)
 	}
 	for serial, want := range map[string]string{old.Serial: "card-opposed", renewed.Serial: "code="} {
 		browser, page, _ := s.AtCard()
@@ -558,8 +555,9 @@ func TestAProductionCardServesProductionOnly(t *testing.T) {
 func TestIndividualTestCardsOfAnyProfession(t *testing.T) {
 	s := boot(t)
 	for _, who := range []string{"28", "93", "CDA"} {
-		if out := s.cli("cards", "test", who, "--count", "2"); strings.Count(out, "\n") != 3 {
-			t.Errorf("%s: %s", who, out)
+		var made struct{ Items []testkit.Card }
+		if s.Must("POST", "/cards/test", map[string]any{"profession": who, "count": 2}, &made); len(made.Items) != 2 {
+			t.Errorf("%s: %+v", who, made)
 		}
 	}
 	if got := s.CodeOf("POST", "/cards/test", `{"profession":"x"}`); got != "profession-unknown" {
@@ -613,7 +611,7 @@ func TestBrowserSignAndVerifyWithACard(t *testing.T) {
 	if got := s.CodeOf("POST", "/cards/"+serial+"/sign", `{"pin":"0000","text":"x"}`); got != "pin-wrong" {
 		t.Error(got)
 	}
-	s.cli("cards", "oppose", serial)
+	s.Must("POST", "/cards/"+serial+"/oppose", nil, nil)
 	if got := verify(); got != "certificate-revoked" {
 		t.Errorf("after the opposition: %s", got)
 	}

@@ -202,7 +202,7 @@ func TestOpenSSLAsksOCSPAndReadsTheRevocationLists(t *testing.T) {
 		!strings.Contains(got, "No Revoked Certificates") {
 		t.Errorf("the lists before: %s", got)
 	}
-	s.cli("certificates", "revoke", hex.EncodeToString(leaf.SerialNumber.Bytes()))
+	s.Must("POST", "/certificates/"+hex.EncodeToString(leaf.SerialNumber.Bytes())+"/revoke", nil, nil)
 	if got := ask(); !strings.Contains(got, ": revoked") {
 		t.Errorf("OCSP after: %s", got)
 	}
@@ -407,7 +407,7 @@ func TestRevocationTakesEffectOnTheNextRequest(t *testing.T) {
 	if a := ask(); !strings.Contains(a, "invalid_grant") {
 		t.Fatalf("before: %s", a)
 	}
-	s.cli("certificates", "revoke", issued.Serial)
+	s.Must("POST", "/certificates/"+issued.Serial+"/revoke", nil, nil)
 	if a := ask(); !strings.Contains(a, "invalid_client") || !strings.Contains(a, "revoked") {
 		t.Fatalf("after: %s", a)
 	}
@@ -439,7 +439,7 @@ func TestAttack9RevocationHoldsOnAResumedSession(t *testing.T) {
 	if a, resumed := ask(); !resumed || !strings.Contains(a, "invalid_grant") {
 		t.Fatalf("resumed %v: %s", resumed, a)
 	}
-	s.cli("certificates", "revoke", hex.EncodeToString(leaf.SerialNumber.Bytes()))
+	s.Must("POST", "/certificates/"+hex.EncodeToString(leaf.SerialNumber.Bytes())+"/revoke", nil, nil)
 	if a, resumed := ask(); !resumed || !strings.Contains(a, "invalid_client") || !strings.Contains(a, "revoked") {
 		t.Errorf("after revocation, resumed %v: %s", resumed, a)
 	}

@@ -263,8 +263,8 @@ func TestEveryBehaviourOfAPhone(t *testing.T) {
 	}
 	s.API("DELETE", "/clock", "", nil)
 	// The doors use what was prepared, too, in order.
-	s.cli("ecps", "behaviour", testkit.Nurse, "refuse", "--next")
-	s.cli("ecps", "behaviour", testkit.Nurse, "wrong-number", "--next")
+	s.Must("PUT", "/identities/"+testkit.Nurse+"/ecps/behaviour", map[string]any{"action": "refuse", "next": true}, nil)
+	s.Must("PUT", "/identities/"+testkit.Nurse+"/ecps/behaviour", map[string]any{"action": "wrong-number", "next": true}, nil)
 	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
 	for _, want := range []string{"refused", "wrong+number", "code="} {
 		if got := rp.Login(testkit.Nurse).Encode(); !strings.Contains(got, want) {
@@ -501,7 +501,7 @@ func TestAttack15WrongCodesAndNumbersBlockAndAnsweredRequestsStayAnswered(t *tes
 	if _, _, text := s.AtPhone(testkit.Asked); !strings.Contains(text, "ecps-blocked") {
 		t.Error("three wrong numbers do not block")
 	}
-	s.cli("ecps", "activate", testkit.Asked)
+	s.Must("POST", "/identities/"+testkit.Asked+"/ecps", map[string]string{}, nil)
 	s.AtPhone(testkit.Asked)
 	pick("00")
 	s.AtPhone(testkit.Asked)
@@ -512,7 +512,7 @@ func TestAttack15WrongCodesAndNumbersBlockAndAnsweredRequestsStayAnswered(t *tes
 	}
 	s.AtPhone(testkit.Asked)
 	r := s.Latest(testkit.Asked)
-	s.cli("ecps", "refuse", r.ID)
+	s.Must("POST", "/ecps/requests/"+r.ID+"/refuse", nil, nil)
 	if got := pick(r.Number); got != "ecps-request-settled" {
 		t.Errorf("approval after refusal: %s", got)
 	}
@@ -565,7 +565,7 @@ func TestTheStreamTellsOfARequestAsItComes(t *testing.T) {
 		waiting[0].NationalID != testkit.Asked {
 		t.Fatalf("then: %q", lines.Text())
 	}
-	s.cli("ecps", "refuse", s.Latest(testkit.Asked).ID)
+	s.Must("POST", "/ecps/requests/"+s.Latest(testkit.Asked).ID+"/refuse", nil, nil)
 	if !lines.Scan() || lines.Text() != "[]" {
 		t.Fatalf("at last: %q", lines.Text())
 	}

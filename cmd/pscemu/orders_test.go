@@ -573,7 +573,7 @@ func TestWhoEntersTOPSAndTOM(t *testing.T) {
 	if got := enter("TOM", agent.Serial); got != "" {
 		t.Errorf("the mandataire: %s", got)
 	}
-	s.cli("cards", "oppose", head.Serial)
+	s.Must("POST", "/cards/"+head.Serial+"/oppose", nil, nil)
 	if got := enter("TOM", head.Serial); got != "card-opposed" {
 		t.Errorf("an opposed CDE: %s", got)
 	}
@@ -742,7 +742,7 @@ func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 		t.Errorf("revoked: %s", got)
 	}
 	// Without a card no administrator orders.
-	s.cli("cards", "oppose", agent.Serial)
+	s.Must("POST", "/cards/"+agent.Serial+"/oppose", nil, nil)
 	if got := order(agent.NationalID, ""); got.Code != "administrator-without-card" {
 		t.Errorf("without a card: %+v", got)
 	}
