@@ -5,7 +5,8 @@ GOLANGCI := .tools/bin/golangci-lint-v2.15.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -X main.described=$(VERSION)
 
-.PHONY: help run build check lint format test conformance ledger settings security crash soak deps screens pictures bench cover fuzz vuln module release
+OAPI_CODEGEN := github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2
+.PHONY: help run build check lint format test conformance ledger settings api security crash soak deps screens pictures bench cover fuzz vuln module release
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -46,6 +47,12 @@ ledger: ## write docs/fidelity.md anew
 
 settings: ## write the settings tables of the guides anew
 	UPDATE=1 go test -count=1 -run TestTheSettingsReferenceIsTheTable ./config
+
+api: ## write the client of the control API anew, from the OpenAPI document of the operations
+	go test -count=1 -run TestTheDocumentSaysWhatTheCommentsSay ./console/api -update
+	go test -count=1 -run TestTheClientIsMadeFromTheDocument ./console/api -update
+	cd internal/api && go run $(OAPI_CODEGEN) -config oapi-codegen.yaml openapi.json
+	cd internal/api && sha256sum openapi.json > openapi.sha256
 
 security: ## write docs/security.md anew: each attack with its tests
 	UPDATE=1 go test -count=1 -run TestTheAttackTableIsTrue ./cmd/pscemu

@@ -79,7 +79,7 @@ func (w wiring) protocol() []web.Handler {
 	}
 	if party := w.party("/demo"); party != nil {
 		clients.Token = w.Demo.Issuer + "/protocol/openid-connect/token"
-		out = append(out, demo.NewPages(v, party))
+		out = append(out, demo.NewPages(w.views.Guide, party))
 	}
 	return out
 }

@@ -284,6 +284,7 @@ func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*demo.Demo, 
 		Issuer:       e.at.base + provider.RealmPath,
 		AuthorizeURL: e.at.base + "/auth",
 		Roots:        pool,
+		Now:          e.clock.Now,
 		Keys: func() (string, tls.Certificate) {
 			e.announced.RLock()
 			defer e.announced.RUnlock()

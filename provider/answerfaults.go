@@ -152,6 +152,8 @@ var infoFaults = map[faults.Kind]func(map[string]any){
 	faults.KindClaimsHTML: func(c map[string]any) {
 		called(c, `<img src=x onerror="document.title='pscemu-xss'">`, `<b>pscemu-xss</b>`)
 	},
-	faults.KindClaimsLong:    func(c map[string]any) { called(c, strings.Repeat("JEAN", 1000), strings.Repeat("LONG", 1000)) },
+	faults.KindClaimsLong: func(c map[string]any) {
+		called(c, strings.Repeat("JEAN", 1000), strings.Repeat("LONG", 1000))
+	},
 	faults.KindClaimsUnicode: func(c map[string]any) { called(c, "Zoë 👩‍⚕️ שלום", "D’ÂME-ŒUVRE O'BRIEN \u202eabc") },
 }

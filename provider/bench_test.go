@@ -19,7 +19,9 @@ func BenchmarkJudgeAuthorize(b *testing.B) {
 	for b.Loop() {
 		r := httptest.NewRequest(
 			"GET",
-			"/auth?response_type=code&client_id=demo&scope=openid%20scope_all&acr_values=eidas1&state=s&nonce=n&redirect_uri=http%3A%2F%2Flocalhost%3A8080%2Fcallback&code_challenge_method=S256&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+			"/auth?response_type=code&client_id=demo&scope=openid%20scope_all"+
+				"&acr_values=eidas1&state=s&nonce=n&redirect_uri=http%3A%2F%2Flocalhost%3A8080%2Fcallback"+
+				"&code_challenge_method=S256&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
 			nil,
 		)
 		form, err := readForm(r)

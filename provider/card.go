@@ -45,7 +45,13 @@ func (h *cardReturn) send(c echo.Context, p *login.Pending) error {
 func (h *cardReturn) back(c echo.Context, p *login.Pending) error {
 	holder, err := h.logins.Returned(c.Request().Context(), p.ID, c.QueryParam("ticket"))
 	if err != nil {
-		h.journal.Add(c.Request().Context(), p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansCard)}, err)
+		h.journal.Add(
+			c.Request().Context(),
+			p.ID,
+			journal.KindMeans,
+			map[string]string{"means": string(identities.MeansCard)},
+			err,
+		)
 		return h.pages.Refuse(c, http.StatusBadRequest, "Carte refusée", err)
 	}
 	return h.complete.complete(c, p, holder, identities.AuthModeCard)

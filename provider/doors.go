@@ -39,14 +39,16 @@ func (d *Doors) List() []Door {
 	return []Door{
 		{
 			"login-hint",
-			"login_hint=auto:<national id>[;means=card] on the authorize request applies the identity's behaviour without a page",
+			"login_hint=auto:<national id>[;means=card] on the authorize request " +
+				"applies the identity's behaviour without a page",
 			p.DoorLoginHint,
 		},
 		{"api-logins", "POST /api/v1/logins performs the user's part for an authorize URL", p.DoorAPILogins},
 		{"test-identity", "the login page's tab « Identité de test » logs anybody in", p.DoorTestIdentity},
 		{
 			"card-list",
-			"the login page's card tab lists the cards that can be put into the virtual reader; closed, it asks for the serial number",
+			"the login page's card tab lists the cards that can be put into the virtual reader; " +
+				"closed, it asks for the serial number",
 			p.DoorCardList,
 		},
 		{"behaviours", "a person's phone or card may approve or refuse by itself", p.DoorBehaviours},

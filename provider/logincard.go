@@ -42,7 +42,13 @@ func (h *cardLogin) submit(c echo.Context, p *login.Pending) error {
 		_, changed := h.page.logins.Change(ctx, p.ID, func(p *login.Pending) error { p.Reader = ""; return nil })
 		err = errors.Join(err, changed)
 	}
-	h.journal.Add(ctx, p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansCard), "card": serial}, err)
+	h.journal.Add(
+		ctx,
+		p.ID,
+		journal.KindMeans,
+		map[string]string{"means": string(identities.MeansCard), "card": serial},
+		err,
+	)
 	if err != nil {
 		return h.page.show(c, p, identities.MeansCard, err)
 	}
@@ -73,6 +79,12 @@ func (h *testLogin) submit(c echo.Context, p *login.Pending) error {
 	if err != nil {
 		return h.page.show(c, p, identities.MeansTest, err)
 	}
-	h.journal.Add(ctx, p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansTest), "national_id": id}, nil)
+	h.journal.Add(
+		ctx,
+		p.ID,
+		journal.KindMeans,
+		map[string]string{"means": string(identities.MeansTest), "national_id": id},
+		nil,
+	)
 	return h.complete.complete(c, p, id, identities.AuthModeMobile)
 }

@@ -133,7 +133,13 @@ func (h *phoneWait) goOn(c echo.Context, p *login.Pending) error {
 		return h.complete.complete(c, p, r.NationalID, identities.AuthModeMobile)
 	}
 	refusal := problem.New(problem.Forbidden, "ecps-"+string(r.State), ecpsEnds[r.State]).Do("réessayez")
-	h.journal.Add(ctx, p.ID, journal.KindMeans, map[string]string{"means": string(identities.MeansECPS), "national_id": r.NationalID}, refusal)
+	h.journal.Add(
+		ctx,
+		p.ID,
+		journal.KindMeans,
+		map[string]string{"means": string(identities.MeansECPS), "national_id": r.NationalID},
+		refusal,
+	)
 	return h.pages.Show(c, http.StatusOK, "provider/ended", map[string]any{
 		"Title":   "Connexion interrompue",
 		"Path":    login.Path(p.ID, ""),

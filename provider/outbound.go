@@ -40,7 +40,13 @@ func (o *outbound) run(ctx context.Context) {
 // with the logout.
 func (o *outbound) delivered(ctx context.Context, d delivery.Delivery) {
 	if d.Kind == delivery.CIBAPing {
-		o.journal.Add(ctx, d.LoginID, journal.KindCIBAPing, map[string]string{"client_id": d.Client, "state": string(d.State)}, nil)
+		o.journal.Add(
+			ctx,
+			d.LoginID,
+			journal.KindCIBAPing,
+			map[string]string{"client_id": d.Client, "state": string(d.State)},
+			nil,
+		)
 	}
 }
 
@@ -106,6 +112,11 @@ func (h *pings) settled(tx store.Tx, r ecps.Request) error {
 		return err
 	}
 	d := delivery.Delivery{Kind: delivery.CIBAPing, Client: p.Client, LoginID: p.LoginID, URI: client.NotificationEndpoint}
-	m := delivery.Message{ContentType: "application/json", Authorization: "Bearer " + p.Token, Body: string(body), Tries: 1}
+	m := delivery.Message{
+		ContentType:   "application/json",
+		Authorization: "Bearer " + p.Token,
+		Body:          string(body),
+		Tries:         1,
+	}
 	return h.sender.SendIn(tx, d, m)
 }

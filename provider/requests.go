@@ -54,7 +54,12 @@ func (q *requests) judge(client *clients.Client, form url.Values) *wire.Refusal 
 
 // unpack puts what the client pushed or signed in the place of what came
 // through the browser. Request objects it cannot judge stay where they are.
-func (q *requests) unpack(ctx context.Context, client *clients.Client, form url.Values, iss string) (url.Values, error) {
+func (q *requests) unpack(
+	ctx context.Context,
+	client *clients.Client,
+	form url.Values,
+	iss string,
+) (url.Values, error) {
 	if id, ok := strings.CutPrefix(form.Get("request_uri"), pushedPrefix); ok {
 		return q.pushes.take(ctx, client, id, iss)
 	}

@@ -39,7 +39,13 @@ func (s *standIn) open(ctx context.Context, a *asking, d doorLogin) (*oidc.Authe
 	} else if err == nil {
 		err = s.ecps.Decide(ctx, person)
 	}
-	s.journal.Add(ctx, id, journal.KindMeans, map[string]string{"means": string(d.means), "national_id": d.nationalID}, err)
+	s.journal.Add(
+		ctx,
+		id,
+		journal.KindMeans,
+		map[string]string{"means": string(d.means), "national_id": d.nationalID},
+		err,
+	)
 	if err != nil {
 		return nil, err
 	}

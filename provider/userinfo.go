@@ -36,7 +36,7 @@ func (h *userinfoEndpoint) serve(c echo.Context) error {
 		missing := problem.New(problem.Forbidden, "token-missing", "no access token was sent").
 			Want("Authorization: Bearer …")
 		h.journal.Add(ctx, "", journal.KindUserInfo, nil, missing)
-		return unauthorized(c, "userinfo-missing")
+		return unauthorised(c, "userinfo-missing")
 	}
 	session, err := h.oidc.Bearer(ctx, token)
 	if err != nil {
@@ -45,12 +45,12 @@ func (h *userinfoEndpoint) serve(c echo.Context) error {
 	}
 	if err := otherCertificate(session, c.Request()); err != nil {
 		h.journal.Add(ctx, session.LoginID, journal.KindUserInfo, nil, err)
-		return unauthorized(c, "userinfo-bound")
+		return unauthorised(c, "userinfo-bound")
 	}
 	person, err := h.people.Read(ctx, session.NationalID)
 	h.journal.Add(ctx, session.LoginID, journal.KindUserInfo, nil, err)
 	if problem.Is(err, "identity-unknown") {
-		return unauthorized(c, "userinfo-person")
+		return unauthorised(c, "userinfo-person")
 	}
 	if err != nil {
 		return h.refusals.Refuse(c, wire.Of("server-error"), err)
@@ -73,15 +73,15 @@ func otherCertificate(session *oidc.Session, r *http.Request) error {
 func (h *userinfoEndpoint) refuse(c echo.Context, err error) error {
 	switch {
 	case problem.Is(err, "session-ended"):
-		return unauthorized(c, "userinfo-session")
+		return unauthorised(c, "userinfo-session")
 	case problem.Is(err, "token-invalid"):
-		return unauthorized(c, "userinfo-invalid")
+		return unauthorised(c, "userinfo-invalid")
 	}
 	return h.refusals.Refuse(c, wire.Of("server-error"), err)
 }
 
-// unauthorized writes the challenge of RFC 6750 §3 as Keycloak does.
-func unauthorized(c echo.Context, key string) error {
+// unauthorised writes the challenge of RFC 6750 §3 as Keycloak does.
+func unauthorised(c echo.Context, key string) error {
 	a := wire.Of(key)
 	c.Response().Header().Set("WWW-Authenticate", wire.Challenge(a.Error, a.Text))
 	if a.Error == "" {

@@ -53,24 +53,14 @@ func (s *server) application(planted ...string) string {
 // code.
 func (s *server) verdict(app string, more ...string) (*check.Report, int, string) {
 	s.T.Helper()
-	args := append(
-		[]string{
-			"check",
-			"--data",
-			s.data,
-			"--output",
-			"json",
-			"--start",
-			app + "/login",
-			"--logged-in",
-			"text=Bienvenue",
-			"--page",
-			app + "/",
-			"--logout",
-			app + "/logout",
-		},
-		more...)
-	cmd := exec.Command(binary, args...)
+	return s.examine(append([]string{"--start", app + "/login", "--logged-in", "text=Bienvenue", "--page", app + "/",
+		"--logout", app + "/logout"}, more...)...)
+}
+
+// examine runs the check with these arguments.
+func (s *server) examine(more ...string) (*check.Report, int, string) {
+	s.T.Helper()
+	cmd := exec.Command(binary, append([]string{"check", "--data", s.data, "--output", "json"}, more...)...)
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	out, _ := cmd.Output()
@@ -98,15 +88,35 @@ func TestTheGoodSampleApplicationPassesEveryScenario(t *testing.T) {
 			t.Errorf("%s: %s", f.ID, f.What)
 		}
 		if f.Verdict == check.NotApplicable &&
-			!slices.Contains(
-				[]string{"cookie-secure", "jwks-slow", "jwks-status", "jwks-malformed", "jwks-cut"},
-				f.ID,
-			) {
+			!slices.Contains(mayNotApply, f.ID) {
 			t.Errorf("%s does not apply: %s", f.ID, f.What)
 		}
 	}
 	if code != 0 || len(r.Findings) < 50 || !strings.Contains(progress, "of ") {
 		t.Errorf("exit code %d, %d scenarios, progress %q", code, len(r.Findings), progress)
+	}
+}
+
+// mayNotApply are the scenarios that an application with cached keys, on plain
+// HTTP, never meets.
+var mayNotApply = []string{"cookie-secure", "jwks-slow", "jwks-status", "jwks-malformed", "jwks-cut"}
+
+// The demo is the application that we show as an example.
+func TestTheDemoPassesEveryScenarioOfTheCheck(t *testing.T) {
+	s := boot(t)
+	for name, w := range map[string]*server{"the server's own world": s, "a space": s.space("checked")} {
+		demo := w.ConsoleURL + "/demo"
+		out, code, errs := w.examine("--start", demo+"/start", "--logged-in", "text=demo-logged-in", "--page", demo,
+			"--logout", demo+"/logout")
+		for _, f := range out.Findings {
+			if f.Verdict == check.Failed ||
+				f.Verdict == check.NotApplicable && !slices.Contains(mayNotApply, f.ID) {
+				t.Errorf("%s: %s: %s: %s", name, f.ID, f.Verdict, f.What)
+			}
+		}
+		if code != 0 || len(out.Findings) < 90 {
+			t.Errorf("%s: exit code %d, %d scenarios: %s", name, code, len(out.Findings), errs)
+		}
 	}
 }
 

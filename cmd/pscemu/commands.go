@@ -99,7 +99,7 @@ func newCards() *cobra.Command {
 				)+"/p12?"+url.Values{
 					"password": {password},
 					"legacy":   {fmt.Sprint(legacy)},
-					"use":      {use},
+					"use":      {string(use)},
 				}.Encode(),
 				nil,
 			)
@@ -227,7 +227,7 @@ func printCards(cmd *cobra.Command, path string, in any) error {
 	}
 	rows := [][]string{}
 	for _, c := range list.Items {
-		rows = append(rows, []string{c.Serial, c.Type, string(c.State), c.NationalID, c.Holder, c.PIN})
+		rows = append(rows, []string{c.Serial, string(c.Type), string(c.State), c.NationalID, c.Holder, c.PIN})
 	}
 	return printTable(cmd, []string{"SERIAL", "TYPE", "STATE", "NATIONAL_ID", "HOLDER", "CODE_PORTEUR"}, rows)
 }

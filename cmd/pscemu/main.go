@@ -91,6 +91,7 @@ func newRoot() *cobra.Command {
 		newHosts(),
 		newConfig(),
 		newOpenAPI(),
+		newRoutes(),
 		newVersion(),
 	)
 	return root

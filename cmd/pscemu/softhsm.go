@@ -50,7 +50,7 @@ func exportSoftHSM(cmd *cobra.Command, r *remote, serial, dir string) error {
 	if err := r.call(http.MethodGet, "/identities"+segment(card.NationalID), nil, &person); err != nil {
 		return err
 	}
-	t.label, t.pin = card.Type+" "+card.Serial, card.PIN
+	t.label, t.pin = string(card.Type)+" "+card.Serial, card.PIN
 	if err := t.run(
 		"softhsm2-util",
 		"--init-token",
@@ -64,7 +64,7 @@ func exportSoftHSM(cmd *cobra.Command, r *remote, serial, dir string) error {
 	); err != nil {
 		return err
 	}
-	for id, c := range map[string][2]string{"01": {cards.ForAuthentication, "Certificat d'Authentification CPS"}, "02": {cards.ForSignature, "Certificat de Signature CPS"}} {
+	for id, c := range map[string][2]string{"01": {string(cards.ForAuthentication), "Certificat d'Authentification CPS"}, "02": {string(cards.ForSignature), "Certificat de Signature CPS"}} {
 		p12, err := r.raw(http.MethodGet, "/cards"+segment(serial)+"/p12?use="+c[0], nil)
 		if err == nil {
 			err = t.certificate(p12, id, c[1])

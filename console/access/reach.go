@@ -40,6 +40,7 @@ var Reaches = []Row{
 	{"/api/v1/*", ByToken, "the control API"},
 	{"/demo", ByVisitor, "an application: logins and logouts end there"},
 	{"/demo/callback", ByVisitor, "guarded by the cookie of the browser that began the login"},
+	{"/demo/backchannel-logout", ByAnybody, "the emulator's own call, guarded by the signature of its token"},
 	{"/desk", ByVisitor, "an application: who is logged in sees their own"},
 	{"/desk/callback", ByVisitor, "guarded by the cookie of the browser that began the login"},
 }

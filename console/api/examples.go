@@ -19,6 +19,7 @@ const (
 	exampleQR            = "pscemu-qr-example"
 	exampleSMS           = "123456"
 	exampleSignature     = "signature"
+	exampleDER           = "certificate"
 	exampleState         = `{"format":"pscemu-state"}`
 	exampleBackup        = "pscemu-backup"
 	exampleAuthorize     = "https://localhost:9443/auth?response_type=code&client_id=demo" +

@@ -273,7 +273,7 @@ func (s *Logins) operations() []Operation {
 			refuses("content-type-wrong", "body-invalid", "authorize-url-invalid", "authorize-url-elsewhere",
 				"door-closed", "means-unknown", "identity-unknown", "card-none", "ecps-unknown", "ecps-refused",
 				"ecps-unreachable", "ecps-unanswered"), refuses(presenting...),
-			example(Example{Body: Performance{exampleAuthorize, examplePerson["id"], "ecps", ""}})),
+			example(Example{Body: Performance{exampleAuthorize, examplePerson["id"], identities.MeansECPS, ""}})),
 		operation("GET", "/logins/wait", "waitForLogin", "Wait for an event of a login", s.wait,
 			refuses("event-not-seen", "seq-invalid", "streams-too-many"),
 			example(Example{Query: map[string]string{"event": "authorize", "client": "demo", "timeout": "5s"}})),

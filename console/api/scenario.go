@@ -79,7 +79,7 @@ func (p *ScenarioPerson) known() bool { return p.FamilyName == "" && p.GivenName
 
 // ScenarioCard is a card of a person.
 type ScenarioCard struct {
-	Type  string      `json:"type"`
+	Type  cards.Type  `json:"type"`
 	PIN   string      `json:"pin,omitempty"`
 	State cards.State `json:"state,omitempty"` // active when empty
 }
@@ -170,7 +170,7 @@ func (s *Scenarios) saved(ctx context.Context, format string) (Stream, error) {
 func (s *Scenarios) operations() []Operation {
 	return of("scenarios",
 		operation("GET", "/scenarios/current", "getScenario", "Get the present situation as a scenario", s.current,
-			answersIn[Scenario](200, "application/yaml", "the scenario"), answersA[Scenario](200, "the scenario"),
+			answers(200, "application/yaml", "the scenario"), answersA[Scenario](200, "the scenario"),
 			example(Example{Query: map[string]string{"format": "json"}})),
 		operation("POST", "/scenarios", "loadScenario", "Load a scenario", s.load,
 			says("YAML or JSON, all of it or nothing."),

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding"
 	"encoding/json"
@@ -30,6 +31,9 @@ type Schema struct {
 	Required             []string   `json:"required,omitempty"`
 	AdditionalProperties any        `json:"additionalProperties,omitempty"` // a schema, or false
 	AnyOf                []*Schema  `json:"anyOf,omitempty"`
+	// Absent is false for a member whose zero value differs from none: the
+	// generated client then has a pointer.
+	Absent *bool `json:"x-go-type-skip-optional-pointer,omitempty"`
 }
 
 // property is a member of an object.
@@ -211,6 +215,12 @@ func (s *schemas) fields(t reflect.Type, to *Schema) {
 func (s *schemas) field(of reflect.Type, f reflect.StructField, options []string) *Schema {
 	out := s.of(f.Type)
 	text := said(of, f.Name)
+	if kind := f.Type.Kind(); s.input && kind == reflect.Pointer && f.Type.Elem().Kind() != reflect.Struct {
+		never := false
+		whole := *out
+		whole.Absent = &never
+		out = &whole
+	}
 	canBeNull := f.Type.Kind() == reflect.Pointer && !slices.Contains(options, "omitempty")
 	if canBeNull {
 		out = &Schema{AnyOf: []*Schema{out, {Type: "null"}}}
@@ -283,5 +293,23 @@ func said(t reflect.Type, field string) string {
 	if field != "" {
 		key += "." + field
 	}
-	return comments()[key]
+	if spoken != nil {
+		spoken(key)
+	}
+	return plain(comments()[key], cmp.Or(field, name))
 }
+
+// plain is a comment without the name that it begins with.
+func plain(text, name string) string {
+	rest, named := strings.CutPrefix(text, name+" ")
+	if !named {
+		return text
+	}
+	for _, verb := range []string{"is ", "are "} {
+		rest = strings.TrimPrefix(rest, verb)
+	}
+	return rest
+}
+
+// spoken, unless nil, hears which comments the document asks for.
+var spoken func(key string)

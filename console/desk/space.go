@@ -4,6 +4,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -17,6 +18,7 @@ import (
 	"pscemu.invalid/pscemu/console/shell"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/rp"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/web"
 )
@@ -61,22 +63,21 @@ func (h *Space) at(next func(c echo.Context, by string) error) echo.HandlerFunc 
 // callback lets in who logged in with a card.
 func (h *Space) callback(c echo.Context) error {
 	in, err := h.Party.LoggedIn(c)
+	if said := (*rp.Refusal)(nil); errors.As(err, &said) {
+		return problem.New(problem.Forbidden, "desk-login-refused", "la connexion a été refusée").
+			Got(said.Code).
+			Do("recommencez")
+	}
 	if err != nil {
 		return err
 	}
-	if in.Error != "" {
-		return problem.New(problem.Forbidden, "desk-login-refused", "la connexion a été refusée").
-			Got(in.Error).
-			Do("recommencez")
-	}
-	if mode := in.AccessClaims()["authMode"]; mode != string(identities.AuthModeCard) {
+	if mode := rp.Decode(in.Tokens.Access).Text("authMode"); mode != string(identities.AuthModeCard) {
 		return problem.New(problem.Forbidden, "desk-wants-card", "l'espace des porteurs de carte s'ouvre avec une carte").
 			Got("e-CPS").
 			Want("carte CPx").
 			Do("déconnectez-vous, puis connectez-vous avec la carte")
 	}
-	id, _ := in.Claims["preferred_username"].(string)
-	h.Here.enter(c, id)
+	h.Here.enter(c, in.Claims.Text("preferred_username"))
 	return web.Redirect(c, http.StatusSeeOther, "/desk")
 }
 
@@ -142,8 +143,8 @@ func (h *Space) look(c echo.Context, by string) (v *sight, err error) {
 	if err = h.certificates(c, v); err != nil {
 		return nil, err
 	}
-	v.TOPS = h.Orders.Orders.EnterAs(ctx, "TOPS", by) == nil
-	if closed := h.Orders.Orders.EnterAs(ctx, "TOM", by); closed != nil {
+	v.TOPS = h.Orders.Orders.EnterAs(ctx, orders.TOPS, by) == nil
+	if closed := h.Orders.Orders.EnterAs(ctx, orders.TOM, by); closed != nil {
 		v.TOM = problem.From(closed)
 	}
 	if v.TOPS || v.TOM == nil {
@@ -191,7 +192,7 @@ func (h *Space) back(c echo.Context, refusal error) error {
 // order is TOM's: a card for somebody of the staff, or an incident of a
 // card of the fleet.
 func (h *Space) order(c echo.Context, by string) error {
-	service := c.FormValue("service")
+	service := orders.Channel(c.FormValue("service"))
 	if service != "" {
 		if err := h.Orders.Orders.EnterAs(shell.Context(c), service, by); err != nil {
 			return h.show(c, err, nil)
@@ -233,7 +234,7 @@ func (h *Space) certificate(c echo.Context, by string) error {
 	_, err := h.Orders.Orders.IssueCertificate(shell.Context(c), orders.CertificateOrder{
 		By:        by,
 		Structure: c.FormValue("structure"),
-		Profile:   c.FormValue("profile"),
+		Profile:   pki.ProfileName(c.FormValue("profile")),
 		Service:   c.FormValue("service"),
 		Key:       c.FormValue("key"),
 		CSR:       c.FormValue("csr"),

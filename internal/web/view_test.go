@@ -17,10 +17,12 @@ import (
 // messagePage is a file system with one page.
 func messagePage() *Pages {
 	return NewPages(fstest.MapFS{
-		"templates/layout.html":  {Data: []byte(`{{.Lang}} {{block "main" .}}{{end}}`)},
-		"templates/message.html": {Data: []byte(`{{define "main"}}{{t .Text}} {{with .Problem}}{{.Code}} {{.Link}}{{end}}{{end}}`)},
-		"messages/fr.json":       {Data: []byte(`{}`)},
-		"messages/en.json":       {Data: []byte(`{"Refusé":"Refused"}`)},
+		"templates/layout.html": {Data: []byte(`{{.Lang}} {{block "main" .}}{{end}}`)},
+		"templates/message.html": {
+			Data: []byte(`{{define "main"}}{{t .Text}} {{with .Problem}}{{.Code}} {{.Link}}{{end}}{{end}}`),
+		},
+		"messages/fr.json": {Data: []byte(`{}`)},
+		"messages/en.json": {Data: []byte(`{"Refusé":"Refused"}`)},
 	})
 }
 
@@ -69,11 +71,12 @@ func TestARefusalIsExplainedInTheReadersLanguageUnlessStrict(t *testing.T) {
 }
 
 func TestAFieldIsTrimmedAndBounded(t *testing.T) {
-	for value, code := range map[string]string{
-		" 899700000001 ":                  "",
-		strings.Repeat("x", MostField+1):  "field-too-long",
-		strings.Repeat(" ", MostField+10): "",
+	for _, c := range [][2]string{
+		{" 899700000001 ", ""},
+		{strings.Repeat("x", MostField+1), "field-too-long"},
+		{strings.Repeat(" ", MostField+10), ""},
 	} {
+		value, code := c[0], c[1]
 		r := httptest.NewRequest(http.MethodGet, "/?"+url.Values{"login": {value}}.Encode(), nil)
 		got, err := Field(echo.New().NewContext(r, httptest.NewRecorder()), "login")
 		if code == "" && (err != nil || got != strings.TrimSpace(value)) || code != "" && !problem.Is(err, code) {

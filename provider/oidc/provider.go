@@ -90,12 +90,13 @@ func New(
 		keys:     k,
 		registry: registry,
 	}
-	fc := configuration(authenticate)
-	p.oauth2 = compose.Compose(fc, p.storage, p.strategy,
-		compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2RefreshTokenGrantFactory, compose.OAuth2PKCEFactory,
-		func(fosite.Configurator, interface{}, interface{}) interface{} { return &cibaGrant{p} },
-		func(fosite.Configurator, interface{}, interface{}) interface{} { return &response{p.strategy} })
+	p.compose(authenticate, func(h handler) handler { return h })
 	return p, nil
+}
+
+// compose makes fosite, whose own handlers pass through within.
+func (p *Provider) compose(authenticate Authenticate, within func(handler) handler) {
+	p.oauth2 = compose.Compose(configuration(authenticate), p.storage, p.strategy, p.grantFactories(within)...)
 }
 
 // configuration is fosite's. Requests share it: what fosite would fill in at
@@ -350,7 +351,7 @@ func (p *Provider) Token(r *http.Request) (t *TokenResponse, x *Session, err err
 	ctx := r.Context()
 	access, err := p.oauth2.NewAccessRequest(ctx, r, &Session{})
 	if err != nil {
-		return nil, p.SessionOf(r), explain(err, r.PostForm)
+		return nil, p.SessionOf(r), err
 	}
 	x = access.GetSession().(*Session)
 	if err := p.grantable(ctx, access, x); err != nil {
@@ -368,7 +369,7 @@ func (p *Provider) Token(r *http.Request) (t *TokenResponse, x *Session, err err
 	}
 	resp, err := p.oauth2.NewAccessResponse(ctx, access)
 	if err != nil {
-		return nil, x, explain(err, r.PostForm)
+		return nil, x, err
 	}
 	refresh, _ := resp.GetExtra("refresh_token").(string)
 	id, _ := resp.GetExtra("id_token").(string)

@@ -47,7 +47,13 @@ func (h *devices) show(c echo.Context, b *oidc.Browser) error {
 func (h *devices) end(c echo.Context, b *oidc.Browser) error {
 	ctx, why := c.Request().Context(), c.FormValue("why")
 	err := h.ecps.Remove(ctx, b.NationalID, why)
-	h.journal.Add(ctx, "", journal.KindWallet, map[string]string{"task": "device-" + why, "national_id": b.NationalID}, err)
+	h.journal.Add(
+		ctx,
+		"",
+		journal.KindWallet,
+		map[string]string{"task": "device-" + why, "national_id": b.NationalID},
+		err,
+	)
 	if err != nil {
 		return h.pages.Refuse(c, http.StatusBadRequest, problem.From(err).Reason, err)
 	}

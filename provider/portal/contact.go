@@ -36,6 +36,11 @@ func (h *contact) show(c echo.Context, refusal error) error {
 // hidden are the refusals that would tell a stranger who exists.
 var hidden = []string{"identity-unknown", "ecps-contacts-missing"}
 
+// hides tells whether a refusal is kept from the page.
+func (h *contact) hides(err error) bool {
+	return h.settings.Policies(nil, nil).HideUnknownIDs && slices.Contains(hidden, problem.From(err).Code)
+}
+
 // activate sends the mail and the SMS. With policy hide-unknown-ids whoever
 // cannot have them sees the same page.
 func (h *contact) activate(c echo.Context) error {
@@ -47,8 +52,7 @@ func (h *contact) activate(c echo.Context) error {
 	_, err = h.ecps.StartActivation(ctx, id, ecps.ByContact)
 	detail := map[string]string{"task": "activate-contact", "national_id": id}
 	h.journal.Add(ctx, journal.NewID(), journal.KindWallet, detail, err)
-	if err != nil &&
-		!(h.settings.Policies(nil, nil).HideUnknownIDs && slices.Contains(hidden, problem.From(err).Code)) {
+	if err != nil && !h.hides(err) {
 		return h.show(c, err)
 	}
 	return h.pages.Show(c, http.StatusOK, "portal/sent", map[string]any{"Title": "Courriel et SMS envoyés", "Login": id})

@@ -95,4 +95,4 @@ func Because(key string, err error) *Refusal {
 }
 
 // Explained is the refusal for the journal and for people.
-func (r *Refusal) Explained() *problem.Error { return r.Answer.Problem(r.Received, r.Expected) }
+func (r *Refusal) Explained() *problem.Error { return r.Problem(r.Received, r.Expected) }

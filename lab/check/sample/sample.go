@@ -126,11 +126,11 @@ func (a *App) give(w http.ResponseWriter, s *session) {
 
 func (a *App) home(w http.ResponseWriter, r *http.Request) {
 	s := a.of(w, r)
+	a.keepFresh(r.Context(), s)
 	if s.Name == "" {
 		fmt.Fprint(w, `<p>Nobody is logged in. <a href="/login">Log in</a></p>`)
 		return
 	}
-	a.keepFresh(r.Context(), s)
 	name := html.EscapeString(s.Name)
 	if a.does("claims-html") {
 		name = s.Name

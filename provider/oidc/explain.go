@@ -1,0 +1,204 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"regexp"
+
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/compose"
+
+	"pscemu.invalid/pscemu/internal/problem"
+)
+
+// fosite gives one error for several causes, and tells them apart by words that
+// are its own to change. So each of its handlers is wrapped here: what it refuses
+// is known by the type of the error and by the handler it comes from, and the
+// cause is judged by the facts that fosite judged, in its order.
+
+// handler is what fosite's handlers of a grant are.
+type handler = fosite.TokenEndpointHandler
+
+// grantFactories make the handlers of the token endpoint. Each of fosite's own
+// passes through within before it is wrapped.
+func (p *Provider) grantFactories(within func(handler) handler) []compose.Factory {
+	wrap := func(made compose.Factory, as func(handler, fosite.AuthorizeEndpointHandler) any) compose.Factory {
+		return func(c fosite.Configurator, storage, strategy any) any {
+			h := made(c, storage, strategy)
+			inFront, _ := h.(fosite.AuthorizeEndpointHandler)
+			return as(within(h.(handler)), inFront)
+		}
+	}
+	own := func(h any) compose.Factory { return func(fosite.Configurator, any, any) any { return h } }
+	return []compose.Factory{
+		wrap(compose.OAuth2AuthorizeExplicitFactory, func(h handler, inFront fosite.AuthorizeEndpointHandler) any {
+			return &codeGrant{h, inFront, p.storage}
+		}),
+		wrap(compose.OAuth2RefreshTokenGrantFactory, func(h handler, _ fosite.AuthorizeEndpointHandler) any {
+			return &refreshGrant{h, p.storage, p.strategy}
+		}),
+		wrap(compose.OAuth2PKCEFactory, func(h handler, inFront fosite.AuthorizeEndpointHandler) any {
+			return &pkceProof{h, inFront, p.storage}
+		}),
+		own(&cibaGrant{p}),
+		own(&response{p.strategy}),
+	}
+}
+
+// refusedByFosite tells a refusal of fosite's from a failure, from an error of
+// ours that passed through it, and from a grant that is another handler's.
+func refusedByFosite(err error) bool {
+	var ours *problem.Error
+	var e *fosite.RFC6749Error
+	return !errors.As(err, &ours) && errors.As(err, &e) &&
+		e.ErrorField != fosite.ErrServerError.ErrorField && e.ErrorField != fosite.ErrUnknownRequest.ErrorField
+}
+
+// codeGrant is fosite's handler of the grant authorization_code, explained.
+type codeGrant struct {
+	handler
+	fosite.AuthorizeEndpointHandler
+	storage *storage
+}
+
+// HandleTokenEndpointRequest judges the code.
+func (g *codeGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
+	err := g.handler.HandleTokenEndpointRequest(ctx, r)
+	if refusedByFosite(err) {
+		return g.cause(ctx, r)
+	}
+	return err
+}
+
+// PopulateTokenEndpointResponse uses the code up. Of two requests at once the
+// store stops the second.
+func (g *codeGrant) PopulateTokenEndpointResponse(
+	ctx context.Context,
+	r fosite.AccessRequester,
+	w fosite.AccessResponder,
+) error {
+	err := g.handler.PopulateTokenEndpointResponse(ctx, r, w)
+	switch {
+	case errors.Is(err, fosite.ErrInvalidatedAuthorizeCode):
+		return codeUsed()
+	case refusedByFosite(err):
+		return codeUnknown()
+	}
+	return err
+}
+
+func (g *codeGrant) cause(ctx context.Context, r fosite.AccessRequester) *Refusal {
+	form := r.GetRequestForm()
+	kept, err := g.storage.GetAuthorizeCodeSession(ctx, form.Get("code"), nil)
+	switch {
+	case errors.Is(err, fosite.ErrInvalidatedAuthorizeCode):
+		return codeUsed()
+	case err != nil:
+		return codeUnknown()
+	case kept.GetClient().GetID() != r.GetClient().GetID():
+		return refuse(OtherClient, "the code was issued to another client",
+			"exchange a code with the client that asked for it")
+	case kept.GetRequestForm().Get("redirect_uri") != form.Get("redirect_uri"):
+		return refuse(OtherRedirect, "the redirect_uri differs from the authorize request's",
+			"send the very same redirect_uri in both requests")
+	}
+	return codeUnknown()
+}
+
+func codeUnknown() *Refusal {
+	return refuse(CodeUnknown, "no such code, or it is long gone", "start a new login")
+}
+
+func codeUsed() *Refusal {
+	return refuse(CodeUsed, "the code was used before; the tokens issued from it are revoked now",
+		"start a new login: a code serves once")
+}
+
+// pkceProof is fosite's handler of PKCE (RFC 7636 §4.6), explained.
+type pkceProof struct {
+	handler
+	fosite.AuthorizeEndpointHandler
+	storage *storage
+}
+
+// HandleTokenEndpointRequest judges the code_verifier.
+func (g *pkceProof) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
+	err := g.handler.HandleTokenEndpointRequest(ctx, r)
+	if refusedByFosite(err) {
+		return g.cause(ctx, r)
+	}
+	return err
+}
+
+// outsideVerifier is what a code_verifier must not hold (RFC 7636 §4.1).
+var outsideVerifier = regexp.MustCompile(`[^A-Za-z0-9\-._~]`)
+
+func (g *pkceProof) cause(ctx context.Context, r fosite.AccessRequester) *Refusal {
+	const lengths = "RFC 7636 §4.1: 43 to 128 characters"
+	form := r.GetRequestForm()
+	verifier := form.Get("code_verifier")
+	_, err := g.storage.GetPKCERequestSession(ctx, form.Get("code"), nil)
+	switch {
+	case errors.Is(err, fosite.ErrNotFound):
+		return refuse(VerifierUnasked, "a code_verifier came, but the authorize request held no code_challenge",
+			"send code_challenge with the authorize request")
+	case verifier == "":
+		return refuse(VerifierMissing, "the authorize request held a code_challenge, but no code_verifier came",
+			"send code_verifier")
+	case len(verifier) < 43:
+		return refuse(VerifierMalformed, "the code_verifier is shorter than 43 characters", lengths)
+	case len(verifier) > 128:
+		return refuse(VerifierMalformed, "the code_verifier is longer than 128 characters", lengths)
+	case outsideVerifier.MatchString(verifier):
+		return refuse(VerifierMalformed, "the code_verifier holds a character that is not allowed",
+			"RFC 7636 §4.1: letters, digits and -._~")
+	}
+	return refuse(VerifierWrong, "the code_verifier does not match the code_challenge",
+		"send the verifier of this login's challenge")
+}
+
+// refreshGrant is fosite's handler of the grant refresh_token, explained.
+type refreshGrant struct {
+	handler
+	storage  *storage
+	strategy *strategy
+}
+
+// HandleTokenEndpointRequest judges the refresh token.
+func (g *refreshGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
+	err := g.handler.HandleTokenEndpointRequest(ctx, r)
+	switch {
+	case !refusedByFosite(err):
+		return err
+	case errors.Is(err, fosite.ErrInactiveToken):
+		return refuse(RefreshReused, "this refresh token was rotated away before; its whole family is revoked now",
+			"keep the refresh_token of the latest answer")
+	}
+	return g.cause(ctx, r)
+}
+
+// PopulateTokenEndpointResponse rotates the refresh token. What is refused now was
+// good a moment ago.
+func (g *refreshGrant) PopulateTokenEndpointResponse(
+	ctx context.Context,
+	r fosite.AccessRequester,
+	w fosite.AccessResponder,
+) error {
+	err := g.handler.PopulateTokenEndpointResponse(ctx, r, w)
+	if refusedByFosite(err) {
+		return refuse(RefreshReused, "another request was faster with the same refresh token", "refresh one at a time")
+	}
+	return err
+}
+
+func (g *refreshGrant) cause(ctx context.Context, r fosite.AccessRequester) *Refusal {
+	refresh := r.GetRequestForm().Get("refresh_token")
+	kept, err := g.storage.GetRefreshTokenSession(ctx, g.strategy.RefreshTokenSignature(ctx, refresh), nil)
+	if err == nil && g.strategy.ValidateRefreshToken(ctx, kept, refresh) == nil &&
+		kept.GetClient().GetID() != r.GetClient().GetID() {
+		return refuse(RefreshInvalid, "the refresh token was issued to another client",
+			"refresh with the client that received it")
+	}
+	return refuse(RefreshInvalid, "this is no refresh token made here, it has expired, or its session has ended",
+		"start a new login")
+}
