@@ -283,7 +283,7 @@ func (s *Logins) operations() []Operation {
 			says("Each with the request that it belongs to, secrets masked."),
 			refuses("login-not-kept"), example(login)),
 		operation("GET", "/logins/:id/har", "getLoginHAR", "Get a login as an HTTP Archive", s.har,
-			answers(200, "application/json", "the archive (HAR 1.2)"), refuses("login-not-kept"), example(login)),
+			answersA[any](200, "the archive (HAR 1.2)"), refuses("login-not-kept"), example(login)),
 		operation("POST", "/verify", "verifyLogin", "Assert something of a login", s.verify,
 			says("Waits until it holds, or says at the end of its patience what is missing."),
 			refuses("content-type-wrong", "body-invalid", "timeout-invalid", "expectation-unknown", "login-not-seen",
