@@ -22,39 +22,58 @@ import (
 	"pscemu.invalid/pscemu/internal/store"
 )
 
+// Type is the name of a card family.
+type Type string
+
+// The types of cards.
+const (
+	CPS Type = "CPS" // of a professional
+	CPF Type = "CPF" // of a student
+	CPE Type = "CPE" // of the staff of a structure that delivers care
+	CDE Type = "CDE" // of the head of such a structure
+	CPA Type = "CPA" // of the staff of another structure
+	CDA Type = "CDA" // of the head of such a structure
+)
+
+// Valid tells whether there is such a card.
+func (t Type) Valid() bool {
+	_, err := FamilyNamed(t)
+	return err == nil
+}
+
 // Family describes one card family.
 type Family struct {
-	Name    string
+	Name    Type
 	Label   string
-	Profile string // certificate profile for authentication
-	Signs   string // certificate profile for signature
-	Product string // TRE_G02
-	Level   string // TRE_G04: 01 = head of structure
-	Staff   bool   // named by a structure, not by a profession
-	Colour  string // of the printed face, ours
+	Profile pki.ProfileName // of the certificate for authentication
+	Signs   pki.ProfileName // of the certificate for signature
+	Product string          // TRE_G02
+	Level   string          // TRE_G04: 01 = head of structure
+	Staff   bool            // named by a structure, not by a profession
+	Colour  string          // of the printed face, ours
 }
 
 // Families lists the families.
 var Families = []Family{
-	{"CPS", "Carte de professionnel de santé", "CARD_AUTH", "CARD_SIGN", "00", "", false, "#1f6fb2"},
-	{"CPF", "Carte de professionnel en formation", "CARD_AUTH", "CARD_SIGN", "01", "", false, "#3a9a8f"},
-	{"CPE", "Carte de personnel d'établissement", "STAFF_AUTH", "STAFF_SIGN", "02", "", true, "#c98a1b"},
-	{"CDE", "Carte de directeur d'établissement", "STAFF_AUTH", "STAFF_SIGN", "02", "01", true, "#a8531f"},
-	{"CPA", "Carte de personnel autorisé", "STAFF_AUTH", "STAFF_SIGN", "03", "", true, "#7a5aa6"},
-	{"CDA", "Carte de directeur autorisé", "STAFF_AUTH", "STAFF_SIGN", "03", "01", true, "#523a78"},
+	{CPS, "Carte de professionnel de santé", pki.ProfileCardAuth, pki.ProfileCardSign, "00", "", false, "#1f6fb2"},
+	{CPF, "Carte de professionnel en formation", pki.ProfileCardAuth, pki.ProfileCardSign, "01", "", false, "#3a9a8f"},
+	{CPE, "Carte de personnel d'établissement", pki.ProfileStaffAuth, pki.ProfileStaffSign, "02", "", true, "#c98a1b"},
+	{CDE, "Carte de directeur d'établissement", pki.ProfileStaffAuth, pki.ProfileStaffSign, "02", "01", true, "#a8531f"},
+	{CPA, "Carte de personnel autorisé", pki.ProfileStaffAuth, pki.ProfileStaffSign, "03", "", true, "#7a5aa6"},
+	{CDA, "Carte de directeur autorisé", pki.ProfileStaffAuth, pki.ProfileStaffSign, "03", "01", true, "#523a78"},
 }
 
 // FamilyNamed finds a family by its name.
-func FamilyNamed(name string) (Family, error) {
+func FamilyNamed(name Type) (Family, error) {
 	var names []string
 	for _, t := range Families {
 		if t.Name == name {
 			return t, nil
 		}
-		names = append(names, t.Name)
+		names = append(names, string(t.Name))
 	}
 	return Family{}, problem.New(problem.Invalid, "card-type-unknown", "no such card type").
-		Got(name).
+		Got(string(name)).
 		Want(strings.Join(names, ", "))
 }
 
@@ -80,7 +99,7 @@ const (
 // Card is one card. The code porteur is kept readable: it is a test card's.
 type Card struct {
 	Serial      string    `json:"serial"`
-	Type        string    `json:"type"`
+	Type        Type      `json:"type"`
 	State       State     `json:"state"`
 	NationalID  string    `json:"national_id"`
 	Holder      string    `json:"holder"`
@@ -118,26 +137,26 @@ func New(s store.Store, c clock.Clock, people *identities.People, p *pki.PKI, se
 	return &Cards{store: s, clock: c, people: people, pki: p, settings: settings}
 }
 
-// FamilyOf is the card family that goes with a person: staff, whose ids hold a
+// TypeOf is the card family that goes with a person: staff, whose ids hold a
 // slash, have CPE, CDE, CPA or CDA as their internal id begins, else CPE; a
 // student of a profession with an order has a CPF, another student a CPE,
 // everybody else a CPS.
-func FamilyOf(i *identities.Identity) string {
+func TypeOf(i *identities.Identity) Type {
 	if _, internal, staff := strings.Cut(i.NationalID, "/"); staff {
 		for _, t := range Families {
-			if t.Staff && strings.HasPrefix(internal, t.Name) {
+			if t.Staff && strings.HasPrefix(internal, string(t.Name)) {
 				return t.Name
 			}
 		}
-		return "CPE"
+		return CPE
 	}
 	switch {
 	case !i.Student():
-		return "CPS"
-	case identities.OrderOf(i.Profession()) == "":
-		return "CPE"
+		return CPS
+	case identities.OrdreOf(i.Profession()) == "":
+		return CPE
 	}
-	return "CPF"
+	return CPF
 }
 
 // digits are n random ones behind a prefix: a card's serial is ten, the first

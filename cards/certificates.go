@@ -11,17 +11,23 @@ import (
 	"pscemu.invalid/pscemu/internal/store"
 )
 
-// Uses of a card's certificates.
+// Use is what one of a card's certificates is for.
+type Use string
+
+// The uses.
 const (
-	ForAuthentication = "auth"
-	ForSignature      = "sign"
+	ForAuthentication Use = "auth"
+	ForSignature      Use = "sign"
 )
 
+// Valid tells whether a card has a certificate for this.
+func (u Use) Valid() bool { return u == ForAuthentication || u == ForSignature }
+
 // Certificate returns one of the card's two certificates, made at first use.
-func (k *Cards) Certificate(ctx context.Context, serial, use string) (*pki.Certificate, error) {
-	if use != ForAuthentication && use != ForSignature {
+func (k *Cards) Certificate(ctx context.Context, serial string, use Use) (*pki.Certificate, error) {
+	if !use.Valid() {
 		return nil, problem.New(problem.Invalid, "use-unknown", "no such certificate of a card").
-			Got(use).
+			Got(string(use)).
 			Want("auth or sign")
 	}
 	k.making.Lock() // so that parallel first uses make one key, not many
@@ -44,7 +50,8 @@ func (k *Cards) Certificate(ctx context.Context, serial, use string) (*pki.Certi
 // certificateOf is the certificate that was made, or the order for it.
 func (k *Cards) certificateOf(
 	ctx context.Context,
-	serial, use string,
+	serial string,
+	use Use,
 ) (there *pki.Certificate, order *pki.Request, err error) {
 	err = k.store.View(ctx, func(tx store.Tx) error {
 		c, err := k.GetIn(tx, serial)
@@ -67,7 +74,8 @@ func (k *Cards) certificateOf(
 
 // keepCertificateIn keeps a new certificate with its card, unless the card has
 // one meanwhile. The certificate of an opposed card is revoked from the start.
-func (k *Cards) keepCertificateIn(tx store.Tx, serial, use string, made *pki.Certificate) (*pki.Certificate, error) {
+func (k *Cards) keepCertificateIn(tx store.Tx, serial string,
+	use Use, made *pki.Certificate) (*pki.Certificate, error) {
 	c, err := find(tx, serial)
 	if err != nil {
 		return nil, err
@@ -89,7 +97,7 @@ func (k *Cards) keepCertificateIn(tx store.Tx, serial, use string, made *pki.Cer
 }
 
 // certificate is where the serial of the certificate for this use is kept.
-func (c *Card) certificate(use string) *string {
+func (c *Card) certificate(use Use) *string {
 	if use == ForSignature {
 		return &c.Signature
 	}
@@ -97,7 +105,7 @@ func (c *Card) certificate(use string) *string {
 }
 
 // orderIn asks for the card's certificate.
-func (k *Cards) orderIn(tx store.Tx, c *Card, use string) (*pki.Request, error) {
+func (k *Cards) orderIn(tx store.Tx, c *Card, use Use) (*pki.Request, error) {
 	t, err := FamilyNamed(c.Type)
 	if err != nil {
 		return nil, err
@@ -151,7 +159,7 @@ func subject(t Family, i *identities.Identity) pki.Name {
 func extensions(t Family, c *Card, i *identities.Identity) map[string]string {
 	x := map[string]string{pki.ExtProduct.String(): t.Product, pki.ExtCardSerial.String(): c.Serial}
 	profession := pki.ExtProfession
-	if t.Name == "CPF" {
+	if t.Name == CPF {
 		profession = pki.ExtStudent
 	}
 	if i.Profession() != "" {

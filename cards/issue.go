@@ -17,10 +17,11 @@ import (
 // DefaultPIN is the code porteur of a card issued without one.
 const DefaultPIN = "1234"
 
-// Request asks for one card: a person's, or a carte de service of a structure.
+// Request asks for a card: a person's, or a carte de service of a structure. With
+// Holders or Kit it asks for several, each of which has what else it says.
 type Request struct {
 	NationalID string `json:"national_id"`
-	Type       string `json:"type"` // family; "" is the one that goes with the person
+	Type       Type   `json:"type"` // "" is the one that goes with the person
 	PIN        string `json:"pin"`  // "" is DefaultPIN
 	State      State  `json:"-"`    // it is in from the start; "" is Active
 	Reason     string `json:"-"`    // of an opposed one
@@ -30,52 +31,80 @@ type Request struct {
 	// structure's name, Structure its SIRET (14 digits) or FINESS (9).
 	Service   string `json:"service"`
 	Structure string `json:"structure"`
+
+	// Holders are people who are kept in the same transaction: a card each.
+	Holders []identities.Identity `json:"-"`
+	// Kit is an offer of test cards, whose holders are made with them.
+	Kit *Kit `json:"-"`
 }
 
-// Issue makes a card.
-func (k *Cards) Issue(ctx context.Context, r Request) (c *Card, err error) {
+// Issue makes the cards of a request, all of them or none.
+func (k *Cards) Issue(ctx context.Context, r Request) (made []Card, err error) {
 	err = k.store.Update(ctx, func(tx store.Tx) error {
-		c, err = k.IssueIn(tx, r)
+		made, err = k.IssueIn(tx, r)
 		return err
 	})
-	return c, err
+	return made, err
 }
 
-// IssueIn makes a card.
-func (k *Cards) IssueIn(tx store.Tx, r Request) (*Card, error) {
-	if r.Service != "" || r.Structure != "" {
-		return k.issueService(tx, r)
+// IssueIn makes the cards of a request, in its order: at least one, unless it
+// fails.
+func (k *Cards) IssueIn(tx store.Tx, r Request) ([]Card, error) {
+	all, err := k.apart(tx, r)
+	if err != nil {
+		return nil, err
+	}
+	made := make([]Card, 0, len(all))
+	for _, one := range all {
+		c, err := k.newCard(one.holder, one.Request)
+		if err == nil {
+			err = place(tx, &c)
+		}
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, c)
+	}
+	return made, nil
+}
+
+// EquipIn gives people who are kept in the same transaction the card that goes
+// with each.
+func (k *Cards) EquipIn(tx store.Tx, people []identities.Identity) error {
+	if len(people) == 0 {
+		return nil
+	}
+	_, err := k.IssueIn(tx, Request{Holders: people})
+	return err
+}
+
+// single asks for the card of one holder.
+type single struct {
+	holder *identities.Identity
+	Request
+}
+
+// apart takes a request apart into those for one card.
+func (k *Cards) apart(tx store.Tx, r Request) (all []single, err error) {
+	switch {
+	case r.Kit != nil:
+		return k.admitIn(tx, r.Kit)
+	case r.Holders != nil:
+		for n := range r.Holders {
+			all = append(all, single{&r.Holders[n], r})
+		}
+		return all, nil
+	case r.Service != "" || r.Structure != "":
+		holder, err := serviceHolder(r)
+		r.Type = CPE
+		return []single{{holder, r}}, err
 	}
 	person, err := k.people.ReadIn(tx, r.NationalID)
-	if err != nil {
-		return nil, err
-	}
-	return k.IssueToIn(tx, person, r)
+	return []single{{person, r}}, err
 }
 
-// IssueToIn makes a card for a person who is kept in the same transaction.
-func (k *Cards) IssueToIn(tx store.Tx, person *identities.Identity, r Request) (*Card, error) {
-	if r.Type == "" {
-		r.Type = FamilyOf(person)
-	}
-	t, err := FamilyNamed(r.Type)
-	if err != nil {
-		return nil, err
-	}
-	if r.Type == "CPF" && (!person.Student() || identities.OrderOf(person.Profession()) == "") {
-		return nil, problem.New(problem.Conflict, "card-cpf-not-student", "Une CPF est celle d'un étudiant d'une profession à ordre").
-			Got("profession " + person.Profession()).
-			Do("les autres étudiants ont une CPE")
-	}
-	c := k.newCard(person, t)
-	if err := c.shape(r); err != nil {
-		return nil, err
-	}
-	return &c, place(tx, &c)
-}
-
-// issueService makes a carte de service.
-func (k *Cards) issueService(tx store.Tx, r Request) (*Card, error) {
+// serviceHolder is whom a carte de service names: a number of the structure's.
+func serviceHolder(r Request) (*identities.Identity, error) {
 	prefix := map[int]string{14: "5", 9: "3"}[len(r.Structure)]
 	if prefix == "" || !nomenclature.Luhn(r.Structure) {
 		return nil, problem.New(problem.Invalid, "structure-number", "the structure's number cannot be used").
@@ -85,22 +114,30 @@ func (k *Cards) issueService(tx store.Tx, r Request) (*Card, error) {
 		return nil, problem.New(problem.Invalid, "structure-name-missing", "a carte de service bears the structure's name").
 			Want("name")
 	}
-	t, err := FamilyNamed("CPE")
-	if err != nil {
-		return nil, err
-	}
 	inner := digits("", 9)
-	holder := &identities.Identity{NationalID: prefix + r.Structure + "/" + inner, FamilyName: "EMPLOYE" + inner}
-	c := k.newCard(holder, t)
-	c.Service = r.Service
-	if err := c.shape(r); err != nil {
-		return nil, err
-	}
-	return &c, place(tx, &c)
+	return &identities.Identity{NationalID: prefix + r.Structure + "/" + inner, FamilyName: "EMPLOYE" + inner}, nil
 }
 
-// newCard makes a person's active card with DefaultPIN; nothing is kept yet.
-func (k *Cards) newCard(i *identities.Identity, t Family) Card {
+// newCard makes the card of a holder; nothing is kept yet.
+func (k *Cards) newCard(holder *identities.Identity, r Request) (Card, error) {
+	if r.Type == "" {
+		r.Type = TypeOf(holder)
+	}
+	family, err := FamilyNamed(r.Type)
+	if err != nil {
+		return Card{}, err
+	}
+	if r.Type == CPF && (!holder.Student() || identities.OrdreOf(holder.Profession()) == "") {
+		return Card{}, problem.New(problem.Conflict, "card-cpf-not-student", "Une CPF est celle d'un étudiant d'une profession à ordre").
+			Got("profession " + holder.Profession()).
+			Do("les autres étudiants ont une CPE")
+	}
+	c := k.blank(holder, family)
+	return c, c.shape(r)
+}
+
+// blank is a person's active card with DefaultPIN.
+func (k *Cards) blank(i *identities.Identity, t Family) Card {
 	now := k.clock.Now()
 	return Card{
 		Serial:     digits("9"+t.Product[1:], 8),
@@ -117,7 +154,7 @@ func (k *Cards) newCard(i *identities.Identity, t Family) Card {
 
 // shape gives a new card what was asked for.
 func (c *Card) shape(r Request) error {
-	c.Production = r.Production
+	c.Production, c.Service = r.Production, r.Service
 	if r.PIN != "" {
 		c.PIN = r.PIN
 	}
@@ -145,21 +182,6 @@ func checkPIN(pin string) error {
 	if len(pin) != 4 || strings.Trim(pin, "0123456789") != "" {
 		return problem.New(problem.Invalid, "pin-form", "the code porteur has the wrong form").
 			Got(fmt.Sprintf("%d characters", len(pin))).Want("4 digits")
-	}
-	return nil
-}
-
-// IssueAll gives each person the card that goes with them, in one transaction.
-func (k *Cards) IssueAll(ctx context.Context, people []identities.Identity) error {
-	return k.store.Update(ctx, func(tx store.Tx) error { return k.IssueAllIn(tx, people) })
-}
-
-// IssueAllIn gives each person the card that goes with them.
-func (k *Cards) IssueAllIn(tx store.Tx, people []identities.Identity) error {
-	for n := range people {
-		if _, err := k.IssueToIn(tx, &people[n], Request{}); err != nil {
-			return err
-		}
 	}
 	return nil
 }

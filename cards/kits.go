@@ -1,7 +1,6 @@
 package cards
 
 import (
-	"context"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -56,41 +55,13 @@ func KitNamed(name string) (*Kit, error) {
 		Want(strings.Join(names, ", "))
 }
 
-// IssueKit makes the people of a kit, each with their card, and returns the
-// cards in the kit's order.
-func (k *Cards) IssueKit(ctx context.Context, name string) (out []Card, err error) {
-	err = k.store.Update(ctx, func(tx store.Tx) error {
-		out, err = k.IssueKitIn(tx, name)
-		return err
-	})
-	return out, err
-}
-
-// IssueKitIn makes the people of a kit, each with their card.
-func (k *Cards) IssueKitIn(tx store.Tx, name string) ([]Card, error) {
-	kit, err := KitNamed(name)
-	if err != nil {
-		return nil, err
-	}
-	return k.issueKitIn(tx, kit)
-}
-
-// IssueTest makes n people of a profession (or staff, by their card), each with
-// their card: the individual offer of test cards.
-func (k *Cards) IssueTest(ctx context.Context, who string, n int) (out []Card, err error) {
-	err = k.store.Update(ctx, func(tx store.Tx) error {
-		out, err = k.IssueTestIn(tx, who, n)
-		return err
-	})
-	return out, err
-}
-
 // maxTest bounds how many test cards one command makes: it is one transaction,
 // which others wait for.
 const maxTest = 1000
 
-// IssueTestIn makes n people of a profession, each with their card.
-func (k *Cards) IssueTestIn(tx store.Tx, who string, n int) ([]Card, error) {
+// TestKit is the individual offer: n people of a profession (or staff, by their
+// card), each with their card.
+func TestKit(who string, n int) (*Kit, error) {
 	if err := (&identities.Generator{Profession: who}).Check(); err != nil {
 		return nil, err
 	}
@@ -102,52 +73,39 @@ func (k *Cards) IssueTestIn(tx store.Tx, who string, n int) ([]Card, error) {
 	for range n {
 		kit.Cards = append(kit.Cards, KitCard{Who: who})
 	}
-	return k.issueKitIn(tx, kit)
+	return kit, nil
 }
 
-func (k *Cards) issueKitIn(tx store.Tx, kit *Kit) ([]Card, error) {
-	people, err := k.admitIn(tx, kit)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]Card, len(people))
-	for n := range people {
-		r := Request{}
-		if kit.Cards[n].State == Opposed {
-			r.State, r.Reason = Opposed, "carte opposée du kit"
-		}
-		c, err := k.IssueToIn(tx, &people[n], r)
-		if err != nil {
-			return nil, err
-		}
-		out[n] = *c
-	}
-	return out, nil
-}
-
-// admitIn makes the holders, who share the structures of a random seed, with
-// numbers that are free.
-func (d *Cards) admitIn(tx store.Tx, kit *Kit) ([]identities.Identity, error) {
-	seed, n := uint64(rand.Uint32()), 0
-	out := make([]identities.Identity, len(kit.Cards))
-	for k, c := range kit.Cards {
+// admitIn makes the holders of a kit, who share the structures of a random seed,
+// with numbers that are free.
+func (k *Cards) admitIn(tx store.Tx, kit *Kit) ([]single, error) {
+	seed, next := uint64(rand.Uint32()), 0
+	people := make([]identities.Identity, len(kit.Cards))
+	for n, c := range kit.Cards {
 		g := &identities.Generator{Seed: seed, Profession: c.Who, Theme: kit.Theme, Structures: 1}
-		i, next, err := d.people.NextIn(
-			tx,
-			g,
-			n,
-			func(i *identities.Identity) bool { return !i.Student() },
-		) // who has a CPS, not a CPF
+		i, behind, err := k.people.NextIn(tx, g, next, working)
 		if err != nil {
 			return nil, err
 		}
 		for extra := 1; len(i.Exercises[0].Activities) < c.Activities; extra++ {
-			a := g.Person(1000*extra + n).MainActivity()
+			a := g.Person(1000*extra + next).MainActivity()
 			i.Exercises[0].Activities = append(i.Exercises[0].Activities, a)
 		}
 		i.Tags, i.Notes = append(i.Tags, "kit", kit.Name), strings.TrimSpace(kit.Label+" "+c.Label)
-		out[k], n = *i, next
+		people[n], next = *i, behind
 	}
-	_, err := d.people.AddIn(tx, out)
-	return out, err
+	if _, err := k.people.AddIn(tx, people); err != nil {
+		return nil, err
+	}
+	all := make([]single, len(people))
+	for n := range people {
+		all[n].holder = &people[n]
+		if kit.Cards[n].State == Opposed {
+			all[n].State, all[n].Reason = Opposed, "carte opposée du kit"
+		}
+	}
+	return all, nil
 }
+
+// working tells who has a CPS, not a CPF.
+func working(i *identities.Identity) bool { return !i.Student() }

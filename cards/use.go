@@ -223,16 +223,16 @@ func (k *Cards) seenIn(tx store.Tx, id *pki.CardIdentity) (*Card, error) {
 	return &c, keep(tx, c)
 }
 
-func derivedType(id *pki.CardIdentity) string {
+func derivedType(id *pki.CardIdentity) Type {
 	for _, t := range Families {
 		if t.Product == id.Product && t.Level == strings.Trim(id.Level, "\x00") {
 			return t.Name
 		}
 	}
 	if strings.Contains(id.NationalID, "/") {
-		return "CPE"
+		return CPE
 	}
-	return "CPS"
+	return CPS
 }
 
 // deriveIn makes the account of a person whom only their card names so far.

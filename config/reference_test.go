@@ -73,14 +73,3 @@ func TestTheSettingsReferenceIsTheTable(t *testing.T) {
 		}
 	}
 }
-
-func TestEverySettingIsExplainedInBothLanguages(t *testing.T) {
-	for _, s := range config.Names() {
-		if s.Help == "" || s.HelpIn("fr") == s.Help && s.Name != "output" {
-			t.Errorf("%s: %q, in French %q", s.Name, s.Help, s.HelpIn("fr"))
-		}
-		if s.HelpIn("en") != s.Help {
-			t.Errorf("%s in English: %q", s.Name, s.HelpIn("en"))
-		}
-	}
-}

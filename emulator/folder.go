@@ -77,7 +77,7 @@ func (e *Emulator) loadFolder(ctx context.Context, dir, seen string) (string, er
 		if err := e.ecps.ActivateAllIn(tx, added, cards.DefaultPIN); err != nil {
 			return err
 		}
-		return e.cards.IssueAllIn(tx, added)
+		return e.cards.EquipIn(tx, added)
 	})
 	if problem.Is(err, "store-claimed") || problem.Is(err, "store-replaced") {
 		return seen, err // another long command was in the way: again in a moment

@@ -67,7 +67,7 @@ func (e *Emulator) personas(ctx context.Context) error {
 				if p.Card == "" {
 					return nil
 				}
-				_, err := e.cards.Issue(ctx, cards.Request{NationalID: p.NationalID, Type: p.Card})
+				_, err := e.cards.Issue(ctx, cards.Request{NationalID: p.NationalID, Type: cards.Type(p.Card)})
 				return err
 			})
 		}
@@ -123,7 +123,7 @@ func (e *Emulator) renewCards(ctx context.Context) error {
 		}
 		if _, err := e.cards.Issue(
 			ctx,
-			cards.Request{NationalID: p.NationalID, Type: p.Card},
+			cards.Request{NationalID: p.NationalID, Type: cards.Type(p.Card)},
 		); err != nil &&
 			!problem.Is(err, "identity-unknown") {
 			return err
@@ -149,8 +149,10 @@ func (e *Emulator) magic(ctx context.Context) error {
 func (e *Emulator) magicCards(ctx context.Context) error {
 	return e.store.Update(ctx, func(tx store.Tx) error {
 		for _, m := range identities.MagicPeople() {
-			r := cards.Request{Type: "CPS", State: cards.State(m.CardState)}
-			if _, err := e.cards.IssueToIn(tx, m.Identity(), r); err != nil {
+			r := cards.Request{
+				Holders: []identities.Identity{*m.Identity()}, Type: cards.CPS, State: cards.State(m.CardState),
+			}
+			if _, err := e.cards.IssueIn(tx, r); err != nil {
 				return err
 			}
 		}
@@ -190,7 +192,7 @@ func (e *Emulator) demoCertificate(ctx context.Context) error {
 	var cert *pki.Certificate
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		cert, err = e.pki.Issue(ctx, pki.Request{Profile: "AUTH_CLI", Subject: subject, ClientID: DemoID})
+		cert, err = e.pki.Issue(ctx, pki.Request{Profile: pki.ProfileAuthCLI, Subject: subject, ClientID: DemoID})
 	case err == nil:
 		// The authority is needed to judge any client's certificate.
 		if _, err = e.pki.Authority(ctx, "el-org"); err != nil {

@@ -44,8 +44,8 @@ func CivilitiesOf(profession string) []string {
 	return nil
 }
 
-// OrderOf is the order (R82) that registers a profession, "" when it has none.
-func OrderOf(profession string) string {
+// OrdreOf is the order (R82) that registers a profession, "" when it has none.
+func OrdreOf(profession string) string {
 	if p := professionOf(profession); p != nil {
 		return p.Order
 	}

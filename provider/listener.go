@@ -27,11 +27,6 @@ type listener struct {
 	failures *failures
 }
 
-func newListener(c Config, s Services, f *failures) *listener {
-	return &listener{settings: s.Settings, names: c.Names, limits: c.Limits, metrics: s.Metrics, tracer: s.Tracer,
-		failures: f}
-}
-
 // bare is an echo that has no routes and says nothing.
 func bare() *echo.Echo {
 	e := echo.New()

@@ -17,12 +17,12 @@ import (
 
 // CertificateOrder is what an administrator asks for.
 type CertificateOrder struct {
-	By        string `json:"by"`        // national id of the administrator
-	Structure string `json:"structure"` // SIRET or FINESS
-	Profile   string `json:"profile"`   // one of CertificateKinds
-	Service   string `json:"service"`   // the CN: name of the application service, for PSC the client_id
-	Key       string `json:"key"`       // type of a key to make, "" for RSA 2048
-	CSR       string `json:"csr"`       // instead of a key: PKCS #10 in PEM
+	By        string          `json:"by"`        // national id of the administrator
+	Structure string          `json:"structure"` // SIRET or FINESS
+	Profile   pki.ProfileName `json:"profile"`   // one of CertificateKinds
+	Service   string          `json:"service"`   // the CN: name of the application service, for PSC the client_id
+	Key       string          `json:"key"`       // type of a key to make, "" for RSA 2048
+	CSR       string          `json:"csr"`       // instead of a key: PKCS #10 in PEM
 }
 
 // Administers lists the structures somebody may order certificates for.
@@ -35,7 +35,7 @@ func (d *Desk) Administers(ctx context.Context, id string) (out []Structure, err
 }
 
 // perimeter finds the administrator's rights on a structure.
-func (d *Desk) perimeter(tx store.Tx, by, structure string) (*Structure, []string, error) {
+func (d *Desk) perimeter(tx store.Tx, by, structure string) (*Structure, []pki.ProfileName, error) {
 	s, err := structureNamed(tx, structure)
 	if err != nil {
 		return nil, nil, err
@@ -62,8 +62,8 @@ func (d *Desk) allowed(tx store.Tx, o *CertificateOrder) (*Structure, error) {
 	s, kinds, err := d.perimeter(tx, o.By, o.Structure)
 	if err == nil && !slices.Contains(kinds, o.Profile) {
 		err = problem.New(problem.Forbidden, "kind-outside-perimeter", "ce type de certificat n'est pas dans le périmètre de l'administrateur").
-			Got(o.Profile).
-			Want(strings.Join(kinds, ", ")).
+			Got(string(o.Profile)).
+			Want(problem.Among(kinds)).
 			Do("F503 pour l'élargir")
 	}
 	if err == nil && s.certificateID() == pki.EditorID {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/outbox"
 	"pscemu.invalid/pscemu/internal/problem"
@@ -70,58 +71,46 @@ func init() { // not a literal: the effects call each other
 // issue makes the card of the person, who is made first when only named.
 func issue(tx store.Tx, f *dossier, which string) error {
 	if f.yes("service") {
-		card, err := f.desk.cards.IssueIn(
-			tx,
-			cards.Request{
-				Service:   cmp.Or(f.structure.Name, "STRUCTURE FICTIVE"),
-				Structure: f.order.Structure,
-				State:     cards.Sent,
-			},
-		)
-		if err == nil {
-			f.delivers(card.Serial)
-		}
-		return err
+		return f.produce(tx, cards.Request{
+			Service:   cmp.Or(f.structure.Name, "STRUCTURE FICTIVE"),
+			Structure: f.order.Structure,
+		})
 	}
-	family := map[string]string{"head": "CDA", "questionnaire": "CPA", "staff": f.staffCard()}[which]
+	family := map[string]cards.Type{"head": cards.CDA, "questionnaire": cards.CPA, "staff": f.staffCard()}[which]
 	switch {
 	case family == "":
-		family = which
+		family = cards.Type(which)
 	case which != "staff" && f.care():
-		family = "CDE"
+		family = cards.CDE
 	}
 	if f.person == nil {
 		if err := f.makePerson(tx, family); err != nil {
 			return err
 		}
 	}
-	return f.produce(tx, f.person.NationalID, family)
+	return f.produce(tx, cards.Request{NationalID: f.person.NationalID, Type: family})
 }
 
-// produce orders a card that is on its way until it is received.
-func (f *dossier) produce(tx store.Tx, id, family string) error {
-	card, err := f.desk.cards.IssueIn(tx, cards.Request{NationalID: id, Type: family, State: cards.Sent})
-	if err != nil {
-		return err
+// produce makes a card that is on its way until it is received, and notes it
+// with the order and with the structure's fleet.
+func (f *dossier) produce(tx store.Tx, r cards.Request) error {
+	r.State = cards.Sent
+	made, err := f.desk.cards.IssueIn(tx, r)
+	for _, c := range made {
+		f.order.Cards = append(f.order.Cards, c.Serial)
+		f.structure.Cards = append(f.structure.Cards, c.Serial)
 	}
-	f.delivers(card.Serial)
-	return nil
-}
-
-// delivers notes a card with the order, and with the structure's fleet.
-func (f *dossier) delivers(serial string) {
-	f.order.Cards = append(f.order.Cards, serial)
-	f.structure.Cards = append(f.structure.Cards, serial)
+	return err
 }
 
 // makePerson registers somebody whom the structure alone knows: their national
 // id is the structure's number and an internal one.
-func (f *dossier) makePerson(tx store.Tx, family string) error {
+func (f *dossier) makePerson(tx store.Tx, family cards.Type) error {
 	prefix := "5"
 	if f.order.Fields["siret"] == "" {
 		prefix = "3"
 	}
-	family = strings.ToUpper(family)
+	internal := strings.ToUpper(string(family))
 	fields := f.order.Fields
 	activity := identities.Activity{
 		CorporateName: cmp.Or(f.structure.Name, fields["denomination"]),
@@ -145,7 +134,7 @@ func (f *dossier) makePerson(tx store.Tx, family string) error {
 		},
 	}
 	for range 100 {
-		person.NationalID = fmt.Sprintf("%s%s/%sT%05d", prefix, f.order.Structure, family, rand.IntN(100_000))
+		person.NationalID = fmt.Sprintf("%s%s/%sT%05d", prefix, f.order.Structure, internal, rand.IntN(100_000))
 		err := f.desk.people.CreateIn(tx, &person)
 		if problem.Is(err, "identity-exists") {
 			continue
@@ -157,13 +146,13 @@ func (f *dossier) makePerson(tx store.Tx, family string) error {
 }
 
 func testCards(tx store.Tx, f *dossier, _ string) error {
-	if kit := f.order.Fields["kit"]; kit != "" {
-		made, err := f.desk.cards.IssueKitIn(tx, kit)
+	if name := f.order.Fields["kit"]; name != "" {
+		kit, err := cards.KitNamed(name)
+		if err == nil {
+			err = f.issueKit(tx, kit)
+		}
 		if err != nil {
 			return err
-		}
-		for _, c := range made {
-			f.order.Cards = append(f.order.Cards, c.Serial)
 		}
 	}
 	profession := f.order.Fields["profession"]
@@ -174,7 +163,16 @@ func testCards(tx store.Tx, f *dossier, _ string) error {
 	if err != nil {
 		return err
 	}
-	made, err := f.desk.cards.IssueTestIn(tx, profession, n)
+	kit, err := cards.TestKit(profession, n)
+	if err != nil {
+		return err
+	}
+	return f.issueKit(tx, kit)
+}
+
+// issueKit makes the people and cards of a kit, and notes them with the order.
+func (f *dossier) issueKit(tx store.Tx, kit *cards.Kit) error {
+	made, err := f.desk.cards.IssueIn(tx, cards.Request{Kit: kit})
 	for _, c := range made {
 		f.order.Cards = append(f.order.Cards, c.Serial)
 	}
@@ -222,7 +220,7 @@ func replacement(tx store.Tx, f *dossier, _ string) error {
 			Got(string(old.State)).
 			Do("déclarez la perte, le vol ou le défaut")
 	}
-	return f.produce(tx, old.NationalID, old.Type)
+	return f.produce(tx, cards.Request{NationalID: old.NationalID, Type: old.Type})
 }
 
 func mandate(_ store.Tx, f *dossier, _ string) error {
@@ -247,9 +245,9 @@ func administrators(_ store.Tx, f *dossier, how string) error {
 			delete(f.structure.Administrators, id)
 			continue
 		}
-		kinds := strings.Fields(f.order.Fields["types"])
+		kinds := words[pki.ProfileName](f.order.Fields["types"])
 		if len(kinds) == 0 {
-			kinds = []string{"AUTH_CLI"}
+			kinds = []pki.ProfileName{pki.ProfileAuthCLI}
 		}
 		f.structure.Administrators[id] = Administrator{kinds, f.order.Fields["perimetre"]}
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/cards"
+	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/nomenclature"
 	"pscemu.invalid/pscemu/internal/problem"
@@ -23,12 +24,12 @@ import (
 
 // Actor is a kind of structure or person that orders.
 type Actor struct {
-	ID       string   `json:"id"`
-	Label    string   `json:"label"`
-	Care     bool     `json:"care"`     // delivers care: CDE and CPE, not CDA and CPA
-	Own      bool     `json:"own"`      // acts for a practice of their own
-	Services []string `json:"services"` // TOPS, TOM
-	Forms    []string `json:"forms"`    // that it sees, beside a card holder's
+	ID       string    `json:"id"`
+	Label    string    `json:"label"`
+	Care     bool      `json:"care"`     // delivers care: CDE and CPE, not CDA and CPA
+	Own      bool      `json:"own"`      // acts for a practice of their own
+	Services []Channel `json:"services"` // TOPS, TOM
+	Forms    []string  `json:"forms"`    // that it sees, beside a card holder's
 }
 
 // Form is one form of the ANS.
@@ -73,7 +74,7 @@ type Effect struct {
 
 // Online is an online service for card holders.
 type Online struct {
-	Name   string   `json:"name"`
+	Name   Channel  `json:"name"`
 	Label  string   `json:"label"`
 	Actors []string `json:"actors"`
 	Forms  []string `json:"forms"` // that it offers
@@ -145,10 +146,18 @@ func (a *Actor) Sees(f *Form) bool { return f.Holder || slices.Contains(a.Forms,
 
 // offered tells whether a channel is an online service that offers the form:
 // one of the actor's, or — TOM opens to any CDA — one for a form it sees.
-func (a *Actor) offered(channel string, f *Form) bool {
+func (a *Actor) offered(channel Channel, f *Form) bool {
 	n := slices.IndexFunc(table().Services, func(s Online) bool { return s.Name == channel })
 	return n >= 0 && slices.Contains(table().Services[n].Forms, f.No) &&
 		(slices.Contains(a.Services, channel) || a.Sees(f))
+}
+
+// words are the words of a field's value.
+func words[T ~string](value string) (out []T) {
+	for _, w := range strings.Fields(value) {
+		out = append(out, T(w))
+	}
+	return out
 }
 
 var (
@@ -195,8 +204,8 @@ var kinds = map[string]func(string) string{
 	"profession": func(v string) string { return wanted((&identities.Generator{Profession: v}).Check()) },
 	"kinds": func(v string) string {
 		for _, k := range strings.Fields(v) {
-			if !slices.Contains(CertificateKinds, k) {
-				return strings.Join(CertificateKinds, " ")
+			if !slices.Contains(CertificateKinds, pki.ProfileName(k)) {
+				return strings.ReplaceAll(problem.Among(CertificateKinds), ",", "")
 			}
 		}
 		return ""
@@ -204,7 +213,7 @@ var kinds = map[string]func(string) string{
 }
 
 // CertificateKinds are the software certificates an administrator may order.
-var CertificateKinds = []string{"AUTH_CLI", "SIGN", "CONF", "SSL_SERV"}
+var CertificateKinds = []pki.ProfileName{pki.ProfileAuthCLI, pki.ProfileSign, pki.ProfileConf, pki.ProfileSSLServ}
 
 func unless(good bool, want string) string {
 	if good {

@@ -33,12 +33,18 @@ const (
 	Received     State = "received"
 	Refused      State = "refused"
 	Cancelled    State = "cancelled"
+	Accepted     State = "accepted" // a step of the history only
 )
 
-// Channels of a form: paper (PDF), démarche simplifiée, or an online service.
+// Channel is the way by which a form comes: one of these, or an online service.
+type Channel string
+
+// The channels of forms.
 const (
-	Paper      = "papier"
-	Simplified = "démarche simplifiée"
+	Paper      Channel = "papier" // a PDF
+	Simplified Channel = "démarche simplifiée"
+	TOPS       Channel = "TOPS" // the online service of libéraux
+	TOM        Channel = "TOM"  // the online service of structures
 )
 
 // Step is one step of an order's life.
@@ -54,7 +60,7 @@ type Order struct {
 	ID        string            `json:"id"`
 	Form      string            `json:"form"`
 	Actor     string            `json:"actor"`
-	Channel   string            `json:"channel"`
+	Channel   Channel           `json:"channel"`
 	By        string            `json:"by,omitempty"` // national id of the requester
 	Fields    map[string]string `json:"fields"`
 	State     State             `json:"state"`
@@ -163,18 +169,18 @@ func (o *Order) parties() (*Form, *Actor, error) {
 
 // channel: a démarche simplifiée must exist for the form, and begins with the
 // structure's SIRET.
-func channel(actor *Actor, form *Form, name string, fields map[string]string) error {
+func channel(actor *Actor, form *Form, name Channel, fields map[string]string) error {
 	switch {
 	case actor.offered(name, form):
 		return nil
 	case name != Paper && name != Simplified:
 		return problem.New(problem.Invalid, "channel-unknown", "no such channel").
-			Got(name).
-			Want(strings.Join(append([]string{Paper, Simplified}, actor.Services...), ", "))
+			Got(string(name)).
+			Want(problem.Among(append([]Channel{Paper, Simplified}, actor.Services...)))
 	case name == Simplified && form.Simplified == "non":
 		return problem.New(problem.Forbidden, "channel-not-offered", "ce formulaire n'existe pas en démarche simplifiée").
 			Got(form.No).
-			Want(Paper)
+			Want(string(Paper))
 	case name == Simplified && kinds["siret"](fields["siret"]) != "":
 		return problem.New(problem.Invalid, "siret-missing", "une démarche simplifiée commence par le SIRET de la structure").
 			Got(fields["siret"]).
@@ -339,7 +345,7 @@ func (d *Desk) validate(tx store.Tx, o *Order) error {
 	}
 	now := d.clock.Now()
 	o.ReadyAt = now.Add(d.delay())
-	o.History = append(o.History, Step{now, "ans", "accepted", ""})
+	o.History = append(o.History, Step{now, "ans", Accepted, ""})
 	d.step(o, InProduction, "ans", "")
 	return nil
 }

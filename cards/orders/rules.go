@@ -91,7 +91,7 @@ func simple(fn func(f *dossier) bool) check {
 // checks are the rules that forms name.
 var checks = map[string]check{
 	"structure":      simple(func(f *dossier) bool { return f.order.Structure != "" }),
-	"service-is-cpe": simple(func(f *dossier) bool { return !f.yes("service") || f.staffCard() == "CPE" }),
+	"service-is-cpe": simple(func(f *dossier) bool { return !f.yes("service") || f.staffCard() == cards.CPE }),
 	"person": simple(func(f *dossier) bool {
 		return f.yes("service") || f.person != nil || f.order.Fields["nom"] != "" && f.order.Fields["prenom"] != ""
 	}),
@@ -129,10 +129,10 @@ var checks = map[string]check{
 		return true, nil
 	},
 	"cpa-needs-head": func(tx store.Tx, f *dossier, _ string) (bool, error) {
-		if f.staffCard() != "CPA" {
+		if f.staffCard() != cards.CPA {
 			return true, nil
 		}
-		return f.desk.holds(tx, f.structure.Representative, "CDA")
+		return f.desk.holds(tx, f.structure.Representative, cards.CDA)
 	},
 	"own-card": func(tx store.Tx, f *dossier, _ string) (bool, error) {
 		card, err := f.desk.cards.GetIn(tx, f.order.Fields["carte"])
@@ -153,11 +153,11 @@ func (f *dossier) yes(field string) bool { return f.order.Fields[field] == "oui"
 func (f *dossier) care() bool { return f.actor.Care || f.structure.Billing || f.yes("facturation") }
 
 // staffCard is the family of the structure's staff.
-func (f *dossier) staffCard() string {
+func (f *dossier) staffCard() cards.Type {
 	if f.care() {
-		return "CPE"
+		return cards.CPE
 	}
-	return "CPA"
+	return cards.CPA
 }
 
 // mayAct tells whether the requester acts for the structure; a libéral does for
@@ -190,7 +190,7 @@ func (d *Desk) hasCard(tx store.Tx, id string) (bool, error) {
 }
 
 // holds tells whether a person holds an active card of a family.
-func (d *Desk) holds(tx store.Tx, id, family string) (bool, error) {
+func (d *Desk) holds(tx store.Tx, id string, family cards.Type) (bool, error) {
 	if id == "" {
 		return false, nil
 	}
@@ -200,15 +200,15 @@ func (d *Desk) holds(tx store.Tx, id, family string) (bool, error) {
 
 // Enter judges whether a card opens an online service: TOM wants a CDE, a CDA
 // or a mandataire's card.
-func (d *Desk) Enter(ctx context.Context, service, serial string) error {
+func (d *Desk) Enter(ctx context.Context, service Channel, serial string) error {
 	return d.store.View(ctx, func(tx store.Tx) error { return d.enterIn(tx, service, serial) })
 }
 
-func (d *Desk) enterIn(tx store.Tx, service, serial string) error {
+func (d *Desk) enterIn(tx store.Tx, service Channel, serial string) error {
 	n := slices.IndexFunc(Services(), func(s Online) bool { return s.Name == service })
 	if n < 0 {
 		return problem.New(problem.NotFound, "service-unknown", "no such online service").
-			Got(service).
+			Got(string(service)).
 			Want("TOPS or TOM")
 	}
 	card, err := d.cards.GetIn(tx, serial)
@@ -219,7 +219,7 @@ func (d *Desk) enterIn(tx store.Tx, service, serial string) error {
 		return err
 	}
 	opens := d.opensTOM
-	if service == "TOPS" {
+	if service == TOPS {
 		opens = d.opensTOPS
 	}
 	if open, err := opens(tx, card); err != nil || open {
@@ -227,7 +227,7 @@ func (d *Desk) enterIn(tx store.Tx, service, serial string) error {
 	}
 	s := Services()[n]
 	return problem.New(problem.Forbidden, "service-refused", s.Say).
-		Got(card.Type + " de " + card.NationalID).
+		Got(string(card.Type) + " de " + card.NationalID).
 		Do(s.Remedy)
 }
 
@@ -236,7 +236,7 @@ func (d *Desk) opensTOPS(tx store.Tx, c *cards.Card) (bool, error) {
 }
 
 func (d *Desk) opensTOM(tx store.Tx, c *cards.Card) (bool, error) {
-	if c.Type == "CDE" || c.Type == "CDA" {
+	if c.Type == cards.CDE || c.Type == cards.CDA {
 		return true, nil
 	}
 	own, err := structuresWhere(
@@ -248,11 +248,11 @@ func (d *Desk) opensTOM(tx store.Tx, c *cards.Card) (bool, error) {
 }
 
 // EnterAs judges whether one of a person's cards opens an online service.
-func (d *Desk) EnterAs(ctx context.Context, service, id string) error {
+func (d *Desk) EnterAs(ctx context.Context, service Channel, id string) error {
 	return d.store.View(ctx, func(tx store.Tx) error { return d.enterAs(tx, service, id) })
 }
 
-func (d *Desk) enterAs(tx store.Tx, service, id string) error {
+func (d *Desk) enterAs(tx store.Tx, service Channel, id string) error {
 	serials, err := d.cards.SerialsIn(tx, id)
 	if err != nil {
 		return err
@@ -297,17 +297,21 @@ func (d *Desk) registerIn(tx store.Tx, id string) (*cards.Card, error) {
 	if err != nil {
 		return nil, err
 	}
-	if identities.OrderOf(person.Profession()) == "" {
+	if identities.OrdreOf(person.Profession()) == "" {
 		return nil, problem.New(problem.Forbidden, "registration-without-order", "cette profession n'a pas d'ordre : la CPS est délivrée sur demande").
 			Got("profession " + person.Profession()).
 			Do("F201 ou F202")
 	}
-	there, err := d.holds(tx, id, "CPS")
+	there, err := d.holds(tx, id, cards.CPS)
 	if err == nil && there {
 		err = problem.New(problem.Conflict, "card-there", "cette personne a déjà une CPS").Got(id)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return d.cards.IssueIn(tx, cards.Request{NationalID: id, Type: "CPS"})
+	made, err := d.cards.IssueIn(tx, cards.Request{NationalID: id, Type: cards.CPS})
+	if err != nil {
+		return nil, err
+	}
+	return &made[0], nil
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 )
@@ -26,8 +27,8 @@ type Structure struct {
 
 // Administrator may order software certificates for a structure.
 type Administrator struct {
-	Kinds     []string `json:"kinds"`
-	Perimeter string   `json:"perimeter,omitempty"`
+	Kinds     []pki.ProfileName `json:"kinds"`
+	Perimeter string            `json:"perimeter,omitempty"`
 }
 
 var (

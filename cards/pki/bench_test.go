@@ -26,7 +26,7 @@ func filled(b *testing.B) *PKI {
 	ctx, p := context.Background(), New(s, c, "http://localhost/pki", nil)
 	made, err := p.Prepare(
 		ctx,
-		Request{Profile: "AUTH_CLI", Subject: ORGName("Paris (75)", "STRUCTURE", EditorID, "many"), ClientID: "many"},
+		Request{Profile: ProfileAuthCLI, Subject: ORGName("Paris (75)", "STRUCTURE", EditorID, "many"), ClientID: "many"},
 	)
 	if err != nil {
 		b.Fatal(err)
@@ -56,8 +56,8 @@ func filled(b *testing.B) *PKI {
 func BenchmarkCertificatesAmong20000(b *testing.B) {
 	p, ctx := filled(b), context.Background()
 	for name, q := range map[string]Query{
-		"client-without": {ClientID: "none"}, "card-without": {Card: "0"}, "state-without": {State: "valid"},
-		"client-with-many": {ClientID: "many"}, "state-with-many": {State: "revoked"}, "client-in-state-without": {ClientID: "many", State: "valid"},
+		"client-without": {ClientID: "none"}, "card-without": {Card: "0"}, "state-without": {State: Valid},
+		"client-with-many": {ClientID: "many"}, "state-with-many": {State: Revoked}, "client-in-state-without": {ClientID: "many", State: Valid},
 		"text-without": {Text: "nobody"},
 	} {
 		b.Run(name, func(b *testing.B) {

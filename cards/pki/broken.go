@@ -151,7 +151,7 @@ func fingerprint(der []byte) string {
 
 // good is the template of a certificate that would be accepted.
 func (w *workshop) good(subject Name) *x509.Certificate {
-	profile, _ := ProfileNamed("AUTH_CLI")
+	profile, _ := ProfileNamed(ProfileAuthCLI)
 	tmpl, err := w.pki.template(profile, Request{Subject: subject})
 	if err != nil {
 		w.err = err
@@ -200,7 +200,7 @@ func keyed(kind string) func(*workshop) ([][]byte, crypto.Signer, error) {
 }
 
 // of issues a certificate of another profile, whose key the PKI makes.
-func of(profile string, subject func(*workshop) Name) func(*workshop) ([][]byte, crypto.Signer, error) {
+func of(profile ProfileName, subject func(*workshop) Name) func(*workshop) ([][]byte, crypto.Signer, error) {
 	return func(w *workshop) ([][]byte, crypto.Signer, error) {
 		p, _ := ProfileNamed(profile)
 		issuer, err := w.pki.Authority(w.ctx, p.Authority)
@@ -330,26 +330,26 @@ var oddities = []oddity{
 	{name: "valid-for-a-century", odd: "valid for a hundred years", change: dates(-day, 100*365*day)},
 	{name: "revoked", odd: "revoked: the CRL and OCSP say so", code: "certificate-revoked", make: revokedOne},
 	// Other types.
-	{name: "type-sign", odd: "of type ORG SIGN", code: "certificate-wrong-profile", make: of("SIGN", (*workshop).own)},
-	{name: "type-conf", odd: "of type ORG CONF", code: "certificate-wrong-profile", make: of("CONF", (*workshop).own)},
+	{name: "type-sign", odd: "of type ORG SIGN", code: "certificate-wrong-profile", make: of(ProfileSign, (*workshop).own)},
+	{name: "type-conf", odd: "of type ORG CONF", code: "certificate-wrong-profile", make: of(ProfileConf, (*workshop).own)},
 	{
 		name: "type-ssl-serv",
 		odd:  "of type SERV SSL",
 		code: "certificate-wrong-profile",
-		make: of("SSL_SERV", (*workshop).own),
+		make: of(ProfileSSLServ, (*workshop).own),
 	},
 	{
 		name: "card-ps",
 		odd:  "a health professional's card whose CN is the client_id",
 		code: "certificate-card",
-		make: of("CARD_AUTH", func(w *workshop) Name { return PSName("Médecin", w.client, "DOC", "KIT") }),
+		make: of(ProfileCardAuth, func(w *workshop) Name { return PSName("Médecin", w.client, "DOC", "KIT") }),
 	},
 	{
 		name: "card-staff",
 		odd:  "a staff card whose CN is the client_id",
 		code: "certificate-card",
 		make: of(
-			"STAFF_AUTH",
+			ProfileStaffAuth,
 			func(w *workshop) Name { return StaffName("X", "Paris (75)", "300000000029751", w.client, "DOC", "KIT") },
 		),
 	},
@@ -708,7 +708,7 @@ func byLeaf(w *workshop) ([][]byte, crypto.Signer, error) {
 
 // revokedOne is issued as usual, and revoked.
 func revokedOne(w *workshop) ([][]byte, crypto.Signer, error) {
-	c, err := w.pki.Issue(w.ctx, Request{Profile: "AUTH_CLI", Subject: w.name, Key: w.key, ClientID: w.client})
+	c, err := w.pki.Issue(w.ctx, Request{Profile: ProfileAuthCLI, Subject: w.name, Key: w.key, ClientID: w.client})
 	if err == nil {
 		err = w.pki.Revoke(w.ctx, c.Serial)
 	}

@@ -10,11 +10,17 @@ import (
 	"pscemu.invalid/pscemu/internal/store"
 )
 
-// States of a certificate.
+// State is where a certificate stands; one that has ended stays in its state.
+type State string
+
+// The states of certificates.
 const (
-	Valid   = "valid"
-	Revoked = "revoked"
+	Valid   State = "valid"
+	Revoked State = "revoked"
 )
+
+// Valid tells whether certificates are ever in this state.
+func (s State) Valid() bool { return s == Valid || s == Revoked }
 
 // Certificates are found by indexes, whose parts list serials: those of a state,
 // of a client, of a client in a state, of a card, of a structure.
@@ -26,14 +32,14 @@ var (
 )
 
 // ofClientIn are a client's certificates in a state.
-func ofClientIn(state string) store.Collection[string] {
-	return store.Collection[string]("certificates-of-client-" + state)
+func ofClientIn(state State) store.Collection[string] {
+	return store.Collection[string]("certificates-of-client-" + string(state))
 }
 
 // places are the parts of the indexes that list a certificate.
 func places(c *Certificate) (out []store.Collection[string]) {
 	if c.State != "" {
-		out = append(out, inState.Of(c.State))
+		out = append(out, inState.Of(string(c.State)))
 	}
 	if c.ClientID != "" {
 		out = append(out, ofClient.Of(c.ClientID), ofClientIn(c.State).Of(c.ClientID))
@@ -81,17 +87,18 @@ func (p *PKI) IndexCertificates(ctx context.Context) error {
 
 // Query chooses certificates; its zero value chooses all.
 type Query struct {
-	ClientID, Card, State string
-	Structure             string
-	Text                  string // in the subject, case aside
+	ClientID, Card string
+	State          State
+	Structure      string
+	Text           string // in the subject, case aside
 }
 
 func (q Query) check() error {
-	if q.State == "" || q.State == Valid || q.State == Revoked {
+	if q.State == "" || q.State.Valid() {
 		return nil
 	}
 	return problem.New(problem.Invalid, "certificate-state-unknown", "no certificate is ever in this state").
-		Got(q.State).Want(Valid + " or " + Revoked).Do("one that has ended stays valid or revoked: look at not_after")
+		Got(string(q.State)).Want(string(Valid) + " or " + string(Revoked)).Do("one that has ended stays valid or revoked: look at not_after")
 }
 
 func (q Query) matches(c *Certificate) bool {
@@ -113,7 +120,7 @@ func (q Query) place() store.Collection[string] {
 	case q.ClientID != "":
 		return ofClient.Of(q.ClientID)
 	case q.State != "":
-		return inState.Of(q.State)
+		return inState.Of(string(q.State))
 	}
 	return ""
 }
@@ -122,7 +129,7 @@ func (q Query) place() store.Collection[string] {
 // looked at.
 func (q Query) Counted() bool {
 	filters := 0
-	for _, f := range []string{q.Card, q.Structure, q.ClientID + q.State} {
+	for _, f := range []string{q.Card, q.Structure, q.ClientID + string(q.State)} {
 		if f != "" {
 			filters++
 		}

@@ -30,7 +30,7 @@ func onStore(t *testing.T) (*pki.PKI, *store.Memory, *clock.Adjustable) {
 
 func issue(t *testing.T, p *pki.PKI, o pki.Request) *pki.Certificate {
 	t.Helper()
-	o.Profile, o.Subject, o.KeyType = "AUTH_CLI", subject, "ecdsa"
+	o.Profile, o.Subject, o.KeyType = pki.ProfileAuthCLI, subject, "ecdsa"
 	made, err := p.Issue(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -49,19 +49,19 @@ type authorityRecord struct {
 
 // Certificate is what is kept of each certificate issued.
 type Certificate struct {
-	Serial     string     `json:"serial"` // hexadecimal
-	Profile    string     `json:"profile"`
-	State      string     `json:"state"` // valid, revoked
-	Subject    string     `json:"subject"`
-	Authority  string     `json:"authority"`
-	ClientID   string     `json:"client_id,omitempty"`
-	CardSerial string     `json:"card_serial,omitempty"`
-	Structure  string     `json:"structure,omitempty"` // it was ordered for, at the order desk
-	NotBefore  time.Time  `json:"not_before"`
-	NotAfter   time.Time  `json:"not_after"`
-	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
-	DER        []byte     `json:"der"`
-	Key        []byte     `json:"key,omitempty"` // PKCS #8, when made here
+	Serial     string      `json:"serial"` // hexadecimal
+	Profile    ProfileName `json:"profile"`
+	State      State       `json:"state"`
+	Subject    string      `json:"subject"`
+	Authority  string      `json:"authority"`
+	ClientID   string      `json:"client_id,omitempty"`
+	CardSerial string      `json:"card_serial,omitempty"`
+	Structure  string      `json:"structure,omitempty"` // it was ordered for, at the order desk
+	NotBefore  time.Time   `json:"not_before"`
+	NotAfter   time.Time   `json:"not_after"`
+	RevokedAt  *time.Time  `json:"revoked_at,omitempty"`
+	DER        []byte      `json:"der"`
+	Key        []byte      `json:"key,omitempty"` // PKCS #8, when made here
 }
 
 var (
@@ -319,7 +319,7 @@ func definition(id string) authorityDef {
 
 // Request asks for one certificate.
 type Request struct {
-	Profile    string
+	Profile    ProfileName
 	Subject    Name
 	Key        crypto.Signer    // nil: a new key
 	KeyType    string           // of a new key, one of KeyTypes; "" is RSA 2048
@@ -359,7 +359,7 @@ func (p *PKI) KeepIn(tx store.Tx, c *Certificate) error {
 func (p *PKI) Prepare(ctx context.Context, o Request) (*Certificate, error) {
 	profile, ok := ProfileNamed(o.Profile)
 	if !ok {
-		return nil, problem.New(problem.Invalid, "profile-unknown", "no such certificate profile").Got(o.Profile).
+		return nil, problem.New(problem.Invalid, "profile-unknown", "no such certificate profile").Got(string(o.Profile)).
 			Want("AUTH_CLI, SIGN, CONF, SSL_SERV, CARD_AUTH or STAFF_AUTH")
 	}
 	issuer, err := p.Authority(ctx, profile.Authority)

@@ -42,7 +42,7 @@ var subject = pki.ORGName("Paris (75)", "X", "300000000029751", "demo")
 func TestNothingExpiresAndTheKeysStay(t *testing.T) {
 	dir, ctx, c := t.TempDir(), context.Background(), &clock.Adjustable{}
 	p, done := open(t, dir, c)
-	first, err := p.Issue(ctx, pki.Request{Profile: "AUTH_CLI", Subject: subject, ClientID: "demo"})
+	first, err := p.Issue(ctx, pki.Request{Profile: pki.ProfileAuthCLI, Subject: subject, ClientID: "demo"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,11 +77,11 @@ func TestTheRevocationListNamesWhatWasRevoked(t *testing.T) {
 	ctx, c := context.Background(), &clock.Adjustable{}
 	p, done := open(t, t.TempDir(), c)
 	defer done()
-	good, err := p.Issue(ctx, pki.Request{Profile: "AUTH_CLI", Subject: subject})
+	good, err := p.Issue(ctx, pki.Request{Profile: pki.ProfileAuthCLI, Subject: subject})
 	if err != nil {
 		t.Fatal(err)
 	}
-	bad, err := p.Issue(ctx, pki.Request{Profile: "AUTH_CLI", Subject: subject})
+	bad, err := p.Issue(ctx, pki.Request{Profile: pki.ProfileAuthCLI, Subject: subject})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestASubjectKeepsTheOrderOfItsRDNsAndTheSharedOne(t *testing.T) {
 	defer done()
 	card, err := p.Issue(
 		ctx,
-		pki.Request{Profile: "CARD_AUTH", Subject: pki.PSName("Pharmacien", "899700075122", "PHARMACH0007512", "CAROLE")},
+		pki.Request{Profile: pki.ProfileCardAuth, Subject: pki.PSName("Pharmacien", "899700075122", "PHARMACH0007512", "CAROLE")},
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func BenchmarkVerifyOrg(b *testing.B) {
 	}
 	defer s.Close()
 	p := pki.New(s, c, "http://127.0.0.1:1/pki", nil)
-	issued, err := p.Issue(ctx, pki.Request{Profile: "AUTH_CLI", Subject: subject})
+	issued, err := p.Issue(ctx, pki.Request{Profile: pki.ProfileAuthCLI, Subject: subject})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestAChainThatIsRememberedIsStillJudgedEachTime(t *testing.T) {
 	ctx, c := context.Background(), &clock.Adjustable{}
 	p, done := open(t, t.TempDir(), c)
 	defer done()
-	issued, err := p.Issue(ctx, pki.Request{Profile: "AUTH_CLI", Subject: subject, ClientID: "demo"})
+	issued, err := p.Issue(ctx, pki.Request{Profile: pki.ProfileAuthCLI, Subject: subject, ClientID: "demo"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func FuzzVerifyOrg(f *testing.F) {
 	if err := p.Warm(ctx); err != nil {
 		f.Fatal(err)
 	}
-	issued, err := p.Issue(ctx, pki.Request{Profile: "AUTH_CLI", Subject: subject, ClientID: "demo"})
+	issued, err := p.Issue(ctx, pki.Request{Profile: pki.ProfileAuthCLI, Subject: subject, ClientID: "demo"})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -23,9 +23,30 @@ var authorityDefs = []authorityDef{
 	{"fo-pers", "TEST AC IGC-SANTE FORT PERSONNES", "fo-root"},
 }
 
+// ProfileName is the name of a kind of certificate.
+type ProfileName string
+
+// The profiles of certificates.
+const (
+	ProfileAuthCLI   ProfileName = "AUTH_CLI"   // of a client, for mTLS
+	ProfileSign      ProfileName = "SIGN"       // of an organisation, for signature
+	ProfileConf      ProfileName = "CONF"       // of an organisation, for encryption
+	ProfileSSLServ   ProfileName = "SSL_SERV"   // of a server
+	ProfileCardAuth  ProfileName = "CARD_AUTH"  // of a professional's card, for authentication
+	ProfileCardSign  ProfileName = "CARD_SIGN"  // of a professional's card, for signature
+	ProfileStaffAuth ProfileName = "STAFF_AUTH" // of a structure's card, for authentication
+	ProfileStaffSign ProfileName = "STAFF_SIGN" // of a structure's card, for signature
+)
+
+// Valid tells whether the PKI issues such certificates.
+func (n ProfileName) Valid() bool {
+	_, ok := ProfileNamed(n)
+	return ok
+}
+
 // Profile is one kind of certificate, as data.
 type Profile struct {
-	Name      string             // AUTH_CLI, SIGN, …
+	Name      ProfileName
 	Label     string             // as people say it
 	Authority string             // who issues it
 	Category  byte               // product category, table TRE_G01
@@ -51,7 +72,7 @@ var smartcardLogon = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 2}
 // certificate of e-mail and signature use; the others are the emulator's own.
 var Profiles = []Profile{
 	{
-		Name:      "AUTH_CLI",
+		Name:      ProfileAuthCLI,
 		Label:     "ORG AUTH_CLI",
 		Authority: "el-org",
 		Category:  CategorySoftware,
@@ -61,7 +82,7 @@ var Profiles = []Profile{
 		Validity:  threeYears,
 	},
 	{
-		Name:      "SIGN",
+		Name:      ProfileSign,
 		Label:     "ORG SIGN",
 		Authority: "el-org",
 		Category:  CategorySoftware,
@@ -71,7 +92,7 @@ var Profiles = []Profile{
 		Validity:  threeYears,
 	},
 	{
-		Name:      "CONF",
+		Name:      ProfileConf,
 		Label:     "ORG CONF",
 		Authority: "el-org",
 		Category:  CategorySoftware,
@@ -81,7 +102,7 @@ var Profiles = []Profile{
 		Validity:  threeYears,
 	},
 	{
-		Name:      "SSL_SERV",
+		Name:      ProfileSSLServ,
 		Label:     "SERV SSL",
 		Authority: "el-org",
 		Category:  CategorySoftware,
@@ -91,7 +112,7 @@ var Profiles = []Profile{
 		Validity:  threeYears,
 	},
 	{
-		Name:      "CARD_AUTH",
+		Name:      ProfileCardAuth,
 		Label:     "carte, authentification",
 		Authority: "fo-pers",
 		Category:  CategoryCard,
@@ -104,7 +125,7 @@ var Profiles = []Profile{
 		Validity:  threeYears,
 	},
 	{
-		Name:      "STAFF_AUTH",
+		Name:      ProfileStaffAuth,
 		Label:     "carte de personnel, authentification",
 		Authority: "st-pers",
 		Category:  CategoryCard,
@@ -117,7 +138,7 @@ var Profiles = []Profile{
 		Validity:  threeYears,
 	},
 	{
-		Name:      "CARD_SIGN",
+		Name:      ProfileCardSign,
 		Label:     "carte, signature",
 		Authority: "fo-pers",
 		Category:  CategoryCard,
@@ -127,7 +148,7 @@ var Profiles = []Profile{
 		Validity:  threeYears,
 	},
 	{
-		Name:      "STAFF_SIGN",
+		Name:      ProfileStaffSign,
 		Label:     "carte de personnel, signature",
 		Authority: "st-pers",
 		Category:  CategoryCard,
@@ -139,7 +160,7 @@ var Profiles = []Profile{
 }
 
 // ProfileNamed finds a profile by its name.
-func ProfileNamed(name string) (Profile, bool) {
+func ProfileNamed(name ProfileName) (Profile, bool) {
 	for _, p := range Profiles {
 		if p.Name == name {
 			return p, true
@@ -149,7 +170,7 @@ func ProfileNamed(name string) (Profile, bool) {
 }
 
 // policyOf names the profile behind a policy of the emulator's, or "".
-func policyOf(c *x509.Certificate) string {
+func policyOf(c *x509.Certificate) ProfileName {
 	for _, p := range Profiles {
 		for _, found := range c.Policies {
 			if found.Equal(p.policy()) {

@@ -87,9 +87,9 @@ func (c *Content) certificate(serial string, r *Certificate) error {
 		return fmt.Errorf("its serial is %s", found)
 	}
 	switch {
-	case r.State == "revoked" && r.RevokedAt == nil:
+	case r.State == Revoked && r.RevokedAt == nil:
 		return errors.New("it is revoked, but nothing says when")
-	case r.State != "valid" && r.State != "revoked":
+	case !r.State.Valid():
 		return fmt.Errorf("its state is %q, neither valid nor revoked", r.State)
 	}
 	if _, ok := ProfileNamed(r.Profile); !ok {

@@ -343,7 +343,7 @@ func orgShape(c *x509.Certificate, foreign bool) error {
 	if category != string([]byte{CategorySoftware}) {
 		return refuse("category", "the certificate's product category is not 83 (software certificate)", c, wantOrg)
 	}
-	if kind := policyOf(c); !foreign && kind != "AUTH_CLI" {
+	if kind := policyOf(c); !foreign && kind != ProfileAuthCLI {
 		label := "unknown"
 		if profile, ok := ProfileNamed(kind); ok {
 			label = profile.Label

@@ -220,7 +220,7 @@ var parallels = []parallel{
 				var cert pki.Certificate
 				p.Must("GET", "/cards/"+serial, nil, &c)
 				p.Must("GET", "/certificates/"+c.Certificate, nil, &cert)
-				if c.State != cards.Opposed || cert.State != "revoked" {
+				if c.State != cards.Opposed || cert.State != pki.Revoked {
 					return fmt.Sprintf("the card is %s, its certificate %s", c.State, cert.State)
 				}
 				return ""
@@ -268,8 +268,8 @@ var parallels = []parallel{
 		return always("POST", "/certificates/"+made.Serial+"/revoke", nil), func(outcome) string {
 			var cert pki.Certificate
 			p.Must("GET", "/certificates/"+made.Serial, nil, &cert)
-			if cert.State != "revoked" {
-				return "it is " + cert.State
+			if cert.State != pki.Revoked {
+				return "it is " + string(cert.State)
 			}
 			return ""
 		}

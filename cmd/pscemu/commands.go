@@ -132,11 +132,11 @@ func exportCard(cmd *cobra.Command, a []string) error {
 		return exportSoftHSM(cmd, r, a[0], dir)
 	}
 	file, _ := cmd.Flags().GetString("p12")
-	in := &api.GetCardP12Params{Use: cards.ForAuthentication}
+	in := &api.GetCardP12Params{Use: string(cards.ForAuthentication)}
 	in.Password, _ = cmd.Flags().GetString("password")
 	in.Legacy, _ = cmd.Flags().GetBool("legacy")
 	if sign, _ := cmd.Flags().GetBool("sign"); sign {
-		in.Use = cards.ForSignature
+		in.Use = string(cards.ForSignature)
 	}
 	answer, err := r.api.GetCardP12WithResponse(cmd.Context(), a[0], in)
 	if err := r.done(answer, err); err != nil {
@@ -226,7 +226,7 @@ func printCards(cmd *cobra.Command, issue func(r *remote) (api.Answer, error)) e
 	}
 	rows := [][]string{}
 	for _, c := range list.Items {
-		rows = append(rows, []string{c.Serial, c.Type, string(c.State), c.NationalID, c.Holder, c.PIN})
+		rows = append(rows, []string{c.Serial, string(c.Type), string(c.State), c.NationalID, c.Holder, c.PIN})
 	}
 	return printTable(cmd, []string{"SERIAL", "TYPE", "STATE", "NATIONAL_ID", "HOLDER", "CODE_PORTEUR"}, rows)
 }

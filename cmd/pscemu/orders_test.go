@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"pscemu.invalid/pscemu/cards/orders"
+	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/identities/nomenclature"
 	"pscemu.invalid/pscemu/internal/testkit"
 )
@@ -47,10 +48,10 @@ func TestEachActorSeesItsForms(t *testing.T) {
 			t.Errorf("a card holder among %s sees %s", actor, got)
 		}
 	}
-	for actor, want := range map[string]string{"liberal": "TOPS", "etablissement": "TOM", "medico-social": "TOM", "autre": "", "industriel": ""} {
+	for actor, want := range map[string][]orders.Channel{"liberal": {orders.TOPS}, "etablissement": {orders.TOM}, "medico-social": {orders.TOM}, "autre": {}, "industriel": {}} {
 		a, err := orders.ActorNamed(actor)
-		if err != nil || strings.Join(a.Services, " ") != want {
-			t.Errorf("%s: %v, want %s", actor, a.Services, want)
+		if err != nil || !slices.Equal(a.Services, want) {
+			t.Errorf("%s: %v, want %v", actor, a.Services, want)
 		}
 	}
 	if _, refused := (testkit.Desk{Server: s.Server}).Begin("F201", "industriel", "", "", testkit.Fields{}); refused.Code != "form-not-seen" {
@@ -213,7 +214,7 @@ func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 		"/orders/structures/"+testkit.VendorSIRET,
 		"",
 		&known,
-	); !slices.Equal(known.Administrators[agent.NationalID].Kinds, []string{"AUTH_CLI", "SIGN"}) ||
+	); !slices.Equal(known.Administrators[agent.NationalID].Kinds, []pki.ProfileName{pki.ProfileAuthCLI, pki.ProfileSign}) ||
 		known.Representative != head.NationalID {
 		t.Errorf("%+v", known)
 	}
@@ -418,9 +419,10 @@ func TestAnOrdersLifeWithDelay(t *testing.T) {
 func TestWrongFieldsAndChannelsAreNamed(t *testing.T) {
 	s := boot(t)
 	for name, c := range map[string]struct {
-		form, actor, channel string
-		f                    testkit.Fields
-		code, says           string
+		form, actor string
+		channel     orders.Channel
+		f           testkit.Fields
+		code, says  string
 	}{
 		"SIRET's key":               {"F101", "industriel", "", testkit.Fields{"siret": "00000001815645"}, "order-field-wrong", "siret"},
 		"FINESS too short":          {"F101", "industriel", "", testkit.Fields{"finess": "0B017"}, "order-field-wrong", "finess"},
@@ -588,12 +590,12 @@ func TestWhoEntersTOPSAndTOM(t *testing.T) {
 	if _, refused := d.Begin("F301", "liberal", "899790055851", "", order); refused.Code != "form-not-seen" {
 		t.Errorf("on paper: %+v", refused)
 	}
-	o, refused := d.Begin("F301", "liberal", "899790055851", "TOPS", order)
+	o, refused := d.Begin("F301", "liberal", "899790055851", orders.TOPS, order)
 	if refused.Code != "" {
 		t.Fatal(refused)
 	}
 	d.Must(d.Step(o.ID, "submit", ""), "CPE")
-	o, _ = d.Begin("F301", "liberal", testkit.Nurse, "TOPS", order)
+	o, _ = d.Begin("F301", "liberal", testkit.Nurse, orders.TOPS, order)
 	if o = d.Step(o.ID, "submit", ""); o.Code != "order-acts-for" {
 		t.Errorf("somebody salaried: %+v", o)
 	}

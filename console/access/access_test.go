@@ -114,7 +114,10 @@ func TestWrongTokensAreCountedAndGivenBack(t *testing.T) {
 }
 
 func TestWhereTheConsoleGoesOnTo(t *testing.T) {
-	for to, want := range map[string]string{"": "", "/": "", "/identities?q=a": "identities?q=a", "//evil.example": "", "https://evil.example/": "", `/\evil.example`: "", "/a\nb": "", "identities": "", "/why/x?login=Y": "why/x?login=Y"} {
+	for to, want := range map[string]string{
+		"": "", "/": "", "/identities?q=a": "identities?q=a", "//evil.example": "", "https://evil.example/": "",
+		`/\evil.example`: "", "/a\nb": "", "identities": "", "/why/x?login=Y": "why/x?login=Y",
+	} {
 		if got := ownPath(to); got != want {
 			t.Errorf("%q leads to %q", to, got)
 		}

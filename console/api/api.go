@@ -74,10 +74,18 @@ func (a *API) Register(e *echo.Echo) {
 type meta struct{ api *API }
 
 func (m *meta) operations() []Operation {
-	return of("openapi", Operation{Method: http.MethodGet, Path: "/openapi.json", ID: "getOpenAPI",
-		Summary: "Get this document", Description: "The description of the control API; it needs no token.",
-		status: http.StatusOK, open: true, content: []Content{{http.StatusOK, echo.MIMEApplicationJSON, anything, "OpenAPI 3.1"}},
-		binding: &binding{}, serve: func(c echo.Context) error {
+	return of("openapi", Operation{
+		Method:      http.MethodGet,
+		Path:        "/openapi.json",
+		ID:          "getOpenAPI",
+		Summary:     "Get this document",
+		Description: "The description of the control API; it needs no token.",
+		status:      http.StatusOK,
+		open:        true,
+		content:     []Content{{http.StatusOK, echo.MIMEApplicationJSON, anything, "OpenAPI 3.1"}},
+		binding:     &binding{},
+		serve: func(c echo.Context) error {
 			return c.JSONBlob(http.StatusOK, m.api.OpenAPI())
-		}})
+		},
+	})
 }

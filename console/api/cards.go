@@ -99,7 +99,7 @@ type verifySignature struct {
 type cardCertificate struct {
 	CardSerial
 	// Use is auth, for the certificate that logs in, or sign, for the one that signs.
-	Use string `query:"use"`
+	Use cards.Use `query:"use"`
 }
 
 type cardP12 struct {
@@ -123,7 +123,11 @@ func (s *Cards) get(c context.Context, in *CardSerial) (*cards.Card, error) {
 }
 
 func (s *Cards) issue(c context.Context, in *issueCard) (*cards.Card, error) {
-	return s.Cards.Issue(c, in.Body)
+	made, err := s.Cards.Issue(c, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	return &made[0], nil
 }
 
 func (s *Cards) renew(c context.Context, in *CardSerial) (*cards.Card, error) {
@@ -144,12 +148,20 @@ func (s *Cards) unblock(c context.Context, in *unblockCard) (Nothing, error) {
 func (s *Cards) kits(context.Context, *None) (*List[cards.Kit], error) { return all(cards.Kits()), nil }
 
 func (s *Cards) issueKit(c context.Context, in *issueKit) (*List[cards.Card], error) {
-	list, err := s.Cards.IssueKit(c, in.Name)
+	kit, err := cards.KitNamed(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Cards.Issue(c, cards.Request{Kit: kit})
 	return all(list), err
 }
 
 func (s *Cards) test(c context.Context, in *testCards) (*List[cards.Card], error) {
-	list, err := s.Cards.IssueTest(c, in.Body.Profession, in.Body.Count)
+	kit, err := cards.TestKit(in.Body.Profession, in.Body.Count)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Cards.Issue(c, cards.Request{Kit: kit})
 	return all(list), err
 }
 

@@ -45,7 +45,7 @@ type CertificateRequest struct {
 	// ClientID is the client that the certificate authenticates.
 	ClientID string `json:"client_id" required:"true"`
 	// Profile is AUTH_CLI when it is left out.
-	Profile string `json:"profile"`
+	Profile pki.ProfileName `json:"profile"`
 	// Key is the type of the key to make; rsa2048 when it is left out.
 	Key string `json:"key,omitempty"`
 	// CSR is a PKCS #10 request in PEM, in the place of a key.
@@ -55,10 +55,10 @@ type CertificateRequest struct {
 // Issued is a certificate with its key, as the API hands it over once; key and
 // p12 are empty when the key came as a request (CSR).
 type Issued struct {
-	Serial      string `json:"serial"`
-	Profile     string `json:"profile"`
-	Certificate string `json:"certificate"`
-	Key         string `json:"key"`
+	Serial      string          `json:"serial"`
+	Profile     pki.ProfileName `json:"profile"`
+	Certificate string          `json:"certificate"`
+	Key         string          `json:"key"`
 	// PKCS12 has the password pscemu.
 	PKCS12 []byte `json:"p12"`
 }
@@ -69,7 +69,7 @@ type listCertificates struct {
 	// Card is the serial of the card that they are on.
 	Card string `query:"card"`
 	// State is valid or revoked.
-	State string `query:"state"`
+	State pki.State `query:"state"`
 	// Q is part of the subject.
 	Q string `query:"q"`
 	Paging
@@ -79,7 +79,7 @@ type issueCertificate struct {
 	Body CertificateRequest `body:"application/json"`
 }
 
-func (in *issueCertificate) defaults() { in.Body.Profile = "AUTH_CLI" }
+func (in *issueCertificate) defaults() { in.Body.Profile = pki.ProfileAuthCLI }
 
 type brokenCertificates struct {
 	// ClientID is the client that they are like those of; demo when it is left out.
@@ -100,7 +100,7 @@ func (s *Certificates) list(c context.Context, in *listCertificates) (*Page[pki.
 
 // CertificateQuery is what a page of certificates is asked for.
 func CertificateQuery(c echo.Context) pki.Query {
-	return pki.Query{ClientID: c.QueryParam("client_id"), Card: c.QueryParam("card"), State: c.QueryParam("state"),
+	return pki.Query{ClientID: c.QueryParam("client_id"), Card: c.QueryParam("card"), State: pki.State(c.QueryParam("state")),
 		Text: c.QueryParam("q")}
 }
 
@@ -217,7 +217,7 @@ func (s *Certificates) operations() []Operation {
 			says("With a new key, or for the key of a CSR. Its CN is the client_id."),
 			refuses("content-type-wrong", "body-invalid", "client-unknown", "profile-unknown", "key-type-unknown",
 				"csr-invalid"),
-			example(Example{Body: CertificateRequest{ClientID: "demo", Profile: "AUTH_CLI", Key: "ecdsa"}})),
+			example(Example{Body: CertificateRequest{ClientID: "demo", Profile: pki.ProfileAuthCLI, Key: "ecdsa"}})),
 		operation("GET", "/certificates/broken", "listBrokenCertificates",
 			"List faulty certificates, for tests of what judges them", s.broken, refuses("client-unknown"),
 			example(Example{Query: map[string]string{"client_id": "demo"}})),

@@ -190,7 +190,7 @@ func (s *Clients) operations() []Operation {
 				"away."),
 			wholeClient, refuses("client-unknown", "client-member-unknown", "id-differs"),
 			example(Example{Path: map[string]string{"id": exampleClientID}, Kind: "application/merge-patch+json",
-				Body: `{"name":"Agenda","notes":null}`})),
+				Body: `{"name":"Agenda","backchannel_logout_uri":null}`})),
 		operation("DELETE", "/clients/:id", "deleteClient", "Remove a client", s.delete, refuses("client-unknown"),
 			example(Example{Path: map[string]string{"id": exampleClientID}})),
 		operation("POST", "/certificates/:serial/bind", "bindCertificate",

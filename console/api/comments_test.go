@@ -14,7 +14,11 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write what the code says: comments.json, internal/api/openapi.json, examples.json")
+var update = flag.Bool(
+	"update",
+	false,
+	"write what the code says: comments.json, internal/api/openapi.json, examples.json",
+)
 
 // described are the folders whose types the document describes.
 var describedFolders = []string{"console/api", "identities", "cards", "provider", "config", "internal/clock",

@@ -67,7 +67,7 @@ func (s *Faults) operations() []Operation {
 		operation("PUT", "/faults", "putFaults", "Set faults, in the place of those in force", s.put,
 			refuses("content-type-wrong", "body-invalid", "door-closed", "fault-unknown", "fault-endpoint",
 				"fault-times", "fault-delay", "fault-status", "faults-many"),
-			example(Example{Body: FaultOrder{[]faults.Fault{{Kind: "slow", Endpoint: "token", Delay: "50ms", Times: 1}}}})),
+			example(Example{Body: FaultOrder{[]faults.Fault{{Kind: faults.KindSlow, Endpoint: faults.AtToken, Delay: "50ms", Times: 1}}}})),
 		operation("DELETE", "/faults", "clearFaults", "Take all faults away", s.clear),
 		operation("GET", "/faults/kinds", "listFaultKinds", "List what can go wrong", s.kinds,
 			says("And what a client must then do.")),

@@ -93,7 +93,7 @@ func (s *People) generate(c context.Context, in *generatePeople) (*Generated, er
 }
 
 // Equip gives people these means within a transaction.
-func Equip(phones *ecps.Phones, desk *cards.Cards, means []identities.Means) identities.Equip {
+func Equip(phones *ecps.Phones, all *cards.Cards, means []identities.Means) identities.Equip {
 	return func(tx store.Tx, people []identities.Identity) error {
 		if slices.Contains(means, identities.MeansECPS) {
 			if err := phones.ActivateAllIn(tx, people, cards.DefaultPIN); err != nil {
@@ -101,7 +101,7 @@ func Equip(phones *ecps.Phones, desk *cards.Cards, means []identities.Means) ide
 			}
 		}
 		if slices.Contains(means, identities.MeansCard) {
-			return desk.IssueAllIn(tx, people)
+			return all.EquipIn(tx, people)
 		}
 		return nil
 	}

@@ -226,7 +226,12 @@ func (a *API) answers(s *schemas, o *Operation) map[string]*response {
 func (d *document) ask(s *schemas, o *Operation) {
 	to := d.Paths[o.documentedPath()][strings.ToLower(o.Method)]
 	for _, p := range o.binding.parameters {
-		out := documentedParameter{Name: p.name, In: "query", Schema: s.of(p.field.Type), Description: said(p.of, p.field.Name)}
+		out := documentedParameter{
+			Name:        p.name,
+			In:          "query",
+			Schema:      s.of(p.field.Type),
+			Description: said(p.of, p.field.Name),
+		}
 		if p.path {
 			out.In, out.Required = "path", true
 		}

@@ -28,7 +28,7 @@ type NewOrder struct {
 	// Actor is the kind of structure or person that orders.
 	Actor string `json:"actor" required:"true"`
 	// Channel is paper, simplified, TOPS or TOM.
-	Channel string `json:"channel,omitempty"`
+	Channel orders.Channel `json:"channel,omitempty"`
 	// By is the national id of who orders.
 	By string `json:"by,omitempty"`
 	// Fields are the form's, by name.
@@ -77,8 +77,8 @@ type orderForms struct {
 
 type enterService struct {
 	// Name is TOPS or TOM.
-	Name string    `path:"name"`
-	Body Insertion `body:"application/json"`
+	Name orders.Channel `path:"name"`
+	Body Insertion      `body:"application/json"`
 }
 
 type ofSomebody struct {
@@ -183,7 +183,7 @@ func (s *Orders) Certificates(c context.Context, by string) Lister[pki.Certifica
 }
 
 func (s *Orders) certificate(c context.Context, in *orderCertificate) (out Issued, err error) {
-	in.Body.Profile = cmp.Or(in.Body.Profile, "AUTH_CLI")
+	in.Body.Profile = cmp.Or(in.Body.Profile, pki.ProfileAuthCLI)
 	cert, err := s.Orders.IssueCertificate(c, in.Body)
 	if err != nil {
 		return out, err

@@ -36,7 +36,7 @@ type ActivationRequest struct {
 	// Code is the e-CPS code of four digits; 1234 when it is left out.
 	Code string `json:"code,omitempty"`
 	// By begins an activation as the portal does: card or contact.
-	By string `json:"by,omitempty"`
+	By ecps.Way `json:"by,omitempty"`
 	// Card is the serial of the card that is presented.
 	Card string `json:"card,omitempty"`
 	// PIN is the code of that card.
@@ -47,7 +47,7 @@ type ActivationRequest struct {
 type ActivationBegun struct {
 	ID string `json:"id"`
 	// By is card or contact.
-	By string `json:"by"`
+	By ecps.Way `json:"by"`
 	// QR is what the QR code holds.
 	QR        string    `json:"qr"`
 	ExpiresAt time.Time `json:"expires_at"`
@@ -56,7 +56,7 @@ type ActivationBegun struct {
 // BehaviourOrder says how a phone answers.
 type BehaviourOrder struct {
 	// Action is what the phone does with a request.
-	Action string `json:"action" required:"true"`
+	Action identities.Action `json:"action" required:"true"`
 	// After is how long it waits before, such as 5s.
 	After string `json:"after"`
 	// Next has it do so with the next request only.
@@ -160,7 +160,7 @@ func (s *Phones) activate(c context.Context, in *activatePhone) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ActivationBegun{a.ID, string(a.By), a.QR, a.ExpiresAt}, nil
+	return ActivationBegun{a.ID, a.By, a.QR, a.ExpiresAt}, nil
 }
 
 func (s *Phones) remove(c context.Context, in *removePhone) (Nothing, error) {
@@ -177,7 +177,7 @@ func (s *Phones) totp(c context.Context, in *WhoseID) (*ecps.Password, error) {
 
 // behaviour sets how the phone answers, always or — with next — one request.
 func (s *Phones) behaviour(c context.Context, in *setBehaviour) (out BehaviourOrder, err error) {
-	b, err := identities.ParseBehaviour(in.Body.Action, in.Body.After)
+	b, err := identities.ParseBehaviour(string(in.Body.Action), in.Body.After)
 	if err != nil {
 		return out, err
 	}
@@ -251,7 +251,7 @@ func (s *Phones) operations() []Operation {
 		operation("PUT", "/identities/:id/ecps/behaviour", "setBehaviour", "Say how a phone answers", s.behaviour,
 			refuses("content-type-wrong", "body-invalid", "behaviour-unknown", "delay-invalid", "identity-unknown",
 				"identity-from-file", "ecps-unknown", "ecps-next-too-many"),
-			example(Example{Path: examplePerson, Body: BehaviourOrder{Action: "refuse", After: "3s", Next: true}})),
+			example(Example{Path: examplePerson, Body: BehaviourOrder{Action: identities.Refuse, After: "3s", Next: true}})),
 		operation("GET", "/identities/:id/ecps/totp", "getTOTP", "Get the one-time password of this moment", s.totp,
 			says("Also whether it has served, and when the next one comes."),
 			refuses("ecps-unknown", "door-closed"), example(person)),

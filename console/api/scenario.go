@@ -79,7 +79,7 @@ func (p *ScenarioPerson) known() bool { return p.FamilyName == "" && p.GivenName
 
 // ScenarioCard is a card of a person.
 type ScenarioCard struct {
-	Type  string      `json:"type"`
+	Type  cards.Type  `json:"type"`
 	PIN   string      `json:"pin,omitempty"`
 	State cards.State `json:"state,omitempty"` // active when empty
 }

@@ -27,6 +27,9 @@ var names = map[reflect.Type]string{
 	reflect.TypeFor[cards.Request]():        "CardRequest",
 	reflect.TypeFor[cards.State]():          "CardState",
 	reflect.TypeFor[cards.Signature]():      "CardSignature",
+	reflect.TypeFor[cards.Type]():           "CardType",
+	reflect.TypeFor[cards.Use]():            "CardUse",
+	reflect.TypeFor[ecps.Way]():             "ActivationWay",
 	reflect.TypeFor[ecps.Request]():         "LoginRequest",
 	reflect.TypeFor[ecps.State]():           "LoginRequestState",
 	reflect.TypeFor[ecps.Password]():        "OneTimePassword",
@@ -35,6 +38,9 @@ var names = map[reflect.Type]string{
 	reflect.TypeFor[clients.Client]():       "ClientRegistration",
 	reflect.TypeFor[ClientView]():           "RegisteredClient",
 	reflect.TypeFor[clients.Bound]():        "BoundClient",
+	reflect.TypeFor[orders.Channel]():       "OrderChannel",
+	reflect.TypeFor[pki.ProfileName]():      "CertificateProfile",
+	reflect.TypeFor[pki.State]():            "CertificateState",
 	reflect.TypeFor[orders.State]():         "OrderState",
 	reflect.TypeFor[orders.Step]():          "OrderStep",
 	reflect.TypeFor[orders.Form]():          "OrderForm",
@@ -71,6 +77,10 @@ var shapes = map[reflect.Type]reflect.Type{
 	reflect.TypeFor[jose.JSONWebKeySet]():   reflect.TypeFor[map[string]any](),
 	reflect.TypeFor[*jose.JSONWebKeySet]():  reflect.TypeFor[map[string]any](),
 }
+
+// absent are lists that may be null, where somebody stored them so.
+var absent = []string{"identities.Identity.Exercises", "provider/clients.Client.RedirectURIs",
+	"provider/clients.Client.PostLogoutRedirectURIs"}
 
 // words are strings whose values are known.
 var words = map[reflect.Type]func() []string{

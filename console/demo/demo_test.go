@@ -215,7 +215,8 @@ func TestTheLogoutEndsBothSessionsAndComesBack(t *testing.T) {
 	v.login()
 	_, _, at := v.get("/demo/logout")
 	u, err := url.Parse(at)
-	if q := u.Query(); err != nil || !strings.HasPrefix(at, e.Issuer) || q.Get("id_token_hint") == "" || q.Get("state") == "" {
+	if q := u.Query(); err != nil || !strings.HasPrefix(at, e.Issuer) || q.Get("id_token_hint") == "" ||
+		q.Get("state") == "" {
 		t.Fatalf("the logout leads to %q", at)
 	}
 	if v.loggedIn() {

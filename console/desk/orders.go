@@ -63,7 +63,7 @@ func (h *Orders) showForm(c echo.Context, refusal error) error {
 		"Actor":    c.FormValue("actor"),
 		"By":       c.FormValue("by"),
 		"Values":   values,
-		"Channels": []string{orders.Paper, orders.Simplified},
+		"Channels": []orders.Channel{orders.Paper, orders.Simplified},
 	}
 	return h.View.Form(c, "desk/order_form", data, refusal)
 }
@@ -81,7 +81,7 @@ func (h *Orders) fill(c echo.Context) error {
 	return place(c, h.Orders.Orders, orders.Order{
 		Form:    form.No,
 		Actor:   c.FormValue("actor"),
-		Channel: c.FormValue("channel"),
+		Channel: orders.Channel(c.FormValue("channel")),
 		By:      c.FormValue("by"),
 		Fields:  fields,
 	}, h.showForm)

@@ -3,8 +3,8 @@
 package desk
 
 import (
-	"errors"
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -143,8 +143,8 @@ func (h *Space) look(c echo.Context, by string) (v *sight, err error) {
 	if err = h.certificates(c, v); err != nil {
 		return nil, err
 	}
-	v.TOPS = h.Orders.Orders.EnterAs(ctx, "TOPS", by) == nil
-	if closed := h.Orders.Orders.EnterAs(ctx, "TOM", by); closed != nil {
+	v.TOPS = h.Orders.Orders.EnterAs(ctx, orders.TOPS, by) == nil
+	if closed := h.Orders.Orders.EnterAs(ctx, orders.TOM, by); closed != nil {
 		v.TOM = problem.From(closed)
 	}
 	if v.TOPS || v.TOM == nil {
@@ -192,7 +192,7 @@ func (h *Space) back(c echo.Context, refusal error) error {
 // order is TOM's: a card for somebody of the staff, or an incident of a
 // card of the fleet.
 func (h *Space) order(c echo.Context, by string) error {
-	service := c.FormValue("service")
+	service := orders.Channel(c.FormValue("service"))
 	if service != "" {
 		if err := h.Orders.Orders.EnterAs(shell.Context(c), service, by); err != nil {
 			return h.show(c, err, nil)
@@ -234,7 +234,7 @@ func (h *Space) certificate(c echo.Context, by string) error {
 	_, err := h.Orders.Orders.IssueCertificate(shell.Context(c), orders.CertificateOrder{
 		By:        by,
 		Structure: c.FormValue("structure"),
-		Profile:   c.FormValue("profile"),
+		Profile:   pki.ProfileName(c.FormValue("profile")),
 		Service:   c.FormValue("service"),
 		Key:       c.FormValue("key"),
 		CSR:       c.FormValue("csr"),

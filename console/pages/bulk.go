@@ -47,7 +47,7 @@ func (h *People) deed(c echo.Context, action string) (deed, error) {
 			return err
 		}, nil
 	case "card": // the type asked for, or the one that goes with the person
-		kind := c.FormValue("type")
+		kind := cards.Type(c.FormValue("type"))
 		return func(tx store.Tx, id string) error {
 			_, err := h.API.Cards.IssueIn(tx, cards.Request{NationalID: id, Type: kind})
 			return err

@@ -59,7 +59,7 @@ func (h *Cards) one(c echo.Context) error {
 		return err
 	}
 	data := map[string]any{
-		"Title":      card.Type + " " + card.Serial,
+		"Title":      string(card.Type) + " " + card.Serial,
 		"Card":       card,
 		"Type":       kind,
 		"Inserted":   inside != nil && inside.Serial == card.Serial,
@@ -88,7 +88,11 @@ func onCard(i *identities.Identity) (out []string) {
 }
 
 func (h *Cards) kit(c echo.Context) error {
-	if _, err := h.API.Cards.IssueKit(shell.Context(c), c.FormValue("kit")); err != nil {
+	kit, err := cards.KitNamed(c.FormValue("kit"))
+	if err != nil {
+		return err
+	}
+	if _, err := h.API.Cards.Issue(shell.Context(c), cards.Request{Kit: kit}); err != nil {
 		return err
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/identities?tag="+url.QueryEscape(c.FormValue("kit")))

@@ -29,7 +29,7 @@ func (h *Certificates) Register(e *echo.Echo) {
 func (h *Certificates) list(c echo.Context) error {
 	q := api.CertificateQuery(c)
 	page := shell.List{Path: "/certificates", Filter: url.Values{"q": {q.Text}, "client_id": {q.ClientID},
-		"card": {q.Card}, "state": {q.State}}}
+		"card": {q.Card}, "state": {string(q.State)}}}
 	if q.Counted() {
 		page.Count = func(ctx context.Context, most int) (int, error) { return h.API.PKI.Count(ctx, q, most) }
 	}
@@ -39,7 +39,7 @@ func (h *Certificates) list(c echo.Context) error {
 	}
 	return h.View.Show(c, http.StatusOK, "console/certificates", map[string]any{"Title": "Certificats",
 		"Certificates": list, "Part": part, "Query": q,
-		"States": []string{pki.Valid, pki.Revoked}, "Authorities": pki.AuthorityIDs()})
+		"States": []pki.State{pki.Valid, pki.Revoked}, "Authorities": pki.AuthorityIDs()})
 }
 
 func (h *Certificates) revoke(c echo.Context) error {

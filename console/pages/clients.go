@@ -98,7 +98,7 @@ func (h *Clients) issue(c echo.Context) error {
 	if _, err := h.API.Clients.Get(shell.Context(c), id); err != nil {
 		return err
 	}
-	r := pki.Request{Profile: "AUTH_CLI", Subject: clients.OwnSubject(id), ClientID: id}
+	r := pki.Request{Profile: pki.ProfileAuthCLI, Subject: clients.OwnSubject(id), ClientID: id}
 	if _, err := h.Certificates.PKI.Issue(shell.Context(c), r); err != nil {
 		return err
 	}

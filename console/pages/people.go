@@ -71,6 +71,6 @@ func (h *People) one(c echo.Context) error {
 		"Claims":    string(claims),
 		"Cards":     all,
 		"CardTypes": cards.Families,
-		"CardType":  cards.FamilyOf(i),
+		"CardType":  cards.TypeOf(i),
 	})
 }

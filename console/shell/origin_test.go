@@ -22,8 +22,9 @@ func TestWhereARequestComesFrom(t *testing.T) {
 		"a word of tomorrow":          {map[string]string{"Sec-Fetch-Site": "same-planet"}, FromForeign},
 		"no origin":                   {map[string]string{"Origin": "null"}, FromForeign},
 		"an empty origin":             {map[string]string{"Origin": ""}, FromForeign},
-		"another origin, own site":    {map[string]string{"Origin": "http://127.0.0.1:3000", "Sec-Fetch-Site": "same-origin"}, FromForeign},
-		"TLS":                         {map[string]string{"Origin": "https://127.0.0.1:9440"}, FromForeign},
+		"another origin, own site": {map[string]string{"Origin": "http://127.0.0.1:3000",
+			"Sec-Fetch-Site": "same-origin"}, FromForeign},
+		"TLS": {map[string]string{"Origin": "https://127.0.0.1:9440"}, FromForeign},
 	} {
 		r := httptest.NewRequest("GET", "http://127.0.0.1:9440/", nil)
 		for name, value := range c.header {

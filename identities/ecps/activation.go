@@ -16,15 +16,19 @@ import (
 	"pscemu.invalid/pscemu/internal/store"
 )
 
-// Ways to an e-CPS.
+// Way is how a person comes by an e-CPS.
+type Way string
+
+// The ways to an e-CPS.
 const (
-	ByCard    = "card"    // the card was presented with its code porteur
-	ByContact = "contact" // a QR code by mail and a code by SMS
+	ByCard    Way = "card"    // the card was presented with its code porteur
+	ByContact Way = "contact" // a QR code by mail and a code by SMS
+	ByConsole Way = "console" // the tester activated it at once
 )
 
 // Lifetimes of an activation's QR code: 90 s on the portal, as PSC has it; a
 // mailed one 24 h [?].
-var lifetimes = map[string]time.Duration{ByCard: 90 * time.Second, ByContact: 24 * time.Hour}
+var lifetimes = map[Way]time.Duration{ByCard: 90 * time.Second, ByContact: 24 * time.Hour}
 
 // Limits of activations.
 const (
@@ -38,7 +42,7 @@ type Activation struct {
 	ID         string    `json:"id"`
 	Secret     string    `json:"secret"`
 	NationalID string    `json:"national_id"`
-	By         string    `json:"by"`
+	By         Way       `json:"by"`
 	SMS        string    `json:"sms,omitempty"` // the code that went to the mobile
 	WrongSMS   int       `json:"wrong_sms"`
 	Done       bool      `json:"done"`
@@ -50,7 +54,7 @@ var activations = store.Collection[Activation]("ecps-activations")
 
 // StartActivation begins an activation. By card the caller has judged the card;
 // by contact details a mail and an SMS go to the outbox.
-func (s *Phones) StartActivation(ctx context.Context, nationalID, by string) (a *Activation, err error) {
+func (s *Phones) StartActivation(ctx context.Context, nationalID string, by Way) (a *Activation, err error) {
 	err = s.commit(ctx, func(tx store.Tx) (verdict, err error) {
 		a, verdict, err = s.StartActivationIn(tx, nationalID, by)
 		return verdict, err
@@ -61,10 +65,10 @@ func (s *Phones) StartActivation(ctx context.Context, nationalID, by string) (a 
 // StartActivationIn is StartActivation within a transaction. Who may not have an
 // e-CPS is told so after as much work as for somebody who may, the counting
 // included: neither the time nor the number of tries tells who exists.
-func (s *Phones) StartActivationIn(tx store.Tx, nationalID, by string) (a *Activation, verdict, err error) {
+func (s *Phones) StartActivationIn(tx store.Tx, nationalID string, by Way) (a *Activation, verdict, err error) {
 	if _, known := lifetimes[by]; !known {
 		return nil, nil, problem.New(problem.Invalid, "ecps-way-unknown", "no such way to an e-CPS").
-			Got(by).Want("card or contact")
+			Got(string(by)).Want("card or contact")
 	}
 	person, err := s.people.ReadIn(tx, nationalID)
 	if identities.CheckNationalID(nationalID) == nil { // else it is nobody's, and no key of the store
@@ -91,7 +95,7 @@ func (s *Phones) StartActivationIn(tx store.Tx, nationalID, by string) (a *Activ
 	return a, nil, activations.Put(tx, a.ID, *a, lifetimes[by]+historyKept)
 }
 
-func (s *Phones) newActivation(nationalID, by string) *Activation {
+func (s *Phones) newActivation(nationalID string, by Way) *Activation {
 	a := &Activation{ID: rand.Text(), Secret: rand.Text(), NationalID: nationalID, By: by,
 		ExpiresAt: s.clock.Now().Add(lifetimes[by])}
 	a.QR = s.phone + "/activate?" + url.Values{"qr": {a.ID + "." + a.Secret}}.Encode()

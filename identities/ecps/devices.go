@@ -32,7 +32,7 @@ type Device struct {
 	Code         string    `json:"code,omitempty"`        // 4 digits, chosen at activation
 	TOTPSecret   string    `json:"totp_secret,omitempty"` // base32, approves without the page
 	Key          []byte    `json:"key,omitempty"`         // public key (SPKI, P-256) of the device; none when the console holds it
-	By           string    `json:"by"`                    // how it was activated: console, card, contact
+	By           Way       `json:"by"`                    // how it was activated
 	WrongCodes   int       `json:"wrong_codes"`           // in a row; three block the device
 	WrongNumbers int       `json:"wrong_numbers"`         // in a row; three block the device
 	WrongTOTPs   int       `json:"wrong_totps"`           // in a row; three block the device
@@ -98,14 +98,14 @@ func (s *Phones) ActivateIn(tx store.Tx, nationalID, code string) (*Device, erro
 	if _, err := s.people.ReadIn(tx, nationalID); err != nil {
 		return nil, err
 	}
-	d, err := s.newDevice(nationalID, code, "console")
+	d, err := s.newDevice(nationalID, code, ByConsole)
 	if err != nil {
 		return nil, err
 	}
 	return &d, s.put(tx, d)
 }
 
-func (s *Phones) newDevice(nationalID, code, by string) (Device, error) {
+func (s *Phones) newDevice(nationalID, code string, by Way) (Device, error) {
 	key, err := totp.Generate(totp.GenerateOpts{Issuer: "pscemu", AccountName: nationalID})
 	if err != nil {
 		return Device{}, err
@@ -131,7 +131,7 @@ func (s *Phones) ActivateAllIn(tx store.Tx, people []identities.Identity, code s
 		return err
 	}
 	for n := range people {
-		d, err := s.newDevice(people[n].NationalID, code, "console")
+		d, err := s.newDevice(people[n].NationalID, code, ByConsole)
 		if err == nil {
 			err = s.put(tx, d)
 		}

@@ -33,7 +33,7 @@ func (f Fields) With(more Fields) Fields {
 type Desk struct{ *Server }
 
 // Begin fills a form in, and returns the order or the refusal.
-func (d Desk) Begin(form, actor, by, channel string, f Fields) (o orders.Order, refused Refusal) {
+func (d Desk) Begin(form, actor, by string, channel orders.Channel, f Fields) (o orders.Order, refused Refusal) {
 	d.T.Helper()
 	body, _ := json.Marshal(map[string]any{"form": form, "actor": actor, "by": by, "channel": channel, "fields": f})
 	var answer json.RawMessage

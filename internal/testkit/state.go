@@ -182,18 +182,18 @@ func checkCertificates(t testing.TB, all kept, made map[string]cards.Card) {
 	t.Helper()
 	certificates, of := in[pki.Certificate](t, all, "certificates"), map[string]int{}
 	for _, c := range certificates {
-		of[c.CardSerial+" "+c.Profile]++
-		if c.State == "revoked" && all["revoked-"+c.Authority][c.Serial] == nil {
+		of[c.CardSerial+" "+string(c.Profile)]++
+		if c.State == pki.Revoked && all["revoked-"+c.Authority][c.Serial] == nil {
 			t.Errorf("the certificate %s is revoked and on no list", c.Serial)
 		}
 	}
 	for serial, card := range made {
 		for _, name := range []string{card.Certificate, card.Signature} {
 			c := certificates[name]
-			if name != "" && (c.Serial == "" || of[serial+" "+c.Profile] != 1) {
-				t.Errorf("the card %s has the certificate %q, of %d", serial, name, of[serial+" "+c.Profile])
+			if name != "" && (c.Serial == "" || of[serial+" "+string(c.Profile)] != 1) {
+				t.Errorf("the card %s has the certificate %q, of %d", serial, name, of[serial+" "+string(c.Profile)])
 			}
-			if name != "" && card.State == cards.Opposed && c.State != "revoked" {
+			if name != "" && card.State == cards.Opposed && c.State != pki.Revoked {
 				t.Errorf("the card %s is opposed, its certificate %s is %s", serial, name, c.State)
 			}
 		}

@@ -83,10 +83,10 @@ func (r *Registry) BindIn(tx store.Tx, b Binding) (*Bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cert.Profile != "AUTH_CLI" {
+	if cert.Profile != pki.ProfileAuthCLI {
 		return nil, problem.New(problem.Conflict, "certificate-wrong-profile", "a client authenticates with a certificate of type ORG AUTH_CLI").
-			Got(cert.Profile).
-			Want("AUTH_CLI")
+			Got(string(cert.Profile)).
+			Want(string(pki.ProfileAuthCLI))
 	}
 	inUse, err := b.InUse(tx)
 	if err != nil {

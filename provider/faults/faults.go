@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,7 +83,7 @@ func (f *Fault) check() error {
 	case f.Endpoint != "" && !f.Endpoint.Valid():
 		return problem.New(problem.Invalid, "fault-endpoint", "no such endpoint").
 			Got(string(f.Endpoint)).
-			Want(endpoints())
+			Want(problem.Among(Endpoints))
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
 		return problem.New(problem.Invalid, "fault-status", "this is no HTTP error").
 			Got(strconv.Itoa(f.Status)).
@@ -110,15 +109,6 @@ func names() []string {
 		out = append(out, string(d.Name))
 	}
 	return out
-}
-
-// endpoints lists them for a person.
-func endpoints() string {
-	var out []string
-	for _, e := range Endpoints {
-		out = append(out, string(e))
-	}
-	return strings.Join(out, ", ")
 }
 
 // Check refuses what Replace would.
