@@ -315,7 +315,7 @@ func (b *benchRun) needs() api.Means {
 
 // cardOf is a person's card that can be presented.
 func (b *benchRun) cardOf(id string) (string, error) {
-	list, err := b.remote.api.ListCardsWithResponse(b.cmd.Context(), &api.ListCardsParams{NationalId: id})
+	list, err := b.remote.api.ListCardsWithResponse(b.cmd.Context(), &api.ListCardsParams{NationalId: id, Limit: pageOf})
 	if err := b.remote.done(list, err); err != nil {
 		return "", err
 	}

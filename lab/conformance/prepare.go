@@ -125,7 +125,7 @@ func (t *Target) configure(c Client, more map[string]any) error {
 // atReader are the logins that wait for the person's card.
 func (rp *relyingParty) atReader() []api.LoginRequest {
 	list, err := rp.API.ListReaderRequestsWithResponse(context.Background(),
-		&api.ListReaderRequestsParams{NationalId: rp.Person})
+		&api.ListReaderRequestsParams{NationalId: rp.Person, Limit: 10})
 	rp.must(api.Refused(list, err))
 	return list.JSON200.Items
 }
