@@ -19,7 +19,6 @@ import (
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/internal/api"
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/static"
 )
 
 // remote is the control API of the running server.
@@ -108,18 +107,9 @@ func (r *remote) unanswered(err error) error {
 func refused(err error) error {
 	var p *problem.Error
 	if errors.As(err, &p) {
-		return errors.New(inEnglish(*p).Error() + " (" + p.Code + ")")
+		return errors.New(p.Error() + " (" + p.Code + ")")
 	}
 	return err
-}
-
-// inEnglish is a refusal in the language of the terminal: the texts that people
-// read on the pages are French.
-func inEnglish(p problem.Error) *problem.Error {
-	for _, text := range []*string{&p.Reason, &p.Expected, &p.Remedy} {
-		*text = static.Pages().Translate("en", *text)
-	}
-	return &p
 }
 
 func cell(v any) string {
