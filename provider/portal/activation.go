@@ -9,7 +9,6 @@ import (
 
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/internal/clock"
-	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/journal"
@@ -62,7 +61,7 @@ func (h *activation) begin(c echo.Context, p *login.Pending, who oidc.Authentica
 func (h *activation) show(c echo.Context) error {
 	if err := h.logins.Bound(c.Request(), c.Param("id")); err != nil {
 		h.journal.Add(c.Request().Context(), "", journal.KindWallet, map[string]string{"task": "activation-page"}, err)
-		return h.pages.Refuse(c, http.StatusForbidden, problem.From(err).Reason, err)
+		return h.pages.Refuse(c, http.StatusForbidden, "", err)
 	}
 	a, err := h.ecps.Activation(c.Request().Context(), c.Param("id"))
 	if err != nil || a.By != ecps.ByCard {
