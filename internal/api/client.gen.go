@@ -341,7 +341,7 @@ type CardPage struct {
 	Next string `json:"next"`
 }
 
-// CardRequest asks for one card: a person's, or a carte de service of a structure.
+// CardRequest asks for a card: a person's, or a carte de service of a structure. With Holders or Kit it asks for several, each of which has what else it says.
 type CardRequest struct {
 	NationalId string `json:"national_id,omitempty,omitzero"`
 
@@ -353,7 +353,7 @@ type CardRequest struct {
 	Service   string `json:"service,omitempty,omitzero"`
 	Structure string `json:"structure,omitempty,omitzero"`
 
-	// Type family; "" is the one that goes with the person
+	// Type "" is the one that goes with the person
 	Type string `json:"type,omitempty,omitzero"`
 }
 
@@ -393,9 +393,7 @@ type Certificate struct {
 
 	// Serial hexadecimal
 	Serial string `json:"serial"`
-
-	// State valid, revoked
-	State string `json:"state"`
+	State  string `json:"state"`
 
 	// Structure it was ordered for, at the order desk
 	Structure string `json:"structure,omitempty,omitzero"`
@@ -599,7 +597,7 @@ type DemoClient struct {
 type Device struct {
 	ActivatedAt time.Time `json:"activated_at"`
 
-	// By how it was activated: console, card, contact
+	// By how it was activated
 	By string `json:"by"`
 
 	// Code 4 digits, chosen at activation
@@ -659,7 +657,7 @@ type Event struct {
 	Exchange Exchange `json:"exchange,omitempty,omitzero"`
 	Kind     string   `json:"kind"`
 
-	// Problem one refusal, explained.
+	// Problem one refusal, explained. Its texts are English; In words it in French.
 	Problem RefusalReason `json:"problem,omitempty,omitzero"`
 	Reason  string        `json:"reason,omitempty,omitzero"`
 
@@ -771,6 +769,9 @@ type Explanation struct {
 	// PscAnswer one error as Keycloak writes it. {} in the text is what came.
 	PscAnswer PSCAnswer `json:"psc_answer,omitempty,omitzero"`
 	Remedy    string    `json:"remedy"`
+
+	// Spec where the rule stands: an RFC, or a fact of Pro Santé Connect.
+	Spec string `json:"spec,omitempty,omitzero"`
 }
 
 // Fault one order. Empty fields fit everything.
@@ -1021,7 +1022,7 @@ type Job struct {
 	Ended time.Time `json:"ended,omitempty,omitzero"`
 	Id    string    `json:"id"`
 
-	// Problem one refusal, explained.
+	// Problem one refusal, explained. Its texts are English; In words it in French.
 	Problem RefusalReason `json:"problem,omitempty,omitzero"`
 	Result  interface{}   `json:"result,omitempty,omitzero"`
 
@@ -1503,7 +1504,7 @@ type Phone struct {
 	// Blocked tells whether three wrong codes in a row have blocked it.
 	Blocked bool `json:"blocked"`
 
-	// By how it was activated: console, card, contact
+	// By how it was activated
 	By string `json:"by"`
 
 	// Code 4 digits, chosen at activation
@@ -1613,6 +1614,9 @@ type Refusal struct {
 	// Psc the key of what Pro Santé Connect answers, where that is not the code.
 	Psc    string `json:"psc,omitempty,omitzero"`
 	Remedy string `json:"remedy"`
+
+	// Spec where the rule stands: an RFC, or a fact of Pro Santé Connect.
+	Spec string `json:"spec,omitempty,omitzero"`
 }
 
 // RefusalList a list that is complete by nature.
@@ -1623,7 +1627,7 @@ type RefusalList struct {
 	Next string `json:"next"`
 }
 
-// RefusalReason one refusal, explained.
+// RefusalReason one refusal, explained. Its texts are English; In words it in French.
 type RefusalReason struct {
 	// Code stable, kebab-case
 	Code string `json:"code"`
@@ -2620,7 +2624,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-type-unknown`: No such card type.
-	// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 	// - `card-state`: A card cannot be issued in this state.
 	// - `pin-form`: The code porteur has the wrong form.
 	// - `structure-name-missing`: A carte de service bears the structure's name.
@@ -2640,7 +2644,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-type-unknown`: No such card type.
-	// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 	// - `card-state`: A card cannot be issued in this state.
 	// - `pin-form`: The code porteur has the wrong form.
 	// - `structure-name-missing`: A carte de service bears the structure's name.
@@ -2754,7 +2758,7 @@ type ClientInterface interface {
 	// - `card-unknown`: No such card.
 	// - `use-unknown`: No such certificate of a card.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 	//
 	// Corresponds with GET /cards/{serial}/certificate (the `GetCardCertificate` operationId).
 	GetCardCertificate(ctx context.Context, serial string, params *GetCardCertificateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2767,7 +2771,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
+	// - `card-opposed`: This card is opposed.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2782,7 +2786,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
+	// - `card-opposed`: This card is opposed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2797,7 +2801,7 @@ type ClientInterface interface {
 	// - `card-unknown`: No such card.
 	// - `use-unknown`: No such certificate of a card.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 	//
 	// Corresponds with GET /cards/{serial}/p12 (the `GetCardP12` operationId).
 	GetCardP12(ctx context.Context, serial string, params *GetCardP12Params, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2808,7 +2812,7 @@ type ClientInterface interface {
 	//
 	// Refusals of its own:
 	// - `card-unknown`: No such card.
-	// - `card-not-renewable`: Cette carte ne se renouvelle pas.
+	// - `card-not-renewable`: This card cannot be renewed.
 	// - `identity-unknown`: Nobody has this national id.
 	//
 	// Corresponds with POST /cards/{serial}/renew (the `RenewCard` operationId).
@@ -2823,13 +2827,13 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2845,13 +2849,13 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2867,9 +2871,9 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
 	// - `card-not-blocked`: The card is not blocked.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-	// - `puk-wrong`: Code de déblocage erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+	// - `puk-wrong`: The unblocking code is wrong.
 	// - `pin-form`: The code porteur has the wrong form.
 	//
 	// Takes any type of body and a specified content type.
@@ -2886,9 +2890,9 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
 	// - `card-not-blocked`: The card is not blocked.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-	// - `puk-wrong`: Code de déblocage erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+	// - `puk-wrong`: The unblocking code is wrong.
 	// - `pin-form`: The code porteur has the wrong form.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3041,14 +3045,14 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 	//
@@ -3069,14 +3073,14 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 	//
@@ -3117,17 +3121,17 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes any type of body and a specified content type.
@@ -3147,17 +3151,17 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3177,17 +3181,17 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
@@ -3207,14 +3211,14 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -3235,14 +3239,14 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -3272,8 +3276,8 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-	// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+	// - `clock-change-empty`: Nothing says what the clock is to do.
+	// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 	// - `clock-time-invalid`: The time is not one of RFC 3339.
 	// - `offset-invalid`: The offset cannot be used.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -3290,8 +3294,8 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-	// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+	// - `clock-change-empty`: Nothing says what the clock is to do.
+	// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 	// - `clock-time-invalid`: The time is not one of RFC 3339.
 	// - `offset-invalid`: The offset cannot be used.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -3384,12 +3388,12 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-	// - `ecps-activation-used`: Ce QR code a déjà servi.
-	// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-	// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-	// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+	// - `ecps-activation-used`: This QR code has served already.
+	// - `ecps-activation-expired`: This QR code is no longer valid.
+	// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+	// - `ecps-sms-wrong`: The code received by SMS is wrong.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-key-invalid`: The device's key cannot be used.
 	//
 	// Takes any type of body and a specified content type.
@@ -3404,12 +3408,12 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-	// - `ecps-activation-used`: Ce QR code a déjà servi.
-	// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-	// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-	// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+	// - `ecps-activation-used`: This QR code has served already.
+	// - `ecps-activation-expired`: This QR code is no longer valid.
+	// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+	// - `ecps-sms-wrong`: The code received by SMS is wrong.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-key-invalid`: The device's key cannot be used.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3458,13 +3462,13 @@ type ClientInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-	// - `ecps-code-wrong`: Code e-CPS erroné.
+	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-number-wrong`
-	// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-	// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-	// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+	// - `ecps-totp-wrong`: The one-time password is wrong.
 	// - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 	// - `door-closed`: This test door is closed.
 	//
@@ -3483,13 +3487,13 @@ type ClientInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-	// - `ecps-code-wrong`: Code e-CPS erroné.
+	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-number-wrong`
-	// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-	// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-	// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+	// - `ecps-totp-wrong`: The one-time password is wrong.
 	// - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 	// - `door-closed`: This test door is closed.
 	//
@@ -3596,7 +3600,7 @@ type ClientInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `identity-exists`: Somebody has this national id already.
 	//
@@ -3620,7 +3624,7 @@ type ClientInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `identity-exists`: Somebody has this national id already.
 	//
@@ -3786,7 +3790,7 @@ type ClientInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -3810,7 +3814,7 @@ type ClientInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -3834,7 +3838,7 @@ type ClientInterface interface {
 	// End an e-CPS.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-reason-unknown`: No such reason.
 	//
 	// Corresponds with DELETE /identities/{id}/ecps (the `RemovePhone` operationId).
@@ -3845,7 +3849,7 @@ type ClientInterface interface {
 	// With the devices before it, and how the coming requests are answered.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `identity-unknown`: Nobody has this national id.
 	//
 	// Corresponds with GET /identities/{id}/ecps (the `GetPhone` operationId).
@@ -3859,20 +3863,20 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-way-unknown`: No such way to an e-CPS.
-	// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-	// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-	// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+	// - `ecps-contacts-missing`: The contact details are missing.
+	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+	// - `ecps-activation-too-many`: Too many activations were begun.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3887,20 +3891,20 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-way-unknown`: No such way to an e-CPS.
-	// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-	// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-	// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+	// - `ecps-contacts-missing`: The contact details are missing.
+	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+	// - `ecps-activation-too-many`: Too many activations were begun.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3918,7 +3922,7 @@ type ClientInterface interface {
 	// - `delay-invalid`: The delay cannot be used.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `identity-from-file`: This person comes from a file.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-next-too-many`: Too many requests are prepared already.
 	//
 	// Takes any type of body and a specified content type.
@@ -3937,7 +3941,7 @@ type ClientInterface interface {
 	// - `delay-invalid`: The delay cannot be used.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `identity-from-file`: This person comes from a file.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-next-too-many`: Too many requests are prepared already.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3950,7 +3954,7 @@ type ClientInterface interface {
 	// Also whether it has served, and when the next one comes.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `door-closed`: This test door is closed.
 	//
 	// Corresponds with GET /identities/{id}/ecps/totp (the `GetTOTP` operationId).
@@ -4057,18 +4061,18 @@ type ClientInterface interface {
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-none`: This person has no card that can be used.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-refused`: The person refused on their phone (behaviour refuse).
-	// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+	// - `ecps-unreachable`: Your phone could not be reached.
 	// - `ecps-unanswered`: Nobody answers on this person's phone.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4088,18 +4092,18 @@ type ClientInterface interface {
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-none`: This person has no card that can be used.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-refused`: The person refused on their phone (behaviour refuse).
-	// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+	// - `ecps-unreachable`: Your phone could not be reached.
 	// - `ecps-unanswered`: Nobody answers on this person's phone.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4397,13 +4401,13 @@ type ClientInterface interface {
 	// - `service-unknown`: No such online service.
 	// - `service-refused`: Aucune carte active.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4420,13 +4424,13 @@ type ClientInterface interface {
 	// - `service-unknown`: No such online service.
 	// - `service-refused`: Aucune carte active.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4546,7 +4550,7 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
-	// - `order-field-wrong`: Le champ « … » (…) est faux.
+	// - `order-field-wrong`: The field “…” (…) is wrong.
 	// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
 	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
 	// - `service-refused`: Aucune carte active.
@@ -4664,13 +4668,13 @@ type ClientInterface interface {
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4689,13 +4693,13 @@ type ClientInterface interface {
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5077,7 +5081,7 @@ func (c *Client) ListCards(ctx context.Context, params *ListCardsParams, reqEdit
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-type-unknown`: No such card type.
-// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 // - `card-state`: A card cannot be issued in this state.
 // - `pin-form`: The code porteur has the wrong form.
 // - `structure-name-missing`: A carte de service bears the structure's name.
@@ -5107,7 +5111,7 @@ func (c *Client) IssueCardWithBody(ctx context.Context, contentType string, body
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-type-unknown`: No such card type.
-// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 // - `card-state`: A card cannot be issued in this state.
 // - `pin-form`: The code porteur has the wrong form.
 // - `structure-name-missing`: A carte de service bears the structure's name.
@@ -5301,7 +5305,7 @@ func (c *Client) GetCard(ctx context.Context, serial string, reqEditors ...Reque
 // - `card-unknown`: No such card.
 // - `use-unknown`: No such certificate of a card.
 // - `card-foreign`: This card was not issued here, so its key is not here.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 //
 // Corresponds with GET /cards/{serial}/certificate (the `GetCardCertificate` operationId).
 func (c *Client) GetCardCertificate(ctx context.Context, serial string, params *GetCardCertificateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5324,7 +5328,7 @@ func (c *Client) GetCardCertificate(ctx context.Context, serial string, params *
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
+// - `card-opposed`: This card is opposed.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5349,7 +5353,7 @@ func (c *Client) OpposeCardWithBody(ctx context.Context, serial string, contentT
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
+// - `card-opposed`: This card is opposed.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5374,7 +5378,7 @@ func (c *Client) OpposeCard(ctx context.Context, serial string, body OpposeCardJ
 // - `card-unknown`: No such card.
 // - `use-unknown`: No such certificate of a card.
 // - `card-foreign`: This card was not issued here, so its key is not here.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 //
 // Corresponds with GET /cards/{serial}/p12 (the `GetCardP12` operationId).
 func (c *Client) GetCardP12(ctx context.Context, serial string, params *GetCardP12Params, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5395,7 +5399,7 @@ func (c *Client) GetCardP12(ctx context.Context, serial string, params *GetCardP
 //
 // Refusals of its own:
 // - `card-unknown`: No such card.
-// - `card-not-renewable`: Cette carte ne se renouvelle pas.
+// - `card-not-renewable`: This card cannot be renewed.
 // - `identity-unknown`: Nobody has this national id.
 //
 // Corresponds with POST /cards/{serial}/renew (the `RenewCard` operationId).
@@ -5420,13 +5424,13 @@ func (c *Client) RenewCard(ctx context.Context, serial string, reqEditors ...Req
 // - `body-invalid`: The body cannot be read.
 // - `card-foreign`: This card was not issued here, so its key is not here.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5452,13 +5456,13 @@ func (c *Client) SignWithCardWithBody(ctx context.Context, serial string, conten
 // - `body-invalid`: The body cannot be read.
 // - `card-foreign`: This card was not issued here, so its key is not here.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5484,9 +5488,9 @@ func (c *Client) SignWithCard(ctx context.Context, serial string, body SignWithC
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
 // - `card-not-blocked`: The card is not blocked.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-// - `puk-wrong`: Code de déblocage erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+// - `puk-wrong`: The unblocking code is wrong.
 // - `pin-form`: The code porteur has the wrong form.
 //
 // Takes any type of body and a specified content type.
@@ -5513,9 +5517,9 @@ func (c *Client) UnblockCardWithBody(ctx context.Context, serial string, content
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
 // - `card-not-blocked`: The card is not blocked.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-// - `puk-wrong`: Code de déblocage erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+// - `puk-wrong`: The unblocking code is wrong.
 // - `pin-form`: The code porteur has the wrong form.
 //
 // Takes a body of the `application/json` content type.
@@ -5778,14 +5782,14 @@ func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, req
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 //
@@ -5816,14 +5820,14 @@ func (c *Client) CreateClientWithBody(ctx context.Context, contentType string, b
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 //
@@ -5894,17 +5898,17 @@ func (c *Client) GetClient(ctx context.Context, id string, reqEditors ...Request
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes any type of body and a specified content type.
@@ -5934,17 +5938,17 @@ func (c *Client) PatchClientWithBody(ctx context.Context, id string, contentType
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes a body of the `application/json` content type.
@@ -5974,17 +5978,17 @@ func (c *Client) PatchClient(ctx context.Context, id string, body PatchClientJSO
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes a body of the `application/merge-patch+json` content type.
@@ -6014,14 +6018,14 @@ func (c *Client) PatchClientWithApplicationMergePatchPlusJSONBody(ctx context.Co
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -6052,14 +6056,14 @@ func (c *Client) PutClientWithBody(ctx context.Context, id string, contentType s
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -6119,8 +6123,8 @@ func (c *Client) GetClock(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+// - `clock-change-empty`: Nothing says what the clock is to do.
+// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 // - `clock-time-invalid`: The time is not one of RFC 3339.
 // - `offset-invalid`: The offset cannot be used.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -6147,8 +6151,8 @@ func (c *Client) SetClockWithBody(ctx context.Context, contentType string, body 
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+// - `clock-change-empty`: Nothing says what the clock is to do.
+// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 // - `clock-time-invalid`: The time is not one of RFC 3339.
 // - `offset-invalid`: The offset cannot be used.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -6321,12 +6325,12 @@ func (c *Client) PatchDoors(ctx context.Context, body PatchDoorsJSONRequestBody,
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-// - `ecps-activation-used`: Ce QR code a déjà servi.
-// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+// - `ecps-activation-used`: This QR code has served already.
+// - `ecps-activation-expired`: This QR code is no longer valid.
+// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+// - `ecps-sms-wrong`: The code received by SMS is wrong.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-key-invalid`: The device's key cannot be used.
 //
 // Takes any type of body and a specified content type.
@@ -6351,12 +6355,12 @@ func (c *Client) CompleteActivationWithBody(ctx context.Context, contentType str
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-// - `ecps-activation-used`: Ce QR code a déjà servi.
-// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+// - `ecps-activation-used`: This QR code has served already.
+// - `ecps-activation-expired`: This QR code is no longer valid.
+// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+// - `ecps-sms-wrong`: The code received by SMS is wrong.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-key-invalid`: The device's key cannot be used.
 //
 // Takes a body of the `application/json` content type.
@@ -6445,13 +6449,13 @@ func (c *Client) GetPhoneRequest(ctx context.Context, id string, reqEditors ...R
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-// - `ecps-code-wrong`: Code e-CPS erroné.
+// - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-number-wrong`
-// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+// - `ecps-totp-wrong`: The one-time password is wrong.
 // - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 // - `door-closed`: This test door is closed.
 //
@@ -6480,13 +6484,13 @@ func (c *Client) ApprovePhoneRequestWithBody(ctx context.Context, id string, con
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-// - `ecps-code-wrong`: Code e-CPS erroné.
+// - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-number-wrong`
-// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+// - `ecps-totp-wrong`: The one-time password is wrong.
 // - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 // - `door-closed`: This test door is closed.
 //
@@ -6673,7 +6677,7 @@ func (c *Client) ListIdentities(ctx context.Context, params *ListIdentitiesParam
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `identity-exists`: Somebody has this national id already.
 //
@@ -6707,7 +6711,7 @@ func (c *Client) CreateIdentityWithBody(ctx context.Context, contentType string,
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `identity-exists`: Somebody has this national id already.
 //
@@ -6963,7 +6967,7 @@ func (c *Client) GetIdentity(ctx context.Context, id string, reqEditors ...Reque
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -6997,7 +7001,7 @@ func (c *Client) PutIdentityWithBody(ctx context.Context, id string, contentType
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -7041,7 +7045,7 @@ func (c *Client) GetClaims(ctx context.Context, id string, params *GetClaimsPara
 // End an e-CPS.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-reason-unknown`: No such reason.
 //
 // Corresponds with DELETE /identities/{id}/ecps (the `RemovePhone` operationId).
@@ -7062,7 +7066,7 @@ func (c *Client) RemovePhone(ctx context.Context, id string, params *RemovePhone
 // With the devices before it, and how the coming requests are answered.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `identity-unknown`: Nobody has this national id.
 //
 // Corresponds with GET /identities/{id}/ecps (the `GetPhone` operationId).
@@ -7086,20 +7090,20 @@ func (c *Client) GetPhone(ctx context.Context, id string, reqEditors ...RequestE
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-way-unknown`: No such way to an e-CPS.
-// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+// - `ecps-contacts-missing`: The contact details are missing.
+// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+// - `ecps-activation-too-many`: Too many activations were begun.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7124,20 +7128,20 @@ func (c *Client) ActivatePhoneWithBody(ctx context.Context, id string, contentTy
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-way-unknown`: No such way to an e-CPS.
-// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+// - `ecps-contacts-missing`: The contact details are missing.
+// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+// - `ecps-activation-too-many`: Too many activations were begun.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7165,7 +7169,7 @@ func (c *Client) ActivatePhone(ctx context.Context, id string, body ActivatePhon
 // - `delay-invalid`: The delay cannot be used.
 // - `identity-unknown`: Nobody has this national id.
 // - `identity-from-file`: This person comes from a file.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-next-too-many`: Too many requests are prepared already.
 //
 // Takes any type of body and a specified content type.
@@ -7194,7 +7198,7 @@ func (c *Client) SetBehaviourWithBody(ctx context.Context, id string, contentTyp
 // - `delay-invalid`: The delay cannot be used.
 // - `identity-unknown`: Nobody has this national id.
 // - `identity-from-file`: This person comes from a file.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-next-too-many`: Too many requests are prepared already.
 //
 // Takes a body of the `application/json` content type.
@@ -7217,7 +7221,7 @@ func (c *Client) SetBehaviour(ctx context.Context, id string, body SetBehaviourJ
 // Also whether it has served, and when the next one comes.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `door-closed`: This test door is closed.
 //
 // Corresponds with GET /identities/{id}/ecps/totp (the `GetTOTP` operationId).
@@ -7424,18 +7428,18 @@ func (c *Client) ListLogins(ctx context.Context, params *ListLoginsParams, reqEd
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-none`: This person has no card that can be used.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-refused`: The person refused on their phone (behaviour refuse).
-// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+// - `ecps-unreachable`: Your phone could not be reached.
 // - `ecps-unanswered`: Nobody answers on this person's phone.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7465,18 +7469,18 @@ func (c *Client) PerformLoginWithBody(ctx context.Context, contentType string, b
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-none`: This person has no card that can be used.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-refused`: The person refused on their phone (behaviour refuse).
-// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+// - `ecps-unreachable`: Your phone could not be reached.
 // - `ecps-unanswered`: Nobody answers on this person's phone.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7994,13 +7998,13 @@ func (c *Client) ListOnlineServices(ctx context.Context, reqEditors ...RequestEd
 // - `service-unknown`: No such online service.
 // - `service-refused`: Aucune carte active.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8027,13 +8031,13 @@ func (c *Client) EnterOnlineServiceWithBody(ctx context.Context, name string, co
 // - `service-unknown`: No such online service.
 // - `service-refused`: Aucune carte active.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8243,7 +8247,7 @@ func (c *Client) RejectOrder(ctx context.Context, id string, body RejectOrderJSO
 // Refusals of its own:
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
-// - `order-field-wrong`: Le champ « … » (…) est faux.
+// - `order-field-wrong`: The field “…” (…) is wrong.
 // - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
 // - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
 // - `service-refused`: Aucune carte active.
@@ -8461,13 +8465,13 @@ func (c *Client) ListReaderRequests(ctx context.Context, params *ListReaderReque
 // - `request-wants-phone`: This request waits for the phone, not for the card.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8496,13 +8500,13 @@ func (c *Client) PresentCardWithBody(ctx context.Context, id string, contentType
 // - `request-wants-phone`: This request waits for the phone, not for the card.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -14362,7 +14366,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-type-unknown`: No such card type.
-	// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 	// - `card-state`: A card cannot be issued in this state.
 	// - `pin-form`: The code porteur has the wrong form.
 	// - `structure-name-missing`: A carte de service bears the structure's name.
@@ -14382,7 +14386,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-type-unknown`: No such card type.
-	// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 	// - `card-state`: A card cannot be issued in this state.
 	// - `pin-form`: The code porteur has the wrong form.
 	// - `structure-name-missing`: A carte de service bears the structure's name.
@@ -14502,7 +14506,7 @@ type ClientWithResponsesInterface interface {
 	// - `card-unknown`: No such card.
 	// - `use-unknown`: No such certificate of a card.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -14517,7 +14521,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
+	// - `card-opposed`: This card is opposed.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14532,7 +14536,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
+	// - `card-opposed`: This card is opposed.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14547,7 +14551,7 @@ type ClientWithResponsesInterface interface {
 	// - `card-unknown`: No such card.
 	// - `use-unknown`: No such certificate of a card.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -14560,7 +14564,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Refusals of its own:
 	// - `card-unknown`: No such card.
-	// - `card-not-renewable`: Cette carte ne se renouvelle pas.
+	// - `card-not-renewable`: This card cannot be renewed.
 	// - `identity-unknown`: Nobody has this national id.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -14577,13 +14581,13 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14599,13 +14603,13 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14621,9 +14625,9 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
 	// - `card-not-blocked`: The card is not blocked.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-	// - `puk-wrong`: Code de déblocage erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+	// - `puk-wrong`: The unblocking code is wrong.
 	// - `pin-form`: The code porteur has the wrong form.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -14640,9 +14644,9 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
 	// - `card-not-blocked`: The card is not blocked.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-	// - `puk-wrong`: Code de déblocage erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+	// - `puk-wrong`: The unblocking code is wrong.
 	// - `pin-form`: The code porteur has the wrong form.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -14807,14 +14811,14 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 	//
@@ -14835,14 +14839,14 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 	//
@@ -14887,17 +14891,17 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -14917,17 +14921,17 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -14947,17 +14951,17 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
@@ -14977,14 +14981,14 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -15005,14 +15009,14 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -15046,8 +15050,8 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-	// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+	// - `clock-change-empty`: Nothing says what the clock is to do.
+	// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 	// - `clock-time-invalid`: The time is not one of RFC 3339.
 	// - `offset-invalid`: The offset cannot be used.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -15064,8 +15068,8 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-	// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+	// - `clock-change-empty`: Nothing says what the clock is to do.
+	// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 	// - `clock-time-invalid`: The time is not one of RFC 3339.
 	// - `offset-invalid`: The offset cannot be used.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -15168,12 +15172,12 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-	// - `ecps-activation-used`: Ce QR code a déjà servi.
-	// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-	// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-	// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+	// - `ecps-activation-used`: This QR code has served already.
+	// - `ecps-activation-expired`: This QR code is no longer valid.
+	// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+	// - `ecps-sms-wrong`: The code received by SMS is wrong.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-key-invalid`: The device's key cannot be used.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15188,12 +15192,12 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-	// - `ecps-activation-used`: Ce QR code a déjà servi.
-	// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-	// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-	// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+	// - `ecps-activation-used`: This QR code has served already.
+	// - `ecps-activation-expired`: This QR code is no longer valid.
+	// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+	// - `ecps-sms-wrong`: The code received by SMS is wrong.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-key-invalid`: The device's key cannot be used.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15248,13 +15252,13 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-	// - `ecps-code-wrong`: Code e-CPS erroné.
+	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-number-wrong`
-	// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-	// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-	// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+	// - `ecps-totp-wrong`: The one-time password is wrong.
 	// - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 	// - `door-closed`: This test door is closed.
 	//
@@ -15273,13 +15277,13 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-	// - `ecps-code-wrong`: Code e-CPS erroné.
+	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-number-wrong`
-	// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-	// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-	// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+	// - `ecps-totp-wrong`: The one-time password is wrong.
 	// - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 	// - `door-closed`: This test door is closed.
 	//
@@ -15396,7 +15400,7 @@ type ClientWithResponsesInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `identity-exists`: Somebody has this national id already.
 	//
@@ -15420,7 +15424,7 @@ type ClientWithResponsesInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `identity-exists`: Somebody has this national id already.
 	//
@@ -15592,7 +15596,7 @@ type ClientWithResponsesInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -15616,7 +15620,7 @@ type ClientWithResponsesInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -15642,7 +15646,7 @@ type ClientWithResponsesInterface interface {
 	// End an e-CPS.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-reason-unknown`: No such reason.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15655,7 +15659,7 @@ type ClientWithResponsesInterface interface {
 	// With the devices before it, and how the coming requests are answered.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `identity-unknown`: Nobody has this national id.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15671,20 +15675,20 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-way-unknown`: No such way to an e-CPS.
-	// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-	// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-	// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+	// - `ecps-contacts-missing`: The contact details are missing.
+	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+	// - `ecps-activation-too-many`: Too many activations were begun.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15699,20 +15703,20 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-way-unknown`: No such way to an e-CPS.
-	// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-	// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-	// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+	// - `ecps-contacts-missing`: The contact details are missing.
+	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+	// - `ecps-activation-too-many`: Too many activations were begun.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15730,7 +15734,7 @@ type ClientWithResponsesInterface interface {
 	// - `delay-invalid`: The delay cannot be used.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `identity-from-file`: This person comes from a file.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-next-too-many`: Too many requests are prepared already.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15749,7 +15753,7 @@ type ClientWithResponsesInterface interface {
 	// - `delay-invalid`: The delay cannot be used.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `identity-from-file`: This person comes from a file.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-next-too-many`: Too many requests are prepared already.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15762,7 +15766,7 @@ type ClientWithResponsesInterface interface {
 	// Also whether it has served, and when the next one comes.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `door-closed`: This test door is closed.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15889,18 +15893,18 @@ type ClientWithResponsesInterface interface {
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-none`: This person has no card that can be used.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-refused`: The person refused on their phone (behaviour refuse).
-	// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+	// - `ecps-unreachable`: Your phone could not be reached.
 	// - `ecps-unanswered`: Nobody answers on this person's phone.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15920,18 +15924,18 @@ type ClientWithResponsesInterface interface {
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-none`: This person has no card that can be used.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-refused`: The person refused on their phone (behaviour refuse).
-	// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+	// - `ecps-unreachable`: Your phone could not be reached.
 	// - `ecps-unanswered`: Nobody answers on this person's phone.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16251,13 +16255,13 @@ type ClientWithResponsesInterface interface {
 	// - `service-unknown`: No such online service.
 	// - `service-refused`: Aucune carte active.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16274,13 +16278,13 @@ type ClientWithResponsesInterface interface {
 	// - `service-unknown`: No such online service.
 	// - `service-refused`: Aucune carte active.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16408,7 +16412,7 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
-	// - `order-field-wrong`: Le champ « … » (…) est faux.
+	// - `order-field-wrong`: The field “…” (…) is wrong.
 	// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
 	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
 	// - `service-refused`: Aucune carte active.
@@ -16542,13 +16546,13 @@ type ClientWithResponsesInterface interface {
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16567,13 +16571,13 @@ type ClientWithResponsesInterface interface {
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22632,7 +22636,7 @@ func (c *ClientWithResponses) ListCardsWithResponse(ctx context.Context, params 
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-type-unknown`: No such card type.
-// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 // - `card-state`: A card cannot be issued in this state.
 // - `pin-form`: The code porteur has the wrong form.
 // - `structure-name-missing`: A carte de service bears the structure's name.
@@ -22658,7 +22662,7 @@ func (c *ClientWithResponses) IssueCardWithBodyWithResponse(ctx context.Context,
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-type-unknown`: No such card type.
-// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 // - `card-state`: A card cannot be issued in this state.
 // - `pin-form`: The code porteur has the wrong form.
 // - `structure-name-missing`: A carte de service bears the structure's name.
@@ -22826,7 +22830,7 @@ func (c *ClientWithResponses) GetCardWithResponse(ctx context.Context, serial st
 // - `card-unknown`: No such card.
 // - `use-unknown`: No such certificate of a card.
 // - `card-foreign`: This card was not issued here, so its key is not here.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22847,7 +22851,7 @@ func (c *ClientWithResponses) GetCardCertificateWithResponse(ctx context.Context
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
+// - `card-opposed`: This card is opposed.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22868,7 +22872,7 @@ func (c *ClientWithResponses) OpposeCardWithBodyWithResponse(ctx context.Context
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
+// - `card-opposed`: This card is opposed.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22889,7 +22893,7 @@ func (c *ClientWithResponses) OpposeCardWithResponse(ctx context.Context, serial
 // - `card-unknown`: No such card.
 // - `use-unknown`: No such certificate of a card.
 // - `card-foreign`: This card was not issued here, so its key is not here.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22908,7 +22912,7 @@ func (c *ClientWithResponses) GetCardP12WithResponse(ctx context.Context, serial
 //
 // Refusals of its own:
 // - `card-unknown`: No such card.
-// - `card-not-renewable`: Cette carte ne se renouvelle pas.
+// - `card-not-renewable`: This card cannot be renewed.
 // - `identity-unknown`: Nobody has this national id.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -22931,13 +22935,13 @@ func (c *ClientWithResponses) RenewCardWithResponse(ctx context.Context, serial 
 // - `body-invalid`: The body cannot be read.
 // - `card-foreign`: This card was not issued here, so its key is not here.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22959,13 +22963,13 @@ func (c *ClientWithResponses) SignWithCardWithBodyWithResponse(ctx context.Conte
 // - `body-invalid`: The body cannot be read.
 // - `card-foreign`: This card was not issued here, so its key is not here.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22987,9 +22991,9 @@ func (c *ClientWithResponses) SignWithCardWithResponse(ctx context.Context, seri
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
 // - `card-not-blocked`: The card is not blocked.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-// - `puk-wrong`: Code de déblocage erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+// - `puk-wrong`: The unblocking code is wrong.
 // - `pin-form`: The code porteur has the wrong form.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23012,9 +23016,9 @@ func (c *ClientWithResponses) UnblockCardWithBodyWithResponse(ctx context.Contex
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
 // - `card-not-blocked`: The card is not blocked.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-// - `puk-wrong`: Code de déblocage erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+// - `puk-wrong`: The unblocking code is wrong.
 // - `pin-form`: The code porteur has the wrong form.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -23245,14 +23249,14 @@ func (c *ClientWithResponses) ListClientsWithResponse(ctx context.Context, param
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 //
@@ -23279,14 +23283,14 @@ func (c *ClientWithResponses) CreateClientWithBodyWithResponse(ctx context.Conte
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 //
@@ -23349,17 +23353,17 @@ func (c *ClientWithResponses) GetClientWithResponse(ctx context.Context, id stri
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23385,17 +23389,17 @@ func (c *ClientWithResponses) PatchClientWithBodyWithResponse(ctx context.Contex
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -23421,17 +23425,17 @@ func (c *ClientWithResponses) PatchClientWithResponse(ctx context.Context, id st
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
@@ -23457,14 +23461,14 @@ func (c *ClientWithResponses) PatchClientWithApplicationMergePatchPlusJSONBodyWi
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -23491,14 +23495,14 @@ func (c *ClientWithResponses) PutClientWithBodyWithResponse(ctx context.Context,
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -23550,8 +23554,8 @@ func (c *ClientWithResponses) GetClockWithResponse(ctx context.Context, reqEdito
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+// - `clock-change-empty`: Nothing says what the clock is to do.
+// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 // - `clock-time-invalid`: The time is not one of RFC 3339.
 // - `offset-invalid`: The offset cannot be used.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -23574,8 +23578,8 @@ func (c *ClientWithResponses) SetClockWithBodyWithResponse(ctx context.Context, 
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+// - `clock-change-empty`: Nothing says what the clock is to do.
+// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 // - `clock-time-invalid`: The time is not one of RFC 3339.
 // - `offset-invalid`: The offset cannot be used.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -23726,12 +23730,12 @@ func (c *ClientWithResponses) PatchDoorsWithResponse(ctx context.Context, body P
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-// - `ecps-activation-used`: Ce QR code a déjà servi.
-// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+// - `ecps-activation-used`: This QR code has served already.
+// - `ecps-activation-expired`: This QR code is no longer valid.
+// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+// - `ecps-sms-wrong`: The code received by SMS is wrong.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-key-invalid`: The device's key cannot be used.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23752,12 +23756,12 @@ func (c *ClientWithResponses) CompleteActivationWithBodyWithResponse(ctx context
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-// - `ecps-activation-used`: Ce QR code a déjà servi.
-// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+// - `ecps-activation-used`: This QR code has served already.
+// - `ecps-activation-expired`: This QR code is no longer valid.
+// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+// - `ecps-sms-wrong`: The code received by SMS is wrong.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-key-invalid`: The device's key cannot be used.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -23836,13 +23840,13 @@ func (c *ClientWithResponses) GetPhoneRequestWithResponse(ctx context.Context, i
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-// - `ecps-code-wrong`: Code e-CPS erroné.
+// - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-number-wrong`
-// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+// - `ecps-totp-wrong`: The one-time password is wrong.
 // - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 // - `door-closed`: This test door is closed.
 //
@@ -23867,13 +23871,13 @@ func (c *ClientWithResponses) ApprovePhoneRequestWithBodyWithResponse(ctx contex
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-// - `ecps-code-wrong`: Code e-CPS erroné.
+// - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-number-wrong`
-// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+// - `ecps-totp-wrong`: The one-time password is wrong.
 // - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 // - `door-closed`: This test door is closed.
 //
@@ -24038,7 +24042,7 @@ func (c *ClientWithResponses) ListIdentitiesWithResponse(ctx context.Context, pa
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `identity-exists`: Somebody has this national id already.
 //
@@ -24068,7 +24072,7 @@ func (c *ClientWithResponses) CreateIdentityWithBodyWithResponse(ctx context.Con
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `identity-exists`: Somebody has this national id already.
 //
@@ -24294,7 +24298,7 @@ func (c *ClientWithResponses) GetIdentityWithResponse(ctx context.Context, id st
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -24324,7 +24328,7 @@ func (c *ClientWithResponses) PutIdentityWithBodyWithResponse(ctx context.Contex
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -24362,7 +24366,7 @@ func (c *ClientWithResponses) GetClaimsWithResponse(ctx context.Context, id stri
 // End an e-CPS.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-reason-unknown`: No such reason.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -24381,7 +24385,7 @@ func (c *ClientWithResponses) RemovePhoneWithResponse(ctx context.Context, id st
 // With the devices before it, and how the coming requests are answered.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `identity-unknown`: Nobody has this national id.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -24403,20 +24407,20 @@ func (c *ClientWithResponses) GetPhoneWithResponse(ctx context.Context, id strin
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-way-unknown`: No such way to an e-CPS.
-// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+// - `ecps-contacts-missing`: The contact details are missing.
+// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+// - `ecps-activation-too-many`: Too many activations were begun.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24437,20 +24441,20 @@ func (c *ClientWithResponses) ActivatePhoneWithBodyWithResponse(ctx context.Cont
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-way-unknown`: No such way to an e-CPS.
-// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+// - `ecps-contacts-missing`: The contact details are missing.
+// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+// - `ecps-activation-too-many`: Too many activations were begun.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24474,7 +24478,7 @@ func (c *ClientWithResponses) ActivatePhoneWithResponse(ctx context.Context, id 
 // - `delay-invalid`: The delay cannot be used.
 // - `identity-unknown`: Nobody has this national id.
 // - `identity-from-file`: This person comes from a file.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-next-too-many`: Too many requests are prepared already.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -24499,7 +24503,7 @@ func (c *ClientWithResponses) SetBehaviourWithBodyWithResponse(ctx context.Conte
 // - `delay-invalid`: The delay cannot be used.
 // - `identity-unknown`: Nobody has this national id.
 // - `identity-from-file`: This person comes from a file.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-next-too-many`: Too many requests are prepared already.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -24518,7 +24522,7 @@ func (c *ClientWithResponses) SetBehaviourWithResponse(ctx context.Context, id s
 // Also whether it has served, and when the next one comes.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `door-closed`: This test door is closed.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -24705,18 +24709,18 @@ func (c *ClientWithResponses) ListLoginsWithResponse(ctx context.Context, params
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-none`: This person has no card that can be used.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-refused`: The person refused on their phone (behaviour refuse).
-// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+// - `ecps-unreachable`: Your phone could not be reached.
 // - `ecps-unanswered`: Nobody answers on this person's phone.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24742,18 +24746,18 @@ func (c *ClientWithResponses) PerformLoginWithBodyWithResponse(ctx context.Conte
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-none`: This person has no card that can be used.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-refused`: The person refused on their phone (behaviour refuse).
-// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+// - `ecps-unreachable`: Your phone could not be reached.
 // - `ecps-unanswered`: Nobody answers on this person's phone.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25205,13 +25209,13 @@ func (c *ClientWithResponses) ListOnlineServicesWithResponse(ctx context.Context
 // - `service-unknown`: No such online service.
 // - `service-refused`: Aucune carte active.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25234,13 +25238,13 @@ func (c *ClientWithResponses) EnterOnlineServiceWithBodyWithResponse(ctx context
 // - `service-unknown`: No such online service.
 // - `service-refused`: Aucune carte active.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25422,7 +25426,7 @@ func (c *ClientWithResponses) RejectOrderWithResponse(ctx context.Context, id st
 // Refusals of its own:
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
-// - `order-field-wrong`: Le champ « … » (…) est faux.
+// - `order-field-wrong`: The field “…” (…) is wrong.
 // - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
 // - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
 // - `service-refused`: Aucune carte active.
@@ -25616,13 +25620,13 @@ func (c *ClientWithResponses) ListReaderRequestsWithResponse(ctx context.Context
 // - `request-wants-phone`: This request waits for the phone, not for the card.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25647,13 +25651,13 @@ func (c *ClientWithResponses) PresentCardWithBodyWithResponse(ctx context.Contex
 // - `request-wants-phone`: This request waits for the phone, not for the card.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
