@@ -341,7 +341,7 @@ type CardPage struct {
 	Next string `json:"next"`
 }
 
-// CardRequest asks for one card: a person's, or a carte de service of a structure.
+// CardRequest asks for a card: a person's, or a carte de service of a structure. With Holders or Kit it asks for several, each of which has what else it says.
 type CardRequest struct {
 	NationalId string `json:"national_id,omitempty,omitzero"`
 
@@ -353,7 +353,7 @@ type CardRequest struct {
 	Service   string `json:"service,omitempty,omitzero"`
 	Structure string `json:"structure,omitempty,omitzero"`
 
-	// Type family; "" is the one that goes with the person
+	// Type "" is the one that goes with the person
 	Type string `json:"type,omitempty,omitzero"`
 }
 
@@ -393,9 +393,7 @@ type Certificate struct {
 
 	// Serial hexadecimal
 	Serial string `json:"serial"`
-
-	// State valid, revoked
-	State string `json:"state"`
+	State  string `json:"state"`
 
 	// Structure it was ordered for, at the order desk
 	Structure string `json:"structure,omitempty,omitzero"`
@@ -599,7 +597,7 @@ type DemoClient struct {
 type Device struct {
 	ActivatedAt time.Time `json:"activated_at"`
 
-	// By how it was activated: console, card, contact
+	// By how it was activated
 	By string `json:"by"`
 
 	// Code 4 digits, chosen at activation
@@ -1503,7 +1501,7 @@ type Phone struct {
 	// Blocked tells whether three wrong codes in a row have blocked it.
 	Blocked bool `json:"blocked"`
 
-	// By how it was activated: console, card, contact
+	// By how it was activated
 	By string `json:"by"`
 
 	// Code 4 digits, chosen at activation
