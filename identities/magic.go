@@ -34,9 +34,7 @@ func (i *Identity) Has(q Quirk) bool { return slices.Contains(i.Quirks, q) }
 func (i *Identity) checkQuirks() error {
 	for _, q := range i.Quirks {
 		if !slices.Contains(quirks, q) {
-			return problem.New(problem.Invalid, "quirk-unknown", "no such quirk").
-				Got(string(q)).
-				Want(problem.Among(quirks))
+			return problem.QuirkUnknown.With("accepted", quirks).Got(string(q))
 		}
 	}
 	return nil

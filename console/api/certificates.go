@@ -147,16 +147,13 @@ func (s *Certificates) as(c context.Context, in *certificateAs) (out File, err e
 		return File{cert.Serial + "-chain.pem", "application/x-pem-file", pem}, nil
 	case "key":
 		if key == nil {
-			return out, problem.New(problem.Conflict, "key-not-here", "the key of this certificate was not made here").
-				Got(cert.Serial)
+			return out, problem.KeyNotHere.Case("sign").Got(cert.Serial)
 		}
 		return File{cert.Serial + ".key", "application/x-pem-file", key}, nil
 	case "p12":
 		return in.packed(c, s.PKI, cert, cert.Serial)
 	default:
-		return out, problem.New(problem.NotFound, "format-unknown", "no such form of a certificate").
-			Got(in.Format).
-			Want("pem, der, chain, key or p12")
+		return out, problem.FormatUnknown.Got(in.Format)
 	}
 }
 
@@ -211,25 +208,25 @@ func (s *Certificates) operations() []Operation {
 	one := Example{Path: map[string]string{"serial": exampleCertificate}}
 	return of("certificates",
 		operation("GET", "/certificates", "listCertificates", "List certificates, by serial", s.list,
-			refuses("limit-invalid", "after-invalid", "certificate-state-unknown"),
+			refuses(problem.LimitInvalid, problem.AfterInvalid, problem.CertificateStateUnknown),
 			example(Example{Query: map[string]string{"client_id": "demo", "state": "valid"}})),
 		operation("POST", "/certificates", "issueCertificate", "Issue a certificate for a client", s.issue,
 			says("With a new key, or for the key of a CSR. Its CN is the client_id."),
-			refuses("content-type-wrong", "body-invalid", "client-unknown", "profile-unknown", "key-type-unknown",
-				"csr-invalid"),
+			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.ClientUnknown, problem.ProfileUnknown, problem.KeyTypeUnknown,
+				problem.CSRInvalid),
 			example(Example{Body: CertificateRequest{ClientID: "demo", Profile: pki.ProfileAuthCLI, Key: "ecdsa"}})),
 		operation("GET", "/certificates/broken", "listBrokenCertificates",
-			"List faulty certificates, for tests of what judges them", s.broken, refuses("client-unknown"),
+			"List faulty certificates, for tests of what judges them", s.broken, refuses(problem.ClientUnknown),
 			example(Example{Query: map[string]string{"client_id": "demo"}})),
 		operation("GET", "/certificates/:serial", "getCertificate", "Get a certificate", s.get,
-			refuses("certificate-unknown"), example(one)),
+			refuses(problem.CertificateUnknown), example(one)),
 		operation("GET", "/certificates/:serial/:format", "downloadCertificate", "Get a certificate as a file", s.as,
 			answers(200, "application/x-pem-file", "pem, chain and key"),
 			answers(200, "application/pkix-cert", "der"), answers(200, "application/x-pkcs12", "p12"),
-			refuses("certificate-unknown", "format-unknown", "key-not-here"),
+			refuses(problem.CertificateUnknown, problem.FormatUnknown, problem.KeyNotHere),
 			example(Example{Path: map[string]string{"serial": exampleCertificate, "format": "p12"},
 				Query: map[string]string{"password": "secret", "legacy": "true"}})),
 		operation("POST", "/certificates/:serial/revoke", "revokeCertificate", "Revoke a certificate", s.revoke,
-			refuses("certificate-unknown"), example(one)),
+			refuses(problem.CertificateUnknown), example(one)),
 	)
 }

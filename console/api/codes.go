@@ -41,11 +41,9 @@ func (s *Codes) tables(context.Context, *None) (*List[CodeTable], error) {
 func (s *Codes) codes(_ context.Context, in *codesOf) (*List[nomenclature.Concept], error) {
 	t, there := nomenclature.Lookup(in.Table)
 	if !there {
-		p := problem.New(problem.NotFound, "table-unknown", "no such code table").
-			Got(in.Table).
-			Want("one that GET /api/v1/codes lists, such as G15 or R02")
+		p := problem.TableUnknown.Got(in.Table)
 		if near := problem.Nearest(in.Table, nomenclature.Tables()); near != "" {
-			p.Want(near)
+			p = p.Case("near").With("nearest", near)
 		}
 		return nil, p
 	}
@@ -55,7 +53,7 @@ func (s *Codes) codes(_ context.Context, in *codesOf) (*List[nomenclature.Concep
 func (s *Codes) operations() []Operation {
 	return of("codes",
 		operation("GET", "/codes", "listCodeTables", "List the code tables", s.tables),
-		operation("GET", "/codes/:table", "listCodes", "List the codes of a table", s.codes, refuses("table-unknown"),
+		operation("GET", "/codes/:table", "listCodes", "List the codes of a table", s.codes, refuses(problem.TableUnknown),
 			example(Example{Path: map[string]string{"table": "G15"}, Query: map[string]string{"q": "médecin"}})),
 	)
 }

@@ -56,17 +56,15 @@ func faultsAllowed(settings *config.Live) error {
 	if settings.Policies(nil, nil).DoorFaults {
 		return nil
 	}
-	return problem.New(problem.Forbidden, "door-closed", "this test door is closed").
-		Got("--strict or door-faults=false").
-		Do("open it: PATCH /api/v1/doors, or restart without --strict")
+	return problem.DoorClosed.Of()
 }
 
 func (s *Faults) operations() []Operation {
 	return of("faults",
 		operation("GET", "/faults", "listFaults", "List the faults in force, with how often each has struck", s.list),
 		operation("PUT", "/faults", "putFaults", "Set faults, in the place of those in force", s.put,
-			refuses("content-type-wrong", "body-invalid", "door-closed", "fault-unknown", "fault-endpoint",
-				"fault-times", "fault-delay", "fault-status", "faults-many"),
+			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.DoorClosed, problem.FaultUnknown, problem.FaultEndpoint,
+				problem.FaultTimes, problem.FaultDelay, problem.FaultStatus, problem.FaultsMany),
 			example(Example{Body: FaultOrder{[]faults.Fault{{Kind: faults.KindSlow, Endpoint: faults.AtToken, Delay: "50ms", Times: 1}}}})),
 		operation("DELETE", "/faults", "clearFaults", "Take all faults away", s.clear),
 		operation("GET", "/faults/kinds", "listFaultKinds", "List what can go wrong", s.kinds,

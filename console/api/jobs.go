@@ -138,7 +138,7 @@ func (j *Job) end(c clock.Clock, result any, err error) {
 }
 
 func cancelled() *problem.Error {
-	return problem.New(problem.Conflict, "job-cancelled", "the job was cancelled").Do("begin it again")
+	return problem.JobCancelled.Of()
 }
 
 // add remembers a job, and forgets the oldest that has ended.
@@ -152,8 +152,7 @@ func (js *Jobs) add(j *Job) error {
 		}
 	}
 	if running >= maxRunning {
-		return problem.New(problem.TooMany, "jobs-too-many", "too many long commands go on at once").
-			Want("4 at most").Do("wait for one to end, or cancel one: GET /api/v1/jobs lists them")
+		return problem.JobsTooMany.Of()
 	}
 	js.all = append(js.all, j)
 	if len(js.all) > jobsKept {
@@ -172,8 +171,7 @@ func (js *Jobs) Find(id string) (*Job, error) {
 			return j, nil
 		}
 	}
-	return nil, problem.New(problem.NotFound, "job-unknown", "no such job").Got(id).
-		Want("one that GET /api/v1/jobs lists: the last 50 since the start")
+	return nil, problem.JobUnknown.Got(id)
 }
 
 func (js *Jobs) views() []JobView {
@@ -225,9 +223,9 @@ func (s *Jobs) operations() []Operation {
 		operation("GET", "/jobs", "listJobs", "List the long commands, oldest first", s.list,
 			says("Those under way and the last ones that ended.")),
 		operation("GET", "/jobs/:id", "getJob", "Get a job", s.get,
-			says("Its state, how far it is, and its result or problem."), refuses("job-unknown"), example(job)),
+			says("Its state, how far it is, and its result or problem."), refuses(problem.JobUnknown), example(job)),
 		operation("DELETE", "/jobs/:id", "cancelJob", "Cancel a job", s.stop,
 			says("An import or a scenario is undone, a bulk action stops where it is."),
-			refuses("job-unknown"), example(job)),
+			refuses(problem.JobUnknown), example(job)),
 	)
 }

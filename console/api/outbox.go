@@ -74,10 +74,7 @@ func (s *Outbox) wait(c context.Context, in *waitOutbox) (*outbox.Message, error
 	defer stop()
 	m, err := s.Outbox.Wait(waiting, outbox.Filter{NationalID: in.NationalID, Channel: in.Channel, After: in.After})
 	if err == nil && m == nil {
-		err = problem.New(problem.NotFound, "message-not-seen", "no such message came in time").
-			Got("nothing within " + timeout.String()).
-			Want("a message behind ?after, if given, to this person on this channel").
-			Do("GET /api/v1/outbox and `pscemu outbox list` show what came; timeout makes it wait longer, a minute at most")
+		err = problem.MessageNotSeen.With("timeout", timeout.String())
 	}
 	return m, err
 }
@@ -89,11 +86,11 @@ func (s *Outbox) get(c context.Context, in *messageID) (*outbox.Message, error) 
 func (s *Outbox) operations() []Operation {
 	return of("outbox",
 		operation("GET", "/outbox", "listMessages", "List mails and SMS, oldest first", s.list,
-			refuses("limit-invalid", "after-invalid"), example(Example{Query: map[string]string{"channel": "mail"}})),
+			refuses(problem.LimitInvalid, problem.AfterInvalid), example(Example{Query: map[string]string{"channel": "mail"}})),
 		operation("GET", "/outbox/wait", "waitForMessage", "Wait for a mail or SMS", s.wait,
-			refuses("message-not-seen", "streams-too-many"),
+			refuses(problem.MessageNotSeen, problem.StreamsTooMany),
 			example(Example{Query: map[string]string{"channel": "sms", "timeout": "5s"}})),
-		operation("GET", "/outbox/:id", "getMessage", "Get a mail or SMS", s.get, refuses("message-unknown"),
+		operation("GET", "/outbox/:id", "getMessage", "Get a mail or SMS", s.get, refuses(problem.MessageUnknown),
 			example(Example{Path: map[string]string{"id": exampleMessage}})),
 	)
 }

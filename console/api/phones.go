@@ -151,9 +151,7 @@ func (s *Phones) activate(c context.Context, in *activatePhone) (any, error) {
 			return nil, err
 		}
 		if card.NationalID != in.ID {
-			return nil, problem.New(problem.Forbidden, "card-other-person", "this card is another person's").
-				Got(card.NationalID).
-				Want(in.ID)
+			return nil, problem.CardOtherPerson.With("id", in.ID).Got(card.NationalID)
 		}
 	}
 	a, err := s.ECPS.StartActivation(c, in.ID, in.Body.By)
@@ -237,45 +235,45 @@ func (s *Phones) operations() []Operation {
 	return of("phones",
 		operation("GET", "/identities/:id/ecps", "getPhone", "Get a person's e-CPS", s.get,
 			says("With the devices before it, and how the coming requests are answered."),
-			refuses("ecps-unknown", "identity-unknown"), example(person)),
+			refuses(problem.ECPSUnknown, problem.IdentityUnknown), example(person)),
 		operation("POST", "/identities/:id/ecps", "activatePhone", "Activate an e-CPS, or begin to", s.activate,
 			says("With a code, or nothing, it is there at once. With by it begins as on the portal: by card, with the "+
 				"card and its PIN, or by contact."),
 			answersA[ecps.Device](201, "the e-CPS"), answersA[ActivationBegun](201, "with by: what the phone needs"),
-			refuses("content-type-wrong", "body-invalid", "identity-unknown", "ecps-code-form", "ecps-way-unknown",
-				"ecps-contacts-missing", "ecps-adeli-by-card", "ecps-activation-too-many", "card-other-person"),
+			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.IdentityUnknown, problem.ECPSCodeForm, problem.ECPSWayUnknown,
+				problem.ECPSContactsMissing, problem.ECPSADELIByCard, problem.ECPSActivationTooMany, problem.CardOtherPerson),
 			refuses(presenting...), example(Example{Path: examplePerson, Body: ActivationRequest{Code: "1234"}})),
 		operation("DELETE", "/identities/:id/ecps", "removePhone", "End an e-CPS", s.remove,
-			refuses("ecps-unknown", "ecps-reason-unknown"),
+			refuses(problem.ECPSUnknown, problem.ECPSReasonUnknown),
 			example(Example{Path: examplePerson, Query: map[string]string{"why": "lost"}})),
 		operation("PUT", "/identities/:id/ecps/behaviour", "setBehaviour", "Say how a phone answers", s.behaviour,
-			refuses("content-type-wrong", "body-invalid", "behaviour-unknown", "delay-invalid", "identity-unknown",
-				"identity-from-file", "ecps-unknown", "ecps-next-too-many"),
+			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.BehaviourUnknown, problem.DelayInvalid, problem.IdentityUnknown,
+				problem.IdentityFromFile, problem.ECPSUnknown, problem.ECPSNextTooMany),
 			example(Example{Path: examplePerson, Body: BehaviourOrder{Action: identities.Refuse, After: "3s", Next: true}})),
 		operation("GET", "/identities/:id/ecps/totp", "getTOTP", "Get the one-time password of this moment", s.totp,
 			says("Also whether it has served, and when the next one comes."),
-			refuses("ecps-unknown", "door-closed"), example(person)),
+			refuses(problem.ECPSUnknown, problem.DoorClosed), example(person)),
 		operation("POST", "/ecps/activations", "completeActivation", "Do the phone's part of an activation",
-			s.complete, refuses("content-type-wrong", "body-invalid", "ecps-activation-unknown",
-				"ecps-activation-used", "ecps-activation-expired", "ecps-activation-dead", "ecps-sms-wrong",
-				"ecps-code-form", "ecps-key-invalid"),
+			s.complete, refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.ECPSActivationUnknown,
+				problem.ECPSActivationUsed, problem.ECPSActivationExpired, problem.ECPSActivationDead, problem.ECPSSMSWrong,
+				problem.ECPSCodeForm, problem.ECPSKeyInvalid),
 			example(Example{Body: ecps.Completion{QR: exampleQR, SMS: exampleSMS, Code: "1234"}})),
 		operation("GET", "/ecps/requests", "listPhoneRequests", "List the logins that wait on phones, oldest first",
-			s.requests, refuses("limit-invalid", "after-invalid"),
+			s.requests, refuses(problem.LimitInvalid, problem.AfterInvalid),
 			example(Example{Query: map[string]string{"all": "true", "national_id": examplePerson["id"]}})),
 		operation("GET", "/ecps/requests/stream", "streamPhoneRequests", "Follow the logins that wait on phones",
 			s.stream, says("Server-sent events: each holds the list of those that wait, whenever it changes."),
 			answersIn[[]ecps.Request](200, "text/event-stream", "an event for each change, with those that wait"),
-			refuses("streams-too-many")),
+			refuses(problem.StreamsTooMany)),
 		operation("GET", "/ecps/requests/:id", "getPhoneRequest", "Get a login that waits, or has waited", s.request,
-			refuses("ecps-request-unknown"), example(waiting)),
+			refuses(problem.ECPSRequestUnknown), example(waiting)),
 		operation("POST", "/ecps/requests/:id/approve", "approvePhoneRequest", "Approve a login", s.approve,
 			says("With code, number and signature as the phone would, with totp, or with nothing: with authority."),
-			refuses("content-type-wrong", "body-invalid", "ecps-request-unknown", "ecps-request-settled",
-				"request-wants-card", "ecps-unknown", "ecps-blocked", "ecps-code-wrong", "ecps-number-wrong",
-				"ecps-key-missing", "ecps-signature-wrong", "ecps-totp-wrong", "ecps-totp-used", "door-closed"),
+			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.ECPSRequestUnknown, problem.ECPSRequestSettled,
+				problem.RequestWantsCard, problem.ECPSUnknown, problem.ECPSBlocked, problem.ECPSCodeWrong, problem.ECPSWrongNumber,
+				problem.ECPSKeyMissing, problem.ECPSSignatureWrong, problem.ECPSTOTPWrong, problem.ECPSTOTPUsed, problem.DoorClosed),
 			example(Example{Path: waiting.Path, Body: Approval{}})),
 		operation("POST", "/ecps/requests/:id/refuse", "refusePhoneRequest", "Refuse a login", s.refuse,
-			refuses("ecps-request-unknown", "ecps-request-settled"), example(waiting)),
+			refuses(problem.ECPSRequestUnknown, problem.ECPSRequestSettled), example(waiting)),
 	)
 }

@@ -106,7 +106,7 @@ func entryOf(o *Operation, d *documented) Entry {
 	}
 	for status, r := range d.Responses {
 		switch {
-		case r.Ref != "":
+		case r.Ref != "", status[0] > '3': // the refusals are listed by themselves
 		case len(r.Content) == 0:
 			e.Answers = append(e.Answers, Form{Status: status, What: r.Description})
 		default:
@@ -115,8 +115,7 @@ func entryOf(o *Operation, d *documented) Entry {
 	}
 	slices.SortFunc(e.Answers, func(x, y Form) int { return strings.Compare(x.Status+x.Kind, y.Status+y.Kind) })
 	for _, code := range o.codes {
-		w, _ := problem.WhyOf(code)
-		w.Code = code
+		w, _ := problem.WhyOf(string(code), problem.English)
 		e.Refusals = append(e.Refusals, w)
 	}
 	return e

@@ -657,7 +657,7 @@ type Event struct {
 	Exchange Exchange `json:"exchange,omitempty,omitzero"`
 	Kind     string   `json:"kind"`
 
-	// Problem one refusal, explained.
+	// Problem one refusal, explained. Its texts are English; In words it in French.
 	Problem RefusalReason `json:"problem,omitempty,omitzero"`
 	Reason  string        `json:"reason,omitempty,omitzero"`
 
@@ -769,6 +769,9 @@ type Explanation struct {
 	// PscAnswer one error as Keycloak writes it. {} in the text is what came.
 	PscAnswer PSCAnswer `json:"psc_answer,omitempty,omitzero"`
 	Remedy    string    `json:"remedy"`
+
+	// Spec where the rule stands: an RFC, or a fact of Pro Santé Connect.
+	Spec string `json:"spec,omitempty,omitzero"`
 }
 
 // Fault one order. Empty fields fit everything.
@@ -1019,7 +1022,7 @@ type Job struct {
 	Ended time.Time `json:"ended,omitempty,omitzero"`
 	Id    string    `json:"id"`
 
-	// Problem one refusal, explained.
+	// Problem one refusal, explained. Its texts are English; In words it in French.
 	Problem RefusalReason `json:"problem,omitempty,omitzero"`
 	Result  interface{}   `json:"result,omitempty,omitzero"`
 
@@ -1611,6 +1614,9 @@ type Refusal struct {
 	// Psc the key of what Pro Santé Connect answers, where that is not the code.
 	Psc    string `json:"psc,omitempty,omitzero"`
 	Remedy string `json:"remedy"`
+
+	// Spec where the rule stands: an RFC, or a fact of Pro Santé Connect.
+	Spec string `json:"spec,omitempty,omitzero"`
 }
 
 // RefusalList a list that is complete by nature.
@@ -1621,7 +1627,7 @@ type RefusalList struct {
 	Next string `json:"next"`
 }
 
-// RefusalReason one refusal, explained.
+// RefusalReason one refusal, explained. Its texts are English; In words it in French.
 type RefusalReason struct {
 	// Code stable, kebab-case
 	Code string `json:"code"`
@@ -2618,7 +2624,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-type-unknown`: No such card type.
-	// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 	// - `card-state`: A card cannot be issued in this state.
 	// - `pin-form`: The code porteur has the wrong form.
 	// - `structure-name-missing`: A carte de service bears the structure's name.
@@ -2638,7 +2644,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-type-unknown`: No such card type.
-	// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 	// - `card-state`: A card cannot be issued in this state.
 	// - `pin-form`: The code porteur has the wrong form.
 	// - `structure-name-missing`: A carte de service bears the structure's name.
@@ -2709,7 +2715,10 @@ type ClientInterface interface {
 	// - `signature-wrong`: The signature is not of this text and certificate.
 	// - `certificate-expired`: The certificate has expired on the emulator's clock.
 	// - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-	// - `certificate-untrusted`
+	// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+	// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+	// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+	// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2727,7 +2736,10 @@ type ClientInterface interface {
 	// - `signature-wrong`: The signature is not of this text and certificate.
 	// - `certificate-expired`: The certificate has expired on the emulator's clock.
 	// - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-	// - `certificate-untrusted`
+	// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+	// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+	// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+	// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2752,7 +2764,7 @@ type ClientInterface interface {
 	// - `card-unknown`: No such card.
 	// - `use-unknown`: No such certificate of a card.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 	//
 	// Corresponds with GET /cards/{serial}/certificate (the `GetCardCertificate` operationId).
 	GetCardCertificate(ctx context.Context, serial string, params *GetCardCertificateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2765,7 +2777,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
+	// - `card-opposed`: This card is opposed.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2780,7 +2792,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
+	// - `card-opposed`: This card is opposed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2795,7 +2807,7 @@ type ClientInterface interface {
 	// - `card-unknown`: No such card.
 	// - `use-unknown`: No such certificate of a card.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 	//
 	// Corresponds with GET /cards/{serial}/p12 (the `GetCardP12` operationId).
 	GetCardP12(ctx context.Context, serial string, params *GetCardP12Params, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2806,7 +2818,7 @@ type ClientInterface interface {
 	//
 	// Refusals of its own:
 	// - `card-unknown`: No such card.
-	// - `card-not-renewable`: Cette carte ne se renouvelle pas.
+	// - `card-not-renewable`: This card cannot be renewed.
 	// - `identity-unknown`: Nobody has this national id.
 	//
 	// Corresponds with POST /cards/{serial}/renew (the `RenewCard` operationId).
@@ -2821,13 +2833,13 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2843,13 +2855,13 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2865,9 +2877,9 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
 	// - `card-not-blocked`: The card is not blocked.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-	// - `puk-wrong`: Code de déblocage erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+	// - `puk-wrong`: The unblocking code is wrong.
 	// - `pin-form`: The code porteur has the wrong form.
 	//
 	// Takes any type of body and a specified content type.
@@ -2884,9 +2896,9 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
 	// - `card-not-blocked`: The card is not blocked.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-	// - `puk-wrong`: Code de déblocage erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+	// - `puk-wrong`: The unblocking code is wrong.
 	// - `pin-form`: The code porteur has the wrong form.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3039,14 +3051,14 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 	//
@@ -3067,14 +3079,14 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 	//
@@ -3115,17 +3127,17 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes any type of body and a specified content type.
@@ -3145,17 +3157,17 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3175,17 +3187,17 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
@@ -3205,14 +3217,14 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -3233,14 +3245,14 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -3270,8 +3282,8 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-	// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+	// - `clock-change-empty`: Nothing says what the clock is to do.
+	// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 	// - `clock-time-invalid`: The time is not one of RFC 3339.
 	// - `offset-invalid`: The offset cannot be used.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -3288,8 +3300,8 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-	// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+	// - `clock-change-empty`: Nothing says what the clock is to do.
+	// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 	// - `clock-time-invalid`: The time is not one of RFC 3339.
 	// - `offset-invalid`: The offset cannot be used.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -3351,7 +3363,7 @@ type ClientInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3368,7 +3380,7 @@ type ClientInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3382,12 +3394,12 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-	// - `ecps-activation-used`: Ce QR code a déjà servi.
-	// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-	// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-	// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+	// - `ecps-activation-used`: This QR code has served already.
+	// - `ecps-activation-expired`: This QR code is no longer valid.
+	// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+	// - `ecps-sms-wrong`: The code received by SMS is wrong.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-key-invalid`: The device's key cannot be used.
 	//
 	// Takes any type of body and a specified content type.
@@ -3402,12 +3414,12 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-	// - `ecps-activation-used`: Ce QR code a déjà servi.
-	// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-	// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-	// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+	// - `ecps-activation-used`: This QR code has served already.
+	// - `ecps-activation-expired`: This QR code is no longer valid.
+	// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+	// - `ecps-sms-wrong`: The code received by SMS is wrong.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-key-invalid`: The device's key cannot be used.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3456,13 +3468,13 @@ type ClientInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-	// - `ecps-code-wrong`: Code e-CPS erroné.
-	// - `ecps-number-wrong`
-	// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-	// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-	// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+	// - `ecps-code-wrong`: Wrong e-CPS code.
+	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
+	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+	// - `ecps-totp-wrong`: The one-time password is wrong.
 	// - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 	// - `door-closed`: This test door is closed.
 	//
@@ -3481,13 +3493,13 @@ type ClientInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-	// - `ecps-code-wrong`: Code e-CPS erroné.
-	// - `ecps-number-wrong`
-	// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-	// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-	// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+	// - `ecps-code-wrong`: Wrong e-CPS code.
+	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
+	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+	// - `ecps-totp-wrong`: The one-time password is wrong.
 	// - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 	// - `door-closed`: This test door is closed.
 	//
@@ -3589,12 +3601,27 @@ type ClientInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `identity-exists`: Somebody has this national id already.
 	//
@@ -3613,12 +3640,27 @@ type ClientInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `identity-exists`: Somebody has this national id already.
 	//
@@ -3779,12 +3821,27 @@ type ClientInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -3803,12 +3860,27 @@ type ClientInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -3832,7 +3904,7 @@ type ClientInterface interface {
 	// End an e-CPS.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-reason-unknown`: No such reason.
 	//
 	// Corresponds with DELETE /identities/{id}/ecps (the `RemovePhone` operationId).
@@ -3843,7 +3915,7 @@ type ClientInterface interface {
 	// With the devices before it, and how the coming requests are answered.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `identity-unknown`: Nobody has this national id.
 	//
 	// Corresponds with GET /identities/{id}/ecps (the `GetPhone` operationId).
@@ -3857,20 +3929,20 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-way-unknown`: No such way to an e-CPS.
-	// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-	// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-	// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+	// - `ecps-contacts-missing`: The contact details are missing.
+	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+	// - `ecps-activation-too-many`: Too many activations were begun.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3885,20 +3957,20 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-way-unknown`: No such way to an e-CPS.
-	// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-	// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-	// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+	// - `ecps-contacts-missing`: The contact details are missing.
+	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+	// - `ecps-activation-too-many`: Too many activations were begun.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3916,7 +3988,7 @@ type ClientInterface interface {
 	// - `delay-invalid`: The delay cannot be used.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `identity-from-file`: This person comes from a file.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-next-too-many`: Too many requests are prepared already.
 	//
 	// Takes any type of body and a specified content type.
@@ -3935,7 +4007,7 @@ type ClientInterface interface {
 	// - `delay-invalid`: The delay cannot be used.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `identity-from-file`: This person comes from a file.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-next-too-many`: Too many requests are prepared already.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3948,7 +4020,7 @@ type ClientInterface interface {
 	// Also whether it has served, and when the next one comes.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `door-closed`: This test door is closed.
 	//
 	// Corresponds with GET /identities/{id}/ecps/totp (the `GetTOTP` operationId).
@@ -4055,18 +4127,18 @@ type ClientInterface interface {
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-none`: This person has no card that can be used.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-refused`: The person refused on their phone (behaviour refuse).
-	// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+	// - `ecps-unreachable`: Your phone could not be reached.
 	// - `ecps-unanswered`: Nobody answers on this person's phone.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4086,18 +4158,18 @@ type ClientInterface interface {
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-none`: This person has no card that can be used.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-refused`: The person refused on their phone (behaviour refuse).
-	// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+	// - `ecps-unreachable`: Your phone could not be reached.
 	// - `ecps-unanswered`: Nobody answers on this person's phone.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4395,13 +4467,13 @@ type ClientInterface interface {
 	// - `service-unknown`: No such online service.
 	// - `service-refused`: Aucune carte active.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4418,13 +4490,13 @@ type ClientInterface interface {
 	// - `service-unknown`: No such online service.
 	// - `service-refused`: Aucune carte active.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4544,7 +4616,7 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
-	// - `order-field-wrong`: Le champ « … » (…) est faux.
+	// - `order-field-wrong`: The field “…” (…) is wrong.
 	// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
 	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
 	// - `service-refused`: Aucune carte active.
@@ -4662,13 +4734,13 @@ type ClientInterface interface {
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4687,13 +4759,13 @@ type ClientInterface interface {
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4798,7 +4870,7 @@ type ClientInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4815,7 +4887,7 @@ type ClientInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5075,7 +5147,7 @@ func (c *Client) ListCards(ctx context.Context, params *ListCardsParams, reqEdit
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-type-unknown`: No such card type.
-// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 // - `card-state`: A card cannot be issued in this state.
 // - `pin-form`: The code porteur has the wrong form.
 // - `structure-name-missing`: A carte de service bears the structure's name.
@@ -5105,7 +5177,7 @@ func (c *Client) IssueCardWithBody(ctx context.Context, contentType string, body
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-type-unknown`: No such card type.
-// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 // - `card-state`: A card cannot be issued in this state.
 // - `pin-form`: The code porteur has the wrong form.
 // - `structure-name-missing`: A carte de service bears the structure's name.
@@ -5226,7 +5298,10 @@ func (c *Client) IssueTestCards(ctx context.Context, body IssueTestCardsJSONRequ
 // - `signature-wrong`: The signature is not of this text and certificate.
 // - `certificate-expired`: The certificate has expired on the emulator's clock.
 // - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-// - `certificate-untrusted`
+// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5254,7 +5329,10 @@ func (c *Client) VerifySignatureWithBody(ctx context.Context, contentType string
 // - `signature-wrong`: The signature is not of this text and certificate.
 // - `certificate-expired`: The certificate has expired on the emulator's clock.
 // - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-// - `certificate-untrusted`
+// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5299,7 +5377,7 @@ func (c *Client) GetCard(ctx context.Context, serial string, reqEditors ...Reque
 // - `card-unknown`: No such card.
 // - `use-unknown`: No such certificate of a card.
 // - `card-foreign`: This card was not issued here, so its key is not here.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 //
 // Corresponds with GET /cards/{serial}/certificate (the `GetCardCertificate` operationId).
 func (c *Client) GetCardCertificate(ctx context.Context, serial string, params *GetCardCertificateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5322,7 +5400,7 @@ func (c *Client) GetCardCertificate(ctx context.Context, serial string, params *
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
+// - `card-opposed`: This card is opposed.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5347,7 +5425,7 @@ func (c *Client) OpposeCardWithBody(ctx context.Context, serial string, contentT
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
+// - `card-opposed`: This card is opposed.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5372,7 +5450,7 @@ func (c *Client) OpposeCard(ctx context.Context, serial string, body OpposeCardJ
 // - `card-unknown`: No such card.
 // - `use-unknown`: No such certificate of a card.
 // - `card-foreign`: This card was not issued here, so its key is not here.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 //
 // Corresponds with GET /cards/{serial}/p12 (the `GetCardP12` operationId).
 func (c *Client) GetCardP12(ctx context.Context, serial string, params *GetCardP12Params, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5393,7 +5471,7 @@ func (c *Client) GetCardP12(ctx context.Context, serial string, params *GetCardP
 //
 // Refusals of its own:
 // - `card-unknown`: No such card.
-// - `card-not-renewable`: Cette carte ne se renouvelle pas.
+// - `card-not-renewable`: This card cannot be renewed.
 // - `identity-unknown`: Nobody has this national id.
 //
 // Corresponds with POST /cards/{serial}/renew (the `RenewCard` operationId).
@@ -5418,13 +5496,13 @@ func (c *Client) RenewCard(ctx context.Context, serial string, reqEditors ...Req
 // - `body-invalid`: The body cannot be read.
 // - `card-foreign`: This card was not issued here, so its key is not here.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5450,13 +5528,13 @@ func (c *Client) SignWithCardWithBody(ctx context.Context, serial string, conten
 // - `body-invalid`: The body cannot be read.
 // - `card-foreign`: This card was not issued here, so its key is not here.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5482,9 +5560,9 @@ func (c *Client) SignWithCard(ctx context.Context, serial string, body SignWithC
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
 // - `card-not-blocked`: The card is not blocked.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-// - `puk-wrong`: Code de déblocage erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+// - `puk-wrong`: The unblocking code is wrong.
 // - `pin-form`: The code porteur has the wrong form.
 //
 // Takes any type of body and a specified content type.
@@ -5511,9 +5589,9 @@ func (c *Client) UnblockCardWithBody(ctx context.Context, serial string, content
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
 // - `card-not-blocked`: The card is not blocked.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-// - `puk-wrong`: Code de déblocage erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+// - `puk-wrong`: The unblocking code is wrong.
 // - `pin-form`: The code porteur has the wrong form.
 //
 // Takes a body of the `application/json` content type.
@@ -5776,14 +5854,14 @@ func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, req
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 //
@@ -5814,14 +5892,14 @@ func (c *Client) CreateClientWithBody(ctx context.Context, contentType string, b
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 //
@@ -5892,17 +5970,17 @@ func (c *Client) GetClient(ctx context.Context, id string, reqEditors ...Request
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes any type of body and a specified content type.
@@ -5932,17 +6010,17 @@ func (c *Client) PatchClientWithBody(ctx context.Context, id string, contentType
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes a body of the `application/json` content type.
@@ -5972,17 +6050,17 @@ func (c *Client) PatchClient(ctx context.Context, id string, body PatchClientJSO
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes a body of the `application/merge-patch+json` content type.
@@ -6012,14 +6090,14 @@ func (c *Client) PatchClientWithApplicationMergePatchPlusJSONBody(ctx context.Co
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -6050,14 +6128,14 @@ func (c *Client) PutClientWithBody(ctx context.Context, id string, contentType s
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -6117,8 +6195,8 @@ func (c *Client) GetClock(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+// - `clock-change-empty`: Nothing says what the clock is to do.
+// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 // - `clock-time-invalid`: The time is not one of RFC 3339.
 // - `offset-invalid`: The offset cannot be used.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -6145,8 +6223,8 @@ func (c *Client) SetClockWithBody(ctx context.Context, contentType string, body 
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+// - `clock-change-empty`: Nothing says what the clock is to do.
+// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 // - `clock-time-invalid`: The time is not one of RFC 3339.
 // - `offset-invalid`: The offset cannot be used.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -6268,7 +6346,7 @@ func (c *Client) ListDoors(ctx context.Context, reqEditors ...RequestEditorFn) (
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6295,7 +6373,7 @@ func (c *Client) PatchDoorsWithBody(ctx context.Context, contentType string, bod
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6319,12 +6397,12 @@ func (c *Client) PatchDoors(ctx context.Context, body PatchDoorsJSONRequestBody,
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-// - `ecps-activation-used`: Ce QR code a déjà servi.
-// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+// - `ecps-activation-used`: This QR code has served already.
+// - `ecps-activation-expired`: This QR code is no longer valid.
+// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+// - `ecps-sms-wrong`: The code received by SMS is wrong.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-key-invalid`: The device's key cannot be used.
 //
 // Takes any type of body and a specified content type.
@@ -6349,12 +6427,12 @@ func (c *Client) CompleteActivationWithBody(ctx context.Context, contentType str
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-// - `ecps-activation-used`: Ce QR code a déjà servi.
-// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+// - `ecps-activation-used`: This QR code has served already.
+// - `ecps-activation-expired`: This QR code is no longer valid.
+// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+// - `ecps-sms-wrong`: The code received by SMS is wrong.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-key-invalid`: The device's key cannot be used.
 //
 // Takes a body of the `application/json` content type.
@@ -6443,13 +6521,13 @@ func (c *Client) GetPhoneRequest(ctx context.Context, id string, reqEditors ...R
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-// - `ecps-code-wrong`: Code e-CPS erroné.
-// - `ecps-number-wrong`
-// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+// - `ecps-code-wrong`: Wrong e-CPS code.
+// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
+// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+// - `ecps-totp-wrong`: The one-time password is wrong.
 // - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 // - `door-closed`: This test door is closed.
 //
@@ -6478,13 +6556,13 @@ func (c *Client) ApprovePhoneRequestWithBody(ctx context.Context, id string, con
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-// - `ecps-code-wrong`: Code e-CPS erroné.
-// - `ecps-number-wrong`
-// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+// - `ecps-code-wrong`: Wrong e-CPS code.
+// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
+// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+// - `ecps-totp-wrong`: The one-time password is wrong.
 // - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 // - `door-closed`: This test door is closed.
 //
@@ -6666,12 +6744,27 @@ func (c *Client) ListIdentities(ctx context.Context, params *ListIdentitiesParam
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `identity-exists`: Somebody has this national id already.
 //
@@ -6700,12 +6793,27 @@ func (c *Client) CreateIdentityWithBody(ctx context.Context, contentType string,
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `identity-exists`: Somebody has this national id already.
 //
@@ -6956,12 +7064,27 @@ func (c *Client) GetIdentity(ctx context.Context, id string, reqEditors ...Reque
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -6990,12 +7113,27 @@ func (c *Client) PutIdentityWithBody(ctx context.Context, id string, contentType
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -7039,7 +7177,7 @@ func (c *Client) GetClaims(ctx context.Context, id string, params *GetClaimsPara
 // End an e-CPS.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-reason-unknown`: No such reason.
 //
 // Corresponds with DELETE /identities/{id}/ecps (the `RemovePhone` operationId).
@@ -7060,7 +7198,7 @@ func (c *Client) RemovePhone(ctx context.Context, id string, params *RemovePhone
 // With the devices before it, and how the coming requests are answered.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `identity-unknown`: Nobody has this national id.
 //
 // Corresponds with GET /identities/{id}/ecps (the `GetPhone` operationId).
@@ -7084,20 +7222,20 @@ func (c *Client) GetPhone(ctx context.Context, id string, reqEditors ...RequestE
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-way-unknown`: No such way to an e-CPS.
-// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+// - `ecps-contacts-missing`: The contact details are missing.
+// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+// - `ecps-activation-too-many`: Too many activations were begun.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7122,20 +7260,20 @@ func (c *Client) ActivatePhoneWithBody(ctx context.Context, id string, contentTy
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-way-unknown`: No such way to an e-CPS.
-// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+// - `ecps-contacts-missing`: The contact details are missing.
+// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+// - `ecps-activation-too-many`: Too many activations were begun.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7163,7 +7301,7 @@ func (c *Client) ActivatePhone(ctx context.Context, id string, body ActivatePhon
 // - `delay-invalid`: The delay cannot be used.
 // - `identity-unknown`: Nobody has this national id.
 // - `identity-from-file`: This person comes from a file.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-next-too-many`: Too many requests are prepared already.
 //
 // Takes any type of body and a specified content type.
@@ -7192,7 +7330,7 @@ func (c *Client) SetBehaviourWithBody(ctx context.Context, id string, contentTyp
 // - `delay-invalid`: The delay cannot be used.
 // - `identity-unknown`: Nobody has this national id.
 // - `identity-from-file`: This person comes from a file.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-next-too-many`: Too many requests are prepared already.
 //
 // Takes a body of the `application/json` content type.
@@ -7215,7 +7353,7 @@ func (c *Client) SetBehaviour(ctx context.Context, id string, body SetBehaviourJ
 // Also whether it has served, and when the next one comes.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `door-closed`: This test door is closed.
 //
 // Corresponds with GET /identities/{id}/ecps/totp (the `GetTOTP` operationId).
@@ -7422,18 +7560,18 @@ func (c *Client) ListLogins(ctx context.Context, params *ListLoginsParams, reqEd
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-none`: This person has no card that can be used.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-refused`: The person refused on their phone (behaviour refuse).
-// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+// - `ecps-unreachable`: Your phone could not be reached.
 // - `ecps-unanswered`: Nobody answers on this person's phone.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7463,18 +7601,18 @@ func (c *Client) PerformLoginWithBody(ctx context.Context, contentType string, b
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-none`: This person has no card that can be used.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-refused`: The person refused on their phone (behaviour refuse).
-// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+// - `ecps-unreachable`: Your phone could not be reached.
 // - `ecps-unanswered`: Nobody answers on this person's phone.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7992,13 +8130,13 @@ func (c *Client) ListOnlineServices(ctx context.Context, reqEditors ...RequestEd
 // - `service-unknown`: No such online service.
 // - `service-refused`: Aucune carte active.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8025,13 +8163,13 @@ func (c *Client) EnterOnlineServiceWithBody(ctx context.Context, name string, co
 // - `service-unknown`: No such online service.
 // - `service-refused`: Aucune carte active.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8241,7 +8379,7 @@ func (c *Client) RejectOrder(ctx context.Context, id string, body RejectOrderJSO
 // Refusals of its own:
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
-// - `order-field-wrong`: Le champ « … » (…) est faux.
+// - `order-field-wrong`: The field “…” (…) is wrong.
 // - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
 // - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
 // - `service-refused`: Aucune carte active.
@@ -8459,13 +8597,13 @@ func (c *Client) ListReaderRequests(ctx context.Context, params *ListReaderReque
 // - `request-wants-phone`: This request waits for the phone, not for the card.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8494,13 +8632,13 @@ func (c *Client) PresentCardWithBody(ctx context.Context, id string, contentType
 // - `request-wants-phone`: This request waits for the phone, not for the card.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8675,7 +8813,7 @@ func (c *Client) ListSettings(ctx context.Context, reqEditors ...RequestEditorFn
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `setting-strict`: Strict holds this policy.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8702,7 +8840,7 @@ func (c *Client) PatchSettingsWithBody(ctx context.Context, contentType string, 
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `setting-strict`: Strict holds this policy.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -14360,7 +14498,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-type-unknown`: No such card type.
-	// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 	// - `card-state`: A card cannot be issued in this state.
 	// - `pin-form`: The code porteur has the wrong form.
 	// - `structure-name-missing`: A carte de service bears the structure's name.
@@ -14380,7 +14518,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-type-unknown`: No such card type.
-	// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 	// - `card-state`: A card cannot be issued in this state.
 	// - `pin-form`: The code porteur has the wrong form.
 	// - `structure-name-missing`: A carte de service bears the structure's name.
@@ -14455,7 +14593,10 @@ type ClientWithResponsesInterface interface {
 	// - `signature-wrong`: The signature is not of this text and certificate.
 	// - `certificate-expired`: The certificate has expired on the emulator's clock.
 	// - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-	// - `certificate-untrusted`
+	// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+	// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+	// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+	// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14473,7 +14614,10 @@ type ClientWithResponsesInterface interface {
 	// - `signature-wrong`: The signature is not of this text and certificate.
 	// - `certificate-expired`: The certificate has expired on the emulator's clock.
 	// - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-	// - `certificate-untrusted`
+	// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+	// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+	// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+	// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14500,7 +14644,7 @@ type ClientWithResponsesInterface interface {
 	// - `card-unknown`: No such card.
 	// - `use-unknown`: No such certificate of a card.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -14515,7 +14659,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
+	// - `card-opposed`: This card is opposed.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14530,7 +14674,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
+	// - `card-opposed`: This card is opposed.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14545,7 +14689,7 @@ type ClientWithResponsesInterface interface {
 	// - `card-unknown`: No such card.
 	// - `use-unknown`: No such certificate of a card.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -14558,7 +14702,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Refusals of its own:
 	// - `card-unknown`: No such card.
-	// - `card-not-renewable`: Cette carte ne se renouvelle pas.
+	// - `card-not-renewable`: This card cannot be renewed.
 	// - `identity-unknown`: Nobody has this national id.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -14575,13 +14719,13 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14597,13 +14741,13 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14619,9 +14763,9 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
 	// - `card-not-blocked`: The card is not blocked.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-	// - `puk-wrong`: Code de déblocage erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+	// - `puk-wrong`: The unblocking code is wrong.
 	// - `pin-form`: The code porteur has the wrong form.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -14638,9 +14782,9 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
 	// - `card-not-blocked`: The card is not blocked.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-	// - `puk-wrong`: Code de déblocage erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+	// - `puk-wrong`: The unblocking code is wrong.
 	// - `pin-form`: The code porteur has the wrong form.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -14805,14 +14949,14 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 	//
@@ -14833,14 +14977,14 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 	//
@@ -14885,17 +15029,17 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -14915,17 +15059,17 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -14945,17 +15089,17 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
@@ -14975,14 +15119,14 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -15003,14 +15147,14 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -15044,8 +15188,8 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-	// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+	// - `clock-change-empty`: Nothing says what the clock is to do.
+	// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 	// - `clock-time-invalid`: The time is not one of RFC 3339.
 	// - `offset-invalid`: The offset cannot be used.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -15062,8 +15206,8 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-	// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+	// - `clock-change-empty`: Nothing says what the clock is to do.
+	// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 	// - `clock-time-invalid`: The time is not one of RFC 3339.
 	// - `offset-invalid`: The offset cannot be used.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -15135,7 +15279,7 @@ type ClientWithResponsesInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15152,7 +15296,7 @@ type ClientWithResponsesInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15166,12 +15310,12 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-	// - `ecps-activation-used`: Ce QR code a déjà servi.
-	// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-	// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-	// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+	// - `ecps-activation-used`: This QR code has served already.
+	// - `ecps-activation-expired`: This QR code is no longer valid.
+	// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+	// - `ecps-sms-wrong`: The code received by SMS is wrong.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-key-invalid`: The device's key cannot be used.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15186,12 +15330,12 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-	// - `ecps-activation-used`: Ce QR code a déjà servi.
-	// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-	// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-	// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+	// - `ecps-activation-used`: This QR code has served already.
+	// - `ecps-activation-expired`: This QR code is no longer valid.
+	// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+	// - `ecps-sms-wrong`: The code received by SMS is wrong.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-key-invalid`: The device's key cannot be used.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15246,13 +15390,13 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-	// - `ecps-code-wrong`: Code e-CPS erroné.
-	// - `ecps-number-wrong`
-	// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-	// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-	// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+	// - `ecps-code-wrong`: Wrong e-CPS code.
+	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
+	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+	// - `ecps-totp-wrong`: The one-time password is wrong.
 	// - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 	// - `door-closed`: This test door is closed.
 	//
@@ -15271,13 +15415,13 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-	// - `ecps-code-wrong`: Code e-CPS erroné.
-	// - `ecps-number-wrong`
-	// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-	// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-	// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+	// - `ecps-code-wrong`: Wrong e-CPS code.
+	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
+	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+	// - `ecps-totp-wrong`: The one-time password is wrong.
 	// - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 	// - `door-closed`: This test door is closed.
 	//
@@ -15389,12 +15533,27 @@ type ClientWithResponsesInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `identity-exists`: Somebody has this national id already.
 	//
@@ -15413,12 +15572,27 @@ type ClientWithResponsesInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `identity-exists`: Somebody has this national id already.
 	//
@@ -15585,12 +15759,27 @@ type ClientWithResponsesInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -15609,12 +15798,27 @@ type ClientWithResponsesInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -15640,7 +15844,7 @@ type ClientWithResponsesInterface interface {
 	// End an e-CPS.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-reason-unknown`: No such reason.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15653,7 +15857,7 @@ type ClientWithResponsesInterface interface {
 	// With the devices before it, and how the coming requests are answered.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `identity-unknown`: Nobody has this national id.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15669,20 +15873,20 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-way-unknown`: No such way to an e-CPS.
-	// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-	// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-	// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+	// - `ecps-contacts-missing`: The contact details are missing.
+	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+	// - `ecps-activation-too-many`: Too many activations were begun.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15697,20 +15901,20 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-way-unknown`: No such way to an e-CPS.
-	// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-	// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-	// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+	// - `ecps-contacts-missing`: The contact details are missing.
+	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+	// - `ecps-activation-too-many`: Too many activations were begun.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15728,7 +15932,7 @@ type ClientWithResponsesInterface interface {
 	// - `delay-invalid`: The delay cannot be used.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `identity-from-file`: This person comes from a file.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-next-too-many`: Too many requests are prepared already.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15747,7 +15951,7 @@ type ClientWithResponsesInterface interface {
 	// - `delay-invalid`: The delay cannot be used.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `identity-from-file`: This person comes from a file.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-next-too-many`: Too many requests are prepared already.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15760,7 +15964,7 @@ type ClientWithResponsesInterface interface {
 	// Also whether it has served, and when the next one comes.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `door-closed`: This test door is closed.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15887,18 +16091,18 @@ type ClientWithResponsesInterface interface {
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-none`: This person has no card that can be used.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-refused`: The person refused on their phone (behaviour refuse).
-	// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+	// - `ecps-unreachable`: Your phone could not be reached.
 	// - `ecps-unanswered`: Nobody answers on this person's phone.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15918,18 +16122,18 @@ type ClientWithResponsesInterface interface {
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-none`: This person has no card that can be used.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-refused`: The person refused on their phone (behaviour refuse).
-	// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+	// - `ecps-unreachable`: Your phone could not be reached.
 	// - `ecps-unanswered`: Nobody answers on this person's phone.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16249,13 +16453,13 @@ type ClientWithResponsesInterface interface {
 	// - `service-unknown`: No such online service.
 	// - `service-refused`: Aucune carte active.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16272,13 +16476,13 @@ type ClientWithResponsesInterface interface {
 	// - `service-unknown`: No such online service.
 	// - `service-refused`: Aucune carte active.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16406,7 +16610,7 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
-	// - `order-field-wrong`: Le champ « … » (…) est faux.
+	// - `order-field-wrong`: The field “…” (…) is wrong.
 	// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
 	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
 	// - `service-refused`: Aucune carte active.
@@ -16540,13 +16744,13 @@ type ClientWithResponsesInterface interface {
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16565,13 +16769,13 @@ type ClientWithResponsesInterface interface {
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16684,7 +16888,7 @@ type ClientWithResponsesInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16701,7 +16905,7 @@ type ClientWithResponsesInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22630,7 +22834,7 @@ func (c *ClientWithResponses) ListCardsWithResponse(ctx context.Context, params 
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-type-unknown`: No such card type.
-// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 // - `card-state`: A card cannot be issued in this state.
 // - `pin-form`: The code porteur has the wrong form.
 // - `structure-name-missing`: A carte de service bears the structure's name.
@@ -22656,7 +22860,7 @@ func (c *ClientWithResponses) IssueCardWithBodyWithResponse(ctx context.Context,
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-type-unknown`: No such card type.
-// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 // - `card-state`: A card cannot be issued in this state.
 // - `pin-form`: The code porteur has the wrong form.
 // - `structure-name-missing`: A carte de service bears the structure's name.
@@ -22761,7 +22965,10 @@ func (c *ClientWithResponses) IssueTestCardsWithResponse(ctx context.Context, bo
 // - `signature-wrong`: The signature is not of this text and certificate.
 // - `certificate-expired`: The certificate has expired on the emulator's clock.
 // - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-// - `certificate-untrusted`
+// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22785,7 +22992,10 @@ func (c *ClientWithResponses) VerifySignatureWithBodyWithResponse(ctx context.Co
 // - `signature-wrong`: The signature is not of this text and certificate.
 // - `certificate-expired`: The certificate has expired on the emulator's clock.
 // - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-// - `certificate-untrusted`
+// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22824,7 +23034,7 @@ func (c *ClientWithResponses) GetCardWithResponse(ctx context.Context, serial st
 // - `card-unknown`: No such card.
 // - `use-unknown`: No such certificate of a card.
 // - `card-foreign`: This card was not issued here, so its key is not here.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22845,7 +23055,7 @@ func (c *ClientWithResponses) GetCardCertificateWithResponse(ctx context.Context
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
+// - `card-opposed`: This card is opposed.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22866,7 +23076,7 @@ func (c *ClientWithResponses) OpposeCardWithBodyWithResponse(ctx context.Context
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
+// - `card-opposed`: This card is opposed.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22887,7 +23097,7 @@ func (c *ClientWithResponses) OpposeCardWithResponse(ctx context.Context, serial
 // - `card-unknown`: No such card.
 // - `use-unknown`: No such certificate of a card.
 // - `card-foreign`: This card was not issued here, so its key is not here.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22906,7 +23116,7 @@ func (c *ClientWithResponses) GetCardP12WithResponse(ctx context.Context, serial
 //
 // Refusals of its own:
 // - `card-unknown`: No such card.
-// - `card-not-renewable`: Cette carte ne se renouvelle pas.
+// - `card-not-renewable`: This card cannot be renewed.
 // - `identity-unknown`: Nobody has this national id.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -22929,13 +23139,13 @@ func (c *ClientWithResponses) RenewCardWithResponse(ctx context.Context, serial 
 // - `body-invalid`: The body cannot be read.
 // - `card-foreign`: This card was not issued here, so its key is not here.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22957,13 +23167,13 @@ func (c *ClientWithResponses) SignWithCardWithBodyWithResponse(ctx context.Conte
 // - `body-invalid`: The body cannot be read.
 // - `card-foreign`: This card was not issued here, so its key is not here.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22985,9 +23195,9 @@ func (c *ClientWithResponses) SignWithCardWithResponse(ctx context.Context, seri
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
 // - `card-not-blocked`: The card is not blocked.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-// - `puk-wrong`: Code de déblocage erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+// - `puk-wrong`: The unblocking code is wrong.
 // - `pin-form`: The code porteur has the wrong form.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23010,9 +23220,9 @@ func (c *ClientWithResponses) UnblockCardWithBodyWithResponse(ctx context.Contex
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
 // - `card-not-blocked`: The card is not blocked.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-// - `puk-wrong`: Code de déblocage erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+// - `puk-wrong`: The unblocking code is wrong.
 // - `pin-form`: The code porteur has the wrong form.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -23243,14 +23453,14 @@ func (c *ClientWithResponses) ListClientsWithResponse(ctx context.Context, param
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 //
@@ -23277,14 +23487,14 @@ func (c *ClientWithResponses) CreateClientWithBodyWithResponse(ctx context.Conte
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 //
@@ -23347,17 +23557,17 @@ func (c *ClientWithResponses) GetClientWithResponse(ctx context.Context, id stri
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23383,17 +23593,17 @@ func (c *ClientWithResponses) PatchClientWithBodyWithResponse(ctx context.Contex
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -23419,17 +23629,17 @@ func (c *ClientWithResponses) PatchClientWithResponse(ctx context.Context, id st
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
@@ -23455,14 +23665,14 @@ func (c *ClientWithResponses) PatchClientWithApplicationMergePatchPlusJSONBodyWi
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -23489,14 +23699,14 @@ func (c *ClientWithResponses) PutClientWithBodyWithResponse(ctx context.Context,
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -23548,8 +23758,8 @@ func (c *ClientWithResponses) GetClockWithResponse(ctx context.Context, reqEdito
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+// - `clock-change-empty`: Nothing says what the clock is to do.
+// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 // - `clock-time-invalid`: The time is not one of RFC 3339.
 // - `offset-invalid`: The offset cannot be used.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -23572,8 +23782,8 @@ func (c *ClientWithResponses) SetClockWithBodyWithResponse(ctx context.Context, 
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+// - `clock-change-empty`: Nothing says what the clock is to do.
+// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 // - `clock-time-invalid`: The time is not one of RFC 3339.
 // - `offset-invalid`: The offset cannot be used.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -23681,7 +23891,7 @@ func (c *ClientWithResponses) ListDoorsWithResponse(ctx context.Context, reqEdit
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23704,7 +23914,7 @@ func (c *ClientWithResponses) PatchDoorsWithBodyWithResponse(ctx context.Context
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23724,12 +23934,12 @@ func (c *ClientWithResponses) PatchDoorsWithResponse(ctx context.Context, body P
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-// - `ecps-activation-used`: Ce QR code a déjà servi.
-// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+// - `ecps-activation-used`: This QR code has served already.
+// - `ecps-activation-expired`: This QR code is no longer valid.
+// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+// - `ecps-sms-wrong`: The code received by SMS is wrong.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-key-invalid`: The device's key cannot be used.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23750,12 +23960,12 @@ func (c *ClientWithResponses) CompleteActivationWithBodyWithResponse(ctx context
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-// - `ecps-activation-used`: Ce QR code a déjà servi.
-// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+// - `ecps-activation-used`: This QR code has served already.
+// - `ecps-activation-expired`: This QR code is no longer valid.
+// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+// - `ecps-sms-wrong`: The code received by SMS is wrong.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-key-invalid`: The device's key cannot be used.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -23834,13 +24044,13 @@ func (c *ClientWithResponses) GetPhoneRequestWithResponse(ctx context.Context, i
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-// - `ecps-code-wrong`: Code e-CPS erroné.
-// - `ecps-number-wrong`
-// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+// - `ecps-code-wrong`: Wrong e-CPS code.
+// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
+// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+// - `ecps-totp-wrong`: The one-time password is wrong.
 // - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 // - `door-closed`: This test door is closed.
 //
@@ -23865,13 +24075,13 @@ func (c *ClientWithResponses) ApprovePhoneRequestWithBodyWithResponse(ctx contex
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-// - `ecps-code-wrong`: Code e-CPS erroné.
-// - `ecps-number-wrong`
-// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+// - `ecps-code-wrong`: Wrong e-CPS code.
+// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
+// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+// - `ecps-totp-wrong`: The one-time password is wrong.
 // - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 // - `door-closed`: This test door is closed.
 //
@@ -24031,12 +24241,27 @@ func (c *ClientWithResponses) ListIdentitiesWithResponse(ctx context.Context, pa
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `identity-exists`: Somebody has this national id already.
 //
@@ -24061,12 +24286,27 @@ func (c *ClientWithResponses) CreateIdentityWithBodyWithResponse(ctx context.Con
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `identity-exists`: Somebody has this national id already.
 //
@@ -24287,12 +24527,27 @@ func (c *ClientWithResponses) GetIdentityWithResponse(ctx context.Context, id st
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -24317,12 +24572,27 @@ func (c *ClientWithResponses) PutIdentityWithBodyWithResponse(ctx context.Contex
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -24360,7 +24630,7 @@ func (c *ClientWithResponses) GetClaimsWithResponse(ctx context.Context, id stri
 // End an e-CPS.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-reason-unknown`: No such reason.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -24379,7 +24649,7 @@ func (c *ClientWithResponses) RemovePhoneWithResponse(ctx context.Context, id st
 // With the devices before it, and how the coming requests are answered.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `identity-unknown`: Nobody has this national id.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -24401,20 +24671,20 @@ func (c *ClientWithResponses) GetPhoneWithResponse(ctx context.Context, id strin
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-way-unknown`: No such way to an e-CPS.
-// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+// - `ecps-contacts-missing`: The contact details are missing.
+// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+// - `ecps-activation-too-many`: Too many activations were begun.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24435,20 +24705,20 @@ func (c *ClientWithResponses) ActivatePhoneWithBodyWithResponse(ctx context.Cont
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-way-unknown`: No such way to an e-CPS.
-// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+// - `ecps-contacts-missing`: The contact details are missing.
+// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+// - `ecps-activation-too-many`: Too many activations were begun.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24472,7 +24742,7 @@ func (c *ClientWithResponses) ActivatePhoneWithResponse(ctx context.Context, id 
 // - `delay-invalid`: The delay cannot be used.
 // - `identity-unknown`: Nobody has this national id.
 // - `identity-from-file`: This person comes from a file.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-next-too-many`: Too many requests are prepared already.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -24497,7 +24767,7 @@ func (c *ClientWithResponses) SetBehaviourWithBodyWithResponse(ctx context.Conte
 // - `delay-invalid`: The delay cannot be used.
 // - `identity-unknown`: Nobody has this national id.
 // - `identity-from-file`: This person comes from a file.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-next-too-many`: Too many requests are prepared already.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -24516,7 +24786,7 @@ func (c *ClientWithResponses) SetBehaviourWithResponse(ctx context.Context, id s
 // Also whether it has served, and when the next one comes.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `door-closed`: This test door is closed.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -24703,18 +24973,18 @@ func (c *ClientWithResponses) ListLoginsWithResponse(ctx context.Context, params
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-none`: This person has no card that can be used.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-refused`: The person refused on their phone (behaviour refuse).
-// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+// - `ecps-unreachable`: Your phone could not be reached.
 // - `ecps-unanswered`: Nobody answers on this person's phone.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24740,18 +25010,18 @@ func (c *ClientWithResponses) PerformLoginWithBodyWithResponse(ctx context.Conte
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-none`: This person has no card that can be used.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-refused`: The person refused on their phone (behaviour refuse).
-// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+// - `ecps-unreachable`: Your phone could not be reached.
 // - `ecps-unanswered`: Nobody answers on this person's phone.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25203,13 +25473,13 @@ func (c *ClientWithResponses) ListOnlineServicesWithResponse(ctx context.Context
 // - `service-unknown`: No such online service.
 // - `service-refused`: Aucune carte active.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25232,13 +25502,13 @@ func (c *ClientWithResponses) EnterOnlineServiceWithBodyWithResponse(ctx context
 // - `service-unknown`: No such online service.
 // - `service-refused`: Aucune carte active.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25420,7 +25690,7 @@ func (c *ClientWithResponses) RejectOrderWithResponse(ctx context.Context, id st
 // Refusals of its own:
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
-// - `order-field-wrong`: Le champ « … » (…) est faux.
+// - `order-field-wrong`: The field “…” (…) is wrong.
 // - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
 // - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
 // - `service-refused`: Aucune carte active.
@@ -25614,13 +25884,13 @@ func (c *ClientWithResponses) ListReaderRequestsWithResponse(ctx context.Context
 // - `request-wants-phone`: This request waits for the phone, not for the card.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25645,13 +25915,13 @@ func (c *ClientWithResponses) PresentCardWithBodyWithResponse(ctx context.Contex
 // - `request-wants-phone`: This request waits for the phone, not for the card.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25806,7 +26076,7 @@ func (c *ClientWithResponses) ListSettingsWithResponse(ctx context.Context, reqE
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `setting-strict`: Strict holds this policy.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25829,7 +26099,7 @@ func (c *ClientWithResponses) PatchSettingsWithBodyWithResponse(ctx context.Cont
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `setting-strict`: Strict holds this policy.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
