@@ -45,13 +45,13 @@ func TestAnUnknownRowIsAnErrorOfTheServer(t *testing.T) {
 }
 
 func TestARefusalQuotesWhatCame(t *testing.T) {
-	r := Refused("authorize-scope", "openid nothing", "scopes of the discovery document")
+	r := Refused(problem.AuthorizeScope.Got("openid nothing"))
 	p := r.Explained()
 	if r.Text != "Invalid scopes: openid nothing" || p.Received != "openid nothing" || p.Code != "authorize-scope" {
 		t.Errorf("%+v %+v", r, p)
 	}
-	found := Because("ciba-user", problem.New(problem.NotFound, "identity-unknown", "nobody").Got("1").Want("2"))
-	if found.Received != "identity-unknown 1" || found.Expected != "2" || found.Error != "unknown_user_id" {
+	found := Because(problem.CIBAUser, problem.IdentityUnknown.Got("1"))
+	if found.Reason.Received != "identity-unknown 1" || found.Reason.Expected != problem.IdentityUnknown.Of().Expected || found.Error != "unknown_user_id" {
 		t.Errorf("%+v", found)
 	}
 }
