@@ -2715,7 +2715,10 @@ type ClientInterface interface {
 	// - `signature-wrong`: The signature is not of this text and certificate.
 	// - `certificate-expired`: The certificate has expired on the emulator's clock.
 	// - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-	// - `certificate-untrusted`
+	// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+	// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+	// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+	// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2733,7 +2736,10 @@ type ClientInterface interface {
 	// - `signature-wrong`: The signature is not of this text and certificate.
 	// - `certificate-expired`: The certificate has expired on the emulator's clock.
 	// - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-	// - `certificate-untrusted`
+	// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+	// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+	// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+	// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3357,7 +3363,7 @@ type ClientInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3374,7 +3380,7 @@ type ClientInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3465,7 +3471,7 @@ type ClientInterface interface {
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
-	// - `ecps-number-wrong`
+	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
 	// - `ecps-totp-wrong`: The one-time password is wrong.
@@ -3490,7 +3496,7 @@ type ClientInterface interface {
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
-	// - `ecps-number-wrong`
+	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
 	// - `ecps-totp-wrong`: The one-time password is wrong.
@@ -3595,10 +3601,25 @@ type ClientInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -3619,10 +3640,25 @@ type ClientInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -3785,10 +3821,25 @@ type ClientInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -3809,10 +3860,25 @@ type ClientInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -4804,7 +4870,7 @@ type ClientInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4821,7 +4887,7 @@ type ClientInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5232,7 +5298,10 @@ func (c *Client) IssueTestCards(ctx context.Context, body IssueTestCardsJSONRequ
 // - `signature-wrong`: The signature is not of this text and certificate.
 // - `certificate-expired`: The certificate has expired on the emulator's clock.
 // - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-// - `certificate-untrusted`
+// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5260,7 +5329,10 @@ func (c *Client) VerifySignatureWithBody(ctx context.Context, contentType string
 // - `signature-wrong`: The signature is not of this text and certificate.
 // - `certificate-expired`: The certificate has expired on the emulator's clock.
 // - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-// - `certificate-untrusted`
+// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6274,7 +6346,7 @@ func (c *Client) ListDoors(ctx context.Context, reqEditors ...RequestEditorFn) (
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6301,7 +6373,7 @@ func (c *Client) PatchDoorsWithBody(ctx context.Context, contentType string, bod
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6452,7 +6524,7 @@ func (c *Client) GetPhoneRequest(ctx context.Context, id string, reqEditors ...R
 // - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 // - `ecps-code-wrong`: Wrong e-CPS code.
-// - `ecps-number-wrong`
+// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 // - `ecps-signature-wrong`: This answer does not come from the person's phone.
 // - `ecps-totp-wrong`: The one-time password is wrong.
@@ -6487,7 +6559,7 @@ func (c *Client) ApprovePhoneRequestWithBody(ctx context.Context, id string, con
 // - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 // - `ecps-code-wrong`: Wrong e-CPS code.
-// - `ecps-number-wrong`
+// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 // - `ecps-signature-wrong`: This answer does not come from the person's phone.
 // - `ecps-totp-wrong`: The one-time password is wrong.
@@ -6672,10 +6744,25 @@ func (c *Client) ListIdentities(ctx context.Context, params *ListIdentitiesParam
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -6706,10 +6793,25 @@ func (c *Client) CreateIdentityWithBody(ctx context.Context, contentType string,
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -6962,10 +7064,25 @@ func (c *Client) GetIdentity(ctx context.Context, id string, reqEditors ...Reque
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -6996,10 +7113,25 @@ func (c *Client) PutIdentityWithBody(ctx context.Context, id string, contentType
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -8681,7 +8813,7 @@ func (c *Client) ListSettings(ctx context.Context, reqEditors ...RequestEditorFn
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `setting-strict`: Strict holds this policy.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8708,7 +8840,7 @@ func (c *Client) PatchSettingsWithBody(ctx context.Context, contentType string, 
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `setting-strict`: Strict holds this policy.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -14461,7 +14593,10 @@ type ClientWithResponsesInterface interface {
 	// - `signature-wrong`: The signature is not of this text and certificate.
 	// - `certificate-expired`: The certificate has expired on the emulator's clock.
 	// - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-	// - `certificate-untrusted`
+	// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+	// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+	// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+	// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14479,7 +14614,10 @@ type ClientWithResponsesInterface interface {
 	// - `signature-wrong`: The signature is not of this text and certificate.
 	// - `certificate-expired`: The certificate has expired on the emulator's clock.
 	// - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-	// - `certificate-untrusted`
+	// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+	// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+	// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+	// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15141,7 +15279,7 @@ type ClientWithResponsesInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15158,7 +15296,7 @@ type ClientWithResponsesInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15255,7 +15393,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
-	// - `ecps-number-wrong`
+	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
 	// - `ecps-totp-wrong`: The one-time password is wrong.
@@ -15280,7 +15418,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
-	// - `ecps-number-wrong`
+	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
 	// - `ecps-totp-wrong`: The one-time password is wrong.
@@ -15395,10 +15533,25 @@ type ClientWithResponsesInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -15419,10 +15572,25 @@ type ClientWithResponsesInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -15591,10 +15759,25 @@ type ClientWithResponsesInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -15615,10 +15798,25 @@ type ClientWithResponsesInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -16690,7 +16888,7 @@ type ClientWithResponsesInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16707,7 +16905,7 @@ type ClientWithResponsesInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22767,7 +22965,10 @@ func (c *ClientWithResponses) IssueTestCardsWithResponse(ctx context.Context, bo
 // - `signature-wrong`: The signature is not of this text and certificate.
 // - `certificate-expired`: The certificate has expired on the emulator's clock.
 // - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-// - `certificate-untrusted`
+// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22791,7 +22992,10 @@ func (c *ClientWithResponses) VerifySignatureWithBodyWithResponse(ctx context.Co
 // - `signature-wrong`: The signature is not of this text and certificate.
 // - `certificate-expired`: The certificate has expired on the emulator's clock.
 // - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-// - `certificate-untrusted`
+// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23687,7 +23891,7 @@ func (c *ClientWithResponses) ListDoorsWithResponse(ctx context.Context, reqEdit
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23710,7 +23914,7 @@ func (c *ClientWithResponses) PatchDoorsWithBodyWithResponse(ctx context.Context
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23843,7 +24047,7 @@ func (c *ClientWithResponses) GetPhoneRequestWithResponse(ctx context.Context, i
 // - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 // - `ecps-code-wrong`: Wrong e-CPS code.
-// - `ecps-number-wrong`
+// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 // - `ecps-signature-wrong`: This answer does not come from the person's phone.
 // - `ecps-totp-wrong`: The one-time password is wrong.
@@ -23874,7 +24078,7 @@ func (c *ClientWithResponses) ApprovePhoneRequestWithBodyWithResponse(ctx contex
 // - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 // - `ecps-code-wrong`: Wrong e-CPS code.
-// - `ecps-number-wrong`
+// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 // - `ecps-signature-wrong`: This answer does not come from the person's phone.
 // - `ecps-totp-wrong`: The one-time password is wrong.
@@ -24037,10 +24241,25 @@ func (c *ClientWithResponses) ListIdentitiesWithResponse(ctx context.Context, pa
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -24067,10 +24286,25 @@ func (c *ClientWithResponses) CreateIdentityWithBodyWithResponse(ctx context.Con
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -24293,10 +24527,25 @@ func (c *ClientWithResponses) GetIdentityWithResponse(ctx context.Context, id st
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -24323,10 +24572,25 @@ func (c *ClientWithResponses) PutIdentityWithBodyWithResponse(ctx context.Contex
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -25812,7 +26076,7 @@ func (c *ClientWithResponses) ListSettingsWithResponse(ctx context.Context, reqE
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `setting-strict`: Strict holds this policy.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25835,7 +26099,7 @@ func (c *ClientWithResponses) PatchSettingsWithBodyWithResponse(ctx context.Cont
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `setting-strict`: Strict holds this policy.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
