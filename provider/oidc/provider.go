@@ -475,11 +475,11 @@ func (p *Provider) grantable(ctx context.Context, r fosite.AccessRequester, x *S
 		return err
 	}
 	x.policies = p.config.Settings.Policies(c.Policies, person.Policies)
-	if x.policies.DoorQuirks {
-		if person.Has(identities.TokenFails) {
-			return refuse(QuirkTokenFails, "the person's quirk token-503 makes this fail", "log somebody else in")
+	if x.policies.DoorPersonFaults {
+		if person.Has(identities.FaultTokenFails) {
+			return refuse(PersonTokenFails, "the person's quirk token-503 makes this fail", "log somebody else in")
 		}
-		if person.Has(identities.ACRMissing) {
+		if person.Has(identities.FaultACRMissing) {
 			x.ACR = ""
 		}
 	}
