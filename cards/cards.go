@@ -72,9 +72,7 @@ func FamilyNamed(name Type) (Family, error) {
 		}
 		names = append(names, string(t.Name))
 	}
-	return Family{}, problem.New(problem.Invalid, "card-type-unknown", "no such card type").
-		Got(string(name)).
-		Want(strings.Join(names, ", "))
+	return Family{}, problem.CardTypeUnknown.With("accepted", names).Got(string(name))
 }
 
 // State is where a card stands.
@@ -193,8 +191,7 @@ func (k *Cards) GetIn(tx store.Tx, serial string) (*Card, error) {
 func find(tx store.Tx, serial string) (*Card, error) {
 	c, err := Collection.Get(tx, serial)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "card-unknown", "no such card").Got(serial).
-			Want("a serial as `pscemu cards list` prints it")
+		return nil, problem.CardUnknown.Got(serial)
 	}
 	return &c, err
 }
@@ -262,32 +259,20 @@ func (k *Cards) Usable(c *Card) error {
 		nil,
 	).CardsAccepted; !c.Foreign && accepted != "both" &&
 		c.Production != (accepted == "production") {
-		return problem.New(problem.Forbidden, "card-other-environment", "Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement").
-			Got(c.Serial).
-			Want("cards-accepted " + accepted).
-			Do("utilisez une carte de l'environnement, ou changez le réglage cards-accepted")
+		return problem.CardOtherEnvironment.With("accepted", accepted).Got(c.Serial)
 	}
 	if c.Service != "" {
-		return problem.New(problem.Forbidden, "card-not-nominative", "Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS").
-			Got(c.Serial).
-			Do("utilisez une carte nominative")
+		return problem.CardNotNominative.Got(c.Serial)
 	}
 	switch k.stateOf(*c) {
 	case Sent:
-		return problem.New(problem.Forbidden, "card-not-delivered", "Cette carte n'est pas encore arrivée").
-			Got(c.Serial).
-			Do("attendez sa réception (POST /api/v1/orders/{id}/deliver)")
+		return problem.CardNotDelivered.Got(c.Serial)
 	case Opposed:
-		return problem.New(problem.Forbidden, "card-opposed", "Cette carte est en opposition").
-			Got(c.Reason).
-			Do("utilisez une autre carte")
+		return problem.CardOpposed.Got(c.Reason)
 	case Blocked:
-		return problem.New(problem.Forbidden, "card-blocked", "Cette carte est bloquée après trois codes erronés").
-			Do("débloquez-la (pscemu cards unblock)")
+		return problem.CardBlocked.Of()
 	case Expired:
-		return problem.New(problem.Forbidden, "card-expired", "Cette carte a expiré").
-			Got(c.ExpiresAt.Format("02/01/2006")).
-			Do("utilisez une carte en cours de validité")
+		return problem.CardExpired.Got(c.ExpiresAt.Format("02/01/2006"))
 	}
 	return nil
 }

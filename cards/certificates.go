@@ -26,9 +26,7 @@ func (u Use) Valid() bool { return u == ForAuthentication || u == ForSignature }
 // Certificate returns one of the card's two certificates, made at first use.
 func (k *Cards) Certificate(ctx context.Context, serial string, use Use) (*pki.Certificate, error) {
 	if !use.Valid() {
-		return nil, problem.New(problem.Invalid, "use-unknown", "no such certificate of a card").
-			Got(string(use)).
-			Want("auth or sign")
+		return nil, problem.UseUnknown.Got(string(use))
 	}
 	k.making.Lock() // so that parallel first uses make one key, not many
 	defer k.making.Unlock()
@@ -59,8 +57,7 @@ func (k *Cards) certificateOf(
 			return err
 		}
 		if c.Foreign {
-			return problem.New(problem.Conflict, "card-foreign", "this card was not issued here, so its key is not here").
-				Got(serial)
+			return problem.CardForeign.Got(serial)
 		}
 		if made := *c.certificate(use); made != "" {
 			there, err = k.pki.CertificateIn(tx, made)

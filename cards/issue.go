@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -107,12 +106,10 @@ func (k *Cards) apart(tx store.Tx, r Request) (all []single, err error) {
 func serviceHolder(r Request) (*identities.Identity, error) {
 	prefix := map[int]string{14: "5", 9: "3"}[len(r.Structure)]
 	if prefix == "" || !nomenclature.Luhn(r.Structure) {
-		return nil, problem.New(problem.Invalid, "structure-number", "the structure's number cannot be used").
-			Got(r.Structure).Want("SIRET (14 digits) or FINESS (9 characters) with a right key")
+		return nil, problem.StructureNumber.Got(r.Structure)
 	}
 	if strings.TrimSpace(r.Service) == "" {
-		return nil, problem.New(problem.Invalid, "structure-name-missing", "a carte de service bears the structure's name").
-			Want("name")
+		return nil, problem.StructureNameMissing.Of()
 	}
 	inner := digits("", 9)
 	return &identities.Identity{NationalID: prefix + r.Structure + "/" + inner, FamilyName: "EMPLOYE" + inner}, nil
@@ -128,9 +125,7 @@ func (k *Cards) newCard(holder *identities.Identity, r Request) (Card, error) {
 		return Card{}, err
 	}
 	if r.Type == CPF && (!holder.Student() || identities.OrdreOf(holder.Profession()) == "") {
-		return Card{}, problem.New(problem.Conflict, "card-cpf-not-student", "Une CPF est celle d'un étudiant d'une profession à ordre").
-			Got("profession " + holder.Profession()).
-			Do("les autres étudiants ont une CPE")
+		return Card{}, problem.CardCPFNotStudent.With("profession", holder.Profession())
 	}
 	c := k.blank(holder, family)
 	return c, c.shape(r)
@@ -172,16 +167,14 @@ func (c *Card) shape(r Request) error {
 	case Opposed:
 		c.State, c.Reason = Opposed, cmp.Or(r.Reason, defaultReason)
 	default:
-		return problem.New(problem.Invalid, "card-state", "a card cannot be issued in this state").
-			Got(string(r.State)).Want("active, blocked, opposed or expired")
+		return problem.CardState.Got(string(r.State))
 	}
 	return nil
 }
 
 func checkPIN(pin string) error {
 	if len(pin) != 4 || strings.Trim(pin, "0123456789") != "" {
-		return problem.New(problem.Invalid, "pin-form", "the code porteur has the wrong form").
-			Got(fmt.Sprintf("%d characters", len(pin))).Want("4 digits")
+		return problem.PINForm.With("count", len(pin))
 	}
 	return nil
 }
@@ -203,9 +196,7 @@ func (k *Cards) RenewIn(tx store.Tx, serial string) (*Card, error) {
 		return nil, err
 	}
 	if old.Foreign || old.State == Opposed {
-		return nil, problem.New(problem.Conflict, "card-not-renewable", "Cette carte ne se renouvelle pas").
-			Got(string(old.State)).
-			Want("une carte émise ici, non opposée").Do("commandez une carte de remplacement (F501)")
+		return nil, problem.CardNotRenewable.Got(string(old.State))
 	}
 	now := k.clock.Now()
 	c := *old

@@ -50,9 +50,7 @@ func KitNamed(name string) (*Kit, error) {
 		}
 		names = append(names, k.Name)
 	}
-	return nil, problem.New(problem.Invalid, "kit-unknown", "no such kit of cards").
-		Got(name).
-		Want(strings.Join(names, ", "))
+	return nil, problem.KitUnknown.With("accepted", names).Got(name)
 }
 
 // maxTest bounds how many test cards one command makes: it is one transaction,
@@ -66,8 +64,7 @@ func TestKit(who string, n int) (*Kit, error) {
 		return nil, err
 	}
 	if n < 1 || n > maxTest {
-		return nil, problem.New(problem.Invalid, "count-invalid", "this many cards cannot be made at once").
-			Got(fmt.Sprint(n)).Want("1 to 1000")
+		return nil, problem.CountInvalid.Case("cards").Got(fmt.Sprint(n))
 	}
 	kit := &Kit{Name: "individuelle", Label: "Carte de test"}
 	for range n {

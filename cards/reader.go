@@ -59,13 +59,9 @@ func (k *Cards) InReader(ctx context.Context, serial, began string) error {
 	case err != nil:
 		return err
 	case began != "" && (now == nil || now.Serial != began):
-		return problem.New(problem.Forbidden, "card-pulled-out", "La carte a été retirée du lecteur").
-			Got(began).
-			Do("réinsérez-la (pscemu cards insert) et recommencez")
+		return problem.CardPulledOut.Got(began)
 	case now != nil && now.Serial != serial:
-		return problem.New(problem.Forbidden, "card-not-in-reader", "Une autre carte est dans le lecteur").
-			Got(serial).
-			Want(now.Serial)
+		return problem.CardNotInReader.With("serial", now.Serial).Got(serial)
 	}
 	return nil
 }

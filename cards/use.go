@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"strings"
 
 	"pscemu.invalid/pscemu/cards/pki"
@@ -49,7 +48,7 @@ func (k *Cards) ReceiveIn(tx store.Tx, serial string) error {
 func (k *Cards) NewCodeIn(tx store.Tx, serial string) (*Card, error) {
 	return k.changeIn(tx, serial, func(c *Card) error {
 		if c.State == Opposed {
-			return problem.New(problem.Conflict, "card-opposed", "Cette carte est en opposition").Got(c.Reason)
+			return problem.CardOpposed.Case("new-code-in").Got(c.Reason)
 		}
 		c.PIN, c.WrongPINs = digits("", 4), 0
 		if c.State == Blocked {
@@ -117,21 +116,17 @@ func (k *Cards) UnblockBy(ctx context.Context, serial, puk, pin string) error {
 func (c *Card) unblockBy(puk, pin string) (verdict, err error) {
 	switch {
 	case c.WrongPUKs >= MaxWrongPUKs:
-		return nil, problem.New(problem.Forbidden, "card-dead", "Trop de codes de déblocage erronés : cette carte ne sert plus").
-			Do("commandez une carte de remplacement")
+		return nil, problem.CardDead.Of()
 	case subtle.ConstantTimeCompare([]byte(c.PUK), []byte(puk)) == 1 && c.PUK != "":
 		return nil, c.unblock(pin)
 	}
 	c.WrongPUKs++
-	return problem.New(problem.Forbidden, "puk-wrong", "Code de déblocage erroné").
-		Do(fmt.Sprintf("il reste %d essai(s)", MaxWrongPUKs-c.WrongPUKs)), nil
+	return problem.PUKWrong.With("left", MaxWrongPUKs-c.WrongPUKs), nil
 }
 
 func (c *Card) unblock(pin string) error {
 	if c.State != Blocked {
-		return problem.New(problem.Conflict, "card-not-blocked", "the card is not blocked").
-			Got(string(c.State)).
-			Want("blocked")
+		return problem.CardNotBlocked.Got(string(c.State))
 	}
 	c.State, c.WrongPINs, c.WrongPUKs = Active, 0, 0
 	if pin != "" {
@@ -175,12 +170,10 @@ func (c *Card) try(pin string) error {
 	}
 	c.WrongPINs++
 	if left := MaxWrongPINs - c.WrongPINs; left > 0 {
-		return problem.New(problem.Forbidden, "pin-wrong", "Code porteur erroné").
-			Do(fmt.Sprintf("il reste %d essai(s)", left))
+		return problem.PINWrong.With("left", left)
 	}
 	c.State = Blocked
-	return problem.New(problem.Forbidden, "card-blocked", "Code porteur erroné pour la troisième fois : cette carte est bloquée").
-		Do("débloquez-la (pscemu cards unblock)")
+	return problem.CardBlocked.Case("now")
 }
 
 // PresentCertificate is the browser's way: a certificate the TLS handshake
@@ -191,9 +184,7 @@ func (k *Cards) PresentCertificate(ctx context.Context, id *pki.CardIdentity) (c
 			return nil, err
 		}
 		if c.NationalID != id.NationalID {
-			return nil, problem.New(problem.Forbidden, "card-mismatch", "the certificate does not name this card's holder").
-				Got(id.NationalID).
-				Want(c.NationalID)
+			return nil, problem.CardMismatch.With("national_id", c.NationalID).Got(id.NationalID)
 		}
 		return c, k.Usable(c)
 	}
@@ -214,7 +205,7 @@ func (k *Cards) seenIn(tx store.Tx, id *pki.CardIdentity) (*Card, error) {
 		return nil, err
 	}
 	known, err := k.GetIn(tx, id.Serial)
-	if !problem.Is(err, "card-unknown") {
+	if !problem.Is(err, problem.CardUnknown) {
 		return known, err
 	}
 	now := k.clock.Now()
@@ -238,7 +229,7 @@ func derivedType(id *pki.CardIdentity) Type {
 // deriveIn makes the account of a person whom only their card names so far.
 func (k *Cards) deriveIn(tx store.Tx, id *pki.CardIdentity) error {
 	_, err := k.people.ReadIn(tx, id.NationalID)
-	if !problem.Is(err, "identity-unknown") {
+	if !problem.Is(err, problem.IdentityUnknown) {
 		return err
 	}
 	person := &identities.Identity{

@@ -228,44 +228,42 @@ const acrForm = `[A-Za-z0-9_.:/-]{1,80}`
 // it is this word).
 func set(field reflect.Value, row Setting, tag reflect.StructTag) error {
 	choices, form, but := tag.Get("choices"), tag.Get("form"), tag.Get("duration")
-	bad := func(want string) error {
-		return problem.New(problem.Invalid, "setting-invalid", "the setting "+row.Name+" ("+row.Origin+") cannot be used").
-			Got(row.Value).
-			Want(want)
+	bad := func(p *problem.Error) error {
+		return p.With("name", row.Name).With("origin", row.Origin).Got(row.Value)
 	}
 	if choices != "" && !slices.Contains(strings.Split(choices, ","), row.Value) {
-		return bad(strings.ReplaceAll(choices, ",", ", "))
+		return bad(problem.SettingInvalid.With("wanted", strings.Split(choices, ",")))
 	}
 	if named, ok := forms[form]; ok {
 		form = named
 	}
 	if form != "" && !regexp.MustCompile("^(?:"+form+")$").MatchString(row.Value) {
 		if field.Kind() == reflect.Int {
-			return bad("a whole number: " + row.Help)
+			return bad(problem.SettingInvalid.Case("number").With("wanted", row.Help))
 		}
-		return bad(row.Help)
+		return bad(problem.SettingInvalid.With("wanted", row.Help))
 	}
 	if but != "" && row.Value != but {
 		if d, err := time.ParseDuration(row.Value); err != nil || d > Longest {
-			return bad(but + ", or a duration of at most " + longest)
+			return bad(problem.SettingInvalid.Case("duration").With("wanted", but).With("longest", longest))
 		}
 	}
 	switch field.Interface().(type) {
 	case time.Duration:
 		d, err := time.ParseDuration(row.Value)
 		if err != nil || d <= 0 || d > Longest {
-			return bad("a duration such as 2m or 4h, of at most " + longest)
+			return bad(problem.SettingInvalid.Case("duration-only").With("longest", longest))
 		}
 		field.SetInt(int64(d))
 	case int:
 		n, err := strconv.Atoi(row.Value)
 		if err != nil {
-			return bad("a number")
+			return bad(problem.SettingInvalid.Case("number-only"))
 		}
 		field.SetInt(int64(n))
 	case bool:
 		if row.Value != "true" && row.Value != "false" {
-			return bad("true or false")
+			return bad(problem.SettingInvalid.Case("bool"))
 		}
 		field.SetBool(row.Value == "true")
 	default:
@@ -300,16 +298,11 @@ func readFile(file string) (map[string]string, error) {
 	}
 	data, err := ReadNamed(file)
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "config-unreadable", "the configuration file cannot be read").
-			Got(err.Error()).
-			Want("a YAML file, or a pipe that somebody writes one to").
-			Do("name another with --config, or leave it out")
+		return nil, problem.ConfigUnreadable.Got(err.Error())
 	}
 	var raw map[string]any
 	if err := yaml.Unmarshal(data, &raw); err != nil {
-		return nil, problem.New(problem.Invalid, "config-malformed", "the configuration file is no YAML mapping").
-			Got(err.Error()).
-			Want("lines such as listen: 127.0.0.1:9443")
+		return nil, problem.ConfigMalformed.Got(err.Error())
 	}
 	out := map[string]string{}
 	for k, v := range raw {
@@ -330,11 +323,7 @@ func known(key, where string) error {
 	if slices.Contains(names, key) {
 		return nil
 	}
-	p := problem.New(problem.Invalid, "setting-unknown", "no such setting").Got(where)
-	if near := problem.Nearest(key, names); near != "" {
-		return p.Want(near)
-	}
-	return p.Want(strings.Join(names, ", "))
+	return problem.SettingUnknown.With("accepted", problem.NearestOf(key, names)).Got(where)
 }
 
 func (l *Loaded) check() error {
@@ -344,30 +333,21 @@ func (l *Loaded) check() error {
 	for _, a := range []string{l.Listen, l.CardListen, l.ConsoleListen} {
 		host, _, err := net.SplitHostPort(a)
 		if err != nil {
-			return problem.New(problem.Invalid, "address-invalid", "this is no address to listen on").
-				Got(a).
-				Want("host:port, such as 127.0.0.1:9443; port 0 picks a free one")
+			return problem.AddressInvalid.Got(a)
 		}
 		if !loopback(host) {
-			return problem.New(problem.Invalid, "address-not-loopback", "the emulator listens on loopback only").
-				Got(a).
-				Want("127.0.0.1, ::1 or localhost").
-				Do("put a proxy of your own before it if others must reach it")
+			return problem.AddressNotLoopback.Got(a)
 		}
 	}
 	for _, h := range l.HostNames() {
 		if !hostName.MatchString(h) {
-			return problem.New(problem.Invalid, "host-invalid", "this is no host name").
-				Got(h).
-				Want("names such as psc.test, separated by commas")
+			return problem.HostInvalid.Got(h)
 		}
 	}
 	if l.PublicURL != "" {
 		u, err := url.Parse(l.PublicURL)
 		if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-			return problem.New(problem.Invalid, "public-url-invalid", "the public URL cannot be used").
-				Got(l.PublicURL).
-				Want("https://host[:port] without a path")
+			return problem.PublicURLInvalid.Got(l.PublicURL)
 		}
 	}
 	return nil
@@ -382,9 +362,7 @@ func (l *Loaded) checkClock() error {
 	if err == nil {
 		return nil
 	}
-	p := problem.From(err)
-	return problem.New(problem.Invalid, "setting-invalid", "the setting clock-offset cannot be used: "+p.Reason).
-		Got(p.Received).Want(p.Expected)
+	return problem.SettingInvalid.Case("clock").With("name", "clock-offset").With("why", problem.From(err))
 }
 
 var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
@@ -409,9 +387,7 @@ func (s *Settings) DataDir() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", problem.New(problem.Invalid, "data-folder-unknown", "no home folder to keep data in").
-			Got(err.Error()).
-			Do("name one with --data")
+		return "", problem.DataFolderUnknown.Got(err.Error())
 	}
 	return filepath.Join(home, ".local", "share", "pscemu"), nil
 }

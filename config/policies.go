@@ -155,9 +155,7 @@ func policy(name, scope string) (reflect.StructField, error) {
 		s := row(f)
 		if !s.Live || scope != "" && !slices.Contains(s.For, scope) {
 			if s.Name == name && scope == "" {
-				return f, problem.New(problem.Invalid, "setting-fixed", "this setting cannot change while the emulator runs").
-					Got(name).
-					Do("restart with --" + name)
+				return f, problem.SettingFixed.With("name", name).Got(name)
 			}
 			continue
 		}
@@ -166,15 +164,11 @@ func policy(name, scope string) (reflect.StructField, error) {
 		}
 		names = append(names, s.Name)
 	}
-	want := problem.Nearest(name, names)
-	if want == "" {
-		want = problem.Among(names)
-	}
-	where := "policy"
+	p := problem.PolicyUnknown.With("accepted", problem.NearestOf(name, names)).Got(name)
 	if scope != "" {
-		where += " of a " + scope
+		p = p.Case(scope)
 	}
-	return reflect.StructField{}, problem.New(problem.Invalid, "policy-unknown", "no such "+where).Got(name).Want(want)
+	return reflect.StructField{}, p
 }
 
 // Overrides are policies of one client or identity, by the setting's name.

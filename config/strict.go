@@ -51,12 +51,11 @@ func HeldByStrict() map[string]string {
 }
 
 func heldByStrict(name, value, held string) error {
-	code, reason := "setting-strict", "strict holds this policy"
+	code := problem.SettingStrict
 	if strings.HasPrefix(name, "door-") {
-		code, reason = "doors-strict", "strict keeps every door closed"
+		code = problem.DoorsStrict
 	}
-	return problem.New(problem.Conflict, code, reason).Got(name + "=" + value).Want(name + "=" + held).
-		Do("leave it out, or restart without --strict")
+	return code.With("held", name+"="+held).Got(name + "=" + value)
 }
 
 // Permits refuses policies of a client or an identity that strict overrules.

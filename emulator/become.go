@@ -57,9 +57,7 @@ func (e *Emulator) become(ctx context.Context, b becoming) (*api.Restored, error
 		if again := errors.Join(e.set(before), e.reload(context.WithoutCancel(ctx))); again != nil {
 			slog.Error("the former content", "error", again)
 		}
-		err = problem.New(problem.Internal, "restore-put-back", "the new content cannot serve; the former was put back").
-			Got(err.Error()).
-			Do("mend that and try again")
+		err = problem.RestorePutBack.Got(err.Error())
 	}
 	if err != nil {
 		return nil, err
@@ -146,6 +144,5 @@ func (e *Emulator) reload(ctx context.Context) error {
 
 // busy is the answer while another content is on its way.
 func busy() error {
-	return problem.New(problem.Conflict, "restore-running", "another restore is under way; nothing was changed").
-		Got("a second one").Want("one at a time").Do("wait until it is done and try again")
+	return problem.RestoreRunning.Of()
 }

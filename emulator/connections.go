@@ -140,8 +140,5 @@ func (c *connections) refuse(ctx context.Context) error {
 	if open <= c.most {
 		return nil
 	}
-	return problem.New(problem.TooMany, "connections-too-many", "too many connections are at work").
-		Got(fmt.Sprint(open)).
-		Want(fmt.Sprintf("%d at most", c.most)).
-		Do("close some, or raise the setting max-connections")
+	return problem.ConnectionsTooMany.With("most", c.most).Got(fmt.Sprint(open))
 }

@@ -88,7 +88,7 @@ type Emulator struct {
 
 // newWorld makes the domain services; nothing is generated yet.
 func newWorld(version string, l *config.Loaded, c *clock.Adjustable, s store.Store, at place) (*Emulator, error) {
-	anchors, err := certificatesIn(l.TrustAnchors, "trust-anchors")
+	anchors, err := certificatesIn(l.TrustAnchors, problem.TrustAnchorsUnusable)
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +129,9 @@ func newWorld(version string, l *config.Loaded, c *clock.Adjustable, s store.Sto
 	return e, nil
 }
 
-// certificatesIn reads the PEM file that a setting names, "" for none.
-func certificatesIn(file, setting string) ([]*x509.Certificate, error) {
+// certificatesIn reads the PEM file that a setting names, "" for none; unusable
+// is the refusal of one that cannot be read.
+func certificatesIn(file string, unusable problem.Code) ([]*x509.Certificate, error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -140,9 +141,7 @@ func certificatesIn(file, setting string) ([]*x509.Certificate, error) {
 		out, err = pki.ParsePEM(pem)
 	}
 	if err != nil {
-		return nil, problem.New(problem.Invalid, setting+"-unusable", "the file of the setting "+setting+" cannot be read").
-			Got(file + ": " + err.Error()).
-			Want("certificates in PEM form")
+		return nil, unusable.Got(file + ": " + err.Error())
 	}
 	return out, nil
 }
@@ -261,7 +260,7 @@ func (e *Emulator) outboundRoots(ca *x509.Certificate) (*x509.CertPool, error) {
 		roots = x509.NewCertPool()
 	}
 	roots.AddCert(ca)
-	more, err := certificatesIn(e.settings.OutboundCA, "outbound-ca")
+	more, err := certificatesIn(e.settings.OutboundCA, problem.OutboundCAUnusable)
 	for _, c := range more {
 		roots.AddCert(c)
 	}
@@ -270,7 +269,7 @@ func (e *Emulator) outboundRoots(ca *x509.Certificate) (*x509.CertPool, error) {
 
 func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*demo.Demo, error) {
 	client, err := e.clients.Get(ctx, DemoID)
-	if problem.Is(err, "client-unknown") {
+	if problem.Is(err, problem.ClientUnknown) {
 		return nil, nil // somebody removed it
 	}
 	if err != nil {

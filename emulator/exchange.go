@@ -134,10 +134,7 @@ func (x *exchange) Hold() error {
 		return nil
 	default:
 		most := cap(x.listener.streams)
-		return problem.New(problem.TooMany, "streams-too-many", "too many streams and long polls are open").
-			Got(fmt.Sprint(most)).
-			Want(fmt.Sprintf("%d at most", most)).
-			Do("close some, or raise the settings max-streams and max-connections")
+		return problem.StreamsTooMany.With("most", most).Got(fmt.Sprint(most))
 	}
 }
 
@@ -155,9 +152,7 @@ func (x *exchange) Large(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-late.C:
-		return problem.New(problem.TooMany, "bodies-too-many", "too many large requests are under way").
-			Want(fmt.Sprintf("%d at most", cap(x.listener.large))).
-			Do("try again in a moment, or send less at once")
+		return problem.BodiesTooMany.With("most", cap(x.listener.large))
 	}
 }
 
@@ -170,10 +165,7 @@ func (x *exchange) Late() error {
 }
 
 func (x *exchange) tooSlow() error {
-	return problem.New(problem.TooSlow, "request-too-slow", "the body of the request came too slowly").
-		Got(fmt.Sprintf("%d bytes in time", x.body.read)).
-		Want(fmt.Sprintf("%s for each MiB or part of it", x.listener.timeout)).
-		Do("send it faster, or raise the setting request-timeout")
+	return problem.RequestTooSlow.With("read", x.body.read).With("timeout", x.listener.timeout)
 }
 
 // body is a request's, with its deadline.

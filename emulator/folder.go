@@ -79,7 +79,7 @@ func (e *Emulator) loadFolder(ctx context.Context, dir, seen string) (string, er
 		}
 		return e.cards.EquipIn(tx, added)
 	})
-	if problem.Is(err, "store-claimed") || problem.Is(err, "store-replaced") {
+	if problem.Is(err, problem.StoreClaimed) || problem.Is(err, problem.StoreReplaced) {
 		return seen, err // another long command was in the way: again in a moment
 	}
 	return now, err
@@ -102,14 +102,13 @@ func readPeople(to *identities.Files, file string, raw []byte) error {
 // identityFiles lists what is called like an identity file, and a text that
 // changes with them. Nothing is opened: a pipe would wait for its writer.
 func identityFiles(dir string) (files []string, look string, err error) {
-	unusable := problem.New(problem.Invalid, "identities-unusable", "the folder of identity files cannot be read").
-		Want("a folder, with --identities")
+	unusable := problem.IdentitiesUnusable.Of()
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, "", unusable.Got(err.Error())
 	}
 	if !info.IsDir() {
-		return nil, "", unusable.Got(dir + " is no folder")
+		return nil, "", unusable.Case("file").With("folder", dir)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -149,18 +149,13 @@ func refuseLax(found []lax) error {
 	for _, l := range found {
 		got, do = append(got, l.String()), append(do, l.remedy())
 	}
-	return problem.New(problem.Forbidden, "data-folder-open", "others can get at the data folder, which holds keys and secrets").
-		Got(strings.Join(got, "; ")).
-		Want("a folder of mode 0700 and files of mode 0600 that belong to this user").
-		Do(strings.Join(do, "; ") + "; if somebody may have read them, begin with a new folder, which has new keys")
+	return problem.DataFolderOpen.With("steps", strings.Join(do, "; ")).Got(strings.Join(got, "; "))
 }
 
 // writable refuses a folder that cannot be written, and a database that is none.
 func (f folder) writable() error {
 	if info, err := os.Stat(f.path(database)); err == nil && !info.Mode().IsRegular() {
-		return problem.New(problem.Invalid, "data-file-irregular", "the database is no file").
-			Got(f.path(database) + ": " + info.Mode().String()).
-			Want("a file, or nothing").Do("move it away, or choose another folder with --data")
+		return problem.DataFileIrregular.Got(f.path(database) + ": " + info.Mode().String())
 	}
 	probe, err := os.CreateTemp(string(f), temporary)
 	if err != nil {
@@ -174,9 +169,7 @@ func (f folder) writable() error {
 }
 
 func (f folder) unusable(err error) *problem.Error {
-	return problem.New(problem.Invalid, "data-folder-unusable", "the data folder cannot be used").Got(err.Error()).
-		Want("a folder that this user may read and write, on a disk with room").
-		Do("mend its owner, mode or disk, or choose another with --data")
+	return problem.DataFolderUnusable.Got(err.Error())
 }
 
 // temporary begins the names of files that are being written.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -67,9 +66,7 @@ func (f folder) keep(name string, data []byte, mode os.FileMode) error {
 // make makes the folder.
 func (f folder) make() error {
 	if err := os.MkdirAll(string(f), 0o700); err != nil {
-		p := f.unusable(err)
-		p.Reason = "the data folder cannot be made"
-		return p
+		return problem.DataFolderUnusable.Case("make").Got(err.Error())
 	}
 	return nil
 }
@@ -85,9 +82,7 @@ func (f folder) unused() error {
 	if json.Unmarshal(raw, &other) != nil || other.PID == os.Getpid() || !alive(other.PID) {
 		return nil
 	}
-	return problem.New(problem.Conflict, "data-folder-taken", "another emulator runs in this data folder").
-		Got(fmt.Sprintf("%s: process %d", f, other.PID)).
-		Do("stop it, or choose another with --data")
+	return problem.DataFolderTaken.With("file", f).With("pid", other.PID)
 }
 
 func alive(pid int) bool {

@@ -125,7 +125,7 @@ func (e *Emulator) renewCards(ctx context.Context) error {
 			ctx,
 			cards.Request{NationalID: p.NationalID, Type: cards.Type(p.Card)},
 		); err != nil &&
-			!problem.Is(err, "identity-unknown") {
+			!problem.Is(err, problem.IdentityUnknown) {
 			return err
 		}
 	}

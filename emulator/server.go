@@ -130,9 +130,7 @@ func (s *Server) openListeners() (err error) {
 		setting string
 	}{{&s.listen, set.Listen, "listen"}, {&s.card, set.CardListen, "card-listen"}, {&s.console, set.ConsoleListen, "console-listen"}} {
 		if *l.to, err = net.Listen("tcp", l.address); err != nil {
-			return problem.New(problem.Invalid, "address-taken", "cannot listen on "+l.address).
-				Got(err.Error()).
-				Do("choose another address with --" + l.setting + ", or port 0 for a free one")
+			return problem.AddressTaken.With("address", l.address).With("setting", l.setting).Got(err.Error())
 		}
 	}
 	return nil

@@ -53,9 +53,7 @@ func (s *spaces) Create(ctx context.Context, name string) (*api.Space, error) {
 		name = strings.ToLower(rand.Text()[:10])
 	}
 	if !spaceName.MatchString(name) {
-		return nil, problem.New(problem.Invalid, "space-name-invalid", "a space cannot have this name").
-			Got(name).
-			Want("1 to 40 of a-z, 0-9 and -")
+		return nil, problem.SpaceNameInvalid.Got(name)
 	}
 	sp, err := s.reserve(name)
 	if err != nil {
@@ -78,14 +76,10 @@ func (s *spaces) reserve(name string) (*space, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all[name] != nil {
-		return nil, problem.New(problem.Conflict, "space-exists", "a space has this name").
-			Got(name).
-			Do("choose another, or none; or drop it: DELETE /api/v1/spaces/" + name)
+		return nil, problem.SpaceExists.With("name", name).Got(name)
 	}
 	if most := s.server.options.Settings.MaxSpaces; len(s.all) >= most {
-		return nil, problem.New(problem.Conflict, "spaces-full", "there are as many spaces as may be").
-			Want("at most the setting max-spaces").
-			Do("drop one: DELETE /api/v1/spaces/NAME")
+		return nil, problem.SpacesFull.Of()
 	}
 	sp := &space{name: name, made: time.Now(), ready: make(chan struct{})}
 	sp.touch()
@@ -152,9 +146,7 @@ func (s *spaces) Get(name string) (*api.Space, error) {
 }
 
 func unknownSpace(name string) error {
-	return problem.New(problem.NotFound, "space-unknown", "no such space, or it was dropped because nobody used it").
-		Got(name).
-		Do("make one: POST /api/v1/spaces")
+	return problem.SpaceUnknown.Got(name)
 }
 
 // Drop ends a space and forgets all of it.

@@ -29,9 +29,7 @@ func (e *Emulator) spool() (*spool, error) {
 }
 
 func spoolUnwritable(err error) error {
-	return problem.New(problem.Internal, "backup-unwritable", "what comes or goes cannot be put aside; nothing was changed").
-		Got(err.Error()).
-		Do("make room on the disk of the data folder and try again")
+	return problem.BackupUnwritable.Got(err.Error())
 }
 
 // syncEach is after how many bytes what was written goes to the disk: left to
@@ -64,8 +62,7 @@ func (s *spool) take(r io.Reader) error {
 	case errors.As(err, &disk):
 		return spoolUnwritable(err)
 	case err != nil:
-		return problem.New(problem.Invalid, "body-cut-off", "the body ended before its end; nothing was changed").
-			Got(err.Error()).Do("send it again")
+		return problem.BodyCutOff.Got(err.Error())
 	}
 	return nil
 }

@@ -126,10 +126,7 @@ func (e *Emulator) Restore(ctx context.Context, by string, in io.Reader) error {
 }
 
 func stateUnreadable(err error) error {
-	return problem.New(problem.Invalid, "state-unreadable", "this is no state that can be restored; nothing was changed").
-		Got(err.Error()).
-		Want("format 1, with entries").
-		Do("send what GET /api/v1/state answered")
+	return problem.StateUnreadable.Got(err.Error())
 }
 
 // document is a state in a file.

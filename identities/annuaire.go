@@ -239,8 +239,7 @@ func eachLine(s *source, fn func(fields, row []string) error) (warnings []string
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, problem.New(problem.Invalid, "import-invalid", "the extraction cannot be read").Got(err.Error()).
-			Want(fmt.Sprintf("lines of %d bytes at most", maxLine))
+		return nil, problem.ImportInvalid.Case("extraction").With("most", maxLine).Got(err.Error())
 	}
 	return warnings, nil
 }
@@ -271,9 +270,7 @@ func annuaireFields(titles []string) (fields, warnings []string, err error) {
 	for _, c := range annuaireColumns() {
 		if (c.field == idWhole || c.field == "nomDexercice" || c.field == "prenomDexercice") &&
 			!slices.Contains(fields, c.field) {
-			return nil, nil, problem.New(problem.Invalid, "import-columns", "the columns are not those of the Annuaire Santé's extraction").
-				Got(strings.Join(titles, "|")).
-				Want(c.title + " among them")
+			return nil, nil, problem.ImportColumns.Case("extraction").With("title", c.title).Got(strings.Join(titles, "|"))
 		}
 	}
 	return fields, warnings, nil
@@ -281,9 +278,7 @@ func annuaireFields(titles []string) (fields, warnings []string, err error) {
 
 func (t *table) takeAnnuaire(fields, row []string) error {
 	if len(row) < len(fields)-1 || len(row) > len(fields)+1 { // the last bar may be missing
-		return problem.New(problem.Invalid, "import-invalid", "a row of the extraction has the wrong number of columns").
-			Got(fmt.Sprintf("%d in %.60s", len(row), strings.Join(row, "|"))).
-			Want(fmt.Sprint(len(fields)))
+		return problem.ImportInvalid.With("count", len(row)).With("row", fmt.Sprintf("%.60s", strings.Join(row, "|"))).With("count_expected", len(fields))
 	}
 	cells := map[string]string{}
 	for n := range min(len(fields), len(row)) {

@@ -216,8 +216,7 @@ func (t *table) person(id string, begin func(*Identity) error) (*Identity, error
 	t.count++
 	i := Identity{NationalID: id, Behaviour: Behaviour{Action: Ask}}
 	if err := begin(&i); err != nil {
-		return nil, problem.New(problem.Invalid, "import-invalid", fmt.Sprintf("person %d cannot be read", t.count)).
-			Got(id + ": " + err.Error())
+		return nil, problem.ImportInvalid.Case("person-json").With("n", t.count).Got(id + ": " + err.Error())
 	}
 	if t.at == nil {
 		t.at = map[string]int{}
@@ -321,10 +320,7 @@ func eachRow(s *source, fn func(header, row []string) error) error {
 		err = checkColumns(header)
 	}
 	if err != nil {
-		return problem.New(problem.Invalid, "import-columns", "the columns are not those of an export").
-			Got(err.Error()).
-			Want(strings.Join(csvColumns(), ",")).
-			Do("begin from `pscemu identities export --format csv`")
+		return problem.ImportColumns.With("accepted", csvColumns()).Got(err.Error())
 	}
 	for in.ReuseRecord = true; ; {
 		row, err := in.Read()
@@ -332,7 +328,7 @@ func eachRow(s *source, fn func(header, row []string) error) error {
 			return nil
 		}
 		if err != nil {
-			return problem.New(problem.Invalid, "import-invalid", "the CSV cannot be read").Got(err.Error())
+			return problem.ImportInvalid.Case("csv").Got(err.Error())
 		}
 		if err := fn(header, row); err != nil {
 			return err

@@ -52,9 +52,7 @@ func ReadImport(r io.ReadSeeker, fn func(*Identity) error) (warnings []string, e
 			return tooMany()
 		}
 		if before, twice := seen[i.NationalID]; twice {
-			return problem.New(problem.Invalid, "identity-twice", fmt.Sprintf("persons %d and %d have the same national id", before+1, len(seen)+1)).
-				Got(i.NationalID).
-				Do("keep one of them")
+			return problem.IdentityTwice.Case("read-import").With("before", before+1).With("count", len(seen)+1).Got(i.NationalID)
 		}
 		seen[strings.Clone(i.NationalID)] = len(seen) // not the row it was cut from
 		return fn(i)
@@ -97,8 +95,7 @@ func read(s *source, fn func(*Identity) error) ([]string, error) {
 	line := firstLine(in)
 	switch {
 	case len(line) == 0:
-		return nil, problem.New(problem.Invalid, "import-empty", "there is nothing to import").
-			Want("people as JSON, YAML, CSV or an extraction of the Annuaire Santé")
+		return nil, problem.ImportEmpty.Of()
 	case line[0] == '{' || line[0] == '[':
 		return readJSON(s, fn)
 	case bytes.Contains(line, []byte("|")):
@@ -110,8 +107,7 @@ func read(s *source, fn func(*Identity) error) ([]string, error) {
 }
 
 func tooMany() error {
-	return problem.New(problem.Invalid, "import-too-many", "the import holds too many people").
-		Got(fmt.Sprintf("more than %d", MaxImport)).Want(fmt.Sprintf("%d at most", MaxImport)).Do("split it")
+	return problem.ImportTooMany.With("most", MaxImport)
 }
 
 func readJSON(s *source, fn func(*Identity) error) (warnings []string, err error) {
@@ -120,9 +116,7 @@ func readJSON(s *source, fn func(*Identity) error) (warnings []string, err error
 		n++
 		i, more, err := parsePerson(row)
 		if err != nil {
-			return problem.New(problem.Invalid, "import-invalid", fmt.Sprintf("person %d cannot be read", n)).
-				Got(err.Error()).
-				Want("the JSON that `pscemu identities export` writes, or a UserInfo")
+			return problem.ImportInvalid.Case("person-json").With("n", n).Got(err.Error())
 		}
 		warnings = append(warnings, more...)
 		return fn(i)
@@ -163,8 +157,7 @@ func jsonRows(s *source, fn func(json.RawMessage) error) error {
 	case errors.Is(err, io.EOF) && begin == json.Delim('{'):
 		return onlyRow(s, fn)
 	}
-	return problem.New(problem.Invalid, "import-invalid", "the import is no JSON").Got(err.Error()).
-		Want("one person, a list of people, or a UserInfo")
+	return problem.ImportInvalid.Case("json").Got(err.Error())
 }
 
 // rows reads the members of a list to its end.

@@ -117,26 +117,18 @@ func (g *Generator) Check() error {
 		for _, p := range d.Professions {
 			codes = append(codes, strings.TrimSpace(p.Code+" "+nomenclature.Label(p.Table, p.Code)))
 		}
-		return problem.New(problem.Invalid, "profession-unknown", "no such profession").
-			Got(g.Profession).
-			Want(strings.Join(codes, ", "))
+		return problem.ProfessionUnknown.With("accepted", codes).Got(g.Profession)
 	}
 	for code, weight := range g.Mix {
 		if !known(code) || weight < 1 || weight > 1_000_000 {
-			return problem.New(problem.Invalid, "mix-invalid", "the mix cannot be used").
-				Got(fmt.Sprintf("%s=%d", code, weight)).
-				Want("codes of professions, or cards of staff, with weights from 1, such as 10=1,60=3,CPE=2")
+			return problem.MixInvalid.Got(fmt.Sprintf("%s=%d", code, weight))
 		}
 	}
 	if _, there := d.Themes[g.Theme]; g.Theme != "" && !there {
-		return problem.New(problem.Invalid, "theme-unknown", "no such theme").
-			Got(g.Theme).
-			Want(strings.Join(slices.Sorted(maps.Keys(d.Themes)), ", "))
+		return problem.ThemeUnknown.With("accepted", slices.Sorted(maps.Keys(d.Themes))).Got(g.Theme)
 	}
 	if len(g.choices()) == 0 {
-		return problem.New(problem.Invalid, "theme-empty", "nobody of this profession works there").
-			Got(g.Profession + " in " + g.Theme).
-			Do("choose another profession or theme")
+		return problem.ThemeEmpty.With("profession", g.Profession).With("theme", g.Theme)
 	}
 	return nil
 }

@@ -143,18 +143,14 @@ func (b *Behaviour) UnmarshalJSON(raw []byte) (err error) {
 func ParseBehaviour(action, after string) (Behaviour, error) {
 	b := Behaviour{Action: Action(action)}
 	if !slices.Contains(Actions, b.Action) {
-		return b, problem.New(problem.Invalid, "behaviour-unknown", "no such behaviour").
-			Got(action).
-			Want(problem.Among(Actions))
+		return b, problem.BehaviourUnknown.With("accepted", Actions).Got(action)
 	}
 	if after == "" {
 		return b, nil
 	}
 	d, err := time.ParseDuration(after)
 	if err != nil || d < 0 || d > time.Hour {
-		return b, problem.New(problem.Invalid, "delay-invalid", "the delay cannot be used").
-			Got(after).
-			Want("a duration up to 1h, such as 3s")
+		return b, problem.DelayInvalid.Got(after)
 	}
 	b.After = d
 	return b, nil
@@ -205,8 +201,7 @@ func CheckNationalID(id string) error {
 			return nil
 		}
 	}
-	return problem.New(problem.Invalid, "national-id-invalid", "this is no national id of a professional").Got(id).
-		Want("8 + RPPS (11 digits), 0 + ADELI, 3 + FINESS + / + internal id, 5 + SIRET + / + internal id, or ANS + 14 digits")
+	return problem.NationalIDInvalid.Got(id)
 }
 
 // Validate names the first field that cannot be right.
@@ -221,7 +216,7 @@ func (i *Identity) Validate() error {
 		return err
 	}
 	if strings.TrimSpace(i.FamilyName) == "" || strings.TrimSpace(i.GivenName) == "" {
-		return problem.New(problem.Invalid, "name-missing", "a person needs family_name and given_name").Got(i.Name())
+		return problem.NameMissing.Got(i.Name())
 	}
 	if err := i.checkContacts(); err != nil {
 		return err
@@ -246,10 +241,10 @@ func (i *Identity) checkContacts() error {
 		return nil
 	}
 	if i.Email != "" && !mails.MatchString(i.Email) {
-		return refused("email-invalid", "email is no mail address", i.Email, "name@host")
+		return problem.EmailInvalid.Got(i.Email)
 	}
 	if i.Mobile != "" && !mobiles.MatchString(i.Mobile) {
-		return refused("mobile-invalid", "mobile is no telephone number", i.Mobile, "+33 and nine digits")
+		return problem.MobileInvalid.Got(i.Mobile)
 	}
 	return nil
 }

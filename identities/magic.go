@@ -26,20 +26,21 @@ const (
 	FaultTokenFails       Fault = "token-503"            // the token endpoint answers with an error
 )
 
-var faultNames = []Fault{FaultPhoneUnreachable, FaultACRMissing, FaultRefProAbsent, FaultWrongType, FaultUserInfoFails, FaultUserInfoSlow, FaultTokenFails}
+var faultNames = []Fault{
+	FaultPhoneUnreachable, FaultACRMissing, FaultRefProAbsent, FaultWrongType,
+	FaultUserInfoFails, FaultUserInfoSlow, FaultTokenFails,
+}
 
 // Valid tells whether there is such a fault.
 func (f Fault) Valid() bool { return slices.Contains(faultNames, f) }
 
 // Has tells whether the person has this fault.
-func (i *Identity) Has(q Fault) bool { return slices.Contains(i.Faults, q) }
+func (i *Identity) Has(f Fault) bool { return slices.Contains(i.Faults, f) }
 
 func (i *Identity) checkFaults() error {
-	for _, q := range i.Faults {
-		if !q.Valid() {
-			return problem.New(problem.Invalid, "quirk-unknown", "no such quirk").
-				Got(string(q)).
-				Want(problem.Among(faultNames))
+	for _, f := range i.Faults {
+		if !f.Valid() {
+			return problem.QuirkUnknown.With("accepted", faultNames).Got(string(f))
 		}
 	}
 	return nil

@@ -46,9 +46,7 @@ func (p *People) OpenImport(ctx context.Context, r io.ReadSeeker, fictitious boo
 				warnings = append(warnings, warning)
 			}
 			if made[i.NationalID] {
-				return nth(in.Len(), i.NationalID, problem.New(problem.Invalid, "identity-twice",
-					"a fictitious person of this import has this number already").Got(i.NationalID).
-					Do("put this person before those with real numbers"))
+				return nth(in.Len(), i.NationalID, problem.IdentityTwice.Case("fictitious").Got(i.NationalID))
 			}
 			made[i.NationalID] = true
 		}
@@ -122,8 +120,7 @@ type Files struct {
 // Put adds a person of a file.
 func (f *Files) Put(i *Identity, file string) error {
 	if other, twice := f.source[i.NationalID]; twice {
-		return problem.New(problem.Invalid, "identity-twice", "two files hold the same person").
-			Got(i.NationalID + " in " + other + " and " + file).Do("keep one of them")
+		return problem.IdentityTwice.With("national_id", i.NationalID).With("other", other).With("file", file)
 	}
 	err := i.Validate()
 	if err == nil {
@@ -312,8 +309,7 @@ func (p *People) Plan(ctx context.Context, g *Generator, from, count int, but ma
 }
 
 func exhausted(got string) error {
-	return problem.New(problem.Conflict, "numbers-exhausted", "the seed has no further numbers that are free").
-		Got(got).Do("choose another seed")
+	return problem.NumbersExhausted.Got(got)
 }
 
 // freeIn is the n-th person of the seed, nil when somebody has their number.
@@ -353,8 +349,7 @@ func (p *People) Admit(do store.Step, people []Identity, equip Equip) error {
 			case err != nil:
 				return err
 			case len(added) < len(page):
-				return problem.New(problem.Conflict, taken, "somebody took a number while people were made").
-					Do("try again")
+				return problem.NumberTaken.Of()
 			}
 			return equip(tx, page)
 		})

@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -130,9 +129,7 @@ func (i *Identity) notFromFile() error {
 	if i.Source == "" {
 		return nil
 	}
-	return problem.New(problem.Conflict, "identity-from-file", "this person comes from a file").
-		Got(i.Source).
-		Do("change the file; the emulator watches it")
+	return problem.IdentityFromFile.Got(i.Source)
 }
 
 // Create keeps a new person, and refuses one who is there already.
@@ -149,8 +146,7 @@ func (p *People) CreateIn(tx store.Tx, i *Identity) error {
 	case err != nil:
 		return err
 	case there:
-		return problem.New(problem.Conflict, "identity-exists", "somebody has this national id already").
-			Got(i.NationalID).Do("use PUT to change the person")
+		return problem.IdentityExists.Got(i.NationalID)
 	}
 	return replace(tx, *i)
 }
@@ -179,9 +175,7 @@ func (p *People) PutAll(ctx context.Context, people []Identity) error {
 
 // nth says which of many people an error is about.
 func nth(n int, id string, err error) error {
-	bad := *problem.From(err)
-	bad.Reason = fmt.Sprintf("person %d (%.60s): %s", n+1, id, bad.Reason)
-	return &bad
+	return problem.From(err).About(problem.NthPerson, n+1, id)
 }
 
 // AddIn keeps the people who are not there yet, and returns them.
@@ -238,9 +232,7 @@ func (p *People) Restore(ctx context.Context, id string) (i Identity, err error)
 func (p *People) RestoreIn(tx store.Tx, id string) (Identity, error) {
 	i, err := deleted.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return i, problem.New(problem.NotFound, "identity-not-deleted", "nobody with this national id was deleted recently").
-			Got(id).
-			Want("a person deleted less than a day ago")
+		return i, problem.IdentityNotDeleted.Got(id)
 	}
 	if err != nil {
 		return i, err
@@ -249,7 +241,7 @@ func (p *People) RestoreIn(tx store.Tx, id string) (Identity, error) {
 	case err != nil:
 		return i, err
 	case there:
-		return i, problem.New(problem.Conflict, "identity-exists", "somebody has this national id again").Got(id)
+		return i, problem.IdentityExists.Case("again").Got(id)
 	}
 	return i, errors.Join(Collection.Put(tx, id, i, store.Forever), deleted.Delete(tx, id))
 }
@@ -282,7 +274,7 @@ func (p *People) Tag(ctx context.Context, id, tag string, there bool) error {
 // TagIn adds a tag to a person, or takes it away.
 func (p *People) TagIn(tx store.Tx, id, tag string, there bool) error {
 	if tag = strings.TrimSpace(tag); tag == "" || strings.ContainsAny(tag, " \t\n\r") {
-		return problem.New(problem.Invalid, "tag-invalid", "this is no tag").Got(tag).Want("one word")
+		return problem.TagInvalid.Got(tag)
 	}
 	return p.changeIn(tx, id, func(i *Identity) error {
 		if err := i.notFromFile(); err != nil {
@@ -309,9 +301,7 @@ func (p *People) changeIn(tx store.Tx, id string, fn func(*Identity) error) erro
 }
 
 func unknown(id string) error {
-	return problem.New(problem.NotFound, "identity-unknown", "nobody has this national id").
-		Got(id).
-		Want("a full national id, such as those `pscemu identities list` prints")
+	return problem.IdentityUnknown.Got(id)
 }
 
 // Query chooses people; its zero value chooses all.

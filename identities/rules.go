@@ -122,58 +122,34 @@ func (f field) check() error {
 			codes = append(codes, c.Code)
 		}
 	}
-	want := "a code of " + strings.Join(f.tables, " or ") + " (pscemu codes " + f.tables[0] + ")"
+	p := problem.CodeUnknown.Case("table")
 	if near := problem.Nearest(f.value, codes); near != "" {
-		want = near + ", or another code of " + strings.Join(f.tables, " or ")
+		p = problem.CodeUnknown.Case("table-near").With("nearest", near)
 	} else if len(codes) <= 12 {
-		want = strings.Join(codes, ", ")
+		p = problem.CodeUnknown.Case("table-list").With("accepted", codes)
 	}
-	return refused("code-unknown", f.name+" is not in its table", f.value, want)
-}
-
-// refused is how every rule says no: there is always the way to keep the
-// person wrong on purpose.
-func refused(code, reason, got, want string) error {
-	return problem.New(problem.Invalid, code, reason).
-		Got(got).
-		Want(want).
-		Do("correct it, or keep the person wrong on purpose with allow_invalid and the reason")
+	return p.With("field", f.name).With("tables", problem.Or(f.tables)).With("table", f.tables[0]).Got(f.value)
 }
 
 // checkKnowHow wants a type that the profession may have, the code in the
 // table its type names, and a specialty of this profession.
 func (e *Exercise) checkKnowHow(at string) error {
 	if e.KnowHow != "" && e.KnowHowType == "" {
-		return refused(
-			"know-how-type-missing",
-			at+"codeSavoirFaire came without its type",
-			e.KnowHow,
-			"codeTypeSavoirFaire: S, C, CAPA …",
-		)
+		return problem.KnowHowTypeMissing.With("at", at).Got(e.KnowHow)
 	}
 	if table := knowHowTables[e.KnowHowType]; table != "" && e.KnowHow != "" { // CM, SH: their tables are not published
 		if err := (field{at + "codeSavoirFaire", e.KnowHow, []string{table}}).check(); err != nil {
 			return err
 		}
 		if of := SpecialtyOf(e.KnowHow); table == "R38" && of != "" && of != e.Profession {
-			return refused(
-				"know-how-of-other-profession",
-				at+"codeSavoirFaire is a specialty of another profession",
-				e.KnowHow+" with profession "+e.Profession,
-				"profession "+of+" ("+nomenclature.ProfessionLabel(of)+")",
-			)
+			return problem.KnowHowOfOtherProfession.With("at", at).With("know_how", e.KnowHow).With("profession", e.Profession).With("owner", of).With("profession_label", nomenclature.ProfessionLabel(of))
 		}
 	}
 	if p := professionOf(
 		e.Profession,
 	); p != nil && e.KnowHowType != "" && nomenclature.Label("R04", e.KnowHowType) != "" &&
 		!slices.Contains(p.KnowHowTypes, e.KnowHowType) {
-		return refused(
-			"know-how-type-of-other-profession",
-			at+"codeTypeSavoirFaire is not one this profession has",
-			e.KnowHowType+" with profession "+e.Profession,
-			"one of "+strings.Join(p.KnowHowTypes, ", ")+", or none",
-		)
+		return problem.KnowHowTypeOfOtherProfession.With("at", at).With("know_how_type", e.KnowHowType).With("profession", e.Profession).With("accepted", p.KnowHowTypes)
 	}
 	return nil
 }
@@ -186,24 +162,14 @@ func (e *Exercise) checkCivility(at string) error {
 		slices.Contains(p.Civilities, e.Civility) {
 		return nil
 	}
-	return refused(
-		"civility-of-other-profession",
-		at+"codeCiviliteDexercice is not one this profession has",
-		e.Civility+" with profession "+e.Profession,
-		"one of "+strings.Join(append(slices.Clone(p.Civilities), "M", "MME"), ", ")+", or none",
-	)
+	return problem.CivilityOfOtherProfession.With("at", at).With("civility", e.Civility).With("profession", e.Profession).With("accepted", append(slices.Clone(p.Civilities), "M", "MME"))
 }
 
 // checkStudent: only the professions with an order register their students;
 // the others' hold a CPE and no exercise (pki-and-cards, "Which card for whom").
 func (e *Exercise) checkStudent(at string) error {
 	if p := professionOf(e.Profession); e.Category == student && p != nil && p.Order == "" {
-		return refused(
-			"student-without-order",
-			at+"codeCategorieProfessionnelle is a student's, but this profession has no order that registers students",
-			"E with profession "+e.Profession,
-			"C; or a profession with an order: 10, 21, 40, 50, 60, 70, 80",
-		)
+		return problem.StudentWithoutOrder.With("at", at).With("profession", e.Profession)
 	}
 	return nil
 }
@@ -215,19 +181,9 @@ func (a *Activity) checkSection(at string, e *Exercise) error {
 	case a.PharmacistSection == "":
 		return nil
 	case e.Profession != "21":
-		return refused(
-			"section-not-pharmacist",
-			at+"codeSectionPharmacien is a pharmacist's",
-			"profession "+e.Profession,
-			"profession 21, or no section",
-		)
+		return problem.SectionNotPharmacist.With("at", at).With("profession", e.Profession)
 	case fit != nil && a.Sector != "" && !slices.Contains(fit, a.Sector):
-		return refused(
-			"section-of-other-sector",
-			at+"codeSectionPharmacien does not go with the sector",
-			a.PharmacistSection+" in "+a.Sector,
-			"a sector of "+strings.Join(fit, ", "),
-		)
+		return problem.SectionOfOtherSector.With("at", at).With("pharmacist_section", a.PharmacistSection).With("sector", a.Sector).With("accepted", fit)
 	}
 	return nil
 }
@@ -238,26 +194,11 @@ func (a *Activity) checkRole(at string, e *Exercise) error {
 	function := nomenclature.Label("R21", a.Role) != ""
 	switch {
 	case e.Profession == "99" && (a.Role == "" || function):
-		return refused(
-			"role-missing",
-			at+"codeRole: profession 99 is known by its role",
-			a.Role,
-			"a code of R85, such as 314 (Ambulancier)",
-		)
+		return problem.RoleMissing.With("at", at).Got(a.Role)
 	case a.Role != "" && !function && nomenclature.Label("G15", e.Profession) != "":
-		return refused(
-			"role-of-other-profession",
-			at+"codeRole is not a health professional's",
-			a.Role+" with profession "+e.Profession,
-			"a function of R21, such as FON-01; or profession 99",
-		)
+		return problem.RoleOfOtherProfession.With("at", at).With("role", a.Role).With("profession", e.Profession)
 	case slices.Contains(studentRoles, a.Role) && e.Category != student:
-		return refused(
-			"role-of-student",
-			at+"codeRole is a student's",
-			a.Role+" with category "+e.Category,
-			"codeCategorieProfessionnelle E, or another role",
-		)
+		return problem.RoleOfStudent.With("at", at).With("role", a.Role).With("category", e.Category)
 	}
 	return nil
 }
@@ -274,12 +215,7 @@ func (a *Activity) checkKeys(at string) error {
 		length      int
 	}{{"numeroFinessSite", a.FINESS, 9}, {"numeroFinessetablissementJuridique", a.FINESSLegal, 9}, {"numeroSirenSite", a.SIREN, 9}, {"numeroSiretSite", a.SIRET, 14}} {
 		if id.value != "" && len(id.value) != id.length {
-			return refused(
-				"key-wrong",
-				at+id.name+" has a wrong length",
-				id.value,
-				fmt.Sprintf("%d characters", id.length),
-			)
+			return problem.KeyWrong.With("at", at).With("name", id.name).With("length", id.length).Got(id.value)
 		}
 		if id.value != "" && !nomenclature.Luhn(id.value) {
 			return wrongKey(at+id.name, "", id.value)
@@ -291,23 +227,13 @@ func (a *Activity) checkKeys(at string) error {
 		}
 	}
 	if a.SIREN != "" && a.SIRET != "" && !strings.HasPrefix(a.SIRET, a.SIREN) {
-		return refused(
-			"siret-of-other-siren",
-			at+"numeroSiretSite is not one of the SIREN",
-			a.SIRET+" with SIREN "+a.SIREN,
-			a.SIREN+" and five digits",
-		)
+		return problem.SIRETOfOtherSIREN.With("at", at).With("siret", a.SIRET).With("siren", a.SIREN)
 	}
 	return nil
 }
 
 func wrongKey(name, prefix, number string) error {
-	return refused(
-		"key-wrong",
-		name+" has a wrong key",
-		prefix+number,
-		prefix+number[:len(number)-1]+nomenclature.LuhnKey(number[:len(number)-1]),
-	)
+	return problem.KeyWrong.Case("digit").With("name", name).With("prefix", prefix).With("number", number[:len(number)-1]).With("luhn_key", nomenclature.LuhnKey(number[:len(number)-1])).Got(prefix + number)
 }
 
 // reserved tells, by the type digit of a national id, how the numbers begin
@@ -333,7 +259,5 @@ func CheckFictitious(id string) error {
 	if !known || strings.HasPrefix(number, kind.prefix) || kind.keyed && !nomenclature.Luhn(number) {
 		return nil
 	}
-	return problem.New(problem.Invalid, "national-id-real", "this national id could belong to a real person").Got(id).
-		Want(id[:1] + kind.prefix + "… (a test number), or ANS + 14 digits").
-		Do("take a test number (pscemu identities generate), or import with fictitious=true, which gives the person one")
+	return problem.NationalIDReal.With("id", id[:1]).With("prefix", kind.prefix).Got(id)
 }

@@ -52,8 +52,7 @@ func scratchFailed(err error) error {
 	if err == nil {
 		return nil
 	}
-	return problem.New(problem.Internal, "scratch-unwritable", "a temporary file cannot be written").Got(err.Error()).
-		Want("room in " + os.TempDir()).Do("make room there, or set TMPDIR to another folder, and start again")
+	return problem.ScratchUnwritable.With("temp_dir", os.TempDir()).Got(err.Error())
 }
 
 // Open reads what was written, from the start; nothing is written any more.

@@ -3,7 +3,6 @@ package identities
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 
 	"pscemu.invalid/pscemu/identities/yamltext"
@@ -39,8 +38,7 @@ func partYAML(raw []byte, line int, fn func(*Identity) error) ([]string, error) 
 		return nil, noYAML(err)
 	}
 	if asJSON[0] != '{' && asJSON[0] != '[' {
-		return nil, problem.New(problem.Invalid, "import-invalid", "the import holds no people").
-			Got(string(raw)).Want("one person, or a list of people")
+		return nil, problem.ImportInvalid.Case("nobody").Got(string(raw))
 	}
 	return readJSON(&source{bytes.NewReader(asJSON)}, fn)
 }
@@ -76,14 +74,9 @@ func longYAML(in io.Reader, fn func(*Identity) error) (warnings []string, err er
 func noYAML(err error) error {
 	switch {
 	case errors.Is(err, yamltext.ErrTooDeep):
-		return problem.New(problem.Invalid, "import-too-deep", "the YAML is nested too deeply").
-			Want(fmt.Sprintf("%d levels at most", yamltext.MaxDepth))
+		return problem.ImportTooDeep.With("most", yamltext.MaxDepth)
 	case errors.Is(err, yamltext.ErrTooLarge) || errors.Is(err, yamltext.ErrNotBlocks):
-		return problem.New(problem.Invalid, "import-too-large", "the YAML is too large to be read as a whole").
-			Got(err.Error()).
-			Want(fmt.Sprintf("%d bytes at most, or a list with a line for each field", yamltext.MaxWhole)).
-			Do("split it, or import JSON")
+		return problem.ImportTooLarge.With("most", yamltext.MaxWhole).Got(err.Error())
 	}
-	return problem.New(problem.Invalid, "import-invalid", "the import is no YAML of people").Got(err.Error()).
-		Want("one document with one person, or a list of people, of maps, lists and text, without anchors, aliases and tags")
+	return problem.ImportInvalid.Case("yaml").Got(err.Error())
 }

@@ -66,7 +66,7 @@ func (h *authorizeEndpoint) sessionOrPage(c echo.Context, a *asking) error {
 		return h.finish.finish(c, a, *who)
 	}
 	if strings.Contains(" "+a.form.Get("prompt")+" ", " none ") {
-		reason := problem.New(problem.Forbidden, "login-required", "prompt=none came without a session that fits")
+		reason := problem.LoginRequired.Of()
 		return h.refuse(c, a, wire.Of("login-required"), reason)
 	}
 	return h.begin.login(c, a)

@@ -24,7 +24,7 @@ type backChannel struct {
 // body.
 func (b *backChannel) authenticate(r *http.Request) (*clients.Client, string, error) {
 	if err := r.ParseForm(); err != nil {
-		return nil, "", problem.New(problem.Invalid, "form-unreadable", "the body cannot be read").Got(err.Error())
+		return nil, "", problem.FormUnreadable.Got(err.Error())
 	}
 	client, err := b.auth.Authenticate(r, r.PostForm)
 	return client, r.PostForm.Get("token"), err

@@ -28,12 +28,12 @@ func (h *cancelLogin) Register(e *echo.Echo) { e.POST(loginPath+"/cancel", h.wit
 func (h *cancelLogin) serve(c echo.Context, p *login.Pending) error {
 	ctx := c.Request().Context()
 	if err := h.waiting.end(ctx, p.ID); err != nil {
-		return h.pages.Refuse(c, http.StatusBadRequest, problem.From(err).Reason, err)
+		return h.pages.Refuse(c, http.StatusBadRequest, "", err)
 	}
 	if p.Wallet != "" {
 		return web.Redirect(c, http.StatusSeeOther, "/wallet")
 	}
-	reason := problem.New(problem.Forbidden, "login-cancelled", "the person cancelled on the login page")
+	reason := problem.LoginCancelled.Of()
 	h.journal.Add(ctx, p.ID, journal.KindCancel, nil, reason)
 	return h.finish.refuse(c, backOf(p, h.names), wire.Of("login-refused"), nil)
 }

@@ -9,7 +9,6 @@ import (
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/identities"
-	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/login"
@@ -80,7 +79,7 @@ func (h *cardOrigin) serve(c echo.Context) error {
 			id = p.ID
 		}
 		h.journal.Add(ctx, id, journal.KindCardCertificate, nil, err)
-		return h.pages.Refuse(c, http.StatusBadRequest, problem.From(err).Reason, err)
+		return h.pages.Refuse(c, http.StatusBadRequest, "", err)
 	}
 	identity, err := h.judge(r)
 	h.journal.Add(ctx, p.ID, journal.KindCardCertificate, map[string]string{"certificate": presented(r)}, err)
@@ -89,7 +88,7 @@ func (h *cardOrigin) serve(c echo.Context) error {
 	}
 	ticket, err := h.logins.Presented(ctx, p.ID, c.QueryParam("ticket"), identity.NationalID)
 	if err != nil {
-		return h.pages.Refuse(c, http.StatusBadRequest, problem.From(err).Reason, err)
+		return h.pages.Refuse(c, http.StatusBadRequest, "", err)
 	}
 	return web.Leave(c, http.StatusSeeOther, p.Base+login.Path(p.ID, "/card-return")+"?ticket="+ticket)
 }

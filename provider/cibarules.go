@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/oidc"
 	"pscemu.invalid/pscemu/provider/wire"
@@ -41,41 +42,33 @@ func judgeBackchannel(client *clients.Client, form url.Values, plain bool) *wire
 	scopes := strings.Fields(form.Get("scope"))
 	channel := form.Get("channel")
 	if p := tooLongIn(form, "login_hint", "scope", "acr_values"); p != nil {
-		return wire.Refused("ciba-too-long", p.Received, p.Expected)
+		return wire.Refused(problem.CIBATooLong.With("expected", p.Expected).Got(p.Received))
 	}
 	switch {
 	case !client.AllowsGrant(clients.CIBA):
-		return wire.Refused("ciba-forbidden", client.ID, "backchannel_token_delivery_mode poll or ping in the registration")
+		return wire.Refused(problem.CIBAForbidden.Got(client.ID))
 	case form.Has("request"):
-		return wire.Refused("ciba-request", "request", "the parameters themselves")
+		return wire.Refused(problem.CIBARequest.Of())
 	case hints(form) > 1:
-		return wire.Refused("ciba-hints", strconv.Itoa(hints(form))+" hints", "login_hint alone")
+		return wire.Refused(problem.CIBAHints.With("hints", hints(form)))
 	case form.Get("login_hint") == "":
-		return wire.Refused("ciba-login-hint-missing", "", "login_hint with the person's national id")
+		return wire.Refused(problem.CIBALoginHintMissing.Of())
 	case !form.Has("scope"):
-		return wire.Refused("ciba-scope-missing", "", "scope=openid scope_all")
+		return wire.Refused(problem.CIBAScopeMissing.Of())
 	case len(scopes) == 0 || oidc.UnknownScope(scopes):
-		return wire.Refused("ciba-scope", form.Get("scope"), "scopes of the discovery document")
+		return wire.Refused(problem.CIBAScope.Got(form.Get("scope")))
 	case form.Has("binding_message") && !rightMessage(message, plain):
-		return wire.Refused(
-			"ciba-binding-message",
-			strconv.Itoa(len([]rune(message)))+" characters",
-			"50 characters at most, none of them control characters",
-		)
+		return wire.Refused(problem.CIBABindingMessage.With("count", len([]rune(message))))
 	case channels[channel] == "":
-		return wire.Refused("ciba-channel", channel, "CARD or MOBILE")
+		return wire.Refused(problem.CIBAChannel.Got(channel))
 	case token != "" && client.DeliveryMode != clients.Ping:
-		return wire.Refused("ciba-token-unasked", "client_notification_token", "none with poll mode")
+		return wire.Refused(problem.CIBATokenUnasked.Of())
 	case token == "" && client.DeliveryMode == clients.Ping:
-		return wire.Refused("ciba-token-missing", "", "client_notification_token")
+		return wire.Refused(problem.CIBATokenMissing.Of())
 	case len(token) > 1024 || token != "" && !notifyToken.MatchString(token):
-		return wire.Refused(
-			"ciba-token-long",
-			strconv.Itoa(len(token))+" characters",
-			"a bearer token of 1024 characters at most",
-		)
+		return wire.Refused(problem.CIBATokenLong.With("count", len(token)))
 	case form.Get("user_code") != "":
-		return wire.Refused("ciba-user-code", "user_code", "none")
+		return wire.Refused(problem.CIBAUserCode.Of())
 	}
 	return nil
 }
@@ -104,7 +97,7 @@ func requestedExpiry(v string) (time.Duration, *wire.Refusal) {
 	}
 	n, err := strconv.Atoi(v)
 	if err != nil || n < 1 {
-		return 0, wire.Refused("ciba-expiry", v, "seconds, at least 1")
+		return 0, wire.Refused(problem.CIBAExpiry.Got(v))
 	}
 	return min(time.Duration(min(n, 3600))*time.Second, cibaMaxLifetime), nil
 }

@@ -79,10 +79,10 @@ func begun(b *oidc.Backchannel, unable, err error) (*oidc.Backchannel, *wire.Ref
 		unable = err
 	}
 	switch {
-	case problem.Is(unable, "ecps-too-many"):
-		return nil, wire.Because("ciba-busy", unable), nil
+	case problem.Is(unable, problem.ECPSTooMany):
+		return nil, wire.Because(problem.CIBABusy, unable), nil
 	case unable != nil:
-		return nil, wire.Because("ciba-user", unable), nil
+		return nil, wire.Because(problem.CIBAUser, unable), nil
 	}
 	return b, nil, nil
 }
@@ -116,9 +116,7 @@ func (s *backchannelStart) askIn(
 func (s *backchannelStart) hasCard(tx store.Tx, person *identities.Identity) error {
 	serials, err := s.cards.SerialsIn(tx, person.NationalID)
 	if err == nil && len(serials) == 0 {
-		err = problem.New(problem.Conflict, "card-none", "this person has no card that can be used").
-			Got(person.NationalID).
-			Do("issue one: pscemu cards issue")
+		err = problem.CardNone.Case("usable").Got(person.NationalID)
 	}
 	return err
 }

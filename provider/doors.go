@@ -99,17 +99,13 @@ func (d *Doors) Perform(
 	pin string,
 ) (*Performed, error) {
 	if !d.settings.Policies(nil, nil).DoorAPILogins {
-		return nil, problem.New(problem.Forbidden, "door-closed", "this test door is closed").
-			Got("--strict or door-api-logins=false").
-			Do("open it, or log in on the page")
+		return nil, problem.DoorClosed.Case("logins")
 	}
 	if means == "" {
 		means = identities.MeansECPS
 	}
 	if !means.Valid() {
-		return nil, problem.New(problem.Invalid, "means-unknown", "no such means").
-			Got(string(means)).
-			Want("ecps or card")
+		return nil, problem.MeansUnknown.Case("logins").Got(string(means))
 	}
 	u, err := d.authorizeURL(authorizeURL)
 	if err != nil {
@@ -127,16 +123,11 @@ func (d *Doors) Perform(
 func (d *Doors) authorizeURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil || !u.IsAbs() {
-		return nil, problem.New(problem.Invalid, "authorize-url-invalid", "this is no authorize URL").
-			Got(raw).
-			Want(d.names.BaseURL + "/auth?…")
+		return nil, problem.AuthorizeURLInvalid.With("base_url", d.names.BaseURL).Got(raw)
 	}
 	rest, below := strings.CutPrefix(u.Path, d.names.Root+"/")
 	if !below || d.names.Root == "" && strings.HasPrefix(rest, "s/") {
-		return nil, problem.New(problem.Invalid, "authorize-url-elsewhere", "this authorize URL is another space's").
-			Got(raw).
-			Want(d.names.BaseURL + "/auth?…").
-			Do("call the control API of that space")
+		return nil, problem.AuthorizeURLElsewhere.With("base_url", d.names.BaseURL).Got(raw)
 	}
 	return u, nil
 }
@@ -153,7 +144,7 @@ func (d *Doors) perform(ctx context.Context, at site.Site, form url.Values, in d
 		return refused(a, r.Answer, r.Explained()), nil
 	}
 	who, err := d.standIn.open(ctx, a, in)
-	if problem.Is(err, "identity-unknown") || problem.Is(err, "card-none") {
+	if problem.Is(err, problem.IdentityUnknown) || problem.Is(err, problem.CardNone) {
 		return nil, err
 	}
 	if err != nil {

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"path"
@@ -132,8 +131,7 @@ func (f *failures) asKeycloak(status int, text string, p *problem.Error) map[str
 // kept. The request that pushed it out is not its own.
 func dropped(j *journal.Journal, most int) func(id string) {
 	return func(id string) {
-		reason := problem.New(problem.TooMany, "login-dropped", "the login was left alone while others came").
-			Want(fmt.Sprintf("%d open at most (max-logins)", most))
+		reason := problem.LoginDropped.Case("journal").With("logins", most)
 		j.AddKept(id, journal.KindDropped, reason)
 	}
 }

@@ -57,7 +57,7 @@ func (h *infoWriter) send(c echo.Context, person *identities.Identity, session *
 // id: its token lives on.
 func (h *infoWriter) client(ctx context.Context, id string) (*clients.Client, error) {
 	client, err := h.clients.Get(ctx, id)
-	if problem.Is(err, "client-unknown") {
+	if problem.Is(err, problem.ClientUnknown) {
 		return &clients.Client{ID: id}, nil
 	}
 	return client, err

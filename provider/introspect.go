@@ -38,7 +38,7 @@ func (h *introspectEndpoint) serve(c echo.Context) error {
 	}
 	if token == "" {
 		a := wire.Of("introspect-token")
-		h.journal.Add(ctx, "", journal.KindIntrospect, map[string]string{"client_id": client.ID}, a.Problem("", "token"))
+		h.journal.Add(ctx, "", journal.KindIntrospect, map[string]string{"client_id": client.ID}, a.Problem())
 		return h.back.refuse(c, a, nil)
 	}
 	claims, session, err := h.oidc.Inspect(ctx, token)
@@ -61,9 +61,7 @@ func (h *introspectEndpoint) othersToken(client *clients.Client, session *oidc.S
 	if !good || session.ClientID == client.ID || h.settings.Policies(client.Policies, nil).IntrospectAny {
 		return nil
 	}
-	return problem.New(problem.Forbidden, "token-other-client", "the token was issued to another client").
-		Got(client.ID).
-		Want(session.ClientID + ", or the policy introspect-any")
+	return problem.TokenOtherClient.With("client_id", session.ClientID).Got(client.ID)
 }
 
 // introspected are the claims of a token with what Keycloak adds.

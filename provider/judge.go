@@ -33,19 +33,14 @@ func judged(c *clients.Client, form url.Values, policy config.Policies) *wire.Re
 
 func redirectProblem(c *clients.Client, uri string) error {
 	if uri == "" {
-		return problem.New(problem.Invalid, "redirect-uri-missing", "the redirect_uri is missing").
-			Want("one of the client's registered redirect URIs")
+		return problem.RedirectURIMissing.Of()
 	}
 	if !c.AllowsRedirect(uri) {
-		reason := "the redirect_uri is not registered for this client"
-		near, difference := c.NearestRedirect(uri)
-		if difference != "" {
-			reason += "; it differs from " + near + " by " + difference
+		p := problem.RedirectURIUnregistered.Of()
+		if near, difference := c.NearestRedirect(uri); difference != "" {
+			p = p.Case("near").With("nearest", near).With("difference", difference)
 		}
-		p := problem.New(problem.Invalid, "redirect-uri-unregistered", reason).
-			Got(uri).
-			Want(strings.Join(c.RedirectURIs, " or "))
-		return p.Do("register it exactly as sent: case, port, path, slash at the end and query count")
+		return p.With("accepted", problem.Or(c.RedirectURIs)).Got(uri)
 	}
 	return nil
 }
@@ -54,9 +49,9 @@ func redirectProblem(c *clients.Client, uri string) error {
 func requestParameters(_ *clients.Client, form url.Values, _ config.Policies) *wire.Refusal {
 	switch {
 	case form.Has("request"):
-		return wire.Refused("request-unsupported", "request", "a JWS signed by a key of the client's jwks")
+		return wire.Refused(problem.RequestUnsupported.Of())
 	case form.Has("request_uri"):
-		return wire.Refused("request-uri-unsupported", form.Get("request_uri"), "a request_uri of the PAR endpoint")
+		return wire.Refused(problem.RequestURIUnsupported.Got(form.Get("request_uri")))
 	}
 	return nil
 }
@@ -68,19 +63,19 @@ func responseParameters(c *clients.Client, form url.Values, _ config.Policies) *
 	inFront := strings.Contains(asked, "token")
 	switch {
 	case asked == "":
-		return wire.Refused("response-type-missing", "", "response_type=code")
+		return wire.Refused(problem.ResponseTypeMissing.Of())
 	case !slices.Contains(clients.ResponseTypes, asked):
-		return wire.Refused("response-type-unknown", asked, strings.Join(clients.ResponseTypes, ", "))
+		return wire.Refused(problem.ResponseTypeUnknown.With("accepted", clients.ResponseTypes).Got(asked))
 	case !slices.Contains(responseModes, mode):
-		return wire.Refused("response-mode-unknown", mode, "query, fragment or form_post")
+		return wire.Refused(problem.ResponseModeUnknown.Got(mode))
 	case inFront && strings.HasPrefix(mode, "query"):
-		return wire.Refused("response-mode-query", mode, "fragment or form_post")
+		return wire.Refused(problem.ResponseModeQuery.Got(mode))
 	case !c.AllowsResponse(asked) && !inFront:
-		return wire.Refused("response-type-standard", asked, strings.Join(c.ResponseTypes, ", "))
+		return wire.Refused(problem.ResponseTypeStandard.With("accepted", c.ResponseTypes).Got(asked))
 	case !c.AllowsResponse(asked):
-		return wire.Refused("response-type-forbidden", asked, "code, or register response_types")
+		return wire.Refused(problem.ResponseTypeForbidden.Got(asked))
 	case strings.Contains(asked, "id_token") && form.Get("nonce") == "":
-		return wire.Refused("nonce-missing", "", "a nonce, since an id token comes through the browser")
+		return wire.Refused(problem.NonceMissing.Of())
 	}
 	return nil
 }
@@ -89,9 +84,9 @@ func scopeParameters(_ *clients.Client, form url.Values, policy config.Policies)
 	asked := form.Get("scope")
 	switch scopes := strings.Fields(asked); {
 	case oidc.UnknownScope(scopes):
-		return wire.Refused("authorize-scope", asked, "scopes of the discovery document")
+		return wire.Refused(problem.AuthorizeScope.Got(asked))
 	case policy.RequireScopeAll && !slices.Contains(scopes, "scope_all"):
-		return wire.Refused("scope-all-missing", asked, "openid scope_all")
+		return wire.Refused(problem.ScopeAllMissing.Got(asked))
 	}
 	return nil
 }
@@ -102,13 +97,13 @@ func pkceParameters(_ *clients.Client, form url.Values, policy config.Policies) 
 	method, sent := form.Get("code_challenge_method"), form.Get("code_challenge")
 	switch {
 	case sent == "" && policy.RequirePKCE:
-		return wire.Refused("challenge-required", "", "code_challenge and code_challenge_method=S256")
+		return wire.Refused(problem.ChallengeRequired.Of())
 	case sent == "" && method != "":
-		return wire.Refused("challenge-missing", method, "code_challenge")
+		return wire.Refused(problem.ChallengeMissing.Got(method))
 	case method != "" && method != "S256" && method != "plain":
-		return wire.Refused("challenge-method", method, "S256 or plain")
+		return wire.Refused(problem.ChallengeMethod.Got(method))
 	case form.Has("code_challenge") && !challenge.MatchString(sent):
-		return wire.Refused("challenge-malformed", sent, "43 to 128 characters of A-Z a-z 0-9 - . _ ~")
+		return wire.Refused(problem.ChallengeMalformed.Got(sent))
 	}
 	return nil
 }
@@ -116,11 +111,11 @@ func pkceParameters(_ *clients.Client, form url.Values, policy config.Policies) 
 func loginParameters(_ *clients.Client, form url.Values, _ config.Policies) *wire.Refusal {
 	if age := form.Get("max_age"); age != "" {
 		if n, err := strconv.Atoi(age); err != nil || n < 0 {
-			return wire.Refused("max-age", age, "seconds")
+			return wire.Refused(problem.MaxAge.Got(age))
 		}
 	}
 	if _, _, err := claimsParameter(form); err != nil {
-		return wire.Refused("claims-malformed", form.Get("claims"), `a JSON object such as {"id_token":{"email":null}}`)
+		return wire.Refused(problem.ClaimsMalformed.Got(form.Get("claims")))
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func (h *cardLogin) Register(e *echo.Echo) { e.POST(loginPath+"/card", h.page.wi
 func (h *cardLogin) submit(c echo.Context, p *login.Pending) error {
 	serial, err := web.Field(c, "card")
 	if err == nil && serial == "" {
-		err = problem.New(problem.Invalid, "card-missing", "Choisissez une carte")
+		err = problem.CardMissing.Of()
 	}
 	if err != nil {
 		return h.page.show(c, p, identities.MeansCard, err)
@@ -68,7 +68,7 @@ func (h *testLogin) Register(e *echo.Echo) { e.POST(loginPath+"/test", h.page.wi
 
 func (h *testLogin) submit(c echo.Context, p *login.Pending) error {
 	if !h.page.testDoor(p) {
-		closed := problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée")
+		closed := problem.DoorClosed.Case("totp")
 		return h.page.show(c, p, identities.MeansECPS, closed)
 	}
 	ctx := c.Request().Context()

@@ -7,7 +7,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/identities"
-	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/clients"
 	"pscemu.invalid/pscemu/provider/journal"
@@ -31,7 +30,7 @@ func (g *guard) with(next func(echo.Context, *login.Pending) error) echo.Handler
 		}
 		p, err := g.logins.Get(c.Request(), c.Param("id"))
 		if err != nil {
-			return g.pages.Refuse(c, http.StatusBadRequest, problem.From(err).Reason, err)
+			return g.pages.Refuse(c, http.StatusBadRequest, "", err)
 		}
 		return next(c, p)
 	}
@@ -64,7 +63,7 @@ func (h *completion) complete(c echo.Context, p *login.Pending, nationalID strin
 	}
 	if err != nil {
 		h.failures.journal.Add(ctx, p.ID, journal.KindMeans, nil, err)
-		return h.failures.pages.Refuse(c, http.StatusBadRequest, problem.From(err).Reason, err)
+		return h.failures.pages.Refuse(c, http.StatusBadRequest, "", err)
 	}
 	return h.finish.now(c, &asking{client, p.Form, backOf(p, h.names)},
 		oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode})

@@ -36,8 +36,7 @@ func (h *phoneLogin) submit(c echo.Context, p *login.Pending) error {
 			c,
 			p,
 			identities.MeansECPS,
-			problem.New(problem.Invalid, "national-id-missing", "Indiquez votre identifiant").
-				Want("l'identifiant national complet, imprimé au-dessus du nom sur la carte"),
+			problem.NationalIDMissing.Of(),
 		)
 	}
 	err = h.waiting.ask(ctx, p, id)
@@ -111,12 +110,12 @@ func (h *phoneWait) state(c echo.Context, p *login.Pending) error {
 	return c.JSON(http.StatusOK, map[string]string{"state": string(r.State)})
 }
 
-var ecpsEnds = map[ecps.State]string{
-	ecps.Refused:     "Vous avez refusé la connexion sur votre téléphone",
-	ecps.WrongTOTP:   "Trois mots de passe à usage unique erronés",
-	ecps.WrongNumber: "Le nombre choisi sur le téléphone n'est pas celui de cette page",
-	ecps.Expired:     "Votre téléphone n'a pas répondu à temps",
-	ecps.Cancelled:   "La demande a été annulée",
+var ecpsEnds = map[ecps.State]*problem.Error{
+	ecps.Refused:     problem.ECPSRefused.Case("page"),
+	ecps.WrongTOTP:   problem.ECPSWrongTOTP.Of(),
+	ecps.WrongNumber: problem.ECPSWrongNumber.Case("page"),
+	ecps.Expired:     problem.ECPSExpired.Of(),
+	ecps.Cancelled:   problem.ECPSCancelled.Of(),
 }
 
 // goOn completes the login when the phone approved, else offers another try.
@@ -132,7 +131,7 @@ func (h *phoneWait) goOn(c echo.Context, p *login.Pending) error {
 	case ecps.Approved:
 		return h.complete.complete(c, p, r.NationalID, identities.AuthModeMobile)
 	}
-	refusal := problem.New(problem.Forbidden, "ecps-"+string(r.State), ecpsEnds[r.State]).Do("réessayez")
+	refusal := ecpsEnds[r.State]
 	h.journal.Add(
 		ctx,
 		p.ID,

@@ -81,9 +81,7 @@ func (h *logoutEndpoint) note(c echo.Context, loginID string, detail map[string]
 // target judges where the browser is to go afterwards.
 func (h *logoutEndpoint) target(ctx context.Context, hint *oidc.Hint, target, clientID string) error {
 	if clientID != "" && clientID != hint.ClientID {
-		return problem.New(problem.Invalid, "logout-other-client", "client_id and id_token_hint name different clients").
-			Got(clientID).
-			Want(hint.ClientID)
+		return problem.LogoutOtherClient.With("client_id", hint.ClientID).Got(clientID)
 	}
 	if target == "" {
 		return nil
@@ -93,11 +91,7 @@ func (h *logoutEndpoint) target(ctx context.Context, hint *oidc.Hint, target, cl
 		return err
 	}
 	if !client.AllowsPostLogout(target) {
-		reason := "the post_logout_redirect_uri is not registered for this client"
-		return problem.New(problem.Invalid, "post-logout-redirect-unregistered", reason).
-			Got(target).
-			Want(strings.Join(client.PostLogoutRedirectURIs, " or ")).
-			Do("register it exactly as sent")
+		return problem.PostLogoutRedirectUnregistered.With("accepted", problem.Or(client.PostLogoutRedirectURIs)).Got(target)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func (h *parEndpoint) pushable(
 	at site.Site,
 ) (url.Values, *wire.Refusal) {
 	if sent.Has("request_uri") {
-		return nil, wire.Refused("par-request-uri", sent.Get("request_uri"), "the parameters themselves")
+		return nil, wire.Refused(problem.PARRequestURI.Got(sent.Get("request_uri")))
 	}
 	form := url.Values{}
 	for k, v := range sent {
@@ -75,15 +75,14 @@ func (h *parEndpoint) pushable(
 	form.Set("client_id", client.ID)
 	form, err := h.requests.unpack(ctx, client, form, at.Issuer())
 	if err != nil {
-		expected := "a JWS signed by a key of the client's jwks"
-		return nil, wire.Refused("par-object", problem.From(err).Error(), expected)
+		return nil, wire.Refused(problem.PARObject.Got(problem.From(err).Error()))
 	}
 	if form, err = keptParameters(form); err != nil {
 		p := problem.From(err)
-		return nil, wire.Refused("par-too-long", p.Received, p.Expected)
+		return nil, wire.Refused(problem.PARTooLong.With("expected", problem.Expected(p)).Got(p.Received))
 	}
 	if uri := form.Get("redirect_uri"); redirectProblem(client, uri) != nil {
-		return nil, wire.Refused("par-redirect-uri", uri, "one of the client's registered redirect URIs")
+		return nil, wire.Refused(problem.PARRedirectURI.Got(uri))
 	}
 	return form, asPushed(h.requests.judge(client, form))
 }
@@ -95,7 +94,7 @@ func asPushed(r *wire.Refusal) *wire.Refusal {
 	case r == nil:
 		return nil
 	case r.Key == "response-type-unknown":
-		return wire.Refused("par-response-type", r.Received, r.Expected)
+		return wire.Refused(problem.PARResponseType.With("expected", problem.Expected(r.Reason)).Got(r.Reason.Received))
 	case r.Error == "invalid_scope":
 		r.Error = "invalid_request"
 	}

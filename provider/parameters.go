@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,12 +25,10 @@ const mostParameters = 16 << 10
 // body.
 func readForm(r *http.Request) (url.Values, error) {
 	if err := r.ParseForm(); err != nil {
-		return nil, problem.New(problem.Invalid, "form-unreadable", "the parameters cannot be read").Got(err.Error())
+		return nil, problem.FormUnreadable.Case("authorize-form").Got(err.Error())
 	}
 	if name := twice(r.Form); name != "" {
-		return nil, problem.New(problem.Invalid, "parameter-repeated", "a parameter came more than once").
-			Got(name).
-			Want("each parameter at most once")
+		return nil, problem.ParameterRepeated.Got(name)
 	}
 	return r.Form, nil
 }
@@ -68,10 +65,7 @@ func keptParameters(form url.Values) (url.Values, error) {
 }
 
 func tooLong(what string, got, most int) *problem.Error {
-	return problem.New(problem.Invalid, "parameter-too-long", "a parameter is longer than is kept for a login").
-		Got(fmt.Sprintf("%s of %d bytes", what, got)).
-		Want(fmt.Sprintf("%d bytes at most", most)).
-		Do("send a short value and keep the rest on your side")
+	return problem.ParameterTooLong.With("what", what).With("got", got).With("most", most)
 }
 
 // tooLongIn finds the first of these parameters that has more bytes than an

@@ -44,15 +44,12 @@ func (p *pushes) take(ctx context.Context, client *clients.Client, id, iss strin
 		in, err := pushedRequests.Get(tx, id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			verdict = problem.New(problem.Invalid, "par-unknown", "PAR not found. not issued or used multiple times.").
-				Want("a request_uri that was pushed less than a minute ago and not used since")
+			verdict = problem.PARUnknown.Of()
 			return nil
 		case err != nil:
 			return err
 		case in.Client != client.ID || in.Issuer != iss:
-			verdict = problem.New(problem.Invalid, "par-other-client", "the request was pushed by another client").
-				Got(client.ID).
-				Want("the client_id that pushed it")
+			verdict = problem.PAROtherClient.Got(client.ID)
 			return nil
 		}
 		form = in.Form

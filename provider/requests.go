@@ -69,9 +69,7 @@ func (q *requests) unpack(
 	}
 	claims, err := q.objects.read(client, object, iss)
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "request-object-invalid", "the request object cannot be used").
-			Got(err.Error()).
-			Want("a JWS signed by a key of the client's jwks, with iss, aud and times that fit")
+		return nil, problem.RequestObjectInvalid.Got(err.Error())
 	}
 	out := url.Values{"client_id": {client.ID}}
 	for k, v := range form {

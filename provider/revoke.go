@@ -32,7 +32,7 @@ func (h *revokeEndpoint) serve(c echo.Context) error {
 	}
 	if token == "" {
 		a := wire.Of("revoke-token")
-		h.journal.Add(ctx, "", journal.KindRevoke, map[string]string{"client_id": client.ID}, a.Problem("", "token"))
+		h.journal.Add(ctx, "", journal.KindRevoke, map[string]string{"client_id": client.ID}, a.Problem())
 		return h.back.refuse(c, a, nil)
 	}
 	loginID := h.oidc.LoginOf(c.Request())

@@ -60,9 +60,7 @@ func (h *sessionFrame) init(c echo.Context) error {
 		return c.NoContent(http.StatusNoContent)
 	}
 	if err == nil {
-		err = problem.New(problem.Forbidden, "session-frame-origin", "this origin is not one of the client's").
-			Got(origin).
-			Want("the origin of a registered redirect URI")
+		err = problem.SessionFrameOrigin.Got(origin)
 	}
 	h.journal.Add(ctx, "", journal.KindSessionFrame, map[string]string{"client_id": id}, err)
 	return c.NoContent(http.StatusForbidden)

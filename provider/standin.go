@@ -60,9 +60,7 @@ func (s *standIn) useCard(ctx context.Context, person *identities.Identity, pin 
 		return err
 	}
 	if len(all) == 0 {
-		return problem.New(problem.Conflict, "card-none", "this person has no card").
-			Got(person.NationalID).
-			Do("issue one: pscemu cards issue")
+		return problem.CardNone.Case("issue").Got(person.NationalID)
 	}
 	card := all[0]
 	for _, c := range all {

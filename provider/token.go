@@ -28,7 +28,7 @@ func (h *tokenEndpoint) serve(c echo.Context) error {
 	r := c.Request()
 	if refused := tokenForm(r); refused != nil {
 		noted := map[string]string{"client_id": r.PostForm.Get("client_id"), "certificate": presented(r)}
-		tell(c, h.journal, h.oidc.SessionOf(r), journal.KindToken, noted, refused.Problem("", ""))
+		tell(c, h.journal, h.oidc.SessionOf(r), journal.KindToken, noted, refused.Problem())
 		return h.refusals.Refuse(c, *refused, nil)
 	}
 	grant := r.PostForm.Get("grant_type")

@@ -33,5 +33,5 @@ func (h *unservedEndpoints) registration(c echo.Context) error {
 }
 
 func (h *unservedEndpoints) refuse(c echo.Context, key string) error {
-	return h.back.refuse(c, wire.Of(key), problem.New(problem.Forbidden, key, "the emulator does not serve this"))
+	return h.back.refuse(c, wire.Of(key), problem.Code(key).Of())
 }

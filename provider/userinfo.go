@@ -33,8 +33,7 @@ func (h *userinfoEndpoint) serve(c echo.Context) error {
 	c.Response().Header().Set("Cache-Control", "no-cache")
 	ctx, token := c.Request().Context(), bearer(c.Request())
 	if token == "" {
-		missing := problem.New(problem.Forbidden, "token-missing", "no access token was sent").
-			Want("Authorization: Bearer …")
+		missing := problem.TokenMissing.Of()
 		h.journal.Add(ctx, "", journal.KindUserInfo, nil, missing)
 		return unauthorised(c, "userinfo-missing")
 	}
@@ -49,7 +48,7 @@ func (h *userinfoEndpoint) serve(c echo.Context) error {
 	}
 	person, err := h.people.Read(ctx, session.NationalID)
 	h.journal.Add(ctx, session.LoginID, journal.KindUserInfo, nil, err)
-	if problem.Is(err, "identity-unknown") {
+	if problem.Is(err, problem.IdentityUnknown) {
 		return unauthorised(c, "userinfo-person")
 	}
 	if err != nil {
@@ -64,17 +63,15 @@ func otherCertificate(session *oidc.Session, r *http.Request) error {
 	if session.Thumbprint == "" || session.Thumbprint == oidc.Thumbprint(r) {
 		return nil
 	}
-	return problem.New(problem.Forbidden, "token-bound", "the access token is bound to another certificate").
-		Got(presented(r)).
-		Want("the certificate it was issued to")
+	return problem.TokenBound.Got(presented(r))
 }
 
 // refuse tells a token that is not good from a store that failed.
 func (h *userinfoEndpoint) refuse(c echo.Context, err error) error {
 	switch {
-	case problem.Is(err, "session-ended"):
+	case problem.Is(err, problem.SessionEnded):
 		return unauthorised(c, "userinfo-session")
-	case problem.Is(err, "token-invalid"):
+	case problem.Is(err, problem.TokenInvalid):
 		return unauthorised(c, "userinfo-invalid")
 	}
 	return h.refusals.Refuse(c, wire.Of("server-error"), err)

@@ -42,16 +42,11 @@ func (d *Desk) perimeter(tx store.Tx, by, structure string) (*Structure, []pki.P
 	}
 	a, ok := s.Administrators[by]
 	if !ok {
-		return nil, nil, problem.New(problem.Forbidden, "not-administrator", "cette personne n'est pas administrateur technique de la structure").
-			Got(by).
-			Want("un administrateur déclaré").
-			Do("F413, ou F503 pour en ajouter un")
+		return nil, nil, problem.NotAdministrator.Got(by)
 	}
 	has, err := d.hasCard(tx, by)
 	if err == nil && !has {
-		err = problem.New(problem.Forbidden, "administrator-without-card", "un administrateur technique a besoin d'une carte active").
-			Got(by).
-			Do("F501 pour une carte de remplacement")
+		err = problem.AdministratorWithoutCard.Got(by)
 	}
 	return s, a.Kinds, err
 }
@@ -61,15 +56,10 @@ func (d *Desk) perimeter(tx store.Tx, by, structure string) (*Structure, []pki.P
 func (d *Desk) allowed(tx store.Tx, o *CertificateOrder) (*Structure, error) {
 	s, kinds, err := d.perimeter(tx, o.By, o.Structure)
 	if err == nil && !slices.Contains(kinds, o.Profile) {
-		err = problem.New(problem.Forbidden, "kind-outside-perimeter", "ce type de certificat n'est pas dans le périmètre de l'administrateur").
-			Got(string(o.Profile)).
-			Want(problem.Among(kinds)).
-			Do("F503 pour l'élargir")
+		err = problem.KindOutsidePerimeter.With("accepted", kinds).Got(string(o.Profile))
 	}
 	if err == nil && s.certificateID() == pki.EditorID {
-		err = problem.New(problem.Forbidden, "structure-reserved", "cette structure fictive est celle des certificats que l'émulateur fait pour ses clients").
-			Got(s.ID).
-			Do("utilisez un autre SIRET")
+		err = problem.StructureReserved.Got(s.ID)
 	}
 	return s, err
 }
@@ -86,9 +76,7 @@ func (d *Desk) IssueCertificate(ctx context.Context, o CertificateOrder) (*pki.C
 		return nil, err
 	}
 	if o.Service = strings.TrimSpace(o.Service); o.Service == "" || len(o.Service) > 64 {
-		return nil, problem.New(problem.Invalid, "service-missing", "le nom du service applicatif (CN) manque ou est trop long").
-			Got(o.Service).
-			Want("1 à 64 caractères; pour Pro Santé Connect, le client_id")
+		return nil, problem.ServiceMissing.Got(o.Service)
 	}
 	var key crypto.PublicKey
 	if o.CSR != "" {
@@ -176,8 +164,7 @@ func (d *Desk) CertificateForIn(tx store.Tx, by, serial string) (*pki.Certificat
 		return nil, err
 	}
 	if c.Structure == "" {
-		return nil, problem.New(problem.Forbidden, "not-administrator", "ce certificat n'a pas été commandé pour une structure").
-			Got(serial)
+		return nil, problem.NotAdministrator.Case("certificate").Got(serial)
 	}
 	_, _, err = d.perimeter(tx, by, c.Structure)
 	return c, err

@@ -136,13 +136,13 @@ func (f *dossier) makePerson(tx store.Tx, family cards.Type) error {
 	for range 100 {
 		person.NationalID = fmt.Sprintf("%s%s/%sT%05d", prefix, f.order.Structure, internal, rand.IntN(100_000))
 		err := f.desk.people.CreateIn(tx, &person)
-		if problem.Is(err, "identity-exists") {
+		if problem.Is(err, problem.IdentityExists) {
 			continue
 		}
 		f.person = &person
 		return err
 	}
-	return problem.New(problem.Internal, "no-internal-id", "no free internal id was found")
+	return problem.NoInternalID.Of()
 }
 
 func testCards(tx store.Tx, f *dossier, _ string) error {
@@ -216,9 +216,7 @@ func replacement(tx store.Tx, f *dossier, _ string) error {
 		return err
 	}
 	if old.State != cards.Opposed {
-		return problem.New(problem.Conflict, "replacement-without-opposition", "une carte de remplacement demande une carte opposée").
-			Got(string(old.State)).
-			Do("déclarez la perte, le vol ou le défaut")
+		return problem.ReplacementWithoutOpposition.Got(string(old.State))
 	}
 	return f.produce(tx, cards.Request{NationalID: old.NationalID, Type: old.Type})
 }

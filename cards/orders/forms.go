@@ -7,7 +7,6 @@ package orders
 import (
 	_ "embed"
 	"encoding/json"
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -114,7 +113,7 @@ func ActorNamed(id string) (*Actor, error) {
 		}
 		ids = append(ids, a.ID)
 	}
-	return nil, problem.New(problem.Invalid, "actor-unknown", "no such actor").Got(id).Want(strings.Join(ids, ", "))
+	return nil, problem.ActorUnknown.With("accepted", ids).Got(id)
 }
 
 // FormNamed finds a form.
@@ -126,7 +125,7 @@ func FormNamed(no string) (*Form, error) {
 		}
 		all = append(all, f.No)
 	}
-	return nil, problem.New(problem.Invalid, "form-unknown", "no such form").Got(no).Want(strings.Join(all, ", "))
+	return nil, problem.FormUnknown.With("accepted", all).Got(no)
 }
 
 // Forms lists the forms an actor sees ("" = all): the actor's own, and those
@@ -166,84 +165,85 @@ var (
 )
 
 // keyed wants a number of a length with a right key.
-func keyed(length int) func(string) string {
-	return func(v string) string {
+func keyed(length int) func(string) any {
+	return func(v string) any {
 		if len(v) == length && nomenclature.Luhn(v) {
-			return ""
+			return nil
 		}
-		return fmt.Sprintf("%d caractères avec la bonne clé", length)
+		return problem.WantedKeyed.Of(length)
 	}
 }
 
-func matching(re *regexp.Regexp, want string) func(string) string {
-	return func(v string) string {
+func matching(re *regexp.Regexp, want problem.Phrase) func(string) any {
+	return func(v string) any {
 		if re.MatchString(v) {
-			return ""
+			return nil
 		}
 		return want
 	}
 }
 
-// kinds tell, by a field's kind, what a value ought to be; "" when it is right.
-var kinds = map[string]func(string) string{
+// kinds tell, by a field's kind, what a value ought to be; nil when it is right.
+var kinds = map[string]func(string) any{
 	"siret": keyed(
 		14,
 	),
 	"siren":  keyed(9),
 	"finess": keyed(9),
-	"email":  matching(mail, "nom@domaine"),
-	"phone":  matching(phone, "un numéro de téléphone"),
-	"postal": matching(regexp.MustCompile(`^[0-9AB]{5}$`), "5 chiffres"),
-	"date":   func(v string) string { _, err := time.Parse(time.DateOnly, v); return unless(err == nil, "AAAA-MM-JJ") },
-	"check":  func(v string) string { return unless(v == "oui" || v == "non", "oui ou non") },
-	"quantity": func(v string) string {
-		n, err := strconv.Atoi(v)
-		return unless(err == nil && n >= 1 && n <= 50, "de 1 à 50")
+	"email":  matching(mail, problem.WantedMail),
+	"phone":  matching(phone, problem.WantedPhone),
+	"postal": matching(regexp.MustCompile(`^[0-9AB]{5}$`), problem.WantedPostcode),
+	"date": func(v string) any {
+		_, err := time.Parse(time.DateOnly, v)
+		return unless(err == nil, problem.WantedDate)
 	},
-	"kit":        func(v string) string { _, err := cards.KitNamed(v); return wanted(err) },
-	"profession": func(v string) string { return wanted((&identities.Generator{Profession: v}).Check()) },
-	"kinds": func(v string) string {
+	"check": func(v string) any { return unless(v == "oui" || v == "non", problem.WantedYesOrNo) },
+	"quantity": func(v string) any {
+		n, err := strconv.Atoi(v)
+		return unless(err == nil && n >= 1 && n <= 50, problem.WantedQuantity)
+	},
+	"kit":        func(v string) any { _, err := cards.KitNamed(v); return wanted(err) },
+	"profession": func(v string) any { return wanted((&identities.Generator{Profession: v}).Check()) },
+	"kinds": func(v string) any {
 		for _, k := range strings.Fields(v) {
 			if !slices.Contains(CertificateKinds, pki.ProfileName(k)) {
-				return strings.ReplaceAll(problem.Among(CertificateKinds), ",", "")
+				return CertificateKinds
 			}
 		}
-		return ""
+		return nil
 	},
 }
 
 // CertificateKinds are the software certificates an administrator may order.
 var CertificateKinds = []pki.ProfileName{pki.ProfileAuthCLI, pki.ProfileSign, pki.ProfileConf, pki.ProfileSSLServ}
 
-func unless(good bool, want string) string {
+func unless(good bool, want any) any {
 	if good {
-		return ""
+		return nil
 	}
 	return want
 }
 
-func wanted(err error) string {
+func wanted(err error) any {
 	if err == nil {
-		return ""
+		return nil
 	}
-	return problem.From(err).Expected
+	return problem.Expected(problem.From(err))
 }
 
 // check judges a value; the problem names the field.
 func (f *Field) check(value string) error {
-	want := ""
+	var want any
 	switch {
 	case value == "":
 		return nil
 	case f.Kind == "choice":
-		want = unless(slices.Contains(f.Choices, value), strings.Join(f.Choices, ", "))
+		want = unless(slices.Contains(f.Choices, value), f.Choices)
 	case kinds[f.Kind] != nil:
 		want = kinds[f.Kind](value)
 	}
-	if want == "" {
+	if want == nil {
 		return nil
 	}
-	return problem.New(problem.Invalid, "order-field-wrong", "le champ « "+f.Label+" » ("+f.Name+") est faux").
-		Got(value).
-		Want(want)
+	return problem.OrderFieldWrong.With("label", f.Label).With("name", f.Name).With("wanted", want).Got(value)
 }

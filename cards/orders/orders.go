@@ -129,9 +129,7 @@ func (d *Desk) BeginIn(tx store.Tx, o Order) (*Order, error) {
 		return nil, err
 	}
 	if !actor.Sees(form) && !actor.offered(o.Channel, form) {
-		return nil, problem.New(problem.Forbidden, "form-not-seen", "ce formulaire n'est pas offert à cet acteur").
-			Got(form.No + " pour " + actor.Label).
-			Want(strings.Join(actor.Forms, ", "))
+		return nil, problem.FormNotSeen.With("no", form.No).With("label", actor.Label).With("accepted", actor.Forms)
 	}
 	if o.Channel == "" {
 		o.Channel = Paper
@@ -174,17 +172,11 @@ func channel(actor *Actor, form *Form, name Channel, fields map[string]string) e
 	case actor.offered(name, form):
 		return nil
 	case name != Paper && name != Simplified:
-		return problem.New(problem.Invalid, "channel-unknown", "no such channel").
-			Got(string(name)).
-			Want(problem.Among(append([]Channel{Paper, Simplified}, actor.Services...)))
+		return problem.ChannelUnknown.With("accepted", append([]Channel{Paper, Simplified}, actor.Services...)).Got(string(name))
 	case name == Simplified && form.Simplified == "non":
-		return problem.New(problem.Forbidden, "channel-not-offered", "ce formulaire n'existe pas en démarche simplifiée").
-			Got(form.No).
-			Want(string(Paper))
-	case name == Simplified && kinds["siret"](fields["siret"]) != "":
-		return problem.New(problem.Invalid, "siret-missing", "une démarche simplifiée commence par le SIRET de la structure").
-			Got(fields["siret"]).
-			Want("14 chiffres avec la bonne clé")
+		return problem.ChannelNotOffered.With("paper", Paper).Got(form.No)
+	case name == Simplified && kinds["siret"](fields["siret"]) != nil:
+		return problem.SIRETMissing.With("fields", fields["siret"])
 	}
 	return nil
 }
@@ -199,9 +191,7 @@ func fill(o *Order, form *Form, values map[string]string) error {
 			for _, f := range form.Fields {
 				names = append(names, f.Name)
 			}
-			return problem.New(problem.Invalid, "order-field-unknown", "ce formulaire n'a pas ce champ").
-				Got(name).
-				Want(strings.Join(names, ", "))
+			return problem.OrderFieldUnknown.With("accepted", names).Got(name)
 		}
 		value := strings.TrimSpace(values[name])
 		if err := form.Fields[n].check(value); err != nil {
@@ -236,7 +226,7 @@ func (d *Desk) Get(ctx context.Context, id string) (o *Order, err error) {
 func (d *Desk) getIn(tx store.Tx, id string) (*Order, error) {
 	o, err := orders.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "order-unknown", "no such order").Got(id)
+		return nil, problem.OrderUnknown.Got(id)
 	}
 	o.State = d.stateOf(&o)
 	return &o, err
@@ -353,7 +343,7 @@ func (d *Desk) validate(tx store.Tx, o *Order) error {
 // Reject is the ANS refusing an order, with the reason.
 func (d *Desk) Reject(ctx context.Context, id, reason string) (*Order, error) {
 	if strings.TrimSpace(reason) == "" {
-		return nil, problem.New(problem.Invalid, "reason-missing", "a refusal needs its reason").Want("reason")
+		return nil, problem.ReasonMissing.Of()
 	}
 	return d.command(ctx, id, []State{Submitted}, func(_ store.Tx, o *Order) error {
 		o.Code, o.Reason = "order-rejected", reason
@@ -406,10 +396,9 @@ func (d *Desk) in(tx store.Tx, id string, states ...State) (*Order, error) {
 	if err != nil || slices.Contains(states, o.State) {
 		return o, err
 	}
-	p := problem.New(problem.Conflict, "order-state", "the order is not in a state for this").Got(string(o.State)).
-		Want(strings.Trim(fmt.Sprint(states), "[]"))
+	p := problem.OrderState.With("accepted", strings.Trim(fmt.Sprint(states), "[]")).Got(string(o.State))
 	if o.State == InProduction {
-		p.Do("it is sent at " + o.ReadyAt.Format(time.RFC3339) + " (the clock can be advanced)")
+		p = p.Case("made").With("at", o.ReadyAt.Format(time.RFC3339))
 	}
 	return nil, p
 }

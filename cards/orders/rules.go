@@ -207,9 +207,7 @@ func (d *Desk) Enter(ctx context.Context, service Channel, serial string) error 
 func (d *Desk) enterIn(tx store.Tx, service Channel, serial string) error {
 	n := slices.IndexFunc(Services(), func(s Online) bool { return s.Name == service })
 	if n < 0 {
-		return problem.New(problem.NotFound, "service-unknown", "no such online service").
-			Got(string(service)).
-			Want("TOPS or TOM")
+		return problem.ServiceUnknown.Got(string(service))
 	}
 	card, err := d.cards.GetIn(tx, serial)
 	if err != nil {
@@ -226,9 +224,7 @@ func (d *Desk) enterIn(tx store.Tx, service Channel, serial string) error {
 		return err
 	}
 	s := Services()[n]
-	return problem.New(problem.Forbidden, "service-refused", s.Say).
-		Got(string(card.Type) + " de " + card.NationalID).
-		Do(s.Remedy)
+	return problem.ServiceRefused.With("say", s.Say).With("type", card.Type).With("national_id", card.NationalID).With("remedy", s.Remedy)
 }
 
 func (d *Desk) opensTOPS(tx store.Tx, c *cards.Card) (bool, error) {
@@ -257,7 +253,7 @@ func (d *Desk) enterAs(tx store.Tx, service Channel, id string) error {
 	if err != nil {
 		return err
 	}
-	refusal := error(problem.New(problem.Forbidden, "service-refused", "aucune carte active").Got(id).Do("F101"))
+	refusal := error(problem.ServiceRefused.Case("no-card").Got(id))
 	for _, serial := range serials {
 		if refusal = d.enterIn(tx, service, serial); refusal == nil {
 			return nil
@@ -272,8 +268,7 @@ func (d *Desk) TakeBack(ctx context.Context, by, serial string) error {
 	return d.store.Update(ctx, func(tx store.Tx) error {
 		managed, err := managedBy(tx, serial, by)
 		if err == nil && !managed {
-			err = problem.New(problem.Forbidden, "card-not-managed", "cette carte n'est pas d'une structure pour laquelle vous agissez").
-				Got(serial)
+			err = problem.CardNotManaged.Got(serial)
 		}
 		if err != nil {
 			return err
@@ -298,13 +293,11 @@ func (d *Desk) registerIn(tx store.Tx, id string) (*cards.Card, error) {
 		return nil, err
 	}
 	if identities.OrdreOf(person.Profession()) == "" {
-		return nil, problem.New(problem.Forbidden, "registration-without-order", "cette profession n'a pas d'ordre : la CPS est délivrée sur demande").
-			Got("profession " + person.Profession()).
-			Do("F201 ou F202")
+		return nil, problem.RegistrationWithoutOrder.With("profession", person.Profession())
 	}
 	there, err := d.holds(tx, id, cards.CPS)
 	if err == nil && there {
-		err = problem.New(problem.Conflict, "card-there", "cette personne a déjà une CPS").Got(id)
+		err = problem.CardThere.Got(id)
 	}
 	if err != nil {
 		return nil, err

@@ -139,9 +139,7 @@ func (d *Desk) StructureNamed(ctx context.Context, id string) (s *Structure, err
 func structureNamed(tx store.Tx, id string) (*Structure, error) {
 	s, err := structures.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "structure-unknown", "the order desk knows no such structure").
-			Got(id).
-			Want("SIRET or FINESS of a structure that has ordered")
+		return nil, problem.StructureUnknown.Got(id)
 	}
 	return &s, err
 }

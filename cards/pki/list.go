@@ -97,8 +97,7 @@ func (q Query) check() error {
 	if q.State == "" || q.State.Valid() {
 		return nil
 	}
-	return problem.New(problem.Invalid, "certificate-state-unknown", "no certificate is ever in this state").
-		Got(string(q.State)).Want(string(Valid) + " or " + string(Revoked)).Do("one that has ended stays valid or revoked: look at not_after")
+	return problem.CertificateStateUnknown.With("valid", Valid).With("revoked", Revoked).Got(string(q.State))
 }
 
 func (q Query) matches(c *Certificate) bool {

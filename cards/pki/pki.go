@@ -142,9 +142,7 @@ func AuthorityIDs() []string {
 func (p *PKI) Authority(ctx context.Context, id string) (*Authority, error) {
 	lock := p.making[id]
 	if lock == nil {
-		return nil, problem.New(problem.NotFound, "authority-unknown", "no such authority").
-			Got(id).
-			Want(strings.Join(AuthorityIDs(), ", "))
+		return nil, problem.AuthorityUnknown.With("accepted", AuthorityIDs()).Got(id)
 	}
 	lock.Lock()
 	defer lock.Unlock()
@@ -160,7 +158,7 @@ func (p *PKI) Authority(ctx context.Context, id string) (*Authority, error) {
 		if err == nil && p.keepLoaded(a, before) {
 			return a, nil
 		}
-		if n == tries || err != nil && !problem.Is(err, "store-replaced") {
+		if n == tries || err != nil && !problem.Is(err, problem.StoreReplaced) {
 			return nil, fmt.Errorf("authority %s: %w", id, cmp.Or(err, replaced()))
 		}
 		if err != nil {
@@ -189,9 +187,7 @@ func (p *PKI) drop(id string) {
 
 // replaced says that what was signed belongs to a content that serves no more.
 func replaced() error {
-	return problem.New(problem.Conflict, "store-replaced", "everything stored was replaced while this was made; nothing of it was kept").
-		Want("no restore and no reset meanwhile").
-		Do("try again")
+	return problem.StoreReplaced.Of()
 }
 
 // signedIn refuses a certificate that the authority of this content did not
@@ -359,8 +355,7 @@ func (p *PKI) KeepIn(tx store.Tx, c *Certificate) error {
 func (p *PKI) Prepare(ctx context.Context, o Request) (*Certificate, error) {
 	profile, ok := ProfileNamed(o.Profile)
 	if !ok {
-		return nil, problem.New(problem.Invalid, "profile-unknown", "no such certificate profile").Got(string(o.Profile)).
-			Want("AUTH_CLI, SIGN, CONF, SSL_SERV, CARD_AUTH or STAFF_AUTH")
+		return nil, problem.ProfileUnknown.Got(string(o.Profile))
 	}
 	issuer, err := p.Authority(ctx, profile.Authority)
 	if err != nil {
@@ -412,9 +407,7 @@ var KeyTypes = map[string]func() (crypto.Signer, error){
 func NewKey(kind string) (crypto.Signer, error) {
 	make, known := KeyTypes[cmp.Or(kind, "rsa2048")]
 	if !known {
-		return nil, problem.New(problem.Invalid, "key-type-unknown", "no such type of key").
-			Got(kind).
-			Want(strings.Join(slices.Sorted(maps.Keys(KeyTypes)), ", "))
+		return nil, problem.KeyTypeUnknown.With("accepted", slices.Sorted(maps.Keys(KeyTypes))).Got(kind)
 	}
 	return make()
 }
@@ -423,10 +416,7 @@ func NewKey(kind string) (crypto.Signer, error) {
 // signature; its subject is not looked at: the order says it.
 func ParseCSR(raw []byte) (crypto.PublicKey, error) {
 	bad := func(got string) error {
-		return problem.New(problem.Invalid, "csr-invalid", "the certificate request cannot be used").
-			Got(got).
-			Want("PKCS #10 in PEM, RSA of 2048 bits or more, or ECDSA P-256").
-			Do("openssl req -new -newkey rsa:2048 -nodes -keyout my.key -subj /CN=x")
+		return problem.CSRInvalid.Got(got)
 	}
 	block, _ := pem.Decode(raw)
 	if block == nil || !strings.HasSuffix(block.Type, "CERTIFICATE REQUEST") {
@@ -559,9 +549,7 @@ func (p *PKI) Certificate(ctx context.Context, serial string) (c *Certificate, e
 func (p *PKI) CertificateIn(tx store.Tx, serial string) (*Certificate, error) {
 	c, err := certificates.Get(tx, serial)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "certificate-unknown", "no certificate of this emulator has this serial").
-			Got(serial).
-			Want("a serial as `pscemu certificates list` prints it")
+		return nil, problem.CertificateUnknown.Got(serial)
 	}
 	return &c, err
 }
@@ -618,9 +606,7 @@ func Unpack(p12 []byte, password string) (keyPEM, der []byte, err error) {
 
 func (p *PKI) pack(ctx context.Context, c *Certificate, as *pkcs12.Encoder, password string) ([]byte, error) {
 	if c.Key == nil {
-		return nil, problem.New(problem.Conflict, "key-not-here", "the key of this certificate was not made here, so it cannot be exported").
-			Got(c.Serial).
-			Do("pack your own key with openssl pkcs12 -export")
+		return nil, problem.KeyNotHere.Got(c.Serial)
 	}
 	key, err := parseKey(c.Key)
 	if err != nil {

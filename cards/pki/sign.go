@@ -9,13 +9,12 @@ import (
 	"pscemu.invalid/pscemu/internal/problem"
 )
 
-const wantSignature = "the signature certificate of a nominative CPx card"
+const wantSignature = problem.SignatureCertificate
 
 // Sign signs a text with a certificate's key: SHA-256 with RSA (PKCS #1 v1.5).
 func Sign(c *Certificate, text []byte) ([]byte, error) {
 	if c.Key == nil {
-		return nil, problem.New(problem.Conflict, "key-not-here", "the key of this certificate was not made here").
-			Got(c.Serial)
+		return nil, problem.KeyNotHere.Case("sign").Got(c.Serial)
 	}
 	key, err := parseKey(c.Key)
 	if err != nil {
@@ -31,21 +30,14 @@ func Sign(c *Certificate, text []byte) ([]byte, error) {
 func (p *PKI) VerifySignature(ctx context.Context, der, text, signature []byte) (*CardIdentity, error) {
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "certificate-unreadable", "the certificate cannot be read").
-			Got(err.Error()).
-			Want(wantSignature)
+		return nil, problem.CertificateUnreadable.With("wanted", wantSignature).Got(err.Error())
 	}
 	found, err := p.chains(ctx, []*x509.Certificate{leaf}, wantSignature)
 	if err == nil {
 		err = p.inTime(leaf, wantSignature)
 	}
 	if err == nil && leaf.KeyUsage&x509.KeyUsageContentCommitment == 0 {
-		err = refuse(
-			"not-for-signature",
-			"the certificate's key usage does not include nonRepudiation",
-			leaf,
-			wantSignature,
-		)
+		err = refuse(problem.CertificateNotForSignature.With("wanted", wantSignature), leaf)
 	}
 	if err == nil {
 		err = p.known(ctx, leaf, found.foreign, wantSignature)
@@ -54,8 +46,7 @@ func (p *PKI) VerifySignature(ctx context.Context, der, text, signature []byte) 
 		return nil, err
 	}
 	if err := leaf.CheckSignature(x509.SHA256WithRSA, text, signature); err != nil {
-		return nil, problem.New(problem.Invalid, "signature-wrong", "the signature is not of this text and certificate").
-			Got(err.Error())
+		return nil, problem.SignatureWrong.Got(err.Error())
 	}
 	return p.cardIdentity(leaf, found.foreign)
 }

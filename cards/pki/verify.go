@@ -44,14 +44,14 @@ type CardIdentity struct {
 	Foreign     bool
 }
 
-const wantOrg = "a valid certificate of type ORG AUTH_CLI (IGC-Santé, clientAuth, category 83)"
+const wantOrg = problem.OrgCertificate
 
-func refuse(code, reason string, c *x509.Certificate, want string) *problem.Error {
-	p := problem.New(problem.Forbidden, "certificate-"+code, reason).Want(want)
+// refuse adds what was presented.
+func refuse(p *problem.Error, c *x509.Certificate) *problem.Error {
 	if c != nil {
 		p.Got(Describe(c))
 	}
-	return p.Do("pscemu certificates issue makes a good one")
+	return p
 }
 
 // Describe names a certificate for a person.
@@ -68,7 +68,7 @@ func Describe(c *x509.Certificate) string {
 // the one whose key the TLS handshake proved.
 func (p *PKI) VerifyOrg(ctx context.Context, chain []*x509.Certificate) (*OrgIdentity, error) {
 	if len(chain) == 0 {
-		return nil, refuse("missing", "no client certificate was presented", nil, wantOrg)
+		return nil, refuse(problem.CertificateMissing.With("wanted", wantOrg), nil)
 	}
 	leaf := chain[0]
 	found, err := p.chains(ctx, chain, wantOrg)
@@ -93,12 +93,7 @@ func (p *PKI) orgIdentity(leaf *x509.Certificate, foreign bool) (*OrgIdentity, e
 		return nil, err
 	}
 	if !foreign && !p.issuedBy(leaf, "el-org") {
-		return nil, refuse(
-			"other-authority",
-			"the certificate was not issued by the authority for organisations",
-			leaf,
-			wantOrg,
-		)
+		return nil, refuse(problem.CertificateOtherAuthority.With("wanted", wantOrg), leaf)
 	}
 	name, err := ParseName(leaf.RawSubject)
 	return &OrgIdentity{
@@ -111,23 +106,18 @@ func (p *PKI) orgIdentity(leaf *x509.Certificate, foreign bool) (*OrgIdentity, e
 }
 
 // chains checks the signatures up to an authority we accept, whatever the date.
-func (p *PKI) chains(ctx context.Context, chain []*x509.Certificate, want string) (path, error) {
+func (p *PKI) chains(ctx context.Context, chain []*x509.Certificate, want problem.Phrase) (path, error) {
 	leaf := chain[0]
 	if leaf.IsCA {
-		return path{}, refuse("is-authority", "the certificate is an authority's own", leaf, want)
+		return path{}, refuse(problem.CertificateIsAuthority.With("wanted", want), leaf)
 	}
 	for _, c := range chain[1:] {
 		if !c.IsCA {
-			return path{}, refuse("two-leaves", "more than one end-entity certificate was presented", leaf, want)
+			return path{}, refuse(problem.CertificateTwoLeaves.With("wanted", want), leaf)
 		}
 	}
 	if len(leaf.UnhandledCriticalExtensions) > 0 {
-		return path{}, refuse(
-			"critical-extension",
-			"the certificate has a critical extension that nobody here understands ("+leaf.UnhandledCriticalExtensions[0].String()+")",
-			leaf,
-			want,
-		)
+		return path{}, refuse(problem.CertificateCriticalExtension.With("extensions", leaf.UnhandledCriticalExtensions[0].String()).With("wanted", want), leaf)
 	}
 	if found, ok := p.chained(chain); ok {
 		return found, nil
@@ -140,9 +130,9 @@ func (p *PKI) chains(ctx context.Context, chain []*x509.Certificate, want string
 		return found, nil
 	}
 	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
-		return path{}, refuse("self-signed", "the certificate is self-signed", leaf, want)
+		return path{}, refuse(problem.CertificateSelfSigned.With("wanted", want), leaf)
 	}
-	return path{}, refuse("unknown-authority", "the certificate was not issued by an accepted authority", leaf, want)
+	return path{}, refuse(problem.CertificateUnknownAuthority.With("wanted", want), leaf)
 }
 
 // path is a chain whose signatures are good, and when its authorities are valid.
@@ -262,18 +252,13 @@ func (p *PKI) issuedBy(c *x509.Certificate, ids ...string) bool {
 	})
 }
 
-func (p *PKI) inTime(c *x509.Certificate, want string) error {
+func (p *PKI) inTime(c *x509.Certificate, want problem.Phrase) error {
 	now := p.clock.Now()
 	switch {
 	case now.Before(c.NotBefore):
-		return refuse(
-			"not-yet-valid",
-			"the certificate is valid only from "+c.NotBefore.UTC().Format(time.RFC3339),
-			c,
-			want,
-		)
+		return refuse(problem.CertificateNotYetValid.With("not_before", c.NotBefore.UTC().Format(time.RFC3339)).With("wanted", want), c)
 	case now.After(c.NotAfter):
-		return refuse("expired", "the certificate expired on "+c.NotAfter.UTC().Format(time.RFC3339), c, want)
+		return refuse(problem.CertificateExpired.With("not_after", c.NotAfter.UTC().Format(time.RFC3339)).With("wanted", want), c)
 	}
 	return nil
 }
@@ -281,14 +266,14 @@ func (p *PKI) inTime(c *x509.Certificate, want string) error {
 // known refuses a certificate that was revoked, and one that our own authority
 // signed but this emulator does not know: it could have been revoked without a
 // trace. Of a configured anchor's certificates nothing is known.
-func (p *PKI) known(ctx context.Context, c *x509.Certificate, foreign bool, want string) error {
+func (p *PKI) known(ctx context.Context, c *x509.Certificate, foreign bool, want problem.Phrase) error {
 	if foreign {
 		return nil
 	}
 	return p.store.View(ctx, func(tx store.Tx) error { return p.knownIn(tx, c, want) })
 }
 
-func (p *PKI) knownIn(tx store.Tx, c *x509.Certificate, want string) error {
+func (p *PKI) knownIn(tx store.Tx, c *x509.Certificate, want problem.Phrase) error {
 	serial := hex.EncodeToString(c.SerialNumber.Bytes())
 	rec, err := p.memo.Get(tx, serial)
 	switch {
@@ -309,18 +294,11 @@ func (p *PKI) knownIn(tx store.Tx, c *x509.Certificate, want string) error {
 	if _, err := apart.Get(tx, fingerprint(c.Raw)); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return refuse(
-		"not-known",
-		"the certificate is signed by this emulator's authority, but is none that it knows",
-		c,
-		want,
-	).
-		Do("a reset forgets the certificates of every client but the demo client's, and another state or backup holds its own: " +
-			"make a new one with pscemu certificates issue (a card: pscemu cards issue), or go back to the state that holds it")
+	return refuse(problem.CertificateNotKnown.With("wanted", want), c)
 }
 
-func refuseRevoked(c *x509.Certificate, at time.Time, want string) error {
-	return refuse("revoked", "the certificate was revoked on "+at.Format(time.RFC3339), c, want)
+func refuseRevoked(c *x509.Certificate, at time.Time, want problem.Phrase) error {
+	return refuse(problem.CertificateRevoked.With("at", at.Format(time.RFC3339)).With("wanted", want), c)
 }
 
 // Structure ids in the OU: FINESS behind 1, SIRET behind 3, older and test
@@ -329,37 +307,27 @@ var structureID = regexp.MustCompile(`^[0-9][0-9A-Z]{8,15}$`)
 
 func orgShape(c *x509.Certificate, foreign bool) error {
 	if weak(c.PublicKey) {
-		return refuse(
-			"weak-key",
-			"the certificate's key is too weak",
-			c,
-			wantOrg+", RSA of 2048 bits or more, or ECDSA P-256",
-		)
+		return refuse(problem.CertificateWeakKey.With("wanted", wantOrg), c)
 	}
 	category := Extension(c, ExtCategory.String())
 	if category == string([]byte{CategoryCard}) || category == string([]byte{CategoryProduction}) {
-		return refuse("card", "the certificate is a person's card, not an organisation's", c, wantOrg)
+		return refuse(problem.CertificateCard.With("wanted", wantOrg), c)
 	}
 	if category != string([]byte{CategorySoftware}) {
-		return refuse("category", "the certificate's product category is not 83 (software certificate)", c, wantOrg)
+		return refuse(problem.CertificateCategory.With("wanted", wantOrg), c)
 	}
 	if kind := policyOf(c); !foreign && kind != ProfileAuthCLI {
 		label := "unknown"
 		if profile, ok := ProfileNamed(kind); ok {
 			label = profile.Label
 		}
-		return refuse("wrong-profile", "the certificate is of type "+label+", not ORG AUTH_CLI", c, wantOrg)
+		return refuse(problem.CertificateWrongProfile.With("label", label).With("wanted", wantOrg), c)
 	}
 	if !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
-		return refuse(
-			"wrong-extended-usage",
-			"the certificate's extended key usage does not include clientAuth",
-			c,
-			wantOrg,
-		)
+		return refuse(problem.CertificateWrongExtendedUsage.With("wanted", wantOrg), c)
 	}
 	if c.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
-		return refuse("wrong-usage", "the certificate's key usage does not include digitalSignature", c, wantOrg)
+		return refuse(problem.CertificateWrongUsage.With("wanted", wantOrg), c)
 	}
 	return orgName(c)
 }
@@ -367,19 +335,19 @@ func orgShape(c *x509.Certificate, foreign bool) error {
 func orgName(c *x509.Certificate) error {
 	name, err := ParseName(c.RawSubject)
 	if err != nil {
-		return refuse("subject", "the certificate's subject cannot be read", nil, wantOrg)
+		return refuse(problem.CertificateSubject.With("wanted", wantOrg), nil)
 	}
 	cns := name.values(oidCN)
 	if len(cns) != 1 || !printable(cns[0]) {
-		return refuse("subject", "the certificate's subject needs exactly one printable CN", c, wantOrg)
+		return refuse(problem.CertificateSubject.Case("cn").With("wanted", wantOrg), c)
 	}
 	for _, r := range name {
 		if len(r) != 1 {
-			return refuse("subject", "the certificate's subject holds a multi-valued name, as cards do", c, wantOrg)
+			return refuse(problem.CertificateSubject.Case("multi-valued").With("wanted", wantOrg), c)
 		}
 	}
 	if !slices.ContainsFunc(name.values(oidUnit), structureID.MatchString) {
-		return refuse("subject", "the certificate's subject has no OU with the national id of a structure", c, wantOrg)
+		return refuse(problem.CertificateSubject.Case("structure").With("wanted", wantOrg), c)
 	}
 	return nil
 }
@@ -388,12 +356,12 @@ func printable(s string) bool {
 	return s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-const wantCard = "the authentication certificate of a nominative CPx card"
+const wantCard = problem.CardCertificate
 
 // VerifyCard judges the certificate a browser presented at the card origin.
 func (p *PKI) VerifyCard(ctx context.Context, chain []*x509.Certificate) (*CardIdentity, error) {
 	if len(chain) == 0 {
-		return nil, refuse("missing", "no card certificate was presented", nil, wantCard)
+		return nil, refuse(problem.CertificateMissing.Case("card").With("wanted", wantCard), nil)
 	}
 	leaf := chain[0]
 	found, err := p.chains(ctx, chain, wantCard)
@@ -408,15 +376,10 @@ func (p *PKI) VerifyCard(ctx context.Context, chain []*x509.Certificate) (*CardI
 		ExtCategory.String(),
 	); category != string([]byte{CategoryCard}) && category != string([]byte{CategoryProduction}) ||
 		!slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
-		return nil, refuse("not-a-card", "the certificate is not a card's authentication certificate", leaf, wantCard)
+		return nil, refuse(problem.CertificateNotACard.With("wanted", wantCard), leaf)
 	}
 	if !found.foreign && !p.issuedBy(leaf, "fo-pers", "st-pers") {
-		return nil, refuse(
-			"other-authority",
-			"the certificate was not issued by an authority for persons",
-			leaf,
-			wantCard,
-		)
+		return nil, refuse(problem.CertificateOtherAuthority.Case("card").With("wanted", wantCard), leaf)
 	}
 	if err := p.known(ctx, leaf, found.foreign, wantCard); err != nil {
 		return nil, err
@@ -427,14 +390,14 @@ func (p *PKI) VerifyCard(ctx context.Context, chain []*x509.Certificate) (*CardI
 func (p *PKI) cardIdentity(c *x509.Certificate, foreign bool) (*CardIdentity, error) {
 	name, err := ParseName(c.RawSubject)
 	if err != nil {
-		return nil, refuse("subject", "the certificate's subject cannot be read", nil, wantCard)
+		return nil, refuse(problem.CertificateSubject.With("wanted", wantCard), nil)
 	}
 	id := name.first(oidCN)
 	if name.first(oidPseudonym) != "" {
-		return nil, refuse("not-nominative", "the card is a carte de service, which names no person", c, wantCard)
+		return nil, refuse(problem.CertificateNotNominative.With("wanted", wantCard), c)
 	}
 	if !printable(id) || name.first(oidSurname) == "" {
-		return nil, refuse("subject", "the certificate's subject names no person", c, wantCard)
+		return nil, refuse(problem.CertificateSubject.Case("person").With("wanted", wantCard), c)
 	}
 	return &CardIdentity{
 		NationalID: id,

@@ -115,9 +115,7 @@ func checkTarget(ctx context.Context, cmd *cobra.Command, sign check.Sign) (*che
 		pem = append(append(pem, '\n'), more...)
 	}
 	if err != nil {
-		return nil, nil, problem.New(problem.Invalid, "check-ca", "the file of authorities cannot be read").
-			Got(err.Error()).
-			Want("certificates in PEM form")
+		return nil, nil, problem.CheckCA.Got(err.Error())
 	}
 	t.NewBrowser = check.HTTPBrowsers(t.Base, check.Roots(pem))
 	return t, func() {}, nil

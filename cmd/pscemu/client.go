@@ -21,7 +21,6 @@ import (
 
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/static"
 )
 
 // remote is the control API of the running server.
@@ -126,18 +125,9 @@ func (r *remote) send(method, path string, body []byte) ([]byte, error) {
 func refused(resp *http.Response, body []byte) error {
 	var p problem.Error
 	if json.Unmarshal(body, &p) == nil && p.Reason != "" {
-		return errors.New(inEnglish(p).Error() + " (" + p.Code + ")")
+		return errors.New(p.Error() + " (" + p.Code + ")")
 	}
 	return fmt.Errorf("%s %s: %s", resp.Request.Method, resp.Request.URL.Path, resp.Status)
-}
-
-// inEnglish is a refusal in the language of the terminal: the texts that people
-// read on the pages are French.
-func inEnglish(p problem.Error) *problem.Error {
-	for _, text := range []*string{&p.Reason, &p.Expected, &p.Remedy} {
-		*text = static.Pages().Translate("en", *text)
-	}
-	return &p
 }
 
 func segment(id string) string { return "/" + url.PathEscape(id) }

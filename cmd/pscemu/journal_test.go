@@ -2,13 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"go/ast"
-	"go/parser"
-	gotoken "go/token"
-	"io/fs"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -179,7 +174,7 @@ func TestEachRefusalLeadsToItsWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := testkit.Text(t, resp)
-	for _, want := range []string{"differs from https://app.example/callback by a trailing slash", "https://app.example/callback/</code>", "Register it exactly as sent", "Invalid parameter: redirect_uri"} {
+	for _, want := range []string{"diffère de https://app.example/callback par une barre finale", "https://app.example/callback/</code>", "Enregistrez-le exactement comme envoyé", "Invalid parameter: redirect_uri"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
@@ -213,62 +208,10 @@ func TestEachRefusalLeadsToItsWhy(t *testing.T) {
 	}
 }
 
-// codesOf finds the codes a source file makes: the second argument of
-// problem.New, and the first of the helpers that add a prefix.
-func codesOf(t *testing.T, path string) (codes []string) {
-	t.Helper()
-	f, err := parser.ParseFile(gotoken.NewFileSet(), path, nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	literal := func(e ast.Expr) string {
-		if l, ok := e.(*ast.BasicLit); ok && l.Kind == gotoken.STRING {
-			s, _ := strconv.Unquote(l.Value)
-			return s
-		}
-		return ""
-	}
-	ast.Inspect(f, func(n ast.Node) bool {
-		call, ok := n.(*ast.CallExpr)
-		if !ok || len(call.Args) == 0 {
-			return true
-		}
-		name, first := "", literal(call.Args[0])
-		switch fn := call.Fun.(type) {
-		case *ast.SelectorExpr:
-			name = fn.Sel.Name
-			if x, ok := fn.X.(*ast.Ident); ok && x.Name == "problem" && name == "New" && len(call.Args) == 3 {
-				codes = append(codes, literal(call.Args[1]))
-			}
-		case *ast.Ident:
-			switch {
-			case fn.Name == "New" && f.Name.Name == "problem" && len(call.Args) == 3:
-				codes = append(codes, literal(call.Args[1]))
-			case fn.Name == "refuse" && f.Name.Name == "pki" && first != "":
-				codes = append(codes, "certificate-"+first)
-			case fn.Name == "refused" && f.Name.Name == "identities" && first != "":
-				codes = append(codes, first)
-			}
-		}
-		return true
-	})
-	return codes
-}
-
 func TestEveryRefusalCodeOfTheCodeBaseHasItsWhy(t *testing.T) {
 	found := map[string]string{}
-	err := filepath.WalkDir("../..", func(path string, _ fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
-			for _, code := range codesOf(t, path) {
-				if code != "" {
-					found[code] = path
-				}
-			}
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, code := range problem.Codes() {
+		found[code] = "the catalogue"
 	}
 	for _, a := range protocol.Answers {
 		found[a.Key] = "wire.Answers"
@@ -283,12 +226,12 @@ func TestEveryRefusalCodeOfTheCodeBaseHasItsWhy(t *testing.T) {
 		t.Fatalf("only %d codes were found: the search is broken", len(found))
 	}
 	for code, where := range found {
-		if w, ok := problem.WhyOf(code); !ok || w.Means == "" || w.Do == "" || w.Do == "See the reason." {
+		if w, ok := problem.WhyOf(code, "en"); !ok || w.Means == "" || w.Do == "" || w.Do == "See the reason." {
 			t.Errorf("%s (%s) has no why, or no remedy", code, where)
 		}
 	}
 	seen := map[string]bool{}
-	for _, w := range problem.Catalogue() {
+	for _, w := range problem.Catalogue("en") {
 		if seen[w.Code] {
 			t.Errorf("%s stands twice", w.Code)
 		}

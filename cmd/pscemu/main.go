@@ -45,9 +45,9 @@ func exitCode(err error) int {
 	case errors.Is(err, errNoServer):
 		return exitNoServer
 	case errors.As(err, &usage),
-		problem.Is(err, "setting-unknown"),
-		problem.Is(err, "setting-invalid"),
-		problem.Is(err, "address-not-loopback"):
+		problem.Is(err, problem.SettingUnknown),
+		problem.Is(err, problem.SettingInvalid),
+		problem.Is(err, problem.AddressNotLoopback):
 		return exitUsage
 	}
 	return exitFailed

@@ -61,8 +61,7 @@ func (g *Gate) byLink(c echo.Context) error {
 		return g.show(
 			c,
 			http.StatusForbidden,
-			problem.New(problem.Forbidden, "console-link-used", "Ce lien a déjà servi, ou il est d'un autre démarrage").
-				Do("prenez open_url de DATA/ready.json, où le lien suivant se trouve, ou collez le jeton de l'API"),
+			problem.ConsoleLinkUsed.Of(),
 		)
 	}
 	return g.show(c, http.StatusOK, nil)
@@ -80,16 +79,13 @@ func (g *Gate) byToken(c echo.Context) error {
 		return g.show(
 			c,
 			http.StatusTooManyRequests,
-			problem.New(problem.TooMany, "console-token-tries", "Trop de jetons faux").
-				Want("au plus un toutes les 6 secondes").
-				Do("attendez "+seconds+" s, ou ouvrez le lien de DATA/ready.json"),
+			problem.ConsoleTokenTries.With("seconds", seconds),
 		)
 	case !ok:
 		return g.show(
 			c,
 			http.StatusForbidden,
-			problem.New(problem.Forbidden, "console-token-wrong", "Ce n'est pas le jeton de cet émulateur").
-				Want("api_token de DATA/ready.json"),
+			problem.ConsoleTokenWrong.Of(),
 		)
 	}
 	g.door.letIn(c)

@@ -41,9 +41,7 @@ func (g *Guard) OwnHostOnly(next echo.HandlerFunc) echo.HandlerFunc {
 			host = r.Host
 		}
 		if ip := net.ParseIP(strings.Trim(host, "[]")); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return problem.New(problem.Forbidden, "host-foreign", "the console answers under a loopback name only").
-				Got(r.Host).
-				Want(g.url)
+			return problem.HostForeign.With("url", g.url).Got(r.Host)
 		}
 		sends := r.Method != http.MethodGet || len(r.Header.Values("Origin")) > 0
 		if sends && shell.OriginOf(r) == shell.FromForeign {
@@ -58,9 +56,7 @@ func foreign(r *http.Request) error {
 	if r.Header.Get("Origin") == "" {
 		got = "Sec-Fetch-Site: " + r.Header.Get("Sec-Fetch-Site")
 	}
-	return problem.New(problem.Forbidden, "origin-foreign", "the request came from another site, or from another port of this machine").
-		Got(got).
-		Want("a page of http://" + r.Host)
+	return problem.OriginForeign.With("host", r.Host).Got(got)
 }
 
 // Access holds every route to its row of reaches. What is no route goes on: it
@@ -98,8 +94,7 @@ func (g *Guard) withSession(c echo.Context, next echo.HandlerFunc) error {
 	case g.door.Entered(c), g.door.HoldsToken(r), r.Method == http.MethodGet && !g.door.link:
 		return next(c)
 	case r.Method != http.MethodGet:
-		return problem.New(problem.Forbidden, "console-cookie-missing", "this form was not opened on the console").
-			Do("open the page first")
+		return problem.ConsoleCookieMissing.Of()
 	case shell.WantsPage(r):
 		return g.gate.show(c, http.StatusUnauthorized, nil)
 	}
@@ -107,9 +102,7 @@ func (g *Guard) withSession(c echo.Context, next echo.HandlerFunc) error {
 }
 
 func closed() *problem.Error {
-	return problem.New(problem.Forbidden, "console-closed", "the console is closed to this browser").
-		Want("a session of the console").
-		Do("open the link open_url of DATA/ready.json, or paste api_token on the page /open")
+	return problem.ConsoleClosed.Of()
 }
 
 // withToken wants the bearer token, or a session, on our own pages only.
@@ -122,8 +115,7 @@ func (g *Guard) withToken(c echo.Context, next echo.HandlerFunc) error {
 	}
 	return unauthorised(
 		c,
-		problem.New(problem.Forbidden, "api-token-wrong", "the control API wants its token").
-			Want("Authorization: Bearer … with api_token of DATA/ready.json"),
+		problem.APITokenWrong.Of(),
 	)
 }
 

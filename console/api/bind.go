@@ -111,14 +111,10 @@ func (b *binding) known(c echo.Context) error {
 		if slices.Contains(b.query, name) {
 			continue
 		}
-		p := problem.New(problem.Invalid, "parameter-unknown", "this operation has no such parameter").Got(name)
-		if near := problem.Nearest(name, b.query); near != "" {
-			return p.Want(near)
-		}
 		if len(b.query) == 0 {
-			return p.Want("no parameters in the query")
+			return problem.ParameterUnknown.Case("none").Got(name)
 		}
-		return p.Want("one of " + strings.Join(b.query, ", "))
+		return problem.ParameterUnknown.With("accepted", problem.NearestOf(name, b.query)).Got(name)
 	}
 	return nil
 }
@@ -137,8 +133,7 @@ func (p *parameter) set(to reflect.Value, text string) error {
 		}
 		value, err := strconv.ParseBool(text)
 		if err != nil {
-			return problem.New(problem.Invalid, "parameter-invalid", "this parameter is true or false").
-				Got(p.name + "=" + text).Want("true or false")
+			return problem.ParameterInvalid.Got(p.name + "=" + text)
 		}
 		to.SetBool(value)
 	default:
@@ -162,9 +157,7 @@ func (b *content) read(c echo.Context, into any) error {
 // body reads a JSON body and refuses unknown keys.
 func body(r *http.Request, into any) error {
 	if !strings.HasPrefix(r.Header.Get("Content-Type"), echo.MIMEApplicationJSON) {
-		return problem.New(problem.Invalid, "content-type-wrong", "the body is not declared as JSON").
-			Got(r.Header.Get("Content-Type")).
-			Want("Content-Type: application/json")
+		return problem.ContentTypeWrong.Got(r.Header.Get("Content-Type"))
 	}
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()

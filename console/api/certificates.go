@@ -147,16 +147,13 @@ func (s *Certificates) as(c context.Context, in *certificateAs) (out File, err e
 		return File{cert.Serial + "-chain.pem", "application/x-pem-file", pem}, nil
 	case "key":
 		if key == nil {
-			return out, problem.New(problem.Conflict, "key-not-here", "the key of this certificate was not made here").
-				Got(cert.Serial)
+			return out, problem.KeyNotHere.Case("sign").Got(cert.Serial)
 		}
 		return File{cert.Serial + ".key", "application/x-pem-file", key}, nil
 	case "p12":
 		return in.packed(c, s.PKI, cert, cert.Serial)
 	default:
-		return out, problem.New(problem.NotFound, "format-unknown", "no such form of a certificate").
-			Got(in.Format).
-			Want("pem, der, chain, key or p12")
+		return out, problem.FormatUnknown.Got(in.Format)
 	}
 }
 

@@ -43,10 +43,7 @@ func (s *Clients) List(c context.Context) Lister[ClientView] {
 // the rest of the body leads to would be lost without a word, so it is refused.
 func (v *ClientView) registration() (*clients.Client, error) {
 	if v.BoundTo != "" && v.BoundTo != v.Client.BoundTo() {
-		return nil, problem.New(problem.Invalid, "client-bound-to-derived", "bound_to only shows what the client is bound to").
-			Got(v.BoundTo).
-			Want(v.Client.BoundTo()).
-			Do("to bind it to another subject set tls_client_auth_subject_dn")
+		return nil, problem.ClientBoundToDerived.With("bound", v.Client.BoundTo()).Got(v.BoundTo)
 	}
 	return &v.Client, nil
 }
@@ -113,8 +110,7 @@ func (s *Clients) put(c context.Context, in *putClient) (out ClientView, err err
 		return out, err
 	}
 	if in.ClientID.ID != client.ID {
-		return out, problem.New(problem.Invalid, "id-differs", "path and body name different clients").Got(client.ID).
-			Want(in.ClientID.ID)
+		return out, problem.IDDiffers.Case("clients").With("id", in.ClientID.ID).Got(client.ID)
 	}
 	if err := s.Clients.Put(c, client); err != nil {
 		return out, err
@@ -125,9 +121,7 @@ func (s *Clients) put(c context.Context, in *putClient) (out ClientView, err err
 func (s *Clients) patch(c context.Context, in *patchClient) (out ClientView, err error) {
 	kind := in.Call.Request().Header.Get("Content-Type")
 	if !strings.HasPrefix(kind, "application/json") && !strings.HasPrefix(kind, "application/merge-patch+json") {
-		return out, problem.New(problem.Invalid, "content-type-wrong", "the body is not declared as a merge patch").
-			Got(kind).
-			Want("Content-Type: application/merge-patch+json, or application/json")
+		return out, problem.ContentTypeWrong.Case("patch").Got(kind)
 	}
 	raw, err := io.ReadAll(in.Body) // bounded before
 	if err != nil {
@@ -190,7 +184,7 @@ func (s *Clients) operations() []Operation {
 				"away."),
 			wholeClient, refuses("client-unknown", "client-member-unknown", "id-differs"),
 			example(Example{Path: map[string]string{"id": exampleClientID}, Kind: "application/merge-patch+json",
-				Body: `{"name":"Agenda","notes":null}`})),
+				Body: `{"name":"Agenda","backchannel_logout_uri":null}`})),
 		operation("DELETE", "/clients/:id", "deleteClient", "Remove a client", s.delete, refuses("client-unknown"),
 			example(Example{Path: map[string]string{"id": exampleClientID}})),
 		operation("POST", "/certificates/:serial/bind", "bindCertificate",

@@ -61,15 +61,11 @@ func (in *ClockChange) check() error {
 			ways = append(ways, way.name)
 		}
 	}
-	const want = `one of {"now":"2030-01-31T12:00:00Z"}, {"offset":"10m"}, {"advance":"10m"}; ` +
-		`beside it or alone "frozen": true or false`
 	switch {
 	case len(ways) > 1:
-		return problem.New(problem.Invalid, "clock-contradictory", "the clock cannot be moved in two ways at once").
-			Got(strings.Join(ways, " and ")).Want(want).Do("send the one you mean; two calls do two things")
+		return problem.ClockContradictory.Got(strings.Join(ways, ", "))
 	case len(ways) == 0 && in.Frozen == nil:
-		return problem.New(problem.Invalid, "clock-change-empty", "nothing says what the clock is to do").
-			Want(want).Do("DELETE /api/v1/clock follows the machine's again")
+		return problem.ClockChangeEmpty.Of()
 	}
 	return nil
 }
@@ -80,8 +76,7 @@ func (in *ClockChange) change() (out clock.Change, err error) {
 	if in.Now != nil {
 		t, err := time.Parse(time.RFC3339, *in.Now)
 		if err != nil {
-			return out, problem.New(problem.Invalid, "clock-time-invalid", "the time cannot be read").Got(*in.Now).
-				Want("RFC 3339, such as 2030-01-31T12:00:00Z")
+			return out, problem.ClockTimeInvalid.Got(*in.Now)
 		}
 		out.Now = &t
 	}

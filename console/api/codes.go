@@ -41,11 +41,9 @@ func (s *Codes) tables(context.Context, *None) (*List[CodeTable], error) {
 func (s *Codes) codes(_ context.Context, in *codesOf) (*List[nomenclature.Concept], error) {
 	t, there := nomenclature.Lookup(in.Table)
 	if !there {
-		p := problem.New(problem.NotFound, "table-unknown", "no such code table").
-			Got(in.Table).
-			Want("one that GET /api/v1/codes lists, such as G15 or R02")
+		p := problem.TableUnknown.Got(in.Table)
 		if near := problem.Nearest(in.Table, nomenclature.Tables()); near != "" {
-			p.Want(near)
+			p = p.Case("near").With("nearest", near)
 		}
 		return nil, p
 	}

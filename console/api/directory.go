@@ -39,7 +39,7 @@ func (s *Directory) fhirPeople(c echo.Context, wanted string) ([]identities.Iden
 		if err == nil {
 			return []identities.Identity{*i}, nil
 		}
-		if !problem.Is(err, "identity-unknown") {
+		if !problem.Is(err, problem.IdentityUnknown) {
 			return nil, err
 		}
 	}

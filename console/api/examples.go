@@ -7,7 +7,7 @@ const (
 	exampleReaderRequest = "H6R2NA5WLC3KQ7YD"
 	exampleCard          = "8025000000100001"
 	exampleCertificate   = "4f2a9c61d7e8b350"
-	exampleOrder         = "1"
+	exampleOrder         = "ORDER-1"
 	exampleLogin         = "L5T3PDZ6QW2A"
 	exampleMessage       = "M7Y4KB2XNE6S"
 	exampleJob           = "J2C5RV7ODT3G"

@@ -6,7 +6,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/identities"
@@ -34,9 +33,7 @@ func (s *People) export(_ context.Context, in *exportPeople) (Stream, error) {
 		for _, f := range identities.Formats {
 			names = append(names, f.Name)
 		}
-		return nil, problem.New(problem.Invalid, "format-unknown", "no such format").
-			Got(name).
-			Want(strings.Join(names, ", "))
+		return nil, problem.FormatUnknown.Case("export").With("accepted", names).Got(name)
 	}
 	return s.written(in.query(), format.File, format.MediaType, format.Write), nil
 }

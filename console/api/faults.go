@@ -56,9 +56,7 @@ func faultsAllowed(settings *config.Live) error {
 	if settings.Policies(nil, nil).DoorFaults {
 		return nil
 	}
-	return problem.New(problem.Forbidden, "door-closed", "this test door is closed").
-		Got("--strict or door-faults=false").
-		Do("open it: PATCH /api/v1/doors, or restart without --strict")
+	return problem.DoorClosed.Of()
 }
 
 func (s *Faults) operations() []Operation {

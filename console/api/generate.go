@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"pscemu.invalid/pscemu/cards"
@@ -43,13 +42,11 @@ func (in *Generation) generator() (*identities.Generator, error) {
 		in.Means = identities.AllMeans()
 	}
 	if in.Count < 1 || in.Count > maxBatch || in.From < 0 || in.From >= identities.MaxGenerated {
-		return nil, problem.New(problem.Invalid, "count-invalid", "this many people cannot be made at once").
-			Got(fmt.Sprintf("count %d, from %d", in.Count, in.From)).
-			Want("a count from 1 to 5000, and from below 8000000; go on with the next of the answer")
+		return nil, problem.CountInvalid.With("count", in.Count).With("from", in.From)
 	}
 	for _, m := range in.Means {
 		if !m.Valid() {
-			return nil, problem.New(problem.Invalid, "means-unknown", "no such means").Got(string(m)).Want("ecps, card")
+			return nil, problem.MeansUnknown.Got(string(m))
 		}
 	}
 	g := &identities.Generator{Seed: in.Seed, Profession: in.Profession, Theme: in.Theme, Mix: in.Mix, Traps: in.Traps}

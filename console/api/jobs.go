@@ -138,7 +138,7 @@ func (j *Job) end(c clock.Clock, result any, err error) {
 }
 
 func cancelled() *problem.Error {
-	return problem.New(problem.Conflict, "job-cancelled", "the job was cancelled").Do("begin it again")
+	return problem.JobCancelled.Of()
 }
 
 // add remembers a job, and forgets the oldest that has ended.
@@ -152,8 +152,7 @@ func (js *Jobs) add(j *Job) error {
 		}
 	}
 	if running >= maxRunning {
-		return problem.New(problem.TooMany, "jobs-too-many", "too many long commands go on at once").
-			Want("4 at most").Do("wait for one to end, or cancel one: GET /api/v1/jobs lists them")
+		return problem.JobsTooMany.Of()
 	}
 	js.all = append(js.all, j)
 	if len(js.all) > jobsKept {
@@ -172,8 +171,7 @@ func (js *Jobs) Find(id string) (*Job, error) {
 			return j, nil
 		}
 	}
-	return nil, problem.New(problem.NotFound, "job-unknown", "no such job").Got(id).
-		Want("one that GET /api/v1/jobs lists: the last 50 since the start")
+	return nil, problem.JobUnknown.Got(id)
 }
 
 func (js *Jobs) views() []JobView {

@@ -115,8 +115,7 @@ func readSeq(text string) (int64, error) {
 	}
 	seq, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || seq < 0 {
-		return 0, problem.New(problem.Invalid, "seq-invalid", "this is no number of an event").
-			Got(text).Want("the seq of an event").Do("GET /api/v1/logins/last")
+		return 0, problem.SeqInvalid.Got(text)
 	}
 	return seq, nil
 }
@@ -162,8 +161,7 @@ func (s *Logins) wait(c context.Context, in *waitLogin) (*journal.Login, error) 
 	if l := s.Journal.Wait(waiting, q); l != nil {
 		return l, nil
 	}
-	return nil, problem.New(problem.NotFound, "event-not-seen", "no such event came in time").
-		Got("event " + string(in.Event) + " within " + timeout.String())
+	return nil, problem.EventNotSeen.With("event", in.Event).With("timeout", timeout.String())
 }
 
 // Find is the login with this id.
@@ -171,9 +169,7 @@ func (s *Logins) Find(id string) (*journal.Login, error) {
 	if l := s.Journal.Get(id); l != nil {
 		return l, nil
 	}
-	return nil, problem.New(problem.NotFound, "login-not-kept", "the journal holds no such login (any more)").
-		Got(id).
-		Do("GET /api/v1/logins lists them; journal-logins and journal-size bound it")
+	return nil, problem.LoginNotKept.Got(id)
 }
 
 func (s *Logins) get(_ context.Context, in *LoginID) (*journal.Login, error) { return s.Find(in.ID) }
@@ -226,9 +222,7 @@ func (s *Logins) verify(c context.Context, call *verify) (out Verified, err erro
 	if d, err := time.ParseDuration(in.Timeout); err == nil && d >= 0 && d <= time.Minute {
 		patience = d
 	} else if in.Timeout != "" {
-		return out, problem.New(problem.Invalid, "timeout-invalid", "this is no time to wait").
-			Got(in.Timeout).
-			Want("a duration up to 1m, such as 5s")
+		return out, problem.TimeoutInvalid.Got(in.Timeout)
 	}
 	if err := web.Hold(call.Call); err != nil {
 		return out, err
@@ -252,9 +246,7 @@ func (s *Logins) verify(c context.Context, call *verify) (out Verified, err erro
 		case <-changed:
 		case <-waiting.Done():
 			if l == nil {
-				return out, problem.New(problem.NotFound, "login-not-seen", "no such login was seen").
-					Got(fmt.Sprintf("login %q client %q identity %q", in.Login, in.Client, in.Identity)).
-					Do("GET /api/v1/logins lists what was seen")
+				return out, problem.LoginNotSeen.With("login", strconv.Quote(in.Login)).With("client", strconv.Quote(in.Client)).With("identity", strconv.Quote(in.Identity))
 			}
 			return out, nil
 		}
@@ -283,7 +275,7 @@ func (s *Logins) operations() []Operation {
 			says("Each with the request that it belongs to, secrets masked."),
 			refuses("login-not-kept"), example(login)),
 		operation("GET", "/logins/:id/har", "getLoginHAR", "Get a login as an HTTP Archive", s.har,
-			answers(200, "application/json", "the archive (HAR 1.2)"), refuses("login-not-kept"), example(login)),
+			answersA[any](200, "the archive (HAR 1.2)"), refuses("login-not-kept"), example(login)),
 		operation("POST", "/verify", "verifyLogin", "Assert something of a login", s.verify,
 			says("Waits until it holds, or says at the end of its patience what is missing."),
 			refuses("content-type-wrong", "body-invalid", "timeout-invalid", "expectation-unknown", "login-not-seen",

@@ -10,20 +10,16 @@ import (
 // bodyProblem explains why a JSON body cannot be read into a value: of a member
 // that does not exist it names the nearest that does.
 func bodyProblem(err error, into any) error {
-	p := problem.New(problem.Invalid, "body-invalid", "the body cannot be read").Got(err.Error()).
-		Want("the JSON that GET /api/v1/openapi.json describes")
+	p := problem.BodyInvalid.Got(err.Error())
 	name, unknown := strings.CutPrefix(err.Error(), "json: unknown field ")
 	if !unknown {
 		return p
 	}
 	known := members(reflect.TypeOf(into), 0)
-	if near := problem.Nearest(strings.Trim(name, `"`), known); near != "" {
-		return p.Want(near)
+	if len(known) == 0 {
+		return p
 	}
-	if len(known) > 0 {
-		return p.Want("one of " + strings.Join(known, ", "))
-	}
-	return p
+	return p.Case("member").With("accepted", problem.NearestOf(strings.Trim(name, `"`), known))
 }
 
 // members are the names that a type has as JSON, with those of the values in it.

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/web"
 )
 
 // The OpenAPI document (3.1) is made of the operations and their types. Its
@@ -186,7 +187,7 @@ func (o *Operation) describe() string {
 	text += "\n\nRefusals of its own:"
 	for _, code := range o.codes {
 		text += "\n- `" + code + "`"
-		if w, ok := problem.WhyOf(code); ok {
+		if w, ok := problem.WhyOf(code, web.English); ok {
 			text += ": " + w.Means
 		}
 	}

@@ -74,10 +74,7 @@ func (s *Outbox) wait(c context.Context, in *waitOutbox) (*outbox.Message, error
 	defer stop()
 	m, err := s.Outbox.Wait(waiting, outbox.Filter{NationalID: in.NationalID, Channel: in.Channel, After: in.After})
 	if err == nil && m == nil {
-		err = problem.New(problem.NotFound, "message-not-seen", "no such message came in time").
-			Got("nothing within " + timeout.String()).
-			Want("a message behind ?after, if given, to this person on this channel").
-			Do("GET /api/v1/outbox and `pscemu outbox list` show what came; timeout makes it wait longer, a minute at most")
+		err = problem.MessageNotSeen.With("timeout", timeout.String())
 	}
 	return m, err
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"reflect"
 	"strconv"
 
@@ -45,9 +44,7 @@ func (l *Limit) UnmarshalText(asked []byte) error {
 	}
 	n, err := strconv.Atoi(string(asked))
 	if err != nil || n < 1 {
-		return problem.New(problem.Invalid, "limit-invalid", "this is no number of rows").Got(string(asked)).
-			Want(fmt.Sprintf("limit from 1 to %d; %d when it is left out", maxLimit, defaultLimit)).
-			Do("for all of a list follow next: ?after=NEXT until it is empty")
+		return problem.LimitInvalid.With("most", maxLimit).With("usual", defaultLimit).Got(string(asked))
 	}
 	*l = Limit(min(n, maxLimit))
 	return nil

@@ -147,9 +147,7 @@ func (s *People) create(c context.Context, in *newPerson) (out Person, err error
 
 func (s *People) put(c context.Context, in *putPerson) (out Person, err error) {
 	if in.Body.NationalID != in.ID {
-		return out, problem.New(problem.Invalid, "id-differs", "path and body name different people").
-			Got(in.Body.NationalID).
-			Want(in.ID)
+		return out, problem.IDDiffers.Case("people").With("id", in.ID).Got(in.Body.NationalID)
 	}
 	if err := s.People.Put(c, &in.Body.Identity); err != nil {
 		return out, err

@@ -151,9 +151,7 @@ func (s *Phones) activate(c context.Context, in *activatePhone) (any, error) {
 			return nil, err
 		}
 		if card.NationalID != in.ID {
-			return nil, problem.New(problem.Forbidden, "card-other-person", "this card is another person's").
-				Got(card.NationalID).
-				Want(in.ID)
+			return nil, problem.CardOtherPerson.With("id", in.ID).Got(card.NationalID)
 		}
 	}
 	a, err := s.ECPS.StartActivation(c, in.ID, in.Body.By)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"pscemu.invalid/pscemu/internal/problem"
+	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/journal"
 	"pscemu.invalid/pscemu/provider/wire"
 )
@@ -19,18 +20,11 @@ type Explanation struct {
 	Event  *journal.Event `json:"event,omitempty"`
 }
 
-// Explain says what a code means, and what came in a login.
-func (s *Refusals) Explain(code, loginID string) (*Explanation, error) {
-	w, ok := problem.WhyOf(code)
+// Explain says what a code means, in a language, and what came in a login.
+func (s *Refusals) Explain(code, loginID, lang string) (*Explanation, error) {
+	w, ok := problem.WhyOf(code, lang)
 	if !ok {
-		var codes []string
-		for _, w := range problem.Catalogue() {
-			codes = append(codes, w.Code)
-		}
-		p := problem.New(problem.NotFound, "code-not-ours", "no refusal has this code").
-			Got(code).
-			Do("GET /why lists all codes")
-		return nil, p.Want(problem.Nearest(code, codes))
+		return nil, problem.CodeNotOurs.With("nearest", problem.Nearest(code, problem.Codes())).Got(code)
 	}
 	out := &Explanation{Why: w, Login: loginID}
 	key := w.PSC
@@ -56,11 +50,11 @@ type explainRefusal struct {
 }
 
 func (s *Refusals) list(context.Context, *None) (*List[problem.Why], error) {
-	return all(problem.Catalogue()), nil
+	return all(problem.Catalogue(web.English)), nil
 }
 
 func (s *Refusals) explain(_ context.Context, in *explainRefusal) (*Explanation, error) {
-	return s.Explain(in.Code, in.Login)
+	return s.Explain(in.Code, in.Login, web.English)
 }
 
 func (s *Refusals) operations() []Operation {

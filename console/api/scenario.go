@@ -184,6 +184,5 @@ func (s *Scenarios) operations() []Operation {
 }
 
 func scenarioUnreadable(got string) error {
-	return problem.New(problem.Invalid, "scenario-unreadable", "the scenario cannot be read").Got(got).
-		Want("name, about, clock, settings, clients, generate, people, reader, faults, as GET /api/v1/scenarios/current has them")
+	return problem.ScenarioUnreadable.Got(got)
 }

@@ -302,7 +302,7 @@ func (st *stage) ecpsIn(tx store.Tx, p *ScenarioPerson) error {
 	device, err := st.ECPS.DeviceIn(tx, p.NationalID)
 	there := err == nil
 	switch {
-	case err != nil && !problem.Is(err, "ecps-unknown"):
+	case err != nil && !problem.Is(err, problem.ECPSUnknown):
 		return err
 	case p.ECPS == "none" && !there, there && device.Code == p.ECPS && !device.Blocked():
 		return nil
@@ -336,8 +336,7 @@ func (st *stage) readerIn(tx store.Tx, nationalID string) error {
 		return err
 	}
 	if len(all) == 0 {
-		return problem.New(problem.Conflict, "card-none", "this person has no card").Got(nationalID).
-			Do("give one in the scenario: cards: [{type: CPS}]")
+		return problem.CardNone.Got(nationalID)
 	}
 	_, err = st.Cards.InsertIn(tx, all[0].Serial)
 	return err

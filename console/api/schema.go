@@ -221,6 +221,9 @@ func (s *schemas) field(of reflect.Type, f reflect.StructField, options []string
 		whole.Absent = &never
 		out = &whole
 	}
+	if out.Type == "array" && slices.Contains(absent, keyOf(of, f.Name)) {
+		out.Type = []string{"array", "null"}
+	}
 	canBeNull := f.Type.Kind() == reflect.Pointer && !slices.Contains(options, "omitempty")
 	if canBeNull {
 		out = &Schema{AnyOf: []*Schema{out, {Type: "null"}}}
@@ -289,14 +292,21 @@ const module = "pscemu.invalid/pscemu/"
 // said is the comment of a type, or of a field of it.
 func said(t reflect.Type, field string) string {
 	name, _, _ := strings.Cut(t.Name(), "[")
-	key := strings.TrimPrefix(t.PkgPath(), module) + "." + name
-	if field != "" {
-		key += "." + field
-	}
+	key := keyOf(t, field)
 	if spoken != nil {
 		spoken(key)
 	}
 	return plain(comments()[key], cmp.Or(field, name))
+}
+
+// keyOf names a type, or a field of it, as the comments are kept.
+func keyOf(t reflect.Type, field string) string {
+	name, _, _ := strings.Cut(t.Name(), "[")
+	key := strings.TrimPrefix(t.PkgPath(), module) + "." + name
+	if field != "" {
+		key += "." + field
+	}
+	return key
 }
 
 // plain is a comment without the name that it begins with.

@@ -55,8 +55,7 @@ type createSpace struct {
 // here refuses spaces within a space.
 func (s *SpaceList) here() error {
 	if s.Spaces == nil {
-		return problem.New(problem.Conflict, "space-within-space", "a space holds no spaces").
-			Do("ask the server's own control API")
+		return problem.SpaceWithinSpace.Of()
 	}
 	return nil
 }

@@ -78,6 +78,10 @@ var shapes = map[reflect.Type]reflect.Type{
 	reflect.TypeFor[*jose.JSONWebKeySet]():  reflect.TypeFor[map[string]any](),
 }
 
+// absent are lists that may be null, where somebody stored them so.
+var absent = []string{"identities.Identity.Exercises", "provider/clients.Client.RedirectURIs",
+	"provider/clients.Client.PostLogoutRedirectURIs"}
+
 // words are strings whose values are known.
 var words = map[reflect.Type]func() []string{
 	reflect.TypeFor[identities.Means](): func() []string { return texts(identities.AllMeans()) },

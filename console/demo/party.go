@@ -63,8 +63,7 @@ func (p *Party) Begin(c echo.Context) error {
 func (p *Party) LoggedIn(c echo.Context) (*rp.Session, error) {
 	browsers := p.cookies.Values(c, p.cookie())
 	if !p.pending.Began(browsers) {
-		return nil, problem.New(problem.Forbidden, "demo-not-started", "this browser began no login here").
-			Do("start again on " + p.url + p.at)
+		return nil, problem.DemoNotStarted.With("url", p.url).With("at", p.at)
 	}
 	login, ok := p.pending.Take(browsers, c.QueryParam("state"))
 	if !ok {
@@ -87,23 +86,18 @@ func refusal(in *rp.Session, err error) error {
 		failed = in.Checks.Failed()
 	}
 	if failed == nil {
-		return problem.New(problem.Forbidden, "demo-discovery-refused", "the discovery document cannot be used").
-			Got(err.Error()).
-			Do("GET /api/v1/faults lists the faults in force")
+		return problem.DemoDiscoveryRefused.Got(err.Error())
 	}
-	code, reason := "demo-login-unverified", "the answer does not pass a check that every application makes"
+	code := problem.DemoLoginUnverified
 	switch failed.Name {
 	case rp.CallbackState, rp.CallbackIssuer:
-		code, reason = "demo-state-wrong", "state or iss is not what was sent"
+		code = problem.DemoStateWrong
 	case rp.IDTokenNonce:
-		code, reason = "demo-nonce-wrong", "the id token's nonce is not the one sent"
+		code = problem.DemoNonceWrong
 	case rp.TokenAnswer:
-		code, reason = "demo-token-refused", "the token endpoint refused"
+		code = problem.DemoTokenRefused
 	case rp.UserInfoAnswer:
-		code, reason = "demo-userinfo-refused", "UserInfo refused"
+		code = problem.DemoUserinfoRefused
 	}
-	return problem.New(problem.Forbidden, code, reason).
-		Got(string(failed.Name) + ": " + failed.Received).
-		Want(failed.Expected).
-		Do("see the login in the journal; GET /api/v1/faults lists the faults in force")
+	return code.With("expected", failed.Expected).Got(string(failed.Name) + ": " + failed.Received)
 }

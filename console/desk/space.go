@@ -64,18 +64,13 @@ func (h *Space) at(next func(c echo.Context, by string) error) echo.HandlerFunc 
 func (h *Space) callback(c echo.Context) error {
 	in, err := h.Party.LoggedIn(c)
 	if said := (*rp.Refusal)(nil); errors.As(err, &said) {
-		return problem.New(problem.Forbidden, "desk-login-refused", "la connexion a été refusée").
-			Got(said.Code).
-			Do("recommencez")
+		return problem.DeskLoginRefused.Got(said.Code)
 	}
 	if err != nil {
 		return err
 	}
 	if mode := rp.Decode(in.Tokens.Access).Text("authMode"); mode != string(identities.AuthModeCard) {
-		return problem.New(problem.Forbidden, "desk-wants-card", "l'espace des porteurs de carte s'ouvre avec une carte").
-			Got("e-CPS").
-			Want("carte CPx").
-			Do("déconnectez-vous, puis connectez-vous avec la carte")
+		return problem.DeskWantsCard.Of()
 	}
 	h.Here.enter(c, in.Claims.Text("preferred_username"))
 	return web.Redirect(c, http.StatusSeeOther, "/desk")
@@ -250,7 +245,7 @@ func (h *Space) bind(c echo.Context, by string) error {
 	_, err := h.Clients.Bind(shell.Context(c), client, c.FormValue("replace") != "", of)
 	if err != nil {
 		var ask map[string]string
-		if problem.Is(err, "client-bound") {
+		if problem.Is(err, problem.ClientBound) {
 			ask = map[string]string{"Serial": serial, "Client": client}
 		}
 		return h.show(c, err, ask)

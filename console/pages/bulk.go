@@ -128,8 +128,7 @@ func addressOf(q identities.Query, done string) string {
 // bulkNow does one thing to these people before it answers.
 func (h *People) bulkNow(c echo.Context, ids []string, do deed) (out bulkResult, err error) {
 	if len(ids) == 0 {
-		return out, problem.New(problem.Invalid, "nobody-chosen", "nobody was chosen").
-			Do("tick people, or all that were found")
+		return out, problem.NobodyChosen.Of()
 	}
 	for page := range slices.Chunk(ids, identities.Batch) {
 		if err := h.bulkPage(shell.Context(c), page, do, &out); err != nil {

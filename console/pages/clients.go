@@ -81,10 +81,7 @@ func (h *Clients) bind(c echo.Context) error {
 		if client.BoundTo() == was || c.FormValue("was") == was {
 			return nil
 		}
-		return problem.New(problem.Conflict, "client-bound", "this client is bound to another certificate, whose holder would be locked out").
-			Got(id + " is bound to " + was).
-			Want("a yes to binding it to " + client.BoundTo()).
-			Do("press the button below the reason")
+		return problem.ClientBound.With("id", id).With("was", was).With("bound", client.BoundTo())
 	})
 	if err != nil {
 		return h.show(c, err, subject)

@@ -64,7 +64,7 @@ func (h *Editor) beginning(ctx context.Context, from, profession string) (*ident
 	}
 	fresh := g.Person(0)
 	for n := 1; ; n++ {
-		if _, err := h.People.Get(ctx, fresh.NationalID); problem.Is(err, "identity-unknown") {
+		if _, err := h.People.Get(ctx, fresh.NationalID); problem.Is(err, problem.IdentityUnknown) {
 			break
 		} else if err != nil {
 			return nil, err

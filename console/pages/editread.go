@@ -27,7 +27,7 @@ func reshape(i *identities.Identity, action, profession string) error {
 	}
 	n, m, ok := place(i, at)
 	if !ok {
-		return problem.New(problem.Invalid, "form-broken", "the form cannot be read").Got(action).Do("open it again")
+		return problem.FormBroken.Got(action)
 	}
 	e := &i.Exercises[n]
 	switch {
@@ -79,9 +79,7 @@ func example(profession string) *identities.Identity {
 func submitted(c echo.Context) (*identities.Identity, error) {
 	i := &identities.Identity{}
 	if err := json.Unmarshal([]byte(c.FormValue("base")), i); err != nil {
-		return i, problem.New(problem.Invalid, "form-broken", "the form cannot be read").
-			Got(err.Error()).
-			Do("open it again")
+		return i, problem.FormBroken.Got(err.Error())
 	}
 	form, err := c.FormParams()
 	if err != nil {

@@ -28,7 +28,7 @@ func (h *Refusals) one(c echo.Context) error {
 	if login != "" && !h.Sees(c) {
 		login, hidden = "", c.Request().URL.RequestURI() // shown behind the console's door
 	}
-	e, err := h.API.Explain(web.Param(c, "code"), login)
+	e, err := h.API.Explain(web.Param(c, "code"), login, h.View.Lang(c))
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (h *Refusals) list(c echo.Context) error {
 		Codes []problem.Why
 	}
 	var areas []area
-	for _, w := range problem.Catalogue() {
+	for _, w := range problem.Catalogue(h.View.Lang(c)) {
 		if len(areas) == 0 || areas[len(areas)-1].Name != w.Area {
 			areas = append(areas, area{Name: w.Area})
 		}

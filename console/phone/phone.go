@@ -82,8 +82,7 @@ func (h *Phones) complete(c echo.Context) error {
 	code := c.FormValue("code")
 	var err error
 	if code != c.FormValue("again") {
-		err = problem.New(problem.Invalid, "ecps-codes-differ", "Les deux codes sont différents").
-			Want("le même code de 4 chiffres")
+		err = problem.ECPSCodesDiffer.Of()
 	}
 	var d *ecps.Device
 	if err == nil {
@@ -222,7 +221,7 @@ func (h *Phones) state(c echo.Context) error {
 func (h *Phones) answer(c echo.Context) error {
 	r, err := h.ECPS.Request(shell.Context(c), web.Param(c, "request"))
 	if err == nil && r.NationalID != web.Param(c, "id") {
-		err = problem.New(problem.Forbidden, "ecps-other-person", "this request is another person's")
+		err = problem.ECPSOtherPerson.Of()
 	}
 	if err != nil {
 		return err

@@ -48,14 +48,9 @@ func (u *Unauthorised) Error() string { return u.Refusal.Error() }
 // unserved says why nothing answers at an address.
 func unserved(status int) *problem.Error {
 	text := http.StatusText(status)
-	p := problem.New(problem.Invalid, "http-"+strings.ToLower(strings.ReplaceAll(text, " ", "-")), text)
-	switch status {
-	case http.StatusNotFound:
-		p.Reason = "nothing is served at this address"
-	case http.StatusMethodNotAllowed:
-		p.Reason = "this address does not serve this method"
-	default:
-		return p
+	code := "http-" + strings.ToLower(strings.ReplaceAll(text, " ", "-"))
+	if !problem.Known(code) {
+		return problem.HTTPOther.With("status", text)
 	}
-	return p.Do("`pscemu openapi` lists what the control API serves")
+	return problem.Code(code).Of()
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -47,8 +48,8 @@ func NewViews(pages *web.Pages, cookies Cookies, strict func() bool, welcome fun
 // why is the address of the page that explains a refusal.
 func why(c echo.Context, refusal error) string {
 	p := problem.From(refusal)
-	if _, known := problem.WhyOf(p.Code); !known {
-		return "" // http-…: its text says it all
+	if strings.HasPrefix(p.Code, "http-") || !problem.Known(p.Code) {
+		return "" // its text says it all
 	}
 	return WhyURL(web.Root(Context(c)), p.Code, "")
 }

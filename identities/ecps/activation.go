@@ -67,8 +67,7 @@ func (s *Phones) StartActivation(ctx context.Context, nationalID string, by Way)
 // included: neither the time nor the number of tries tells who exists.
 func (s *Phones) StartActivationIn(tx store.Tx, nationalID string, by Way) (a *Activation, verdict, err error) {
 	if _, known := lifetimes[by]; !known {
-		return nil, nil, problem.New(problem.Invalid, "ecps-way-unknown", "no such way to an e-CPS").
-			Got(string(by)).Want("card or contact")
+		return nil, nil, problem.ECPSWayUnknown.Got(string(by))
 	}
 	person, err := s.people.ReadIn(tx, nationalID)
 	if identities.CheckNationalID(nationalID) == nil { // else it is nobody's, and no key of the store
@@ -109,9 +108,7 @@ func (s *Phones) newActivation(nationalID string, by Way) *Activation {
 // everybody else needs a mail address and a mobile.
 func mayByContact(i *identities.Identity) error {
 	if strings.HasPrefix(i.NationalID, "0") {
-		return problem.New(problem.Forbidden, "ecps-adeli-by-card", "Avec un numéro ADELI, l'e-CPS s'active par carte uniquement").
-			Got(i.NationalID).
-			Do("activez-la avec la carte")
+		return problem.ECPSADELIByCard.Got(i.NationalID)
 	}
 	var missing []string
 	if i.Email == "" {
@@ -121,10 +118,7 @@ func mayByContact(i *identities.Identity) error {
 		missing = append(missing, "mobile")
 	}
 	if len(missing) > 0 {
-		return problem.New(problem.Forbidden, "ecps-contacts-missing", "Les coordonnées de correspondance manquent").
-			Got("sans " + strings.Join(missing, " ni ")).
-			Want("une adresse de courriel et un téléphone mobile").
-			Do("complétez-les (identité sur la console), ou activez avec la carte")
+		return problem.ECPSContactsMissing.With("missing", problem.Nor(missing))
 	}
 	return nil
 }
@@ -173,8 +167,7 @@ func activationIn(tx store.Tx, id string) (*Activation, error) {
 }
 
 func noActivation() error {
-	return problem.New(problem.NotFound, "ecps-activation-unknown", "Ce QR code n'est pas (ou plus) celui d'une activation").
-		Do("recommencez sur le portail")
+	return problem.ECPSActivationUnknown.Of()
 }
 
 // Scanned finds the activation that a QR code is of: the code itself, or the
@@ -205,15 +198,11 @@ func (s *Phones) scannedIn(tx store.Tx, qr string) (*Activation, error) {
 func (s *Phones) usable(a *Activation) error {
 	switch {
 	case a.Done:
-		return problem.New(problem.Conflict, "ecps-activation-used", "Ce QR code a déjà servi").
-			Do("recommencez sur le portail")
+		return problem.ECPSActivationUsed.Of()
 	case a.WrongSMS >= MaxSMSTries:
-		return problem.New(problem.Forbidden, "ecps-activation-dead", "Trop de codes erronés : cette activation est terminée").
-			Do("recommencez sur le portail")
+		return problem.ECPSActivationDead.Of()
 	case !s.clock.Now().Before(a.ExpiresAt):
-		return problem.New(problem.Forbidden, "ecps-activation-expired", "Ce QR code n'est plus valable").
-			Want(fmt.Sprintf("un QR code de moins de %s", lifetimes[a.By])).
-			Do("recommencez sur le portail")
+		return problem.ECPSActivationExpired.With("lifetime", lifetimes[a.By])
 	}
 	return nil
 }
@@ -280,8 +269,7 @@ func (a *Activation) judge(sms string) error {
 		return nil
 	}
 	a.WrongSMS++
-	return problem.New(problem.Forbidden, "ecps-sms-wrong", "Le code reçu par SMS est erroné").
-		Do(fmt.Sprintf("il reste %d essai(s)", MaxSMSTries-a.WrongSMS))
+	return problem.ECPSSMSWrong.With("left", MaxSMSTries-a.WrongSMS)
 }
 
 // WaitActivation returns when the activation is done or its time is over, or

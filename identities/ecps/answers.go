@@ -74,9 +74,7 @@ func (s *Phones) Refuse(ctx context.Context, id, signature string) (*Request, er
 func (s *Phones) onPhone(tx store.Tx, id string) (*Request, *Device, error) {
 	r, err := requests.Maybe(tx, id)
 	if err == nil && r.Means == identities.MeansCard {
-		return nil, nil, problem.New(problem.Conflict, "request-wants-card", "this request waits for the card in the reader, not for the phone").
-			Got(id).
-			Do("answer it on the console's reader page, or with POST /api/v1/reader/requests/{id}")
+		return nil, nil, problem.RequestWantsCard.Got(id)
 	}
 	waits, err := s.pendingIn(tx, id)
 	if err != nil {
@@ -102,8 +100,7 @@ func (s *Phones) ApproveCard(ctx context.Context, id string, present Present) (*
 func (s *Phones) approveCardIn(tx store.Tx, id string, present Present) (*Request, error, error) {
 	r, err := s.pendingIn(tx, id)
 	if err == nil && r.Means != identities.MeansCard {
-		err = problem.New(problem.Conflict, "request-wants-phone", "this request waits for the phone, not for the card").
-			Got(id)
+		err = problem.RequestWantsPhone.Got(id)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -113,9 +110,7 @@ func (s *Phones) approveCardIn(tx store.Tx, id string, present Present) (*Reques
 		return nil, verdict, err
 	}
 	if holder != r.NationalID {
-		return nil, nil, problem.New(problem.Forbidden, "card-other-person", "Cette carte n'est pas celle de la personne demandée").
-			Got(holder).
-			Want(r.NationalID)
+		return nil, nil, problem.CardOtherPerson.Case("reader").With("national_id", r.NationalID).Got(holder)
 	}
 	return r, nil, s.settleIn(tx, r, Approved)
 }

@@ -32,8 +32,7 @@ func (s *Phones) PrepareIn(tx store.Tx, nationalID string, b identities.Behaviou
 		return err
 	}
 	if len(list) >= maxNext {
-		return problem.New(problem.Conflict, "ecps-next-too-many", "too many requests are prepared already").
-			Want("100 at most")
+		return problem.ECPSNextTooMany.Of()
 	}
 	return next.Put(tx, nationalID, append(list, b), store.Forever)
 }
@@ -93,9 +92,7 @@ func (s *Phones) Behaves(ctx context.Context, person *identities.Identity) (b id
 
 // unreachable is what a person sees whose phone has no network.
 func unreachable(id string) error {
-	return problem.New(problem.Forbidden, "ecps-unreachable", "Votre téléphone n'a pas pu être joint").
-		Got(id).
-		Do("réessayez")
+	return problem.ECPSUnreachable.Got(id)
 }
 
 // outcomes are what the behaviours that act make of a request.
@@ -122,22 +119,11 @@ func (s *Phones) Decide(ctx context.Context, person *identities.Identity) error 
 	case identities.Approve:
 		return nil
 	case identities.Refuse:
-		return problem.New(problem.Forbidden, "ecps-refused", "the person refused on their phone (behaviour refuse)")
+		return problem.ECPSRefused.Of()
 	case identities.WrongNumber:
-		return problem.New(
-			problem.Forbidden,
-			"ecps-wrong-number",
-			"the person picked a wrong number (behaviour wrong-number)",
-		)
+		return problem.ECPSWrongNumber.Of()
 	case identities.Unreachable:
-		return problem.New(
-			problem.Forbidden,
-			"ecps-unreachable",
-			"the person's phone could not be reached (behaviour unreachable)",
-		)
+		return problem.ECPSUnreachable.Case("behaviour")
 	}
-	return problem.New(problem.Forbidden, "ecps-unanswered", "nobody answers on this person's phone").
-		Got("behaviour " + string(b.Action)).
-		Want("behaviour approve or refuse").
-		Do("pscemu ecps behaviour ID approve")
+	return problem.ECPSUnanswered.With("action", b.Action)
 }

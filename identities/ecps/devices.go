@@ -11,11 +11,9 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"math/big"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pquerna/otp/totp"
@@ -56,9 +54,7 @@ func (d *Device) Blocked() bool {
 }
 
 func blocked(id string) error {
-	return problem.New(problem.Forbidden, "ecps-blocked", "Cette e-CPS est bloquée après trois erreurs").
-		Got(id).
-		Do("réactivez l'e-CPS")
+	return problem.ECPSBlocked.Got(id)
 }
 
 var (
@@ -75,9 +71,7 @@ func checkForm(code string) error {
 	if fourDigits.MatchString(code) {
 		return nil
 	}
-	return problem.New(problem.Invalid, "ecps-code-form", "Le code e-CPS n'a pas la bonne forme").
-		Got(fmt.Sprintf("%d caractères", len(code))).
-		Want("4 chiffres")
+	return problem.ECPSCodeForm.With("count", len(code))
 }
 
 // Activate gives the person a new device with this code at once, held by the
@@ -204,8 +198,7 @@ func (s *Phones) Remove(ctx context.Context, nationalID, why string) error {
 func (s *Phones) RemoveIn(tx store.Tx, nationalID, why string) error {
 	why = cmp.Or(why, reasons[0])
 	if !slices.Contains(reasons, why) {
-		return problem.New(problem.Invalid, "ecps-reason-unknown", "no such reason").
-			Got(why).Want(strings.Join(reasons, " or "))
+		return problem.ECPSReasonUnknown.With("accepted", problem.Or(reasons)).Got(why)
 	}
 	err := s.end(tx, nationalID, why)
 	if errors.Is(err, store.ErrNotFound) {
@@ -222,8 +215,7 @@ func (d *Device) judgeCode(code string) error {
 		return nil
 	}
 	d.WrongCodes++
-	return problem.New(problem.Forbidden, "ecps-code-wrong", "Code e-CPS erroné").
-		Do(fmt.Sprintf("il reste %d essai(s)", MaxWrongCodes-d.WrongCodes))
+	return problem.ECPSCodeWrong.With("left", MaxWrongCodes-d.WrongCodes)
 }
 
 // judgeNumber compares the number picked and counts wrong ones, likewise.
@@ -254,8 +246,7 @@ func ParseKey(encoded string) ([]byte, error) {
 		key, err = x509.ParsePKIXPublicKey(der)
 	}
 	if ec, ok := key.(*ecdsa.PublicKey); err != nil || !ok || ec.Curve != elliptic.P256() {
-		return nil, problem.New(problem.Invalid, "ecps-key-invalid", "the device's key cannot be used").
-			Want("a public key ECDSA P-256 (SPKI, base64)")
+		return nil, problem.ECPSKeyInvalid.Of()
 	}
 	return der, nil
 }
@@ -272,15 +263,11 @@ func Signed(request, answer, number string) []byte {
 func (s *Phones) proves(d *Device, request, answer, number, signature string) error {
 	if d.Key == nil {
 		if s.settings.Policies(nil, nil).PhoneKey == "required" {
-			return problem.New(problem.Forbidden, "ecps-key-missing", "Cette e-CPS n'a pas de clé : elle est tenue par la console").
-				Want("une e-CPS activée sur un téléphone (policy phone-key=required)").
-				Do("activez-la sur le portail")
+			return problem.ECPSKeyMissing.Of()
 		}
 		return nil
 	}
-	refusal := problem.New(problem.Forbidden, "ecps-signature-wrong", "Cette réponse ne vient pas du téléphone de la personne").
-		Want("la signature de la clé faite à l'activation").
-		Do("répondez dans le navigateur où l'e-CPS a été activée")
+	refusal := problem.ECPSSignatureWrong.Of()
 	raw, err := base64.StdEncoding.DecodeString(signature)
 	if err != nil || len(raw) != 64 {
 		return refusal

@@ -74,10 +74,7 @@ func (s *Phones) commit(ctx context.Context, core func(store.Tx) (verdict, err e
 // unknown is the same for an unknown person and one without e-CPS, so that
 // the page tells no stranger who exists.
 func unknown(id string) *problem.Error {
-	return problem.New(problem.NotFound, "ecps-unknown", "Aucune e-CPS active n'est associée à cet identifiant").
-		Got(id).
-		Want("l'identifiant national complet, imprimé au-dessus du nom sur la carte").
-		Do("vérifiez l'identifiant, ou activez une e-CPS (pscemu ecps activate)")
+	return problem.ECPSUnknown.Got(id)
 }
 
 func random(n int64) int64 {

@@ -155,7 +155,7 @@ func (r *Request) answeredBy(b identities.Behaviour) {
 // addressee is the person, when there is a phone that can be asked.
 func (s *Phones) addressee(tx store.Tx, a Ask) (*identities.Identity, error) {
 	person, err := s.people.ReadIn(tx, a.NationalID)
-	if problem.Is(err, "identity-unknown") && s.settings.Policies(nil, nil).HideUnknownIDs {
+	if problem.Is(err, problem.IdentityUnknown) && s.settings.Policies(nil, nil).HideUnknownIDs {
 		return nil, unknown(a.NationalID)
 	}
 	if err != nil || a.Means == identities.MeansCard {
@@ -182,8 +182,7 @@ func (s *Phones) room(tx store.Tx, person *identities.Identity) ([]string, error
 		return err != nil || s.stateOf(other) != Pending
 	})
 	if most := s.settings.Policies(nil, person.Policies).MaxRequests; len(ids) >= most {
-		return nil, problem.New(problem.TooMany, "ecps-too-many", "Trop de demandes attendent déjà sur ce téléphone").
-			Got(fmt.Sprint(len(ids))).Want(fmt.Sprintf("moins de %d", most)).Do("répondez-y ou attendez deux minutes")
+		return nil, problem.ECPSTooMany.With("most", most).Got(fmt.Sprint(len(ids)))
 	}
 	return ids, nil
 }
@@ -259,9 +258,7 @@ func (s *Phones) RequestIn(tx store.Tx, id string) (*Request, error) {
 }
 
 func noRequest(id string) error {
-	return problem.New(problem.NotFound, "ecps-request-unknown", "no such e-CPS request").
-		Got(id).
-		Want("an id as `pscemu ecps pending` prints it")
+	return problem.ECPSRequestUnknown.Got(id)
 }
 
 // pendingIn finds a request that waits for an answer.
@@ -288,10 +285,7 @@ func (s *Phones) settleIn(tx store.Tx, r *Request, to State) error {
 }
 
 func settledAlready(now State) error {
-	return problem.New(problem.Conflict, "ecps-request-settled", "this request waits for no answer any more").
-		Got(string(now)).
-		Want("a pending request").
-		Do("start the login again")
+	return problem.ECPSRequestSettled.Got(string(now))
 }
 
 // Wait returns the request as soon as it is no longer pending, or when ctx

@@ -3,7 +3,6 @@ package ecps
 import (
 	"context"
 	"crypto/subtle"
-	"fmt"
 	"time"
 
 	"github.com/pquerna/otp"
@@ -58,13 +57,9 @@ func (d *Device) judgeTOTP(password string, now time.Time) error {
 	switch {
 	case step == 0:
 		d.WrongTOTPs++
-		return problem.New(problem.Forbidden, "ecps-totp-wrong", "Le mot de passe à usage unique est erroné").
-			Want("les 6 chiffres du moment du secret TOTP de l'e-CPS").
-			Do(fmt.Sprintf("il reste %d essai(s)", max(0, MaxWrongTOTPs-d.WrongTOTPs)))
+		return problem.ECPSTOTPWrong.With("left", max(0, MaxWrongTOTPs-d.WrongTOTPs))
 	case step <= d.LastTOTP:
-		return problem.New(problem.Forbidden, "ecps-totp-used", "Ce mot de passe à usage unique a déjà servi, ou un plus récent").
-			Want("le mot de passe suivant").
-			Do("attendez-le, trente secondes au plus ; si l'horloge a reculé, réactivez l'e-CPS")
+		return problem.ECPSTOTPUsed.Of()
 	}
 	d.WrongTOTPs, d.LastTOTP = 0, step
 	return nil
@@ -85,8 +80,7 @@ func (d *Device) stepOf(password string, present int64) (found int64) {
 // ones in a row, for whatever requests, block the device.
 func (s *Phones) ApproveTOTP(ctx context.Context, id, password string) (*Request, error) {
 	if !s.settings.Policies(nil, nil).DoorTOTP {
-		return nil, problem.New(problem.Forbidden, "door-closed", "Cette porte de test est fermée").
-			Got("--strict or door-totp=false")
+		return nil, problem.DoorClosed.Case("totp")
 	}
 	return s.answer(
 		ctx,

@@ -1,7 +1,6 @@
 package ecps
 
 import (
-	"fmt"
 	"hash/maphash"
 	"strconv"
 	"time"
@@ -64,10 +63,7 @@ func (s *Phones) oneMore(times []time.Time) ([]time.Time, error) {
 		}
 	}
 	if len(recent) >= MaxActivations {
-		return nil, problem.New(problem.TooMany, "ecps-activation-too-many", "Trop d'activations ont été commencées").
-			Got(fmt.Sprintf("%d en une heure", len(recent))).
-			Want(fmt.Sprintf("%d au plus", MaxActivations)).
-			Do("attendez une heure")
+		return nil, problem.ECPSActivationTooMany.With("count", len(recent)).With("most", MaxActivations)
 	}
 	return append(recent, now), nil
 }

@@ -212,9 +212,7 @@ func all(tx store.Tx, f Filter, limit int) (out []Message, err error) {
 func (o *Outbox) Get(ctx context.Context, id string) (*Message, error) {
 	m, err := messages.Load(ctx, o.store, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "message-unknown", "the outbox holds no such message (any more)").
-			Got(id).
-			Want("an id as `pscemu outbox list` prints it")
+		return nil, problem.MessageUnknown.Got(id)
 	}
 	return &m, err
 }

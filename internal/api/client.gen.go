@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/oapi-codegen/runtime"
-	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // Defines values for JobState.
@@ -628,7 +627,7 @@ type Event struct {
 	Exchange Exchange `json:"exchange,omitempty,omitzero"`
 	Kind     string   `json:"kind"`
 
-	// Problem one refusal, explained.
+	// Problem one refusal, explained. Its texts are English; In words it in French.
 	Problem RefusalReason `json:"problem,omitempty,omitzero"`
 	Reason  string        `json:"reason,omitempty,omitzero"`
 
@@ -740,6 +739,9 @@ type Explanation struct {
 	// PscAnswer one error as Keycloak writes it. {} in the text is what came.
 	PscAnswer PSCAnswer `json:"psc_answer,omitempty,omitzero"`
 	Remedy    string    `json:"remedy"`
+
+	// Spec where the rule stands: an RFC, or a fact of Pro Santé Connect.
+	Spec string `json:"spec,omitempty,omitzero"`
 }
 
 // Fault one order. Empty fields fit everything.
@@ -1018,7 +1020,7 @@ type Job struct {
 	Ended time.Time `json:"ended,omitempty,omitzero"`
 	Id    string    `json:"id"`
 
-	// Problem one refusal, explained.
+	// Problem one refusal, explained. Its texts are English; In words it in French.
 	Problem RefusalReason `json:"problem,omitempty,omitzero"`
 	Result  interface{}   `json:"result,omitempty,omitzero"`
 
@@ -1610,6 +1612,9 @@ type Refusal struct {
 	// Psc the key of what Pro Santé Connect answers, where that is not the code.
 	Psc    string `json:"psc,omitempty,omitzero"`
 	Remedy string `json:"remedy"`
+
+	// Spec where the rule stands: an RFC, or a fact of Pro Santé Connect.
+	Spec string `json:"spec,omitempty,omitzero"`
 }
 
 // RefusalList a list that is complete by nature.
@@ -1620,7 +1625,7 @@ type RefusalList struct {
 	Next string `json:"next"`
 }
 
-// RefusalReason one refusal, explained.
+// RefusalReason one refusal, explained. Its texts are English; In words it in French.
 type RefusalReason struct {
 	// Code stable, kebab-case
 	Code string `json:"code"`
@@ -2617,7 +2622,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-type-unknown`: No such card type.
-	// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 	// - `card-state`: A card cannot be issued in this state.
 	// - `pin-form`: The code porteur has the wrong form.
 	// - `structure-name-missing`: A carte de service bears the structure's name.
@@ -2637,7 +2642,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-type-unknown`: No such card type.
-	// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 	// - `card-state`: A card cannot be issued in this state.
 	// - `pin-form`: The code porteur has the wrong form.
 	// - `structure-name-missing`: A carte de service bears the structure's name.
@@ -2751,7 +2756,7 @@ type ClientInterface interface {
 	// - `card-unknown`: No such card.
 	// - `use-unknown`: No such certificate of a card.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 	//
 	// Corresponds with GET /cards/{serial}/certificate (the `GetCardCertificate` operationId).
 	GetCardCertificate(ctx context.Context, serial string, params *GetCardCertificateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2764,7 +2769,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
+	// - `card-opposed`: This card is opposed.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2779,7 +2784,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
+	// - `card-opposed`: This card is opposed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2794,7 +2799,7 @@ type ClientInterface interface {
 	// - `card-unknown`: No such card.
 	// - `use-unknown`: No such certificate of a card.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 	//
 	// Corresponds with GET /cards/{serial}/p12 (the `GetCardP12` operationId).
 	GetCardP12(ctx context.Context, serial string, params *GetCardP12Params, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2805,7 +2810,7 @@ type ClientInterface interface {
 	//
 	// Refusals of its own:
 	// - `card-unknown`: No such card.
-	// - `card-not-renewable`: Cette carte ne se renouvelle pas.
+	// - `card-not-renewable`: This card cannot be renewed.
 	// - `identity-unknown`: Nobody has this national id.
 	//
 	// Corresponds with POST /cards/{serial}/renew (the `RenewCard` operationId).
@@ -2820,13 +2825,13 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2842,13 +2847,13 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2864,9 +2869,9 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
 	// - `card-not-blocked`: The card is not blocked.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-	// - `puk-wrong`: Code de déblocage erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+	// - `puk-wrong`: The unblocking code is wrong.
 	// - `pin-form`: The code porteur has the wrong form.
 	//
 	// Takes any type of body and a specified content type.
@@ -2883,9 +2888,9 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
 	// - `card-not-blocked`: The card is not blocked.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-	// - `puk-wrong`: Code de déblocage erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+	// - `puk-wrong`: The unblocking code is wrong.
 	// - `pin-form`: The code porteur has the wrong form.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3038,14 +3043,14 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 	//
@@ -3066,14 +3071,14 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 	//
@@ -3114,17 +3119,17 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes any type of body and a specified content type.
@@ -3144,17 +3149,17 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3174,17 +3179,17 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
@@ -3204,14 +3209,14 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -3232,14 +3237,14 @@ type ClientInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -3269,8 +3274,8 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-	// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+	// - `clock-change-empty`: Nothing says what the clock is to do.
+	// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 	// - `clock-time-invalid`: The time is not one of RFC 3339.
 	// - `offset-invalid`: The offset cannot be used.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -3287,8 +3292,8 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-	// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+	// - `clock-change-empty`: Nothing says what the clock is to do.
+	// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 	// - `clock-time-invalid`: The time is not one of RFC 3339.
 	// - `offset-invalid`: The offset cannot be used.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -3381,12 +3386,12 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-	// - `ecps-activation-used`: Ce QR code a déjà servi.
-	// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-	// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-	// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+	// - `ecps-activation-used`: This QR code has served already.
+	// - `ecps-activation-expired`: This QR code is no longer valid.
+	// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+	// - `ecps-sms-wrong`: The code received by SMS is wrong.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-key-invalid`: The device's key cannot be used.
 	//
 	// Takes any type of body and a specified content type.
@@ -3401,12 +3406,12 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-	// - `ecps-activation-used`: Ce QR code a déjà servi.
-	// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-	// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-	// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+	// - `ecps-activation-used`: This QR code has served already.
+	// - `ecps-activation-expired`: This QR code is no longer valid.
+	// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+	// - `ecps-sms-wrong`: The code received by SMS is wrong.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-key-invalid`: The device's key cannot be used.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3455,13 +3460,13 @@ type ClientInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-	// - `ecps-code-wrong`: Code e-CPS erroné.
+	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-number-wrong`
-	// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-	// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-	// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+	// - `ecps-totp-wrong`: The one-time password is wrong.
 	// - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 	// - `door-closed`: This test door is closed.
 	//
@@ -3480,13 +3485,13 @@ type ClientInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-	// - `ecps-code-wrong`: Code e-CPS erroné.
+	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-number-wrong`
-	// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-	// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-	// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+	// - `ecps-totp-wrong`: The one-time password is wrong.
 	// - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 	// - `door-closed`: This test door is closed.
 	//
@@ -3593,7 +3598,7 @@ type ClientInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `identity-exists`: Somebody has this national id already.
 	//
@@ -3617,7 +3622,7 @@ type ClientInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `identity-exists`: Somebody has this national id already.
 	//
@@ -3783,7 +3788,7 @@ type ClientInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -3807,7 +3812,7 @@ type ClientInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -3831,7 +3836,7 @@ type ClientInterface interface {
 	// End an e-CPS.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-reason-unknown`: No such reason.
 	//
 	// Corresponds with DELETE /identities/{id}/ecps (the `RemovePhone` operationId).
@@ -3842,7 +3847,7 @@ type ClientInterface interface {
 	// With the devices before it, and how the coming requests are answered.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `identity-unknown`: Nobody has this national id.
 	//
 	// Corresponds with GET /identities/{id}/ecps (the `GetPhone` operationId).
@@ -3856,20 +3861,20 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-way-unknown`: No such way to an e-CPS.
-	// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-	// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-	// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+	// - `ecps-contacts-missing`: The contact details are missing.
+	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+	// - `ecps-activation-too-many`: Too many activations were begun.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3884,20 +3889,20 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-way-unknown`: No such way to an e-CPS.
-	// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-	// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-	// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+	// - `ecps-contacts-missing`: The contact details are missing.
+	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+	// - `ecps-activation-too-many`: Too many activations were begun.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3915,7 +3920,7 @@ type ClientInterface interface {
 	// - `delay-invalid`: The delay cannot be used.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `identity-from-file`: This person comes from a file.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-next-too-many`: Too many requests are prepared already.
 	//
 	// Takes any type of body and a specified content type.
@@ -3934,7 +3939,7 @@ type ClientInterface interface {
 	// - `delay-invalid`: The delay cannot be used.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `identity-from-file`: This person comes from a file.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-next-too-many`: Too many requests are prepared already.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3947,7 +3952,7 @@ type ClientInterface interface {
 	// Also whether it has served, and when the next one comes.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `door-closed`: This test door is closed.
 	//
 	// Corresponds with GET /identities/{id}/ecps/totp (the `GetTOTP` operationId).
@@ -4054,18 +4059,18 @@ type ClientInterface interface {
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-none`: This person has no card that can be used.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-refused`: The person refused on their phone (behaviour refuse).
-	// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+	// - `ecps-unreachable`: Your phone could not be reached.
 	// - `ecps-unanswered`: Nobody answers on this person's phone.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4085,18 +4090,18 @@ type ClientInterface interface {
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-none`: This person has no card that can be used.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-refused`: The person refused on their phone (behaviour refuse).
-	// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+	// - `ecps-unreachable`: Your phone could not be reached.
 	// - `ecps-unanswered`: Nobody answers on this person's phone.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4394,13 +4399,13 @@ type ClientInterface interface {
 	// - `service-unknown`: No such online service.
 	// - `service-refused`: Aucune carte active.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4417,13 +4422,13 @@ type ClientInterface interface {
 	// - `service-unknown`: No such online service.
 	// - `service-refused`: Aucune carte active.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4543,7 +4548,7 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
-	// - `order-field-wrong`: Le champ « … » (…) est faux.
+	// - `order-field-wrong`: The field “…” (…) is wrong.
 	// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
 	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
 	// - `service-refused`: Aucune carte active.
@@ -4661,13 +4666,13 @@ type ClientInterface interface {
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4686,13 +4691,13 @@ type ClientInterface interface {
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5074,7 +5079,7 @@ func (c *Client) ListCards(ctx context.Context, params *ListCardsParams, reqEdit
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-type-unknown`: No such card type.
-// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 // - `card-state`: A card cannot be issued in this state.
 // - `pin-form`: The code porteur has the wrong form.
 // - `structure-name-missing`: A carte de service bears the structure's name.
@@ -5104,7 +5109,7 @@ func (c *Client) IssueCardWithBody(ctx context.Context, contentType string, body
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-type-unknown`: No such card type.
-// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 // - `card-state`: A card cannot be issued in this state.
 // - `pin-form`: The code porteur has the wrong form.
 // - `structure-name-missing`: A carte de service bears the structure's name.
@@ -5298,7 +5303,7 @@ func (c *Client) GetCard(ctx context.Context, serial string, reqEditors ...Reque
 // - `card-unknown`: No such card.
 // - `use-unknown`: No such certificate of a card.
 // - `card-foreign`: This card was not issued here, so its key is not here.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 //
 // Corresponds with GET /cards/{serial}/certificate (the `GetCardCertificate` operationId).
 func (c *Client) GetCardCertificate(ctx context.Context, serial string, params *GetCardCertificateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5321,7 +5326,7 @@ func (c *Client) GetCardCertificate(ctx context.Context, serial string, params *
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
+// - `card-opposed`: This card is opposed.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5346,7 +5351,7 @@ func (c *Client) OpposeCardWithBody(ctx context.Context, serial string, contentT
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
+// - `card-opposed`: This card is opposed.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5371,7 +5376,7 @@ func (c *Client) OpposeCard(ctx context.Context, serial string, body OpposeCardJ
 // - `card-unknown`: No such card.
 // - `use-unknown`: No such certificate of a card.
 // - `card-foreign`: This card was not issued here, so its key is not here.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 //
 // Corresponds with GET /cards/{serial}/p12 (the `GetCardP12` operationId).
 func (c *Client) GetCardP12(ctx context.Context, serial string, params *GetCardP12Params, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5392,7 +5397,7 @@ func (c *Client) GetCardP12(ctx context.Context, serial string, params *GetCardP
 //
 // Refusals of its own:
 // - `card-unknown`: No such card.
-// - `card-not-renewable`: Cette carte ne se renouvelle pas.
+// - `card-not-renewable`: This card cannot be renewed.
 // - `identity-unknown`: Nobody has this national id.
 //
 // Corresponds with POST /cards/{serial}/renew (the `RenewCard` operationId).
@@ -5417,13 +5422,13 @@ func (c *Client) RenewCard(ctx context.Context, serial string, reqEditors ...Req
 // - `body-invalid`: The body cannot be read.
 // - `card-foreign`: This card was not issued here, so its key is not here.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5449,13 +5454,13 @@ func (c *Client) SignWithCardWithBody(ctx context.Context, serial string, conten
 // - `body-invalid`: The body cannot be read.
 // - `card-foreign`: This card was not issued here, so its key is not here.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5481,9 +5486,9 @@ func (c *Client) SignWithCard(ctx context.Context, serial string, body SignWithC
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
 // - `card-not-blocked`: The card is not blocked.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-// - `puk-wrong`: Code de déblocage erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+// - `puk-wrong`: The unblocking code is wrong.
 // - `pin-form`: The code porteur has the wrong form.
 //
 // Takes any type of body and a specified content type.
@@ -5510,9 +5515,9 @@ func (c *Client) UnblockCardWithBody(ctx context.Context, serial string, content
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
 // - `card-not-blocked`: The card is not blocked.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-// - `puk-wrong`: Code de déblocage erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+// - `puk-wrong`: The unblocking code is wrong.
 // - `pin-form`: The code porteur has the wrong form.
 //
 // Takes a body of the `application/json` content type.
@@ -5775,14 +5780,14 @@ func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, req
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 //
@@ -5813,14 +5818,14 @@ func (c *Client) CreateClientWithBody(ctx context.Context, contentType string, b
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 //
@@ -5891,17 +5896,17 @@ func (c *Client) GetClient(ctx context.Context, id string, reqEditors ...Request
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes any type of body and a specified content type.
@@ -5931,17 +5936,17 @@ func (c *Client) PatchClientWithBody(ctx context.Context, id string, contentType
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes a body of the `application/json` content type.
@@ -5971,17 +5976,17 @@ func (c *Client) PatchClient(ctx context.Context, id string, body PatchClientJSO
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes a body of the `application/merge-patch+json` content type.
@@ -6011,14 +6016,14 @@ func (c *Client) PatchClientWithApplicationMergePatchPlusJSONBody(ctx context.Co
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -6049,14 +6054,14 @@ func (c *Client) PutClientWithBody(ctx context.Context, id string, contentType s
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -6116,8 +6121,8 @@ func (c *Client) GetClock(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+// - `clock-change-empty`: Nothing says what the clock is to do.
+// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 // - `clock-time-invalid`: The time is not one of RFC 3339.
 // - `offset-invalid`: The offset cannot be used.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -6144,8 +6149,8 @@ func (c *Client) SetClockWithBody(ctx context.Context, contentType string, body 
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+// - `clock-change-empty`: Nothing says what the clock is to do.
+// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 // - `clock-time-invalid`: The time is not one of RFC 3339.
 // - `offset-invalid`: The offset cannot be used.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -6318,12 +6323,12 @@ func (c *Client) PatchDoors(ctx context.Context, body PatchDoorsJSONRequestBody,
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-// - `ecps-activation-used`: Ce QR code a déjà servi.
-// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+// - `ecps-activation-used`: This QR code has served already.
+// - `ecps-activation-expired`: This QR code is no longer valid.
+// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+// - `ecps-sms-wrong`: The code received by SMS is wrong.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-key-invalid`: The device's key cannot be used.
 //
 // Takes any type of body and a specified content type.
@@ -6348,12 +6353,12 @@ func (c *Client) CompleteActivationWithBody(ctx context.Context, contentType str
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-// - `ecps-activation-used`: Ce QR code a déjà servi.
-// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+// - `ecps-activation-used`: This QR code has served already.
+// - `ecps-activation-expired`: This QR code is no longer valid.
+// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+// - `ecps-sms-wrong`: The code received by SMS is wrong.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-key-invalid`: The device's key cannot be used.
 //
 // Takes a body of the `application/json` content type.
@@ -6442,13 +6447,13 @@ func (c *Client) GetPhoneRequest(ctx context.Context, id string, reqEditors ...R
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-// - `ecps-code-wrong`: Code e-CPS erroné.
+// - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-number-wrong`
-// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+// - `ecps-totp-wrong`: The one-time password is wrong.
 // - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 // - `door-closed`: This test door is closed.
 //
@@ -6477,13 +6482,13 @@ func (c *Client) ApprovePhoneRequestWithBody(ctx context.Context, id string, con
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-// - `ecps-code-wrong`: Code e-CPS erroné.
+// - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-number-wrong`
-// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+// - `ecps-totp-wrong`: The one-time password is wrong.
 // - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 // - `door-closed`: This test door is closed.
 //
@@ -6670,7 +6675,7 @@ func (c *Client) ListIdentities(ctx context.Context, params *ListIdentitiesParam
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `identity-exists`: Somebody has this national id already.
 //
@@ -6704,7 +6709,7 @@ func (c *Client) CreateIdentityWithBody(ctx context.Context, contentType string,
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `identity-exists`: Somebody has this national id already.
 //
@@ -6960,7 +6965,7 @@ func (c *Client) GetIdentity(ctx context.Context, id string, reqEditors ...Reque
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -6994,7 +6999,7 @@ func (c *Client) PutIdentityWithBody(ctx context.Context, id string, contentType
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -7038,7 +7043,7 @@ func (c *Client) GetClaims(ctx context.Context, id string, params *GetClaimsPara
 // End an e-CPS.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-reason-unknown`: No such reason.
 //
 // Corresponds with DELETE /identities/{id}/ecps (the `RemovePhone` operationId).
@@ -7059,7 +7064,7 @@ func (c *Client) RemovePhone(ctx context.Context, id string, params *RemovePhone
 // With the devices before it, and how the coming requests are answered.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `identity-unknown`: Nobody has this national id.
 //
 // Corresponds with GET /identities/{id}/ecps (the `GetPhone` operationId).
@@ -7083,20 +7088,20 @@ func (c *Client) GetPhone(ctx context.Context, id string, reqEditors ...RequestE
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-way-unknown`: No such way to an e-CPS.
-// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+// - `ecps-contacts-missing`: The contact details are missing.
+// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+// - `ecps-activation-too-many`: Too many activations were begun.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7121,20 +7126,20 @@ func (c *Client) ActivatePhoneWithBody(ctx context.Context, id string, contentTy
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-way-unknown`: No such way to an e-CPS.
-// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+// - `ecps-contacts-missing`: The contact details are missing.
+// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+// - `ecps-activation-too-many`: Too many activations were begun.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7162,7 +7167,7 @@ func (c *Client) ActivatePhone(ctx context.Context, id string, body ActivatePhon
 // - `delay-invalid`: The delay cannot be used.
 // - `identity-unknown`: Nobody has this national id.
 // - `identity-from-file`: This person comes from a file.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-next-too-many`: Too many requests are prepared already.
 //
 // Takes any type of body and a specified content type.
@@ -7191,7 +7196,7 @@ func (c *Client) SetBehaviourWithBody(ctx context.Context, id string, contentTyp
 // - `delay-invalid`: The delay cannot be used.
 // - `identity-unknown`: Nobody has this national id.
 // - `identity-from-file`: This person comes from a file.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-next-too-many`: Too many requests are prepared already.
 //
 // Takes a body of the `application/json` content type.
@@ -7214,7 +7219,7 @@ func (c *Client) SetBehaviour(ctx context.Context, id string, body SetBehaviourJ
 // Also whether it has served, and when the next one comes.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `door-closed`: This test door is closed.
 //
 // Corresponds with GET /identities/{id}/ecps/totp (the `GetTOTP` operationId).
@@ -7421,18 +7426,18 @@ func (c *Client) ListLogins(ctx context.Context, params *ListLoginsParams, reqEd
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-none`: This person has no card that can be used.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-refused`: The person refused on their phone (behaviour refuse).
-// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+// - `ecps-unreachable`: Your phone could not be reached.
 // - `ecps-unanswered`: Nobody answers on this person's phone.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7462,18 +7467,18 @@ func (c *Client) PerformLoginWithBody(ctx context.Context, contentType string, b
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-none`: This person has no card that can be used.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-refused`: The person refused on their phone (behaviour refuse).
-// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+// - `ecps-unreachable`: Your phone could not be reached.
 // - `ecps-unanswered`: Nobody answers on this person's phone.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7991,13 +7996,13 @@ func (c *Client) ListOnlineServices(ctx context.Context, reqEditors ...RequestEd
 // - `service-unknown`: No such online service.
 // - `service-refused`: Aucune carte active.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8024,13 +8029,13 @@ func (c *Client) EnterOnlineServiceWithBody(ctx context.Context, name string, co
 // - `service-unknown`: No such online service.
 // - `service-refused`: Aucune carte active.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8240,7 +8245,7 @@ func (c *Client) RejectOrder(ctx context.Context, id string, body RejectOrderJSO
 // Refusals of its own:
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
-// - `order-field-wrong`: Le champ « … » (…) est faux.
+// - `order-field-wrong`: The field “…” (…) is wrong.
 // - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
 // - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
 // - `service-refused`: Aucune carte active.
@@ -8458,13 +8463,13 @@ func (c *Client) ListReaderRequests(ctx context.Context, params *ListReaderReque
 // - `request-wants-phone`: This request waits for the phone, not for the card.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8493,13 +8498,13 @@ func (c *Client) PresentCardWithBody(ctx context.Context, id string, contentType
 // - `request-wants-phone`: This request waits for the phone, not for the card.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -14359,7 +14364,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-type-unknown`: No such card type.
-	// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 	// - `card-state`: A card cannot be issued in this state.
 	// - `pin-form`: The code porteur has the wrong form.
 	// - `structure-name-missing`: A carte de service bears the structure's name.
@@ -14379,7 +14384,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-type-unknown`: No such card type.
-	// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 	// - `card-state`: A card cannot be issued in this state.
 	// - `pin-form`: The code porteur has the wrong form.
 	// - `structure-name-missing`: A carte de service bears the structure's name.
@@ -14499,7 +14504,7 @@ type ClientWithResponsesInterface interface {
 	// - `card-unknown`: No such card.
 	// - `use-unknown`: No such certificate of a card.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -14514,7 +14519,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
+	// - `card-opposed`: This card is opposed.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14529,7 +14534,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
+	// - `card-opposed`: This card is opposed.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14544,7 +14549,7 @@ type ClientWithResponsesInterface interface {
 	// - `card-unknown`: No such card.
 	// - `use-unknown`: No such certificate of a card.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -14557,7 +14562,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Refusals of its own:
 	// - `card-unknown`: No such card.
-	// - `card-not-renewable`: Cette carte ne se renouvelle pas.
+	// - `card-not-renewable`: This card cannot be renewed.
 	// - `identity-unknown`: Nobody has this national id.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -14574,13 +14579,13 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14596,13 +14601,13 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-foreign`: This card was not issued here, so its key is not here.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14618,9 +14623,9 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
 	// - `card-not-blocked`: The card is not blocked.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-	// - `puk-wrong`: Code de déblocage erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+	// - `puk-wrong`: The unblocking code is wrong.
 	// - `pin-form`: The code porteur has the wrong form.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -14637,9 +14642,9 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
 	// - `card-not-blocked`: The card is not blocked.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-	// - `puk-wrong`: Code de déblocage erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+	// - `puk-wrong`: The unblocking code is wrong.
 	// - `pin-form`: The code porteur has the wrong form.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -14804,14 +14809,14 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 	//
@@ -14832,14 +14837,14 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 	//
@@ -14884,17 +14889,17 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -14914,17 +14919,17 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -14944,17 +14949,17 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-member-unknown`: A registration has no member of this name.
+	// - `client-member-unknown`: A registration has no such member.
 	// - `id-differs`: Path and body name different clients.
 	//
 	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
@@ -14974,14 +14979,14 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -15002,14 +15007,14 @@ type ClientWithResponsesInterface interface {
 	// - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 	// - `redirect-uris-missing`: A client needs at least one redirect URI.
 	// - `redirect-uri-invalid`: A registered URI cannot be used.
-	// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-	// - `response-type-invalid`: Response_types holds one that is not served.
-	// - `grant-type-invalid`: Grant_types holds one that is not served.
-	// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+	// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+	// - `response-type-invalid`: response_types holds one that is not served.
+	// - `grant-type-invalid`: grant_types holds one that is not served.
+	// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 	// - `notification-endpoint-missing`: Ping mode needs a place to notify.
 	// - `jwks-invalid`: Jwks holds a key that cannot be used.
 	// - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -15043,8 +15048,8 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-	// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+	// - `clock-change-empty`: Nothing says what the clock is to do.
+	// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 	// - `clock-time-invalid`: The time is not one of RFC 3339.
 	// - `offset-invalid`: The offset cannot be used.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -15061,8 +15066,8 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-	// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+	// - `clock-change-empty`: Nothing says what the clock is to do.
+	// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 	// - `clock-time-invalid`: The time is not one of RFC 3339.
 	// - `offset-invalid`: The offset cannot be used.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -15165,12 +15170,12 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-	// - `ecps-activation-used`: Ce QR code a déjà servi.
-	// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-	// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-	// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+	// - `ecps-activation-used`: This QR code has served already.
+	// - `ecps-activation-expired`: This QR code is no longer valid.
+	// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+	// - `ecps-sms-wrong`: The code received by SMS is wrong.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-key-invalid`: The device's key cannot be used.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15185,12 +15190,12 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-	// - `ecps-activation-used`: Ce QR code a déjà servi.
-	// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-	// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-	// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+	// - `ecps-activation-used`: This QR code has served already.
+	// - `ecps-activation-expired`: This QR code is no longer valid.
+	// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+	// - `ecps-sms-wrong`: The code received by SMS is wrong.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-key-invalid`: The device's key cannot be used.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15245,13 +15250,13 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-	// - `ecps-code-wrong`: Code e-CPS erroné.
+	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-number-wrong`
-	// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-	// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-	// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+	// - `ecps-totp-wrong`: The one-time password is wrong.
 	// - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 	// - `door-closed`: This test door is closed.
 	//
@@ -15270,13 +15275,13 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-	// - `ecps-code-wrong`: Code e-CPS erroné.
+	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-number-wrong`
-	// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-	// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-	// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+	// - `ecps-totp-wrong`: The one-time password is wrong.
 	// - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 	// - `door-closed`: This test door is closed.
 	//
@@ -15393,7 +15398,7 @@ type ClientWithResponsesInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `identity-exists`: Somebody has this national id already.
 	//
@@ -15417,7 +15422,7 @@ type ClientWithResponsesInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `identity-exists`: Somebody has this national id already.
 	//
@@ -15589,7 +15594,7 @@ type ClientWithResponsesInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -15613,7 +15618,7 @@ type ClientWithResponsesInterface interface {
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
 	// - `quirk-unknown`: No such quirk.
-	// - `policy-unknown`: No such ….
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `id-differs`: Path and body name different clients.
 	//
@@ -15639,7 +15644,7 @@ type ClientWithResponsesInterface interface {
 	// End an e-CPS.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-reason-unknown`: No such reason.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15652,7 +15657,7 @@ type ClientWithResponsesInterface interface {
 	// With the devices before it, and how the coming requests are answered.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `identity-unknown`: Nobody has this national id.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15668,20 +15673,20 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-way-unknown`: No such way to an e-CPS.
-	// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-	// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-	// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+	// - `ecps-contacts-missing`: The contact details are missing.
+	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+	// - `ecps-activation-too-many`: Too many activations were begun.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15696,20 +15701,20 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
 	// - `ecps-way-unknown`: No such way to an e-CPS.
-	// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-	// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-	// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+	// - `ecps-contacts-missing`: The contact details are missing.
+	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+	// - `ecps-activation-too-many`: Too many activations were begun.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15727,7 +15732,7 @@ type ClientWithResponsesInterface interface {
 	// - `delay-invalid`: The delay cannot be used.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `identity-from-file`: This person comes from a file.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-next-too-many`: Too many requests are prepared already.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15746,7 +15751,7 @@ type ClientWithResponsesInterface interface {
 	// - `delay-invalid`: The delay cannot be used.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `identity-from-file`: This person comes from a file.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-next-too-many`: Too many requests are prepared already.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15759,7 +15764,7 @@ type ClientWithResponsesInterface interface {
 	// Also whether it has served, and when the next one comes.
 	//
 	// Refusals of its own:
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `door-closed`: This test door is closed.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15886,18 +15891,18 @@ type ClientWithResponsesInterface interface {
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-none`: This person has no card that can be used.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-refused`: The person refused on their phone (behaviour refuse).
-	// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+	// - `ecps-unreachable`: Your phone could not be reached.
 	// - `ecps-unanswered`: Nobody answers on this person's phone.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15917,18 +15922,18 @@ type ClientWithResponsesInterface interface {
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
 	// - `card-none`: This person has no card that can be used.
-	// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-refused`: The person refused on their phone (behaviour refuse).
-	// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+	// - `ecps-unreachable`: Your phone could not be reached.
 	// - `ecps-unanswered`: Nobody answers on this person's phone.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16248,13 +16253,13 @@ type ClientWithResponsesInterface interface {
 	// - `service-unknown`: No such online service.
 	// - `service-refused`: Aucune carte active.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16271,13 +16276,13 @@ type ClientWithResponsesInterface interface {
 	// - `service-unknown`: No such online service.
 	// - `service-refused`: Aucune carte active.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16405,7 +16410,7 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
-	// - `order-field-wrong`: Le champ « … » (…) est faux.
+	// - `order-field-wrong`: The field “…” (…) is wrong.
 	// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
 	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
 	// - `service-refused`: Aucune carte active.
@@ -16539,13 +16544,13 @@ type ClientWithResponsesInterface interface {
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16564,13 +16569,13 @@ type ClientWithResponsesInterface interface {
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
 	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 	// - `card-unknown`: No such card.
-	// - `card-opposed`: Cette carte est en opposition.
-	// - `card-expired`: Cette carte a expiré.
-	// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-	// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-	// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-	// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-	// - `pin-wrong`: Code porteur erroné.
+	// - `card-opposed`: This card is opposed.
+	// - `card-expired`: This card has expired.
+	// - `card-blocked`: This card is blocked after three wrong codes.
+	// - `card-not-delivered`: This card has not arrived yet.
+	// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+	// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+	// - `pin-wrong`: Wrong card PIN.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20343,13 +20348,13 @@ type GetLoginHARResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *openapi_types.File
+	JSON200 *interface{}
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r GetLoginHARResponse) GetJSON200() *openapi_types.File {
+func (r GetLoginHARResponse) GetJSON200() *interface{} {
 	return r.JSON200
 }
 
@@ -22629,7 +22634,7 @@ func (c *ClientWithResponses) ListCardsWithResponse(ctx context.Context, params 
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-type-unknown`: No such card type.
-// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 // - `card-state`: A card cannot be issued in this state.
 // - `pin-form`: The code porteur has the wrong form.
 // - `structure-name-missing`: A carte de service bears the structure's name.
@@ -22655,7 +22660,7 @@ func (c *ClientWithResponses) IssueCardWithBodyWithResponse(ctx context.Context,
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-type-unknown`: No such card type.
-// - `card-cpf-not-student`: Une CPF est celle d'un étudiant d'une profession à ordre.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
 // - `card-state`: A card cannot be issued in this state.
 // - `pin-form`: The code porteur has the wrong form.
 // - `structure-name-missing`: A carte de service bears the structure's name.
@@ -22823,7 +22828,7 @@ func (c *ClientWithResponses) GetCardWithResponse(ctx context.Context, serial st
 // - `card-unknown`: No such card.
 // - `use-unknown`: No such certificate of a card.
 // - `card-foreign`: This card was not issued here, so its key is not here.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22844,7 +22849,7 @@ func (c *ClientWithResponses) GetCardCertificateWithResponse(ctx context.Context
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
+// - `card-opposed`: This card is opposed.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22865,7 +22870,7 @@ func (c *ClientWithResponses) OpposeCardWithBodyWithResponse(ctx context.Context
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
+// - `card-opposed`: This card is opposed.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22886,7 +22891,7 @@ func (c *ClientWithResponses) OpposeCardWithResponse(ctx context.Context, serial
 // - `card-unknown`: No such card.
 // - `use-unknown`: No such certificate of a card.
 // - `card-foreign`: This card was not issued here, so its key is not here.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22905,7 +22910,7 @@ func (c *ClientWithResponses) GetCardP12WithResponse(ctx context.Context, serial
 //
 // Refusals of its own:
 // - `card-unknown`: No such card.
-// - `card-not-renewable`: Cette carte ne se renouvelle pas.
+// - `card-not-renewable`: This card cannot be renewed.
 // - `identity-unknown`: Nobody has this national id.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -22928,13 +22933,13 @@ func (c *ClientWithResponses) RenewCardWithResponse(ctx context.Context, serial 
 // - `body-invalid`: The body cannot be read.
 // - `card-foreign`: This card was not issued here, so its key is not here.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22956,13 +22961,13 @@ func (c *ClientWithResponses) SignWithCardWithBodyWithResponse(ctx context.Conte
 // - `body-invalid`: The body cannot be read.
 // - `card-foreign`: This card was not issued here, so its key is not here.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22984,9 +22989,9 @@ func (c *ClientWithResponses) SignWithCardWithResponse(ctx context.Context, seri
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
 // - `card-not-blocked`: The card is not blocked.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-// - `puk-wrong`: Code de déblocage erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+// - `puk-wrong`: The unblocking code is wrong.
 // - `pin-form`: The code porteur has the wrong form.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23009,9 +23014,9 @@ func (c *ClientWithResponses) UnblockCardWithBodyWithResponse(ctx context.Contex
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
 // - `card-not-blocked`: The card is not blocked.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-dead`: Trop de codes de déblocage erronés : cette carte ne sert plus.
-// - `puk-wrong`: Code de déblocage erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-dead`: Too many wrong unblocking codes: this card is of no use any more.
+// - `puk-wrong`: The unblocking code is wrong.
 // - `pin-form`: The code porteur has the wrong form.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -23242,14 +23247,14 @@ func (c *ClientWithResponses) ListClientsWithResponse(ctx context.Context, param
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 //
@@ -23276,14 +23281,14 @@ func (c *ClientWithResponses) CreateClientWithBodyWithResponse(ctx context.Conte
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-exists`: A client is registered under this client_id; adding one never replaces it.
 //
@@ -23346,17 +23351,17 @@ func (c *ClientWithResponses) GetClientWithResponse(ctx context.Context, id stri
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23382,17 +23387,17 @@ func (c *ClientWithResponses) PatchClientWithBodyWithResponse(ctx context.Contex
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -23418,17 +23423,17 @@ func (c *ClientWithResponses) PatchClientWithResponse(ctx context.Context, id st
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-member-unknown`: A registration has no member of this name.
+// - `client-member-unknown`: A registration has no such member.
 // - `id-differs`: Path and body name different clients.
 //
 // Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
@@ -23454,14 +23459,14 @@ func (c *ClientWithResponses) PatchClientWithApplicationMergePatchPlusJSONBodyWi
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -23488,14 +23493,14 @@ func (c *ClientWithResponses) PutClientWithBodyWithResponse(ctx context.Context,
 // - `client-bound-to-derived`: bound_to shows what a client is bound to; it cannot be set.
 // - `redirect-uris-missing`: A client needs at least one redirect URI.
 // - `redirect-uri-invalid`: A registered URI cannot be used.
-// - `redirect-policy-invalid`: Redirect_uri_policy is none of the known.
-// - `response-type-invalid`: Response_types holds one that is not served.
-// - `grant-type-invalid`: Grant_types holds one that is not served.
-// - `delivery-mode-invalid`: Backchannel_token_delivery_mode is none of the known.
+// - `redirect-policy-invalid`: redirect_uri_policy is none of the known.
+// - `response-type-invalid`: response_types holds one that is not served.
+// - `grant-type-invalid`: grant_types holds one that is not served.
+// - `delivery-mode-invalid`: backchannel_token_delivery_mode is none of the known.
 // - `notification-endpoint-missing`: Ping mode needs a place to notify.
 // - `jwks-invalid`: Jwks holds a key that cannot be used.
 // - `subject-dn-invalid`: tls_client_auth_subject_dn is no distinguished name (RFC 4514).
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -23547,8 +23552,8 @@ func (c *ClientWithResponses) GetClockWithResponse(ctx context.Context, reqEdito
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+// - `clock-change-empty`: Nothing says what the clock is to do.
+// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 // - `clock-time-invalid`: The time is not one of RFC 3339.
 // - `offset-invalid`: The offset cannot be used.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -23571,8 +23576,8 @@ func (c *ClientWithResponses) SetClockWithBodyWithResponse(ctx context.Context, 
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `clock-change-empty`: The body of PUT /clock says nothing of what the clock is to do.
-// - `clock-contradictory`: The body of PUT /clock moves the clock in more than one way.
+// - `clock-change-empty`: Nothing says what the clock is to do.
+// - `clock-contradictory`: The clock cannot be moved in two ways at once.
 // - `clock-time-invalid`: The time is not one of RFC 3339.
 // - `offset-invalid`: The offset cannot be used.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
@@ -23723,12 +23728,12 @@ func (c *ClientWithResponses) PatchDoorsWithResponse(ctx context.Context, body P
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-// - `ecps-activation-used`: Ce QR code a déjà servi.
-// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+// - `ecps-activation-used`: This QR code has served already.
+// - `ecps-activation-expired`: This QR code is no longer valid.
+// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+// - `ecps-sms-wrong`: The code received by SMS is wrong.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-key-invalid`: The device's key cannot be used.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23749,12 +23754,12 @@ func (c *ClientWithResponses) CompleteActivationWithBodyWithResponse(ctx context
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `ecps-activation-unknown`: Ce QR code n'est pas (ou plus) celui d'une activation.
-// - `ecps-activation-used`: Ce QR code a déjà servi.
-// - `ecps-activation-expired`: Ce QR code n'est plus valable.
-// - `ecps-activation-dead`: Trop de codes erronés : cette activation est terminée.
-// - `ecps-sms-wrong`: Le code reçu par SMS est erroné.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-activation-unknown`: This QR code is not (or no longer) that of an activation.
+// - `ecps-activation-used`: This QR code has served already.
+// - `ecps-activation-expired`: This QR code is no longer valid.
+// - `ecps-activation-dead`: Too many wrong codes: this activation is over.
+// - `ecps-sms-wrong`: The code received by SMS is wrong.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-key-invalid`: The device's key cannot be used.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -23833,13 +23838,13 @@ func (c *ClientWithResponses) GetPhoneRequestWithResponse(ctx context.Context, i
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-// - `ecps-code-wrong`: Code e-CPS erroné.
+// - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-number-wrong`
-// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+// - `ecps-totp-wrong`: The one-time password is wrong.
 // - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 // - `door-closed`: This test door is closed.
 //
@@ -23864,13 +23869,13 @@ func (c *ClientWithResponses) ApprovePhoneRequestWithBodyWithResponse(ctx contex
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
-// - `ecps-code-wrong`: Code e-CPS erroné.
+// - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-number-wrong`
-// - `ecps-key-missing`: Cette e-CPS n'a pas de clé : elle est tenue par la console.
-// - `ecps-signature-wrong`: Cette réponse ne vient pas du téléphone de la personne.
-// - `ecps-totp-wrong`: Le mot de passe à usage unique est erroné.
+// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
+// - `ecps-signature-wrong`: This answer does not come from the person's phone.
+// - `ecps-totp-wrong`: The one-time password is wrong.
 // - `ecps-totp-used`: A one-time password serves once: this one has served, or one of a later time has (RFC 6238 §5.2).
 // - `door-closed`: This test door is closed.
 //
@@ -24035,7 +24040,7 @@ func (c *ClientWithResponses) ListIdentitiesWithResponse(ctx context.Context, pa
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `identity-exists`: Somebody has this national id already.
 //
@@ -24065,7 +24070,7 @@ func (c *ClientWithResponses) CreateIdentityWithBodyWithResponse(ctx context.Con
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `identity-exists`: Somebody has this national id already.
 //
@@ -24291,7 +24296,7 @@ func (c *ClientWithResponses) GetIdentityWithResponse(ctx context.Context, id st
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -24321,7 +24326,7 @@ func (c *ClientWithResponses) PutIdentityWithBodyWithResponse(ctx context.Contex
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
 // - `quirk-unknown`: No such quirk.
-// - `policy-unknown`: No such ….
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `id-differs`: Path and body name different clients.
 //
@@ -24359,7 +24364,7 @@ func (c *ClientWithResponses) GetClaimsWithResponse(ctx context.Context, id stri
 // End an e-CPS.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-reason-unknown`: No such reason.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -24378,7 +24383,7 @@ func (c *ClientWithResponses) RemovePhoneWithResponse(ctx context.Context, id st
 // With the devices before it, and how the coming requests are answered.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `identity-unknown`: Nobody has this national id.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -24400,20 +24405,20 @@ func (c *ClientWithResponses) GetPhoneWithResponse(ctx context.Context, id strin
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-way-unknown`: No such way to an e-CPS.
-// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+// - `ecps-contacts-missing`: The contact details are missing.
+// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+// - `ecps-activation-too-many`: Too many activations were begun.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24434,20 +24439,20 @@ func (c *ClientWithResponses) ActivatePhoneWithBodyWithResponse(ctx context.Cont
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `ecps-code-form`: Le code e-CPS n'a pas la bonne forme.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
 // - `ecps-way-unknown`: No such way to an e-CPS.
-// - `ecps-contacts-missing`: Les coordonnées de correspondance manquent.
-// - `ecps-adeli-by-card`: Avec un numéro ADELI, l'e-CPS s'active par carte uniquement.
-// - `ecps-activation-too-many`: Trop d'activations ont été commencées.
+// - `ecps-contacts-missing`: The contact details are missing.
+// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
+// - `ecps-activation-too-many`: Too many activations were begun.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24471,7 +24476,7 @@ func (c *ClientWithResponses) ActivatePhoneWithResponse(ctx context.Context, id 
 // - `delay-invalid`: The delay cannot be used.
 // - `identity-unknown`: Nobody has this national id.
 // - `identity-from-file`: This person comes from a file.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-next-too-many`: Too many requests are prepared already.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -24496,7 +24501,7 @@ func (c *ClientWithResponses) SetBehaviourWithBodyWithResponse(ctx context.Conte
 // - `delay-invalid`: The delay cannot be used.
 // - `identity-unknown`: Nobody has this national id.
 // - `identity-from-file`: This person comes from a file.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-next-too-many`: Too many requests are prepared already.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -24515,7 +24520,7 @@ func (c *ClientWithResponses) SetBehaviourWithResponse(ctx context.Context, id s
 // Also whether it has served, and when the next one comes.
 //
 // Refusals of its own:
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `door-closed`: This test door is closed.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -24702,18 +24707,18 @@ func (c *ClientWithResponses) ListLoginsWithResponse(ctx context.Context, params
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-none`: This person has no card that can be used.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-refused`: The person refused on their phone (behaviour refuse).
-// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+// - `ecps-unreachable`: Your phone could not be reached.
 // - `ecps-unanswered`: Nobody answers on this person's phone.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24739,18 +24744,18 @@ func (c *ClientWithResponses) PerformLoginWithBodyWithResponse(ctx context.Conte
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
 // - `card-none`: This person has no card that can be used.
-// - `ecps-unknown`: Aucune e-CPS active n'est associée à cet identifiant.
+// - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-refused`: The person refused on their phone (behaviour refuse).
-// - `ecps-unreachable`: Votre téléphone n'a pas pu être joint.
+// - `ecps-unreachable`: Your phone could not be reached.
 // - `ecps-unanswered`: Nobody answers on this person's phone.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25202,13 +25207,13 @@ func (c *ClientWithResponses) ListOnlineServicesWithResponse(ctx context.Context
 // - `service-unknown`: No such online service.
 // - `service-refused`: Aucune carte active.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25231,13 +25236,13 @@ func (c *ClientWithResponses) EnterOnlineServiceWithBodyWithResponse(ctx context
 // - `service-unknown`: No such online service.
 // - `service-refused`: Aucune carte active.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25419,7 +25424,7 @@ func (c *ClientWithResponses) RejectOrderWithResponse(ctx context.Context, id st
 // Refusals of its own:
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
-// - `order-field-wrong`: Le champ « … » (…) est faux.
+// - `order-field-wrong`: The field “…” (…) is wrong.
 // - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
 // - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
 // - `service-refused`: Aucune carte active.
@@ -25613,13 +25618,13 @@ func (c *ClientWithResponses) ListReaderRequestsWithResponse(ctx context.Context
 // - `request-wants-phone`: This request waits for the phone, not for the card.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25644,13 +25649,13 @@ func (c *ClientWithResponses) PresentCardWithBodyWithResponse(ctx context.Contex
 // - `request-wants-phone`: This request waits for the phone, not for the card.
 // - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
 // - `card-unknown`: No such card.
-// - `card-opposed`: Cette carte est en opposition.
-// - `card-expired`: Cette carte a expiré.
-// - `card-blocked`: Cette carte est bloquée après trois codes erronés.
-// - `card-not-delivered`: Cette carte n'est pas encore arrivée.
-// - `card-not-nominative`: Une carte de service ne désigne personne : elle ne connecte pas et n'active pas d'e-CPS.
-// - `card-other-environment`: Une carte de production ne sert qu'en production, une carte de test au bac à sable seulement.
-// - `pin-wrong`: Code porteur erroné.
+// - `card-opposed`: This card is opposed.
+// - `card-expired`: This card has expired.
+// - `card-blocked`: This card is blocked after three wrong codes.
+// - `card-not-delivered`: This card has not arrived yet.
+// - `card-not-nominative`: A carte de service names nobody: it neither logs in nor activates an e-CPS.
+// - `card-other-environment`: A card of production serves in production only, a test card in the sandbox only.
+// - `pin-wrong`: Wrong card PIN.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28494,7 +28499,7 @@ func ParseGetLoginHARResponse(rsp *http.Response) (*GetLoginHARResponse, error) 
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest openapi_types.File
+		var dest interface{}
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

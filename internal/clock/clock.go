@@ -51,9 +51,7 @@ func (c *Adjustable) now() time.Time {
 // any duration cannot overflow, so it is checked after it was made.
 func inRange(t time.Time, received string) error {
 	if t.Before(Earliest) || t.After(Latest) {
-		return problem.New(problem.Invalid, "clock-out-of-range", "the clock cannot be set to this time").Got(received).
-			Want("from " + Earliest.Format(time.RFC3339) + " to " + Latest.Format(time.RFC3339)).
-			Do("choose a time of these two centuries; DELETE /api/v1/clock follows the machine's again")
+		return problem.ClockOutOfRange.With("earliest", Earliest.Format(time.RFC3339)).With("latest", Latest.Format(time.RFC3339)).Got(received)
 	}
 	return nil
 }
@@ -179,8 +177,7 @@ func (s State) offset() (time.Duration, error) {
 func ParseOffset(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return 0, problem.New(problem.Invalid, "offset-invalid", "the offset cannot be used").Got(text).
-			Want("a duration such as 10m, -1h or 43800h, of less than 292 years")
+		return 0, problem.OffsetInvalid.Got(text)
 	}
 	return d, nil
 }

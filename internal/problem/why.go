@@ -1,51 +1,69 @@
 package problem
 
 import (
-	_ "embed"
-	"sync"
-
-	"github.com/goccy/go-yaml"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Why explains a code to whoever meets it.
 type Why struct {
-	Code  string `yaml:"-" json:"code"`
-	Area  string `yaml:"-" json:"area"`
-	Means string `yaml:"means" json:"means"`
-	Do    string `yaml:"do" json:"remedy"`
+	Code  string `json:"code"`
+	Area  string `json:"area"`
+	Means string `json:"means"`
+	Do    string `json:"remedy"`
 	// PSC is the key of what Pro Santé Connect answers, where that is not the code.
-	PSC string `yaml:"psc" json:"psc,omitempty"`
+	PSC string `json:"psc,omitempty"`
+	// Spec is where the rule stands: an RFC, or a fact of Pro Santé Connect.
+	Spec string `json:"spec,omitempty"`
 }
 
-//go:embed why.yaml
-var whyFile []byte
-
-// Catalogue explains every code, in the file's order.
-var Catalogue = sync.OnceValue(func() []Why {
-	var areas yaml.MapSlice
-	if err := yaml.UnmarshalWithOptions(whyFile, &areas, yaml.UseOrderedMap()); err != nil {
-		panic(err) // embedded
-	}
-	var out []Why
-	for _, area := range areas {
-		for _, entry := range area.Value.(yaml.MapSlice) {
-			w := Why{Code: entry.Key.(string), Area: area.Key.(string)}
-			for _, field := range entry.Value.(yaml.MapSlice) {
-				to := map[string]*string{"means": &w.Means, "do": &w.Do, "psc": &w.PSC}[field.Key.(string)]
-				*to = field.Value.(string)
-			}
-			out = append(out, w)
-		}
+// Catalogue explains every code, in the order of the catalogue.
+func Catalogue(lang string) []Why {
+	out := make([]Why, len(entries))
+	for i := range entries {
+		out[i] = entries[i].why(lang)
 	}
 	return out
-})
+}
 
 // WhyOf explains one code.
-func WhyOf(code string) (Why, bool) {
-	for _, w := range Catalogue() {
-		if w.Code == code {
-			return w, true
-		}
+func WhyOf(code, lang string) (Why, bool) {
+	e := entryOf(Code(code))
+	return e.why(lang), e != unknown
+}
+
+// why says what the refusal itself says where the catalogue adds nothing.
+func (e *entry) why(lang string) Why {
+	w, blank := e.said[place(lang)], &Error{}
+	means, do := w.means, w.do
+	if means == "" {
+		means = sentence(blank.fill(w.reason))
 	}
-	return Why{}, false
+	if do == "" {
+		do = sentence(blank.fill(w.remedy))
+	}
+	if do == "" && w.expected != "" {
+		do = map[string]string{English: "Expected: ", French: "Attendu : "}[lang] + blank.fill(w.expected)
+	}
+	return Why{Code: string(e.code), Area: e.area, Means: means, Do: do, PSC: e.psc, Spec: e.spec}
+}
+
+// sentence is a text with a capital and a full stop.
+func sentence(s string) string {
+	if s == "" || strings.HasSuffix(s, "…") {
+		return capital(s)
+	}
+	return strings.TrimSuffix(capital(s), ".") + "."
+}
+
+// capital is a text that begins with a capital, but for what is to be typed or
+// read as it is.
+func capital(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	if s == "" || strings.ContainsAny(s[:1], "`-/") || strings.ContainsAny(word, "_=.[:") || word == "pscemu" {
+		return s
+	}
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
 }

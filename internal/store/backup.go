@@ -135,8 +135,7 @@ const (
 
 // BackupUnreadable is the refusal of a backup.
 func BackupUnreadable(err error) *problem.Error {
-	return problem.New(problem.Invalid, "backup-unreadable", "this is no good backup; nothing was changed").
-		Got(err.Error()).Want("what pscemu backup wrote, format 2").Do("take another backup, or repeat the transfer")
+	return problem.BackupUnreadable.Got(err.Error())
 }
 
 // openStream checks the sum first: what is read afterwards is as it was written.

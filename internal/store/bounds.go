@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"strings"
 
 	"pscemu.invalid/pscemu/internal/problem"
@@ -27,15 +26,11 @@ const (
 func fits(key string, value []byte) error {
 	switch {
 	case key == "":
-		return problem.New(problem.Invalid, "store-key-empty", "an entry needs a name").Want("an id")
+		return problem.StoreKeyEmpty.Of()
 	case len(key) > putKey:
-		return problem.New(problem.Invalid, "store-key-long", "this id is too long to be kept").
-			Got(fmt.Sprintf("%s… (%d bytes, written as a key)", beginning(key), len(key))).
-			Want(fmt.Sprintf("%d bytes at most", putKey)).Do("use a shorter id")
+		return problem.StoreKeyLong.With("key", beginning(key)).With("count", len(key)).With("most", putKey)
 	case len(value) > putValue:
-		return problem.New(problem.TooLarge, "store-value-large", "this is too large to be kept as one record").
-			Got(fmt.Sprintf("%d bytes for %s", len(value), beginning(key))).
-			Want(fmt.Sprintf("%d bytes at most", putValue)).Do("shorten its longest text or list")
+		return problem.StoreValueLarge.With("count", len(value)).With("key", beginning(key)).With("most", putValue)
 	}
 	return nil
 }
@@ -56,9 +51,7 @@ func beginning(key string) string {
 
 // fullProblem is the refusal of what would add to a store that is full.
 func fullProblem(used, most int64) error {
-	return problem.New(problem.TooLarge, "store-full", "the store is as large as it may be").
-		Got(fmt.Sprintf("%d MiB in use", used>>20)).Want(fmt.Sprintf("at most %d MiB", most>>20)).
-		Do("delete people or orders, or raise the setting max-store")
+	return problem.StoreFull.With("used", used>>20).With("most", most>>20)
 }
 
 // grows is how many bytes a transaction adds to what the source holds.

@@ -125,10 +125,7 @@ func (t *overlay) nameOf(id string) (name string) {
 }
 
 func claimed(t *overlay, id, key string) error {
-	return problem.New(problem.Conflict, "store-claimed",
-		"a command that is under way has changed this, and may still take it back").
-		Got(beginning(key) + ", changed by: " + t.nameOf(id)).Want("what no other command is changing").
-		Do("try again when that command is done")
+	return problem.StoreClaimed.With("key", beginning(key)).With("command", t.nameOf(id))
 }
 
 // LongRecords are the kinds of record that long commands keep while they run.

@@ -168,17 +168,14 @@ func prepare(tx *bbolt.Tx) error {
 }
 
 func openProblem(path string, err error) error {
-	p := problem.New(problem.Internal, "store-unusable", "the data file cannot be used, it was left untouched").
-		Got(path + ": " + err.Error())
+	p, got := problem.StoreUnusable, path+": "+err.Error()
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return p.Want("a file that no other pscemu holds open").
-			Do("stop the other process or choose another --data folder")
+		return p.Case("held").Got(got)
 	case errors.Is(err, os.ErrPermission):
-		return p.Want("a file this user may read and write").
-			Do("check the folder's owner or choose another --data folder")
+		return p.Case("permission").Got(got)
 	}
-	return p.Want("a pscemu data file").Do("move it away or choose another --data folder")
+	return p.Got(got)
 }
 
 // sound looks at every page.

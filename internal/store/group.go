@@ -280,7 +280,5 @@ func (b boltSource) ascend(from string, fn func(string, []byte) bool) {
 
 // unwritable is the refusal of a disk that takes no more.
 func unwritable(err error) error {
-	return problem.New(problem.Internal, "store-unwritable",
-		"the data file cannot be written; nothing of this request was stored, all that was there before is").
-		Got(err.Error()).Do("make room on the disk, or repair it, and try again")
+	return problem.StoreUnwritable.Got(err.Error())
 }

@@ -82,9 +82,7 @@ func (l *long) step(fn func(Tx) error) error {
 }
 
 func overtaken(name string) error {
-	return problem.New(problem.Conflict, "store-replaced",
-		"everything stored was replaced while this went on; nothing of it was done").
-		Got(name).Want("no restore and no reset meanwhile").Do("try again")
+	return problem.StoreReplaced.Case("command").Got(name)
 }
 
 func (l *long) update(fn func(*overlay) error) error {
@@ -128,13 +126,7 @@ func (l *long) undo() error {
 // halfDone is what is left when a command failed, and undoing it too. Recover
 // tries again.
 func halfDone(name string, err error) error {
-	return problem.New(
-		problem.Internal,
-		"store-half-done",
-		"the command failed half-way, and what it had written could not be taken back yet; that is tried again and again",
-	).
-		Got(name + ": " + err.Error()).Want("a data file that can be written").
-		Do("make room on the disk, or repair it; what the command had written is gone then")
+	return problem.StoreHalfDone.Got(name + ": " + err.Error())
 }
 
 // Recover takes back the long commands that were cut off: by the end of the

@@ -85,9 +85,7 @@ func outermost(what string) error {
 	if within == "" || !strict && within == "View" {
 		return nil
 	}
-	n := &nested{problem.New(problem.Internal, "transaction-nested",
-		what+" within "+within+": it would see another moment, and may wait for itself for ever").
-		Want("one transaction a command").Do("hand the Tx to what is called, or call it after the transaction")}
+	n := &nested{problem.TransactionNested.With("what", what).With("within", within)}
 	if strict {
 		panic(n)
 	}

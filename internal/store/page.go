@@ -30,6 +30,5 @@ func (c Collection[T]) Count(ctx context.Context, s Store, most int) (n int, err
 // NoPlace refuses a place behind which a list cannot go on, since there is none
 // such: it would end without a word.
 func NoPlace(after string) error {
-	return problem.New(problem.Invalid, "after-invalid", "the list has no such place to go on from").Got(after).
-		Want("what next said on an earlier page of the same list").Do("begin again without after")
+	return problem.AfterInvalid.Got(after)
 }

@@ -248,7 +248,5 @@ func unbuildable(err error) error {
 	if !errors.As(err, &file) && !errors.As(err, &names) {
 		return err
 	}
-	return problem.New(problem.Internal, "backup-unwritable",
-		"the new content cannot be written beside the data file; nothing was changed").
-		Got(err.Error()).Do("make room on the disk and try again")
+	return problem.BackupUnwritable.Case("data-file").Got(err.Error())
 }

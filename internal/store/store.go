@@ -67,9 +67,7 @@ const KeptFormer = 3
 // serves again. ErrReplacing that another Replacement is under way.
 var (
 	ErrPutBack   = errors.New("store: the former content was put back")
-	ErrReplacing = error(problem.New(problem.Conflict, "store-replacing",
-		"everything stored is being replaced already; nothing was changed").
-		Want("one restore, state or reset at a time").Do("try again when the other is done"))
+	ErrReplacing = error(problem.StoreReplacing.Of())
 )
 
 // Store is what every backend implements; package storetest checks it.

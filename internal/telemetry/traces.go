@@ -64,14 +64,11 @@ func endpointOf(env func(string) string) (string, error) {
 	if to == "" {
 		return "", nil
 	}
-	unusable := func(variable, got, want string) error {
-		return problem.New(problem.Invalid, "otel-unusable", "traces cannot be sent as the environment says").
-			Got(variable + "=" + got).
-			Want(want).
-			Do("change or unset " + variable)
+	unusable := func(variable, got, wanted string) error {
+		return problem.OTelUnusable.Case(wanted).With("variable", variable).Got(variable + "=" + got)
 	}
 	if v, name := first(env, "OTEL_TRACES_EXPORTER"); v != "" && v != "otlp" {
-		return "", unusable(name, v, "otlp or none")
+		return "", unusable(name, v, "exporter")
 	}
 	if v, name := first(
 		env,
@@ -79,11 +76,11 @@ func endpointOf(env func(string) string) (string, error) {
 		"OTEL_EXPORTER_OTLP_PROTOCOL",
 	); v != "" &&
 		v != "http/json" {
-		return "", unusable(name, v, "http/json")
+		return "", unusable(name, v, "protocol")
 	}
 	u, err := url.Parse(to)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", unusable(name, to, "an address such as http://127.0.0.1:4318")
+		return "", unusable(name, to, "address")
 	}
 	if name == "OTEL_EXPORTER_OTLP_ENDPOINT" {
 		u = u.JoinPath("v1/traces")
@@ -98,9 +95,7 @@ func headersOf(env func(string) string) (http.Header, error) {
 		k, v, ok := strings.Cut(pair, "=")
 		value, err := url.PathUnescape(strings.TrimSpace(v))
 		if !ok || err != nil {
-			return nil, problem.New(problem.Invalid, "otel-unusable", "traces cannot be sent as the environment says").
-				Got(name).
-				Want("name=value,name=value, percent-encoded")
+			return nil, problem.OTelUnusable.With("variable", name).Got(name)
 		}
 		h.Set(strings.TrimSpace(k), value)
 	}

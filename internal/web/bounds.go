@@ -91,10 +91,7 @@ func (p Polls) Wait(c echo.Context) (context.Context, context.CancelFunc, error)
 func BoundBody(c echo.Context, setting string, most int64, next echo.HandlerFunc) error {
 	r := c.Request()
 	tooLarge := func(got string) error {
-		return problem.New(problem.TooLarge, "body-too-large", "the body of the request is too large").
-			Got(got).
-			Want(fmt.Sprintf("%d bytes at most", most)).
-			Do("send less, or raise the setting " + setting)
+		return problem.BodyTooLarge.With("most", most).With("setting", setting).Got(got)
 	}
 	switch {
 	case r.ContentLength > most:
@@ -141,7 +138,7 @@ func readBody(c echo.Context, most int64) ([]byte, error) {
 		return nil, late
 	}
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "form-unreadable", "the body cannot be read").Got(err.Error())
+		return nil, problem.FormUnreadable.Got(err.Error())
 	}
 	return body, nil
 }

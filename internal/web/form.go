@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,9 +18,7 @@ const MostField = 256
 func Field(c echo.Context, name string) (string, error) {
 	value := strings.TrimSpace(c.FormValue(name))
 	if len(value) > MostField {
-		return "", problem.New(problem.Invalid, "field-too-long", "Ce champ est trop long").
-			Got(fmt.Sprintf("%s, %d octets", name, len(value))).
-			Want(fmt.Sprintf("%d octets au plus", MostField))
+		return "", problem.FieldTooLong.With("name", name).With("count", len(value)).With("most", MostField)
 	}
 	return value, nil
 }
@@ -48,16 +45,12 @@ func OwnForm(r *http.Request) error {
 	}
 	for _, origin := range r.Header.Values("Origin") {
 		if !strings.EqualFold(origin, "https://"+r.Host) {
-			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").
-				Got(origin).
-				Want("https://" + r.Host)
+			return problem.OriginOther.Case("own-form").With("host", r.Host).Got(origin)
 		}
 	}
 	for _, site := range r.Header.Values("Sec-Fetch-Site") {
 		if site != "same-origin" && site != "none" {
-			return problem.New(problem.Forbidden, "origin-other", "the form was sent from another site").
-				Got("Sec-Fetch-Site: " + site).
-				Want("same-origin")
+			return problem.OriginOther.With("site", site)
 		}
 	}
 	return nil

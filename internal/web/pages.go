@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"path"
 	"sync"
+
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // Pages renders the templates and serves the assets of one file system, which
@@ -99,6 +101,14 @@ func (p *Pages) execute(name, layout, lang string, data map[string]any) ([]byte,
 	return b.Bytes(), nil
 }
 
+// said is a refusal as a page of a language says it, nil for none.
+func said(refusal any, lang string) *problem.Error {
+	if p, ok := refusal.(*problem.Error); ok && p != nil {
+		return p.Page(lang)
+	}
+	return nil
+}
+
 // load parses a template once a language.
 func (p *Pages) load(name, layout, lang string) (*template.Template, error) {
 	if t, ok := p.parsed.Load(lang + name); ok {
@@ -108,7 +118,10 @@ func (p *Pages) load(name, layout, lang string) (*template.Template, error) {
 	if layout != "" {
 		files = append([]string{"templates/" + layout + ".html"}, files...)
 	}
-	say := template.FuncMap{"t": func(text string) string { return p.Translate(lang, text) }}
+	say := template.FuncMap{
+		"t":    func(text string) string { return p.Translate(lang, text) },
+		"said": func(refusal any) *problem.Error { return said(refusal, lang) },
+	}
 	t, err := template.New("").Funcs(functions).Funcs(say).ParseFS(p.files, files...)
 	if err != nil {
 		return nil, err

@@ -44,8 +44,11 @@ func (v *View) Form(c echo.Context, name string, data map[string]any, refusal er
 }
 
 // Refuse explains a refusal to whoever sits before the browser. text is what
-// PSC says, and all that is said under strict.
+// PSC says, "" for the refusal's own reason, and all that is said under strict.
 func (v *View) Refuse(c echo.Context, status int, text string, refusal error) error {
+	if text == "" {
+		text = problem.From(refusal).Page(v.Lang(c)).Reason
+	}
 	data := map[string]any{"Title": "Nous sommes désolés", "Text": text, "Kind": "error"}
 	if refusal != nil && !v.Strict() {
 		data["Problem"] = v.Explained(c, refusal)

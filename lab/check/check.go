@@ -77,9 +77,7 @@ type Sign struct{ Kind, Value string }
 func ParseSign(s string) (Sign, error) {
 	kind, value, ok := strings.Cut(s, "=")
 	if !ok || value == "" || kind != "text" && kind != "selector" && kind != "status" {
-		return Sign{}, problem.New(problem.Invalid, "check-sign", "this does not tell when somebody is logged in").
-			Got(s).
-			Want("text=WORDS, selector=CSS (with --browser) or status=URL")
+		return Sign{}, problem.CheckSign.Got(s)
 	}
 	return Sign{kind, value}, nil
 }
@@ -190,16 +188,11 @@ func (r *run) begin(ctx context.Context) (*passage, error) {
 	p := &passage{browser: b}
 	if p.first, err = b.Open(ctx, r.Start); err != nil {
 		b.Close()
-		return nil, problem.New(problem.Invalid, "check-unreachable", "the application does not answer").
-			Got(err.Error()).
-			Do("start it, and give the URL that begins a login with --start")
+		return nil, problem.CheckUnreachable.Got(err.Error())
 	}
 	if p.first.Login == "" {
 		b.Close()
-		return nil, problem.New(problem.Invalid, "check-no-login", "the application sent the browser to no login of this emulator").
-			Got(fmt.Sprintf("%s, status %d", p.first.URL, p.first.Status)).
-			Want("a redirect to " + r.Base + "/auth").
-			Do("give the URL that begins a login with --start; with --browser if a script does it")
+		return nil, problem.CheckNoLogin.With("url", p.first.URL).With("status", p.first.Status).With("base", r.Base)
 	}
 	u, err := url.Parse(p.first.Login)
 	if err != nil {
@@ -268,9 +261,7 @@ func (r *run) isOpen(ctx context.Context, b Browser, at *Page) (bool, error) {
 			Has(ctx context.Context, selector string) (bool, error)
 		})
 		if !ok {
-			return false, problem.New(problem.Invalid, "check-sign", "a selector needs a browser").
-				Got(r.LoggedIn.Value).
-				Do("add --browser, or use text= or status=")
+			return false, problem.CheckSign.Case("browser").Got(r.LoggedIn.Value)
 		}
 		return finder.Has(ctx, r.LoggedIn.Value)
 	}

@@ -70,9 +70,7 @@ func FormatOf(file string) (func(io.Writer, *Report) error, error) {
 			return Formats[name], nil
 		}
 	}
-	return nil, problem.New(problem.Invalid, "check-report", "this file's name names no form of report").
-		Got(file).
-		Want("NAME.html, NAME.xml (JUnit), NAME.sarif or NAME.json")
+	return nil, problem.CheckReport.Got(file)
 }
 
 func writeJSON(w io.Writer, r *Report) error {

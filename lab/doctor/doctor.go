@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"pscemu.invalid/pscemu/internal/clock"
+	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/clients"
 )
 
@@ -414,7 +415,7 @@ func (p *Patient) asked(ctx context.Context, u *url.URL, cookies []*http.Cookie)
 	} else {
 		found := uri + " is not registered"
 		if near, by := client.NearestRedirect(uri); by != "" {
-			found += "; it differs from " + near + " by " + by
+			found += "; it differs from " + near + " by " + by.In(problem.English)
 		}
 		out = append(
 			out,

@@ -85,11 +85,9 @@ func secretProblem(c *Client, cred credentials) error {
 	if subtle.ConstantTimeCompare(got[:], want[:]) == 1 && c.Secret != "" {
 		return nil
 	}
-	p := problem.New(problem.Forbidden, "client-secret-wrong", "the client secret is wrong").
-		Want("the secret `pscemu clients show` prints")
+	p := problem.ClientSecretWrong.Of()
 	if cred.secret == "" {
-		p = problem.New(problem.Forbidden, "client-secret-missing", "no client secret was sent").
-			Want("client_secret_basic or client_secret_post")
+		p = problem.ClientSecretMissing.Of()
 	}
 	return p
 }
@@ -98,9 +96,7 @@ func secretProblem(c *Client, cred credentials) error {
 // at once are accepted when they agree, as PHP clients send them.
 func read(r *http.Request, form url.Values) (credentials, error) {
 	if q := r.URL.Query(); q.Has("client_secret") {
-		return credentials{}, problem.New(problem.Forbidden, "client-secret-in-url", "the client secret stands in the URL").
-			Want("the Authorization header or the body").
-			Do("treat this secret as leaked")
+		return credentials{}, problem.ClientSecretInURL.Of()
 	}
 	body := credentials{id: form.Get("client_id"), secret: form.Get("client_secret")}
 	header := r.Header.Get("Authorization")
@@ -109,15 +105,13 @@ func read(r *http.Request, form url.Values) (credentials, error) {
 	}
 	user, pass, ok := r.BasicAuth()
 	if !ok {
-		return body, problem.New(problem.Forbidden, "client-basic-malformed", "the Authorization header cannot be read").
-			Want("Basic base64(client_id:client_secret)")
+		return body, problem.ClientBasicMalformed.Of()
 	}
 	basic := credentials{id: unescape(user), secret: unescape(pass), basic: true}
 	differ := body.id != "" && body.id != basic.id && body.id != user ||
 		body.secret != "" && body.secret != basic.secret && body.secret != pass
 	if differ {
-		return body, problem.New(problem.Forbidden, "client-credentials-disagree", "header and body name different credentials").
-			Want("the same client_id and client_secret in both, or one of them only")
+		return body, problem.ClientCredentialsDisagree.Of()
 	}
 	return basic, nil
 }

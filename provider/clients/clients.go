@@ -87,9 +87,7 @@ const Loopback = "loopback"
 // Validate names the first field that cannot be right.
 func (c *Client) Validate() error {
 	if c.ID == "" || len(c.ID) > 200 || strings.ContainsAny(c.ID, " \t\r\n:") {
-		return problem.New(problem.Invalid, "client-id-invalid", "the client_id cannot be used").
-			Got(c.ID).
-			Want("1 to 200 characters without spaces or colons")
+		return problem.ClientIDInvalid.Got(c.ID)
 	}
 	if err := c.Policies.Check("client"); err != nil {
 		return err
@@ -101,20 +99,14 @@ func (c *Client) Validate() error {
 		return err
 	}
 	if c.RedirectURIPolicy != "" && c.RedirectURIPolicy != Loopback {
-		return problem.New(problem.Invalid, "redirect-policy-invalid", "redirect_uri_policy is none of the known").
-			Got(c.RedirectURIPolicy).
-			Want("loopback, or nothing for exact")
+		return problem.RedirectPolicyInvalid.Got(c.RedirectURIPolicy)
 	}
 	if len(c.RedirectURIs) == 0 && c.RedirectURIPolicy == "" {
-		return problem.New(problem.Invalid, "redirect-uris-missing", "a client needs at least one redirect URI").
-			Want("redirect_uris with one address or more").
-			Do("add --redirect-uri http://localhost:8080/callback, or redirect_uris in the API")
+		return problem.RedirectURIsMissing.Of()
 	}
 	for _, u := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs, given(c.NotificationEndpoint, c.BackchannelLogoutURI, c.FrontchannelLogoutURI)) {
 		if !absolute(u) {
-			return problem.New(problem.Invalid, "redirect-uri-invalid", "a registered URI cannot be used").
-				Got(u).
-				Want("an absolute http or https URL without fragment or user")
+			return problem.RedirectURIInvalid.Got(u)
 		}
 	}
 	return c.validateFlows()
@@ -142,33 +134,24 @@ var (
 func (c *Client) validateFlows() error {
 	for _, t := range c.ResponseTypes {
 		if !slices.Contains(ResponseTypes, t) {
-			return problem.New(problem.Invalid, "response-type-invalid", "response_types holds one that is not served").
-				Got(t).
-				Want(strings.Join(ResponseTypes, ", "))
+			return problem.ResponseTypeInvalid.With("accepted", ResponseTypes).Got(t)
 		}
 	}
 	for _, t := range c.GrantTypes {
 		if !slices.Contains(grantTypes, t) {
-			return problem.New(problem.Invalid, "grant-type-invalid", "grant_types holds one that is not served").
-				Got(t).
-				Want(strings.Join(grantTypes, ", "))
+			return problem.GrantTypeInvalid.With("accepted", grantTypes).Got(t)
 		}
 	}
 	switch {
 	case !slices.Contains([]string{"", Poll, Ping}, c.DeliveryMode):
-		return problem.New(problem.Invalid, "delivery-mode-invalid", "backchannel_token_delivery_mode is none of the known").
-			Got(c.DeliveryMode).
-			Want("poll or ping")
+		return problem.DeliveryModeInvalid.Got(c.DeliveryMode)
 	case c.DeliveryMode == Ping && c.NotificationEndpoint == "":
-		return problem.New(problem.Invalid, "notification-endpoint-missing", "ping mode needs a place to notify").
-			Want("backchannel_client_notification_endpoint")
+		return problem.NotificationEndpointMissing.Of()
 	}
 	if c.JWKS != nil {
 		for _, k := range c.JWKS.Keys {
 			if !k.Valid() || !k.IsPublic() {
-				return problem.New(problem.Invalid, "jwks-invalid", "jwks holds a key that cannot be used").
-					Got("kid " + k.KeyID).
-					Want("public RSA or EC keys")
+				return problem.JWKSInvalid.With("key_id", k.KeyID)
 			}
 		}
 	}

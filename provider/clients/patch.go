@@ -19,8 +19,7 @@ type Patch map[string]any
 func ParsePatch(raw []byte) (Patch, error) {
 	var p Patch
 	if err := json.Unmarshal(raw, &p); err != nil || p == nil {
-		return nil, problem.New(problem.Invalid, "body-invalid", "the body is no JSON merge patch").Got(excerpt(raw)).
-			Want(`an object with the members to change, such as {"name":"Mon application"}`)
+		return nil, problem.BodyInvalid.Case("patch").Got(excerpt(raw))
 	}
 	known := Members()
 	for _, name := range slices.Sorted(maps.Keys(p)) {
@@ -45,13 +44,7 @@ func Members() (out []string) {
 
 // UnknownMember refuses a member of a registration that does not exist.
 func UnknownMember(name string) error {
-	known := Members()
-	want := problem.Nearest(name, known)
-	if want == "" {
-		want = strings.Join(known, ", ")
-	}
-	return problem.New(problem.Invalid, "client-member-unknown", "a registration has no such member").Got(name).
-		Want(want)
+	return problem.ClientMemberUnknown.With("accepted", problem.NearestOf(name, Members())).Got(name)
 }
 
 // Apply changes the registration as the patch says.
@@ -71,8 +64,7 @@ func (p Patch) Apply(c *Client) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&next); err != nil {
-		return problem.New(problem.Invalid, "body-invalid", "the patch makes no registration").Got(err.Error()).
-			Want("members of the types that GET shows")
+		return problem.BodyInvalid.Case("registration").Got(err.Error())
 	}
 	*c = next
 	return nil

@@ -49,8 +49,7 @@ func unknown(err error, id string) error {
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return problem.New(problem.NotFound, "client-unknown", "no client is registered under this client_id").
-		Got(id).Want("a client_id as `pscemu clients list` prints it")
+	return problem.ClientUnknown.Got(id)
 }
 
 // List returns up to limit clients behind after.
@@ -103,9 +102,7 @@ func (r *Registry) CreateIn(tx store.Tx, c *Client) error {
 	}
 	switch known, err := collection.Get(tx, c.ID); {
 	case err == nil:
-		return problem.New(problem.Conflict, "client-exists", "a client is registered under this client_id").
-			Got(named(known)).Want("a client_id that is free").
-			Do("change it with `pscemu clients update " + c.ID + "` or PATCH, or remove it first")
+		return problem.ClientExists.With("id", c.ID).Got(named(known))
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
@@ -141,8 +138,7 @@ func (r *Registry) ChangeIn(tx store.Tx, id string, fn func(*Client) error) (*Cl
 		return nil, err
 	}
 	if c.ID != id {
-		return nil, problem.New(problem.Invalid, "id-differs", "a client keeps its client_id").
-			Got(c.ID).Want(id).Do("register another client, and remove this one")
+		return nil, problem.IDDiffers.With("id", id).Got(c.ID)
 	}
 	return c, r.PutIn(tx, c)
 }
@@ -163,8 +159,5 @@ func (r *Registry) DeleteIn(tx store.Tx, id string) error {
 // SecretUseless refuses a secret for a client that authenticates by its
 // certificate alone.
 func SecretUseless(id string) error {
-	return problem.New(problem.Invalid, "client-secret-useless", "this client authenticates by its certificate: a secret would never be asked for").
-		Got("a secret, and client-auth mtls").
-		Want("a secret with client-auth secret or either, or mtls without a secret").
-		Do("add --client-auth secret (or either) for " + id + ", or leave the secret out (--secret '' or client_secret: null takes one away)")
+	return problem.ClientSecretUseless.With("id", id)
 }

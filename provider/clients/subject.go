@@ -41,9 +41,7 @@ func (c *Client) Admits(subject pki.Name) bool {
 // checkSubject refuses a registered subject that is no name.
 func (c *Client) checkSubject() error {
 	if _, err := c.boundTo(); err != nil {
-		return problem.New(problem.Invalid, "subject-dn-invalid", "tls_client_auth_subject_dn cannot be read: "+err.Error()).
-			Got(c.SubjectDN).
-			Want("a distinguished name (RFC 4514), such as " + OwnSubject(c.ID).String())
+		return problem.SubjectDNInvalid.With("error", err).With("example", OwnSubject(c.ID).String()).Got(c.SubjectDN)
 	}
 	return nil
 }
@@ -84,9 +82,7 @@ func (r *Registry) BindIn(tx store.Tx, b Binding) (*Bound, error) {
 		return nil, err
 	}
 	if cert.Profile != pki.ProfileAuthCLI {
-		return nil, problem.New(problem.Conflict, "certificate-wrong-profile", "a client authenticates with a certificate of type ORG AUTH_CLI").
-			Got(string(cert.Profile)).
-			Want(string(pki.ProfileAuthCLI))
+		return nil, problem.CertificateWrongProfile.Case("binding").Got(string(cert.Profile))
 	}
 	inUse, err := b.InUse(tx)
 	if err != nil {
@@ -109,10 +105,7 @@ func (c *Client) bind(subject string, inUse, replace bool) error {
 		return nil // in whatever spelling
 	}
 	if (c.SubjectDN != "" || inUse) && !replace {
-		return problem.New(problem.Conflict, "client-bound", "this client is bound to another certificate, whose holder would be locked out").
-			Got(c.ID + " is bound to " + c.BoundTo()).
-			Want(c.ID + " bound to nothing else, or a yes to binding it anew").
-			Do("to bind it to " + subject + " instead, say so: replace: true, --replace, or the button on the page")
+		return problem.ClientBound.Case("again").With("id", c.ID).With("bound", c.BoundTo()).With("subject", subject)
 	}
 	c.SubjectDN = subject
 	return nil
@@ -126,15 +119,13 @@ func (c *Client) admits(id *pki.OrgIdentity) error {
 	if c.Admits(id.Name) && (c.SubjectDN != "" || !id.Foreign) {
 		return nil
 	}
-	code, reason := "certificate-other-client", "the certificate belongs to another client"
+	code := problem.CertificateOtherClient
 	if id.CN == c.ID {
-		code, reason = "certificate-other-structure", "the certificate names this client, but it is not the one the client is bound to"
+		code = problem.CertificateOtherStructure
 	}
-	got := id.DN
+	p := code.With("bound", c.BoundTo()).With("id", c.ID).With("dn", id.DN)
 	if id.Foreign {
-		got += ", issued by a foreign authority"
+		p = p.Case("foreign")
 	}
-	return problem.New(problem.Forbidden, code, reason).Got(got).Want("the subject " + c.BoundTo()).
-		Do("present this client's certificate; or bind the client to this one: pscemu clients update " + c.ID +
-			" --subject-dn '" + id.DN + "', or on the console's page /clients/" + c.ID)
+	return p
 }

@@ -67,37 +67,21 @@ const most = 100
 func (f *Fault) check() error {
 	kind, ok := Described(f.Kind)
 	if !ok {
-		p := problem.New(problem.Invalid, "fault-unknown", "no such fault").
-			Got(string(f.Kind)).
-			Do("GET /api/v1/faults/kinds lists them")
-		if near := problem.Nearest(string(f.Kind), names()); near != "" {
-			p.Want(near)
-		}
-		return p
+		return problem.FaultUnknown.With("accepted", problem.NearestOf(f.Kind, names())).Got(string(f.Kind))
 	}
 	switch {
 	case f.Endpoint != "" && kind.Stage != HTTP:
-		return problem.New(problem.Invalid, "fault-endpoint", "this fault strikes one place only").
-			Got(string(f.Kind) + " at " + string(f.Endpoint)).
-			Want("no endpoint")
+		return problem.FaultEndpoint.With("kind", f.Kind).With("endpoint", f.Endpoint)
 	case f.Endpoint != "" && !f.Endpoint.Valid():
-		return problem.New(problem.Invalid, "fault-endpoint", "no such endpoint").
-			Got(string(f.Endpoint)).
-			Want(problem.Among(Endpoints))
+		return problem.FaultEndpoint.Case("unknown").With("accepted", Endpoints).Got(string(f.Endpoint))
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
-		return problem.New(problem.Invalid, "fault-status", "this is no HTTP error").
-			Got(strconv.Itoa(f.Status)).
-			Want("400 to 599")
+		return problem.FaultStatus.Got(strconv.Itoa(f.Status))
 	case f.Times < 0:
-		return problem.New(problem.Invalid, "fault-times", "a fault cannot strike so often").
-			Got(strconv.Itoa(f.Times)).
-			Want("1 or more; 0 until it is taken away")
+		return problem.FaultTimes.Got(strconv.Itoa(f.Times))
 	}
 	if f.Delay != "" {
 		if d, err := time.ParseDuration(f.Delay); err != nil || d < 0 || d > 5*time.Minute {
-			return problem.New(problem.Invalid, "fault-delay", "the delay cannot be used").
-				Got(f.Delay).
-				Want("a duration up to 5m, such as 3s")
+			return problem.FaultDelay.Got(f.Delay)
 		}
 	}
 	return nil
@@ -117,9 +101,7 @@ func Check(list []Fault) error { return (&Set{}).Replace(list) }
 // Replace orders these faults instead of those in force: all of them, or none.
 func (s *Set) Replace(list []Fault) error {
 	if len(list) > most {
-		return problem.New(problem.Invalid, "faults-many", "so many faults cannot be kept").
-			Got(strconv.Itoa(len(list))).
-			Want("100 at most")
+		return problem.FaultsMany.Got(strconv.Itoa(len(list)))
 	}
 	var all []*Fault
 	for _, f := range list {

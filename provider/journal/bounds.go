@@ -43,17 +43,13 @@ func bounded(detail map[string]string) map[string]string {
 }
 
 func boundedProblem(p *problem.Error) *problem.Error {
-	short := *p
-	for _, s := range []*string{&short.Reason, &short.Received, &short.Expected, &short.Remedy} {
-		*s = cut(*s, maxDetail)
-	}
-	return &short
+	return p.Map(func(s string) string { return cut(s, maxDetail) })
 }
 
 func (e *Event) size() int {
 	n := 300 + len(e.Code) + len(e.Reason)
 	if e.Problem != nil {
-		n += len(e.Problem.Reason) + len(e.Problem.Received) + len(e.Problem.Expected) + len(e.Problem.Remedy)
+		n += e.Problem.Size()
 	}
 	for k, v := range e.Detail {
 		n += len(k) + len(v) + 40

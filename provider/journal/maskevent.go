@@ -36,12 +36,10 @@ func (r *recording) maskDetail(detail map[string]string) map[string]string {
 
 // maskProblem is the refusal without the secrets of the request that it quotes.
 func (r *recording) maskProblem(p *problem.Error) *problem.Error {
-	m, masked := r.masker(), *p
-	for _, text := range []*string{&masked.Reason, &masked.Received, &masked.Expected, &masked.Remedy} {
-		*text = m.text(*text)
-	}
+	m := r.masker()
+	masked := p.Map(m.text)
 	if m.knows(masked.Received) {
 		masked.Received = Mask(masked.Received)
 	}
-	return &masked
+	return masked
 }

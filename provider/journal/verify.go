@@ -180,13 +180,9 @@ func parse(text string) (*Expectation, string, error) {
 		}
 		names = append(names, e.Name)
 	}
-	p := problem.New(problem.Invalid, "expectation-unknown", "this cannot be expected of a login").
-		Got(text).
-		Want(strings.Join(names, ", "))
+	near := names
 	if m != nil {
-		if near := problem.Nearest(m[1], names); near != "" {
-			p.Want(near)
-		}
+		near = problem.NearestOf(m[1], names)
 	}
-	return nil, "", p
+	return nil, "", problem.ExpectationUnknown.With("accepted", near).Got(text)
 }

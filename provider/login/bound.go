@@ -25,8 +25,7 @@ func (l *Logins) Bound(r *http.Request, page string) error {
 		return err
 	}
 	if !l.isBrowser(r, browser) {
-		return problem.New(problem.Forbidden, "page-other-browser", "Cette page appartient au navigateur où la carte a été présentée").
-			Do("présentez votre carte dans ce navigateur")
+		return problem.PageOtherBrowser.Of()
 	}
 	return nil
 }

@@ -44,8 +44,7 @@ func (l *Logins) good(t *Ticket, secret string) bool {
 }
 
 func ticketWrong() error {
-	return problem.New(problem.Forbidden, "card-ticket-wrong", "Ce lien vers la lecture de carte n'est plus valable").
-		Do("recommencez depuis la page de connexion")
+	return problem.CardTicketWrong.Of()
 }
 
 // ToCard makes a new ticket to the card origin. What an earlier one led to is

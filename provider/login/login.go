@@ -123,8 +123,7 @@ func (l *Logins) Get(r *http.Request, id string) (*Pending, error) {
 }
 
 func otherBrowser() error {
-	return problem.New(problem.Forbidden, "login-other-browser", "Cette connexion a été commencée dans un autre navigateur").
-		Do("recommencez depuis votre application")
+	return problem.LoginOtherBrowser.Of()
 }
 
 func (l *Logins) find(tx store.Tx, id string) (*Pending, error) {
@@ -137,12 +136,9 @@ func (l *Logins) find(tx store.Tx, id string) (*Pending, error) {
 
 func (l *Logins) unknown(id string) error {
 	if l.gone.has(id) {
-		return problem.New(problem.NotFound, "login-dropped", "Cette page de connexion a dû laisser sa place à de plus récentes").
-			Want("max-logins pages ouvertes au plus").
-			Do("recommencez depuis votre application")
+		return problem.LoginDropped.Of()
 	}
-	return problem.New(problem.NotFound, "login-unknown", "Cette page de connexion a expiré ou a déjà servi").
-		Do("recommencez depuis votre application")
+	return problem.LoginUnknown.Of()
 }
 
 // End forgets a login; of two ends the second fails.

@@ -70,11 +70,7 @@ func (h *cibaGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite.Acc
 	}
 	c := r.GetClient().(client)
 	if !c.AllowsGrant(clients.CIBA) {
-		return refuse(
-			CIBAForbidden,
-			"this client is not registered for CIBA",
-			"register it with backchannel_token_delivery_mode poll or ping",
-		)
+		return refuse(problem.CIBAGrantForbidden.Of())
 	}
 	b, err := h.poll(ctx, c.ID, r.GetRequestForm().Get("auth_req_id"))
 	if err != nil {
@@ -85,7 +81,7 @@ func (h *cibaGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite.Acc
 	}
 	person, err := h.p.config.People.Read(ctx, b.NationalID)
 	if err != nil {
-		return refuse(PersonGone, "the person was deleted meanwhile", "log somebody else in")
+		return refuse(problem.PersonGone.Of())
 	}
 	x := h.p.newSession(
 		ctx,
@@ -107,31 +103,19 @@ func (h *cibaGrant) poll(ctx context.Context, clientID, id string) (b Backchanne
 	err = h.p.storage.store.Update(ctx, func(tx store.Tx) error {
 		now := h.p.config.Clock.Now()
 		if b, err = backchannels.Get(tx, id); err != nil || b.Issuer != issuer(ctx, h.p.config) {
-			verdict = refuse(
-				CIBAUnknown,
-				"no such auth_req_id, or its tokens were collected before",
-				"start a new login",
-			)
+			verdict = refuse(problem.CIBAUnknown.Of())
 			return nil
 		}
 		switch {
 		case b.Client != clientID:
-			verdict = refuse(
-				CIBAOtherClient,
-				"the auth_req_id was issued to another client",
-				"poll with the client that started the login",
-			)
+			verdict = refuse(problem.CIBAOtherClient.Of())
 			return nil
 		case !now.Before(b.ExpiresAt):
-			verdict = refuse(CIBAExpired, "the login ended at "+b.ExpiresAt.Format(time.RFC3339), "start a new login")
+			verdict = refuse(problem.CIBAExpired.With("expires_at", b.ExpiresAt.Format(time.RFC3339)))
 			return nil
 		case now.Before(b.LastPoll.Add(b.Interval)):
 			b.Interval += PollInterval
-			verdict = refuse(
-				CIBATooFast,
-				"the client polled again before its interval had passed",
-				"wait "+b.Interval.String()+" between two polls from now on",
-			)
+			verdict = refuse(problem.CIBATooFast.With("interval", b.Interval.String()))
 		}
 		b.LastPoll = now
 		return backchannels.Put(tx, id, b, b.ExpiresAt.Sub(now)+backchannelKept)
@@ -142,18 +126,18 @@ func (h *cibaGrant) poll(ctx context.Context, clientID, id string) (b Backchanne
 // decided returns nil when the person approved.
 func (h *cibaGrant) decided(ctx context.Context, b Backchannel) error {
 	state, err := h.p.config.Decision(ctx, b.Request)
-	if problem.Is(err, "ecps-request-unknown") {
-		return refuse(CIBAExpired, "the request to the person is gone", "start a new login")
+	if problem.Is(err, problem.ECPSRequestUnknown) {
+		return refuse(problem.CIBAExpired.Case("gone"))
 	}
 	switch {
 	case err != nil:
 		return err
 	case state == ecps.Pending:
-		return refuse(CIBAPending, "the person has not answered yet", "poll again after the interval")
+		return refuse(problem.CIBAPending.Of())
 	case state == ecps.Expired:
-		return refuse(CIBAExpired, "the person did not answer in time", "start a new login")
+		return refuse(problem.CIBAExpired.Case("unanswered"))
 	case state != ecps.Approved:
-		return refuse(CIBARefused, "the person did not approve: "+string(state), "start a new login if they wish to")
+		return refuse(problem.CIBARefused.With("state", state))
 	}
 	return nil
 }
@@ -172,7 +156,7 @@ func (h *cibaGrant) PopulateTokenEndpointResponse(
 	ctx, _ = h.p.storage.BeginTX(ctx)
 	err := h.p.storage.write(ctx, func(tx store.Tx) error {
 		if _, err := backchannels.Get(tx, id); err != nil {
-			return refuse(CIBAUnknown, "the tokens of this auth_req_id were collected before", "start a new login")
+			return refuse(problem.CIBAUnknown.Case("collected"))
 		}
 		return backchannels.Delete(tx, id)
 	})

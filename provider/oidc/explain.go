@@ -96,22 +96,19 @@ func (g *codeGrant) cause(ctx context.Context, r fosite.AccessRequester) *Refusa
 	case err != nil:
 		return codeUnknown()
 	case kept.GetClient().GetID() != r.GetClient().GetID():
-		return refuse(OtherClient, "the code was issued to another client",
-			"exchange a code with the client that asked for it")
+		return refuse(problem.CodeOtherClient.Of())
 	case kept.GetRequestForm().Get("redirect_uri") != form.Get("redirect_uri"):
-		return refuse(OtherRedirect, "the redirect_uri differs from the authorize request's",
-			"send the very same redirect_uri in both requests")
+		return refuse(problem.RedirectURIOther.Of())
 	}
 	return codeUnknown()
 }
 
 func codeUnknown() *Refusal {
-	return refuse(CodeUnknown, "no such code, or it is long gone", "start a new login")
+	return refuse(problem.CodeUnknown.Case("gone"))
 }
 
 func codeUsed() *Refusal {
-	return refuse(CodeUsed, "the code was used before; the tokens issued from it are revoked now",
-		"start a new login: a code serves once")
+	return refuse(problem.CodeUsed.Of())
 }
 
 // pkceProof is fosite's handler of PKCE (RFC 7636 §4.6), explained.
@@ -134,27 +131,22 @@ func (g *pkceProof) HandleTokenEndpointRequest(ctx context.Context, r fosite.Acc
 var outsideVerifier = regexp.MustCompile(`[^A-Za-z0-9\-._~]`)
 
 func (g *pkceProof) cause(ctx context.Context, r fosite.AccessRequester) *Refusal {
-	const lengths = "RFC 7636 §4.1: 43 to 128 characters"
 	form := r.GetRequestForm()
 	verifier := form.Get("code_verifier")
 	_, err := g.storage.GetPKCERequestSession(ctx, form.Get("code"), nil)
 	switch {
 	case errors.Is(err, fosite.ErrNotFound):
-		return refuse(VerifierUnasked, "a code_verifier came, but the authorize request held no code_challenge",
-			"send code_challenge with the authorize request")
+		return refuse(problem.PKCEVerifierUnasked.Of())
 	case verifier == "":
-		return refuse(VerifierMissing, "the authorize request held a code_challenge, but no code_verifier came",
-			"send code_verifier")
+		return refuse(problem.PKCEVerifierMissing.Of())
 	case len(verifier) < 43:
-		return refuse(VerifierMalformed, "the code_verifier is shorter than 43 characters", lengths)
+		return refuse(problem.PKCEVerifierMalformed.Of())
 	case len(verifier) > 128:
-		return refuse(VerifierMalformed, "the code_verifier is longer than 128 characters", lengths)
+		return refuse(problem.PKCEVerifierMalformed.Case("long"))
 	case outsideVerifier.MatchString(verifier):
-		return refuse(VerifierMalformed, "the code_verifier holds a character that is not allowed",
-			"RFC 7636 §4.1: letters, digits and -._~")
+		return refuse(problem.PKCEVerifierMalformed.Case("character"))
 	}
-	return refuse(VerifierWrong, "the code_verifier does not match the code_challenge",
-		"send the verifier of this login's challenge")
+	return refuse(problem.PKCEVerifierWrong.Of())
 }
 
 // refreshGrant is fosite's handler of the grant refresh_token, explained.
@@ -171,8 +163,7 @@ func (g *refreshGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite.
 	case !refusedByFosite(err):
 		return err
 	case errors.Is(err, fosite.ErrInactiveToken):
-		return refuse(RefreshReused, "this refresh token was rotated away before; its whole family is revoked now",
-			"keep the refresh_token of the latest answer")
+		return refuse(problem.RefreshReused.Of())
 	}
 	return g.cause(ctx, r)
 }
@@ -186,7 +177,7 @@ func (g *refreshGrant) PopulateTokenEndpointResponse(
 ) error {
 	err := g.handler.PopulateTokenEndpointResponse(ctx, r, w)
 	if refusedByFosite(err) {
-		return refuse(RefreshReused, "another request was faster with the same refresh token", "refresh one at a time")
+		return refuse(problem.RefreshReused.Of())
 	}
 	return err
 }
@@ -196,9 +187,7 @@ func (g *refreshGrant) cause(ctx context.Context, r fosite.AccessRequester) *Ref
 	kept, err := g.storage.GetRefreshTokenSession(ctx, g.strategy.RefreshTokenSignature(ctx, refresh), nil)
 	if err == nil && g.strategy.ValidateRefreshToken(ctx, kept, refresh) == nil &&
 		kept.GetClient().GetID() != r.GetClient().GetID() {
-		return refuse(RefreshInvalid, "the refresh token was issued to another client",
-			"refresh with the client that received it")
+		return refuse(problem.RefreshInvalid.Of())
 	}
-	return refuse(RefreshInvalid, "this is no refresh token made here, it has expired, or its session has ended",
-		"start a new login")
+	return refuse(problem.RefreshInvalid.Case("other"))
 }

@@ -204,9 +204,7 @@ func (p *Provider) PublishKey(ctx context.Context) (*KeyInfo, error) {
 	rec.State, rec.CreatedAt = KeyPublished, now
 	return &KeyInfo{rec.KID, rec.State, rec.CreatedAt}, p.changeKeys(ctx, func(tx store.Tx, all []keyRecord) error {
 		if len(all) >= maxSigning {
-			return problem.New(problem.Conflict, "keys-full", "the key set holds as many signing keys as it may").
-				Got(fmt.Sprintf("%d keys", len(all))).
-				Want(fmt.Sprintf("less than %d", maxSigning)).Do("take one out: POST /api/v1/keys/{kid}/retire")
+			return problem.KeysFull.With("count", len(all)).With("most", maxSigning)
 		}
 		return signingKeys.Put(tx, rec.KID, rec, store.Forever)
 	})
@@ -240,9 +238,7 @@ func (p *Provider) RetireKey(ctx context.Context, kid string) error {
 			return err
 		}
 		if i := slices.IndexFunc(all, func(r keyRecord) bool { return r.KID == kid }); all[i].State == KeyActive {
-			return problem.New(problem.Conflict, "key-active", "this key signs the tokens of now").
-				Got(kid).
-				Do("use another key first: POST /api/v1/keys, then POST /api/v1/keys/{kid}/use")
+			return problem.KeyActive.Got(kid)
 		}
 		return signingKeys.Delete(tx, kid)
 	})
@@ -250,9 +246,7 @@ func (p *Provider) RetireKey(ctx context.Context, kid string) error {
 
 func known(all []keyRecord, kid string) error {
 	if !slices.ContainsFunc(all, func(r keyRecord) bool { return r.KID == kid }) {
-		return problem.New(problem.NotFound, "key-unknown", "no such signing key").
-			Got(kid).
-			Want("a kid that GET /api/v1/keys lists")
+		return problem.KeyUnknown.Got(kid)
 	}
 	return nil
 }

@@ -241,8 +241,7 @@ func (p *Provider) joinSession(
 		if a.SID != "" {
 			var err error
 			if b, err = browsers.Get(tx, a.SID); err != nil {
-				return problem.New(problem.NotFound, "session-unknown", "the session has ended meanwhile").
-					Do("start a new login")
+				return problem.SessionUnknown.Of()
 			}
 			left -= p.config.Clock.Now().Sub(b.AuthTime)
 			if slices.Contains(b.Clients, clientID) || left <= 0 {
@@ -390,11 +389,7 @@ func (p *Provider) Token(r *http.Request) (t *TokenResponse, x *Session, err err
 func bind(r *http.Request, bound string) (string, error) {
 	presented := Thumbprint(r)
 	if presented == "" || bound != "" && presented != bound {
-		return "", refuse(
-			BoundOtherwise,
-			"the grant is bound to another certificate",
-			"present the certificate the tokens were issued to",
-		)
+		return "", refuse(problem.BoundOtherwise.Of())
 	}
 	return presented, nil
 }
@@ -465,11 +460,11 @@ func (p *Provider) LoginOf(r *http.Request) string {
 func (p *Provider) grantable(ctx context.Context, r fosite.AccessRequester, x *Session) error {
 	c := r.GetClient().(client)
 	if grant := r.GetGrantTypes()[0]; !c.AllowsGrant(grant) {
-		return refuse(GrantForbidden, "this client may not use the grant "+grant, "register it in grant_types")
+		return refuse(problem.GrantForbidden.With("grant", grant))
 	}
 	person, err := p.config.People.Read(ctx, x.NationalID)
-	if problem.Is(err, "identity-unknown") {
-		return refuse(PersonGone, "the person was deleted meanwhile", "log somebody else in")
+	if problem.Is(err, problem.IdentityUnknown) {
+		return refuse(problem.PersonGone.Of())
 	}
 	if err != nil {
 		return err
@@ -477,7 +472,7 @@ func (p *Provider) grantable(ctx context.Context, r fosite.AccessRequester, x *S
 	x.policies = p.config.Settings.Policies(c.Policies, person.Policies)
 	if x.policies.DoorPersonFaults {
 		if person.Has(identities.FaultTokenFails) {
-			return refuse(PersonTokenFails, "the person's quirk token-503 makes this fail", "log somebody else in")
+			return refuse(problem.QuirkToken503.Of())
 		}
 		if person.Has(identities.FaultACRMissing) {
 			x.ACR = ""
@@ -487,21 +482,17 @@ func (p *Provider) grantable(ctx context.Context, r fosite.AccessRequester, x *S
 		return nil // its session begins now
 	}
 	if x.Issuer != issuer(ctx, p.config) {
-		return refuse(CodeUnknown, "it was issued by "+x.Issuer, "send it to the issuer it came from")
+		return refuse(problem.CodeUnknown.With("issuer", x.Issuer))
 	}
 	if _, err := p.Browser(ctx, x.SID); err != nil {
-		if problem.Is(err, "session-unknown") {
-			return refuse(SessionEnded, "the session was logged out, revoked or has ended", "start a new login")
+		if problem.Is(err, problem.SessionUnknown) {
+			return refuse(problem.SessionEnded.Of())
 		}
 		return err
 	}
 	if r.GetGrantTypes().ExactOne(clients.AuthorizationCode) {
 		if !p.config.Clock.Now().Before(x.CodeExpiry) {
-			return refuse(
-				CodeExpired,
-				"the code ended at "+x.CodeExpiry.Format(time.RFC3339),
-				"exchange the code at once",
-			)
+			return refuse(problem.CodeExpired.With("code_expiry", x.CodeExpiry.Format(time.RFC3339)))
 		}
 		return nil
 	}
@@ -512,11 +503,7 @@ func notWidened(r fosite.AccessRequester, x *Session) error {
 	asked, granted := r.GetRequestForm().Get("scope"), fosite.Arguments(strings.Fields(x.Scope))
 	for _, s := range strings.Fields(asked) {
 		if !granted.Has(s) {
-			refusal := refuse(
-				ScopeWidened,
-				"the refresh asks for scope "+s+", which was not granted",
-				"ask for granted scopes only",
-			)
+			refusal := refuse(problem.ScopeWidened.With("s", s))
 			refusal.Argument = asked
 			return refusal
 		}
@@ -528,9 +515,7 @@ func notWidened(r fosite.AccessRequester, x *Session) error {
 func (p *Provider) Bearer(ctx context.Context, token string) (*Session, error) {
 	c, _, err := p.keys.verify(token, typAccess)
 	if err = p.strategy.inForce(ctx, c, err); err != nil {
-		return nil, problem.New(problem.Forbidden, "token-invalid", "Token verification failed").
-			Got(err.Error()).
-			Want("an access token of this issuer, in its time")
+		return nil, problem.TokenInvalid.Got(err.Error())
 	}
 	return p.alive(ctx, c.JTI)
 }
@@ -541,9 +526,8 @@ func (p *Provider) alive(ctx context.Context, jti string) (*Session, error) {
 		_, err = p.Browser(ctx, rec.Session.SID)
 	}
 	switch {
-	case errors.Is(err, fosite.ErrNotFound), problem.Is(err, "session-unknown"):
-		return nil, problem.New(problem.Forbidden, "session-ended", "user_session_not_found").
-			Want("a token of a session that was not logged out, revoked or replayed")
+	case errors.Is(err, fosite.ErrNotFound), problem.Is(err, problem.SessionUnknown):
+		return nil, problem.SessionEnded.Case("token")
 	case err != nil:
 		return nil, err
 	}
@@ -571,7 +555,7 @@ func (p *Provider) Inspect(ctx context.Context, token string) ([]byte, *Session,
 		return nil, nil, err
 	}
 	if _, err := p.Browser(ctx, rec.Session.SID); err != nil {
-		if problem.Is(err, "session-unknown") {
+		if problem.Is(err, problem.SessionUnknown) {
 			err = nil
 		}
 		return nil, nil, err
@@ -603,9 +587,7 @@ func (p *Provider) IDTokenHint(ctx context.Context, token string) (*Hint, error)
 		err = errors.New("other issuer: " + c.Iss)
 	}
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "id-token-hint-invalid", "the id_token_hint cannot be used").
-			Got(err.Error()).
-			Want("an id token issued here")
+		return nil, problem.IDTokenHintInvalid.Got(err.Error())
 	}
 	return &Hint{SID: c.SID, Sub: c.Sub, ClientID: c.Azp}, nil
 }

@@ -46,6 +46,6 @@ func (r *Refusal) Error() string { return r.Problem.Error() }
 // Unwrap lets problem.From find the explanation.
 func (r *Refusal) Unwrap() error { return r.Problem }
 
-func refuse(s Situation, reason, remedy string) *Refusal {
-	return &Refusal{Problem: problem.New(problem.Forbidden, string(s), reason).Do(remedy), Situation: s}
+func refuse(p *problem.Error) *Refusal {
+	return &Refusal{Problem: p, Situation: Situation(p.Code)}
 }

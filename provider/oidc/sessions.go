@@ -73,7 +73,7 @@ func SessionsIn(tx store.Tx, nationalID, after string, limit int) (sids []string
 func (p *Provider) Browser(ctx context.Context, sid string) (*Browser, error) {
 	b, err := p.storage.browsers.Load(ctx, p.storage.store, sid)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, problem.New(problem.NotFound, "session-unknown", "no such session, or it has ended")
+		return nil, problem.SessionUnknown.Case("none")
 	}
 	return b, err
 }
@@ -82,7 +82,7 @@ func (p *Provider) Browser(ctx context.Context, sid string) (*Browser, error) {
 func (p *Provider) CookieSession(ctx context.Context, sid, secret string) (*Browser, error) {
 	b, err := p.Browser(ctx, sid)
 	if err == nil && (secret == "" || subtle.ConstantTimeCompare([]byte(secret), []byte(b.Secret)) != 1) {
-		err = problem.New(problem.NotFound, "session-unknown", "no such session, or it has ended")
+		err = problem.SessionUnknown.Case("none")
 	}
 	return b, err
 }

@@ -108,7 +108,7 @@ func (s *storage) write(ctx context.Context, fn func(store.Tx) error) error {
 // GetClient finds a registration.
 func (s *storage) GetClient(ctx context.Context, id string) (fosite.Client, error) {
 	c, err := s.registry.Get(ctx, id)
-	if problem.Is(err, "client-unknown") {
+	if problem.Is(err, problem.ClientUnknown) {
 		return nil, fmt.Errorf("%w: %w", fosite.ErrNotFound, err)
 	}
 	if err != nil {

@@ -32,7 +32,7 @@ func (h *devices) Register(e *echo.Echo) {
 func (h *devices) show(c echo.Context, b *oidc.Browser) error {
 	ctx := c.Request().Context()
 	device, err := h.ecps.Device(ctx, b.NationalID)
-	if err != nil && !problem.Is(err, "ecps-unknown") {
+	if err != nil && !problem.Is(err, problem.ECPSUnknown) {
 		return err
 	}
 	former, err := h.ecps.Former(ctx, b.NationalID)
@@ -55,7 +55,7 @@ func (h *devices) end(c echo.Context, b *oidc.Browser) error {
 		err,
 	)
 	if err != nil {
-		return h.pages.Refuse(c, http.StatusBadRequest, problem.From(err).Reason, err)
+		return h.pages.Refuse(c, http.StatusBadRequest, "", err)
 	}
 	return web.Redirect(c, http.StatusSeeOther, "/wallet/devices")
 }

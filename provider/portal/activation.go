@@ -9,7 +9,6 @@ import (
 
 	"pscemu.invalid/pscemu/identities/ecps"
 	"pscemu.invalid/pscemu/internal/clock"
-	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/web"
 	"pscemu.invalid/pscemu/provider/journal"
@@ -62,13 +61,13 @@ func (h *activation) begin(c echo.Context, p *login.Pending, who oidc.Authentica
 func (h *activation) show(c echo.Context) error {
 	if err := h.logins.Bound(c.Request(), c.Param("id")); err != nil {
 		h.journal.Add(c.Request().Context(), "", journal.KindWallet, map[string]string{"task": "activation-page"}, err)
-		return h.pages.Refuse(c, http.StatusForbidden, problem.From(err).Reason, err)
+		return h.pages.Refuse(c, http.StatusForbidden, "", err)
 	}
 	a, err := h.ecps.Activation(c.Request().Context(), c.Param("id"))
 	if err != nil || a.By != ecps.ByCard {
 		return h.pages.Refuse(c, http.StatusNotFound, "Cette activation n'existe pas", err)
 	}
-	left := max(0, int(a.ExpiresAt.Sub(h.clock.Now()).Seconds()))
+	left := h.left(a)
 	data := map[string]any{
 		"Title":      "Scannez ce QR code",
 		"Activation": a,
@@ -81,6 +80,11 @@ func (h *activation) show(c echo.Context) error {
 		}
 	}
 	return h.pages.Show(c, http.StatusOK, "portal/activation", data)
+}
+
+// left is how many seconds the QR code is still valid.
+func (h *activation) left(a *ecps.Activation) int {
+	return max(0, int(a.ExpiresAt.Sub(h.clock.Now())/time.Second))
 }
 
 func stateOf(a *ecps.Activation, left int) string {
@@ -108,6 +112,5 @@ func (h *activation) state(c echo.Context) error {
 		return c.JSON(http.StatusNotFound, map[string]string{"state": "gone"})
 	}
 	web.NoStore(c)
-	left := int(a.ExpiresAt.Sub(h.clock.Now()) / time.Second)
-	return c.JSON(http.StatusOK, map[string]string{"state": stateOf(a, left)})
+	return c.JSON(http.StatusOK, map[string]string{"state": stateOf(a, h.left(a))})
 }

@@ -3,7 +3,6 @@ package portal
 import (
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -49,9 +48,7 @@ func (t *Tasks) Complete(c echo.Context, p *login.Pending, nationalID string, au
 	ctx, task := c.Request().Context(), t.known[p.Wallet]
 	person, err := t.people.Read(ctx, nationalID)
 	if err == nil && !slices.Contains(task.modes(), string(authMode)) {
-		err = problem.New(problem.Forbidden, "wallet-other-means", "Ce moyen de connexion ne sert pas ici").
-			Got(string(authMode)).
-			Want(strings.Join(task.modes(), " ou "))
+		err = problem.WalletOtherMeans.With("accepted", problem.Or(task.modes())).Got(string(authMode))
 	}
 	if err == nil {
 		who := oidc.Authentication{LoginID: p.ID, Person: person, AuthMode: authMode, Time: t.clock.Now()}
@@ -59,7 +56,7 @@ func (t *Tasks) Complete(c echo.Context, p *login.Pending, nationalID string, au
 	}
 	t.journal.Add(ctx, p.ID, journal.KindWallet, map[string]string{"task": p.Wallet, "national_id": nationalID}, err)
 	if err != nil {
-		return t.pages.Refuse(c, http.StatusForbidden, problem.From(err).Reason, err)
+		return t.pages.Refuse(c, http.StatusForbidden, "", err)
 	}
 	return nil
 }

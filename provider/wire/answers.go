@@ -69,30 +69,22 @@ func (a Answer) With(came string) Answer {
 }
 
 // Problem is the answer as a refusal that can be explained.
-func (a Answer) Problem(received, expected string) *problem.Error {
-	reason := a.Text
-	if reason == "" {
-		reason = a.Error
-	}
-	return problem.New(problem.Invalid, a.Key, reason).Got(received).Want(expected)
-}
+func (a Answer) Problem() *problem.Error { return problem.Code(a.Key).Of() }
 
 // Refusal is an answer of the table with what made it.
 type Refusal struct {
 	Answer
-	Received, Expected string
+	Reason *problem.Error
 }
 
 // Refused is the refusal of this row of the table.
-func Refused(key, received, expected string) *Refusal {
-	return &Refusal{Of(key).With(received), received, expected}
-}
+func Refused(p *problem.Error) *Refusal { return &Refusal{Of(p.Code).With(p.Received), p} }
 
 // Because is a refusal for a reason that was found elsewhere.
-func Because(key string, err error) *Refusal {
+func Because(code problem.Code, err error) *Refusal {
 	p := problem.From(err)
-	return Refused(key, strings.TrimSpace(p.Code+" "+p.Received), p.Expected)
+	return Refused(code.With("expected", problem.Expected(p)).Got(strings.TrimSpace(p.Code + " " + p.Received)))
 }
 
 // Explained is the refusal for the journal and for people.
-func (r *Refusal) Explained() *problem.Error { return r.Problem(r.Received, r.Expected) }
+func (r *Refusal) Explained() *problem.Error { return r.Reason }

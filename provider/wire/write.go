@@ -21,7 +21,7 @@ func (w *Writer) Refuse(c echo.Context, a Answer, reason error) error {
 	if reason != nil {
 		w.Why(c, reason)
 	} else {
-		w.Why(c, a.Problem("", ""))
+		w.Why(c, a.Problem())
 	}
 	return JSON(c, a.Status, a.Error, w.Said(a, reason))
 }

@@ -135,7 +135,7 @@ func claims(t *testing.T, s store.Store, c *clock.Adjustable) {
 		for _, id := range []string{"there1", "there2", "new"} {
 			save := things.Save(background, s, id, "other", 0)
 			remove := s.Update(background, func(tx store.Tx) error { return things.Delete(tx, id) })
-			if !problem.Is(save, "store-claimed") || !problem.Is(remove, "store-claimed") ||
+			if !problem.Is(save, problem.StoreClaimed) || !problem.Is(remove, problem.StoreClaimed) ||
 				!strings.Contains(save.Error(), "an import") {
 				t.Errorf("%s was written: %v, %v", id, save, remove)
 			}
@@ -144,7 +144,7 @@ func claims(t *testing.T, s store.Store, c *clock.Adjustable) {
 					step(func(tx store.Tx) error { return things.Put(tx, "there50", "another", 0) }),
 					step(func(tx store.Tx) error { return things.Put(tx, id, "another", 0) }))
 			})
-			if !problem.Is(other, "store-claimed") {
+			if !problem.Is(other, problem.StoreClaimed) {
 				t.Errorf("another long command wrote %s: %v", id, other)
 			}
 		}
@@ -159,7 +159,7 @@ func claims(t *testing.T, s store.Store, c *clock.Adjustable) {
 		})
 		return errors.Join(first, beside, errors.New("stop"))
 	})
-	if err == nil || problem.Is(err, "store-claimed") {
+	if err == nil || problem.Is(err, problem.StoreClaimed) {
 		t.Fatal(err)
 	}
 	want(t, s, "free", "other")
@@ -201,7 +201,7 @@ func longTogether(t *testing.T, s store.Store, _ *clock.Adjustable) {
 			switch {
 			case err == nil:
 				done++
-			case !problem.Is(err, "store-claimed"):
+			case !problem.Is(err, problem.StoreClaimed):
 				t.Error(err)
 			}
 		})
@@ -239,7 +239,7 @@ func longAndReplaced(t *testing.T, s store.Store, c *clock.Adjustable) {
 		}
 		return errors.Join(first, read, step(func(tx store.Tx) error { return rewrite(tx, 2) }))
 	})
-	if !problem.Is(err, "store-replaced") {
+	if !problem.Is(err, problem.StoreReplaced) {
 		t.Fatal(err)
 	}
 	if after := content(t, s); !maps.Equal(before, after) {

@@ -158,7 +158,7 @@ func lastOfReplaced(t *testing.T, s store.Store, _ *clock.Adjustable) {
 func oneReplacement(t *testing.T, s store.Store, _ *clock.Adjustable) {
 	replace(t, s, store.Replacement{Fill: func(put func(store.Entry) error) error {
 		_, err := s.Replace(background, store.Replacement{Fill: with("a", "second")})
-		if !errors.Is(err, store.ErrReplacing) || !problem.Is(err, "store-replacing") {
+		if !errors.Is(err, store.ErrReplacing) || !problem.Is(err, problem.StoreReplacing) {
 			t.Errorf("the second is answered %v", err)
 		}
 		return with("a", "first")(put)

@@ -133,7 +133,7 @@ func nested(t *testing.T, s store.Store, _ *clock.Adjustable) {
 						return open()
 					})
 				})
-				if !errors.Is(err, store.ErrNested) || !problem.Is(err, "transaction-nested") ||
+				if !errors.Is(err, store.ErrNested) || !problem.Is(err, problem.TransactionNested) ||
 					!strings.Contains(err.Error(), what+" within "+name) {
 					t.Errorf("got %v", err)
 				}
