@@ -32,7 +32,9 @@ func TestEachRowOfTheTableOfReachesIsARoute(t *testing.T) {
 		counts[access.ByToken] < 80 {
 		t.Errorf("the routes are divided so: %v", counts)
 	}
-	for _, pattern := range []string{"/debug/pprof/*", "/demo/start", "/desk/start", "/logins/stream", "/desk/order", "/whyever"} {
+	for _, pattern := range []string{
+		"/debug/pprof/*", "/demo/start", "/desk/start", "/logins/stream", "/desk/order", "/whyever",
+	} {
 		if got := access.ReachOf(pattern); got != access.BySession {
 			t.Errorf("%s is %d", pattern, got)
 		}

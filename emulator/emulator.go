@@ -187,7 +187,8 @@ func (e *Emulator) open(ctx context.Context, ca *x509.Certificate, spaces api.Sp
 	if err != nil {
 		return err
 	}
-	e.logins = &login.Logins{Store: e.store, Clock: e.clock, Instance: e.at.instance, Max: e.settings.MaxLogins}
+	e.logins = &login.Logins{Store: e.store, Clock: e.clock, Max: e.settings.MaxLogins,
+		Cookies: login.Cookies{Instance: e.at.instance}}
 	e.gauges()
 	e.sender = delivery.New(ctx, e.store, e.clock, roots)
 	e.provider = provider.New(

@@ -287,6 +287,10 @@ func (s *Server) run(name string, l net.Listener, t *tls.Config, h http.Handler)
 	}()
 }
 
+// Warm makes what is not needed at once: authorities and keys that are otherwise
+// made at first use.
+func (s *Server) Warm(ctx context.Context) { s.world.warm(ctx) }
+
 // background makes what is not needed at once, then sweeps now and then.
 func (s *Server) background(ctx context.Context) {
 	if s.world.at.folder != "" {

@@ -21,10 +21,10 @@ import (
 
 // newView shows the provider's pages: no cache keeps them, and the journal notes
 // those of a login.
-func newView(settings *config.Live, logins *login.Logins, j *journal.Journal, pages *web.Pages) *web.View {
+func newView(settings *config.Live, cookies login.Cookies, j *journal.Journal, pages *web.Pages) *web.View {
 	choice := &web.Choice{
-		Kept: func(c echo.Context) []string { return []string{logins.Language(c.Request())} },
-		Keep: func(c echo.Context, lang string) { logins.SetLanguage(c.Response(), lang) },
+		Kept: func(c echo.Context) []string { return []string{cookies.Language(c.Request())} },
+		Keep: func(c echo.Context, lang string) { cookies.SetLanguage(c.Response(), lang) },
 	}
 	prepare := func(c echo.Context, _ int, name string, _ map[string]any) {
 		h := c.Response().Header()

@@ -115,12 +115,12 @@ type parts struct {
 // newParts makes what handlers share, from below upwards.
 func newParts(c Config, s Services) *parts {
 	p := &parts{Config: c, Services: s, polls: web.Polls{Closing: s.Closing}}
-	p.pages = newView(s.Settings, s.Logins, s.Journal, s.Pages)
+	p.pages = newView(s.Settings, s.Logins.Cookies, s.Journal, s.Pages)
 	p.failures = newFailures(s.Settings, s.Journal, p.pages)
 	p.listener = &listener{settings: s.Settings, names: c.Names, limits: c.Limits, metrics: s.Metrics,
 		tracer: s.Tracer, failures: p.failures}
 	p.back = &backChannel{auth: s.Auth, refusals: p.failures.writer}
-	p.browsers = &sessions.Browsers{Logins: s.Logins, OIDC: s.OIDC, Names: c.Names}
+	p.browsers = &sessions.Browsers{Cookies: s.Logins.Cookies, OIDC: s.OIDC, Names: c.Names}
 	p.ends = &sessions.Ends{Store: s.Store, Clock: s.Clock, OIDC: s.OIDC, Clients: s.Clients, Sender: s.Sender,
 		Journal: s.Journal}
 	p.requests = &requests{settings: s.Settings, clients: s.Clients, pushes: &pushes{s.Store},

@@ -49,7 +49,7 @@ var free = map[string]string{
 }
 
 // template is what every emulator begins with: keys, authorities and personas
-// are made once a process. Keys are shared, hosts and issuers are not.
+// are made once a process, those too that others make at first use. Keys are shared, hosts and issuers are not.
 var template = sync.OnceValues(func() (*store.Memory, error) {
 	c := &clock.Adjustable{}
 	m := store.NewMemory(c)
@@ -58,6 +58,7 @@ var template = sync.OnceValues(func() (*store.Memory, error) {
 		return nil, err
 	}
 	defer s.Close(context.Background())
+	s.Warm(context.Background())
 	return m.Clone(c), nil
 })
 

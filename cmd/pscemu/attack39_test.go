@@ -508,7 +508,7 @@ func TestAttack39ASlowUploadBesideAGoodOne(t *testing.T) {
 func TestAttack39ARestoreDuringASlowDownload(t *testing.T) {
 	s := boot(t)
 	empty := testkit.SettledBackup(t, s.Ready)
-	s.cli("identities", "generate", "--count", "4000", "--seed", "3")
+	s.Must("POST", "/identities/generate", map[string]any{"count": 4000, "seed": 3}, nil)
 	s.AddClient("late", "https://late.example/")
 	req, _ := http.NewRequest("GET", s.APIURL+"/backup", nil)
 	req.Header.Set("Authorization", "Bearer "+s.APIToken)
@@ -645,7 +645,7 @@ func TestAttack39TheFormerContentServesWhenTheNewOneCannot(t *testing.T) {
 func TestAttack39AKillDuringARestore(t *testing.T) {
 	s := boot(t)
 	empty := testkit.SettledBackup(t, s.Ready)
-	s.cli("identities", "generate", "--count", "1500", "--seed", "3")
+	s.Must("POST", "/identities/generate", map[string]any{"count": 1500, "seed": 3}, nil)
 	full := testkit.Fetched(t, s.Ready, "/backup")
 	for n := range 6 {
 		began := make(chan struct{})

@@ -173,7 +173,7 @@ func TestAttack42AnotherSiteOrPortReadsAndCausesNothing(t *testing.T) {
 // person, who goes on from there.
 func TestAttack42ALinkFromElsewhereEndsOnAPageThatGoesOn(t *testing.T) {
 	s := boot(t)
-	s.cli("login", "--identity", testkit.Nurse)
+	testkit.NewRelyingParty(s.Server, s.DemoCertificate()).UserInfo(testkit.Nurse)
 	resp, body := testkit.Visit{Method: "GET", At: s.ConsoleURL + "/identities/" + testkit.Nurse, Header: linked}.Send(t)
 	if resp.StatusCode != 403 || !strings.Contains(body, `data-testid="console-continue"`) ||
 		!strings.Contains(body, `href="/identities/`+testkit.Nurse+`"`) {

@@ -13,10 +13,6 @@ import (
 	"pscemu.invalid/pscemu/internal/testkit"
 )
 
-// together is how many call at once; ROUNDS says how often each command is
-// tried.
-const together = 50
-
 func rounds(t *testing.T) int {
 	t.Helper()
 	if v := os.Getenv("ROUNDS"); v != "" {
@@ -46,7 +42,7 @@ func atOnce(p *testkit.Server, call func(n int) (method, path string, body any))
 	start, out := make(chan struct{}), outcome{}
 	var mu sync.Mutex
 	var work sync.WaitGroup
-	for n := range together {
+	for n := range testkit.Together {
 		work.Go(func() {
 			method, path, body := call(n)
 			<-start
@@ -114,7 +110,7 @@ var parallels = []parallel{
 		"order staff cards of one structure",
 		func(p *testkit.Server, round int) (func(int) (string, string, any), func(outcome) string) {
 			siret := structure(p, round)
-			ids := make([]string, together)
+			ids := make([]string, testkit.Together)
 			for n := range ids {
 				ids[n] = draft(p,
 					"F301",
@@ -136,7 +132,7 @@ var parallels = []parallel{
 				func(o outcome) string {
 					var after orders.Structure
 					p.Must("GET", "/orders/structures/"+siret, nil, &after)
-					if grown := len(after.Cards) - len(before.Cards); o.good() != together || grown != together {
+					if grown := len(after.Cards) - len(before.Cards); o.good() != testkit.Together || grown != testkit.Together {
 						return fmt.Sprintf("%d orders, the fleet grew by %d (%v)", o.good(), grown, o)
 					}
 					return ""
@@ -180,8 +176,8 @@ var parallels = []parallel{
 				map[string]string{"national_id": id, "type": "CPS"},
 			), holds(p,
 				id,
-				together,
-				together,
+				testkit.Together,
+				testkit.Together,
 			)
 	}},
 	{"renew a card", func(p *testkit.Server, round int) (func(int) (string, string, any), func(outcome) string) {
@@ -233,7 +229,7 @@ var parallels = []parallel{
 			return always("GET", "/cards/"+serial+"/certificate", nil), func(o outcome) string {
 				var list struct{ Items []pki.Certificate }
 				p.Must("GET", "/certificates?card="+serial, nil, &list)
-				if o.good() != together || len(list.Items) != 1 {
+				if o.good() != testkit.Together || len(list.Items) != 1 {
 					return fmt.Sprintf("%d certificates (%v)", len(list.Items), o)
 				}
 				return ""
@@ -242,7 +238,7 @@ var parallels = []parallel{
 	},
 	{"activate an e-CPS", func(p *testkit.Server, round int) (func(int) (string, string, any), func(outcome) string) {
 		id := person(p, "10")
-		return always("POST", "/identities/"+id+"/ecps", map[string]string{"code": "1234"}), exactly(together)
+		return always("POST", "/identities/"+id+"/ecps", map[string]string{"code": "1234"}), exactly(testkit.Together)
 	}},
 	{"create a person", func(p *testkit.Server, round int) (func(int) (string, string, any), func(outcome) string) {
 		id := fmt.Sprintf("ANS2026%010d", round)

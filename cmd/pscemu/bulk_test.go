@@ -80,7 +80,7 @@ func peopleOf(t *testing.T, seed uint64, n int) []string {
 
 func TestAScenarioThatIsRefusedLeavesNothing(t *testing.T) {
 	s := boot(t)
-	s.cli("identities", "generate", "--count", "5", "--seed", "3")
+	s.Must("POST", "/identities/generate", map[string]any{"count": 5, "seed": 3}, nil)
 	s.cli("scenario", "load", written(t, "faults: [{kind: slow}]\nsettings: {acr: eidas2}\nclock: {offset: 2h}\n"))
 	good := `"settings":{"acr":"eidas3","client-auth":"secret"},"clock":{"offset":"36h"},"faults":[{"kind":"cut","times":2}],
 		"clients":[{"client_id":"made","redirect_uris":["https://app.example/cb"]}],"generate":[{"count":40,"seed":7}],"reader":"899700366240",`
@@ -152,7 +152,7 @@ func TestAScenarioThatIsRefusedLeavesNothing(t *testing.T) {
 			t.Errorf("reset=%s: %d generated people", reset, got)
 		}
 		s.API("DELETE", "/state", "", nil)
-		s.cli("identities", "generate", "--count", "5", "--seed", "3")
+		s.Must("POST", "/identities/generate", map[string]any{"count": 5, "seed": 3}, nil)
 	}
 }
 
@@ -187,7 +187,7 @@ func (s *server) counted(tag string) int {
 // is read, and makes the same situation elsewhere, from YAML as from JSON.
 func TestALargeSituationIsSavedAndLoadedWhole(t *testing.T) {
 	s := boot(t)
-	s.cli("identities", "generate", "--count", "800", "--seed", "5")
+	s.Must("POST", "/identities/generate", map[string]any{"count": 800, "seed": 5}, nil)
 	s.API("PUT", "/identities/"+testkit.Doctor+"/ecps/behaviour", `{"action":"refuse"}`, nil)
 	s.AddClient("near", "https://app.example/callback")
 	dir := t.TempDir()

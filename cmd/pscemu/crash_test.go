@@ -111,7 +111,7 @@ func TestAttack34NothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 				if what == "refresh_token" {
 					form.Set("grant_type", "refresh_token")
 				}
-				if status, _, _ := s.call(cert, "POST", "/token", form, ""); status != 400 {
+				if status, _, _ := s.Realm(cert, "POST", "/token", form, ""); status != 400 {
 					t.Errorf("kill %d: a used %s answers %d", n, what, status)
 				}
 				l.checks++

@@ -297,7 +297,7 @@ func boundedAndStays(t *testing.T, s *server) {
 
 func TestABackupOfTheRunningEmulatorRestoresEverything(t *testing.T) {
 	s := boot(t)
-	s.cli("identities", "generate", "--count", "300", "--seed", "5")
+	s.Must("POST", "/identities/generate", map[string]any{"count": 300, "seed": 5}, nil)
 	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
 	kept := rp.Tokens(testkit.Doctor, "")
 	file := filepath.Join(t.TempDir(), "emulator.backup")

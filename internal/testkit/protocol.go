@@ -1,9 +1,11 @@
 package testkit
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -94,4 +96,36 @@ func (s *Server) Register(id string, more map[string]any) {
 	if status := s.API("PUT", "/clients/"+id, string(body), &answer); status != 200 {
 		s.T.Fatalf("registration of %s: %d %v", id, status, answer)
 	}
+}
+
+// Realm calls an endpoint of the realm with a form, or with a bearer token, as
+// many may do at once.
+func (s *Server) Realm(
+	cert *tls.Certificate,
+	method, path string,
+	form url.Values,
+	bearer string,
+) (int, map[string]any, error) {
+	s.T.Helper()
+	req, err := http.NewRequest(method, s.Issuer+"/protocol/openid-connect"+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	resp, err := s.HTTP(cert).Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	out := map[string]any{}
+	if err == nil {
+		err = json.Unmarshal(body, &out)
+	}
+	return resp.StatusCode, out, err
 }

@@ -10,7 +10,9 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,9 +43,66 @@ func Start(t testing.TB, settings ...string) *Server {
 }
 
 // StartIn runs an emulator on a data folder, until it is stopped or the test
-// ends. Without settings of addresses its ports are free ones.
+// ends. Without settings of addresses its ports are free ones. An empty folder
+// begins as a copy of one that holds keys, authorities and personas.
 func StartIn(t testing.TB, data string, settings ...string) *Server {
 	t.Helper()
+	files, err := furnished()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if there, err := os.ReadDir(data); err != nil || len(there) > 0 {
+		return StartFresh(t, data, settings...)
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(data, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return StartFresh(t, data, settings...)
+}
+
+// furnished are the files of a data folder whose keys and authorities are made.
+var furnished = sync.OnceValues(func() (map[string][]byte, error) {
+	dir, err := os.MkdirTemp("", "pscemu-testkit")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	s, err := start(dir)
+	if err != nil {
+		return nil, err
+	}
+	s.Warm(context.Background())
+	s.Close(context.Background())
+	files := map[string][]byte{}
+	all, err := os.ReadDir(dir)
+	for _, f := range all {
+		if !f.Type().IsRegular() {
+			continue
+		}
+		if files[f.Name()], err = os.ReadFile(filepath.Join(dir, f.Name())); err != nil {
+			return nil, err
+		}
+	}
+	return files, err
+})
+
+// StartFresh is StartIn with keys and authorities of the emulator's own, where
+// the folder holds none.
+func StartFresh(t testing.TB, data string, settings ...string) *Server {
+	t.Helper()
+	running, err := start(data, settings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := For(t, running.Ready())
+	s.stop = func() { running.Close(context.Background()) }
+	t.Cleanup(s.Stop)
+	return s
+}
+
+func start(data string, settings ...string) (*emulator.Server, error) {
 	all := map[string]string{
 		"data":           data,
 		"listen":         "127.0.0.1:0",
@@ -56,16 +115,9 @@ func StartIn(t testing.TB, data string, settings ...string) *Server {
 	}
 	loaded, err := config.Load(all, nil, "")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	running, err := emulator.Start(context.Background(), emulator.Options{Settings: loaded, Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := For(t, running.Ready())
-	s.stop = func() { running.Close(context.Background()) }
-	t.Cleanup(s.Stop)
-	return s
+	return emulator.Start(context.Background(), emulator.Options{Settings: loaded, Version: "test"})
 }
 
 // For is an emulator that runs already.

@@ -68,3 +68,6 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 		}
 	}
 }
+
+// Together is how many call at once.
+const Together = 50

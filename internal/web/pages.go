@@ -119,7 +119,10 @@ func (p *Pages) load(name, layout, lang string) (*template.Template, error) {
 		files = append([]string{"templates/" + layout + ".html"}, files...)
 	}
 	say := template.FuncMap{
-		"t":    func(text string) string { return p.Translate(lang, text) },
+		"t": func(said any) (string, error) {
+			french, err := text(said)
+			return p.Translate(lang, french), err
+		},
 		"said": func(refusal any) *problem.Error { return said(refusal, lang) },
 	}
 	t, err := template.New("").Funcs(functions).Funcs(say).ParseFS(p.files, files...)

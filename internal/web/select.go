@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"html/template"
 	"net/url"
 	"reflect"
@@ -8,11 +9,25 @@ import (
 
 // functions are what every template may call.
 var functions = template.FuncMap{
-	"path":     url.PathEscape,
+	"path":     escaped,
 	"select":   selectOf,
 	"optional": optional,
 	"cascade":  cascade,
 	"groups":   groups,
+}
+
+// text is a string of whatever type: words of our own have one each.
+func text(v any) (string, error) {
+	s := reflect.ValueOf(v)
+	if s.Kind() != reflect.String {
+		return "", fmt.Errorf("%v is no text", v)
+	}
+	return s.String(), nil
+}
+
+func escaped(segment any) (string, error) {
+	s, err := text(segment)
+	return url.PathEscape(s), err
 }
 
 // Select is what the template "select" draws: choices, which are structs with
@@ -23,29 +38,30 @@ type Select struct {
 	None, Cascade, Unlisted bool
 }
 
-func selectOf(name, value string, choices any) Select {
-	return Select{Name: name, Value: value, Choices: choices, Unlisted: !listed(value, choices)}
+func selectOf(name string, chosen, choices any) (Select, error) {
+	value, err := text(chosen)
+	return Select{Name: name, Value: value, Choices: choices, Unlisted: !listed(value, choices)}, err
 }
 
 // optional may also be left empty.
-func optional(name, value string, choices any) Select {
-	s := selectOf(name, value, choices)
-	s.None, s.Unlisted = true, s.Unlisted && value != ""
-	return s
+func optional(name string, chosen, choices any) (Select, error) {
+	s, err := selectOf(name, chosen, choices)
+	s.None, s.Unlisted = true, s.Unlisted && s.Value != ""
+	return s, err
 }
 
 // cascade has other choices follow it.
-func cascade(name, value string, choices any, hook string) Select {
-	s := optional(name, value, choices)
+func cascade(name string, chosen, choices any, hook string) (Select, error) {
+	s, err := optional(name, chosen, choices)
 	s.Cascade, s.Hook = true, hook
-	return s
+	return s, err
 }
 
 // groups shows the usual choices before the others.
-func groups(name, value string, usual, others any, hook string) Select {
-	s := cascade(name, value, usual, hook)
-	s.More, s.Unlisted = others, s.Unlisted && !listed(value, others)
-	return s
+func groups(name string, chosen, usual, others any, hook string) (Select, error) {
+	s, err := cascade(name, chosen, usual, hook)
+	s.More, s.Unlisted = others, s.Unlisted && !listed(s.Value, others)
+	return s, err
 }
 
 func listed(value string, choices any) bool {

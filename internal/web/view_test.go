@@ -132,3 +132,30 @@ func TestTheTableOfRoutesNamesWhoAnswers(t *testing.T) {
 		t.Errorf("the segment is %q", got)
 	}
 }
+
+// word is one of the types that our words have.
+type word string
+
+func TestTemplatesTakeWordsOfAnyTypeAndNothingElse(t *testing.T) {
+	page := func(body string) *Pages {
+		return NewPages(fstest.MapFS{
+			"templates/layout.html": {Data: []byte(`{{block "main" .}}{{end}}`)},
+			"templates/p.html":      {Data: []byte(`{{define "main"}}` + body + `{{end}}`)},
+			"messages/fr.json":      {Data: []byte(`{}`)},
+			"messages/en.json":      {Data: []byte(`{"carte":"card"}`)},
+		})
+	}
+	data := map[string]any{"Lang": English, "Word": word("carte"), "N": 3,
+		"Choices": []struct{ Code, Label string }{{"carte", "Carte"}}}
+	for body, want := range map[string]string{
+		`{{t .Word}} {{t "carte"}} {{path .Word}}`:                          "card card carte",
+		`{{with select "c" .Word .Choices}}{{.Value}} {{.Unlisted}}{{end}}`: "carte false",
+		`{{t .N}}`:       "",
+		`{{t .Missing}}`: "",
+	} {
+		got, err := page(body).Render(t.Context(), "p", data)
+		if (err != nil) != (want == "") || string(got) != want {
+			t.Errorf("%s: %q %v", body, got, err)
+		}
+	}
+}

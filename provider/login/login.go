@@ -42,10 +42,10 @@ var pending = store.Collection[Pending]("logins")
 // Logins keeps the logins under way. All that it knows lies in the store, but
 // for a hint about those that were dropped.
 type Logins struct {
-	Store    store.Store
-	Clock    clock.Clock
-	Instance string // makes cookie names differ between emulators on one host
-	Max      int    // how many may be open at once
+	Cookies
+	Store store.Store
+	Clock clock.Clock
+	Max   int // how many may be open at once
 	// Dropped hears of each login that had to make room for a new one.
 	Dropped func(id string)
 

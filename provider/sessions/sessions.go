@@ -17,14 +17,14 @@ import (
 
 // Browsers finds the session of a browser by its cookies, and writes them.
 type Browsers struct {
-	Logins *login.Logins
-	OIDC   *oidc.Provider
-	Names  *site.Names
+	Cookies login.Cookies
+	OIDC    *oidc.Provider
+	Names   *site.Names
 }
 
 // Of is the session of the browser that sent a request, nil for none.
 func (b *Browsers) Of(c echo.Context) *oidc.Browser {
-	sid, secret := b.Logins.Session(c.Request())
+	sid, secret := b.Cookies.Session(c.Request())
 	if sid == "" {
 		return nil
 	}
@@ -37,25 +37,25 @@ func (b *Browsers) Of(c echo.Context) *oidc.Browser {
 
 // Start gives the browser a session.
 func (b *Browsers) Start(c echo.Context, sid, secret string) {
-	b.Logins.SetSession(c.Response(), sid, secret)
+	b.Cookies.SetSession(c.Response(), sid, secret)
 	b.setState(c, sid)
 }
 
 // Forget takes the browser's session away.
 func (b *Browsers) Forget(c echo.Context) {
-	b.Logins.ClearSession(c.Response())
+	b.Cookies.ClearSession(c.Response())
 	b.setState(c, "")
 }
 
 // Holds tells whether the browser's cookie names this session.
 func (b *Browsers) Holds(c echo.Context, sid string) bool {
-	held, _ := b.Logins.Session(c.Request())
+	held, _ := b.Cookies.Session(c.Request())
 	return held == sid
 }
 
 // StateCookie is the name of the cookie that the session iframe reads (OIDC
 // Session Management 1.0 §3.3): it says which session it is, as a hash.
-func (b *Browsers) StateCookie() string { return "pscemu-state-" + b.Logins.Instance }
+func (b *Browsers) StateCookie() string { return "pscemu-state-" + b.Cookies.Instance }
 
 // setState lets the frame know the session; "" that there is none.
 func (b *Browsers) setState(c echo.Context, sid string) {

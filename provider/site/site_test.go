@@ -5,16 +5,21 @@ import (
 	"testing"
 )
 
-var names = &Names{BaseURL: "https://localhost:9443", CardURL: "https://localhost:9444", Hosts: []string{"psc.vendor.test"}}
+var names = &Names{
+	BaseURL: "https://localhost:9443",
+	CardURL: "https://localhost:9444",
+	Hosts:   []string{"psc.vendor.test"},
+}
 
 func TestASiteIsThatOfTheHostItWasAskedUnder(t *testing.T) {
+	both := func(rest string) Site { return Site{"https://wallet." + rest, "https://auth." + rest} }
 	for host, want := range map[string]Site{
 		"localhost:9443":                     {"https://localhost:9443", "https://localhost:9443"},
 		"unknown.example":                    {"https://localhost:9443", "https://localhost:9443"},
 		"psc.vendor.test:9443":               {"https://psc.vendor.test:9443", "https://psc.vendor.test:9443"},
-		"WALLET.bas.psc.esante.gouv.fr":      {"https://wallet.bas.psc.esante.gouv.fr", "https://auth.bas.psc.esante.gouv.fr"},
-		"auth.esw.esante.gouv.fr:443":        {"https://wallet.esw.esante.gouv.fr", "https://auth.esw.esante.gouv.fr"},
-		"wallet.bas.esw.esante.gouv.fr:8443": {"https://wallet.bas.esw.esante.gouv.fr:8443", "https://auth.bas.esw.esante.gouv.fr:8443"},
+		"WALLET.bas.psc.esante.gouv.fr":      both("bas.psc.esante.gouv.fr"),
+		"auth.esw.esante.gouv.fr:443":        both("esw.esante.gouv.fr"),
+		"wallet.bas.esw.esante.gouv.fr:8443": both("bas.esw.esante.gouv.fr:8443"),
 	} {
 		if got := names.Of(host); got != want {
 			t.Errorf("%s: %+v", host, got)

@@ -1,4 +1,4 @@
-package main
+package faults_test
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,12 +37,12 @@ type attempt struct {
 
 // try logs the nurse in while a fault is in force, by hand, so that nothing a
 // library hides is missed.
-func (s *server) try(cert *tls.Certificate) (a attempt) {
+func try(s *testkit.Server, cert *tls.Certificate) (a attempt) {
 	s.T.Helper()
 	began := time.Now()
-	rp := testkit.NewRelyingParty(s.Server, cert)
+	rp := testkit.NewRelyingParty(s, cert)
 	a.callback = rp.Login(testkit.Nurse, oauth2.SetAuthURLParam("nonce", "the-nonce"))
-	a.status, a.tokens, a.broken = s.call(
+	a.status, a.tokens, a.broken = s.Realm(
 		cert,
 		"POST",
 		"/token",
@@ -66,7 +65,7 @@ func (s *server) try(cert *tls.Certificate) (a attempt) {
 	}
 	access, _ := a.tokens["access_token"].(string)
 	if access != "" {
-		_, a.info, a.infoBroken = s.call(cert, "GET", "/userinfo", nil, access)
+		_, a.info, a.infoBroken = s.Realm(cert, "GET", "/userinfo", nil, access)
 	}
 	a.took = time.Since(began)
 	return a
@@ -76,36 +75,6 @@ func part(encoded string) (out map[string]any) {
 	raw, _ := base64.RawURLEncoding.DecodeString(encoded)
 	_ = json.Unmarshal(raw, &out)
 	return out
-}
-
-func (s *server) call(
-	cert *tls.Certificate,
-	method, path string,
-	form url.Values,
-	bearer string,
-) (int, map[string]any, error) {
-	s.T.Helper()
-	req, err := http.NewRequest(method, s.Issuer+"/protocol/openid-connect"+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	if form != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	if bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	resp, err := s.HTTP(cert).Do(req)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	out := map[string]any{}
-	if err == nil {
-		err = json.Unmarshal(body, &out)
-	}
-	return resp.StatusCode, out, err
 }
 
 // sees tells, for each fault, that the client received just that.
@@ -173,9 +142,10 @@ var sees = map[string]func(a attempt) bool{
 }
 
 func TestAClientSeesEachFault(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	cert := s.DemoCertificate()
-	before := s.try(cert)
+	before := try(s, cert)
 	if before.verified != nil || before.status != 200 || before.infoBroken != nil {
 		t.Fatalf("without a fault: %+v", before)
 	}
@@ -188,7 +158,7 @@ func TestAClientSeesEachFault(t *testing.T) {
 			s.API("PUT", "/faults", testkit.Encoded(t, map[string]any{"items": []faults.Fault{fault}}), nil)
 			if kind.Name == faults.KindIDTokenOld { // it replays an earlier one
 				s.API("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"par"}]}`, nil)
-				rp := testkit.NewRelyingParty(s.Server, cert)
+				rp := testkit.NewRelyingParty(s, cert)
 				if _, err := rp.OAuth.Exchange(
 					context.WithoutCancel(rp.Context),
 					rp.Login(testkit.Nurse, oauth2.SetAuthURLParam("nonce", "an-earlier-nonce")).Get("code"),
@@ -201,7 +171,7 @@ func TestAClientSeesEachFault(t *testing.T) {
 			if check == nil {
 				t.Fatal("no test knows what a client sees of it")
 			}
-			a := s.try(cert)
+			a := try(s, cert)
 			if !check(a) {
 				t.Errorf("the client saw %+v", a)
 			}
@@ -218,7 +188,7 @@ func TestAClientSeesEachFault(t *testing.T) {
 					testkit.Encoded(t, map[string]any{"items": []faults.Fault{{Kind: kind.Name, Identity: testkit.Doctor}}}),
 					nil,
 				)
-				if a := s.try(cert); a.verified != nil || a.infoBroken != nil {
+				if a := try(s, cert); a.verified != nil || a.infoBroken != nil {
 					t.Errorf("a fault of another: %+v", a)
 				}
 			}
@@ -229,20 +199,22 @@ func TestAClientSeesEachFault(t *testing.T) {
 
 // Faults that were ordered before the door was closed strike no more.
 func TestAClosedDoorKeepsFaultsFromStriking(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.API("PUT", "/faults", `{"items":[{"kind":"nonce-wrong"},{"kind":"status","endpoint":"token"}]}`, nil)
 	s.API("PATCH", "/doors", `{"faults":false}`, nil)
-	if a := s.try(s.DemoCertificate()); a.verified != nil || a.status != 200 {
+	if a := try(s, s.DemoCertificate()); a.verified != nil || a.status != 200 {
 		t.Errorf("a fault struck: %+v", a)
 	}
 	s.API("PATCH", "/doors", `{"faults":true}`, nil)
-	if a := s.try(s.DemoCertificate()); a.status != 503 {
+	if a := try(s, s.DemoCertificate()); a.status != 503 {
 		t.Errorf("the door is open again: %+v", a)
 	}
 }
 
 func TestHTTPFaultsStrikeEveryEndpoint(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	paths := map[string]string{
 		"discovery":     s.Discovery,
 		"jwks":          s.Issuer + "/protocol/openid-connect/certs",

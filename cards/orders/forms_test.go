@@ -1,4 +1,4 @@
-package main
+package orders_test
 
 import (
 	"crypto/tls"
@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 
 	"pscemu.invalid/pscemu/cards/orders"
 	"pscemu.invalid/pscemu/cards/pki"
@@ -27,7 +25,8 @@ var (
 
 // The matrix of the webinar: « Vision globale », actor by actor.
 func TestEachActorSeesItsForms(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	for actor, want := range map[string]string{
 		"liberal": "F414", "etablissement": "F101 F102 F201 F202 F301 F414", "medico-social": "F101 F102 F201 F301 F414", "autre": "F101 F102 F301 F414", "industriel": "F101 F102 F301 F414",
 	} {
@@ -54,7 +53,7 @@ func TestEachActorSeesItsForms(t *testing.T) {
 			t.Errorf("%s: %v, want %v", actor, a.Services, want)
 		}
 	}
-	if _, refused := (testkit.Desk{Server: s.Server}).Begin("F201", "industriel", "", "", testkit.Fields{}); refused.Code != "form-not-seen" {
+	if _, refused := (testkit.Desk{Server: s}).Begin("F201", "industriel", "", "", testkit.Fields{}); refused.Code != "form-not-seen" {
 		t.Errorf("a vendor's F201: %+v", refused)
 	}
 }
@@ -62,8 +61,9 @@ func TestEachActorSeesItsForms(t *testing.T) {
 // One row a rule: what is ordered, what is said, and the sentence of the
 // webinar it comes from.
 func TestEveryRuleOfTheDeskRefusesWithItsReasonAndItsSource(t *testing.T) {
-	s := boot(t)
-	d := testkit.Desk{Server: s.Server}
+	t.Parallel()
+	s := testkit.Start(t)
+	d := testkit.Desk{Server: s}
 	head := d.Must(d.Order("F101", "industriel", "", testkit.HeadOf.With(testkit.Fields{"siret": testkit.VendorSIRET})), "CDA")[0].NationalID
 	clinic := d.Must(d.Order("F101", "etablissement", "", testkit.HeadOf.With(testkit.Fields{"finess": hospital})), "CDE")[0].NationalID
 	generate := func(seed, profession string) string {
@@ -143,7 +143,7 @@ func TestEveryRuleOfTheDeskRefusesWithItsReasonAndItsSource(t *testing.T) {
 	d.Must(d.Order("F301", "etablissement", clinic, testkit.StaffOf.With(clinicOf)), "CPE")
 	service := d.Must(d.Order("F301", "etablissement", clinic, testkit.Fields{"finess": hospital, "service": "oui", "justification": "accès aux locaux"}), "CPE")[0]
 	if browser, page, _ := s.AtCard(); !strings.Contains(
-		testkit.Present(s.Server, browser, page, service.Serial, service.PIN),
+		testkit.Present(s, browser, page, service.Serial, service.PIN),
 		"card-not-nominative",
 	) {
 		t.Error("a carte de service logs in")
@@ -168,8 +168,9 @@ var testOrder = testkit.Fields{
 // F101 → CDA → F301 → CPA; the CPA is refused at TOM until F502 makes it
 // mandataire; F413 makes it administrator; F503 takes the role away.
 func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
-	s := boot(t)
-	d := testkit.Desk{Server: s.Server}
+	t.Parallel()
+	s := testkit.Start(t)
+	d := testkit.Desk{Server: s}
 	head := d.Must(d.Order("F101", "industriel", "", testkit.HeadOf.With(testkit.Fields{"siret": testkit.VendorSIRET})), "CDA")[0]
 	agent := d.Must(d.Order("F301", "industriel", head.NationalID, testkit.StaffOf.With(testkit.Fields{"siret": testkit.VendorSIRET})), "CPA")[0]
 	if !strings.HasPrefix(agent.NationalID, "5"+testkit.VendorSIRET+"/CPAT") {
@@ -286,14 +287,15 @@ func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 // F501: loss and theft oppose at once, a lost code sends a new one, a changed
 // address is kept; F504 changes the address, too.
 func TestIncidentsOfACardHolder(t *testing.T) {
-	s := boot(t)
-	d := testkit.Desk{Server: s.Server}
+	t.Parallel()
+	s := testkit.Start(t)
+	d := testkit.Desk{Server: s}
 	var list struct{ Items []testkit.Card }
 	s.API("GET", "/cards?national_id="+testkit.Nurse, "", &list)
 	own := list.Items[0]
 	logsIn := func(serial, pin string) bool {
 		browser, page, _ := s.AtCard()
-		return strings.Contains(testkit.Present(s.Server, browser, page, serial, pin), "code=")
+		return strings.Contains(testkit.Present(s, browser, page, serial, pin), "code=")
 	}
 	d.Must(d.Order("F501", "etablissement", testkit.Nurse, testkit.Fields{"carte": own.Serial, "incident": "perte du code"}))
 	mail := testkit.Message{}
@@ -341,8 +343,9 @@ func TestIncidentsOfACardHolder(t *testing.T) {
 
 // The life of an order when production takes its time, on the emulator's clock.
 func TestAnOrdersLifeWithDelay(t *testing.T) {
-	s := boot(t, "--order-delay", "240h")
-	d := testkit.Desk{Server: s.Server}
+	t.Parallel()
+	s := testkit.Start(t, "order-delay=240h")
+	d := testkit.Desk{Server: s}
 	o, _ := d.Begin(
 		"F101",
 		"industriel",
@@ -372,7 +375,7 @@ func TestAnOrdersLifeWithDelay(t *testing.T) {
 	}
 	serial := o.Cards[0]
 	browser, page, _ := s.AtCard()
-	if got := testkit.Present(s.Server, browser, page, serial, "1234"); !strings.Contains(got, "card-not-delivered") {
+	if got := testkit.Present(s, browser, page, serial, "1234"); !strings.Contains(got, "card-not-delivered") {
 		t.Errorf("attack 14, a card on its way: %.300s", got)
 	}
 	if got := s.CodeOf("POST", "/orders/"+o.ID+"/deliver", ""); got != "order-state" {
@@ -417,7 +420,8 @@ func TestAnOrdersLifeWithDelay(t *testing.T) {
 }
 
 func TestWrongFieldsAndChannelsAreNamed(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	for name, c := range map[string]struct {
 		form, actor string
 		channel     orders.Channel
@@ -454,7 +458,8 @@ func TestWrongFieldsAndChannelsAreNamed(t *testing.T) {
 // « Dès lors qu'un interne en médecine est inscrit au CNOM et a obtenu son
 // identifiant RPPS, une carte CPS lui est automatiquement attribuée. »
 func TestTheOrderGivesACPSWithoutAsking(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.API(
 		"POST",
 		"/identities",
@@ -489,65 +494,12 @@ func TestTheOrderGivesACPSWithoutAsking(t *testing.T) {
 	}
 }
 
-// The integration kit by F414, as nobody in particular.
-func TestBrowserTheKitIsOrderedByF414AsNobodyInParticular(t *testing.T) {
-	s := boot(t)
-	ctx := chrome(t, s, "")
-	fill := []chromedp.Action{
-		chromedp.Navigate(s.ConsoleURL + "/orders?actor=liberal"),
-		visible("form-F414"),
-		shot("orders"),
-		press("form-F414"),
-		visible("order-form"),
-	}
-	for name, value := range testOrder.With(testkit.Fields{"kit": "integration"}) {
-		fill = append(fill, chromedp.SetValue(hook("field."+name), value, chromedp.ByQuery))
-	}
-	var state string
-	var cards int
-	do(
-		t,
-		ctx,
-		append(
-			fill,
-			shot("order-form"),
-			press("order-submit"),
-			visible("order-state"),
-			chromedp.Text(hook("order-state"), &state, chromedp.ByQuery),
-			chromedp.Evaluate(`document.querySelectorAll("[data-testid=order-card]").length`, &cards),
-			shot("order"),
-		)...)
-	if state != "received" || cards != 5 {
-		t.Errorf("%s with %d cards", state, cards)
-	}
-	do(
-		t,
-		ctx,
-		chromedp.Navigate(s.ConsoleURL+"/orders/new?form=F301&actor=industriel"),
-		visible("order-form"),
-		chromedp.SetValue(hook("field.siret"), testkit.VendorSIRET, chromedp.ByQuery),
-		chromedp.SetValue(hook("field.nom"), "A", chromedp.ByQuery),
-		chromedp.SetValue(hook("field.prenom"), "B", chromedp.ByQuery),
-		chromedp.SetValue(
-			hook("field.justification"),
-			"x",
-			chromedp.ByQuery,
-		),
-		chromedp.SetValue(hook("order-by"), testkit.Nurse, chromedp.ByQuery),
-		press("order-submit"),
-		visible("order-reason"),
-		shot("order-refused"),
-	)
-	if got := textOf(t, ctx, "order-reason"); !strings.Contains(got, "CDA") || !strings.Contains(got, "F101") {
-		t.Errorf("the refusal: %s", got)
-	}
-}
-
 // « Pour accéder à TOM il faut une CDE ou CDA ou une carte qui a été déclarée
 // mandataire » — a hospital's CPE, then; and TOPS is the libéraux'.
 func TestWhoEntersTOPSAndTOM(t *testing.T) {
-	s := boot(t)
-	d := testkit.Desk{Server: s.Server}
+	t.Parallel()
+	s := testkit.Start(t)
+	d := testkit.Desk{Server: s}
 	head := d.Must(d.Order("F101", "etablissement", "", testkit.HeadOf.With(testkit.Fields{"finess": hospital})), "CDE")[0]
 	agent := d.Must(d.Order("F301", "etablissement", head.NationalID, testkit.StaffOf.With(testkit.Fields{"finess": hospital})), "CPE")[0]
 	var libéral, salaried struct{ Items []testkit.Card }
@@ -575,7 +527,7 @@ func TestWhoEntersTOPSAndTOM(t *testing.T) {
 	if got := enter("TOM", agent.Serial); got != "" {
 		t.Errorf("the mandataire: %s", got)
 	}
-	s.cli("cards", "oppose", head.Serial)
+	s.Must("POST", "/cards/"+head.Serial+"/oppose", nil, nil)
 	if got := enter("TOM", head.Serial); got != "card-opposed" {
 		t.Errorf("an opposed CDE: %s", got)
 	}
@@ -601,53 +553,12 @@ func TestWhoEntersTOPSAndTOM(t *testing.T) {
 	}
 }
 
-// F101 → CDA → F301 → CPA, on the pages.
-func TestBrowserFromF101ToACPA(t *testing.T) {
-	s := boot(t)
-	ctx := chrome(t, s, "")
-	fill := func(form string, f testkit.Fields, by string) []chromedp.Action {
-		out := []chromedp.Action{
-			chromedp.Navigate(s.ConsoleURL + "/orders?actor=industriel"),
-			visible("form-" + form),
-			press("form-" + form),
-			visible("order-form"),
-		}
-		for name, value := range f {
-			out = append(out, chromedp.SetValue(hook("field."+name), value, chromedp.ByQuery))
-		}
-		if by != "" {
-			out = append(out, chromedp.SetValue(hook("order-by"), by, chromedp.ByQuery))
-		}
-		return append(out, press("order-submit"), visible("order-card"), press("order-card"), visible("card-id"))
-	}
-	var head, agent, face string
-	do(
-		t,
-		ctx,
-		append(
-			fill("F101", testkit.HeadOf.With(testkit.Fields{"siret": testkit.VendorSIRET}), ""),
-			chromedp.TextContent(hook("card-id"), &head, chromedp.ByQuery),
-		)...)
-	do(
-		t,
-		ctx,
-		append(
-			fill("F301", testkit.StaffOf.With(testkit.Fields{"siret": testkit.VendorSIRET}), head),
-			chromedp.TextContent(hook("card-id"), &agent, chromedp.ByQuery),
-			chromedp.TextContent(hook("card-face"), &face, chromedp.ByQuery),
-		)...)
-	if !strings.HasPrefix(head, "5"+testkit.VendorSIRET+"/CDA") || !strings.HasPrefix(agent, "5"+testkit.VendorSIRET+"/CPA") ||
-		!strings.Contains(face, "CPA") ||
-		!strings.Contains(face, "SPÉCIMEN") {
-		t.Errorf("%s, %s, %s", head, agent, face)
-	}
-}
-
 // F413 → certificate → client → login with it; revoked, the next token call
 // fails with the reason.
 func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
-	s := boot(t)
-	d := testkit.Desk{Server: s.Server}
+	t.Parallel()
+	s := testkit.Start(t)
+	d := testkit.Desk{Server: s}
 	head, agent := d.Vendor()
 	s.AddClient("app-vendeur", testkit.CallbackURL)
 	order := func(by, more string) (issued struct{ Serial, Certificate, Key, Code string }) {
@@ -744,100 +655,8 @@ func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 		t.Errorf("revoked: %s", got)
 	}
 	// Without a card no administrator orders.
-	s.cli("cards", "oppose", agent.Serial)
+	s.Must("POST", "/cards/"+agent.Serial+"/oppose", nil, nil)
 	if got := order(agent.NationalID, ""); got.Code != "administrator-without-card" {
 		t.Errorf("without a card: %+v", got)
 	}
-}
-
-// A card holder at the desk: the CPA is refused at TOM with the reason, made
-// mandataire by F502 and let in; orders, takes back; orders a certificate and
-// binds it.
-func TestBrowserTheDeskForCardHolders(t *testing.T) {
-	s := boot(t)
-	d := testkit.Desk{Server: s.Server}
-	head, agent := d.Vendor()
-	s.AddClient("app-vendeur", testkit.CallbackURL)
-	ctx := chrome(t, s, "")
-	enter := func(c testkit.Card) {
-		t.Helper()
-		s.API("PUT", "/reader", `{"card":"`+c.Serial+`"}`, nil)
-		do(
-			t,
-			ctx,
-			chromedp.Navigate(s.ConsoleURL+"/desk"),
-			press("desk-start"),
-			visible("login-page"),
-			press("tab-card"),
-			visible("card-choice"),
-			chromedp.SendKeys("#pin", c.PIN, chromedp.ByQuery),
-			press("submit-card"),
-			visible("desk-by"),
-		)
-	}
-	enter(agent)
-	if got := textOf(t, ctx, "tom-refused"); !strings.Contains(got, "CDE") || !strings.Contains(got, "F502") {
-		t.Errorf("TOM says %q", got)
-	}
-	d.Must(
-		d.Order(
-			"F502",
-			"industriel",
-			head.NationalID,
-			testkit.Fields{"siret": testkit.VendorSIRET, "mandataires": agent.NationalID, "action": "désigner"},
-		),
-	)
-	do(
-		t,
-		ctx,
-		chromedp.Navigate(s.ConsoleURL+"/desk"),
-		visible("tom"),
-		shot("desk"),
-		typed("tom-nom", "NOUVEAU"),
-		typed("tom-prenom", "AGENT"),
-		typed("tom-justification", "essais"),
-		press("tom-order"),
-		visible("order-state"),
-	)
-	if got := textOf(t, ctx, "order-state"); got != "received" {
-		t.Errorf("the order is %s", got)
-	}
-	var fleet int
-	do(
-		t,
-		ctx,
-		chromedp.Navigate(s.ConsoleURL+"/desk"),
-		visible("fleet-card"),
-		chromedp.Evaluate(`document.querySelectorAll("[data-testid=fleet-card]").length`, &fleet),
-		typed("certificate-service", "Service du bureau"),
-		press("certificate-order"),
-		visible("ordered-certificate"),
-		chromedp.SetValue(
-			hook("bind-client"),
-			"app-vendeur",
-			chromedp.ByQuery,
-		),
-		press("bind"),
-		visible("bound-dn"),
-		shot("client"),
-	)
-	if got := textOf(t, ctx, "bound-dn"); fleet != 3 || !strings.Contains(got, "CN=Service du bureau") {
-		t.Errorf("%d cards in the fleet; bound %q", fleet, got)
-	}
-	// Somebody by e-CPS is not let in.
-	other := chrome(t, s, "")
-	do(
-		t,
-		other,
-		chromedp.Navigate(s.ConsoleURL+"/desk"),
-		press("desk-start"),
-		visible("login-page"),
-		typed("national-id", testkit.Doctor),
-		press("submit-ecps"),
-		visible("error"),
-	)
-	if got := textOf(t, other, "error"); !strings.Contains(got, "desk-wants-card") {
-		t.Errorf("by e-CPS: %s", got)
-	}
-	do(t, other, chromedp.Navigate(s.ConsoleURL+"/certificates"), visible("certificates"), shot("certificates"))
 }

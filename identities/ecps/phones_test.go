@@ -1,19 +1,16 @@
-package main
+package ecps_test
 
 import (
-	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -24,7 +21,7 @@ import (
 )
 
 // mails waits for a mail and an SMS of the person behind the given message.
-func (s *server) mails(id, after string) (mail, sms testkit.Message) {
+func mails(s *testkit.Server, id, after string) (mail, sms testkit.Message) {
 	s.T.Helper()
 	for channel, m := range map[string]*testkit.Message{"mail": &mail, "sms": &sms} {
 		q := url.Values{"national_id": {id}, "channel": {channel}, "after": {after}}
@@ -35,7 +32,7 @@ func (s *server) mails(id, after string) (mail, sms testkit.Message) {
 	return mail, sms
 }
 
-func (s *server) until(what string, there func() bool) {
+func until(s *testkit.Server, what string, there func() bool) {
 	s.T.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !there(); {
 		if time.Now().After(deadline) {
@@ -44,73 +41,9 @@ func (s *server) until(what string, there func() bool) {
 	}
 }
 
-func TestAnECPSIsActivatedByMailAndSMS(t *testing.T) {
-	s := boot(t)
-	portal := s.Browser()
-	ask := func(id string) string {
-		resp, err := portal.PostForm(s.BaseURL+"/wallet/contact", url.Values{"login": {id}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		b, _ := io.ReadAll(resp.Body)
-		return string(b)
-	}
-	ask(testkit.Nurse)
-	mail, sms := s.mails(testkit.Nurse, "")
-	if !strings.Contains(mail.Link, s.ConsoleURL+"/phone/activate?qr=") || len(sms.Code) != 6 ||
-		!strings.HasPrefix(sms.To, "+33") ||
-		!strings.Contains(mail.To, "@") {
-		t.Errorf("%+v %+v", mail, sms)
-	}
-	before := s.cli("ecps", "show", testkit.Nurse)
-	if got := s.cli(
-		"ecps",
-		"complete",
-		mail.Link,
-		"--sms",
-		sms.Code,
-		"--code",
-		"8642",
-	); !strings.Contains(
-		got,
-		`"by": "contact"`,
-	) {
-		t.Errorf("%s", got)
-	}
-	after := s.cli("ecps", "show", testkit.Nurse)
-	if before == after || !strings.Contains(after, `"ended": "replaced"`) ||
-		!strings.Contains(after, `"code": "8642"`) {
-		t.Errorf("the device: %s", after)
-	}
-	if got := s.CodeOf(
-		"POST",
-		"/ecps/activations",
-		`{"qr":"`+mail.Link+`","sms":"`+sms.Code+`","code":"1111"}`,
-	); got != "ecps-activation-used" {
-		t.Errorf("attack 15, used again: %s", got)
-	}
-	s.API("PUT", "/identities/"+testkit.Nurse+"/ecps/behaviour", `{"action":"ask"}`, nil)
-	s.AtPhone(testkit.Nurse)
-	r := s.Latest(testkit.Nurse)
-	if got := s.CodeOf(
-		"POST",
-		"/ecps/requests/"+r.ID+"/approve",
-		`{"code":"1234","number":"`+r.Number+`"}`,
-	); got != "ecps-code-wrong" {
-		t.Errorf("the old device's code: %s", got)
-	}
-	if got := s.CodeOf(
-		"POST",
-		"/ecps/requests/"+r.ID+"/approve",
-		`{"code":"8642","number":"`+r.Number+`"}`,
-	); got != "" {
-		t.Errorf("the new device's code: %s", got)
-	}
-}
-
 func TestAttack15ActivationCodesAreUsedOnceInTimeAndNotGuessed(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	complete := func(qr, sms, code string) string {
 		return s.CodeOf("POST", "/ecps/activations", `{"qr":"`+qr+`","sms":"`+sms+`","code":"`+code+`"}`)
 	}
@@ -127,7 +60,7 @@ func TestAttack15ActivationCodesAreUsedOnceInTimeAndNotGuessed(t *testing.T) {
 			t.Errorf("guess %d: %s", n+1, got)
 		}
 	}
-	_, sms := s.mails(testkit.Nurse, "")
+	_, sms := mails(s, testkit.Nurse, "")
 	if got := complete(a.QR, sms.Code, "1111"); got != "ecps-activation-dead" {
 		t.Errorf("the right code after five wrong ones: %s", got)
 	}
@@ -163,7 +96,8 @@ func TestAttack15ActivationCodesAreUsedOnceInTimeAndNotGuessed(t *testing.T) {
 }
 
 func TestWhoMayActivateWhichWay(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.API(
 		"POST",
 		"/identities",
@@ -192,7 +126,8 @@ func TestWhoMayActivateWhichWay(t *testing.T) {
 }
 
 func TestAttack16ThePortalTellsNoStrangerWhoExists(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.API("POST", "/identities", `{"national_id":"899700366240","family_name":"DOC","given_name":"KIT"}`, nil)
 	page := func(id string) string {
 		resp, err := s.Browser().PostForm(s.BaseURL+"/wallet/contact", url.Values{"login": {id}})
@@ -227,7 +162,8 @@ func TestAttack16ThePortalTellsNoStrangerWhoExists(t *testing.T) {
 
 // Each behaviour, for good and for the next request alone.
 func TestEveryBehaviourOfAPhone(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	for name, c := range map[string]struct{ body, state string }{
 		"approve":      {`{"action":"approve","next":true}`, "approved"},
 		"refuse":       {`{"action":"refuse","next":true}`, "refused"},
@@ -239,7 +175,7 @@ func TestEveryBehaviourOfAPhone(t *testing.T) {
 			t.Fatalf("%s: %s", name, got)
 		}
 		s.AtPhone(testkit.Asked)
-		s.until(name, func() bool { return s.Latest(testkit.Asked).State == c.state })
+		until(s, name, func() bool { return s.Latest(testkit.Asked).State == c.state })
 	}
 	s.API("PUT", "/identities/"+testkit.Asked+"/ecps/behaviour", `{"action":"unreachable","next":true}`, nil)
 	if _, _, text := s.AtPhone(testkit.Asked); !strings.Contains(text, "ecps-unreachable") {
@@ -263,9 +199,9 @@ func TestEveryBehaviourOfAPhone(t *testing.T) {
 	}
 	s.API("DELETE", "/clock", "", nil)
 	// The doors use what was prepared, too, in order.
-	s.cli("ecps", "behaviour", testkit.Nurse, "refuse", "--next")
-	s.cli("ecps", "behaviour", testkit.Nurse, "wrong-number", "--next")
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	s.Must("PUT", "/identities/"+testkit.Nurse+"/ecps/behaviour", map[string]any{"action": "refuse", "next": true}, nil)
+	s.Must("PUT", "/identities/"+testkit.Nurse+"/ecps/behaviour", map[string]any{"action": "wrong-number", "next": true}, nil)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	for _, want := range []string{"refused", "wrong+number", "code="} {
 		if got := rp.Login(testkit.Nurse).Encode(); !strings.Contains(got, want) {
 			t.Errorf("the door: %s, want %s", got, want)
@@ -277,67 +213,6 @@ func TestEveryBehaviourOfAPhone(t *testing.T) {
 		`{"action":"dance"}`,
 	); got != "behaviour-unknown" {
 		t.Errorf("an unknown one: %s", got)
-	}
-}
-
-func TestAOneTimePasswordApprovesByAPICommandAndPage(t *testing.T) {
-	s := boot(t)
-	var now struct{ TOTP string }
-	password := func() string { // a fresh one: each serves once
-		s.API("PUT", "/clock", `{"advance":"30s"}`, nil)
-		s.API("GET", "/identities/"+testkit.Asked+"/ecps/totp", "", &now)
-		return now.TOTP
-	}
-	s.AtPhone(testkit.Asked)
-	if got := s.CodeOf(
-		"POST",
-		"/ecps/requests/"+s.Latest(testkit.Asked).ID+"/approve",
-		`{"totp":"`+password()+`"}`,
-	); got != "" ||
-		s.Latest(testkit.Asked).State != "approved" {
-		t.Errorf("by API: %s", got)
-	}
-	s.AtPhone(testkit.Asked)
-	s.cli("ecps", "approve", s.Latest(testkit.Asked).ID, "--totp", password())
-	if s.Latest(testkit.Asked).State != "approved" {
-		t.Error("by command")
-	}
-	browser, page, _ := s.AtPhone(testkit.Asked)
-	resp, err := browser.PostForm(page+"/totp", url.Values{"totp": {password()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if back := resp.Header.Get(
-		"Location",
-	); !strings.HasPrefix(back, testkit.CallbackURL+"?") ||
-		!strings.Contains(back, "code=") {
-		t.Errorf("by page: %s %s", resp.Status, back)
-	}
-	browser, page, _ = s.AtPhone(testkit.Asked)
-	for n := range 3 {
-		resp, err := browser.PostForm(page+"/totp", url.Values{"totp": {"000000"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, _ := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if n < 2 && (!strings.Contains(string(b), "ecps-totp-wrong") || !strings.Contains(string(b), "ecps-wait")) {
-			t.Errorf("try %d: %s", n+1, b)
-		}
-	}
-	if got := s.Latest(testkit.Asked).State; got != "wrong-totp" {
-		t.Errorf("after three wrong ones: %s", got)
-	}
-	s.API("PATCH", "/doors", `{"totp":false}`, nil)
-	_, _, text := s.AtPhone(testkit.Asked)
-	if got := s.CodeOf(
-		"POST",
-		"/ecps/requests/"+s.Latest(testkit.Asked).ID+"/approve",
-		`{"totp":"`+password()+`"}`,
-	); got != "door-closed" ||
-		strings.Contains(text, "totp") {
-		t.Errorf("with the door closed: %s %s", got, text)
 	}
 }
 
@@ -367,11 +242,12 @@ func newPhone(t *testing.T) device {
 }
 
 func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	phone, thief := newPhone(t), newPhone(t)
 	var a struct{ QR string }
 	s.API("POST", "/identities/"+testkit.Asked+"/ecps", `{"by":"contact"}`, &a)
-	_, sms := s.mails(testkit.Asked, "")
+	_, sms := mails(s, testkit.Asked, "")
 	if got := s.CodeOf(
 		"POST",
 		"/ecps/activations",
@@ -480,7 +356,8 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 }
 
 func TestAttack15WrongCodesAndNumbersBlockAndAnsweredRequestsStayAnswered(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	pick := func(number string) string {
 		return s.CodeOf(
 			"POST",
@@ -501,7 +378,7 @@ func TestAttack15WrongCodesAndNumbersBlockAndAnsweredRequestsStayAnswered(t *tes
 	if _, _, text := s.AtPhone(testkit.Asked); !strings.Contains(text, "ecps-blocked") {
 		t.Error("three wrong numbers do not block")
 	}
-	s.cli("ecps", "activate", testkit.Asked)
+	s.Must("POST", "/identities/"+testkit.Asked+"/ecps", map[string]string{}, nil)
 	s.AtPhone(testkit.Asked)
 	pick("00")
 	s.AtPhone(testkit.Asked)
@@ -512,7 +389,7 @@ func TestAttack15WrongCodesAndNumbersBlockAndAnsweredRequestsStayAnswered(t *tes
 	}
 	s.AtPhone(testkit.Asked)
 	r := s.Latest(testkit.Asked)
-	s.cli("ecps", "refuse", r.ID)
+	s.Must("POST", "/ecps/requests/"+r.ID+"/refuse", nil, nil)
 	if got := pick(r.Number); got != "ecps-request-settled" {
 		t.Errorf("approval after refusal: %s", got)
 	}
@@ -545,34 +422,9 @@ func TestAttack15WrongCodesAndNumbersBlockAndAnsweredRequestsStayAnswered(t *tes
 	}
 }
 
-func TestTheStreamTellsOfARequestAsItComes(t *testing.T) {
-	s := boot(t)
-	cmd := exec.Command(binary, "ecps", "stream", "--data", s.data)
-	out, err := cmd.StdoutPipe()
-	if err != nil || cmd.Start() != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	lines := bufio.NewScanner(out)
-	if !lines.Scan() || lines.Text() != "[]" {
-		t.Fatalf("at first: %q", lines.Text())
-	}
-	s.AtPhone(testkit.Asked)
-	var waiting []struct{ NationalID, Number string }
-	if !lines.Scan() ||
-		json.Unmarshal([]byte(strings.ReplaceAll(lines.Text(), "national_id", "nationalid")), &waiting) != nil ||
-		len(waiting) != 1 ||
-		waiting[0].NationalID != testkit.Asked {
-		t.Fatalf("then: %q", lines.Text())
-	}
-	s.cli("ecps", "refuse", s.Latest(testkit.Asked).ID)
-	if !lines.Scan() || lines.Text() != "[]" {
-		t.Fatalf("at last: %q", lines.Text())
-	}
-}
-
 func TestAttack13AnotherSiteCannotUseThePortal(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	for _, path := range []string{"/wallet/contact", "/wallet/devices", "/wallet/sessions"} {
 		req, _ := http.NewRequest(http.MethodPost, s.BaseURL+path, strings.NewReader("login="+testkit.Nurse))
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -596,7 +448,8 @@ func TestAttack13AnotherSiteCannotUseThePortal(t *testing.T) {
 }
 
 func TestCIBAByPhoneUsesBehavioursAndKeys(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.API("PUT", "/identities/"+testkit.Asked+"/ecps/behaviour", `{"action":"approve","next":true}`, nil)
 	_, o := s.Backchannel(nil)
 	if a := s.Poll(o["auth_req_id"]); a["access_token"] == nil {
@@ -609,7 +462,7 @@ func TestCIBAByPhoneUsesBehavioursAndKeys(t *testing.T) {
 	phone := newPhone(t)
 	var a struct{ QR string }
 	s.API("POST", "/identities/"+testkit.Asked+"/ecps", `{"by":"contact"}`, &a)
-	_, sms := s.mails(testkit.Asked, "")
+	_, sms := mails(s, testkit.Asked, "")
 	s.API(
 		"POST",
 		"/ecps/activations",

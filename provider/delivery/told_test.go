@@ -1,4 +1,4 @@
-package main
+package delivery_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"pscemu.invalid/pscemu/internal/testkit"
@@ -29,86 +28,21 @@ func logoutToken(t *testing.T, body string) (token struct{ JTI, SID, Sub, Aud st
 	return token
 }
 
-func TestALogoutIsToldAfterAKillAndOnce(t *testing.T) {
-	data, l := t.TempDir(), testkit.Listen(t, 1)
-	s := bootIn(t, data)
-	s.RegisterDemo(`"backchannel_logout_uri":"` + l.URL + `"`)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
-	id, _ := rp.Tokens(testkit.Nurse, "").Extra("id_token").(string)
-	if err := s.LogOut(id); err != nil {
-		t.Fatal(err)
-	}
-	first := logoutToken(t, l.Next(t)) // it is called, and has not answered
-	s.stop(syscall.SIGKILL)
-	s = bootIn(t, data)
-	again := logoutToken(t, l.Next(t))
-	if again != first || again.Aud != "demo" || again.SID == "" || !strings.Contains(again.Sub, testkit.Nurse) {
-		t.Errorf("told %+v, then %+v", first, again)
-	}
-	s.Delivered(1)
-	s.stop(syscall.SIGKILL)
-	s = bootIn(t, data)
-	s.Delivered(1)
-	if len(l.Calls) != 0 {
-		t.Errorf("told once more: %s", <-l.Calls)
-	}
-}
-
-func TestAPingIsSentAfterAKillAndOnce(t *testing.T) {
-	data, l := t.TempDir(), testkit.Listen(t, 1)
-	s := bootIn(t, data)
-	s.RegisterDemo(`"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"` + l.URL + `"`)
-	_, o := s.Backchannel(url.Values{"client_notification_token": {"t"}})
-	s.API("POST", "/ecps/requests/"+s.Waiting("/ecps/requests")[0].ID+"/approve", "", nil)
-	first := l.Next(t)
-	s.stop(syscall.SIGKILL)
-	s = bootIn(t, data)
-	if again := l.Next(t); again != first || !strings.Contains(again, o["auth_req_id"].(string)) {
-		t.Errorf("pinged with %s, then %s", first, again)
-	}
-	s.Delivered(1)
-	s.stop(syscall.SIGKILL)
-	s = bootIn(t, data)
-	s.Delivered(1)
-	if len(l.Calls) != 0 {
-		t.Errorf("pinged once more: %s", <-l.Calls)
-	}
-}
-
-// A phone that answers by itself after a while does so in the next run, and the
-// client hears of it.
-func TestADelayedAnswerIsGivenAndToldAfterAKill(t *testing.T) {
-	data, l := t.TempDir(), testkit.Listen(t, 0)
-	s := bootIn(t, data)
-	s.RegisterDemo(`"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"` + l.URL + `"`)
-	s.API("PUT", "/identities/"+testkit.Asked+"/ecps/behaviour", `{"action":"approve","after":"1s","next":true}`, nil)
-	_, o := s.Backchannel(url.Values{"client_notification_token": {"t"}})
-	s.stop(syscall.SIGKILL)
-	s = bootIn(t, data)
-	if body := l.Next(t); !strings.Contains(body, o["auth_req_id"].(string)) {
-		t.Errorf("pinged with %s", body)
-	}
-	s.Delivered(1)
-	if len(l.Calls) != 0 {
-		t.Errorf("pinged once more: %s", <-l.Calls)
-	}
-}
-
 // inside is an emulator in the test's own process, so that the race detector
 // looks at it.
-func inside(t *testing.T) *server {
-	p := testkit.StartIn(t, t.TempDir())
-	return &server{Server: p}
+func inside(t *testing.T) *testkit.Server {
+	return testkit.StartIn(t, t.TempDir())
 }
 
 func TestFiftyLogoutsOfOneSessionTellItsClientOnce(t *testing.T) {
+	t.Parallel()
 	s, l := inside(t), testkit.Listen(t, 0)
 	s.RegisterDemo(`"backchannel_logout_uri":"` + l.URL + `"`)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	for round := range 3 {
 		id, _ := rp.Tokens(testkit.Nurse, "").Extra("id_token").(string)
 		var all sync.WaitGroup
-		for range together {
+		for range testkit.Together {
 			all.Go(func() {
 				if err := s.LogOut(id); err != nil {
 					t.Error(err)
@@ -125,7 +59,7 @@ func TestFiftyLogoutsOfOneSessionTellItsClientOnce(t *testing.T) {
 }
 
 // atPortal logs into the portal's sessions page in a new browser.
-func (s *server) atPortal(id string) *http.Client {
+func atPortal(s *testkit.Server, id string) *http.Client {
 	s.T.Helper()
 	browser := s.Browser()
 	resp, err := browser.Get(s.BaseURL + "/wallet/start/sessions")
@@ -148,10 +82,11 @@ func (s *server) atPortal(id string) *http.Client {
 }
 
 func TestLoggingOutEverywhereFiftyTimesAtOnceTellsOfEachSessionOnce(t *testing.T) {
+	t.Parallel()
 	s, l := inside(t), testkit.Listen(t, 0)
 	s.RegisterDemo(`"backchannel_logout_uri":"` + l.URL + `"`)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
-	portal := s.atPortal(testkit.Nurse)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
+	portal := atPortal(s, testkit.Nurse)
 	const sessions = 7
 	var other string
 	for range sessions {
@@ -159,7 +94,7 @@ func TestLoggingOutEverywhereFiftyTimesAtOnceTellsOfEachSessionOnce(t *testing.T
 	}
 	other = rp.Tokens(testkit.Doctor, "").AccessToken
 	var all sync.WaitGroup
-	for range together {
+	for range testkit.Together {
 		all.Go(func() {
 			resp, err := portal.PostForm(s.BaseURL+"/wallet/sessions", nil)
 			if err != nil {
@@ -186,10 +121,11 @@ func TestLoggingOutEverywhereFiftyTimesAtOnceTellsOfEachSessionOnce(t *testing.T
 // A data folder of an earlier version has neither the indexes nor the mark that
 // they were built.
 func TestAnEarlierVersionsSessionsAndRequestsAreFound(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	token := rp.Tokens(testkit.Nurse, "").AccessToken
-	portal := s.atPortal(testkit.Nurse)
+	portal := atPortal(s, testkit.Nurse)
 	waits := s.Asks()
 	var state map[string]any
 	s.API("GET", "/state", "", &state)

@@ -1,4 +1,4 @@
-package main
+package clients_test
 
 import (
 	"crypto"
@@ -21,7 +21,7 @@ import (
 
 // authenticates tells why a certificate does not authenticate a client, "" when
 // it does: then the refresh token is what is wrong.
-func (s *server) authenticates(client string, cert *tls.Certificate) string {
+func authenticates(s *testkit.Server, client string, cert *tls.Certificate) string {
 	s.T.Helper()
 	resp, err := s.HTTP(cert).PostForm(s.Issuer+"/protocol/openid-connect/token",
 		url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {client}})
@@ -98,7 +98,7 @@ func foreignOrg(t *testing.T, subject []byte) (anchors string, cert *tls.Certifi
 }
 
 // boundTo is what a client is bound to, as the API shows it.
-func (s *server) boundTo(client string) string {
+func boundTo(s *testkit.Server, client string) string {
 	s.T.Helper()
 	var c struct {
 		BoundTo string `json:"bound_to"`
@@ -110,27 +110,28 @@ func (s *server) boundTo(client string) string {
 // A certificate of another structure, or of a foreign authority, with the
 // client_id as CN does not authenticate the client until somebody binds it.
 func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenticateIt(t *testing.T) {
-	s := boot(t)
-	d := testkit.Desk{Server: s.Server}
+	t.Parallel()
+	s := testkit.Start(t)
+	d := testkit.Desk{Server: s}
 	_, agent := d.Vendor()
 	s.AddClient("app", testkit.CallbackURL)
 	own := s.Issued("app")
 	serial, other := ordered(d, agent.NationalID, "app")
 
-	if got := s.authenticates("app", own); got != "" {
+	if got := authenticates(s, "app", own); got != "" {
 		t.Errorf("its own certificate: %s", got)
 	}
-	if got := s.authenticates("app", other); got != "certificate-other-structure" {
+	if got := authenticates(s, "app", other); got != "certificate-other-structure" {
 		t.Errorf("another structure's certificate: %q", got)
 	}
 	_, demo := ordered(d, agent.NationalID, "demo")
-	if got := s.authenticates("demo", demo); got != "certificate-other-structure" {
+	if got := authenticates(s, "demo", demo); got != "certificate-other-structure" {
 		t.Errorf("another structure's certificate for demo: %q", got)
 	}
-	if got := s.authenticates("app", s.DemoCertificate()); got != "certificate-other-client" {
+	if got := authenticates(s, "app", s.DemoCertificate()); got != "certificate-other-client" {
 		t.Errorf("another client's certificate: %q", got)
 	}
-	if got := s.boundTo("app"); !strings.Contains(got, "OU=300000000029751") {
+	if got := boundTo(s, "app"); !strings.Contains(got, "OU=300000000029751") {
 		t.Errorf("it shows that it is bound to %q", got)
 	}
 
@@ -145,7 +146,7 @@ func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenti
 		refused.Code != "client-bound" {
 		t.Fatalf("bound without a question: %d %+v", status, refused)
 	}
-	if got := s.authenticates("app", own); got != "" {
+	if got := authenticates(s, "app", own); got != "" {
 		t.Errorf("refused, and yet it is bound: %s", got)
 	}
 	var bound struct {
@@ -162,16 +163,16 @@ func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenti
 		!strings.Contains(bound.Was, "OU=300000000029751") {
 		t.Fatalf("bound: %d %+v", status, bound)
 	}
-	if got := s.authenticates("app", other); got != "" {
+	if got := authenticates(s, "app", other); got != "" {
 		t.Errorf("bound, and yet: %s", got)
 	}
-	if got := s.authenticates("app", own); got != "certificate-other-structure" {
+	if got := authenticates(s, "app", own); got != "certificate-other-structure" {
 		t.Errorf("the former certificate: %q", got)
 	}
-	if got := s.boundTo("app"); got != bound.To {
+	if got := boundTo(s, "app"); got != bound.To {
 		t.Errorf("it shows that it is bound to %q", got)
 	}
-	if out := s.cli("clients", "show", "app"); !strings.Contains(out, "OU=3"+testkit.VendorSIRET) {
+	if out := string(testkit.Fetched(t, s.Ready, "/clients/app")); !strings.Contains(out, "OU=3"+testkit.VendorSIRET) {
 		t.Errorf("clients show says %s", out)
 	}
 	// To the same subject it is bound without a question, in whatever spelling.
@@ -180,14 +181,15 @@ func TestAttack47ACertificateOfAnotherStructureWithTheClientsNameDoesNotAuthenti
 	}
 	// A client that nobody uses yet is bound at once.
 	s.AddClient("fresh", testkit.CallbackURL)
-	s.cli("clients", "bind", "fresh", serial)
-	if got := s.authenticates("fresh", other); got != "" {
+	s.Must("POST", "/certificates/"+serial+"/bind", map[string]string{"client_id": "fresh"}, nil)
+	if got := authenticates(s, "fresh", other); got != "" {
 		t.Errorf("a client bound at once: %s", got)
 	}
 }
 
 func TestAttack47AForeignAuthoritysCertificateNeedsItsSubjectRegistered(t *testing.T) {
-	leaf := func(s *server) *x509.Certificate {
+	t.Parallel()
+	leaf := func(s *testkit.Server) *x509.Certificate {
 		c, err := x509.ParseCertificate(s.DemoCertificate().Certificate[0])
 		if err != nil {
 			t.Fatal(err)
@@ -195,25 +197,26 @@ func TestAttack47AForeignAuthoritysCertificateNeedsItsSubjectRegistered(t *testi
 		return c
 	}
 	data := t.TempDir()
-	first := bootIn(t, data)
+	first := testkit.StartIn(t, data)
 	anchors, cert := foreignOrg(t, leaf(first).RawSubject) // the very same subject
-	first.stop(os.Interrupt)
-	s := bootIn(t, data, "--trust-anchors", anchors)
-	if got := s.authenticates("demo", cert); got != "certificate-other-structure" {
+	first.Stop()
+	s := testkit.StartIn(t, data, "trust-anchors="+anchors)
+	if got := authenticates(s, "demo", cert); got != "certificate-other-structure" {
 		t.Fatalf("unregistered: %q", got)
 	}
-	if got := s.authenticates("demo", s.DemoCertificate()); got != "" {
+	if got := authenticates(s, "demo", s.DemoCertificate()); got != "" {
 		t.Fatalf("its own: %s", got)
 	}
-	s.cli("clients", "update", "demo", "--subject-dn", s.boundTo("demo"))
-	if got := s.authenticates("demo", cert); got != "" {
+	s.Must("PATCH", "/clients/demo", map[string]string{"tls_client_auth_subject_dn": boundTo(s, "demo")}, nil)
+	if got := authenticates(s, "demo", cert); got != "" {
 		t.Errorf("registered: %s", got)
 	}
 }
 
 // Registered in any spelling of RFC 4514, in either order.
 func TestAttack47ASubjectIsRegisteredInAnySpelling(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	for id, dn := range map[string]string{
 		"dn1": `CN=demo,OU=300000000029751,O=EDITEUR FICTIF SANTE,ST=Paris (75),C=FR`,
 		"dn2": `C = FR, ST = Paris (75), O = EDITEUR FICTIF SANTE, OU = 300000000029751, CN = demo`,
@@ -225,10 +228,10 @@ func TestAttack47ASubjectIsRegisteredInAnySpelling(t *testing.T) {
 		if status := s.API("POST", "/clients", string(body), nil); status != 201 {
 			t.Fatalf("%s: %d", id, status)
 		}
-		if got := s.authenticates(id, s.DemoCertificate()); got != "" {
+		if got := authenticates(s, id, s.DemoCertificate()); got != "" {
 			t.Errorf("%s: %s", dn, got)
 		}
-		if got := s.authenticates(id, s.Issued(id)); got != "certificate-other-structure" {
+		if got := authenticates(s, id, s.Issued(id)); got != "certificate-other-structure" {
 			t.Errorf("%s: the certificate made for it: %q", id, got)
 		}
 	}
@@ -249,11 +252,12 @@ func TestAttack47ASubjectIsRegisteredInAnySpelling(t *testing.T) {
 // A visitor of the desk does not take a client over unasked; nor does one get
 // a certificate with the subject of the emulator's own.
 func TestAttack47TheDeskAsksBeforeItBindsAClientAnew(t *testing.T) {
-	s := boot(t)
-	d := testkit.Desk{Server: s.Server}
+	t.Parallel()
+	s := testkit.Start(t)
+	d := testkit.Desk{Server: s}
 	head, agent := d.Vendor()
 	serial, cert := ordered(d, agent.NationalID, "demo")
-	visitor := s.atDesk(agent)
+	visitor := atDesk(s, agent)
 	if status, page := visitor(
 		"/desk/bind",
 		url.Values{"serial": {serial}, "client": {"demo"}},
@@ -262,7 +266,7 @@ func TestAttack47TheDeskAsksBeforeItBindsAClientAnew(t *testing.T) {
 		!strings.Contains(page, "bind-anyway") {
 		t.Fatalf("%d %.2000s", status, page)
 	}
-	if got := s.authenticates("demo", cert); got == "" {
+	if got := authenticates(s, "demo", cert); got == "" {
 		t.Fatal("it is bound, unasked")
 	}
 	if status, page := visitor(
@@ -271,7 +275,7 @@ func TestAttack47TheDeskAsksBeforeItBindsAClientAnew(t *testing.T) {
 	); status != 303 {
 		t.Fatalf("confirmed: %d %.600s", status, page)
 	}
-	if got := s.authenticates("demo", cert); got != "" {
+	if got := authenticates(s, "demo", cert); got != "" {
 		t.Errorf("bound after the question: %s", got)
 	}
 	// The client's own page asks too, and takes it back.
@@ -288,10 +292,10 @@ func TestAttack47TheDeskAsksBeforeItBindsAClientAnew(t *testing.T) {
 		!strings.Contains(html, "OU=3"+testkit.VendorSIRET) {
 		t.Fatalf("the page did not ask: %d", status)
 	}
-	if status, _ := page(url.Values{"subject_dn": {""}, "was": {s.boundTo("demo")}}); status != 303 {
+	if status, _ := page(url.Values{"subject_dn": {""}, "was": {boundTo(s, "demo")}}); status != 303 {
 		t.Fatalf("the page: %d", status)
 	}
-	if got := s.authenticates("demo", s.DemoCertificate()); got != "" {
+	if got := authenticates(s, "demo", s.DemoCertificate()); got != "" {
 		t.Errorf("taken back: %s", got)
 	}
 	// The structure of the emulator's own certificates is nobody's.
@@ -310,7 +314,7 @@ func TestAttack47TheDeskAsksBeforeItBindsAClientAnew(t *testing.T) {
 }
 
 // atDesk logs a holder in at the desk, and posts its forms.
-func (s *server) atDesk(c testkit.Card) func(path string, form url.Values) (int, string) {
+func atDesk(s *testkit.Server, c testkit.Card) func(path string, form url.Values) (int, string) {
 	s.T.Helper()
 	browser := s.DeskBrowser(c)
 	return func(path string, form url.Values) (int, string) {

@@ -1,4 +1,4 @@
-package main
+package journal_test
 
 import (
 	"encoding/json"
@@ -37,9 +37,10 @@ func (s story) kinds() string {
 }
 
 func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.Register("story", map[string]any{"post_logout_redirect_uris": []string{"https://app.example/bye"}})
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	tok := rp.Tokens(testkit.Doctor, "the-nonce")
 	s.BearerStatus(tok.AccessToken)
 	resp, err := s.HTTP(s.DemoCertificate()).
@@ -123,8 +124,9 @@ func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 
 // A test waits for what comes next, not for what was there before.
 func TestWaitingLeavesOutWhatWasBefore(t *testing.T) {
-	s := boot(t)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	rp.Login(testkit.Doctor)
 	var last struct{ Seq int64 }
 	s.API("GET", "/logins/last", "", &last)
@@ -153,7 +155,8 @@ func TestWaitingLeavesOutWhatWasBefore(t *testing.T) {
 // Error page, response header and journal lead to the same page, which tells
 // what came, what was expected and the nearest match; strict tells nothing.
 func TestEachRefusalLeadsToItsWhy(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.AddClient("exact", "https://app.example/callback")
 	authorize := "/auth?response_type=code&client_id=exact&scope=openid&redirect_uri=" + url.QueryEscape(
 		"https://app.example/callback/",
@@ -198,7 +201,7 @@ func TestEachRefusalLeadsToItsWhy(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	strict := boot(t, "--strict")
+	strict := testkit.Start(t, "strict=true")
 	if resp, err = strict.Browser().Get(strict.BaseURL + authorize); err != nil {
 		t.Fatal(err)
 	}
@@ -209,6 +212,7 @@ func TestEachRefusalLeadsToItsWhy(t *testing.T) {
 }
 
 func TestEveryRefusalCodeOfTheCodeBaseHasItsWhy(t *testing.T) {
+	t.Parallel()
 	found := map[string]string{}
 	for _, code := range problem.Codes() {
 		found[code] = "the catalogue"
@@ -216,7 +220,7 @@ func TestEveryRefusalCodeOfTheCodeBaseHasItsWhy(t *testing.T) {
 	for _, a := range protocol.Answers {
 		found[a.Key] = "wire.Answers"
 	}
-	s := boot(t)
+	s := testkit.Start(t)
 	var desk json.RawMessage
 	s.API("GET", "/orders/forms", "", &desk)
 	for _, m := range regexp.MustCompile(`"check":"([a-z-]+)"`).FindAllStringSubmatch(string(desk), -1) {

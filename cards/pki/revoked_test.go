@@ -1,4 +1,4 @@
-package main
+package pki_test
 
 import (
 	"bytes"
@@ -31,9 +31,9 @@ func serialOf(t *testing.T, cert *tls.Certificate) string {
 
 // refusalOf is why the token endpoint refuses a client with this certificate,
 // "" when it is the code that is refused.
-func (s *server) refusalOf(client string, cert *tls.Certificate) string {
+func refusalOf(s *testkit.Server, client string, cert *tls.Certificate) string {
 	s.T.Helper()
-	_, answer, err := s.call(
+	_, answer, err := s.Realm(
 		cert,
 		"POST",
 		"/token",
@@ -68,7 +68,7 @@ func (s *server) refusalOf(client string, cert *tls.Certificate) string {
 }
 
 // ocspStatus is what OCSP says of a certificate.
-func (s *server) ocspStatus(cert *tls.Certificate) int {
+func ocspStatus(s *testkit.Server, cert *tls.Certificate) int {
 	s.T.Helper()
 	leaf, _ := x509.ParseCertificate(cert.Certificate[0])
 	issuer, err := x509.ParseCertificate(cert.Certificate[1])
@@ -96,7 +96,7 @@ func (s *server) ocspStatus(cert *tls.Certificate) int {
 }
 
 // listedRevoked tells whether the authority's list names a certificate.
-func (s *server) listedRevoked(cert *tls.Certificate) bool {
+func listedRevoked(s *testkit.Server, cert *tls.Certificate) bool {
 	s.T.Helper()
 	resp, err := http.Get(s.ConsoleURL + "/pki/crl/el-org.crl")
 	if err != nil {
@@ -115,16 +115,17 @@ func (s *server) listedRevoked(cert *tls.Certificate) bool {
 }
 
 func TestAttack44WhatWasRevokedStaysRevoked(t *testing.T) {
-	for name, mode := range map[string][]string{"file": nil, "memory": {"--memory"}} {
+	t.Parallel()
+	for name, mode := range map[string]string{"file": "false", "memory": "true"} {
 		t.Run(name, func(t *testing.T) {
-			s := boot(t, mode...)
+			s := testkit.StartIn(t, t.TempDir(), "memory="+mode)
 			testkit.SettledBackup(t, s.Ready)
 			good, bad := s.DemoCertificate(), s.Issued("demo")
-			if got := s.refusalOf("demo", bad); got != "" {
+			if got := refusalOf(s, "demo", bad); got != "" {
 				t.Fatalf("before: %s", got)
 			}
 			backup, state := testkit.Fetched(t, s.Ready, "/backup"), testkit.Fetched(t, s.Ready, "/state") // in which it is good
-			s.cli("certificates", "revoke", serialOf(t, bad))
+			s.Must("POST", "/certificates/"+serialOf(t, bad)+"/revoke", nil, nil)
 			after := testkit.Fetched(t, s.Ready, "/backup")
 			for _, step := range []struct {
 				what, method, path string
@@ -142,24 +143,24 @@ func TestAttack44WhatWasRevokedStaysRevoked(t *testing.T) {
 				if status, code := testkit.Send(t, s.Ready, step.method, step.path, step.body); status >= 300 {
 					t.Fatalf("%s: %d %s", step.what, status, code)
 				}
-				if got := s.refusalOf("demo", bad); got != "certificate-revoked" {
+				if got := refusalOf(s, "demo", bad); got != "certificate-revoked" {
 					t.Errorf("after %s it is %q", step.what, got)
 				}
-				if got := s.ocspStatus(bad); got != ocsp.Revoked {
+				if got := ocspStatus(s, bad); got != ocsp.Revoked {
 					t.Errorf("after %s OCSP says %d", step.what, got)
 				}
-				if !s.listedRevoked(bad) || s.listedRevoked(good) {
+				if !listedRevoked(s, bad) || listedRevoked(s, good) {
 					t.Errorf("after %s the list is wrong", step.what)
 				}
 				var c struct{ State string }
 				if s.API("GET", "/certificates/"+serialOf(t, bad), "", &c); c.State != "revoked" {
 					t.Errorf("after %s it is shown as %s", step.what, c.State)
 				}
-				if got := s.refusalOf("demo", good); got != "" {
+				if got := refusalOf(s, "demo", good); got != "" {
 					t.Errorf("after %s the good one is refused: %s", step.what, got)
 				}
 			}
-			testkit.NewRelyingParty(s.Server, good).Tokens(testkit.Doctor, "")
+			testkit.NewRelyingParty(s, good).Tokens(testkit.Doctor, "")
 		})
 	}
 }
@@ -167,49 +168,50 @@ func TestAttack44WhatWasRevokedStaysRevoked(t *testing.T) {
 // A client's certificate goes with the client at a reset, and is none that the
 // emulator knows then, though its authority signed it.
 func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	testkit.SettledBackup(t, s.Ready)
-	add := func() { s.cli("clients", "add", "other", "--redirect-uri", testkit.CallbackURL) }
+	add := func() { s.AddClient("other", testkit.CallbackURL) }
 	add()
 	cert, revoked, demo := s.Issued("other"), s.Issued("other"), s.Issued("demo")
-	s.cli("certificates", "revoke", serialOf(t, revoked))
+	s.Must("POST", "/certificates/"+serialOf(t, revoked)+"/revoke", nil, nil)
 	card := s.CardCertificate(s.CardOf(testkit.Nurse).Serial)
 	state := testkit.Fetched(t, s.Ready, "/state")
-	if got := s.refusalOf("other", cert); got != "" {
+	if got := refusalOf(s, "other", cert); got != "" {
 		t.Fatal(got)
 	}
 	if status := s.API("DELETE", "/state", "", nil); status != 204 {
 		t.Fatal(status)
 	}
 	add()
-	if got := s.refusalOf("other", cert); got != "certificate-not-known" {
+	if got := refusalOf(s, "other", cert); got != "certificate-not-known" {
 		t.Errorf("after a reset: %q", got)
 	}
-	if got := s.ocspStatus(cert); got != ocsp.Unknown {
+	if got := ocspStatus(s, cert); got != ocsp.Unknown {
 		t.Errorf("OCSP says %d", got)
 	}
-	if got := s.refusalOf("other", revoked); got != "certificate-revoked" {
+	if got := refusalOf(s, "other", revoked); got != "certificate-revoked" {
 		t.Errorf("the revoked one: %q", got)
 	}
-	if got := s.ocspStatus(revoked); got != ocsp.Revoked {
+	if got := ocspStatus(s, revoked); got != ocsp.Revoked {
 		t.Errorf("OCSP says %d of the revoked one", got)
 	}
-	if got := testkit.CardLogin(t, s.Server, card); !strings.Contains(got, "certificate-not-known") {
+	if got := testkit.CardLogin(t, s, card); !strings.Contains(got, "certificate-not-known") {
 		t.Errorf("a card from before the reset: %.300s", got)
 	}
-	if got := s.refusalOf("other", s.Issued("other")); got != "" {
+	if got := refusalOf(s, "other", s.Issued("other")); got != "" {
 		t.Errorf("a new one: %q", got)
 	}
-	if got := s.refusalOf("demo", demo); got != "" {
+	if got := refusalOf(s, "demo", demo); got != "" {
 		t.Errorf("one of the demo client's: %q", got)
 	}
-	if got := testkit.CardLogin(t, s.Server, s.CardCertificate(s.CardOf(testkit.Nurse).Serial)); !strings.HasPrefix(got, testkit.CallbackURL) {
+	if got := testkit.CardLogin(t, s, s.CardCertificate(s.CardOf(testkit.Nurse).Serial)); !strings.HasPrefix(got, testkit.CallbackURL) {
 		t.Errorf("a card of now: %.300s", got)
 	}
 	if status, code := testkit.Send(t, s.Ready, "PUT", "/state", state); status != 204 {
 		t.Fatal(status, code)
 	}
-	if got := s.refusalOf("other", cert); got != "" {
+	if got := refusalOf(s, "other", cert); got != "" {
 		t.Errorf("in the state that holds it: %q", got)
 	}
 }
@@ -217,7 +219,8 @@ func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
 // Another folder's backup brings its own authorities: what this one issued is
 // none of theirs.
 func TestAttack44AnotherFoldersBackupBringsItsAuthorities(t *testing.T) {
-	a, b := boot(t), boot(t)
+	t.Parallel()
+	a, b := testkit.StartIn(t, t.TempDir()), testkit.StartFresh(t, t.TempDir())
 	testkit.SettledBackup(t, a.Ready)
 	other := testkit.SettledBackup(t, b.Ready)
 	mine, theirs := a.DemoCertificate(), b.DemoCertificate()
@@ -225,22 +228,23 @@ func TestAttack44AnotherFoldersBackupBringsItsAuthorities(t *testing.T) {
 	if status, code := testkit.Send(t, a.Ready, "PUT", "/backup", other); status != 200 {
 		t.Fatal(status, code)
 	}
-	if got := a.refusalOf("demo", mine); got != "certificate-unknown-authority" {
+	if got := refusalOf(a, "demo", mine); got != "certificate-unknown-authority" {
 		t.Errorf("its own: %q", got)
 	}
-	testkit.NewRelyingParty(a.Server, theirs).Tokens(testkit.Nurse, "")
-	testkit.NewRelyingParty(a.Server, a.DemoCertificate()).Tokens(testkit.Nurse, "") // the files were written anew
-	if got := a.demoLogin(); !strings.Contains(got, "899790022349") {
+	testkit.NewRelyingParty(a, theirs).Tokens(testkit.Nurse, "")
+	testkit.NewRelyingParty(a, a.DemoCertificate()).Tokens(testkit.Nurse, "") // the files were written anew
+	if got := demoLogin(a); !strings.Contains(got, "899790022349") {
 		t.Errorf("the console's demonstration: %.300s", got)
 	}
 	if status, code := testkit.Send(t, a.Ready, "PUT", "/backup", own); status != 200 {
 		t.Fatal(status, code)
 	}
-	testkit.NewRelyingParty(a.Server, mine).Tokens(testkit.Nurse, "")
+	testkit.NewRelyingParty(a, mine).Tokens(testkit.Nurse, "")
 }
 
 // Revocations while contents come and go: none that was confirmed is lost.
 func TestAttack44RevocationsDuringRestoresAreNotLost(t *testing.T) {
+	t.Parallel()
 	p := testkit.StartIn(t, t.TempDir())
 	testkit.SettledBackup(t, p.Ready)
 	const all = 24
@@ -285,7 +289,7 @@ func TestAttack44RevocationsDuringRestoresAreNotLost(t *testing.T) {
 
 // demoLogin logs the nurse in at the console's demonstration, and returns the
 // page that shows what it received.
-func (s *server) demoLogin() string {
+func demoLogin(s *testkit.Server) string {
 	s.T.Helper()
 	c := s.Browser()
 	c.CheckRedirect = nil
