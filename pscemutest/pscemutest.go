@@ -10,15 +10,12 @@
 package pscemutest
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -26,10 +23,10 @@ import (
 
 	"pscemu.invalid/pscemu/config"
 	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/internal/api"
 	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/provider/faults"
-	"pscemu.invalid/pscemu/provider/journal"
 )
 
 // Emulator is one that runs until its test ends. The fields of Ready say where
@@ -37,6 +34,7 @@ import (
 type Emulator struct {
 	emulator.Ready
 	t      testing.TB
+	api    *api.ClientWithResponses
 	people int
 }
 
@@ -102,7 +100,11 @@ func Start(t testing.TB, settings ...string) *Emulator {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close(context.Background()) })
-	return &Emulator{Ready: s.Ready(), t: t}
+	e := &Emulator{Ready: s.Ready(), t: t}
+	if e.api, err = api.Open(e.APIURL, e.APIToken, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 // Roots trust the emulator's TLS certificate.
@@ -146,16 +148,13 @@ func (e *Emulator) NewClient(redirectURIs ...string) *Client {
 	e.t.Helper()
 	e.people++
 	c := &Client{ID: fmt.Sprintf("client-%d", e.people), Secret: "secret", RedirectURI: redirectURIs[0]}
-	e.Call(
-		"POST",
-		"/clients",
-		map[string]any{"client_id": c.ID, "client_secret": c.Secret, "redirect_uris": redirectURIs},
-		nil,
-	)
-	var issued struct{ Certificate, Key string }
-	e.Call("POST", "/certificates", map[string]any{"client_id": c.ID, "profile": "AUTH_CLI"}, &issued)
-	var err error
-	if c.Certificate, err = tls.X509KeyPair([]byte(issued.Certificate), []byte(issued.Key)); err != nil {
+	e.done(e.api.CreateClientWithResponse(context.Background(), api.RegisteredClientInput{
+		ClientId: c.ID, ClientSecret: c.Secret, RedirectUris: redirectURIs}))
+	issued, err := e.api.IssueCertificateWithResponse(context.Background(),
+		api.CertificateRequest{ClientId: c.ID, Profile: "AUTH_CLI"})
+	e.done(issued, err)
+	c.Certificate, err = tls.X509KeyPair([]byte(issued.JSON201.Certificate), []byte(issued.JSON201.Key))
+	if err != nil {
 		e.t.Fatal(err)
 	}
 	return c
@@ -167,25 +166,17 @@ func (e *Emulator) NewClient(redirectURIs ...string) *Client {
 func (e *Emulator) NewPerson(profession string) string {
 	e.t.Helper()
 	e.people++
-	var made struct {
-		Items []struct {
-			NationalID string `json:"national_id"`
-		}
-	}
-	e.Call(
-		"POST",
-		"/identities/generate",
-		map[string]any{"count": 1, "seed": e.people, "from": e.people, "profession": profession},
-		&made,
-	)
-	return made.Items[0].NationalID
+	made, err := e.api.GenerateIdentitiesWithResponse(context.Background(), api.GenerationInput{
+		Count: 1, Seed: int64(e.people), From: e.people, Profession: profession})
+	e.done(made, err)
+	return made.JSON201.Items[0].NationalId
 }
 
 // Behave sets how the person's phone answers from now on: approve, refuse,
 // ignore, ask …
 func (e *Emulator) Behave(person, action string) {
 	e.t.Helper()
-	e.Call("PUT", "/identities/"+url.PathEscape(person)+"/ecps/behaviour", map[string]string{"action": action}, nil)
+	e.done(e.api.SetBehaviourWithResponse(context.Background(), person, api.BehaviourOrderInput{Action: action}))
 }
 
 // LogIn does the person's part for an authorize URL that the application made,
@@ -203,16 +194,10 @@ func (e *Emulator) LogInByCard(authorizeURL, person string) string {
 
 func (e *Emulator) logIn(authorizeURL, person, means string) string {
 	e.t.Helper()
-	var done struct {
-		RedirectTo string `json:"redirect_to"`
-	}
-	e.Call(
-		"POST",
-		"/logins",
-		map[string]string{"authorize_url": authorizeURL, "identity": person, "means": means},
-		&done,
-	)
-	return done.RedirectTo
+	done, err := e.api.PerformLoginWithResponse(context.Background(), api.Performance{
+		AuthorizeUrl: authorizeURL, Identity: person, Means: api.Means(means)})
+	e.done(done, err)
+	return done.JSON201.RedirectTo
 }
 
 // Login is one passage from authorize to logout, as the journal tells it.
@@ -235,8 +220,13 @@ type Event struct {
 // seconds for it.
 func (e *Emulator) Wait(clientID, event string) *Login {
 	e.t.Helper()
+	found, err := e.api.WaitForLoginWithResponse(context.Background(),
+		&api.WaitForLoginParams{Client: clientID, Event: event})
+	e.done(found, err)
 	var l Login
-	e.Call("GET", "/logins/wait?"+url.Values{"client": {clientID}, "event": {event}}.Encode(), nil, &l)
+	if err := json.Unmarshal(found.Body, &l); err != nil {
+		e.t.Fatal(err)
+	}
 	return &l
 }
 
@@ -245,15 +235,11 @@ func (e *Emulator) Wait(clientID, event string) *Login {
 // it to become true.
 func (e *Emulator) Verify(clientID string, expect ...string) {
 	e.t.Helper()
-	var v struct {
-		OK      bool             `json:"ok"`
-		Results []journal.Result `json:"results"`
-		Journal string           `json:"journal"`
-	}
-	e.Call("POST", "/verify", map[string]any{"client": clientID, "expect": expect}, &v)
-	for _, r := range v.Results {
-		if !r.OK {
-			e.t.Errorf("%s: got %q; see %s", r.Expect, r.Got, v.Journal)
+	said, err := e.api.VerifyLoginWithResponse(context.Background(), api.Assertion{Client: clientID, Expect: expect})
+	e.done(said, err)
+	for _, r := range said.JSON201.Results {
+		if !r.Ok {
+			e.t.Errorf("%s: got %q; see %s", r.Expect, r.Got, said.JSON201.Journal)
 		}
 	}
 }
@@ -261,19 +247,34 @@ func (e *Emulator) Verify(clientID string, expect ...string) {
 // Advance moves the clock on.
 func (e *Emulator) Advance(d time.Duration) {
 	e.t.Helper()
-	e.Call("PUT", "/clock", map[string]string{"advance": d.String()}, nil)
+	by := d.String()
+	e.done(e.api.SetClockWithResponse(context.Background(), api.ClockChange{Advance: &by}))
 }
 
 // Freeze stops the clock at a time.
 func (e *Emulator) Freeze(at time.Time) {
 	e.t.Helper()
-	e.Call("PUT", "/clock", map[string]any{"now": at, "frozen": true}, nil)
+	now, frozen := at.Format(time.RFC3339Nano), true
+	e.done(e.api.SetClockWithResponse(context.Background(), api.ClockChange{Now: &now, Frozen: &frozen}))
 }
 
 // Fault orders faults instead of those in force; none takes all away.
 func (e *Emulator) Fault(list ...faults.Fault) {
 	e.t.Helper()
-	e.Call("PUT", "/faults", map[string]any{"items": append([]faults.Fault{}, list...)}, nil)
+	order := api.FaultOrder{}
+	for _, f := range list {
+		order.Items = append(order.Items, api.FaultInput{Kind: string(f.Kind), Endpoint: string(f.Endpoint),
+			ClientId: f.Client, Identity: f.Identity, Times: f.Times, Delay: f.Delay, Status: f.Status})
+	}
+	e.done(e.api.PutFaultsWithResponse(context.Background(), order))
+}
+
+// done fails the test when an operation was refused.
+func (e *Emulator) done(answer api.Answer, err error) {
+	e.t.Helper()
+	if err := api.Refused(answer, err); err != nil {
+		e.t.Fatal(err)
+	}
 }
 
 // Call calls the control API; out may be nil. A refusal fails the test.
@@ -286,23 +287,9 @@ func (e *Emulator) Call(method, path string, in, out any) {
 	if in == nil {
 		body = nil
 	}
-	req, err := http.NewRequest(method, e.APIURL+path, bytes.NewReader(body))
+	answer, err := api.Send(context.Background(), e.api, method, path, body)
 	if err != nil {
-		e.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+e.APIToken)
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	if resp.StatusCode >= 400 {
-		e.t.Fatalf("%s %s: %s", method, path, answer)
+		e.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	if out != nil {
 		if err := json.Unmarshal(answer, out); err != nil {

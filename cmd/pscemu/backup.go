@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"pscemu.invalid/pscemu/console/api"
+
+	"pscemu.invalid/pscemu/internal/api"
 )
 
 func newBackup() *cobra.Command {
@@ -44,7 +46,7 @@ func runBackup(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := r.stream(cmd.Name(), http.MethodGet, "/backup", nil, 0)
+	resp, err := r.stream(r.long.GetBackup(cmd.Context()))
 	if err != nil {
 		return err
 	}
@@ -85,7 +87,8 @@ func runRestore(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := r.stream(cmd.Name(), http.MethodPut, "/backup", watched(cmd, f, info.Size()), info.Size())
+	resp, err := r.stream(r.long.PutBackupWithBody(cmd.Context(), "application/octet-stream",
+		watched(cmd, f, info.Size()), sized(info.Size())))
 	if err != nil {
 		return err
 	}
@@ -131,18 +134,8 @@ func (w *watchedReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// stream is a call of the control API whose body or answer may be of any size.
-func (r *remote) stream(command, method, path string, in io.Reader, size int64) (*http.Response, error) {
-	req, err := http.NewRequest(method, r.ready.APIURL+path, in)
-	if err != nil {
-		return nil, err
-	}
-	if in != nil {
-		req.ContentLength = size
-	}
-	req.Header.Set("Authorization", "Bearer "+r.ready.APIToken)
-	req.Header.Set("User-Agent", "pscemu "+command) // the journal says who it was
-	resp, err := http.DefaultClient.Do(req)
+// stream is the answer of a call whose body or answer may be of any size.
+func (r *remote) stream(resp *http.Response, err error) (*http.Response, error) {
 	if err != nil {
 		return nil, r.unanswered(err)
 	}
@@ -151,5 +144,13 @@ func (r *remote) stream(command, method, path string, in io.Reader, size int64) 
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	return nil, errors.Join(err, refused(resp, text))
+	return nil, errors.Join(err, refused(api.ErrorOf(resp.StatusCode, text)))
+}
+
+// sized tells the server how much a call sends.
+func sized(size int64) api.RequestEditorFn {
+	return func(_ context.Context, r *http.Request) error {
+		r.ContentLength = size
+		return nil
+	}
 }

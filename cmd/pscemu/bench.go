@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
@@ -20,6 +19,7 @@ import (
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/emulator"
 	"pscemu.invalid/pscemu/identities"
+	"pscemu.invalid/pscemu/internal/api"
 	"pscemu.invalid/pscemu/lab/bench"
 )
 
@@ -287,32 +287,18 @@ func (b *benchRun) people() (*bench.People, error) {
 // some are n of the emulator's people whose phone approves by itself and around
 // whom nothing goes wrong on purpose.
 func (b *benchRun) some(n int) (ids []string, err error) {
-	var page struct {
-		Items []struct {
-			NationalID string `json:"national_id"`
-			Behaviour  string `json:"behaviour"`
-			Quirks     []any  `json:"quirks"`
-			Means      []string
-		} `json:"items"`
-		Next string `json:"next"`
-	}
-	for len(ids) < n {
-		after := page.Next
-		page.Items, page.Next = nil, ""
-		if err := b.remote.call(
-			http.MethodGet,
-			"/identities?limit=1000&after="+url.QueryEscape(after),
-			nil,
-			&page,
-		); err != nil {
+	for after := ""; len(ids) < n; {
+		page, err := b.remote.api.ListIdentitiesWithResponse(b.cmd.Context(),
+			&api.ListIdentitiesParams{Limit: pageOf, After: after})
+		if err := b.remote.done(page, err); err != nil {
 			return nil, err
 		}
-		for _, i := range page.Items {
+		for _, i := range page.JSON200.Items {
 			if i.Behaviour == "approve" && len(i.Quirks) == 0 && slices.Contains(i.Means, b.needs()) && len(ids) < n {
-				ids = append(ids, i.NationalID)
+				ids = append(ids, i.NationalId)
 			}
 		}
-		if page.Next == "" {
+		if after = page.JSON200.Next; after == "" {
 			break
 		}
 	}
@@ -320,7 +306,7 @@ func (b *benchRun) some(n int) (ids []string, err error) {
 }
 
 // needs is what people must have for the chosen means.
-func (b *benchRun) needs() string {
+func (b *benchRun) needs() api.Means {
 	if strings.Contains(b.flag("means"), "card") {
 		return "card"
 	}
@@ -329,13 +315,11 @@ func (b *benchRun) needs() string {
 
 // cardOf is a person's card that can be presented.
 func (b *benchRun) cardOf(id string) (string, error) {
-	var list struct {
-		Items []struct{ Serial, State string } `json:"items"`
-	}
-	if err := b.remote.call(http.MethodGet, "/cards?national_id="+url.QueryEscape(id), nil, &list); err != nil {
+	list, err := b.remote.api.ListCardsWithResponse(b.cmd.Context(), &api.ListCardsParams{NationalId: id, Limit: pageOf})
+	if err := b.remote.done(list, err); err != nil {
 		return "", err
 	}
-	for _, c := range list.Items {
+	for _, c := range list.JSON200.Items {
 		if c.State == "active" {
 			return c.Serial, nil
 		}

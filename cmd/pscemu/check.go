@@ -101,7 +101,7 @@ func checkTarget(ctx context.Context, cmd *cobra.Command, sign check.Sign) (*che
 		Person:     flag("identity"),
 		Base:       r.ready.BaseURL,
 		ConsoleURL: r.ready.ConsoleURL,
-		API:        r.call,
+		API:        r.api,
 	}
 	if browser, _ := cmd.Flags().GetBool("browser"); browser {
 		var stop func()

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,12 +17,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/internal/api"
 	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // remote is the control API of the running server.
 type remote struct {
 	ready Ready
+	api   *api.ClientWithResponses // a call takes a minute at most
+	long  *api.ClientWithResponses // a call takes as long as what it sends and reads
+}
+
+// remoteAt opens the control API of a server.
+func remoteAt(cmd *cobra.Command, ready Ready) (*remote, error) {
+	r := &remote{ready: ready}
+	agent := "pscemu " + cmd.Name() // the journal says who it was
+	var err error
+	if r.api, err = api.Open(ready.APIURL, ready.APIToken, agent, &http.Client{Timeout: time.Minute}); err != nil {
+		return nil, err
+	}
+	r.long, err = api.Open(ready.APIURL, ready.APIToken, agent, nil)
+	return r, err
 }
 
 // remoteFlags are those of every command that speaks to a running server.
@@ -40,8 +52,15 @@ func connect(cmd *cobra.Command) (*remote, error) {
 	server, _ := cmd.Flags().GetString("server")
 	token, _ := cmd.Flags().GetString("token")
 	if server != "" {
-		r := &remote{Ready{APIURL: strings.TrimSuffix(server, "/") + "/api/v1", APIToken: token}}
-		return r, r.call(http.MethodGet, "/ready", nil, &r.ready)
+		r, err := remoteAt(cmd, Ready{APIURL: strings.TrimSuffix(server, "/") + "/api/v1", APIToken: token})
+		if err != nil {
+			return nil, err
+		}
+		answer, err := r.api.GetReadyWithResponse(cmd.Context())
+		if err := r.done(answer, err); err != nil {
+			return nil, err
+		}
+		return r, json.Unmarshal(answer.Body, &r.ready)
 	}
 	data, _ := cmd.Flags().GetString("data")
 	if data == "" {
@@ -60,31 +79,19 @@ func connect(cmd *cobra.Command) (*remote, error) {
 			dir,
 		)
 	}
-	r := &remote{}
-	if err := json.Unmarshal(raw, &r.ready); err != nil {
+	var ready Ready
+	if err := json.Unmarshal(raw, &ready); err != nil {
 		return nil, fmt.Errorf("%w: ready.json cannot be read: %w", errNoServer, err)
 	}
-	return r, nil
+	return remoteAt(cmd, ready)
 }
 
-// call sends a request and decodes the answer into out, unless nil.
-func (r *remote) call(method, path string, in, out any) error {
-	data, err := r.raw(method, path, in)
-	if err != nil || out == nil {
-		return err
-	}
-	return json.Unmarshal(data, out)
-}
-
-func (r *remote) raw(method, path string, in any) ([]byte, error) {
-	if in == nil {
-		return r.send(method, path, nil)
-	}
-	body, err := json.Marshal(in)
+// done is why an operation was not done, nil when it was.
+func (r *remote) done(answer api.Answer, err error) error {
 	if err != nil {
-		return nil, err
+		return r.unanswered(err)
 	}
-	return r.send(method, path, body)
+	return refused(api.Refused(answer, nil))
 }
 
 // unanswered is the error of a call that brought no answer: nobody is there, or
@@ -96,41 +103,14 @@ func (r *remote) unanswered(err error) error {
 	return fmt.Errorf("the call broke off: %w", err)
 }
 
-// send calls the control API with a body as it is.
-func (r *remote) send(method, path string, body []byte) ([]byte, error) {
-	req, err := http.NewRequest(method, r.ready.APIURL+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+r.ready.APIToken)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := (&http.Client{Timeout: time.Minute}).Do(req)
-	if err != nil {
-		return nil, r.unanswered(err)
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode >= 400 {
-		return nil, refused(resp, data)
-	}
-	return data, nil
-}
-
-// refused is the control API's reason, from the body of its answer.
-func refused(resp *http.Response, body []byte) error {
-	var p problem.Error
-	if json.Unmarshal(body, &p) == nil && p.Reason != "" {
+// refused is the control API's reason as the terminal says it.
+func refused(err error) error {
+	var p *problem.Error
+	if errors.As(err, &p) {
 		return errors.New(p.Error() + " (" + p.Code + ")")
 	}
-	return fmt.Errorf("%s %s: %s", resp.Request.Method, resp.Request.URL.Path, resp.Status)
+	return err
 }
-
-func segment(id string) string { return "/" + url.PathEscape(id) }
 
 func cell(v any) string {
 	switch v := v.(type) {
@@ -162,18 +142,29 @@ func toTheSecond(text string) string {
 	return text
 }
 
-// show prints one answer of the API as JSON.
-func show(cmd *cobra.Command, method, path string, in any) error {
-	r, err := connect(cmd)
-	if err != nil {
-		return err
+// ask calls one operation of the control API with a command's arguments.
+type ask func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error)
+
+// remoteCommand makes a command of n arguments that prints what an operation
+// answers, as JSON.
+func remoteCommand(use, short string, n int, ask ask) *cobra.Command {
+	return command(use, short, n, func(cmd *cobra.Command, a []string) error {
+		r, err := connect(cmd)
+		if err != nil {
+			return err
+		}
+		return r.show(cmd)(ask(r, cmd, a))
+	})
+}
+
+// show prints an answer of the API as JSON.
+func (r *remote) show(cmd *cobra.Command) func(answer api.Answer, err error) error {
+	return func(answer api.Answer, err error) error {
+		if err := r.done(answer, err); err != nil || len(answer.GetBody()) == 0 {
+			return err
+		}
+		return printJSON(cmd, json.RawMessage(answer.GetBody()))
 	}
-	data, err := r.raw(method, path, in)
-	if err != nil || len(data) == 0 {
-		return err
-	}
-	var v json.RawMessage = data
-	return printJSON(cmd, v)
 }
 
 func wantsJSON(cmd *cobra.Command) bool {

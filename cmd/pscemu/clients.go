@@ -1,12 +1,13 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
-	"net/http"
 
 	"github.com/spf13/cobra"
 
-	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/internal/api"
 	"pscemu.invalid/pscemu/provider/clients"
 )
 
@@ -20,7 +21,7 @@ func newClients() *cobra.Command {
 	clientFlags(add)
 	update := command("update ID", "Change what the flags say of a client, and nothing else", 1, updateClient)
 	clientFlags(update)
-	bind := command(
+	bind := remoteCommand(
 		"bind ID SERIAL",
 		"Bind a client to the subject of a certificate, such as one ordered for a structure",
 		2,
@@ -35,19 +36,18 @@ func newClients() *cobra.Command {
 		update,
 		bind,
 		withLimit(command("list", "List the clients", 0, func(cmd *cobra.Command, _ []string) error {
-			return listing(cmd, "/clients", "client_id", "name", "policies", "redirect_uris")
+			return listing(cmd, func(r *remote, limit int, after string) (api.Answer, error) {
+				return r.api.ListClientsWithResponse(cmd.Context(), &api.ListClientsParams{Limit: limit, After: after})
+			}, "client_id", "name", "policies", "redirect_uris")
 		})),
-		command(
-			"show ID",
-			"Show one client, with its secret and the subject it is bound to",
-			1,
-			func(cmd *cobra.Command, a []string) error {
-				return show(cmd, http.MethodGet, "/clients"+segment(a[0]), nil)
-			},
-		),
-		command("remove ID", "Remove a client", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodDelete, "/clients"+segment(a[0]), nil)
-		}),
+		remoteCommand("show ID", "Show one client, with its secret and the subject it is bound to", 1,
+			func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+				return r.api.GetClientWithResponse(cmd.Context(), a[0])
+			}),
+		remoteCommand("remove ID", "Remove a client", 1,
+			func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+				return r.api.DeleteClientWithResponse(cmd.Context(), a[0])
+			}),
 	)
 }
 
@@ -131,7 +131,20 @@ func addClient(cmd *cobra.Command, a []string) error {
 		}
 	}
 	members["client_id"] = a[0]
-	return show(cmd, http.MethodPost, "/clients", members)
+	var in api.RegisteredClientInput
+	if err := remarshal(members, &in); err != nil {
+		return err
+	}
+	return r.show(cmd)(r.api.CreateClientWithResponse(cmd.Context(), in))
+}
+
+// remarshal says one form of a thing in another.
+func remarshal(from, to any) error {
+	raw, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(raw, to)
 }
 
 func updateClient(cmd *cobra.Command, a []string) error {
@@ -143,29 +156,25 @@ func updateClient(cmd *cobra.Command, a []string) error {
 	if err != nil {
 		return err
 	}
-	var known clients.Client
-	if err := r.call(http.MethodGet, "/clients"+segment(a[0]), nil, &known); err != nil {
+	known, err := r.api.GetClientWithResponse(cmd.Context(), a[0])
+	if err := r.done(known, err); err != nil {
 		return err
 	}
-	if err := r.secretServes(a[0], members, known.Policies); err != nil {
+	if err := r.secretServes(a[0], members, known.JSON200.Policies); err != nil {
 		return err
 	}
-	return show(cmd, http.MethodPatch, "/clients"+segment(a[0]), members)
+	return r.show(cmd)(r.api.PatchClientWithResponse(cmd.Context(), a[0], members))
 }
 
-func bindClient(cmd *cobra.Command, a []string) error {
+func bindClient(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
 	replace, _ := cmd.Flags().GetBool("replace")
-	return show(
-		cmd,
-		http.MethodPost,
-		"/certificates"+segment(a[1])+"/bind",
-		map[string]any{"client_id": a[0], "replace": replace},
-	)
+	return r.api.BindCertificateWithResponse(cmd.Context(), a[1],
+		api.CertificateBinding{ClientId: a[0], Replace: replace})
 }
 
 // secretServes refuses a secret for a client that would never be asked for it:
 // by its own policy, which the server refuses too, or by the setting in effect.
-func (r *remote) secretServes(id string, members map[string]any, known config.Overrides) error {
+func (r *remote) secretServes(id string, members map[string]any, known map[string]string) error {
 	if secret, _ := members["client_secret"].(string); secret == "" {
 		return nil
 	}
@@ -176,11 +185,11 @@ func (r *remote) secretServes(id string, members map[string]any, known config.Ov
 		}
 	}
 	if auth == "" {
-		var list struct{ Items []config.Setting }
-		if err := r.call(http.MethodGet, "/settings", nil, &list); err != nil {
+		list, err := r.api.ListSettingsWithResponse(context.Background())
+		if err := r.done(list, err); err != nil {
 			return err
 		}
-		for _, s := range list.Items {
+		for _, s := range list.JSON200.Items {
 			if s.Name == "client-auth" {
 				auth = s.Value
 			}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,8 +13,9 @@ import (
 
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/cards/pki"
-	"pscemu.invalid/pscemu/console/api"
+	console "pscemu.invalid/pscemu/console/api"
 	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/internal/api"
 )
 
 // group makes a command that only holds others.
@@ -41,7 +41,10 @@ func command(use, short string, n int, run func(cmd *cobra.Command, args []strin
 func newIdentities() *cobra.Command {
 	list := withLimit(command("list", "List the people", 0, func(cmd *cobra.Command, _ []string) error {
 		q, _ := cmd.Flags().GetString("search")
-		return listing(cmd, "/identities?q="+url.QueryEscape(q), "national_id", "name", "means", "behaviour", "notes")
+		return listing(cmd, func(r *remote, limit int, after string) (api.Answer, error) {
+			return r.api.ListIdentitiesWithResponse(cmd.Context(),
+				&api.ListIdentitiesParams{Q: q, Limit: limit, After: after})
+		}, "national_id", "name", "means", "behaviour", "notes")
 	}))
 	list.Flags().String("search", "", "part of a name or national id")
 	return group(
@@ -52,146 +55,134 @@ func newIdentities() *cobra.Command {
 		newImport(),
 		newExport(),
 		newMagic(),
-		command("show ID", "Show one person", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodGet, "/identities"+segment(a[0]), nil)
+		remoteCommand("show ID", "Show one person", 1, func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+			return r.api.GetIdentityWithResponse(cmd.Context(), a[0])
 		}),
-		command("claims ID", "Show what a relying party would receive", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodGet, "/identities"+segment(a[0])+"/claims", nil)
+		remoteCommand("claims ID", "Show what a relying party would receive", 1, claimsOf),
+		remoteCommand("restore ID", "Undo a delete", 1, func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+			return r.api.RestoreIdentityWithResponse(cmd.Context(), a[0])
 		}),
-		command("restore ID", "Undo a delete", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodPost, "/identities"+segment(a[0])+"/restore", nil)
-		}),
-		command(
-			"delete ID",
-			"Delete a person; restore undoes it for a day",
-			1,
-			func(cmd *cobra.Command, a []string) error {
-				return show(cmd, http.MethodDelete, "/identities"+segment(a[0]), nil)
-			},
-		),
+		remoteCommand("delete ID", "Delete a person; restore undoes it for a day", 1, deletePerson),
 	)
 }
 
+func claimsOf(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+	return r.api.GetClaimsWithResponse(cmd.Context(), a[0], &api.GetClaimsParams{})
+}
+
+func deletePerson(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+	return r.api.DeleteIdentityWithResponse(cmd.Context(), a[0])
+}
+
 func newCards() *cobra.Command {
-	export := command(
-		"export SERIAL",
-		"Write the card's certificate and key as PKCS#12, or the whole card as a PKCS#11 token of SoftHSM",
-		1,
-		func(cmd *cobra.Command, a []string) error {
-			file, _ := cmd.Flags().GetString("p12")
-			password, _ := cmd.Flags().GetString("password")
-			legacy, _ := cmd.Flags().GetBool("legacy")
-			use := cards.ForAuthentication
-			if sign, _ := cmd.Flags().GetBool("sign"); sign {
-				use = cards.ForSignature
-			}
-			r, err := connect(cmd)
-			if err != nil {
-				return err
-			}
-			if dir, _ := cmd.Flags().GetString("softhsm"); dir != "" {
-				return exportSoftHSM(cmd, r, a[0], dir)
-			}
-			data, err := r.raw(
-				http.MethodGet,
-				"/cards"+segment(
-					a[0],
-				)+"/p12?"+url.Values{
-					"password": {password},
-					"legacy":   {fmt.Sprint(legacy)},
-					"use":      {string(use)},
-				}.Encode(),
-				nil,
-			)
-			if err != nil {
-				return err
-			}
-			return os.WriteFile(file, data, 0o600)
-		},
-	)
-	export.Flags().String("p12", "card.p12", "file to write")
-	export.Flags().String("password", "pscemu", "its password")
-	export.Flags().String("softhsm", "", "folder of a PKCS#11 token to write instead (needs softhsm2 and opensc)")
-	export.Flags().Bool("sign", false, "the certificate that signs, not the one that logs in")
-	export.Flags().Bool("legacy", false, "as old stores need it (3DES, SHA-1)")
-	list := withLimit(command("list", "List the cards", 0, func(cmd *cobra.Command, _ []string) error {
-		id, _ := cmd.Flags().GetString("identity")
-		return listing(
-			cmd,
-			"/cards?national_id="+url.QueryEscape(id),
-			"serial",
-			"type",
-			"state",
-			"national_id",
-			"holder",
-		)
-	}))
-	list.Flags().String("identity", "", "of this person only")
-	issue := command(
-		"issue ID TYPE",
-		"Issue a card: CPS, CPF, CPE, CDE, CPA or CDA",
-		2,
-		func(cmd *cobra.Command, a []string) error {
-			pin, _ := cmd.Flags().GetString("pin")
-			production, _ := cmd.Flags().GetBool("production")
-			return show(
-				cmd,
-				http.MethodPost,
-				"/cards",
-				map[string]any{"national_id": a[0], "type": a[1], "pin": pin, "production": production},
-			)
-		},
-	)
-	issue.Flags().
-		Bool("production", false, "like a card of production, which the sandbox refuses (setting cards-accepted)")
-	issue.Flags().String("pin", "1234", "code porteur")
-	unblock := command(
-		"unblock SERIAL",
-		"Unblock a card: with authority, or with its unblocking code",
-		1,
-		func(cmd *cobra.Command, a []string) error {
-			in := map[string]string{}
-			if puk, _ := cmd.Flags().GetString("puk"); puk != "" {
-				in["puk"] = puk
-				in["pin"], _ = cmd.Flags().GetString("pin")
-			}
-			return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/unblock", in)
-		},
-	)
-	unblock.Flags().String("puk", "", "unblocking code, 8 digits")
-	unblock.Flags().String("pin", "1234", "new code porteur, with --puk")
 	return group(
 		"cards",
 		"The cards",
-		list,
-		export,
-		issue,
-		unblock,
+		newCardList(),
+		newCardExport(),
+		newCardIssue(),
+		newUnblock(),
 		newTestCards(),
-		command(
-			"renew SERIAL",
-			"Renew a card: the new one takes its place",
-			1,
-			func(cmd *cobra.Command, a []string) error {
-				return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/renew", nil)
-			},
-		),
+		remoteCommand("renew SERIAL", "Renew a card: the new one takes its place", 1,
+			func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+				return r.api.RenewCardWithResponse(cmd.Context(), a[0])
+			}),
 		command(
 			"kit NAME",
 			"Make a kit of test cards with its people: integration, hospital, practice, pharmacy, lab, ambulance, vendor",
 			1,
 			issueKit,
 		),
-		command("insert SERIAL", "Put a card into the virtual reader", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodPut, "/reader", map[string]string{"card": a[0]})
-		}),
-		command("pull", "Pull the card out of the virtual reader", 0, func(cmd *cobra.Command, _ []string) error {
-			return show(cmd, http.MethodDelete, "/reader", nil)
-		}),
-		command("oppose SERIAL", "Put a card out of use", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodPost, "/cards"+segment(a[0])+"/oppose", nil)
-		}),
+		remoteCommand("insert SERIAL", "Put a card into the virtual reader", 1,
+			func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+				return r.api.InsertCardWithResponse(cmd.Context(), api.Insertion{Card: a[0]})
+			}),
+		remoteCommand("pull", "Pull the card out of the virtual reader", 0,
+			func(r *remote, cmd *cobra.Command, _ []string) (api.Answer, error) {
+				return r.api.PullOutCardWithResponse(cmd.Context())
+			}),
+		remoteCommand("oppose SERIAL", "Put a card out of use", 1,
+			func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+				return r.api.OpposeCardWithResponse(cmd.Context(), a[0], api.Opposition{})
+			}),
 	)
+}
+
+func newCardExport() *cobra.Command {
+	cmd := command(
+		"export SERIAL",
+		"Write the card's certificate and key as PKCS#12, or the whole card as a PKCS#11 token of SoftHSM",
+		1,
+		exportCard,
+	)
+	cmd.Flags().String("p12", "card.p12", "file to write")
+	cmd.Flags().String("password", "pscemu", "its password")
+	cmd.Flags().String("softhsm", "", "folder of a PKCS#11 token to write instead (needs softhsm2 and opensc)")
+	cmd.Flags().Bool("sign", false, "the certificate that signs, not the one that logs in")
+	cmd.Flags().Bool("legacy", false, "as old stores need it (3DES, SHA-1)")
+	return cmd
+}
+
+func exportCard(cmd *cobra.Command, a []string) error {
+	r, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	if dir, _ := cmd.Flags().GetString("softhsm"); dir != "" {
+		return exportSoftHSM(cmd, r, a[0], dir)
+	}
+	file, _ := cmd.Flags().GetString("p12")
+	in := &api.GetCardP12Params{Use: string(cards.ForAuthentication)}
+	in.Password, _ = cmd.Flags().GetString("password")
+	in.Legacy, _ = cmd.Flags().GetBool("legacy")
+	if sign, _ := cmd.Flags().GetBool("sign"); sign {
+		in.Use = string(cards.ForSignature)
+	}
+	answer, err := r.api.GetCardP12WithResponse(cmd.Context(), a[0], in)
+	if err := r.done(answer, err); err != nil {
+		return err
+	}
+	return os.WriteFile(file, answer.Body, 0o600)
+}
+
+func newCardList() *cobra.Command {
+	cmd := withLimit(command("list", "List the cards", 0, func(cmd *cobra.Command, _ []string) error {
+		id, _ := cmd.Flags().GetString("identity")
+		return listing(cmd, func(r *remote, limit int, after string) (api.Answer, error) {
+			return r.api.ListCardsWithResponse(cmd.Context(),
+				&api.ListCardsParams{NationalId: id, Limit: limit, After: after})
+		}, "serial", "type", "state", "national_id", "holder")
+	}))
+	cmd.Flags().String("identity", "", "of this person only")
+	return cmd
+}
+
+func newCardIssue() *cobra.Command {
+	cmd := remoteCommand("issue ID TYPE", "Issue a card: CPS, CPF, CPE, CDE, CPA or CDA", 2,
+		func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+			in := api.CardRequest{NationalId: a[0], Type: a[1]}
+			in.Pin, _ = cmd.Flags().GetString("pin")
+			in.Production, _ = cmd.Flags().GetBool("production")
+			return r.api.IssueCardWithResponse(cmd.Context(), in)
+		})
+	cmd.Flags().
+		Bool("production", false, "like a card of production, which the sandbox refuses (setting cards-accepted)")
+	cmd.Flags().String("pin", "1234", "code porteur")
+	return cmd
+}
+
+func newUnblock() *cobra.Command {
+	cmd := remoteCommand("unblock SERIAL", "Unblock a card: with authority, or with its unblocking code", 1,
+		func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+			in := api.Unblocking{}
+			if in.Puk, _ = cmd.Flags().GetString("puk"); in.Puk != "" {
+				in.Pin, _ = cmd.Flags().GetString("pin")
+			}
+			return r.api.UnblockCardWithResponse(cmd.Context(), a[0], in)
+		})
+	cmd.Flags().String("puk", "", "unblocking code, 8 digits")
+	cmd.Flags().String("pin", "1234", "new code porteur, with --puk")
+	return cmd
 }
 
 func newTestCards() *cobra.Command {
@@ -201,7 +192,9 @@ func newTestCards() *cobra.Command {
 		1,
 		func(cmd *cobra.Command, a []string) error {
 			count, _ := cmd.Flags().GetInt("count")
-			return printCards(cmd, "/cards/test", map[string]any{"profession": a[0], "count": count})
+			return printCards(cmd, func(r *remote) (api.Answer, error) {
+				return r.api.IssueTestCardsWithResponse(cmd.Context(), api.TestCards{Profession: a[0], Count: count})
+			})
 		},
 	)
 	cmd.Flags().Int("count", 1, "how many")
@@ -209,17 +202,23 @@ func newTestCards() *cobra.Command {
 }
 
 func issueKit(cmd *cobra.Command, a []string) error {
-	return printCards(cmd, "/cards/kits"+segment(a[0]), nil)
+	return printCards(cmd, func(r *remote) (api.Answer, error) {
+		return r.api.IssueKitWithResponse(cmd.Context(), a[0])
+	})
 }
 
 // printCards makes cards and prints them.
-func printCards(cmd *cobra.Command, path string, in any) error {
+func printCards(cmd *cobra.Command, issue func(r *remote) (api.Answer, error)) error {
 	r, err := connect(cmd)
 	if err != nil {
 		return err
 	}
 	var list struct{ Items []cards.Card }
-	if err := r.call(http.MethodPost, path, in, &list); err != nil {
+	answer, err := issue(r)
+	if err := r.done(answer, err); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(answer.GetBody(), &list); err != nil {
 		return err
 	}
 	if wantsJSON(cmd) {
@@ -247,50 +246,63 @@ func newCertificates() *cobra.Command {
 	)
 	faulty.Flags().String("client", emulator.DemoID, "client they are for")
 	list := withLimit(command("list", "List the certificates", 0, func(cmd *cobra.Command, _ []string) error {
-		q := url.Values{}
-		for flag, name := range map[string]string{"client": "client_id", "card": "card", "state": "state", "search": "q"} {
-			v, _ := cmd.Flags().GetString(flag)
-			q.Set(name, v)
-		}
-		return listing(cmd, "/certificates?"+q.Encode(), "serial", "profile", "state", "subject", "not_after")
+		in := api.ListCertificatesParams{}
+		in.ClientId, _ = cmd.Flags().GetString("client")
+		in.Card, _ = cmd.Flags().GetString("card")
+		in.State, _ = cmd.Flags().GetString("state")
+		in.Q, _ = cmd.Flags().GetString("search")
+		return listing(cmd, func(r *remote, limit int, after string) (api.Answer, error) {
+			in.Limit, in.After = limit, after
+			return r.api.ListCertificatesWithResponse(cmd.Context(), &in)
+		}, "serial", "profile", "state", "subject", "not_after")
 	}))
 	list.Flags().String("client", "", "of this client only")
 	list.Flags().String("card", "", "of the card with this serial only")
 	list.Flags().String("state", "", "valid or revoked")
 	list.Flags().String("search", "", "part of the subject")
 	return group("certificates", "The software certificates", issue, faulty, list,
-		command("revoke SERIAL", "Revoke a certificate", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodPost, "/certificates"+segment(a[0])+"/revoke", nil)
-		}))
+		remoteCommand("revoke SERIAL", "Revoke a certificate", 1,
+			func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+				return r.api.RevokeCertificateWithResponse(cmd.Context(), a[0])
+			}))
 }
 
 func issueCertificate(cmd *cobra.Command, _ []string) error {
-	client, _ := cmd.Flags().GetString("client")
-	profile, _ := cmd.Flags().GetString("profile")
 	dir, _ := cmd.Flags().GetString("out")
-	r, err := connect(cmd)
-	if err != nil {
-		return err
-	}
-	var issued api.Issued
-	in := map[string]string{"client_id": client, "profile": profile}
-	in["key"], _ = cmd.Flags().GetString("key")
+	in := api.CertificateRequest{}
+	in.ClientId, _ = cmd.Flags().GetString("client")
+	in.Profile, _ = cmd.Flags().GetString("profile")
+	in.Key, _ = cmd.Flags().GetString("key")
 	if csr, _ := cmd.Flags().GetString("csr"); csr != "" {
 		raw, err := readInput(csr)
 		if err != nil {
 			return err
 		}
-		in["csr"] = string(raw)
+		in.Csr = string(raw)
 	}
-	if err := r.call(http.MethodPost, "/certificates", in, &issued); err != nil {
+	r, err := connect(cmd)
+	if err != nil {
 		return err
 	}
+	answer, err := r.api.IssueCertificateWithResponse(cmd.Context(), in)
+	if err := r.done(answer, err); err != nil {
+		return err
+	}
+	return writeIssued(cmd, dir, in.ClientId, answer.JSON201)
+}
+
+// writeIssued writes a certificate, its key and both together into a folder.
+func writeIssued(cmd *cobra.Command, dir, client string, issued *api.Issued) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	base := filepath.Join(dir, url.PathEscape(client)+"-"+issued.Serial[:8])
 	said := map[string]string{"serial": issued.Serial}
-	for kind, data := range map[string][]byte{"certificate_file .pem": []byte(issued.Certificate), "key_file .key": []byte(issued.Key), "p12_file .p12": issued.PKCS12} {
+	for kind, data := range map[string][]byte{
+		"certificate_file .pem": []byte(issued.Certificate),
+		"key_file .key":         []byte(issued.Key),
+		"p12_file .p12":         issued.P12,
+	} {
 		if len(data) == 0 {
 			continue // the key of a request is where the request was made
 		}
@@ -311,12 +323,12 @@ func writeFaulty(cmd *cobra.Command, a []string) error {
 		return err
 	}
 	var list struct{ Items []pki.Faulty }
-	if err := r.call(
-		http.MethodGet,
-		"/certificates/broken?client_id="+url.QueryEscape(client),
-		nil,
-		&list,
-	); err != nil {
+	answer, err := r.api.ListBrokenCertificatesWithResponse(cmd.Context(),
+		&api.ListBrokenCertificatesParams{ClientId: client})
+	if err := r.done(answer, err); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(answer.Body, &list); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(a[0], 0o700); err != nil {
@@ -365,7 +377,7 @@ func newOpenAPI() *cobra.Command {
 		"Print the control API's description (OpenAPI 3.1)",
 		0,
 		func(cmd *cobra.Command, _ []string) error {
-			described := api.API{Version: version, URL: "http://127.0.0.1:9440"}
+			described := console.API{Version: version, URL: "http://127.0.0.1:9440"}
 			return printJSON(cmd, json.RawMessage(described.OpenAPI()))
 		},
 	)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -181,7 +180,7 @@ func (r *remote) sameLogin(cmd *cobra.Command, recorded map[string][]byte) (logi
 	}
 	l.identity, _ = cmd.Flags().GetString("identity")
 	for _, who := range []string{l.identity, info.Username, id.Username} {
-		if who != "" && r.call(http.MethodGet, "/identities"+segment(who), nil, nil) == nil {
+		if who != "" && r.done(r.api.GetIdentityWithResponse(cmd.Context(), who)) == nil {
 			l.identity = who
 			return l, who == info.Username || who == id.Username
 		}

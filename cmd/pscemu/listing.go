@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"pscemu.invalid/pscemu/internal/api"
 )
 
 // pageOf is how many rows a listing asks the control API for at once.
@@ -22,9 +22,12 @@ func withLimit(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// list asks for the part of a list of the control API that begins after a row.
+type list func(r *remote, limit int, after string) (api.Answer, error)
+
 // listing prints a listing of the API as JSON or as a table of these keys: all of
 // it, page by page as they come, or as many rows as --limit says.
-func listing(cmd *cobra.Command, path string, keys ...string) error {
+func listing(cmd *cobra.Command, from list, keys ...string) error {
 	most := 0
 	if cmd.Flags().Lookup("limit") != nil {
 		most, _ = cmd.Flags().GetInt("limit")
@@ -40,7 +43,7 @@ func listing(cmd *cobra.Command, path string, keys ...string) error {
 	if wantsJSON(cmd) {
 		out = &jsonRows{w: cmd.OutOrStdout()}
 	}
-	more, err := r.each(path, most, out.page)
+	more, err := r.each(from, most, out.page)
 	if err == nil {
 		err = out.end()
 	}
@@ -52,26 +55,21 @@ func listing(cmd *cobra.Command, path string, keys ...string) error {
 
 // each calls fn for each page of a listing, until its end or until most rows were
 // seen (0 is no bound). It tells whether more follow.
-func (r *remote) each(path string, most int, fn func([]map[string]any) error) (more bool, err error) {
-	separator := "?"
-	if strings.Contains(path, "?") {
-		separator = "&"
-	}
+func (r *remote) each(from list, most int, fn func([]map[string]any) error) (more bool, err error) {
 	for after, seen := "", 0; ; {
 		size := pageOf
 		if most > 0 {
 			size = min(pageOf, most-seen)
 		}
-		page := fmt.Sprintf("%s%slimit=%d&after=%s", path, separator, size, url.QueryEscape(after))
-		raw, err := r.raw(http.MethodGet, page, nil)
-		if err != nil {
+		answer, err := from(r, size, after)
+		if err := r.done(answer, err); err != nil {
 			return false, err
 		}
 		var list struct {
 			Items []map[string]any `json:"items"`
 			Next  string           `json:"next"`
 		}
-		d := json.NewDecoder(bytes.NewReader(raw))
+		d := json.NewDecoder(bytes.NewReader(answer.GetBody()))
 		d.UseNumber()
 		if err := d.Decode(&list); err != nil {
 			return false, err

@@ -18,8 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"pscemu.invalid/pscemu/emulator"
+	"pscemu.invalid/pscemu/internal/api"
 	"pscemu.invalid/pscemu/internal/rp"
-	"pscemu.invalid/pscemu/provider/clients"
 )
 
 // newLogin does one complete login without a browser: the user's part by the
@@ -134,14 +134,12 @@ func (r *remote) person(party *rp.Client, login *rp.Login, l loginOf) (url.Value
 	if err != nil {
 		return nil, err
 	}
-	var done struct {
-		RedirectTo string `json:"redirect_to"`
-	}
-	in := map[string]string{"authorize_url": authorize, "identity": l.identity, "means": l.means, "pin": l.pin}
-	if err := r.call(http.MethodPost, "/logins", in, &done); err != nil {
+	done, err := r.api.PerformLoginWithResponse(context.Background(),
+		api.Performance{AuthorizeUrl: authorize, Identity: l.identity, Means: api.Means(l.means), Pin: l.pin})
+	if err := r.done(done, err); err != nil {
 		return nil, err
 	}
-	back, err := url.Parse(done.RedirectTo)
+	back, err := url.Parse(done.JSON201.RedirectTo)
 	if err != nil {
 		return nil, err
 	}
@@ -150,11 +148,11 @@ func (r *remote) person(party *rp.Client, login *rp.Login, l loginOf) (url.Value
 
 // clock is the emulator's: what it issues is dated by it.
 func (r *remote) clock() (func() time.Time, error) {
-	var at struct{ Now time.Time }
-	if err := r.call(http.MethodGet, "/clock", nil, &at); err != nil {
+	at, err := r.api.GetClockWithResponse(context.Background())
+	if err := r.done(at, err); err != nil {
 		return nil, err
 	}
-	ahead := time.Until(at.Now)
+	ahead := time.Until(at.JSON200.Now)
 	return func() time.Time { return time.Now().Add(ahead) }, nil
 }
 
@@ -165,9 +163,11 @@ func (r *remote) secret(id, given string) (string, error) {
 	if given != "" || id == emulator.DemoID {
 		return given, nil
 	}
-	var registered clients.Client
-	err := r.call(http.MethodGet, "/clients"+segment(id), nil, &registered)
-	return registered.Secret, err
+	registered, err := r.api.GetClientWithResponse(context.Background(), id)
+	if err := r.done(registered, err); err != nil {
+		return "", err
+	}
+	return registered.JSON200.ClientSecret, nil
 }
 
 // ca is the server CA, in PEM form.

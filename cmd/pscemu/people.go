@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 
@@ -15,6 +15,7 @@ import (
 
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/internal/api"
 )
 
 func newGenerate() *cobra.Command {
@@ -53,8 +54,11 @@ func runGenerate(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	in := generation(cmd)
-	in["quiet"] = !wantsJSON(cmd) && count > 20 // nobody reads thousands of lines
+	in, err := generation(cmd)
+	if err != nil {
+		return err
+	}
+	in.Quiet = !wantsJSON(cmd) && count > 20 // nobody reads thousands of lines
 	out := printerOf(cmd)
 	next, _ := cmd.Flags().GetInt("from")
 	made := 0
@@ -63,8 +67,13 @@ func runGenerate(cmd *cobra.Command, _ []string) error {
 			Items       []json.RawMessage
 			Count, Next int
 		}
-		in["count"], in["from"] = min(batch, count-made), next
-		if err = r.call(http.MethodPost, "/identities/generate", in, &answer); err != nil {
+		in.Count, in.From = min(batch, count-made), next
+		var said *api.GenerateIdentitiesResponse
+		said, err = r.api.GenerateIdentitiesWithResponse(cmd.Context(), in)
+		if err = r.done(said, err); err != nil {
+			break
+		}
+		if err = json.Unmarshal(said.Body, &answer); err != nil {
 			break
 		}
 		if count > batch {
@@ -79,7 +88,7 @@ func runGenerate(cmd *cobra.Command, _ []string) error {
 	if err != nil && made == 0 && !out.json {
 		return err
 	}
-	return errors.Join(out.end(made, next, in["seed"]), err)
+	return errors.Join(out.end(made, next, in.Seed), err)
 }
 
 // printer prints people as they are made.
@@ -133,22 +142,26 @@ func persons(n int) string {
 	return fmt.Sprintf("%d people", n)
 }
 
-// generation is what the flags ask for, as the API takes it.
-func generation(cmd *cobra.Command) map[string]any {
+// generation is what the flags ask for.
+func generation(cmd *cobra.Command) (in api.GenerationInput, err error) {
 	f := cmd.Flags()
 	seed, _ := f.GetUint64("seed")
 	if !f.Changed("seed") {
 		seed = uint64(rand.Uint32())
 	}
-	profession, _ := f.GetString("profession")
-	theme, _ := f.GetString("theme")
-	traps, _ := f.GetBool("traps")
-	means, _ := f.GetStringSlice("means")
-	in := map[string]any{"seed": seed, "profession": profession, "theme": theme, "traps": traps, "means": means}
-	if mix, _ := f.GetStringToInt("mix"); len(mix) > 0 {
-		in["mix"] = mix
+	if seed > math.MaxInt64 {
+		return in, usageError{fmt.Errorf("--seed is %d; it must be %d or less", seed, int64(math.MaxInt64))}
 	}
-	return in
+	in.Seed = int64(seed)
+	in.Profession, _ = f.GetString("profession")
+	in.Theme, _ = f.GetString("theme")
+	in.Traps, _ = f.GetBool("traps")
+	in.Mix, _ = f.GetStringToInt("mix")
+	means, _ := f.GetStringSlice("means")
+	for _, m := range means {
+		in.Means = append(in.Means, api.Means(m))
+	}
+	return in, nil
 }
 
 func newImport() *cobra.Command {
@@ -174,15 +187,22 @@ func runImport(cmd *cobra.Command, a []string) error {
 	if err != nil {
 		return err
 	}
-	path := fmt.Sprintf("/identities/import?fictitious=%t", fictitious)
+	send := func(async bool) (*http.Response, error) {
+		how := &api.ImportIdentitiesParams{Fictitious: fictitious, Async: async}
+		return r.long.ImportIdentitiesWithBody(cmd.Context(), how, "application/octet-stream", in, sized(sizeOf(in)))
+	}
 	if wantsJSON(cmd) {
-		return r.print(cmd, http.MethodPost, path, in)
+		return r.print(cmd)(send(false))
 	}
 	var out struct {
 		Count    int      `json:"count"`
 		Warnings []string `json:"warnings"`
 	}
-	if err := r.work(cmd, path+"&async=true", in, &out); err != nil {
+	job, err := r.stream(send(true))
+	if err != nil {
+		return err
+	}
+	if err := r.work(cmd, job, &out); err != nil {
 		return err
 	}
 	for _, w := range out.Warnings {
@@ -200,12 +220,8 @@ func newExport() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return r.print(
-			cmd,
-			http.MethodGet,
-			"/identities/export?"+url.Values{"format": {format}, "q": {search}}.Encode(),
-			nil,
-		)
+		return r.print(cmd)(r.long.ExportIdentities(cmd.Context(),
+			&api.ExportIdentitiesParams{Format: format, Q: search}))
 	})
 	cmd.Flags().String("format", "json", "json, yaml, csv, annuaire, userinfo or fhir")
 	cmd.Flags().String("search", "", "those only whose name or national id holds this")
@@ -213,32 +229,23 @@ func newExport() *cobra.Command {
 }
 
 // print prints an answer as it comes, however long it is.
-func (r *remote) print(cmd *cobra.Command, method, path string, in *os.File) error {
-	answer, err := r.exchange(cmd.Name(), method, path, in)
-	if err != nil {
+func (r *remote) print(cmd *cobra.Command) func(resp *http.Response, err error) error {
+	return func(resp *http.Response, err error) error {
+		if resp, err = r.stream(resp, err); err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		_, err = io.Copy(cmd.OutOrStdout(), resp.Body)
 		return err
 	}
-	defer answer.Close()
-	_, err = io.Copy(cmd.OutOrStdout(), answer)
-	return err
 }
 
-// exchange sends a file, unless nil, and returns the answer to be read as it
-// comes.
-func (r *remote) exchange(command, method, path string, in *os.File) (io.ReadCloser, error) {
-	var body io.Reader
-	size := int64(-1) // not known, as of a pipe
-	if in != nil {
-		body = in
-		if info, err := in.Stat(); err == nil && info.Mode().IsRegular() {
-			size = info.Size()
-		}
+// sizeOf is how much a file holds, -1 when that is not known, as of a pipe.
+func sizeOf(in *os.File) int64 {
+	if info, err := in.Stat(); err == nil && info.Mode().IsRegular() {
+		return info.Size()
 	}
-	resp, err := r.stream(command, method, path, body, size)
-	if err != nil {
-		return nil, err
-	}
-	return resp.Body, nil
+	return -1
 }
 
 // newCodes prints the code tables; it needs no running server.

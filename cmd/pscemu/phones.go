@@ -4,67 +4,73 @@ import (
 	"bufio"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"pscemu.invalid/pscemu/internal/api"
 )
 
 func newECPS() *cobra.Command {
-	behaviour := command(
+	return group("ecps", "The phones", newActivate(), newComplete(), newApprove(), newBehaviour(), newRemovePhone(),
+		remoteCommand("show ID", "Show a person's e-CPS, and those before it", 1,
+			func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+				return r.api.GetPhoneWithResponse(cmd.Context(), a[0])
+			}),
+		remoteCommand("totp ID", "Print the one-time password of this moment", 1,
+			func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+				return r.api.GetTOTPWithResponse(cmd.Context(), a[0])
+			}),
+		withLimit(command("pending", "List the requests that wait", 0, func(cmd *cobra.Command, _ []string) error {
+			return listing(cmd, func(r *remote, limit int, after string) (api.Answer, error) {
+				return r.api.ListPhoneRequestsWithResponse(cmd.Context(),
+					&api.ListPhoneRequestsParams{Limit: limit, After: after})
+			}, "id", "national_id", "client", "number", "state")
+		})),
+		command("stream", "Print what waits, a line of JSON at each change, until interrupted", 0, runStream),
+		remoteCommand("refuse REQUEST", "Refuse a request", 1,
+			func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+				return r.api.RefusePhoneRequestWithResponse(cmd.Context(), a[0])
+			}))
+}
+
+func newBehaviour() *cobra.Command {
+	cmd := remoteCommand(
 		"behaviour ID ACTION",
 		"How the phone answers: approve, refuse, wrong-number, ignore, late, unreachable or ask",
 		2,
-		func(cmd *cobra.Command, a []string) error {
-			after, _ := cmd.Flags().GetString("after")
-			next, _ := cmd.Flags().GetBool("next")
-			return show(
-				cmd,
-				http.MethodPut,
-				"/identities"+segment(a[0])+"/ecps/behaviour",
-				map[string]any{"action": a[1], "after": after, "next": next},
-			)
+		func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+			in := api.BehaviourOrderInput{Action: a[1]}
+			in.After, _ = cmd.Flags().GetString("after")
+			in.Next, _ = cmd.Flags().GetBool("next")
+			return r.api.SetBehaviourWithResponse(cmd.Context(), a[0], in)
 		},
 	)
-	behaviour.Flags().String("after", "", "delay before it acts, such as 3s")
-	behaviour.Flags().Bool("next", false, "for the next request only, behind those prepared before")
-	remove := command("remove ID", "End an e-CPS", 1, func(cmd *cobra.Command, a []string) error {
-		why := "deleted"
-		if lost, _ := cmd.Flags().GetBool("lost"); lost {
-			why = "lost"
-		}
-		return show(cmd, http.MethodDelete, "/identities"+segment(a[0])+"/ecps?why="+why, nil)
-	})
-	remove.Flags().Bool("lost", false, "the phone was lost")
-	return group("ecps", "The phones", newActivate(), newComplete(), newApprove(), behaviour, remove,
-		command("show ID", "Show a person's e-CPS, and those before it", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodGet, "/identities"+segment(a[0])+"/ecps", nil)
-		}),
-		command("totp ID", "Print the one-time password of this moment", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodGet, "/identities"+segment(a[0])+"/ecps/totp", nil)
-		}),
-		withLimit(command("pending", "List the requests that wait", 0, func(cmd *cobra.Command, _ []string) error {
-			return listing(cmd, "/ecps/requests", "id", "national_id", "client", "number", "state")
-		})),
-		command("stream", "Print what waits, a line of JSON at each change, until interrupted", 0, runStream),
-		command("refuse REQUEST", "Refuse a request", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodPost, "/ecps/requests"+segment(a[0])+"/refuse", nil)
-		}))
+	cmd.Flags().String("after", "", "delay before it acts, such as 3s")
+	cmd.Flags().Bool("next", false, "for the next request only, behind those prepared before")
+	return cmd
+}
+
+func newRemovePhone() *cobra.Command {
+	cmd := remoteCommand("remove ID", "End an e-CPS", 1,
+		func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+			in := &api.RemovePhoneParams{Why: "deleted"}
+			if lost, _ := cmd.Flags().GetBool("lost"); lost {
+				in.Why = "lost"
+			}
+			return r.api.RemovePhoneWithResponse(cmd.Context(), a[0], in)
+		})
+	cmd.Flags().Bool("lost", false, "the phone was lost")
+	return cmd
 }
 
 func newActivate() *cobra.Command {
-	cmd := command(
-		"activate ID",
-		"Activate an e-CPS: at once, or as on the portal with --by",
-		1,
-		func(cmd *cobra.Command, a []string) error {
-			in := map[string]string{}
-			for _, name := range []string{"code", "by", "card", "pin"} {
-				in[name], _ = cmd.Flags().GetString(name)
-			}
-			return show(cmd, http.MethodPost, "/identities"+segment(a[0])+"/ecps", in)
-		},
-	)
+	cmd := remoteCommand("activate ID", "Activate an e-CPS: at once, or as on the portal with --by", 1,
+		func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+			flag := textFlags(cmd)
+			return r.api.ActivatePhoneWithResponse(cmd.Context(), a[0],
+				api.ActivationRequest{Code: flag("code"), By: flag("by"), Card: flag("card"), Pin: flag("pin")})
+		})
 	cmd.Flags().String("code", "1234", "e-CPS code, 4 digits")
 	cmd.Flags().String("by", "", "card or contact: print the QR code's text; ecps complete does the phone's part")
 	cmd.Flags().String("card", "", "serial of the card, with --by card")
@@ -72,14 +78,18 @@ func newActivate() *cobra.Command {
 	return cmd
 }
 
+// textFlags reads a command's flags.
+func textFlags(cmd *cobra.Command) func(name string) string {
+	return func(name string) string { v, _ := cmd.Flags().GetString(name); return v }
+}
+
 func newComplete() *cobra.Command {
-	cmd := command("complete QR", "The phone's part of an activation", 1, func(cmd *cobra.Command, a []string) error {
-		in := map[string]string{"qr": a[0]}
-		for _, name := range []string{"code", "sms", "key"} {
-			in[name], _ = cmd.Flags().GetString(name)
-		}
-		return show(cmd, http.MethodPost, "/ecps/activations", in)
-	})
+	cmd := remoteCommand("complete QR", "The phone's part of an activation", 1,
+		func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+			flag := textFlags(cmd)
+			return r.api.CompleteActivationWithResponse(cmd.Context(),
+				api.ActivationCompletion{Qr: a[0], Code: flag("code"), Sms: flag("sms"), Key: flag("key")})
+		})
 	cmd.Flags().String("code", "1234", "e-CPS code, 4 digits")
 	cmd.Flags().String("sms", "", "code received by SMS (pscemu outbox wait)")
 	cmd.Flags().String("key", "", "public key of the phone (P-256, SPKI, base64)")
@@ -87,18 +97,12 @@ func newComplete() *cobra.Command {
 }
 
 func newApprove() *cobra.Command {
-	cmd := command(
-		"approve REQUEST",
-		"Approve a request: with authority, or as the person does",
-		1,
-		func(cmd *cobra.Command, a []string) error {
-			in := map[string]string{}
-			for _, name := range []string{"code", "number", "totp"} {
-				in[name], _ = cmd.Flags().GetString(name)
-			}
-			return show(cmd, http.MethodPost, "/ecps/requests"+segment(a[0])+"/approve", in)
-		},
-	)
+	cmd := remoteCommand("approve REQUEST", "Approve a request: with authority, or as the person does", 1,
+		func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+			flag := textFlags(cmd)
+			return r.api.ApprovePhoneRequestWithResponse(cmd.Context(), a[0],
+				api.Approval{Code: flag("code"), Number: flag("number"), Totp: flag("totp")})
+		})
 	cmd.Flags().String("code", "", "e-CPS code, with --number")
 	cmd.Flags().String("number", "", "number picked among three")
 	cmd.Flags().String("totp", "", "one-time password instead (pscemu ecps totp)")
@@ -111,12 +115,7 @@ func runStream(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, r.ready.APIURL+"/ecps/requests/stream", nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+r.ready.APIToken)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := r.long.StreamPhoneRequests(cmd.Context(), &api.StreamPhoneRequestsParams{})
 	if err != nil {
 		return r.unanswered(err)
 	}
@@ -137,20 +136,21 @@ func runStream(cmd *cobra.Command, _ []string) error {
 func newOutbox() *cobra.Command {
 	list := withLimit(command("list", "List the mails and SMS", 0, func(cmd *cobra.Command, _ []string) error {
 		id, _ := cmd.Flags().GetString("identity")
-		return listing(cmd, "/outbox?national_id="+url.QueryEscape(id), "id", "channel", "to", "code", "link")
+		return listing(cmd, func(r *remote, limit int, after string) (api.Answer, error) {
+			return r.api.ListMessagesWithResponse(cmd.Context(),
+				&api.ListMessagesParams{NationalId: id, Limit: limit, After: after})
+		}, "id", "channel", "to", "code", "link")
 	}))
 	list.Flags().String("identity", "", "of this person only")
-	wait := command(
+	wait := remoteCommand(
 		"wait ID",
 		"Wait for a person's mail or SMS: the oldest that is kept, or the first behind --after",
 		1,
-		func(cmd *cobra.Command, a []string) error {
-			q := url.Values{"national_id": {a[0]}}
-			for _, name := range []string{"channel", "after", "timeout"} {
-				v, _ := cmd.Flags().GetString(name)
-				q.Set(name, v)
-			}
-			return show(cmd, http.MethodGet, "/outbox/wait?"+q.Encode(), nil)
+		func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+			flag := textFlags(cmd)
+			return r.long.WaitForMessageWithResponse(cmd.Context(), &api.WaitForMessageParams{
+				NationalId: a[0], Channel: flag("channel"), After: flag("after"), Timeout: flag("timeout"),
+			})
 		},
 	)
 	wait.Flags().String("channel", "", "mail or sms; either when empty")
@@ -161,8 +161,9 @@ func newOutbox() *cobra.Command {
 		"The mails and SMS that people would be sent",
 		list,
 		wait,
-		command("show ID", "Show one message", 1, func(cmd *cobra.Command, a []string) error {
-			return show(cmd, http.MethodGet, "/outbox"+segment(a[0]), nil)
-		}),
+		remoteCommand("show ID", "Show one message", 1,
+			func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
+				return r.api.GetMessageWithResponse(cmd.Context(), a[0])
+			}),
 	)
 }

@@ -42,20 +42,16 @@ func progress(cmd *cobra.Command, from, done, all int) {
 	}
 }
 
-// work sends a body to a path that answers with a job, shows how far it is, and
-// decodes its result into out, unless nil.
-func (r *remote) work(cmd *cobra.Command, path string, in *os.File, out any) error {
+// work shows how far a job is, which an answer names, and decodes its result into
+// out, unless nil.
+func (r *remote) work(cmd *cobra.Command, began *http.Response, out any) error {
 	var job struct {
 		ID, State   string
 		Done, Total int
 		Result      json.RawMessage
 		Problem     *problem.Error
 	}
-	answer, err := r.exchange(cmd.Name(), http.MethodPost, path, in)
-	if err != nil {
-		return err
-	}
-	err = errors.Join(json.NewDecoder(answer).Decode(&job), answer.Close())
+	err := errors.Join(json.NewDecoder(began.Body).Decode(&job), began.Body.Close())
 	for before := 0; err == nil; {
 		if job.Total > shownFrom && job.Done != before {
 			progress(cmd, before, job.Done, job.Total)
@@ -65,7 +61,10 @@ func (r *remote) work(cmd *cobra.Command, path string, in *os.File, out any) err
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
-		err = r.call(http.MethodGet, "/jobs/"+job.ID, nil, &job)
+		answer, gone := r.api.GetJobWithResponse(cmd.Context(), job.ID)
+		if err = r.done(answer, gone); err == nil {
+			err = json.Unmarshal(answer.Body, &job)
+		}
 	}
 	switch {
 	case err != nil:

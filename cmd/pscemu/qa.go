@@ -2,17 +2,17 @@ package main
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"pscemu.invalid/pscemu/internal/api"
 	medic "pscemu.invalid/pscemu/lab/doctor"
 )
 
@@ -47,7 +47,12 @@ func loadScenario(cmd *cobra.Command, a []string) error {
 		return err
 	}
 	reset, _ := cmd.Flags().GetBool("reset")
-	return r.work(cmd, fmt.Sprintf("/scenarios?reset=%v&async=true", reset), in, nil)
+	job, err := r.stream(r.long.LoadScenarioWithBody(cmd.Context(), &api.LoadScenarioParams{Reset: reset, Async: true},
+		"application/octet-stream", in, sized(sizeOf(in))))
+	if err != nil {
+		return err
+	}
+	return r.work(cmd, job, nil)
 }
 
 // saveScenario writes beside the file first: one that is there stays whole when
@@ -57,11 +62,12 @@ func saveScenario(cmd *cobra.Command, a []string) error {
 	if err != nil {
 		return err
 	}
-	answer, err := r.exchange(cmd.Name(), http.MethodGet, "/scenarios/current", nil)
+	resp, err := r.stream(r.long.GetScenario(cmd.Context(), &api.GetScenarioParams{}))
 	if err != nil {
 		return err
 	}
-	defer answer.Close()
+	defer resp.Body.Close()
+	answer := resp.Body
 	if a[0] == "-" {
 		_, err := io.Copy(cmd.OutOrStdout(), answer)
 		return err
@@ -153,7 +159,11 @@ func runDoctor(cmd *cobra.Command, _ []string) error {
 	var list struct {
 		Items []medic.Finding `json:"items"`
 	}
-	if err := r.call(http.MethodGet, "/doctor?app="+url.QueryEscape(app), nil, &list); err != nil {
+	answer, err := r.api.ExamineWithResponse(cmd.Context(), &api.ExamineParams{App: app})
+	if err := r.done(answer, err); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(answer.Body, &list); err != nil {
 		return err
 	}
 	var failed error

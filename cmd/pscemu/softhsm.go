@@ -1,9 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -16,6 +16,7 @@ import (
 	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/nomenclature"
+	"pscemu.invalid/pscemu/internal/api"
 )
 
 // A card as a PKCS #11 token of SoftHSM, which OpenSSL, browsers and card
@@ -35,6 +36,22 @@ type token struct {
 	dir, module, label, pin string
 }
 
+// cardAndHolder are a card and whose it is.
+func (r *remote) cardAndHolder(cmd *cobra.Command, serial string) (*cards.Card, *identities.Identity, error) {
+	found, err := r.api.GetCardWithResponse(cmd.Context(), serial)
+	if err := r.done(found, err); err != nil {
+		return nil, nil, err
+	}
+	holder, err := r.api.GetIdentityWithResponse(cmd.Context(), found.JSON200.NationalId)
+	if err := r.done(holder, err); err != nil {
+		return nil, nil, err
+	}
+	var card cards.Card
+	var person identities.Identity
+	err = errors.Join(json.Unmarshal(found.Body, &card), json.Unmarshal(holder.Body, &person))
+	return &card, &person, err
+}
+
 // exportSoftHSM writes the card's two certificates with their keys, and the
 // data objects of a real card, into a token below dir.
 func exportSoftHSM(cmd *cobra.Command, r *remote, serial, dir string) error {
@@ -42,12 +59,8 @@ func exportSoftHSM(cmd *cobra.Command, r *remote, serial, dir string) error {
 	if err != nil {
 		return err
 	}
-	var card cards.Card
-	if err := r.call(http.MethodGet, "/cards"+segment(serial), nil, &card); err != nil {
-		return err
-	}
-	var person identities.Identity
-	if err := r.call(http.MethodGet, "/identities"+segment(card.NationalID), nil, &person); err != nil {
+	card, person, err := r.cardAndHolder(cmd, serial)
+	if err != nil {
 		return err
 	}
 	t.label, t.pin = string(card.Type)+" "+card.Serial, card.PIN
@@ -65,15 +78,15 @@ func exportSoftHSM(cmd *cobra.Command, r *remote, serial, dir string) error {
 		return err
 	}
 	for id, c := range map[string][2]string{"01": {string(cards.ForAuthentication), "Certificat d'Authentification CPS"}, "02": {string(cards.ForSignature), "Certificat de Signature CPS"}} {
-		p12, err := r.raw(http.MethodGet, "/cards"+segment(serial)+"/p12?use="+c[0], nil)
-		if err == nil {
-			err = t.certificate(p12, id, c[1])
+		answer, err := r.api.GetCardP12WithResponse(cmd.Context(), serial, &api.GetCardP12Params{Use: c[0]})
+		if err = r.done(answer, err); err == nil {
+			err = t.certificate(answer.Body, id, c[1])
 		}
 		if err != nil {
 			return err
 		}
 	}
-	for _, o := range objects(&card, &person) {
+	for _, o := range objects(card, person) {
 		if err := t.data(o); err != nil {
 			return err
 		}

@@ -3,9 +3,11 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -28,6 +30,35 @@ func Open(url, token, agent string, over *http.Client) (*ClientWithResponses, er
 			}
 			return nil
 		}))
+}
+
+// Send calls any address of the control API, which ends in path, with a body in
+// JSON, nil for none: for what a program learns only as it runs.
+func Send(ctx context.Context, c *ClientWithResponses, method, path string, body []byte) ([]byte, error) {
+	inner, ok := c.ClientInterface.(*Client)
+	if !ok {
+		return nil, fmt.Errorf("%T cannot send", c.ClientInterface)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(inner.Server, "/")+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	for _, edit := range inner.RequestEditors {
+		if err := edit(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	resp, err := inner.Client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	return answer, ErrorOf(resp.StatusCode, answer)
 }
 
 // Answer is what every answer of the client has.

@@ -3,9 +3,10 @@ package check
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"time"
+
+	"pscemu.invalid/pscemu/internal/api"
 )
 
 // afterwards are what follows a login: refreshes and the logout.
@@ -72,21 +73,11 @@ func (r *run) age(ctx context.Context) (*story, error) {
 	if r.aged != nil {
 		return r.aged, nil
 	}
-	var before struct {
-		Items []struct{ Name, Value string }
-	}
-	if err := r.API(http.MethodGet, "/settings", nil, &before); err != nil {
+	back, err := r.shorten(ctx)
+	if err != nil {
 		return nil, err
 	}
-	const name = "access-token-lifetime"
-	for _, setting := range before.Items {
-		if setting.Name == name {
-			defer func() { _ = r.API(http.MethodPatch, "/settings", map[string]string{name: setting.Value}, nil) }()
-		}
-	}
-	if err := r.API(http.MethodPatch, "/settings", map[string]string{name: short.String()}, nil); err != nil {
-		return nil, err
-	}
+	defer back()
 	p, err := r.pass(ctx)
 	if err != nil {
 		return nil, err
@@ -102,8 +93,26 @@ func (r *run) age(ctx context.Context) (*story, error) {
 			return nil, err
 		}
 	}
-	r.aged, err = r.storyOf(p)
+	r.aged, err = r.storyOf(ctx, p)
 	return r.aged, err
+}
+
+// shorten makes access tokens live a short time; back undoes it.
+func (r *run) shorten(ctx context.Context) (back func(), err error) {
+	const name = "access-token-lifetime"
+	set := func(ctx context.Context, value string) error {
+		return api.Refused(r.API.PatchSettingsWithResponse(ctx, api.PatchSettingsJSONRequestBody{name: value}))
+	}
+	before, err := r.API.ListSettingsWithResponse(ctx)
+	if err := api.Refused(before, err); err != nil {
+		return nil, err
+	}
+	for _, setting := range before.JSON200.Items {
+		if setting.Name == name {
+			back = func() { _ = set(context.Background(), setting.Value) }
+		}
+	}
+	return back, set(ctx, short.String())
 }
 
 // pageOf is the application's page for who is logged in.
@@ -175,7 +184,7 @@ func (r *run) leave(ctx context.Context) (s *story, still bool, err error) {
 	if still, err = r.isOpen(ctx, p.browser, at); err != nil {
 		return nil, false, err
 	}
-	s, err = r.storyOf(p)
+	s, err = r.storyOf(ctx, p)
 	return s, still, err
 }
 

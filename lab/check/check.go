@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"pscemu.invalid/pscemu/internal/api"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/faults"
 )
@@ -48,7 +49,7 @@ type Target struct {
 
 	Base       string // of the emulator: authorize URLs begin with it
 	ConsoleURL string
-	API        func(method, path string, in, out any) error // the emulator's control API
+	API        *api.ClientWithResponses // the emulator's control API
 	NewBrowser func(ctx context.Context) (Browser, error)
 }
 
@@ -113,24 +114,16 @@ type run struct {
 
 // prepare makes a person, and looks whether the application starts a login.
 func (r *run) prepare(ctx context.Context) error {
-	if err := r.setFaults(); err != nil {
+	if err := r.setFaults(ctx); err != nil {
 		return err
 	}
 	if r.Person == "" {
-		var made struct {
-			Items []struct {
-				NationalID string `json:"national_id"`
-			}
-		}
-		if err := r.API(
-			http.MethodPost,
-			"/identities/generate",
-			map[string]any{"count": 1, "seed": time.Now().UnixNano() & 0xffffffff, "profession": "10"},
-			&made,
-		); err != nil {
+		made, err := r.API.GenerateIdentitiesWithResponse(ctx,
+			api.GenerationInput{Count: 1, Seed: time.Now().UnixNano() & 0xffffffff, Profession: "10"})
+		if err := api.Refused(made, err); err != nil {
 			return err
 		}
-		r.Person, r.made = made.Items[0].NationalID, true
+		r.Person, r.made = made.JSON201.Items[0].NationalId, true
 	}
 	p, err := r.begin(ctx)
 	if err != nil {
@@ -142,24 +135,36 @@ func (r *run) prepare(ctx context.Context) error {
 }
 
 func (r *run) clean() {
-	_ = r.setFaults()
+	ctx := context.Background() // also when the check was stopped
+	_ = r.setFaults(ctx)
 	if r.good != nil {
 		r.good.browser.Close()
 	}
 	if r.made {
-		_ = r.API(http.MethodDelete, "/identities/"+url.PathEscape(r.Person), nil, nil)
+		_, _ = r.API.DeleteIdentity(ctx, r.Person)
 	}
 }
 
 // setFaults sets the faults in force; none takes all away.
-func (r *run) setFaults(list ...faults.Fault) error {
-	return r.API(http.MethodPut, "/faults", map[string]any{"items": append([]faults.Fault{}, list...)}, nil)
+func (r *run) setFaults(ctx context.Context, list ...faults.Fault) error {
+	in := api.FaultOrder{}
+	for _, f := range list {
+		in.Items = append(in.Items, api.FaultInput{
+			Kind:     string(f.Kind),
+			Endpoint: string(f.Endpoint),
+			ClientId: f.Client,
+			Delay:    f.Delay,
+		})
+	}
+	return api.Refused(r.API.PutFaultsWithResponse(ctx, in))
 }
 
-func (r *run) struck() bool {
-	var list struct{ Items []faults.Fault }
-	_ = r.API(http.MethodGet, "/faults", nil, &list)
-	for _, f := range list.Items {
+func (r *run) struck(ctx context.Context) bool {
+	list, err := r.API.ListFaultsWithResponse(ctx)
+	if api.Refused(list, err) != nil {
+		return false
+	}
+	for _, f := range list.JSON200.Items {
 		if f.Struck > 0 {
 			return true
 		}
@@ -215,24 +220,16 @@ func (r *run) pass(ctx context.Context) (*passage, error) {
 // finish does the person's part, hands the callback to the application, and
 // looks whether a session opened.
 func (r *run) finish(ctx context.Context, p *passage) error {
-	var done struct {
-		RedirectTo string `json:"redirect_to"`
-	}
-	var last struct{ Seq int64 }
-	if err := r.API(http.MethodGet, "/logins/last", nil, &last); err != nil {
+	last, err := r.API.GetLastEventWithResponse(ctx)
+	if err := api.Refused(last, err); err != nil {
 		return err
 	}
-	p.seq = last.Seq
-	if err := r.API(
-		http.MethodPost,
-		"/logins",
-		map[string]string{"authorize_url": p.login, "identity": r.Person},
-		&done,
-	); err != nil {
+	p.seq = last.JSON200.Seq
+	done, err := r.API.PerformLoginWithResponse(ctx, api.Performance{AuthorizeUrl: p.login, Identity: r.Person})
+	if err := api.Refused(done, err); err != nil {
 		return err
 	}
-	p.back = done.RedirectTo
-	var err error
+	p.back = done.JSON201.RedirectTo
 	if p.page, err = p.browser.Open(ctx, p.back); err != nil {
 		p.page = &Page{URL: p.back, Body: err.Error()}
 	}
@@ -269,18 +266,7 @@ func (r *run) isOpen(ctx context.Context, b Browser, at *Page) (bool, error) {
 }
 
 // story is what the journal tells of a login.
-type story struct {
-	ID     string
-	Events []struct {
-		Kind, Code, Reason string
-		Detail             map[string]string
-		Exchange           *struct {
-			URL    string
-			Method string
-			Form   map[string][]string
-		}
-	}
-}
+type story struct{ api.Login }
 
 func (s *story) count(kind string) (n int) {
 	for _, e := range s.Events {
@@ -301,24 +287,27 @@ func (s *story) refused(code string) bool {
 }
 
 // storyOf is the login that a passage made, from the journal.
-func (r *run) storyOf(p *passage) (*story, error) {
-	var list struct{ Items []struct{ ID string } }
-	q := url.Values{"client": {r.client}, "after": {fmt.Sprint(p.seq)}, "event": {"authorize"}, "limit": {"1"}}
-	if err := r.API(http.MethodGet, "/logins?"+q.Encode(), nil, &list); err != nil {
+func (r *run) storyOf(ctx context.Context, p *passage) (*story, error) {
+	list, err := r.API.ListLoginsWithResponse(ctx,
+		&api.ListLoginsParams{Client: r.client, After: fmt.Sprint(p.seq), Event: "authorize", Limit: 1})
+	if err := api.Refused(list, err); err != nil {
 		return nil, err
 	}
-	if len(list.Items) == 0 {
+	if len(list.JSON200.Items) == 0 {
 		return &story{}, nil
 	}
-	var s story
-	return &s, r.API(http.MethodGet, "/logins/"+list.Items[0].ID, nil, &s)
+	all, err := r.API.GetLoginWithResponse(ctx, list.JSON200.Items[0].Id)
+	if err := api.Refused(all, err); err != nil {
+		return nil, err
+	}
+	return &story{*all.JSON200}, nil
 }
 
 func (r *run) journalPage(s *story) string {
-	if s == nil || s.ID == "" {
+	if s == nil || s.Id == "" {
 		return ""
 	}
-	return r.ConsoleURL + "/logins/" + s.ID
+	return r.ConsoleURL + "/logins/" + s.Id
 }
 
 // Roots trusts the emulator beside the machine's own authorities.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"pscemu.invalid/pscemu/internal/api"
 	"pscemu.invalid/pscemu/provider/faults"
 )
 
@@ -48,7 +49,7 @@ func (r *run) play(ctx context.Context, s scenario) Finding {
 	if o.err != nil {
 		f.Verdict, f.What = Failed, "the check could not go on: "+o.err.Error()
 	}
-	_ = r.setFaults()
+	_ = r.setFaults(ctx)
 	return f
 }
 
@@ -83,7 +84,7 @@ func see(id, severity, title, source, fix string, judge func(p *passage, s *stor
 			if r.good == nil {
 				return notApplicable("no good login to look at")
 			}
-			s, err := r.storyOf(r.good)
+			s, err := r.storyOf(ctx, r.good)
 			if err != nil {
 				return unjudged(err)
 			}
@@ -433,7 +434,7 @@ func loginWorks(ctx context.Context, r *run, _ scenario) outcome {
 	if err != nil {
 		return unjudged(err)
 	}
-	s, err := r.storyOf(p)
+	s, err := r.storyOf(ctx, p)
 	if err != nil {
 		return unjudged(err)
 	}
@@ -516,7 +517,7 @@ func (r *run) foreignCallback(ctx context.Context, ownLogin bool) outcome {
 	if err := r.finish(ctx, &victim); err != nil {
 		return unjudged(err)
 	}
-	s, _ := r.storyOf(&victim)
+	s, _ := r.storyOf(ctx, &victim)
 	return judged(!victim.open, opened(victim.open)).in(s)
 }
 
@@ -540,7 +541,7 @@ func callbackReloaded(ctx context.Context, r *run, _ scenario) outcome {
 	if err != nil {
 		return failed("the application did not answer: " + err.Error())
 	}
-	s, err := r.storyOf(p)
+	s, err := r.storyOf(ctx, p)
 	if err != nil {
 		return unjudged(err)
 	}
@@ -552,12 +553,7 @@ func callbackReloaded(ctx context.Context, r *run, _ scenario) outcome {
 
 func personRefuses(ctx context.Context, r *run, _ scenario) outcome {
 	behave := func(action string) error {
-		return r.API(
-			http.MethodPut,
-			"/identities/"+url.PathEscape(r.Person)+"/ecps/behaviour",
-			map[string]string{"action": action},
-			nil,
-		)
+		return api.Refused(r.API.SetBehaviourWithResponse(ctx, r.Person, api.BehaviourOrderInput{Action: action}))
 	}
 	if err := behave("refuse"); err != nil {
 		return unjudged(err)
@@ -570,7 +566,7 @@ func personRefuses(ctx context.Context, r *run, _ scenario) outcome {
 		return unjudged(err)
 	}
 	defer p.browser.Close()
-	s, _ := r.storyOf(p)
+	s, _ := r.storyOf(ctx, p)
 	return judged(
 		!p.open && p.page.Status != 0 && p.page.Status < 500,
 		fmt.Sprintf("%s; status %d", opened(p.open), p.page.Status),
@@ -651,7 +647,7 @@ func withFault(k faults.Description, f faults.Fault) func(context.Context, *run,
 				return o
 			}
 		}
-		if err := r.setFaults(f); err != nil {
+		if err := r.setFaults(ctx, f); err != nil {
 			return unjudged(err)
 		}
 		p, err := r.pass(ctx)
@@ -659,11 +655,11 @@ func withFault(k faults.Description, f faults.Fault) func(context.Context, *run,
 			return unjudged(err)
 		}
 		defer p.browser.Close()
-		s, err := r.storyOf(p)
+		s, err := r.storyOf(ctx, p)
 		if err != nil {
 			return unjudged(err)
 		}
-		if !r.struck() {
+		if !r.struck(ctx) {
 			return notApplicable("the application never asked for what the fault changes").in(s)
 		}
 		return meets(k, p).in(s)
@@ -672,7 +668,7 @@ func withFault(k faults.Description, f faults.Fault) func(context.Context, *run,
 
 // earlier logs in while faults are watched, so that a token is kept to replay.
 func (r *run) earlier(ctx context.Context) outcome {
-	if err := r.setFaults(faults.Fault{Kind: faults.KindSlow, Endpoint: faults.AtPAR, Client: r.client}); err != nil {
+	if err := r.setFaults(ctx, faults.Fault{Kind: faults.KindSlow, Endpoint: faults.AtPAR, Client: r.client}); err != nil {
 		return unjudged(err)
 	}
 	p, err := r.pass(ctx)
@@ -708,6 +704,6 @@ func stillWorks(ctx context.Context, r *run, _ scenario) outcome {
 		return unjudged(err)
 	}
 	defer p.browser.Close()
-	s, _ := r.storyOf(p)
+	s, _ := r.storyOf(ctx, p)
 	return judged(p.open, opened(p.open)).in(s)
 }

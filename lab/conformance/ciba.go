@@ -123,29 +123,21 @@ var ciba = plan{"fapi-ciba-id1-test-plan", slices.Concat([]check{
 	}},
 	{"fapi-ciba-id1", "", startsWith(nil)},
 	{"fapi-ciba-id1 (channel CARD)", "", func(rp *relyingParty) {
-		rp.must(rp.Answer("ask"))
+		rp.must(rp.answer("ask"))
 		id, _ := rp.started(url.Values{"channel": {"CARD"}})
-		var waiting struct{ Items []struct{ ID string } }
-		rp.must(rp.API(http.MethodGet, "/reader/requests?national_id="+url.QueryEscape(rp.Person), nil, &waiting))
-		rp.check(len(waiting.Items) == 1, "%d logins wait at the reader", len(waiting.Items))
-		rp.must(
-			rp.API(
-				http.MethodPost,
-				"/reader/requests/"+waiting.Items[0].ID,
-				map[string]string{"card": rp.CardSerial, "pin": rp.PIN},
-				nil,
-			),
-		)
+		waiting := rp.atReader()
+		rp.check(len(waiting) == 1, "%d logins wait at the reader", len(waiting))
+		rp.must(rp.present(waiting[0].Id))
 		t := rp.collected(id)
 		rp.check(rp.verified(t.text("access_token")).text("authMode") == "CARD", "authMode is not CARD")
 	}},
 	{"fapi-ciba-id1-user-rejects-authentication", "", func(rp *relyingParty) {
-		rp.must(rp.Answer("refuse"))
+		rp.must(rp.answer("refuse"))
 		id, _ := rp.started(nil)
 		rp.refusedPoll(id, "access_denied")
 	}},
 	{"fapi-ciba-id1-multiple-call-to-token-endpoint", "", func(rp *relyingParty) {
-		rp.must(rp.Answer("ask"))
+		rp.must(rp.answer("ask"))
 		id, o := rp.started(nil)
 		rp.refusedPoll(id, "authorization_pending")
 		rp.refusedPoll(id, "slow_down")
@@ -153,7 +145,7 @@ var ciba = plan{"fapi-ciba-id1-test-plan", slices.Concat([]check{
 		rp.refusedPoll(id, "slow_down")
 	}},
 	{"fapi-ciba-id1-auth-req-id-expired", "", func(rp *relyingParty) {
-		rp.must(rp.Answer("ask"))
+		rp.must(rp.answer("ask"))
 		id, o := rp.started(url.Values{"requested_expiry": {"10"}})
 		rp.check(o.number("expires_in") == 10, "expires_in is %v", o["expires_in"])
 		rp.advance(11)

@@ -288,14 +288,14 @@ func (rp *relyingParty) other() *relyingParty {
 
 // configure changes the first client's registration for this check only.
 func (rp *relyingParty) configure(more map[string]any) {
-	rp.must(rp.Configure(rp.client, more))
-	rp.cleanup = append(rp.cleanup, func() { _ = rp.Configure(rp.client, nil) })
+	rp.must(rp.Target.configure(rp.client, more))
+	rp.cleanup = append(rp.cleanup, func() { _ = rp.Target.configure(rp.client, nil) })
 }
 
 // advance moves the emulator's clock for this check only.
 func (rp *relyingParty) advance(seconds int) {
-	rp.must(rp.Advance(seconds))
-	rp.cleanup = append(rp.cleanup, func() { _ = rp.Advance(0) })
+	rp.must(rp.Target.advance(seconds))
+	rp.cleanup = append(rp.cleanup, func() { _ = rp.Target.advance(0) })
 }
 
 // listener is a server of the relying party that the provider calls.

@@ -10,6 +10,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"pscemu.invalid/pscemu/internal/api"
 )
 
 // Verdict is the outcome of one check.
@@ -37,19 +39,15 @@ type Client struct {
 	Certificate                            tls.Certificate
 }
 
-// Target is the emulator under test and the means to drive it. The tester's
-// hand — Answer, Clock, Configure — goes through the control API.
+// Target is the emulator under test and the means to drive it: the tester's hand
+// goes through the control API.
 type Target struct {
 	Issuer string
 	Roots  *x509.CertPool
 	A, B   Client
-	// Person is a national id with e-CPS and card whose answers Answer sets.
+	// Person is a national id with e-CPS and card.
 	Person, CardSerial, PIN string
-
-	Answer    func(behaviour string) error                 // approve, refuse, ask
-	Advance   func(seconds int) error                      // moves the emulator's clock ahead
-	Configure func(c Client, more map[string]any) error    // changes a registration
-	API       func(method, path string, in, out any) error // the control API
+	API                     *api.ClientWithResponses
 }
 
 // check is one module of a plan.
@@ -96,7 +94,7 @@ func (t *Target) try(c check) (v Verdict, note string) {
 			v, note = o.verdict, o.note
 		}
 	}()
-	rp.must(t.Answer("approve"))
+	rp.must(t.answer("approve"))
 	c.run(rp)
 	return Passed, ""
 }

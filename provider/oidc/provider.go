@@ -2,13 +2,9 @@ package oidc
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -126,6 +122,7 @@ func (h *response) CanHandleTokenEndpointRequest(_ context.Context, r fosite.Acc
 	g := r.GetGrantTypes()
 	return g.ExactOne(clients.AuthorizationCode) || g.ExactOne(clients.RefreshToken) || g.ExactOne(clients.CIBA)
 }
+
 func (h *response) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
 
 // HandleTokenEndpointRequest leaves the grant to fosite's own handlers.
@@ -144,191 +141,6 @@ func (h *response) PopulateTokenEndpointResponse(
 	token, err := h.strategy.idToken(r, w.GetAccessToken(), "")
 	w.SetExtra("id_token", token)
 	return err
-}
-
-// Authentication is the result of a login: who, by which means, when.
-type Authentication struct {
-	LoginID  string
-	Person   *identities.Identity
-	AuthMode identities.AuthMode
-	Time     time.Time
-	SID      string // of the session to go on in; "" starts one
-}
-
-// Grant is the answer to an authorize request: what its response type asked for.
-type Grant struct {
-	Code        string
-	AccessToken string
-	ExpiresIn   int // seconds, of the access token
-	IDToken     string
-	SID         string
-	Secret      string // of the browser's cookie; "" when the session went on
-}
-
-// Finish ends a login: it keeps the browser session and what it grants in one
-// commit. form is the authorize request, which was judged before.
-func (p *Provider) Finish(
-	ctx context.Context,
-	c *clients.Client,
-	form url.Values,
-	a Authentication,
-	acr string,
-	asked *Claims,
-) (*Grant, error) {
-	x := p.newSession(ctx, c, a, form.Get("scope"))
-	x.ACR, x.Nonce, x.Claims = acr, form.Get("nonce"), asked
-	x.CodeExpiry = p.config.Clock.Now().Add(x.policies.CodeLifetime)
-	g := &Grant{SID: x.SID}
-	if a.SID == "" {
-		g.Secret = rand.Text()
-	}
-	ctx, _ = p.storage.BeginTX(ctx)
-	if err := p.joinSession(ctx, c.ID, a, x, g.Secret); err != nil {
-		return nil, err
-	}
-	ctx = context.WithValue(ctx, redirectKey{}, form.Get("redirect_uri"))
-	if err := p.grantInFront(ctx, c, form, x, g); err != nil {
-		return nil, err
-	}
-	return g, p.storage.Commit(ctx)
-}
-
-// newSession is the session of a login that succeeded.
-func (p *Provider) newSession(ctx context.Context, c *clients.Client, a Authentication, scope string) *Session {
-	x := &Session{
-		SID:        a.SID,
-		Issuer:     issuer(ctx, p.config),
-		ClientID:   c.ID,
-		LoginID:    a.LoginID,
-		NationalID: a.Person.NationalID,
-		AuthMode:   a.AuthMode,
-		AuthTime:   a.Time,
-		Scope: strings.Join(
-			strings.Fields(scope),
-			" ",
-		),
-		FamilyName: a.Person.FamilyName,
-		GivenName:  a.Person.GivenName,
-		Email:      a.Person.Email,
-		OtherIDs:   a.Person.OtherIDs(),
-		policies:   p.config.Settings.Policies(c.Policies, a.Person.Policies),
-	}
-	if x.SID == "" {
-		x.SID = uuid()
-	}
-	return x
-}
-
-// joinSession starts the browser session, or adds the client to it.
-func (p *Provider) joinSession(
-	ctx context.Context,
-	clientID string,
-	a Authentication,
-	x *Session,
-	secret string,
-) error {
-	return p.storage.write(ctx, func(tx store.Tx) error {
-		b := Browser{
-			SID:        x.SID,
-			Secret:     secret,
-			NationalID: x.NationalID,
-			AuthMode:   x.AuthMode,
-			AuthTime:   x.AuthTime,
-			Issuer:     x.Issuer,
-			LoginID:    x.LoginID,
-		}
-		left := x.policies.SessionLifetime
-		if a.SID != "" {
-			var err error
-			if b, err = browsers.Get(tx, a.SID); err != nil {
-				return problem.SessionUnknown.Of()
-			}
-			left -= p.config.Clock.Now().Sub(b.AuthTime)
-			if slices.Contains(b.Clients, clientID) || left <= 0 {
-				return nil
-			}
-		}
-		b.Clients = append(slices.Clone(b.Clients), clientID)
-		return putBrowser(tx, b, left)
-	})
-}
-
-// grantInFront makes what the response type names: a code, by fosite, an
-// access token and an id token (OAuth 2.0 Multiple Response Types).
-func (p *Provider) grantInFront(ctx context.Context, c *clients.Client, form url.Values, x *Session, g *Grant) error {
-	types, id := fosite.Arguments(strings.Fields(form.Get("response_type"))), uuid()
-	var err error
-	if types.Has("code") {
-		if id, err = p.codeInFront(ctx, form, x, g); err != nil {
-			return err
-		}
-	}
-	if !types.HasOneOf("token", "id_token") {
-		return nil
-	}
-	request := record{ID: id, Client: c.ID, Scopes: strings.Fields(x.Scope)}.request(c)
-	request.Session = x
-	if types.Has("token") {
-		if err := p.accessInFront(ctx, request, g); err != nil {
-			return err
-		}
-	}
-	if types.Has("id_token") {
-		g.IDToken, err = p.strategy.idToken(request, g.AccessToken, g.Code)
-	}
-	return err
-}
-
-// codeInFront makes a code, and returns the id of its grant.
-func (p *Provider) codeInFront(ctx context.Context, form url.Values, x *Session, g *Grant) (string, error) {
-	ar, err := p.oauth2.NewAuthorizeRequest(ctx, authorizeRequest(ctx, form))
-	if err != nil {
-		return "", err
-	}
-	for _, s := range ar.GetRequestedScopes() {
-		ar.GrantScope(s)
-	}
-	resp, err := p.oauth2.NewAuthorizeResponse(ctx, ar, x)
-	if err != nil {
-		return "", err
-	}
-	g.Code = resp.GetCode()
-	return ar.GetID(), nil
-}
-
-func (p *Provider) accessInFront(ctx context.Context, request *fosite.Request, g *Grant) error {
-	x := request.Session.(*Session)
-	access, _, err := p.strategy.GenerateAccessToken(ctx, request)
-	if err != nil {
-		return err
-	}
-	g.AccessToken, g.ExpiresIn = access, int(x.policies.AccessLifetime.Seconds())
-	rec := newRecord(request)
-	return p.storage.write(
-		ctx,
-		func(tx store.Tx) error { return grants.Put(tx, grantKey(rec.ID), rec, x.policies.AccessLifetime) },
-	)
-}
-
-// authorizeRequest shows the stored parameters to fosite. The state is a
-// stand-in: PSC accepts none and short ones, fosite wants eight characters,
-// and the callback is written with the real one by package provider. What else
-// the response type asks for besides a code is granted here.
-func authorizeRequest(ctx context.Context, form url.Values) *http.Request {
-	shown := url.Values{"state": {"state-is-optional-at-psc"}, "response_type": {"code"}}
-	for _, k := range []string{"client_id", "redirect_uri", "scope", "nonce", "code_challenge", "code_challenge_method"} {
-		if v := form.Get(k); v != "" {
-			shown.Set(k, v)
-		}
-	}
-	r := &http.Request{
-		Method:   http.MethodGet,
-		URL:      &url.URL{Path: "/auth", RawQuery: shown.Encode()},
-		Form:     shown,
-		PostForm: url.Values{},
-		Header:   http.Header{},
-	}
-	return r.WithContext(ctx)
 }
 
 // TokenResponse is the answer of the token endpoint, in Keycloak's order.
@@ -509,85 +321,4 @@ func notWidened(r fosite.AccessRequester, x *Session) error {
 		}
 	}
 	return nil
-}
-
-// Bearer judges an access token and returns the session behind it.
-func (p *Provider) Bearer(ctx context.Context, token string) (*Session, error) {
-	c, _, err := p.keys.verify(token, typAccess)
-	if err = p.strategy.inForce(ctx, c, err); err != nil {
-		return nil, problem.TokenInvalid.Got(err.Error())
-	}
-	return p.alive(ctx, c.JTI)
-}
-
-func (p *Provider) alive(ctx context.Context, jti string) (*Session, error) {
-	rec, _, err := p.storage.grantOf(ctx, jti)
-	if err == nil {
-		_, err = p.Browser(ctx, rec.Session.SID)
-	}
-	switch {
-	case errors.Is(err, fosite.ErrNotFound), problem.Is(err, problem.SessionUnknown):
-		return nil, problem.SessionEnded.Case("token")
-	case err != nil:
-		return nil, err
-	}
-	return &rec.Session, nil
-}
-
-// Inspect returns the claims of an access or refresh token in force that
-// belongs to the client, or nil.
-func (p *Provider) Inspect(ctx context.Context, token string) ([]byte, *Session, error) {
-	typ := typAccess
-	c, payload, err := p.keys.verify(token, typ)
-	if err != nil {
-		typ = typRefresh
-		c, payload, err = p.keys.verify(token, typ)
-	}
-	if p.strategy.inForce(ctx, c, err) != nil {
-		return nil, nil, nil
-	}
-	rec, r, err := p.storage.grantOf(ctx, c.JTI)
-	if errors.Is(err, fosite.ErrNotFound) ||
-		err == nil && typ == typRefresh && rec.Refresh != c.JTI && p.storage.rotates(r.GetClient()) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, err := p.Browser(ctx, rec.Session.SID); err != nil {
-		if problem.Is(err, problem.SessionUnknown) {
-			err = nil
-		}
-		return nil, nil, err
-	}
-	return payload, &rec.Session, nil
-}
-
-// Revoke ends the session of a token that belongs to the client (RFC 7009).
-// It returns the session that ended, nil when the token was not good.
-func (p *Provider) Revoke(ctx context.Context, clientID, token string) (*Browser, error) {
-	payload, session, err := p.Inspect(ctx, token)
-	if err != nil || payload == nil {
-		return nil, err
-	}
-	var c claims
-	if err := json.Unmarshal(payload, &c); err != nil || c.Azp != clientID {
-		return nil, err
-	}
-	return p.EndSession(ctx, session.SID)
-}
-
-// Hint is what an id_token_hint says.
-type Hint struct{ SID, Sub, ClientID string }
-
-// IDTokenHint reads an id token made here, also after its end (OIDC Core §3.1.2.1).
-func (p *Provider) IDTokenHint(ctx context.Context, token string) (*Hint, error) {
-	c, _, err := p.keys.verify(token, typID)
-	if err == nil && c.Iss != issuer(ctx, p.config) {
-		err = errors.New("other issuer: " + c.Iss)
-	}
-	if err != nil {
-		return nil, problem.IDTokenHintInvalid.Got(err.Error())
-	}
-	return &Hint{SID: c.SID, Sub: c.Sub, ClientID: c.Azp}, nil
 }

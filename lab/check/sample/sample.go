@@ -26,7 +26,8 @@ type Config struct {
 	ClientID    string
 	Certificate tls.Certificate
 	Roots       *x509.CertPool
-	URL         string // of the application, without a slash at the end
+	URL         string           // of the application, without a slash at the end
+	Now         func() time.Time // the application's clock; the machine's when nil
 	// Planted are the faults, by the scenario of the check that finds each.
 	Planted []string
 }
@@ -74,7 +75,7 @@ func New(ctx context.Context, c Config) (*App, error) {
 		Idle:        2,
 		Timeout:     5 * time.Second,
 	}
-	config := rp.Config{Issuer: c.Issuer, ClientID: c.ClientID, HTTP: transport.Client(), Claims: wanted}
+	config := rp.Config{Issuer: c.Issuer, ClientID: c.ClientID, HTTP: transport.Client(), Now: c.Now, Claims: wanted}
 	for _, planted := range c.Planted {
 		config.Skip = append(config.Skip, unmade[planted]...)
 	}
@@ -146,7 +147,7 @@ func (a *App) home(w http.ResponseWriter, r *http.Request) {
 func (a *App) keepFresh(ctx context.Context, s *session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if s.in == nil || s.in.Fresh(time.Now(), time.Second) {
+	if s.in == nil || s.in.Fresh(a.party.Now(), time.Second) {
 		return
 	}
 	next, err := a.party.Refresh(ctx, s.in)
