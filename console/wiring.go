@@ -92,6 +92,7 @@ func (w wiring) world() []web.Handler {
 		&pages.Scenarios{View: v, API: a.Scenarios},
 		&pages.Jobs{View: v, Jobs: a.Jobs},
 		&pages.Doctor{View: v, Examine: a.Doctor.Examine},
+		&pages.Reference{View: w.views.Guide, API: a},
 		guide.New(docs.Guides, w.views.Guide.Show, w.views.Guide.Lang),
 	}
 }

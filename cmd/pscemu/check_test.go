@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sync/errgroup"
 
 	"pscemu.invalid/pscemu/lab/check"
 	"pscemu.invalid/pscemu/lab/check/sample"
@@ -80,23 +79,6 @@ func failures(r *check.Report) []string {
 	return out
 }
 
-func TestTheGoodSampleApplicationPassesEveryScenario(t *testing.T) {
-	s := boot(t)
-	r, code, progress := s.verdict(s.application())
-	for _, f := range r.Findings {
-		if f.Verdict == check.Failed {
-			t.Errorf("%s: %s", f.ID, f.What)
-		}
-		if f.Verdict == check.NotApplicable &&
-			!slices.Contains(mayNotApply, f.ID) {
-			t.Errorf("%s does not apply: %s", f.ID, f.What)
-		}
-	}
-	if code != 0 || len(r.Findings) < 50 || !strings.Contains(progress, "of ") {
-		t.Errorf("exit code %d, %d scenarios, progress %q", code, len(r.Findings), progress)
-	}
-}
-
 // mayNotApply are the scenarios that an application with cached keys, on plain
 // HTTP, never meets.
 var mayNotApply = []string{"cookie-secure", "jwks-slow", "jwks-status", "jwks-malformed", "jwks-cut"}
@@ -114,60 +96,10 @@ func TestTheDemoPassesEveryScenarioOfTheCheck(t *testing.T) {
 				t.Errorf("%s: %s: %s: %s", name, f.ID, f.Verdict, f.What)
 			}
 		}
-		if code != 0 || len(out.Findings) < 90 {
-			t.Errorf("%s: exit code %d, %d scenarios: %s", name, code, len(out.Findings), errs)
+		if code != 0 || len(out.Findings) < 90 || !strings.Contains(errs, "of ") {
+			t.Errorf("%s: exit code %d, %d scenarios, progress %q", name, code, len(out.Findings), errs)
 		}
 	}
-}
-
-// planted are faults of the sample application, and the scenarios in which each
-// shows.
-var planted = map[string][]string{
-	"state-wrong":        {"state-wrong", "state-missing"}, // PKCE still binds the code to its browser
-	"iss-wrong":          {"iss-wrong", "iss-missing"},
-	"nonce-wrong":        {"nonce-wrong", "nonce-missing-in-token"},
-	"aud-wrong":          {"aud-wrong"},
-	"expired":            {"expired", "exp-missing", "issued-long-ago", "not-yet-valid"},
-	"signature-wrong":    {"signature-wrong", "alg-none", "alg-hs256", "key-foreign", "kid-unknown", "key-in-header"},
-	"iss-in-token-wrong": {"iss-in-token-wrong"},
-	"azp-wrong":          {"azp-wrong"},
-	"acr-changed":        {"acr-changed"},
-	"at-hash-wrong":      {"at-hash-wrong"},
-	"other-person":       {"other-person", "sub-missing-in-userinfo"},
-	"claims-html":        {"claims-html"},
-	"token-not-shown":    {"token-not-shown"},
-	"cookie-httponly":    {"cookie-httponly"},
-	"session-renewed":    {"session-renewed"},
-	"values-fresh":       {"values-fresh"},
-	"acr-asked":          {"acr-asked"},
-	"pkce-used":          {"pkce-used"},
-	"refresh-rotates":    {"refresh-rotates"},
-	"logout-closes":      {"logout-closes"},
-	"logout-at-psc":      {"logout-at-psc"},
-	"callback-reloaded":  {"callback-reloaded"},
-}
-
-// The checks mostly wait, so they run side by side, each in a space.
-func TestEachPlantedFaultIsFoundAndNoOther(t *testing.T) {
-	s := boot(t)
-	var all errgroup.Group
-	all.SetLimit(8)
-	for name, want := range planted {
-		slices.Sort(want)
-		sp := s.space(name)
-		app := sp.application(name)
-		all.Go(func() error {
-			r, code, _ := sp.verdict(app)
-			if got := failures(r); !slices.Equal(got, want) || code != 1 {
-				t.Errorf("%s: found %v, want %v; exit code %d", name, got, want, code)
-				for _, f := range r.Failed() {
-					t.Logf("%s: %s: %s", name, f.ID, f.What)
-				}
-			}
-			return nil
-		})
-	}
-	_ = all.Wait() // it never fails
 }
 
 func TestTheReportsOfACheckAreWhatTheirReadersExpect(t *testing.T) {

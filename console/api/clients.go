@@ -160,38 +160,38 @@ func (s *Clients) Bind(
 }
 
 // wholeClient is what refuses a registration that cannot be.
-var wholeClient = refuses("content-type-wrong", "body-invalid", "client-id-invalid", "client-secret-useless",
-	"client-bound-to-derived", "redirect-uris-missing", "redirect-uri-invalid", "redirect-policy-invalid",
-	"response-type-invalid", "grant-type-invalid", "delivery-mode-invalid", "notification-endpoint-missing",
-	"jwks-invalid", "subject-dn-invalid", "policy-unknown", "setting-invalid")
+var wholeClient = refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.ClientIDInvalid, problem.ClientSecretUseless,
+	problem.ClientBoundToDerived, problem.RedirectURIsMissing, problem.RedirectURIInvalid, problem.RedirectPolicyInvalid,
+	problem.ResponseTypeInvalid, problem.GrantTypeInvalid, problem.DeliveryModeInvalid, problem.NotificationEndpointMissing,
+	problem.JWKSInvalid, problem.SubjectDNInvalid, problem.PolicyUnknown, problem.SettingInvalid)
 
 func (s *Clients) operations() []Operation {
 	client := Example{Path: map[string]string{"id": "demo"}}
 	return of("clients",
 		operation("GET", "/clients", "listClients", "List clients, by client_id", s.list,
-			refuses("limit-invalid", "after-invalid"), example(Example{Query: map[string]string{"limit": "20"}})),
+			refuses(problem.LimitInvalid, problem.AfterInvalid), example(Example{Query: map[string]string{"limit": "20"}})),
 		operation("POST", "/clients", "createClient", "Register a client under an id that is free", s.create,
 			says("Where client-auth wants a secret and none is given, one is made."),
-			wholeClient, refuses("client-exists"), example(Example{Body: exampleClient})),
+			wholeClient, refuses(problem.ClientExists), example(Example{Body: exampleClient})),
 		operation("GET", "/clients/:id", "getClient", "Get a client", s.get,
 			says("With bound_to: the subject of the certificates that authenticate it."),
-			refuses("client-unknown"), example(client)),
+			refuses(problem.ClientUnknown), example(client)),
 		operation("PUT", "/clients/:id", "putClient", "Replace a registration, or register a client", s.put,
-			says("What the body does not say is gone."), wholeClient, refuses("id-differs"),
+			says("What the body does not say is gone."), wholeClient, refuses(problem.IDDiffers),
 			example(Example{Path: map[string]string{"id": exampleClientID}, Body: exampleClient})),
 		operation("PATCH", "/clients/:id", "patchClient", "Change a registration", s.patch,
 			says("A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member "+
 				"away."),
-			wholeClient, refuses("client-unknown", "client-member-unknown", "id-differs"),
+			wholeClient, refuses(problem.ClientUnknown, problem.ClientMemberUnknown, problem.IDDiffers),
 			example(Example{Path: map[string]string{"id": exampleClientID}, Kind: "application/merge-patch+json",
 				Body: `{"name":"Agenda","backchannel_logout_uri":null}`})),
-		operation("DELETE", "/clients/:id", "deleteClient", "Remove a client", s.delete, refuses("client-unknown"),
+		operation("DELETE", "/clients/:id", "deleteClient", "Remove a client", s.delete, refuses(problem.ClientUnknown),
 			example(Example{Path: map[string]string{"id": exampleClientID}})),
 		operation("POST", "/certificates/:serial/bind", "bindCertificate",
 			"Bind a client to the subject of a certificate", s.bind,
 			says("With replace: true also one that is bound to another."),
-			refuses("content-type-wrong", "body-invalid", "certificate-unknown", "client-unknown", "client-bound",
-				"certificate-wrong-profile"),
+			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.CertificateUnknown, problem.ClientUnknown, problem.ClientBound,
+				problem.CertificateWrongProfile),
 			example(Example{Path: map[string]string{"serial": exampleCertificate},
 				Body: CertificateBinding{"demo", true}})),
 	)

@@ -101,8 +101,8 @@ func (s *Clock) operations() []Operation {
 		operation("GET", "/clock", "getClock", "Get the emulator's clock", s.get),
 		operation("PUT", "/clock", "setClock", "Move the clock", s.set,
 			says("In one way: offset, advance or now; beside it or alone frozen."),
-			refuses("content-type-wrong", "body-invalid", "clock-change-empty", "clock-contradictory",
-				"clock-time-invalid", "offset-invalid", "clock-out-of-range"),
+			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.ClockChangeEmpty, problem.ClockContradictory,
+				problem.ClockTimeInvalid, problem.OffsetInvalid, problem.ClockOutOfRange),
 			example(Example{Body: ClockChange{Offset: &ahead}})),
 		operation("DELETE", "/clock", "resetClock", "Follow the machine's clock", s.reset),
 	)

@@ -53,7 +53,7 @@ func (s *Codes) codes(_ context.Context, in *codesOf) (*List[nomenclature.Concep
 func (s *Codes) operations() []Operation {
 	return of("codes",
 		operation("GET", "/codes", "listCodeTables", "List the code tables", s.tables),
-		operation("GET", "/codes/:table", "listCodes", "List the codes of a table", s.codes, refuses("table-unknown"),
+		operation("GET", "/codes/:table", "listCodes", "List the codes of a table", s.codes, refuses(problem.TableUnknown),
 			example(Example{Path: map[string]string{"table": "G15"}, Query: map[string]string{"q": "médecin"}})),
 	)
 }

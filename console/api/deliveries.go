@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/delivery"
 )
 
@@ -29,7 +30,7 @@ func (s *Deliveries) List(c context.Context, client string) Lister[delivery.Deli
 func (s *Deliveries) operations() []Operation {
 	return of("deliveries",
 		operation("GET", "/deliveries", "listDeliveries", "List what clients' servers were told, newest first", s.list,
-			says("And how they answered."), refuses("limit-invalid", "after-invalid"),
+			says("And how they answered."), refuses(problem.LimitInvalid, problem.AfterInvalid),
 			example(Example{Query: map[string]string{"client": "demo"}})),
 	)
 }

@@ -223,9 +223,9 @@ func (s *Jobs) operations() []Operation {
 		operation("GET", "/jobs", "listJobs", "List the long commands, oldest first", s.list,
 			says("Those under way and the last ones that ended.")),
 		operation("GET", "/jobs/:id", "getJob", "Get a job", s.get,
-			says("Its state, how far it is, and its result or problem."), refuses("job-unknown"), example(job)),
+			says("Its state, how far it is, and its result or problem."), refuses(problem.JobUnknown), example(job)),
 		operation("DELETE", "/jobs/:id", "cancelJob", "Cancel a job", s.stop,
 			says("An import or a scenario is undone, a bulk action stops where it is."),
-			refuses("job-unknown"), example(job)),
+			refuses(problem.JobUnknown), example(job)),
 	)
 }

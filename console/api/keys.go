@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider/oidc"
 )
 
@@ -36,10 +37,10 @@ func (s *Keys) operations() []Operation {
 	return of("keys",
 		operation("GET", "/keys", "listKeys", "List the signing keys, the active one first", s.list),
 		operation("POST", "/keys", "publishKey", "Rotation 1: publish a new signing key", s.publish,
-			refuses("keys-full")),
+			refuses(problem.KeysFull)),
 		operation("POST", "/keys/:kid/use", "useKey", "Rotation 2: sign with a key", s.use,
-			says("The former stays in the key set."), refuses("key-unknown"), example(key)),
+			says("The former stays in the key set."), refuses(problem.KeyUnknown), example(key)),
 		operation("POST", "/keys/:kid/retire", "retireKey", "Rotation 3: take a key out of the key set", s.retire,
-			refuses("key-unknown", "key-active"), example(key)),
+			refuses(problem.KeyUnknown, problem.KeyActive), example(key)),
 	)
 }

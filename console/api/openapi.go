@@ -11,7 +11,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pscemu.invalid/pscemu/internal/problem"
-	"pscemu.invalid/pscemu/internal/web"
 )
 
 // The OpenAPI document (3.1) is made of the operations and their types. Its
@@ -62,9 +61,9 @@ type documented struct {
 	OperationID string                 `json:"operationId"`
 	Parameters  []documentedParameter  `json:"parameters,omitempty"`
 	RequestBody *requestBody           `json:"requestBody,omitempty"`
-	Responses   map[string]*response   `json:"responses"`
+	Responses   responses              `json:"responses"`
 	Security    *[]map[string][]string `json:"security,omitempty"`
-	Codes       []string               `json:"x-problem-codes,omitempty"`
+	Codes       []problem.Code         `json:"x-problem-codes,omitempty"`
 }
 
 type documentedParameter struct {
@@ -142,7 +141,7 @@ func (a *API) describe() *document {
 	d.Components = components{
 		Schemas: s.named,
 		Responses: map[string]*response{"Problem": {Description: "a refusal: problem details (RFC 9457)",
-			Content: map[string]mediaType{"application/problem+json": {Schema: problems}}}},
+			Content: map[string]mediaType{problemKind: {Schema: problems}}}},
 		SecuritySchemes: map[string]map[string]string{"token": {"type": "http", "scheme": "bearer",
 			"description": "api_token of DATA/ready.json"}},
 	}
@@ -162,7 +161,7 @@ type Problem struct {
 func (o *Operation) documentedPath() string { return pathParam.ReplaceAllString(o.Path, "{$1}") }
 
 // add adds an operation with its answers.
-func (d *document) add(_ *schemas, o *Operation, answers map[string]*response) {
+func (d *document) add(_ *schemas, o *Operation, answers responses) {
 	path := o.documentedPath()
 	if d.Paths[path] == nil {
 		d.Paths[path] = map[string]*documented{}
@@ -186,8 +185,8 @@ func (o *Operation) describe() string {
 	}
 	text += "\n\nRefusals of its own:"
 	for _, code := range o.codes {
-		text += "\n- `" + code + "`"
-		if w, ok := problem.WhyOf(code, web.English); ok {
+		text += "\n- `" + string(code) + "`"
+		if w, ok := problem.WhyOf(string(code), problem.English); ok {
 			text += ": " + w.Means
 		}
 	}
@@ -195,8 +194,11 @@ func (o *Operation) describe() string {
 }
 
 // answers are the responses of an operation.
-func (a *API) answers(s *schemas, o *Operation) map[string]*response {
-	out := map[string]*response{"default": {Ref: "#/components/responses/Problem"}}
+func (a *API) answers(s *schemas, o *Operation) responses {
+	out := responses{"default": {Ref: "#/components/responses/Problem"}}
+	for _, code := range o.codes {
+		out.refuses(code)
+	}
 	given := o.content
 	if len(given) == 0 && o.out != reflect.TypeFor[Nothing]() {
 		given = []Content{{o.status, echo.MIMEApplicationJSON, o.out, http.StatusText(o.status)}}
@@ -222,6 +224,24 @@ func (a *API) answers(s *schemas, o *Operation) map[string]*response {
 	}
 	return out
 }
+
+// responses are the answers of an operation, by status.
+type responses map[string]*response
+
+// refuses adds a refusal to those of its status.
+func (r responses) refuses(code problem.Code) {
+	status := strconv.Itoa(code.Of().Kind.Status())
+	if r[status] == nil {
+		schema := &Schema{Ref: "#/components/schemas/Problem"}
+		r[status] = &response{Description: "refused: ", Content: map[string]mediaType{problemKind: {Schema: schema}}}
+	} else {
+		r[status].Description += ", "
+	}
+	r[status].Description += string(code)
+}
+
+// problemKind is the media type of refusals.
+const problemKind = "application/problem+json"
 
 // ask adds what an operation takes.
 func (d *document) ask(s *schemas, o *Operation) {

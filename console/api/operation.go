@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"github.com/labstack/echo/v4"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // Operation is one operation of the control API. Its input and output are Go
@@ -19,12 +20,12 @@ type Operation struct {
 	Description  string
 
 	in, out  reflect.Type
-	status   int       // of the answer
-	content  []Content // answers that are no JSON of out
-	codes    []string  // of the refusals that are its own
-	examples []Example // requests that a test sends
-	binding  *binding  // how a request becomes a value of in
-	open     bool      // needs no token
+	status   int            // of the answer
+	content  []Content      // answers that are no JSON of out
+	codes    []problem.Code // of the refusals that are its own
+	examples []Example      // requests that a test sends
+	binding  *binding       // how a request becomes a value of in
+	open     bool           // needs no token
 	serve    echo.HandlerFunc
 }
 
@@ -83,7 +84,7 @@ type detail func(*Operation)
 func says(text string) detail { return func(o *Operation) { o.Description = text } }
 
 // refuses names the codes of refusals that the operation may answer with.
-func refuses(codes ...string) detail {
+func refuses(codes ...problem.Code) detail {
 	return func(o *Operation) { o.codes = append(o.codes, codes...) }
 }
 

@@ -86,11 +86,11 @@ func (s *Outbox) get(c context.Context, in *messageID) (*outbox.Message, error) 
 func (s *Outbox) operations() []Operation {
 	return of("outbox",
 		operation("GET", "/outbox", "listMessages", "List mails and SMS, oldest first", s.list,
-			refuses("limit-invalid", "after-invalid"), example(Example{Query: map[string]string{"channel": "mail"}})),
+			refuses(problem.LimitInvalid, problem.AfterInvalid), example(Example{Query: map[string]string{"channel": "mail"}})),
 		operation("GET", "/outbox/wait", "waitForMessage", "Wait for a mail or SMS", s.wait,
-			refuses("message-not-seen", "streams-too-many"),
+			refuses(problem.MessageNotSeen, problem.StreamsTooMany),
 			example(Example{Query: map[string]string{"channel": "sms", "timeout": "5s"}})),
-		operation("GET", "/outbox/:id", "getMessage", "Get a mail or SMS", s.get, refuses("message-unknown"),
+		operation("GET", "/outbox/:id", "getMessage", "Get a mail or SMS", s.get, refuses(problem.MessageUnknown),
 			example(Example{Path: map[string]string{"id": exampleMessage}})),
 	)
 }

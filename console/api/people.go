@@ -82,9 +82,14 @@ func (s *People) persons(ctx context.Context, page []identities.Kept) (out []Per
 }
 
 // wholePerson is what refuses a person who cannot be.
-var wholePerson = refuses("content-type-wrong", "body-invalid", "national-id-invalid", "national-id-real",
-	"name-missing", "identity-invalid", "identity-from-file", "behaviour-unknown", "delay-invalid", "quirk-unknown",
-	"policy-unknown", "setting-invalid")
+var wholePerson = refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.NationalIDInvalid,
+	problem.NationalIDReal, problem.NameMissing, problem.EmailInvalid, problem.MobileInvalid, problem.CodeUnknown,
+	problem.KeyWrong, problem.CivilityOfOtherProfession, problem.KnowHowTypeMissing,
+	problem.KnowHowTypeOfOtherProfession, problem.KnowHowOfOtherProfession, problem.RoleMissing,
+	problem.RoleOfOtherProfession, problem.RoleOfStudent, problem.SectionNotPharmacist,
+	problem.SectionOfOtherSector, problem.StudentWithoutOrder, problem.SIRETOfOtherSIREN, problem.IdentityFromFile,
+	problem.BehaviourUnknown, problem.DelayInvalid, problem.TagInvalid, problem.QuirkUnknown, problem.PolicyUnknown,
+	problem.SettingInvalid)
 
 // Search chooses people.
 type Search struct {
@@ -175,41 +180,41 @@ func (s *People) operations() []Operation {
 	person := Example{Path: examplePerson}
 	return of("people",
 		operation("GET", "/identities", "listIdentities", "List people, by national id", s.list,
-			refuses("limit-invalid", "after-invalid"),
+			refuses(problem.LimitInvalid, problem.AfterInvalid),
 			example(Example{Query: map[string]string{"q": "DUPONT", "profession": "10", "limit": "20"}})),
 		operation("POST", "/identities", "createIdentity", "Create a person", s.create,
-			wholePerson, refuses("identity-exists"), example(Example{Body: exampleNewPerson})),
+			wholePerson, refuses(problem.IdentityExists), example(Example{Body: exampleNewPerson})),
 		operation("POST", "/identities/generate", "generateIdentities", "Generate people", s.generate,
 			says("The same seed gives the same people in an empty world. Numbers that are taken are left out, and "+
 				"next is where to go on from."),
-			refuses("content-type-wrong", "body-invalid", "count-invalid", "means-unknown", "profession-unknown",
-				"theme-unknown", "theme-empty", "mix-invalid", "numbers-exhausted", "identity-twice"),
+			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.CountInvalid, problem.MeansUnknown, problem.ProfessionUnknown,
+				problem.ThemeUnknown, problem.ThemeEmpty, problem.MixInvalid, problem.NumbersExhausted, problem.IdentityTwice),
 			example(Example{Body: map[string]any{"count": 3, "seed": 42, "profession": "60", "means": []string{"ecps"}}})),
 		operation("POST", "/identities/import", "importIdentities", "Import people", s.bring,
 			says("Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, "+
 				"or none."),
 			status(http.StatusCreated), answersA[Imported](http.StatusCreated, "the people, as they are now"),
 			answersA[JobView](http.StatusAccepted, "with async: the job that imports"),
-			refuses("import-columns", "import-invalid", "import-empty", "import-too-many", "import-too-deep",
-				"import-too-large", "identity-twice", "identity-from-file", "national-id-real", "jobs-too-many",
-				"store-claimed", "store-replaced"),
+			refuses(problem.ImportColumns, problem.ImportInvalid, problem.ImportEmpty, problem.ImportTooMany, problem.ImportTooDeep,
+				problem.ImportTooLarge, problem.IdentityTwice, problem.IdentityFromFile, problem.NationalIDReal, problem.JobsTooMany,
+				problem.StoreClaimed, problem.StoreReplaced),
 			example(Example{Body: `[{"national_id":"899790019999","family_name":"DUPONT","given_name":"Alice"}]`,
 				Query: map[string]string{"fictitious": "false"}, Kind: "application/json"})),
 		operation("GET", "/identities/export", "exportIdentities", "Export people", s.export,
-			answers(http.StatusOK, "*/*", "the people, in the form asked for"), refuses("format-unknown"),
+			answers(http.StatusOK, "*/*", "the people, in the form asked for"), refuses(problem.FormatUnknown),
 			example(Example{Query: map[string]string{"format": "csv", "profession": "10"}})),
 		operation("GET", "/identities/:id", "getIdentity", "Get a person", s.get,
-			refuses("identity-unknown"), example(person)),
+			refuses(problem.IdentityUnknown), example(person)),
 		operation("PUT", "/identities/:id", "putIdentity", "Replace a person, or create them", s.put,
-			wholePerson, refuses("id-differs"),
+			wholePerson, refuses(problem.IDDiffers),
 			example(Example{Path: map[string]string{"id": exampleNewID}, Body: exampleNewPerson})),
 		operation("DELETE", "/identities/:id", "deleteIdentity", "Delete a person", s.delete,
 			says("The person can be brought back: POST /identities/{id}/restore."),
-			refuses("identity-unknown", "identity-from-file"), example(person)),
+			refuses(problem.IdentityUnknown, problem.IdentityFromFile), example(person)),
 		operation("POST", "/identities/:id/restore", "restoreIdentity", "Undo a delete", s.restore,
-			refuses("identity-not-deleted", "identity-exists"), example(person)),
+			refuses(problem.IdentityNotDeleted, problem.IdentityExists), example(person)),
 		operation("GET", "/identities/:id/claims", "getClaims", "Get what a relying party would receive", s.claims,
-			refuses("identity-unknown"),
+			refuses(problem.IdentityUnknown),
 			example(Example{Path: examplePerson, Query: map[string]string{"means": "card"}})),
 	)
 }

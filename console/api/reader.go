@@ -6,6 +6,7 @@ import (
 	"pscemu.invalid/pscemu/cards"
 	"pscemu.invalid/pscemu/identities"
 	"pscemu.invalid/pscemu/identities/ecps"
+	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
 )
 
@@ -44,8 +45,8 @@ type presentCard struct {
 }
 
 // presenting are the refusals of a card that is presented with its code.
-var presenting = []string{"card-unknown", "card-opposed", "card-expired", "card-blocked", "card-not-delivered",
-	"card-not-nominative", "card-other-environment", "pin-wrong"}
+var presenting = []problem.Code{problem.CardUnknown, problem.CardOpposed, problem.CardExpired, problem.CardBlocked, problem.CardNotDelivered,
+	problem.CardNotNominative, problem.CardOtherEnvironment, problem.PINWrong}
 
 func (s *Reader) get(c context.Context, _ *None) (out InReader, err error) {
 	out.Card, err = s.Cards.Inserted(c)
@@ -91,18 +92,18 @@ func (s *Reader) operations() []Operation {
 		operation("GET", "/reader", "getReader", "Get the card in the virtual reader", s.get),
 		operation("PUT", "/reader", "insertCard", "Insert a card", s.insert,
 			says("The login page then takes that one alone."),
-			refuses("content-type-wrong", "body-invalid", "card-unknown"),
+			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.CardUnknown),
 			example(Example{Body: Insertion{exampleCard}})),
 		operation("DELETE", "/reader", "pullOutCard", "Pull the card out", s.pullOut,
 			says("A login that began with it is refused.")),
 		operation("GET", "/reader/requests", "listReaderRequests",
 			"List the logins that wait for a card in the reader, oldest first", s.requests,
-			refuses("limit-invalid", "after-invalid"), example(Example{Query: map[string]string{"all": "true"}})),
+			refuses(problem.LimitInvalid, problem.AfterInvalid), example(Example{Query: map[string]string{"all": "true"}})),
 		operation("POST", "/reader/requests/:id", "presentCard", "Present a card to a login that waits", s.present,
-			refuses("content-type-wrong", "body-invalid", "ecps-request-unknown", "ecps-request-settled",
-				"request-wants-phone", "card-other-person"), refuses(presenting...),
+			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.ECPSRequestUnknown, problem.ECPSRequestSettled,
+				problem.RequestWantsPhone, problem.CardOtherPerson), refuses(presenting...),
 			example(Example{Path: waiting, Body: Presentation{exampleCard, "1234"}})),
 		operation("POST", "/reader/requests/:id/refuse", "refuseReaderRequest", "Refuse a login that waits", s.refuse,
-			refuses("ecps-request-unknown", "ecps-request-settled"), example(Example{Path: waiting})),
+			refuses(problem.ECPSRequestUnknown, problem.ECPSRequestSettled), example(Example{Path: waiting})),
 	)
 }

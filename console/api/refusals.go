@@ -61,6 +61,6 @@ func (s *Refusals) operations() []Operation {
 	return of("refusals",
 		operation("GET", "/why", "listRefusals", "List every refusal code, what it means and what to do", s.list),
 		operation("GET", "/why/:code", "explainRefusal", "Explain a refusal code", s.explain,
-			refuses("code-not-ours"), example(Example{Path: map[string]string{"code": "pin-wrong"}})),
+			refuses(problem.CodeNotOurs), example(Example{Path: map[string]string{"code": "pin-wrong"}})),
 	)
 }

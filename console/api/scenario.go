@@ -175,10 +175,10 @@ func (s *Scenarios) operations() []Operation {
 		operation("POST", "/scenarios", "loadScenario", "Load a scenario", s.load,
 			says("YAML or JSON, all of it or nothing."),
 			answersA[Scenario](201, "what was read"), answersA[JobView](202, "with async: the job that loads it"),
-			refuses("scenario-unreadable", "jobs-too-many", "store-claimed", "store-replaced", "restore-running",
-				"identity-unknown", "national-id-invalid", "card-type-unknown", "card-none", "client-id-invalid",
-				"count-invalid", "setting-unknown", "setting-invalid", "fault-unknown", "door-closed",
-				"offset-invalid", "clock-out-of-range"),
+			refuses(problem.ScenarioUnreadable, problem.JobsTooMany, problem.StoreClaimed, problem.StoreReplaced, problem.RestoreRunning,
+				problem.IdentityUnknown, problem.NationalIDInvalid, problem.CardTypeUnknown, problem.CardNone, problem.ClientIDInvalid,
+				problem.CountInvalid, problem.SettingUnknown, problem.SettingInvalid, problem.FaultUnknown, problem.DoorClosed,
+				problem.OffsetInvalid, problem.ClockOutOfRange),
 			example(Example{Kind: "application/yaml", Body: exampleScenario})),
 	)
 }

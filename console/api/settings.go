@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"pscemu.invalid/pscemu/config"
+	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/provider"
 )
 
@@ -59,14 +60,14 @@ func (s *Settings) operations() []Operation {
 	return of("settings",
 		operation("GET", "/doors", "listDoors", "List the test doors and whether they are open", s.doors),
 		operation("PATCH", "/doors", "patchDoors", "Open or close test doors", s.patchDoors,
-			refuses("content-type-wrong", "body-invalid", "setting-unknown", "setting-invalid", "setting-fixed",
-				"strict-fixed"),
+			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.SettingUnknown, problem.SettingInvalid, problem.SettingFixed,
+				problem.DoorsStrict),
 			example(Example{Body: Changes{"login-hint": false}})),
 		operation("GET", "/settings", "listSettings", "List the settings with value, source and default", s.list),
 		operation("PATCH", "/settings", "patchSettings", "Change policies while the emulator runs", s.patch,
 			says("All of them are changed, or none."),
-			refuses("content-type-wrong", "body-invalid", "setting-unknown", "setting-invalid", "setting-fixed",
-				"strict-fixed"),
+			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.SettingUnknown, problem.SettingInvalid, problem.SettingFixed,
+				problem.SettingStrict),
 			example(Example{Body: Changes{"acr": "eidas2"}})),
 	)
 }

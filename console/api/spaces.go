@@ -109,17 +109,17 @@ func (s *SpaceList) drop(_ context.Context, in *SpaceName) (Nothing, error) {
 }
 
 func (s *SpaceList) operations() []Operation {
-	space, within := Example{Path: map[string]string{"name": exampleSpace}}, refuses("space-within-space")
+	space, within := Example{Path: map[string]string{"name": exampleSpace}}, refuses(problem.SpaceWithinSpace)
 	return of("spaces",
 		operation("GET", "/spaces", "listSpaces", "List the isolated spaces", s.list, within,
 			says("Each is an emulator of its own below /s/NAME.")),
 		operation("POST", "/spaces", "createSpace", "Make a space", s.create, within,
 			says("The answer is its ready.json."),
-			refuses("content-type-wrong", "body-invalid", "space-name-invalid", "space-exists", "spaces-full"),
+			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.SpaceNameInvalid, problem.SpaceExists, problem.SpacesFull),
 			example(Example{Body: NewSpace{exampleSpace}})),
-		operation("GET", "/spaces/:name", "getSpace", "Get a space", s.get, within, refuses("space-unknown"),
+		operation("GET", "/spaces/:name", "getSpace", "Get a space", s.get, within, refuses(problem.SpaceUnknown),
 			example(space)),
 		operation("DELETE", "/spaces/:name", "dropSpace", "Drop a space with all that is in it", s.drop, within,
-			refuses("space-unknown"), example(space)),
+			refuses(problem.SpaceUnknown), example(space)),
 	)
 }

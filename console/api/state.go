@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"pscemu.invalid/pscemu/internal/problem"
 )
 
 // World is everything stored, taken as a whole.
@@ -142,7 +143,7 @@ func by(c echo.Context) string {
 }
 
 func (s *World) operations() []Operation {
-	whole := refuses("restore-running", "body-cut-off", "body-too-large", "store-full", "store-replacing")
+	whole := refuses(problem.RestoreRunning, problem.BodyCutOff, problem.BodyTooLarge, problem.StoreFull, problem.StoreReplacing)
 	return of("state",
 		operation("GET", "/ready", "getReady", "Get what ready.json holds", s.ready,
 			says("Addresses, the demo client, personas.")),
@@ -150,17 +151,17 @@ func (s *World) operations() []Operation {
 			answersA[Dump](200, "the state")),
 		operation("PUT", "/state", "putState", "Go back to a state that GET answered", s.restore,
 			says("All of it, or nothing changes. What was revoked stays revoked."),
-			whole, refuses("state-unreadable"), example(Example{Body: exampleState})),
+			whole, refuses(problem.StateUnreadable), example(Example{Body: exampleState})),
 		operation("DELETE", "/state", "resetState", "Begin anew with the personas", s.reset,
 			says("Keys and the demo client stay, so that applications need no new settings."),
-			refuses("restore-running")),
+			refuses(problem.RestoreRunning)),
 		operation("GET", "/backup", "getBackup", "Get a copy of everything stored, with its secrets", s.backup,
 			says("While the emulator goes on."), answers(200, echo.MIMEOctetStream, "the copy"),
-			refuses("backup-unwritable")),
+			refuses(problem.BackupUnwritable)),
 		operation("PUT", "/backup", "putBackup", "Put a copy in the place of everything stored", s.restoreBackup,
 			says("All of it, or nothing changes. What was there is kept beside the data file, and what was revoked "+
 				"stays revoked."),
-			whole, refuses("backup-unreadable"),
+			whole, refuses(problem.BackupUnreadable),
 			example(Example{Body: exampleBackup, Kind: echo.MIMEOctetStream})),
 	)
 }

@@ -2713,7 +2713,10 @@ type ClientInterface interface {
 	// - `signature-wrong`: The signature is not of this text and certificate.
 	// - `certificate-expired`: The certificate has expired on the emulator's clock.
 	// - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-	// - `certificate-untrusted`
+	// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+	// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+	// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+	// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2731,7 +2734,10 @@ type ClientInterface interface {
 	// - `signature-wrong`: The signature is not of this text and certificate.
 	// - `certificate-expired`: The certificate has expired on the emulator's clock.
 	// - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-	// - `certificate-untrusted`
+	// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+	// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+	// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+	// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3355,7 +3361,7 @@ type ClientInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3372,7 +3378,7 @@ type ClientInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3463,7 +3469,7 @@ type ClientInterface interface {
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
-	// - `ecps-number-wrong`
+	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
 	// - `ecps-totp-wrong`: The one-time password is wrong.
@@ -3488,7 +3494,7 @@ type ClientInterface interface {
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
-	// - `ecps-number-wrong`
+	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
 	// - `ecps-totp-wrong`: The one-time password is wrong.
@@ -3593,10 +3599,25 @@ type ClientInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -3617,10 +3638,25 @@ type ClientInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -3783,10 +3819,25 @@ type ClientInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -3807,10 +3858,25 @@ type ClientInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -4802,7 +4868,7 @@ type ClientInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4819,7 +4885,7 @@ type ClientInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5230,7 +5296,10 @@ func (c *Client) IssueTestCards(ctx context.Context, body IssueTestCardsJSONRequ
 // - `signature-wrong`: The signature is not of this text and certificate.
 // - `certificate-expired`: The certificate has expired on the emulator's clock.
 // - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-// - `certificate-untrusted`
+// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5258,7 +5327,10 @@ func (c *Client) VerifySignatureWithBody(ctx context.Context, contentType string
 // - `signature-wrong`: The signature is not of this text and certificate.
 // - `certificate-expired`: The certificate has expired on the emulator's clock.
 // - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-// - `certificate-untrusted`
+// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6272,7 +6344,7 @@ func (c *Client) ListDoors(ctx context.Context, reqEditors ...RequestEditorFn) (
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6299,7 +6371,7 @@ func (c *Client) PatchDoorsWithBody(ctx context.Context, contentType string, bod
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6450,7 +6522,7 @@ func (c *Client) GetPhoneRequest(ctx context.Context, id string, reqEditors ...R
 // - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 // - `ecps-code-wrong`: Wrong e-CPS code.
-// - `ecps-number-wrong`
+// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 // - `ecps-signature-wrong`: This answer does not come from the person's phone.
 // - `ecps-totp-wrong`: The one-time password is wrong.
@@ -6485,7 +6557,7 @@ func (c *Client) ApprovePhoneRequestWithBody(ctx context.Context, id string, con
 // - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 // - `ecps-code-wrong`: Wrong e-CPS code.
-// - `ecps-number-wrong`
+// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 // - `ecps-signature-wrong`: This answer does not come from the person's phone.
 // - `ecps-totp-wrong`: The one-time password is wrong.
@@ -6670,10 +6742,25 @@ func (c *Client) ListIdentities(ctx context.Context, params *ListIdentitiesParam
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -6704,10 +6791,25 @@ func (c *Client) CreateIdentityWithBody(ctx context.Context, contentType string,
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -6960,10 +7062,25 @@ func (c *Client) GetIdentity(ctx context.Context, id string, reqEditors ...Reque
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -6994,10 +7111,25 @@ func (c *Client) PutIdentityWithBody(ctx context.Context, id string, contentType
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -8679,7 +8811,7 @@ func (c *Client) ListSettings(ctx context.Context, reqEditors ...RequestEditorFn
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `setting-strict`: Strict holds this policy.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8706,7 +8838,7 @@ func (c *Client) PatchSettingsWithBody(ctx context.Context, contentType string, 
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `setting-strict`: Strict holds this policy.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -14459,7 +14591,10 @@ type ClientWithResponsesInterface interface {
 	// - `signature-wrong`: The signature is not of this text and certificate.
 	// - `certificate-expired`: The certificate has expired on the emulator's clock.
 	// - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-	// - `certificate-untrusted`
+	// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+	// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+	// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+	// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14477,7 +14612,10 @@ type ClientWithResponsesInterface interface {
 	// - `signature-wrong`: The signature is not of this text and certificate.
 	// - `certificate-expired`: The certificate has expired on the emulator's clock.
 	// - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-	// - `certificate-untrusted`
+	// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+	// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+	// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+	// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15139,7 +15277,7 @@ type ClientWithResponsesInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15156,7 +15294,7 @@ type ClientWithResponsesInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15253,7 +15391,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
-	// - `ecps-number-wrong`
+	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
 	// - `ecps-totp-wrong`: The one-time password is wrong.
@@ -15278,7 +15416,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
 	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
-	// - `ecps-number-wrong`
+	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 	// - `ecps-signature-wrong`: This answer does not come from the person's phone.
 	// - `ecps-totp-wrong`: The one-time password is wrong.
@@ -15393,10 +15531,25 @@ type ClientWithResponsesInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -15417,10 +15570,25 @@ type ClientWithResponsesInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -15589,10 +15757,25 @@ type ClientWithResponsesInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -15613,10 +15796,25 @@ type ClientWithResponsesInterface interface {
 	// - `national-id-invalid`: This is no national id of a professional.
 	// - `national-id-real`: This national id could belong to a real person.
 	// - `name-missing`: A person needs family_name and given_name.
-	// - `identity-invalid`
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 	// - `identity-from-file`: This person comes from a file.
 	// - `behaviour-unknown`: No such behaviour.
 	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
 	// - `quirk-unknown`: No such quirk.
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
@@ -16688,7 +16886,7 @@ type ClientWithResponsesInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16705,7 +16903,7 @@ type ClientWithResponsesInterface interface {
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
-	// - `strict-fixed`
+	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22765,7 +22963,10 @@ func (c *ClientWithResponses) IssueTestCardsWithResponse(ctx context.Context, bo
 // - `signature-wrong`: The signature is not of this text and certificate.
 // - `certificate-expired`: The certificate has expired on the emulator's clock.
 // - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-// - `certificate-untrusted`
+// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22789,7 +22990,10 @@ func (c *ClientWithResponses) VerifySignatureWithBodyWithResponse(ctx context.Co
 // - `signature-wrong`: The signature is not of this text and certificate.
 // - `certificate-expired`: The certificate has expired on the emulator's clock.
 // - `certificate-revoked`: The certificate was revoked: it is on the CRL.
-// - `certificate-untrusted`
+// - `certificate-not-for-signature`: The certificate does not sign: its key usage lacks nonRepudiation.
+// - `certificate-not-a-card`: The certificate is not a card's authentication certificate.
+// - `certificate-other-authority`: The certificate was issued by another authority than that for organisations.
+// - `certificate-unknown-authority`: The certificate's authority is not one of this emulator, though its name may be the same.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23685,7 +23889,7 @@ func (c *ClientWithResponses) ListDoorsWithResponse(ctx context.Context, reqEdit
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23708,7 +23912,7 @@ func (c *ClientWithResponses) PatchDoorsWithBodyWithResponse(ctx context.Context
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23841,7 +24045,7 @@ func (c *ClientWithResponses) GetPhoneRequestWithResponse(ctx context.Context, i
 // - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 // - `ecps-code-wrong`: Wrong e-CPS code.
-// - `ecps-number-wrong`
+// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 // - `ecps-signature-wrong`: This answer does not come from the person's phone.
 // - `ecps-totp-wrong`: The one-time password is wrong.
@@ -23872,7 +24076,7 @@ func (c *ClientWithResponses) ApprovePhoneRequestWithBodyWithResponse(ctx contex
 // - `ecps-unknown`: No active e-CPS belongs to this id.
 // - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
 // - `ecps-code-wrong`: Wrong e-CPS code.
-// - `ecps-number-wrong`
+// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
 // - `ecps-signature-wrong`: This answer does not come from the person's phone.
 // - `ecps-totp-wrong`: The one-time password is wrong.
@@ -24035,10 +24239,25 @@ func (c *ClientWithResponses) ListIdentitiesWithResponse(ctx context.Context, pa
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -24065,10 +24284,25 @@ func (c *ClientWithResponses) CreateIdentityWithBodyWithResponse(ctx context.Con
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -24291,10 +24525,25 @@ func (c *ClientWithResponses) GetIdentityWithResponse(ctx context.Context, id st
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -24321,10 +24570,25 @@ func (c *ClientWithResponses) PutIdentityWithBodyWithResponse(ctx context.Contex
 // - `national-id-invalid`: This is no national id of a professional.
 // - `national-id-real`: This national id could belong to a real person.
 // - `name-missing`: A person needs family_name and given_name.
-// - `identity-invalid`
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
 // - `identity-from-file`: This person comes from a file.
 // - `behaviour-unknown`: No such behaviour.
 // - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
 // - `quirk-unknown`: No such quirk.
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
@@ -25810,7 +26074,7 @@ func (c *ClientWithResponses) ListSettingsWithResponse(ctx context.Context, reqE
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `setting-strict`: Strict holds this policy.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25833,7 +26097,7 @@ func (c *ClientWithResponses) PatchSettingsWithBodyWithResponse(ctx context.Cont
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
-// - `strict-fixed`
+// - `setting-strict`: Strict holds this policy.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
