@@ -305,7 +305,7 @@ func TestAnAnswerThatIsNoAnswerOpensNoSession(t *testing.T) {
 	}{
 		"token: an error":          {"/token", answers(400, `{"error":"invalid_grant"}`), TokenAnswer},
 		"token: a page":            {"/token", answers(503, `<h1>no</h1>`), TokenAnswer},
-		"token: a redirect":        {"/token", http.RedirectHandler("/userinfo", 302).ServeHTTP, TokenAnswer},
+		"token: a redirect":        {"/token", http.RedirectHandler("/userinfo", http.StatusFound).ServeHTTP, TokenAnswer},
 		"token: no JSON":           {"/token", answers(200, `<h1>yes</h1>`), TokenAnswer},
 		"token: cut":               {"/token", cut, TokenAnswer},
 		"UserInfo: an error":       {"/userinfo", answers(401, ``), UserInfoAnswer},
@@ -648,6 +648,19 @@ func TestAProviderWithoutUserInfoIsNotAsked(t *testing.T) {
 	if in, err := p.login(p.client(nil)); err != nil || in.UserInfo != nil {
 		t.Error(err)
 	}
+}
+
+func TestTokensThatCameOtherwiseAreVerified(t *testing.T) {
+	p := newProvider(t)
+	l := p.begin()
+	tokens := Tokens{Access: "access", ID: p.idToken(true)}
+	in, err := p.client(nil).Verify(context.Background(), l, tokens)
+	if err != nil || in.Claims.Text("sub") != "person" || in.Checks.Named(IDTokenHash) == nil {
+		t.Errorf("%v %+v", err, in)
+	}
+	l.Nonce = "another"
+	in, err = p.client(nil).Verify(context.Background(), l, tokens)
+	refused(t, "another nonce", in, err, IDTokenNonce)
 }
 
 func TestWithoutTheScopeOpenIDThereIsNoIDToken(t *testing.T) {
