@@ -2593,6 +2593,7 @@ type ClientInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	// - `body-cut-off`: The body ended before its end; nothing was changed.
 	// - `body-too-large`: The body of the request is larger than the emulator takes.
 	// - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
@@ -3361,6 +3362,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -3378,6 +3380,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -3726,6 +3729,7 @@ type ClientInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `national-id-invalid`: This is no national id of a professional.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
@@ -3749,6 +3753,7 @@ type ClientInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `national-id-invalid`: This is no national id of a professional.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
@@ -3772,6 +3777,7 @@ type ClientInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `national-id-invalid`: This is no national id of a professional.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
@@ -4123,6 +4129,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `authorize-url-invalid`: This is no authorize URL.
 	// - `authorize-url-elsewhere`: This authorize URL is another space's.
+	// - `redirect-uri-missing`: The redirect_uri is missing.
 	// - `door-closed`: This test door is closed.
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
@@ -4154,6 +4161,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `authorize-url-invalid`: This is no authorize URL.
 	// - `authorize-url-elsewhere`: This authorize URL is another space's.
+	// - `redirect-uri-missing`: The redirect_uri is missing.
 	// - `door-closed`: This test door is closed.
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
@@ -4868,6 +4876,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `setting-strict`: Strict holds this policy.
@@ -4885,6 +4894,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `setting-strict`: Strict holds this policy.
@@ -4966,6 +4976,7 @@ type ClientInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	//
 	// Corresponds with DELETE /state (the `ResetState` operationId).
 	ResetState(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4983,11 +4994,16 @@ type ClientInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	// - `body-cut-off`: The body ended before its end; nothing was changed.
 	// - `body-too-large`: The body of the request is larger than the emulator takes.
 	// - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 	// - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 	// - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+	// - `setting-invalid`: The setting … (…) cannot be used.
+	// - `policy-unknown`: No such policy.
+	// - `fault-unknown`: No such fault.
+	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5000,11 +5016,16 @@ type ClientInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	// - `body-cut-off`: The body ended before its end; nothing was changed.
 	// - `body-too-large`: The body of the request is larger than the emulator takes.
 	// - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 	// - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 	// - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+	// - `setting-invalid`: The setting … (…) cannot be used.
+	// - `policy-unknown`: No such policy.
+	// - `fault-unknown`: No such fault.
+	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5096,6 +5117,7 @@ func (c *Client) GetBackup(ctx context.Context, reqEditors ...RequestEditorFn) (
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 // - `body-cut-off`: The body ended before its end; nothing was changed.
 // - `body-too-large`: The body of the request is larger than the emulator takes.
 // - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
@@ -6344,6 +6366,7 @@ func (c *Client) ListDoors(ctx context.Context, reqEditors ...RequestEditorFn) (
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -6371,6 +6394,7 @@ func (c *Client) PatchDoorsWithBody(ctx context.Context, contentType string, bod
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -6919,6 +6943,7 @@ func (c *Client) GenerateIdentities(ctx context.Context, body GenerateIdentities
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `national-id-invalid`: This is no national id of a professional.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
@@ -6952,6 +6977,7 @@ func (c *Client) ImportIdentitiesWithBody(ctx context.Context, params *ImportIde
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `national-id-invalid`: This is no national id of a professional.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
@@ -6985,6 +7011,7 @@ func (c *Client) ImportIdentities(ctx context.Context, params *ImportIdentitiesP
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `national-id-invalid`: This is no national id of a professional.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
@@ -7556,6 +7583,7 @@ func (c *Client) ListLogins(ctx context.Context, params *ListLoginsParams, reqEd
 // - `body-invalid`: The body cannot be read.
 // - `authorize-url-invalid`: This is no authorize URL.
 // - `authorize-url-elsewhere`: This authorize URL is another space's.
+// - `redirect-uri-missing`: The redirect_uri is missing.
 // - `door-closed`: This test door is closed.
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
@@ -7597,6 +7625,7 @@ func (c *Client) PerformLoginWithBody(ctx context.Context, contentType string, b
 // - `body-invalid`: The body cannot be read.
 // - `authorize-url-invalid`: This is no authorize URL.
 // - `authorize-url-elsewhere`: This authorize URL is another space's.
+// - `redirect-uri-missing`: The redirect_uri is missing.
 // - `door-closed`: This test door is closed.
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
@@ -8811,6 +8840,7 @@ func (c *Client) ListSettings(ctx context.Context, reqEditors ...RequestEditorFn
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `setting-strict`: Strict holds this policy.
@@ -8838,6 +8868,7 @@ func (c *Client) PatchSettingsWithBody(ctx context.Context, contentType string, 
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `setting-strict`: Strict holds this policy.
@@ -8979,6 +9010,7 @@ func (c *Client) GetSpace(ctx context.Context, name string, reqEditors ...Reques
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 //
 // Corresponds with DELETE /state (the `ResetState` operationId).
 func (c *Client) ResetState(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9016,11 +9048,16 @@ func (c *Client) GetState(ctx context.Context, reqEditors ...RequestEditorFn) (*
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 // - `body-cut-off`: The body ended before its end; nothing was changed.
 // - `body-too-large`: The body of the request is larger than the emulator takes.
 // - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 // - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 // - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+// - `setting-invalid`: The setting … (…) cannot be used.
+// - `policy-unknown`: No such policy.
+// - `fault-unknown`: No such fault.
+// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9043,11 +9080,16 @@ func (c *Client) PutStateWithBody(ctx context.Context, contentType string, body 
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 // - `body-cut-off`: The body ended before its end; nothing was changed.
 // - `body-too-large`: The body of the request is larger than the emulator takes.
 // - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 // - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 // - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+// - `setting-invalid`: The setting … (…) cannot be used.
+// - `policy-unknown`: No such policy.
+// - `fault-unknown`: No such fault.
+// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -14465,6 +14507,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	// - `body-cut-off`: The body ended before its end; nothing was changed.
 	// - `body-too-large`: The body of the request is larger than the emulator takes.
 	// - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
@@ -15277,6 +15320,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -15294,6 +15338,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -15660,6 +15705,7 @@ type ClientWithResponsesInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `national-id-invalid`: This is no national id of a professional.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
@@ -15683,6 +15729,7 @@ type ClientWithResponsesInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `national-id-invalid`: This is no national id of a professional.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
@@ -15706,6 +15753,7 @@ type ClientWithResponsesInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `national-id-invalid`: This is no national id of a professional.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
@@ -16087,6 +16135,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `authorize-url-invalid`: This is no authorize URL.
 	// - `authorize-url-elsewhere`: This authorize URL is another space's.
+	// - `redirect-uri-missing`: The redirect_uri is missing.
 	// - `door-closed`: This test door is closed.
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
@@ -16118,6 +16167,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `authorize-url-invalid`: This is no authorize URL.
 	// - `authorize-url-elsewhere`: This authorize URL is another space's.
+	// - `redirect-uri-missing`: The redirect_uri is missing.
 	// - `door-closed`: This test door is closed.
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
@@ -16886,6 +16936,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `setting-strict`: Strict holds this policy.
@@ -16903,6 +16954,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `setting-strict`: Strict holds this policy.
@@ -16990,6 +17042,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -17011,11 +17064,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	// - `body-cut-off`: The body ended before its end; nothing was changed.
 	// - `body-too-large`: The body of the request is larger than the emulator takes.
 	// - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 	// - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 	// - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+	// - `setting-invalid`: The setting … (…) cannot be used.
+	// - `policy-unknown`: No such policy.
+	// - `fault-unknown`: No such fault.
+	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17028,11 +17086,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	// - `body-cut-off`: The body ended before its end; nothing was changed.
 	// - `body-too-large`: The body of the request is larger than the emulator takes.
 	// - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 	// - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 	// - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+	// - `setting-invalid`: The setting … (…) cannot be used.
+	// - `policy-unknown`: No such policy.
+	// - `fault-unknown`: No such fault.
+	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22789,6 +22852,7 @@ func (c *ClientWithResponses) GetBackupWithResponse(ctx context.Context, reqEdit
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 // - `body-cut-off`: The body ended before its end; nothing was changed.
 // - `body-too-large`: The body of the request is larger than the emulator takes.
 // - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
@@ -23889,6 +23953,7 @@ func (c *ClientWithResponses) ListDoorsWithResponse(ctx context.Context, reqEdit
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -23912,6 +23977,7 @@ func (c *ClientWithResponses) PatchDoorsWithBodyWithResponse(ctx context.Context
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -24398,6 +24464,7 @@ func (c *ClientWithResponses) GenerateIdentitiesWithResponse(ctx context.Context
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `national-id-invalid`: This is no national id of a professional.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
@@ -24427,6 +24494,7 @@ func (c *ClientWithResponses) ImportIdentitiesWithBodyWithResponse(ctx context.C
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `national-id-invalid`: This is no national id of a professional.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
@@ -24456,6 +24524,7 @@ func (c *ClientWithResponses) ImportIdentitiesWithResponse(ctx context.Context, 
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `national-id-invalid`: This is no national id of a professional.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
@@ -24969,6 +25038,7 @@ func (c *ClientWithResponses) ListLoginsWithResponse(ctx context.Context, params
 // - `body-invalid`: The body cannot be read.
 // - `authorize-url-invalid`: This is no authorize URL.
 // - `authorize-url-elsewhere`: This authorize URL is another space's.
+// - `redirect-uri-missing`: The redirect_uri is missing.
 // - `door-closed`: This test door is closed.
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
@@ -25006,6 +25076,7 @@ func (c *ClientWithResponses) PerformLoginWithBodyWithResponse(ctx context.Conte
 // - `body-invalid`: The body cannot be read.
 // - `authorize-url-invalid`: This is no authorize URL.
 // - `authorize-url-elsewhere`: This authorize URL is another space's.
+// - `redirect-uri-missing`: The redirect_uri is missing.
 // - `door-closed`: This test door is closed.
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
@@ -26074,6 +26145,7 @@ func (c *ClientWithResponses) ListSettingsWithResponse(ctx context.Context, reqE
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `setting-strict`: Strict holds this policy.
@@ -26097,6 +26169,7 @@ func (c *ClientWithResponses) PatchSettingsWithBodyWithResponse(ctx context.Cont
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `setting-strict`: Strict holds this policy.
@@ -26220,6 +26293,7 @@ func (c *ClientWithResponses) GetSpaceWithResponse(ctx context.Context, name str
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -26253,11 +26327,16 @@ func (c *ClientWithResponses) GetStateWithResponse(ctx context.Context, reqEdito
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 // - `body-cut-off`: The body ended before its end; nothing was changed.
 // - `body-too-large`: The body of the request is larger than the emulator takes.
 // - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 // - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 // - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+// - `setting-invalid`: The setting … (…) cannot be used.
+// - `policy-unknown`: No such policy.
+// - `fault-unknown`: No such fault.
+// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -26276,11 +26355,16 @@ func (c *ClientWithResponses) PutStateWithBodyWithResponse(ctx context.Context, 
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 // - `body-cut-off`: The body ended before its end; nothing was changed.
 // - `body-too-large`: The body of the request is larger than the emulator takes.
 // - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 // - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 // - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+// - `setting-invalid`: The setting … (…) cannot be used.
+// - `policy-unknown`: No such policy.
+// - `fault-unknown`: No such fault.
+// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
