@@ -38,9 +38,8 @@ var notifyToken = regexp.MustCompile(`^[A-Za-z0-9\-._~+/]+=*$`)
 // judgeBackchannel finds the first parameter that is refused, in Keycloak's
 // order. plain is the policy for binding messages.
 func judgeBackchannel(client *clients.Client, form url.Values, plain bool) *wire.Refusal {
-	message, token := form.Get("binding_message"), form.Get("client_notification_token")
+	message, channel := form.Get("binding_message"), form.Get("channel")
 	scopes := strings.Fields(form.Get("scope"))
-	channel := form.Get("channel")
 	if p := tooLongIn(form, "login_hint", "scope", "acr_values"); p != nil {
 		return wire.Refused(problem.CIBATooLong.With("expected", p.Expected).Got(p.Received))
 	}
@@ -61,6 +60,14 @@ func judgeBackchannel(client *clients.Client, form url.Values, plain bool) *wire
 		return wire.Refused(problem.CIBABindingMessage.With("count", len([]rune(message))))
 	case channels[channel] == "":
 		return wire.Refused(problem.CIBAChannel.Got(channel))
+	}
+	return judgeNotification(client, form)
+}
+
+// judgeNotification judges how the client wants to be told (CIBA Core §7.1).
+func judgeNotification(client *clients.Client, form url.Values) *wire.Refusal {
+	token := form.Get("client_notification_token")
+	switch {
 	case token != "" && client.DeliveryMode != clients.Ping:
 		return wire.Refused(problem.CIBATokenUnasked.Of())
 	case token == "" && client.DeliveryMode == clients.Ping:

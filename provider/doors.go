@@ -99,7 +99,7 @@ func (d *Doors) Perform(
 	pin string,
 ) (*Performed, error) {
 	if !d.settings.Policies(nil, nil).DoorAPILogins {
-		return nil, problem.DoorClosed.Case("logins")
+		return nil, problem.DoorClosed.With("door", "door-api-logins")
 	}
 	if means == "" {
 		means = identities.MeansECPS

@@ -23,7 +23,8 @@ import (
 func FuzzAuthorizeParameters(f *testing.F) {
 	f.Add("response_type=code&client_id=demo&scope=openid&redirect_uri=http%3A%2F%2Flocalhost%3A1%2F", "")
 	f.Add(
-		"response_type=code%20id_token&nonce=n&max_age=1&claims=%7B%22id_token%22%3A%7B%22acr%22%3A%7B%22values%22%3A%5B%22eidas1%22%5D%7D%7D%7D",
+		"response_type=code%20id_token&nonce=n&max_age=1"+
+			"&claims=%7B%22id_token%22%3A%7B%22acr%22%3A%7B%22values%22%3A%5B%22eidas1%22%5D%7D%7D%7D",
 		"prompt=none",
 	)
 	f.Add(
@@ -63,7 +64,11 @@ func FuzzAuthorizeParameters(f *testing.F) {
 func FuzzRedirectURI(f *testing.F) {
 	exact := &clients.Client{RedirectURIs: []string{"https://app.example/cb"}}
 	loopback := &clients.Client{RedirectURIPolicy: clients.Loopback}
-	for _, u := range []string{"https://app.example/cb", "http://localhost:1/x", "http://localhost.evil.example/", "http://127.0.0.1@evil/", "http://localhost\\@evil/", "http:localhost", "http://LOCALHOST/", "http://localhost:1#x", "http://[::1]/", "http://127.0.0.1:99999999/"} {
+	for _, u := range []string{
+		"https://app.example/cb", "http://localhost:1/x", "http://localhost.evil.example/", "http://127.0.0.1@evil/",
+		"http://localhost\\@evil/", "http:localhost", "http://LOCALHOST/", "http://localhost:1#x", "http://[::1]/",
+		"http://127.0.0.1:99999999/",
+	} {
 		f.Add(u)
 	}
 	f.Fuzz(func(t *testing.T, uri string) {
@@ -97,7 +102,11 @@ func FuzzRequestObject(f *testing.F) {
 		JWKS: &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k1"}}},
 	}
 	o := objects{&clock.Adjustable{}}
-	for _, c := range []string{`{"client_id":"exact","scope":"openid","max_age":60,"claims":{"id_token":{"acr":null}}}`, `{"client_id":"demo"}`, `{"aud":["https://i"],"exp":4e9,"nbf":1e400}`, `{"a":1,"a":2}`, `[]`, `null`, `{"request":"x"}`, "{"} {
+	for _, c := range []string{
+		`{"client_id":"exact","scope":"openid","max_age":60,"claims":{"id_token":{"acr":null}}}`,
+		`{"client_id":"demo"}`, `{"aud":["https://i"],"exp":4e9,"nbf":1e400}`,
+		`{"a":1,"a":2}`, `[]`, `null`, `{"request":"x"}`, "{",
+	} {
 		f.Add([]byte(c))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {

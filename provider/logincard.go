@@ -68,7 +68,7 @@ func (h *testLogin) Register(e *echo.Echo) { e.POST(loginPath+"/test", h.page.wi
 
 func (h *testLogin) submit(c echo.Context, p *login.Pending) error {
 	if !h.page.testDoor(p) {
-		closed := problem.DoorClosed.Case("totp")
+		closed := problem.DoorClosed.With("door", "door-test-identity")
 		return h.page.show(c, p, identities.MeansECPS, closed)
 	}
 	ctx := c.Request().Context()

@@ -59,12 +59,12 @@ func keptParameters(form url.Values) (url.Values, error) {
 		all += len(name) + len(value)
 	}
 	if all > mostParameters {
-		return nil, tooLong("all parameters together", all, mostParameters)
+		return nil, tooLong(problem.AllParameters, all, mostParameters)
 	}
 	return out, nil
 }
 
-func tooLong(what string, got, most int) *problem.Error {
+func tooLong(what any, got, most int) *problem.Error {
 	return problem.ParameterTooLong.With("what", what).With("got", got).With("most", most)
 }
 

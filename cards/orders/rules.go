@@ -224,7 +224,8 @@ func (d *Desk) enterIn(tx store.Tx, service Channel, serial string) error {
 		return err
 	}
 	s := Services()[n]
-	return problem.ServiceRefused.With("say", s.Say).With("type", card.Type).With("national_id", card.NationalID).With("remedy", s.Remedy)
+	return problem.ServiceRefused.Case(strings.ToLower(string(s.Name))).
+		With("type", card.Type).With("national_id", card.NationalID)
 }
 
 func (d *Desk) opensTOPS(tx store.Tx, c *cards.Card) (bool, error) {

@@ -56,7 +56,7 @@ func faultsAllowed(settings *config.Live) error {
 	if settings.Policies(nil, nil).DoorFaults {
 		return nil
 	}
-	return problem.DoorClosed.Of()
+	return problem.DoorClosed.With("door", "door-faults")
 }
 
 func (s *Faults) operations() []Operation {

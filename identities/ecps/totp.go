@@ -80,7 +80,7 @@ func (d *Device) stepOf(password string, present int64) (found int64) {
 // ones in a row, for whatever requests, block the device.
 func (s *Phones) ApproveTOTP(ctx context.Context, id, password string) (*Request, error) {
 	if !s.settings.Policies(nil, nil).DoorTOTP {
-		return nil, problem.DoorClosed.Case("totp")
+		return nil, problem.DoorClosed.With("door", "door-totp")
 	}
 	return s.answer(
 		ctx,

@@ -650,6 +650,19 @@ func TestAProviderWithoutUserInfoIsNotAsked(t *testing.T) {
 	}
 }
 
+func TestTokensThatCameOtherwiseAreVerified(t *testing.T) {
+	p := newProvider(t)
+	l := p.begin()
+	tokens := Tokens{Access: "access", ID: p.idToken(true)}
+	in, err := p.client(nil).Verify(context.Background(), l, tokens)
+	if err != nil || in.Claims.Text("sub") != "person" || in.Checks.Named(IDTokenHash) == nil {
+		t.Errorf("%v %+v", err, in)
+	}
+	l.Nonce = "another"
+	in, err = p.client(nil).Verify(context.Background(), l, tokens)
+	refused(t, "another nonce", in, err, IDTokenNonce)
+}
+
 func TestWithoutTheScopeOpenIDThereIsNoIDToken(t *testing.T) {
 	p := newProvider(t)
 	p.tokens, p.info = without("id_token"), without("sub")

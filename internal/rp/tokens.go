@@ -38,6 +38,16 @@ func (s *Session) Fresh(now time.Time, more time.Duration) bool {
 	return s.Tokens.Until.IsZero() || s.Tokens.Until.Sub(now) > more
 }
 
+// Verify verifies the id token of tokens that came otherwise than by Finish,
+// against the login in which they were asked for.
+func (c *Client) Verify(ctx context.Context, l *Login, t Tokens) (*Session, error) {
+	if _, err := c.Metadata(ctx); err != nil {
+		return &Session{}, err
+	}
+	in := &Session{Tokens: t, login: *l}
+	return in, c.idToken(ctx, in, l)
+}
+
 // redeem turns a grant into a session: tokens, id token, UserInfo.
 func (c *Client) redeem(ctx context.Context, m *Metadata, in *Session, form url.Values) error {
 	if err := c.exchange(ctx, m, in, form); err != nil {

@@ -104,7 +104,8 @@ func (c *Client) Validate() error {
 	if len(c.RedirectURIs) == 0 && c.RedirectURIPolicy == "" {
 		return problem.RedirectURIsMissing.Of()
 	}
-	for _, u := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs, given(c.NotificationEndpoint, c.BackchannelLogoutURI, c.FrontchannelLogoutURI)) {
+	called := given(c.NotificationEndpoint, c.BackchannelLogoutURI, c.FrontchannelLogoutURI)
+	for _, u := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs, called) {
 		if !absolute(u) {
 			return problem.RedirectURIInvalid.Got(u)
 		}

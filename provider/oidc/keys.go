@@ -147,12 +147,12 @@ func (k *keys) all() []signingKey {
 
 // loadKey loads a key, or makes it; when two make it at once, the one that was
 // kept first is the key.
-func loadKey(ctx context.Context, s store.Store, id string, make func() (keyRecord, error)) (keyRecord, error) {
+func loadKey(ctx context.Context, s store.Store, id string, generate func() (keyRecord, error)) (keyRecord, error) {
 	rec, err := keyRecords.Load(ctx, s, id)
 	if !errors.Is(err, store.ErrNotFound) {
 		return rec, err
 	}
-	made, err := make()
+	made, err := generate()
 	if err != nil {
 		return made, err
 	}

@@ -113,8 +113,6 @@ func write(constants, entries *bytes.Buffer, area string, item yaml.MapItem) err
 	if err := yaml.UnmarshalWithOptions(raw, &c, yaml.Strict()); err != nil {
 		return err
 	}
-	c.FR.inherit(&c.EN)
-	c.EN.inherit(&c.FR)
 	name := item.Key.(string)
 	fmt.Fprintf(constants, "// %s: %s.\n%[1]s Code = %[3]q\n", constant(name), oneLine(c.EN.Reason), name)
 	fmt.Fprintf(entries, "{code: %s, area: %q, kind: %s, psc: %q, spec: %q, said: %s, cases: map[string]variant{",
