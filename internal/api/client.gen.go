@@ -2680,7 +2680,7 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `profession-unknown`: No such profession.
 	// - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 	//
@@ -2696,7 +2696,7 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `profession-unknown`: No such profession.
 	// - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 	//
@@ -2982,7 +2982,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+	// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 	// - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 	//
 	// Takes any type of body and a specified content type.
@@ -2999,7 +2999,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+	// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 	// - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 	//
 	// Takes a body of the `application/json` content type.
@@ -3472,7 +3472,7 @@ type ClientInterface interface {
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
-	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+	// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -3497,7 +3497,7 @@ type ClientInterface interface {
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
-	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+	// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -3689,7 +3689,7 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `means-unknown`: No such means.
 	// - `profession-unknown`: No such profession.
 	// - `theme-unknown`: No such theme.
@@ -3710,7 +3710,7 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `means-unknown`: No such means.
 	// - `profession-unknown`: No such profession.
 	// - `theme-unknown`: No such theme.
@@ -3735,7 +3735,7 @@ type ClientInterface interface {
 	// - `import-empty`: There is nothing to import.
 	// - `import-too-many`: The import holds too many people.
 	// - `import-too-deep`: The YAML is nested too deeply.
-	// - `import-too-large`: The YAML is too large.
+	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
 	// - `identity-from-file`: This person comes from a file.
 	// - `national-id-real`: This national id could belong to a real person.
@@ -3759,7 +3759,7 @@ type ClientInterface interface {
 	// - `import-empty`: There is nothing to import.
 	// - `import-too-many`: The import holds too many people.
 	// - `import-too-deep`: The YAML is nested too deeply.
-	// - `import-too-large`: The YAML is too large.
+	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
 	// - `identity-from-file`: This person comes from a file.
 	// - `national-id-real`: This national id could belong to a real person.
@@ -3783,7 +3783,7 @@ type ClientInterface interface {
 	// - `import-empty`: There is nothing to import.
 	// - `import-too-many`: The import holds too many people.
 	// - `import-too-deep`: The YAML is nested too deeply.
-	// - `import-too-large`: The YAML is too large.
+	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
 	// - `identity-from-file`: This person comes from a file.
 	// - `national-id-real`: This national id could belong to a real person.
@@ -3940,7 +3940,7 @@ type ClientInterface interface {
 	// - `ecps-contacts-missing`: The contact details are missing.
 	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 	// - `ecps-activation-too-many`: Too many activations were begun.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -3968,7 +3968,7 @@ type ClientInterface interface {
 	// - `ecps-contacts-missing`: The contact details are missing.
 	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 	// - `ecps-activation-too-many`: Too many activations were begun.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -4037,7 +4037,7 @@ type ClientInterface interface {
 	// Undo a delete.
 	//
 	// Refusals of its own:
-	// - `identity-not-deleted`: Nobody with this national id was deleted within a day.
+	// - `identity-not-deleted`: Nobody with this national id was deleted recently.
 	// - `identity-exists`: Somebody has this national id already.
 	//
 	// Corresponds with POST /identities/{id}/restore (the `RestoreIdentity` operationId).
@@ -4055,7 +4055,7 @@ type ClientInterface interface {
 	// An import or a scenario is undone, a bulk action stops where it is.
 	//
 	// Refusals of its own:
-	// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+	// - `job-unknown`: No such job.
 	//
 	// Corresponds with DELETE /jobs/{id} (the `CancelJob` operationId).
 	CancelJob(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4065,7 +4065,7 @@ type ClientInterface interface {
 	// Its state, how far it is, and its result or problem.
 	//
 	// Refusals of its own:
-	// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+	// - `job-unknown`: No such job.
 	//
 	// Corresponds with GET /jobs/{id} (the `GetJob` operationId).
 	GetJob(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4208,7 +4208,7 @@ type ClientInterface interface {
 	// Each with the request that it belongs to, secrets masked.
 	//
 	// Refusals of its own:
-	// - `login-not-kept`: The journal holds no such login, or no more.
+	// - `login-not-kept`: The journal holds no such login (any more).
 	//
 	// Corresponds with GET /logins/{id} (the `GetLogin` operationId).
 	GetLogin(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4218,7 +4218,7 @@ type ClientInterface interface {
 	// Get a login as an HTTP Archive.
 	//
 	// Refusals of its own:
-	// - `login-not-kept`: The journal holds no such login, or no more.
+	// - `login-not-kept`: The journal holds no such login (any more).
 	//
 	// Corresponds with GET /logins/{id}/har (the `GetLoginHAR` operationId).
 	GetLoginHAR(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4250,10 +4250,10 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `form-unknown`: No such form.
 	// - `actor-unknown`: No such actor.
-	// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+	// - `form-not-seen`: This form is not offered to this actor.
 	// - `channel-unknown`: No such channel.
-	// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `channel-not-offered`: This form has no démarche simplifiée.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4269,10 +4269,10 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `form-unknown`: No such form.
 	// - `actor-unknown`: No such actor.
-	// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+	// - `form-not-seen`: This form is not offered to this actor.
 	// - `channel-unknown`: No such channel.
-	// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `channel-not-offered`: This form has no démarche simplifiée.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4304,10 +4304,10 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-	// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+	// - `service-missing`: The name of the application service (CN) is missing or too long.
 	// - `structure-unknown`: The order desk knows no such structure.
 	// - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 	// - `profile-unknown`: No such certificate profile.
@@ -4326,10 +4326,10 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-	// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+	// - `service-missing`: The name of the application service (CN) is missing or too long.
 	// - `structure-unknown`: The order desk knows no such structure.
 	// - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 	// - `profile-unknown`: No such certificate profile.
@@ -4348,9 +4348,9 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	//
 	// Takes any type of body and a specified content type.
@@ -4365,9 +4365,9 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	//
 	// Takes a body of the `application/json` content type.
@@ -4394,7 +4394,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+	// - `card-not-managed`: This card is not of a structure you act for.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4409,7 +4409,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+	// - `card-not-managed`: This card is not of a structure you act for.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4434,8 +4434,8 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-	// - `card-there`: Cette personne a déjà une CPS.
+	// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+	// - `card-there`: This person has a CPS already.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4450,8 +4450,8 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-	// - `card-there`: Cette personne a déjà une CPS.
+	// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+	// - `card-there`: This person has a CPS already.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4473,7 +4473,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `service-unknown`: No such online service.
-	// - `service-refused`: Aucune carte active.
+	// - `service-refused`: This card does not open this online service.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -4496,7 +4496,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `service-unknown`: No such online service.
-	// - `service-refused`: Aucune carte active.
+	// - `service-refused`: This card does not open this online service.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -4540,7 +4540,7 @@ type ClientInterface interface {
 	// - `order-state`: The order is not in a state for this.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4556,7 +4556,7 @@ type ClientInterface interface {
 	// - `order-state`: The order is not in a state for this.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4625,9 +4625,9 @@ type ClientInterface interface {
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
 	// - `order-field-wrong`: The field “…” (…) is wrong.
-	// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
-	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
-	// - `service-refused`: Aucune carte active.
+	// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
+	// - `card-not-managed`: This card is not of a structure you act for.
+	// - `service-refused`: This card does not open this online service.
 	//
 	// Corresponds with POST /orders/{id}/submit (the `SubmitOrder` operationId).
 	SubmitOrder(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4639,7 +4639,7 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
-	// - `replacement-without-opposition`: Une carte de remplacement demande une carte opposée.
+	// - `replacement-without-opposition`: A replacement card needs an opposed card.
 	// - `no-internal-id`: No free internal id was found.
 	//
 	// Corresponds with POST /orders/{id}/validate (the `ValidateOrder` operationId).
@@ -4740,7 +4740,7 @@ type ClientInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -4765,7 +4765,7 @@ type ClientInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -4813,7 +4813,7 @@ type ClientInterface interface {
 	// - `card-type-unknown`: No such card type.
 	// - `card-none`: This person has no card that can be used.
 	// - `client-id-invalid`: The client_id cannot be used.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `fault-unknown`: No such fault.
@@ -4841,7 +4841,7 @@ type ClientInterface interface {
 	// - `card-type-unknown`: No such card type.
 	// - `card-none`: This person has no card that can be used.
 	// - `client-id-invalid`: The client_id cannot be used.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `fault-unknown`: No such fault.
@@ -5264,7 +5264,7 @@ func (c *Client) IssueKit(ctx context.Context, name string, reqEditors ...Reques
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `profession-unknown`: No such profession.
 // - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 //
@@ -5290,7 +5290,7 @@ func (c *Client) IssueTestCardsWithBody(ctx context.Context, contentType string,
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `profession-unknown`: No such profession.
 // - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 //
@@ -5756,7 +5756,7 @@ func (c *Client) GetCertificate(ctx context.Context, serial string, reqEditors .
 // - `body-invalid`: The body cannot be read.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 // - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 //
 // Takes any type of body and a specified content type.
@@ -5783,7 +5783,7 @@ func (c *Client) BindCertificateWithBody(ctx context.Context, serial string, con
 // - `body-invalid`: The body cannot be read.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 // - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 //
 // Takes a body of the `application/json` content type.
@@ -6546,7 +6546,7 @@ func (c *Client) GetPhoneRequest(ctx context.Context, id string, reqEditors ...R
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 // - `ecps-unknown`: No active e-CPS belongs to this id.
-// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 // - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -6581,7 +6581,7 @@ func (c *Client) ApprovePhoneRequestWithBody(ctx context.Context, id string, con
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 // - `ecps-unknown`: No active e-CPS belongs to this id.
-// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 // - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -6883,7 +6883,7 @@ func (c *Client) ExportIdentities(ctx context.Context, params *ExportIdentitiesP
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `means-unknown`: No such means.
 // - `profession-unknown`: No such profession.
 // - `theme-unknown`: No such theme.
@@ -6914,7 +6914,7 @@ func (c *Client) GenerateIdentitiesWithBody(ctx context.Context, contentType str
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `means-unknown`: No such means.
 // - `profession-unknown`: No such profession.
 // - `theme-unknown`: No such theme.
@@ -6949,7 +6949,7 @@ func (c *Client) GenerateIdentities(ctx context.Context, body GenerateIdentities
 // - `import-empty`: There is nothing to import.
 // - `import-too-many`: The import holds too many people.
 // - `import-too-deep`: The YAML is nested too deeply.
-// - `import-too-large`: The YAML is too large.
+// - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
 // - `identity-from-file`: This person comes from a file.
 // - `national-id-real`: This national id could belong to a real person.
@@ -6983,7 +6983,7 @@ func (c *Client) ImportIdentitiesWithBody(ctx context.Context, params *ImportIde
 // - `import-empty`: There is nothing to import.
 // - `import-too-many`: The import holds too many people.
 // - `import-too-deep`: The YAML is nested too deeply.
-// - `import-too-large`: The YAML is too large.
+// - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
 // - `identity-from-file`: This person comes from a file.
 // - `national-id-real`: This national id could belong to a real person.
@@ -7017,7 +7017,7 @@ func (c *Client) ImportIdentities(ctx context.Context, params *ImportIdentitiesP
 // - `import-empty`: There is nothing to import.
 // - `import-too-many`: The import holds too many people.
 // - `import-too-deep`: The YAML is nested too deeply.
-// - `import-too-large`: The YAML is too large.
+// - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
 // - `identity-from-file`: This person comes from a file.
 // - `national-id-real`: This national id could belong to a real person.
@@ -7254,7 +7254,7 @@ func (c *Client) GetPhone(ctx context.Context, id string, reqEditors ...RequestE
 // - `ecps-contacts-missing`: The contact details are missing.
 // - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 // - `ecps-activation-too-many`: Too many activations were begun.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -7292,7 +7292,7 @@ func (c *Client) ActivatePhoneWithBody(ctx context.Context, id string, contentTy
 // - `ecps-contacts-missing`: The contact details are missing.
 // - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 // - `ecps-activation-too-many`: Too many activations were begun.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -7401,7 +7401,7 @@ func (c *Client) GetTOTP(ctx context.Context, id string, reqEditors ...RequestEd
 // Undo a delete.
 //
 // Refusals of its own:
-// - `identity-not-deleted`: Nobody with this national id was deleted within a day.
+// - `identity-not-deleted`: Nobody with this national id was deleted recently.
 // - `identity-exists`: Somebody has this national id already.
 //
 // Corresponds with POST /identities/{id}/restore (the `RestoreIdentity` operationId).
@@ -7439,7 +7439,7 @@ func (c *Client) ListJobs(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // An import or a scenario is undone, a bulk action stops where it is.
 //
 // Refusals of its own:
-// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+// - `job-unknown`: No such job.
 //
 // Corresponds with DELETE /jobs/{id} (the `CancelJob` operationId).
 func (c *Client) CancelJob(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7459,7 +7459,7 @@ func (c *Client) CancelJob(ctx context.Context, id string, reqEditors ...Request
 // Its state, how far it is, and its result or problem.
 //
 // Refusals of its own:
-// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+// - `job-unknown`: No such job.
 //
 // Corresponds with GET /jobs/{id} (the `GetJob` operationId).
 func (c *Client) GetJob(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7702,7 +7702,7 @@ func (c *Client) WaitForLogin(ctx context.Context, params *WaitForLoginParams, r
 // Each with the request that it belongs to, secrets masked.
 //
 // Refusals of its own:
-// - `login-not-kept`: The journal holds no such login, or no more.
+// - `login-not-kept`: The journal holds no such login (any more).
 //
 // Corresponds with GET /logins/{id} (the `GetLogin` operationId).
 func (c *Client) GetLogin(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7722,7 +7722,7 @@ func (c *Client) GetLogin(ctx context.Context, id string, reqEditors ...RequestE
 // Get a login as an HTTP Archive.
 //
 // Refusals of its own:
-// - `login-not-kept`: The journal holds no such login, or no more.
+// - `login-not-kept`: The journal holds no such login (any more).
 //
 // Corresponds with GET /logins/{id}/har (the `GetLoginHAR` operationId).
 func (c *Client) GetLoginHAR(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7784,10 +7784,10 @@ func (c *Client) ListOrders(ctx context.Context, params *ListOrdersParams, reqEd
 // - `body-invalid`: The body cannot be read.
 // - `form-unknown`: No such form.
 // - `actor-unknown`: No such actor.
-// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+// - `form-not-seen`: This form is not offered to this actor.
 // - `channel-unknown`: No such channel.
-// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `channel-not-offered`: This form has no démarche simplifiée.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7813,10 +7813,10 @@ func (c *Client) BeginOrderWithBody(ctx context.Context, contentType string, bod
 // - `body-invalid`: The body cannot be read.
 // - `form-unknown`: No such form.
 // - `actor-unknown`: No such actor.
-// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+// - `form-not-seen`: This form is not offered to this actor.
 // - `channel-unknown`: No such channel.
-// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `channel-not-offered`: This form has no démarche simplifiée.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7878,10 +7878,10 @@ func (c *Client) ListOrderedCertificates(ctx context.Context, params *ListOrdere
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+// - `service-missing`: The name of the application service (CN) is missing or too long.
 // - `structure-unknown`: The order desk knows no such structure.
 // - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 // - `profile-unknown`: No such certificate profile.
@@ -7910,10 +7910,10 @@ func (c *Client) OrderCertificateWithBody(ctx context.Context, contentType strin
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+// - `service-missing`: The name of the application service (CN) is missing or too long.
 // - `structure-unknown`: The order desk knows no such structure.
 // - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 // - `profile-unknown`: No such certificate profile.
@@ -7942,9 +7942,9 @@ func (c *Client) OrderCertificate(ctx context.Context, body OrderCertificateJSON
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 //
 // Takes any type of body and a specified content type.
@@ -7969,9 +7969,9 @@ func (c *Client) RevokeOrderedCertificateWithBody(ctx context.Context, serial st
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 //
 // Takes a body of the `application/json` content type.
@@ -8018,7 +8018,7 @@ func (c *Client) ListFleet(ctx context.Context, params *ListFleetParams, reqEdit
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+// - `card-not-managed`: This card is not of a structure you act for.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8043,7 +8043,7 @@ func (c *Client) TakeCardBackWithBody(ctx context.Context, contentType string, b
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+// - `card-not-managed`: This card is not of a structure you act for.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8088,8 +8088,8 @@ func (c *Client) ListOrderForms(ctx context.Context, params *ListOrderFormsParam
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-// - `card-there`: Cette personne a déjà une CPS.
+// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+// - `card-there`: This person has a CPS already.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8114,8 +8114,8 @@ func (c *Client) RegisterAtOrderWithBody(ctx context.Context, contentType string
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-// - `card-there`: Cette personne a déjà une CPS.
+// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+// - `card-there`: This person has a CPS already.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8157,7 +8157,7 @@ func (c *Client) ListOnlineServices(ctx context.Context, reqEditors ...RequestEd
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `service-unknown`: No such online service.
-// - `service-refused`: Aucune carte active.
+// - `service-refused`: This card does not open this online service.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -8190,7 +8190,7 @@ func (c *Client) EnterOnlineServiceWithBody(ctx context.Context, name string, co
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `service-unknown`: No such online service.
-// - `service-refused`: Aucune carte active.
+// - `service-refused`: This card does not open this online service.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -8264,7 +8264,7 @@ func (c *Client) GetOrder(ctx context.Context, id string, reqEditors ...RequestE
 // - `order-state`: The order is not in a state for this.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8290,7 +8290,7 @@ func (c *Client) CompleteOrderWithBody(ctx context.Context, id string, contentTy
 // - `order-state`: The order is not in a state for this.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8409,9 +8409,9 @@ func (c *Client) RejectOrder(ctx context.Context, id string, body RejectOrderJSO
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
 // - `order-field-wrong`: The field “…” (…) is wrong.
-// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
-// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
-// - `service-refused`: Aucune carte active.
+// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
+// - `card-not-managed`: This card is not of a structure you act for.
+// - `service-refused`: This card does not open this online service.
 //
 // Corresponds with POST /orders/{id}/submit (the `SubmitOrder` operationId).
 func (c *Client) SubmitOrder(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8433,7 +8433,7 @@ func (c *Client) SubmitOrder(ctx context.Context, id string, reqEditors ...Reque
 // Refusals of its own:
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
-// - `replacement-without-opposition`: Une carte de remplacement demande une carte opposée.
+// - `replacement-without-opposition`: A replacement card needs an opposed card.
 // - `no-internal-id`: No free internal id was found.
 //
 // Corresponds with POST /orders/{id}/validate (the `ValidateOrder` operationId).
@@ -8624,7 +8624,7 @@ func (c *Client) ListReaderRequests(ctx context.Context, params *ListReaderReque
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-phone`: This request waits for the phone, not for the card.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -8659,7 +8659,7 @@ func (c *Client) PresentCardWithBody(ctx context.Context, id string, contentType
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-phone`: This request waits for the phone, not for the card.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -8737,7 +8737,7 @@ func (c *Client) GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // - `card-type-unknown`: No such card type.
 // - `card-none`: This person has no card that can be used.
 // - `client-id-invalid`: The client_id cannot be used.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `fault-unknown`: No such fault.
@@ -8775,7 +8775,7 @@ func (c *Client) LoadScenarioWithBody(ctx context.Context, params *LoadScenarioP
 // - `card-type-unknown`: No such card type.
 // - `card-none`: This person has no card that can be used.
 // - `client-id-invalid`: The client_id cannot be used.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `fault-unknown`: No such fault.
@@ -14600,7 +14600,7 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `profession-unknown`: No such profession.
 	// - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 	//
@@ -14616,7 +14616,7 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `profession-unknown`: No such profession.
 	// - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 	//
@@ -14916,7 +14916,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+	// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 	// - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -14933,7 +14933,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+	// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 	// - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15436,7 +15436,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
-	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+	// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -15461,7 +15461,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
-	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+	// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -15665,7 +15665,7 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `means-unknown`: No such means.
 	// - `profession-unknown`: No such profession.
 	// - `theme-unknown`: No such theme.
@@ -15686,7 +15686,7 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `means-unknown`: No such means.
 	// - `profession-unknown`: No such profession.
 	// - `theme-unknown`: No such theme.
@@ -15711,7 +15711,7 @@ type ClientWithResponsesInterface interface {
 	// - `import-empty`: There is nothing to import.
 	// - `import-too-many`: The import holds too many people.
 	// - `import-too-deep`: The YAML is nested too deeply.
-	// - `import-too-large`: The YAML is too large.
+	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
 	// - `identity-from-file`: This person comes from a file.
 	// - `national-id-real`: This national id could belong to a real person.
@@ -15735,7 +15735,7 @@ type ClientWithResponsesInterface interface {
 	// - `import-empty`: There is nothing to import.
 	// - `import-too-many`: The import holds too many people.
 	// - `import-too-deep`: The YAML is nested too deeply.
-	// - `import-too-large`: The YAML is too large.
+	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
 	// - `identity-from-file`: This person comes from a file.
 	// - `national-id-real`: This national id could belong to a real person.
@@ -15759,7 +15759,7 @@ type ClientWithResponsesInterface interface {
 	// - `import-empty`: There is nothing to import.
 	// - `import-too-many`: The import holds too many people.
 	// - `import-too-deep`: The YAML is nested too deeply.
-	// - `import-too-large`: The YAML is too large.
+	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
 	// - `identity-from-file`: This person comes from a file.
 	// - `national-id-real`: This national id could belong to a real person.
@@ -15926,7 +15926,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-contacts-missing`: The contact details are missing.
 	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 	// - `ecps-activation-too-many`: Too many activations were begun.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -15954,7 +15954,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-contacts-missing`: The contact details are missing.
 	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 	// - `ecps-activation-too-many`: Too many activations were begun.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -16025,7 +16025,7 @@ type ClientWithResponsesInterface interface {
 	// Undo a delete.
 	//
 	// Refusals of its own:
-	// - `identity-not-deleted`: Nobody with this national id was deleted within a day.
+	// - `identity-not-deleted`: Nobody with this national id was deleted recently.
 	// - `identity-exists`: Somebody has this national id already.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -16047,7 +16047,7 @@ type ClientWithResponsesInterface interface {
 	// An import or a scenario is undone, a bulk action stops where it is.
 	//
 	// Refusals of its own:
-	// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+	// - `job-unknown`: No such job.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16059,7 +16059,7 @@ type ClientWithResponsesInterface interface {
 	// Its state, how far it is, and its result or problem.
 	//
 	// Refusals of its own:
-	// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+	// - `job-unknown`: No such job.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16218,7 +16218,7 @@ type ClientWithResponsesInterface interface {
 	// Each with the request that it belongs to, secrets masked.
 	//
 	// Refusals of its own:
-	// - `login-not-kept`: The journal holds no such login, or no more.
+	// - `login-not-kept`: The journal holds no such login (any more).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16230,7 +16230,7 @@ type ClientWithResponsesInterface interface {
 	// Get a login as an HTTP Archive.
 	//
 	// Refusals of its own:
-	// - `login-not-kept`: The journal holds no such login, or no more.
+	// - `login-not-kept`: The journal holds no such login (any more).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16268,10 +16268,10 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `form-unknown`: No such form.
 	// - `actor-unknown`: No such actor.
-	// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+	// - `form-not-seen`: This form is not offered to this actor.
 	// - `channel-unknown`: No such channel.
-	// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `channel-not-offered`: This form has no démarche simplifiée.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16287,10 +16287,10 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `form-unknown`: No such form.
 	// - `actor-unknown`: No such actor.
-	// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+	// - `form-not-seen`: This form is not offered to this actor.
 	// - `channel-unknown`: No such channel.
-	// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `channel-not-offered`: This form has no démarche simplifiée.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16326,10 +16326,10 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-	// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+	// - `service-missing`: The name of the application service (CN) is missing or too long.
 	// - `structure-unknown`: The order desk knows no such structure.
 	// - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 	// - `profile-unknown`: No such certificate profile.
@@ -16348,10 +16348,10 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-	// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+	// - `service-missing`: The name of the application service (CN) is missing or too long.
 	// - `structure-unknown`: The order desk knows no such structure.
 	// - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 	// - `profile-unknown`: No such certificate profile.
@@ -16370,9 +16370,9 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16387,9 +16387,9 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -16418,7 +16418,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+	// - `card-not-managed`: This card is not of a structure you act for.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16433,7 +16433,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+	// - `card-not-managed`: This card is not of a structure you act for.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16460,8 +16460,8 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-	// - `card-there`: Cette personne a déjà une CPS.
+	// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+	// - `card-there`: This person has a CPS already.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16476,8 +16476,8 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-	// - `card-there`: Cette personne a déjà une CPS.
+	// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+	// - `card-there`: This person has a CPS already.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16501,7 +16501,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `service-unknown`: No such online service.
-	// - `service-refused`: Aucune carte active.
+	// - `service-refused`: This card does not open this online service.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -16524,7 +16524,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `service-unknown`: No such online service.
-	// - `service-refused`: Aucune carte active.
+	// - `service-refused`: This card does not open this online service.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -16572,7 +16572,7 @@ type ClientWithResponsesInterface interface {
 	// - `order-state`: The order is not in a state for this.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16588,7 +16588,7 @@ type ClientWithResponsesInterface interface {
 	// - `order-state`: The order is not in a state for this.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16661,9 +16661,9 @@ type ClientWithResponsesInterface interface {
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
 	// - `order-field-wrong`: The field “…” (…) is wrong.
-	// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
-	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
-	// - `service-refused`: Aucune carte active.
+	// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
+	// - `card-not-managed`: This card is not of a structure you act for.
+	// - `service-refused`: This card does not open this online service.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16677,7 +16677,7 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
-	// - `replacement-without-opposition`: Une carte de remplacement demande une carte opposée.
+	// - `replacement-without-opposition`: A replacement card needs an opposed card.
 	// - `no-internal-id`: No free internal id was found.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -16792,7 +16792,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -16817,7 +16817,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -16869,7 +16869,7 @@ type ClientWithResponsesInterface interface {
 	// - `card-type-unknown`: No such card type.
 	// - `card-none`: This person has no card that can be used.
 	// - `client-id-invalid`: The client_id cannot be used.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `fault-unknown`: No such fault.
@@ -16897,7 +16897,7 @@ type ClientWithResponsesInterface interface {
 	// - `card-type-unknown`: No such card type.
 	// - `card-none`: This person has no card that can be used.
 	// - `client-id-invalid`: The client_id cannot be used.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `fault-unknown`: No such fault.
@@ -22981,7 +22981,7 @@ func (c *ClientWithResponses) IssueKitWithResponse(ctx context.Context, name str
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `profession-unknown`: No such profession.
 // - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 //
@@ -23003,7 +23003,7 @@ func (c *ClientWithResponses) IssueTestCardsWithBodyWithResponse(ctx context.Con
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `profession-unknown`: No such profession.
 // - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 //
@@ -23411,7 +23411,7 @@ func (c *ClientWithResponses) GetCertificateWithResponse(ctx context.Context, se
 // - `body-invalid`: The body cannot be read.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 // - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23434,7 +23434,7 @@ func (c *ClientWithResponses) BindCertificateWithBodyWithResponse(ctx context.Co
 // - `body-invalid`: The body cannot be read.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 // - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -24111,7 +24111,7 @@ func (c *ClientWithResponses) GetPhoneRequestWithResponse(ctx context.Context, i
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 // - `ecps-unknown`: No active e-CPS belongs to this id.
-// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 // - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -24142,7 +24142,7 @@ func (c *ClientWithResponses) ApprovePhoneRequestWithBodyWithResponse(ctx contex
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 // - `ecps-unknown`: No active e-CPS belongs to this id.
-// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 // - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -24412,7 +24412,7 @@ func (c *ClientWithResponses) ExportIdentitiesWithResponse(ctx context.Context, 
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `means-unknown`: No such means.
 // - `profession-unknown`: No such profession.
 // - `theme-unknown`: No such theme.
@@ -24439,7 +24439,7 @@ func (c *ClientWithResponses) GenerateIdentitiesWithBodyWithResponse(ctx context
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `means-unknown`: No such means.
 // - `profession-unknown`: No such profession.
 // - `theme-unknown`: No such theme.
@@ -24470,7 +24470,7 @@ func (c *ClientWithResponses) GenerateIdentitiesWithResponse(ctx context.Context
 // - `import-empty`: There is nothing to import.
 // - `import-too-many`: The import holds too many people.
 // - `import-too-deep`: The YAML is nested too deeply.
-// - `import-too-large`: The YAML is too large.
+// - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
 // - `identity-from-file`: This person comes from a file.
 // - `national-id-real`: This national id could belong to a real person.
@@ -24500,7 +24500,7 @@ func (c *ClientWithResponses) ImportIdentitiesWithBodyWithResponse(ctx context.C
 // - `import-empty`: There is nothing to import.
 // - `import-too-many`: The import holds too many people.
 // - `import-too-deep`: The YAML is nested too deeply.
-// - `import-too-large`: The YAML is too large.
+// - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
 // - `identity-from-file`: This person comes from a file.
 // - `national-id-real`: This national id could belong to a real person.
@@ -24530,7 +24530,7 @@ func (c *ClientWithResponses) ImportIdentitiesWithResponse(ctx context.Context, 
 // - `import-empty`: There is nothing to import.
 // - `import-too-many`: The import holds too many people.
 // - `import-too-deep`: The YAML is nested too deeply.
-// - `import-too-large`: The YAML is too large.
+// - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
 // - `identity-from-file`: This person comes from a file.
 // - `national-id-real`: This national id could belong to a real person.
@@ -24745,7 +24745,7 @@ func (c *ClientWithResponses) GetPhoneWithResponse(ctx context.Context, id strin
 // - `ecps-contacts-missing`: The contact details are missing.
 // - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 // - `ecps-activation-too-many`: Too many activations were begun.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -24779,7 +24779,7 @@ func (c *ClientWithResponses) ActivatePhoneWithBodyWithResponse(ctx context.Cont
 // - `ecps-contacts-missing`: The contact details are missing.
 // - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 // - `ecps-activation-too-many`: Too many activations were begun.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -24874,7 +24874,7 @@ func (c *ClientWithResponses) GetTOTPWithResponse(ctx context.Context, id string
 // Undo a delete.
 //
 // Refusals of its own:
-// - `identity-not-deleted`: Nobody with this national id was deleted within a day.
+// - `identity-not-deleted`: Nobody with this national id was deleted recently.
 // - `identity-exists`: Somebody has this national id already.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -24908,7 +24908,7 @@ func (c *ClientWithResponses) ListJobsWithResponse(ctx context.Context, reqEdito
 // An import or a scenario is undone, a bulk action stops where it is.
 //
 // Refusals of its own:
-// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+// - `job-unknown`: No such job.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -24926,7 +24926,7 @@ func (c *ClientWithResponses) CancelJobWithResponse(ctx context.Context, id stri
 // Its state, how far it is, and its result or problem.
 //
 // Refusals of its own:
-// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+// - `job-unknown`: No such job.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -25145,7 +25145,7 @@ func (c *ClientWithResponses) WaitForLoginWithResponse(ctx context.Context, para
 // Each with the request that it belongs to, secrets masked.
 //
 // Refusals of its own:
-// - `login-not-kept`: The journal holds no such login, or no more.
+// - `login-not-kept`: The journal holds no such login (any more).
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -25163,7 +25163,7 @@ func (c *ClientWithResponses) GetLoginWithResponse(ctx context.Context, id strin
 // Get a login as an HTTP Archive.
 //
 // Refusals of its own:
-// - `login-not-kept`: The journal holds no such login, or no more.
+// - `login-not-kept`: The journal holds no such login (any more).
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -25219,10 +25219,10 @@ func (c *ClientWithResponses) ListOrdersWithResponse(ctx context.Context, params
 // - `body-invalid`: The body cannot be read.
 // - `form-unknown`: No such form.
 // - `actor-unknown`: No such actor.
-// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+// - `form-not-seen`: This form is not offered to this actor.
 // - `channel-unknown`: No such channel.
-// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `channel-not-offered`: This form has no démarche simplifiée.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25244,10 +25244,10 @@ func (c *ClientWithResponses) BeginOrderWithBodyWithResponse(ctx context.Context
 // - `body-invalid`: The body cannot be read.
 // - `form-unknown`: No such form.
 // - `actor-unknown`: No such actor.
-// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+// - `form-not-seen`: This form is not offered to this actor.
 // - `channel-unknown`: No such channel.
-// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `channel-not-offered`: This form has no démarche simplifiée.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25301,10 +25301,10 @@ func (c *ClientWithResponses) ListOrderedCertificatesWithResponse(ctx context.Co
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+// - `service-missing`: The name of the application service (CN) is missing or too long.
 // - `structure-unknown`: The order desk knows no such structure.
 // - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 // - `profile-unknown`: No such certificate profile.
@@ -25329,10 +25329,10 @@ func (c *ClientWithResponses) OrderCertificateWithBodyWithResponse(ctx context.C
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+// - `service-missing`: The name of the application service (CN) is missing or too long.
 // - `structure-unknown`: The order desk knows no such structure.
 // - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 // - `profile-unknown`: No such certificate profile.
@@ -25357,9 +25357,9 @@ func (c *ClientWithResponses) OrderCertificateWithResponse(ctx context.Context, 
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -25380,9 +25380,9 @@ func (c *ClientWithResponses) RevokeOrderedCertificateWithBodyWithResponse(ctx c
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -25423,7 +25423,7 @@ func (c *ClientWithResponses) ListFleetWithResponse(ctx context.Context, params 
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+// - `card-not-managed`: This card is not of a structure you act for.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25444,7 +25444,7 @@ func (c *ClientWithResponses) TakeCardBackWithBodyWithResponse(ctx context.Conte
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+// - `card-not-managed`: This card is not of a structure you act for.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25483,8 +25483,8 @@ func (c *ClientWithResponses) ListOrderFormsWithResponse(ctx context.Context, pa
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-// - `card-there`: Cette personne a déjà une CPS.
+// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+// - `card-there`: This person has a CPS already.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25505,8 +25505,8 @@ func (c *ClientWithResponses) RegisterAtOrderWithBodyWithResponse(ctx context.Co
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-// - `card-there`: Cette personne a déjà une CPS.
+// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+// - `card-there`: This person has a CPS already.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25542,7 +25542,7 @@ func (c *ClientWithResponses) ListOnlineServicesWithResponse(ctx context.Context
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `service-unknown`: No such online service.
-// - `service-refused`: Aucune carte active.
+// - `service-refused`: This card does not open this online service.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -25571,7 +25571,7 @@ func (c *ClientWithResponses) EnterOnlineServiceWithBodyWithResponse(ctx context
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `service-unknown`: No such online service.
-// - `service-refused`: Aucune carte active.
+// - `service-refused`: This card does not open this online service.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -25637,7 +25637,7 @@ func (c *ClientWithResponses) GetOrderWithResponse(ctx context.Context, id strin
 // - `order-state`: The order is not in a state for this.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25659,7 +25659,7 @@ func (c *ClientWithResponses) CompleteOrderWithBodyWithResponse(ctx context.Cont
 // - `order-state`: The order is not in a state for this.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25762,9 +25762,9 @@ func (c *ClientWithResponses) RejectOrderWithResponse(ctx context.Context, id st
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
 // - `order-field-wrong`: The field “…” (…) is wrong.
-// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
-// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
-// - `service-refused`: Aucune carte active.
+// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
+// - `card-not-managed`: This card is not of a structure you act for.
+// - `service-refused`: This card does not open this online service.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -25784,7 +25784,7 @@ func (c *ClientWithResponses) SubmitOrderWithResponse(ctx context.Context, id st
 // Refusals of its own:
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
-// - `replacement-without-opposition`: Une carte de remplacement demande une carte opposée.
+// - `replacement-without-opposition`: A replacement card needs an opposed card.
 // - `no-internal-id`: No free internal id was found.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -25953,7 +25953,7 @@ func (c *ClientWithResponses) ListReaderRequestsWithResponse(ctx context.Context
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-phone`: This request waits for the phone, not for the card.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -25984,7 +25984,7 @@ func (c *ClientWithResponses) PresentCardWithBodyWithResponse(ctx context.Contex
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-phone`: This request waits for the phone, not for the card.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -26054,7 +26054,7 @@ func (c *ClientWithResponses) GetReadyWithResponse(ctx context.Context, reqEdito
 // - `card-type-unknown`: No such card type.
 // - `card-none`: This person has no card that can be used.
 // - `client-id-invalid`: The client_id cannot be used.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `fault-unknown`: No such fault.
@@ -26088,7 +26088,7 @@ func (c *ClientWithResponses) LoadScenarioWithBodyWithResponse(ctx context.Conte
 // - `card-type-unknown`: No such card type.
 // - `card-none`: This person has no card that can be used.
 // - `client-id-invalid`: The client_id cannot be used.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `fault-unknown`: No such fault.
