@@ -67,7 +67,7 @@ func begin(s *testkit.Server, get func(string) leaf, portal bool) string {
 
 func TestAttack37ACardIsReadForTheBrowserThatBeganTheLoginOnly(t *testing.T) {
 	t.Parallel()
-	plain, strict := testkit.Start(t), testkit.Start(t, "strict=true", "memory=true")
+	plain, strict := testkit.StartIn(t, t.TempDir()), testkit.Start(t, "strict=true")
 	for name, s := range map[string]*testkit.Server{"on disk": plain, "under strict": strict, "in a space": plain.Space("attack-37"), "in a space under strict": strict.Space("attack-37")} {
 		for task, portal := range map[string]bool{"login": false, "the portal's activation": true} {
 			t.Run(name+", "+task, func(t *testing.T) {
@@ -146,7 +146,7 @@ func attackThroughTheCardOrigin(t *testing.T, s *testkit.Server, portal bool) {
 
 func TestAttack37TicketsOfACardLiveShortly(t *testing.T) {
 	t.Parallel()
-	s := testkit.Start(t, "strict=true", "memory=true")
+	s := testkit.Start(t, "strict=true")
 	browser := stepwise(s, s.CardCertificate(s.CardOf(testkit.Doctor).Serial))
 	login := begin(s, browser, false)
 	out := browser(login + "/card-browser").to
@@ -164,7 +164,7 @@ func TestAttack37TicketsOfACardLiveShortly(t *testing.T) {
 // Twenty races of the ways to and from the card origin: one login at most ends.
 func TestAttack37ParallelStepsOfOneLoginNeverUndoEachOther(t *testing.T) {
 	t.Parallel()
-	s := testkit.Start(t, "memory=true")
+	s := testkit.Start(t)
 	card := s.CardCertificate(s.CardOf(testkit.Doctor).Serial)
 	for round := range 20 {
 		browser := stepwise(s, card)

@@ -77,7 +77,7 @@ func TestAttack41AbandonedLoginPagesGoOldestFirstAndNewOnesAreServed(t *testing.
 
 func TestAttack41WhoUsesTheirPageOutlastsAFloodOfPages(t *testing.T) {
 	t.Parallel()
-	s := testkit.Start(t, "memory=true", "max-logins=40")
+	s := testkit.Start(t, "max-logins=40")
 	abandon(s, 80)
 	browser, page, _ := s.AtCard() // it came, and did no more than that
 	abandon(s, 400)

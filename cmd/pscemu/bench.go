@@ -32,7 +32,8 @@ func newBench() *cobra.Command {
 	)
 	cmd.Example = `  pscemu bench --limit
   pscemu bench --means ecps --rate 50 --duration 1m --spread 1000 --output json
-  pscemu bench --discovery https://idp.localhost/.well-known/openid-configuration --ca ca.pem --client app --secret s --auth-method basic --means forms --field login=a@b.c --field password=p`
+  pscemu bench --discovery https://idp.localhost/.well-known/openid-configuration --ca ca.pem --client app \
+    --secret s --auth-method basic --means forms --field login=a@b.c --field password=p`
 	remoteFlags(cmd)
 	f := cmd.Flags()
 	f.String("means", "door", "how people log in: "+strings.Join(benchMeans, ", "))

@@ -19,12 +19,15 @@ import (
 
 func newCheck() *cobra.Command {
 	cmd := command("check", "Verdict on an application: drive it through good and faulty logins", 0, runCheck)
-	cmd.Example = `  pscemu check --start http://localhost:8080/login --logged-in text=Bienvenue --logout http://localhost:8080/logout
-  pscemu check --start http://localhost:8080/ --browser --logged-in 'selector=#user' --report verdict.html --report junit.xml`
+	cmd.Example = `  pscemu check --start http://localhost:8080/login --logged-in text=Bienvenue \
+    --logout http://localhost:8080/logout
+  pscemu check --start http://localhost:8080/ --browser --logged-in 'selector=#user' \
+    --report verdict.html --report junit.xml`
 	remoteFlags(cmd)
 	cmd.Flags().String("start", "", "URL of the application that begins a login")
 	cmd.Flags().
-		String("logged-in", "", "how to tell that somebody is logged in: text=WORDS, selector=CSS (with --browser) or status=URL (200 there)")
+		String("logged-in", "", "how to tell that somebody is logged in: "+
+			"text=WORDS, selector=CSS (with --browser) or status=URL (200 there)")
 	cmd.Flags().String("page", "", "URL to look at for that (where the login ends when empty)")
 	cmd.Flags().String("logout", "", "URL of the application that logs out")
 	cmd.Flags().String("identity", "", "national id of who logs in (somebody new when empty)")

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-
 	"pscemu.invalid/pscemu/lab/check"
 	"pscemu.invalid/pscemu/lab/check/sample"
 )

@@ -22,7 +22,8 @@ func newDiff() *cobra.Command {
 		drift.Documents,
 		", ",
 	) + " (those there are).\n" +
-		"The emulator logs the same person in, when it knows them, and every field that differs is printed. Exit code 1 when one does."
+		"The emulator logs the same person in, when it knows them, and every field that differs is printed. " +
+		"Exit code 1 when one does."
 	remoteFlags(cmd)
 	cmd.Flags().Bool("record", false, "write the emulator's own answers into DIR instead")
 	cmd.Flags().String("identity", "", "person to log in; the recorded one when empty")

@@ -33,7 +33,8 @@ func newHosts() *cobra.Command {
 			if _, port, err := net.SplitHostPort(l.Listen); err == nil && port != "443" {
 				fmt.Fprintf(
 					out,
-					"# Clients that name no port call 443: start with --listen 127.0.0.1:443, or redirect\n# 443 to %s. They must trust server-ca.pem of the data folder.\n",
+					"# Clients that name no port call 443: start with --listen 127.0.0.1:443, or redirect\n"+
+						"# 443 to %s. They must trust server-ca.pem of the data folder.\n",
 					port,
 				)
 			}

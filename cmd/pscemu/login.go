@@ -41,7 +41,7 @@ func newLogin() *cobra.Command {
 }
 
 func runLogin(cmd *cobra.Command, _ []string) error {
-	flag := func(name string) string { v, _ := cmd.Flags().GetString(name); return v }
+	flag := textFlags(cmd)
 	if flag("identity") == "" {
 		return usageError{errors.New("--identity is missing; pscemu identities list prints them")}
 	}
@@ -60,37 +60,36 @@ func runLogin(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	done, err := r.login(
-		client,
-		loginOf{
-			client:   flag("client"),
-			secret:   secret,
-			identity: flag("identity"),
-			means:    flag("means"),
-			pin:      flag("pin"),
-			scope:    flag("scope"),
-			acr:      flag("acr"),
-			redirect: flag("redirect-uri"),
-			nonce:    rand.Text(),
-		},
-	)
+	done, err := r.login(client, loginOf{
+		client:   flag("client"),
+		secret:   secret,
+		identity: flag("identity"),
+		means:    flag("means"),
+		pin:      flag("pin"),
+		scope:    flag("scope"),
+		acr:      flag("acr"),
+		redirect: flag("redirect-uri"),
+		nonce:    rand.Text(),
+	})
 	if err != nil {
 		return err
 	}
+	return printLogin(cmd, done)
+}
+
+// printLogin prints what a login brought, and what was verified of it.
+func printLogin(cmd *cobra.Command, in *rp.Session) error {
 	tokens := map[string]any{}
-	if err := json.Unmarshal(done.Tokens.Raw, &tokens); err != nil {
+	if err := json.Unmarshal(in.Tokens.Raw, &tokens); err != nil {
 		return err
 	}
-	return printJSON(
-		cmd,
-		map[string]any{
-			"tokens":              tokens,
-			"id_token_claims":     payload(done.Tokens.ID),
-			"access_token_claims": payload(done.Tokens.Access),
-			"userinfo":            done.UserInfo,
-			"checks":              done.Checks,
-		},
-	)
+	return printJSON(cmd, map[string]any{
+		"tokens":              tokens,
+		"id_token_claims":     payload(in.Tokens.ID),
+		"access_token_claims": payload(in.Tokens.Access),
+		"userinfo":            in.UserInfo,
+		"checks":              in.Checks,
+	})
 }
 
 // loginOf is one login to do.

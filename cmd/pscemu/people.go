@@ -29,13 +29,15 @@ func newGenerate() *cobra.Command {
 	cmd.Flags().Uint64("seed", 0, "seed (a random one, which is printed, when not given)")
 	cmd.Flags().Int("from", 0, "number within the seed to begin at: next of an earlier answer")
 	cmd.Flags().
-		String("profession", "", "code of a profession (pscemu codes G15), or staff by their card: CPE, CDE, CPA, CDA; the mix of the real population's professions when empty")
+		String("profession", "", "code of a profession (pscemu codes G15), or staff by their card: CPE, CDE, CPA, CDA; "+
+			"the mix of the real population's professions when empty")
 	cmd.Flags().String("theme", "", "hospital, practice, pharmacy, lab, ambulance or vendor")
 	cmd.Flags().StringToInt("mix", nil, "professions, or cards of staff, and their weights, such as 10=1,60=3,CPE=2")
 	cmd.Flags().
 		Bool("traps", false, "names that break careless software: apostrophes, one letter, eighty, decomposed accents …")
 	cmd.Flags().
-		StringSlice("means", []string{"ecps", "card"}, "what they log in with: ecps, card; e-CPS code and code porteur are 1234")
+		StringSlice("means", []string{"ecps", "card"},
+			"what they log in with: ecps, card; e-CPS code and code porteur are 1234")
 	return cmd
 }
 
@@ -167,7 +169,8 @@ func generation(cmd *cobra.Command) (in api.GenerationInput, err error) {
 func newImport() *cobra.Command {
 	cmd := command(
 		"import FILE",
-		"Import people, all of them or none: JSON, YAML or CSV, a UserInfo, an extraction of the Annuaire Santé (- for standard input)",
+		"Import people, all of them or none: JSON, YAML or CSV, a UserInfo, an extraction of the Annuaire Santé "+
+			"(- for standard input)",
 		1,
 		runImport,
 	)

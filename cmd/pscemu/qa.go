@@ -101,7 +101,8 @@ func linkScenario(cmd *cobra.Command, a []string) error {
 	link := r.ready.ConsoleURL + "/scenario?load=" + base64.RawURLEncoding.EncodeToString(raw)
 	if len(link) > maxLink {
 		return fmt.Errorf(
-			"the scenario is too long for a link: it would have %d characters, and browsers and proxies take %d; hand the file on, and load it with `pscemu scenario load`",
+			"the scenario is too long for a link: it would have %d characters, and browsers and proxies take %d; "+
+				"hand the file on, and load it with `pscemu scenario load`",
 			len(link),
 			maxLink,
 		)

@@ -77,7 +77,10 @@ func exportSoftHSM(cmd *cobra.Command, r *remote, serial, dir string) error {
 	); err != nil {
 		return err
 	}
-	for id, c := range map[string][2]string{"01": {string(cards.ForAuthentication), "Certificat d'Authentification CPS"}, "02": {string(cards.ForSignature), "Certificat de Signature CPS"}} {
+	for id, c := range map[string][2]string{
+		"01": {string(cards.ForAuthentication), "Certificat d'Authentification CPS"},
+		"02": {string(cards.ForSignature), "Certificat de Signature CPS"},
+	} {
 		answer, err := r.api.GetCardP12WithResponse(cmd.Context(), serial, &api.GetCardP12Params{Use: c[0]})
 		if err = r.done(answer, err); err == nil {
 			err = t.certificate(answer.Body, id, c[1])

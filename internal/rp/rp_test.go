@@ -305,7 +305,7 @@ func TestAnAnswerThatIsNoAnswerOpensNoSession(t *testing.T) {
 	}{
 		"token: an error":          {"/token", answers(400, `{"error":"invalid_grant"}`), TokenAnswer},
 		"token: a page":            {"/token", answers(503, `<h1>no</h1>`), TokenAnswer},
-		"token: a redirect":        {"/token", http.RedirectHandler("/userinfo", 302).ServeHTTP, TokenAnswer},
+		"token: a redirect":        {"/token", http.RedirectHandler("/userinfo", http.StatusFound).ServeHTTP, TokenAnswer},
 		"token: no JSON":           {"/token", answers(200, `<h1>yes</h1>`), TokenAnswer},
 		"token: cut":               {"/token", cut, TokenAnswer},
 		"UserInfo: an error":       {"/userinfo", answers(401, ``), UserInfoAnswer},

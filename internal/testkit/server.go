@@ -33,6 +33,9 @@ type Server struct {
 	emulator.Ready
 	T testing.TB
 
+	// Data is the folder of an emulator that StartIn started.
+	Data string
+
 	stop func()
 }
 
@@ -97,6 +100,7 @@ func StartFresh(t testing.TB, data string, settings ...string) *Server {
 		t.Fatal(err)
 	}
 	s := For(t, running.Ready())
+	s.Data = data
 	s.stop = func() { running.Close(context.Background()) }
 	t.Cleanup(s.Stop)
 	return s

@@ -160,12 +160,17 @@ func (p Plan) phase(ctx context.Context, length time.Duration, do func(context.C
 // keep up, the rest begins late, and its wait counts.
 const maxOpen = 1000
 
+// pause is the time between two moments of a Poisson process.
+func (p Plan) pause() time.Duration {
+	return time.Duration(rand.ExpFloat64() / p.Rate * float64(time.Second))
+}
+
 // open begins logins at the moments of a Poisson process, whatever became of
 // those before, and counts their time from the moment they were due.
 func (p Plan) open(ctx context.Context, end time.Time, o *outcome, do func(context.Context) error) {
 	var users sync.WaitGroup
 	room := make(chan struct{}, maxOpen)
-	for due := time.Now(); due.Before(end) && ctx.Err() == nil; due = due.Add(time.Duration(rand.ExpFloat64() / p.Rate * float64(time.Second))) {
+	for due := time.Now(); due.Before(end) && ctx.Err() == nil; due = due.Add(p.pause()) {
 		select {
 		case <-time.After(time.Until(due)):
 		case <-ctx.Done():

@@ -92,7 +92,7 @@ func (f *floor) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if _, err := c.Write([]byte{1}); err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func ServeFloor(in io.Reader, out io.Writer) error {
 		Encode(floorHello{l.Addr().String(), ca.Raw, x509.MarshalPKCS1PublicKey(&key.PublicKey)}); err != nil {
 		return err
 	}
-	go func() { _, _ = io.Copy(io.Discard, in); l.Close() }()
+	go func() { _, _ = io.Copy(io.Discard, in); _ = l.Close() }()
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -155,7 +155,7 @@ func ServeFloor(in io.Reader, out io.Writer) error {
 }
 
 func serveFloor(c net.Conn, key *rsa.PrivateKey) {
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	var b [1]byte
 	if _, err := c.Read(b[:]); err != nil {
 		return

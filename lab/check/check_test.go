@@ -181,7 +181,12 @@ func TestACheckSaysWhyItCannotBegin(t *testing.T) {
 	}
 	at := target(t, e, application(t, e))
 	at.LoggedIn = check.Sign{Kind: "selector", Value: "#welcome"}
-	if all, err := check.Run(t.Context(), at, quiet); err != nil || !strings.Contains(all[0].What, "a selector needs a browser") {
+	if all, err := check.Run(
+		t.Context(),
+		at,
+		quiet,
+	); err != nil ||
+		!strings.Contains(all[0].What, "a selector needs a browser") {
 		t.Errorf("a selector without a browser: %v %+v", err, all[0])
 	}
 }
@@ -259,7 +264,10 @@ func TestReportsAreWhatTheirReadersExpect(t *testing.T) {
 		}
 		written[file] = b.Bytes()
 	}
-	if page := string(written["v.html"]); !strings.Contains(page, "a &lt;duty&gt;") || !strings.Contains(page, "/logins/bad") {
+	if page := string(
+		written["v.html"],
+	); !strings.Contains(page, "a &lt;duty&gt;") ||
+		!strings.Contains(page, "/logins/bad") {
 		t.Errorf("the page: %s", page)
 	}
 	var suite struct {

@@ -40,8 +40,8 @@ func Chromium(
 		if err != nil {
 			return nil, err
 		}
-		tab, close := chromedp.NewContext(first, chromedp.WithTargetID(id))
-		b := &chromium{base: base, tab: tab, close: close}
+		tab, leave := chromedp.NewContext(first, chromedp.WithTargetID(id))
+		b := &chromium{base: base, tab: tab, close: leave}
 		return b, b.watch()
 	}, stop, nil
 }

@@ -599,7 +599,12 @@ func wrongAnswers() (out []scenario, rotated scenario) {
 }
 
 func duty(d faults.Duty) string {
-	return map[faults.Duty]string{faults.Refuse: "no session opens", faults.Recover: "the login works all the same", faults.Survive: "no session opens and nothing breaks", faults.Either: "nothing breaks"}[d]
+	return map[faults.Duty]string{
+		faults.Refuse:  "no session opens",
+		faults.Recover: "the login works all the same",
+		faults.Survive: "no session opens and nothing breaks",
+		faults.Either:  "nothing breaks",
+	}[d]
 }
 
 // unhealthy are endpoints that answer late, with errors, or in part.

@@ -245,7 +245,14 @@ var config = plan{
 		for _, name := range []string{"authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"} {
 			rp.check(strings.HasPrefix(d.text(name), "https://"), "%s is %q", name, d.text(name))
 		}
-		for name, value := range map[string]string{"response_types_supported": "code", "subject_types_supported": "public", "id_token_signing_alg_values_supported": "RS256", "scopes_supported": "openid", "grant_types_supported": "authorization_code", "claims_supported": "sub"} {
+		for name, value := range map[string]string{
+			"response_types_supported":              "code",
+			"subject_types_supported":               "public",
+			"id_token_signing_alg_values_supported": "RS256",
+			"scopes_supported":                      "openid",
+			"grant_types_supported":                 "authorization_code",
+			"claims_supported":                      "sub",
+		} {
 			rp.check(holds(d, name, value), "%s lacks %s", name, value)
 		}
 		for _, k := range rp.jwks().Keys {

@@ -90,7 +90,9 @@ func (t *Target) people(ctx context.Context) error {
 	if err := api.Refused(t.API.CreateIdentityWithResponse(ctx, person)); err != nil {
 		return err
 	}
-	if err := api.Refused(t.API.ActivatePhoneWithResponse(ctx, t.Person, api.ActivationRequest{Code: "1234"})); err != nil {
+	if err := api.Refused(
+		t.API.ActivatePhoneWithResponse(ctx, t.Person, api.ActivationRequest{Code: "1234"}),
+	); err != nil {
 		return err
 	}
 	card, err := t.API.IssueCardWithResponse(ctx, api.CardRequest{NationalId: t.Person, Type: "CPS", Pin: t.PIN})

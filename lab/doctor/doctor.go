@@ -71,7 +71,9 @@ type examiner func(ctx context.Context, p *Patient) []Finding
 // Examine looks at everything.
 func Examine(ctx context.Context, p *Patient) []Finding {
 	out := []Finding{}
-	for _, look := range []examiner{hostNames, trust, discovery, clockSkew, environment, redirectURIs, certificates, application} {
+	for _, look := range []examiner{
+		hostNames, trust, discovery, clockSkew, environment, redirectURIs, certificates, application,
+	} {
 		out = append(out, look(ctx, p)...)
 	}
 	return out
@@ -109,7 +111,7 @@ func hostNames(ctx context.Context, p *Patient) []Finding {
 			dead = append(dead, ip.String())
 			continue
 		}
-		c.Close()
+		_ = c.Close()
 		live = append(live, ip.String())
 	}
 	switch {
@@ -172,7 +174,7 @@ func trust(ctx context.Context, p *Patient) []Finding {
 		}
 		c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), portOf(u)))
 		if err == nil {
-			c.Close()
+			_ = c.Close()
 		}
 		return err
 	}
@@ -190,7 +192,8 @@ func trust(ctx context.Context, p *Patient) []Finding {
 		return warn(
 			what,
 			"this machine does not trust the emulator's authority by itself",
-			"give server-ca.pem of the data folder to your HTTP client (NODE_EXTRA_CA_CERTS, REQUESTS_CA_BUNDLE, a Java trust store, SSL_CERT_FILE), or install it while you test",
+			"give server-ca.pem of the data folder to your HTTP client (NODE_EXTRA_CA_CERTS, REQUESTS_CA_BUNDLE, "+
+				"a Java trust store, SSL_CERT_FILE), or install it while you test",
 		)
 	}
 	return good(what, "the emulator's authority is trusted on this machine")
@@ -320,9 +323,9 @@ func certificates(_ context.Context, p *Patient) []Finding {
 			continue
 		}
 		key, ok := pair.Certificate.PrivateKey.(crypto.Signer)
-		public, comparable := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+		public, comparing := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 		switch now := p.Clock.Now; {
-		case !ok || !comparable || !public.Equal(key.Public()):
+		case !ok || !comparing || !public.Equal(key.Public()):
 			out = append(
 				out,
 				bad(
@@ -422,7 +425,8 @@ func (p *Patient) asked(ctx context.Context, u *url.URL, cookies []*http.Cookie)
 			bad(
 				"redirect_uri",
 				found,
-				"register it exactly as sent; behind a proxy let the application know its outer address (X-Forwarded-Proto, X-Forwarded-Host)",
+				"register it exactly as sent; behind a proxy let the application know its outer address "+
+					"(X-Forwarded-Proto, X-Forwarded-Host)",
 			)...)
 	}
 	if r, err := url.Parse(q.Get("redirect_uri")); err == nil {

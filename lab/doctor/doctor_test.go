@@ -81,20 +81,56 @@ var ill = map[string]struct {
 	what  string
 	grade doctor.Grade
 }{
-	"leads nowhere":                        {func(p *doctor.Patient) { p.Base = "https://nowhere.invalid:1" }, "host name", doctor.Bad},
-	"nobody answers":                       {func(p *doctor.Patient) { p.Base = "https://127.0.0.1:1" }, "host name", doctor.Bad},
+	"leads nowhere": {
+		func(p *doctor.Patient) { p.Base = "https://nowhere.invalid:1" },
+		"host name",
+		doctor.Bad,
+	},
+	"nobody answers": {
+		func(p *doctor.Patient) { p.Base = "https://127.0.0.1:1" },
+		"host name",
+		doctor.Bad,
+	},
 	"public-url":                           {func(p *doctor.Patient) { p.Base = "https://%zz" }, "host name", doctor.Bad},
 	"the certificate is not for localhost": {another, "trust", doctor.Bad},
 	"unknown authority":                    {func(p *doctor.Patient) { p.Roots = nil }, "trust", doctor.Bad},
-	"issuer":                               {func(p *doctor.Patient) { p.Issuer = p.Base + "/elsewhere" }, "discovery", doctor.Bad},
-	"is the emulator running":              {func(p *doctor.Patient) { p.Issuer = "https://127.0.0.1:1" }, "discovery", doctor.Bad},
-	"stands still":                         {func(p *doctor.Patient) { p.Clock.Frozen = true }, "clock", doctor.Warning},
-	"is off by 1h0m0s":                     {func(p *doctor.Patient) { p.Clock.Now = time.Now().Add(time.Hour) }, "clock", doctor.Warning},
-	"is not https; PSC":                    {func(p *doctor.Patient) { p.Clients = registry{{ID: "a", RedirectURIs: []string{"http://a.test/"}}} }, "redirect URIs", doctor.Warning},
-	"only 0 clients were":                  {func(p *doctor.Patient) { p.Clients = registry{nil} }, "redirect URIs", doctor.Warning},
-	"do not belong together":               {mixed, "client certificate", doctor.Bad},
-	"valid from":                           {func(p *doctor.Patient) { p.Clock.Now = time.Now().AddDate(20, 0, 0) }, "client certificate", doctor.Bad},
-	"pscemu certificates issue":            {func(p *doctor.Patient) { p.Certificates[0].Certificate.Certificate[0] = []byte("x") }, "client certificate", doctor.Bad},
+	"issuer": {
+		func(p *doctor.Patient) { p.Issuer = p.Base + "/elsewhere" },
+		"discovery",
+		doctor.Bad,
+	},
+	"is the emulator running": {
+		func(p *doctor.Patient) { p.Issuer = "https://127.0.0.1:1" },
+		"discovery",
+		doctor.Bad,
+	},
+	"stands still": {func(p *doctor.Patient) { p.Clock.Frozen = true }, "clock", doctor.Warning},
+	"is off by 1h0m0s": {
+		func(p *doctor.Patient) { p.Clock.Now = time.Now().Add(time.Hour) },
+		"clock",
+		doctor.Warning,
+	},
+	"is not https; PSC": {
+		func(p *doctor.Patient) { p.Clients = registry{{ID: "a", RedirectURIs: []string{"http://a.test/"}}} },
+		"redirect URIs",
+		doctor.Warning,
+	},
+	"only 0 clients were": {
+		func(p *doctor.Patient) { p.Clients = registry{nil} },
+		"redirect URIs",
+		doctor.Warning,
+	},
+	"do not belong together": {mixed, "client certificate", doctor.Bad},
+	"valid from": {
+		func(p *doctor.Patient) { p.Clock.Now = time.Now().AddDate(20, 0, 0) },
+		"client certificate",
+		doctor.Bad,
+	},
+	"pscemu certificates issue": {
+		func(p *doctor.Patient) { p.Certificates[0].Certificate.Certificate[0] = []byte("x") },
+		"client certificate",
+		doctor.Bad,
+	},
 }
 
 // another is a server whose certificate is of another name.
@@ -175,14 +211,16 @@ func TestWhatAnApplicationAsksForIsJudged(t *testing.T) {
 		what  string
 		grade doctor.Grade
 	}{
-		"1 set before":             {e.BaseURL + "/auth?" + good.Encode(), "cookies", doctor.Good},
-		"app":                      {e.BaseURL + "/auth?" + good.Encode(), "client_id", doctor.Good},
-		"is not this emulator":     {"https://real.test/auth?" + good.Encode(), "authorize URL", doctor.Bad},
-		"is not registered":        {e.BaseURL + "/auth?" + with("client_id", "nobody").Encode(), "client_id", doctor.Bad},
-		"by http instead of https": {e.BaseURL + "/auth?" + with("redirect_uri", "http://app.test/callback").Encode(), "redirect_uri", doctor.Bad},
-		"not sent":                 {e.BaseURL + "/auth?" + with("nonce", "").Encode(), "nonce", doctor.Warning},
-		"sends the browser":        {"", "application", doctor.Bad},
-		"ten redirects":            {"/login", "application", doctor.Bad},
+		"1 set before":         {e.BaseURL + "/auth?" + good.Encode(), "cookies", doctor.Good},
+		"app":                  {e.BaseURL + "/auth?" + good.Encode(), "client_id", doctor.Good},
+		"is not this emulator": {"https://real.test/auth?" + good.Encode(), "authorize URL", doctor.Bad},
+		"is not registered":    {e.BaseURL + "/auth?" + with("client_id", "nobody").Encode(), "client_id", doctor.Bad},
+		"by http instead of https": {
+			e.BaseURL + "/auth?" + with("redirect_uri", "http://app.test/callback").Encode(), "redirect_uri", doctor.Bad,
+		},
+		"not sent":          {e.BaseURL + "/auth?" + with("nonce", "").Encode(), "nonce", doctor.Warning},
+		"sends the browser": {"", "application", doctor.Bad},
+		"ten redirects":     {"/login", "application", doctor.Bad},
 	} {
 		app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			http.SetCookie(w, &http.Cookie{Name: "session", Value: "1"})

@@ -1,4 +1,4 @@
-package main
+package emulator_test
 
 import (
 	"crypto/tls"
@@ -6,14 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"pscemu.invalid/pscemu/cards/pki"
 	"pscemu.invalid/pscemu/internal/testkit"
 )
 
@@ -27,7 +23,8 @@ func patient(c *http.Client) *http.Client {
 }
 
 func TestABodyOverTheLimitIs413WithTheReason(t *testing.T) {
-	s := boot(t, "--max-import", "2")
+	t.Parallel()
+	s := testkit.Start(t, "max-import=2")
 	large := strings.Repeat("x", 1<<20+1)
 	for name, c := range map[string]struct {
 		client *http.Client
@@ -69,7 +66,7 @@ func TestABodyOverTheLimitIs413WithTheReason(t *testing.T) {
 }
 
 // dialled is a connection with one request on it, and what came back.
-func (s *server) dialled(request string) (net.Conn, string) {
+func dialled(s *testkit.Server, request string) (net.Conn, string) {
 	s.T.Helper()
 	c, err := tls.Dial("tcp", s.Listen, &tls.Config{RootCAs: s.Roots(), Time: testkit.Now, ServerName: "localhost"})
 	if err != nil {
@@ -85,10 +82,11 @@ func (s *server) dialled(request string) (net.Conn, string) {
 const plainRequest = "GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 func TestTheOldestIdleConnectionGivesWayToANewOne(t *testing.T) {
-	s := boot(t, "--max-connections", "3")
+	t.Parallel()
+	s := testkit.Start(t, "max-connections=3")
 	var held []net.Conn
 	for n := range 8 {
-		c, got := s.dialled(plainRequest)
+		c, got := dialled(s, plainRequest)
 		if !strings.HasPrefix(got, "HTTP/1.1 200") {
 			t.Fatalf("connection %d: %q", n+1, got)
 		}
@@ -107,7 +105,8 @@ func TestTheOldestIdleConnectionGivesWayToANewOne(t *testing.T) {
 }
 
 func TestHTTP2ConnectionsGiveWayToo(t *testing.T) {
-	s := boot(t, "--max-connections", "3")
+	t.Parallel()
+	s := testkit.Start(t, "max-connections=3")
 	for n := range 8 {
 		c := &http.Client{
 			Timeout: 20 * time.Second,
@@ -128,15 +127,16 @@ func TestHTTP2ConnectionsGiveWayToo(t *testing.T) {
 }
 
 func TestConnectionsThatAllWorkAreBoundedAndTheReasonIsTold(t *testing.T) {
-	s := boot(t, "--max-connections", "3")
+	t.Parallel()
+	s := testkit.Start(t, "max-connections=3")
 	var held []net.Conn
 	for range 3 { // each waits for the rest of its body
-		c, _ := s.dialled(
+		c, _ := dialled(s,
 			"POST /auth HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n",
 		)
 		held = append(held, c)
 	}
-	if _, got := s.dialled(
+	if _, got := dialled(s,
 		plainRequest,
 	); !strings.HasPrefix(got, "HTTP/1.1 429") ||
 		!strings.Contains(got, "max-connections") {
@@ -146,14 +146,15 @@ func TestConnectionsThatAllWorkAreBoundedAndTheReasonIsTold(t *testing.T) {
 		c.Close()
 	}
 	testkit.Eventually(t, "a connection is free again", func() bool {
-		_, got := s.dialled(plainRequest)
+		_, got := dialled(s, plainRequest)
 		return strings.HasPrefix(got, "HTTP/1.1 200")
 	})
 }
 
 // The streams of a console that shows many phones leave the control API free.
 func TestStreamsAreBoundedApartSoThatTheAPIStaysReachable(t *testing.T) {
-	s := boot(t, "--max-connections", "20", "--max-streams", "5")
+	t.Parallel()
+	s := testkit.Start(t, "max-connections=20", "max-streams=5")
 	stream := func() *http.Response {
 		t.Helper()
 		req, _ := http.NewRequest(http.MethodGet, s.APIURL+"/ecps/requests/stream", nil)
@@ -192,7 +193,8 @@ func TestStreamsAreBoundedApartSoThatTheAPIStaysReachable(t *testing.T) {
 }
 
 func TestEveryStreamFillsUpAndTheAPIHasATenthOfTheConnections(t *testing.T) {
-	s := boot(t, "--max-connections", "10", "--max-streams", "1000")
+	t.Parallel()
+	s := testkit.Start(t, "max-connections=10", "max-streams=1000")
 	refused := 0
 	for range 12 {
 		req, _ := http.NewRequest(http.MethodGet, s.APIURL+"/ecps/requests/stream", nil)
@@ -216,12 +218,14 @@ func TestEveryStreamFillsUpAndTheAPIHasATenthOfTheConnections(t *testing.T) {
 }
 
 func TestTheDataFileIsBoundedAndWhatIsThereStays(t *testing.T) {
-	boundedAndStays(t, boot(t, "--max-store", "1"))
+	t.Parallel()
+	boundedAndStays(t, testkit.StartFresh(t, t.TempDir(), "max-store=1"))
 }
 
 func TestWhatIsKeptInMemoryIsBoundedAsTheDataFileIs(t *testing.T) {
-	s := boot(t, "--memory", "--max-store", "4")
-	sp := s.space("bounded")
+	t.Parallel()
+	s := testkit.StartFresh(t, t.TempDir(), "memory=true", "max-store=4")
+	sp := s.Space("bounded")
 	boundedAndStays(t, sp)
 	// What one space takes, the others and the server's own world cannot.
 	for n := 0; ; n++ {
@@ -253,18 +257,19 @@ func TestWhatIsKeptInMemoryIsBoundedAsTheDataFileIs(t *testing.T) {
 
 // A soft limit leaves half of it to the work itself.
 func TestAMemoryLimitBoundsWhatIsStoredInMemory(t *testing.T) {
-	s := boot(t, "--memory", "--memory-limit", "10")
+	t.Parallel()
+	s := testkit.StartFresh(t, t.TempDir(), "memory=true", "memory-limit=10")
 	boundedAndStays(t, s)
 	if used := s.Figure("pscemu_store_used_bytes"); used > 5<<20 {
 		t.Errorf("%.0f bytes are stored", used)
 	}
-	if status := boot(t, "--memory-limit", "64").API("GET", "/identities/"+testkit.Doctor, "", nil); status != 200 {
+	if status := testkit.StartFresh(t, t.TempDir(), "memory-limit=64").API("GET", "/identities/"+testkit.Doctor, "", nil); status != 200 {
 		t.Error(status)
 	}
 }
 
 // boundedAndStays fills a world until it is refused, and makes room again.
-func boundedAndStays(t *testing.T, s *server) {
+func boundedAndStays(t *testing.T, s *testkit.Server) {
 	t.Helper()
 	var refused string
 	for n := 0; refused == "" && n < 100; n++ {
@@ -292,119 +297,5 @@ func boundedAndStays(t *testing.T, s *server) {
 	}
 	if status := s.API("POST", "/identities/generate", `{"count":10,"quiet":true}`, nil); status != http.StatusCreated {
 		t.Errorf("after that: %d", status)
-	}
-}
-
-func TestABackupOfTheRunningEmulatorRestoresEverything(t *testing.T) {
-	s := boot(t)
-	s.Must("POST", "/identities/generate", map[string]any{"count": 300, "seed": 5}, nil)
-	rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
-	kept := rp.Tokens(testkit.Doctor, "")
-	file := filepath.Join(t.TempDir(), "emulator.backup")
-	testkit.Eventually(t, "right after the first start authorities and keys are still in the making", func() bool {
-		all := s.Entries()
-		return all["keys/encryption"] != "" &&
-			!slices.ContainsFunc(pki.AuthorityIDs(), func(id string) bool { return all["authorities/"+id] == "" })
-	})
-	stop, busy := make(chan struct{}), make(chan error)
-	go func() { // others write meanwhile
-		var err error
-		for n := 0; err == nil; n++ {
-			select {
-			case <-stop:
-				busy <- nil
-				return
-			default:
-			}
-			req, _ := http.NewRequest(
-				"PUT",
-				s.APIURL+"/identities/ANS00000000000001",
-				strings.NewReader(
-					fmt.Sprintf(
-						`{"national_id":"ANS00000000000001","family_name":"BUSY","given_name":"N%d","exercices":[],"behaviour":"ask"}`,
-						n,
-					),
-				),
-			)
-			req.Header.Set("Authorization", "Bearer "+s.APIToken)
-			req.Header.Set("Content-Type", "application/json")
-			var resp *http.Response
-			if resp, err = http.DefaultClient.Do(req); err == nil {
-				resp.Body.Close()
-			}
-		}
-		busy <- err
-	}()
-	s.cli("backup", file)
-	close(stop)
-	if err := <-busy; err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v %v", info, err)
-	}
-	s.cli("restore", file)
-	before := s.Entries()
-	if len(before) < 900 {
-		t.Fatalf("only %d entries", len(before))
-	}
-	s.API("DELETE", "/state", "", nil)
-	if status := s.BearerStatus(kept.AccessToken); status != 401 {
-		t.Errorf("the reset forgot nothing: %d", status)
-	}
-	s.cli("restore", file)
-	after := s.Entries()
-	for key, value := range before {
-		if after[key] != value {
-			t.Errorf("%s is not what the backup holds", key)
-		}
-	}
-	for key := range after {
-		if _, there := before[key]; !there {
-			t.Errorf("%s is not of the backup", key)
-		}
-	}
-	if status := s.BearerStatus(kept.AccessToken); status != 200 {
-		t.Errorf("the token from before the backup: %d", status)
-	}
-	testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
-
-	for name, damage := range map[string]func([]byte) []byte{
-		"nothing":         func([]byte) []byte { return nil },
-		"another file":    func([]byte) []byte { return []byte(strings.Repeat("no backup at all ", 1000)) },
-		"cut off":         func(b []byte) []byte { return b[:len(b)/2] },
-		"a page of zeros": func(b []byte) []byte { c := append([]byte{}, b...); clear(c[3*4096 : len(c)-4096]); return c },
-	} {
-		t.Run(name, func(t *testing.T) {
-			good, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			bad := filepath.Join(t.TempDir(), "bad")
-			if err := os.WriteFile(bad, damage(good), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if out, code := s.fails(
-				"restore",
-				bad,
-			); code != exitFailed || !strings.Contains(out, "backup-unreadable") ||
-				!strings.Contains(out, "nothing was changed") {
-				t.Errorf("exit %d: %s", code, out)
-			}
-			if status := s.BearerStatus(kept.AccessToken); status != 200 {
-				t.Errorf("it changed something: %d", status)
-			}
-		})
-	}
-	s.stop(os.Interrupt)
-	s = bootIn(t, s.data)
-	after = s.Entries()
-	for key, value := range before {
-		if strings.HasPrefix(key, "identities/") || strings.HasPrefix(key, "grants/") ||
-			strings.HasPrefix(key, "cards/") {
-			if after[key] != value {
-				t.Errorf("after a restart %s is not as it was restored", key)
-			}
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package emulator_test
 
 import (
 	"bufio"
@@ -9,91 +9,15 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"pscemu.invalid/pscemu/internal/testkit"
 )
 
-// flood posts one body n times, eight at once, and wants this status.
-func (s *server) flood(n int, path, body string, want int) {
-	s.T.Helper()
-	c := s.HTTP(nil)
-	c.Transport.(*http.Transport).DisableKeepAlives = false
-	c.Transport.(*http.Transport).MaxIdleConnsPerHost = 8
-	defer c.CloseIdleConnections()
-	var wg sync.WaitGroup
-	for worker := range 8 {
-		wg.Go(func() {
-			for i := range n / 8 {
-				resp, err := c.Post(
-					s.BaseURL+path,
-					"application/x-www-form-urlencoded",
-					strings.NewReader(strings.ReplaceAll(body, "{n}", fmt.Sprintf("%d-%d", worker, i))),
-				)
-				if err != nil {
-					s.T.Error(err)
-					return
-				}
-				_, _ = io.Copy(io.Discard, resp.Body)
-				resp.Body.Close()
-				if resp.StatusCode != want {
-					s.T.Errorf("%s: %s", path, resp.Status)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// memory is what the process holds, in MiB.
-func (s *server) memory() float64 { return s.Figure("process_resident_memory_anon_bytes") / (1 << 20) }
-
-// Two thousand requests that anybody may send, each of a megabyte: what stays
-// of them is bounded, wherever the world lies.
-func TestAttack40AnonymousRequestsLeaveLittleBehind(t *testing.T) {
-	if testing.Short() {
-		t.Skip("two gigabytes go through TLS")
-	}
-	memory := boot(t, "--memory")
-	state := "response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL) + "&state="
-	for _, w := range []struct {
-		name     string
-		s        *server
-		requests int
-	}{{"in memory", memory, 2000}, {"in a space", memory.space("attack-40"), 400}, {"on disk", boot(t), 400}} {
-		t.Run(w.name, func(t *testing.T) {
-			s, process := w.s, w.s
-			s.T = t
-			if w.name == "in a space" {
-				process = memory // whose figures the memory is
-				process.T = t
-			}
-			before := process.memory()
-			s.flood(w.requests, "/auth", state+strings.Repeat("s", 1_000_000), http.StatusRequestEntityTooLarge)
-			s.flood(w.requests, "/auth", state+strings.Repeat("s", 60_000), http.StatusBadRequest)
-			s.flood(
-				w.requests/10,
-				"/wallet/contact",
-				"login="+strings.Repeat("8", 60_000),
-				http.StatusUnprocessableEntity,
-			)
-			s.flood(w.requests/10, "/auth", "client_id="+strings.Repeat("c", 60_000), http.StatusBadRequest)
-			s.flood(w.requests/10, "/auth", "client_id=demo&x="+strings.Repeat("c", 60_000), http.StatusBadRequest)
-			s.flood(w.requests*5, "/auth", state+strings.Repeat("s", 8000), http.StatusFound)
-			after := process.memory()
-			t.Logf("%.0f MiB before, %.0f MiB after", before, after)
-			if after > before+200 {
-				t.Errorf("memory grew from %.0f to %.0f MiB", before, after)
-			}
-		})
-	}
-}
-
 func TestAttack40ALongParameterIsRefusedWithTheReason(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	long := strings.Repeat("s", 20_000)
 	resp, err := s.HTTP(nil).Get(s.BaseURL + testkit.AuthorizePath + "&state=" + long)
 	if err != nil {
@@ -135,7 +59,7 @@ func TestAttack40ALongParameterIsRefusedWithTheReason(t *testing.T) {
 }
 
 // plainTo is a connection to a listener of the server.
-func (s *server) plainTo(address string, over bool) net.Conn {
+func plainTo(s *testkit.Server, address string, over bool) net.Conn {
 	s.T.Helper()
 	c, err := net.Dial("tcp", address)
 	if err == nil && over {
@@ -149,8 +73,8 @@ func (s *server) plainTo(address string, over bool) net.Conn {
 }
 
 func TestAttack40ABodyThatTricklesIsCutWithTheReason(t *testing.T) {
-	s := boot(t, "--request-timeout", "1s")
-	sp := s.space("slow")
+	s := testkit.Start(t, "request-timeout=1s")
+	sp := s.Space("slow")
 	hostOf := func(base string) string {
 		u, err := url.Parse(base)
 		if err != nil {
@@ -169,7 +93,7 @@ func TestAttack40ABodyThatTricklesIsCutWithTheReason(t *testing.T) {
 			t.Run(name+how, func(t *testing.T) {
 				t.Parallel()
 				u, _ := url.Parse(to.base + to.path)
-				c := s.plainTo(hostOf(to.base), u.Scheme == "https")
+				c := plainTo(s, hostOf(to.base), u.Scheme == "https")
 				fmt.Fprintf(
 					c,
 					"POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-www-form-urlencoded\r\n%s\r\n\r\n",
@@ -211,7 +135,8 @@ func TestAttack40ABodyThatTricklesIsCutWithTheReason(t *testing.T) {
 }
 
 func TestAttack40ABodyThatTricklesOverHTTP2IsCutToo(t *testing.T) {
-	s := boot(t, "--request-timeout", "1s")
+	t.Parallel()
+	s := testkit.Start(t, "request-timeout=1s")
 	c := &http.Client{
 		Timeout: 20 * time.Second,
 		Transport: &http.Transport{
@@ -242,7 +167,8 @@ func TestAttack40ABodyThatTricklesOverHTTP2IsCutToo(t *testing.T) {
 
 // A large body has the timeout for each MiB of it.
 func TestALargeBodyThatProgressesIsTaken(t *testing.T) {
-	s := boot(t, "--request-timeout", "1s")
+	t.Parallel()
+	s := testkit.Start(t, "request-timeout=1s")
 	body, in := io.Pipe()
 	go func() {
 		part := strings.Repeat(" ", 1<<18)
@@ -267,9 +193,10 @@ func TestALargeBodyThatProgressesIsTaken(t *testing.T) {
 }
 
 func TestAttack40WhoNeitherShakesHandsNorSendsAHeaderNorReadsIsClosed(t *testing.T) {
-	s := boot(t, "--request-timeout", "1s")
-	silent := s.plainTo(s.Listen, false)
-	begun := s.plainTo(s.Listen, true)
+	t.Parallel()
+	s := testkit.Start(t, "request-timeout=1s")
+	silent := plainTo(s, s.Listen, false)
+	begun := plainTo(s, s.Listen, true)
 	fmt.Fprint(begun, "GET /auth HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
 	for what, c := range map[string]net.Conn{"no handshake": silent, "half a header": begun} {
 		_ = c.SetReadDeadline(time.Now().Add(15 * time.Second))
@@ -278,7 +205,7 @@ func TestAttack40WhoNeitherShakesHandsNorSendsAHeaderNorReadsIsClosed(t *testing
 		}
 	}
 	console, _ := url.Parse(s.ConsoleURL)
-	deaf := s.plainTo(console.Host, false)
+	deaf := plainTo(s, console.Host, false)
 	request := "GET /api/v1/openapi.json HTTP/1.1\r\nHost: " + console.Host + "\r\n\r\n"
 	// It asks without end, and reads none of the answers.
 	if _, err := io.Copy(deaf, &endless{text: request}); err == nil {
@@ -302,8 +229,9 @@ func (e *endless) Read(p []byte) (n int, err error) {
 
 // Ids of nobody leave a bounded number of entries, and each is still counted.
 func TestAttack40ActivationsOfNobodyLeaveABoundedNumberOfEntries(t *testing.T) {
-	s := boot(t, "--memory")
-	s.flood(10_000, "/wallet/contact", "login=8{n}", http.StatusOK)
+	t.Parallel()
+	s := testkit.Start(t)
+	s.Flood(10_000, "/wallet/contact", "login=8{n}", http.StatusOK)
 	entries := 0
 	for key := range s.Entries() {
 		if strings.HasPrefix(key, "ecps-activations") {

@@ -1,4 +1,4 @@
-package main
+package console_test
 
 import (
 	"net/http"
@@ -11,7 +11,7 @@ import (
 )
 
 // oneBrowser has the cookies of every world on this host: cookies know no ports.
-func oneBrowser(s *server) (*http.Client, map[string]string) {
+func oneBrowser(s *testkit.Server) (*http.Client, map[string]string) {
 	c, set := s.HTTP(nil), map[string]string{}
 	c.Jar, _ = cookiejar.New(nil)
 	base := c.Transport
@@ -33,20 +33,21 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 // begun is a login that one of the emulator's own applications began.
 type begun struct {
-	world *server
+	world *testkit.Server
 	at    string // /demo or /desk
 	url   string
 }
 
 func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) {
-	one, two := boot(t), boot(t)
+	t.Parallel()
+	one, two := testkit.Start(t), testkit.Start(t)
 	// Names that could run into those of other cookies.
-	worlds := map[string]*server{
+	worlds := map[string]*testkit.Server{
 		"one":                  one,
 		"two":                  two,
-		"a space":              one.space("lang"),
-		"another space":        one.space("login"),
-		"a space of the other": two.space("lang"),
+		"a space":              one.Space("lang"),
+		"another space":        one.Space("login"),
+		"a space of the other": two.Space("lang"),
 	}
 	c, set := oneBrowser(one)
 	names := map[string]string{}
@@ -135,7 +136,7 @@ func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) 
 		}
 	}
 	// Leaving one desk leaves the others.
-	leave := func(w *server) int {
+	leave := func(w *testkit.Server) int {
 		resp, err := c.PostForm(w.ConsoleURL+"/desk/leave", url.Values{})
 		if err != nil {
 			t.Fatal(err)
@@ -159,7 +160,8 @@ func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) 
 
 // Another local port may set cookies of our names, for longer paths.
 func TestAttack46ACookieThatAnotherPortSetHidesNone(t *testing.T) {
-	s := boot(t, "--console-access", "link")
+	t.Parallel()
+	s := testkit.Start(t, "console-access=link")
 	resp, _ := testkit.Visit{Method: "GET", At: s.OpenURL}.Send(t)
 	mine := resp.Cookies()[0]
 	planted := *mine

@@ -1,57 +1,26 @@
-package main
+package emulator_test
 
 import (
 	"fmt"
 	"maps"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
-	"pscemu.invalid/pscemu/emulator"
 	"pscemu.invalid/pscemu/internal/testkit"
 )
 
-// space makes an isolated emulator in the server, to use as one of its own.
-func (s *server) space(name string) *server {
-	s.T.Helper()
-	var made struct {
-		Name string
-		emulator.Ready
-	}
-	if status := s.API("POST", "/spaces", `{"name":"`+name+`"}`, &made); status != 201 {
-		s.T.Fatalf("making a space: %d", status)
-	}
-	dir := s.T.TempDir()
-	sp := &server{Server: testkit.For(s.T, made.Ready), data: dir}
-	for file, text := range map[*string]string{&sp.CAFile: made.CA, &sp.DemoClient.CertificateFile: made.DemoClient.Certificate, &sp.DemoClient.KeyFile: made.DemoClient.Key} {
-		*file = filepath.Join(dir, fmt.Sprintf("%p.pem", file))
-		if err := os.WriteFile(*file, []byte(text), 0o600); err != nil {
-			s.T.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(
-		filepath.Join(dir, "ready.json"),
-		[]byte(testkit.Encoded(s.T, sp.Ready)),
-		0o600,
-	); err != nil { // for commands
-		s.T.Fatal(err)
-	}
-	return sp
-}
-
 func TestASpaceIsAnEmulatorOfItsOwn(t *testing.T) {
-	s := boot(t)
-	a, b := s.space("suite-a"), s.space("suite-b")
-	rp := testkit.NewRelyingParty(a.Server, a.DemoCertificate())
+	t.Parallel()
+	s := testkit.Start(t)
+	a, b := s.Space("suite-a"), s.Space("suite-b")
+	rp := testkit.NewRelyingParty(a, a.DemoCertificate())
 	token := rp.Tokens(testkit.Nurse, "n").AccessToken
 	if got := a.BearerStatus(token); got != 200 {
 		t.Errorf("its own token: %d", got)
 	}
-	for name, other := range map[string]*server{"another space": b, "the server's own world": s} {
+	for name, other := range map[string]*testkit.Server{"another space": b, "the server's own world": s} {
 		if got := other.BearerStatus(token); got != 401 {
 			t.Errorf("%s takes the token: %d", name, got)
 		}
@@ -99,8 +68,9 @@ func TestASpaceIsAnEmulatorOfItsOwn(t *testing.T) {
 
 // A person logs in on a space's pages, whose links and forms stay in it.
 func TestTheLoginPagesOfASpaceStayInIt(t *testing.T) {
-	s := boot(t)
-	a := s.space("pages")
+	t.Parallel()
+	s := testkit.Start(t)
+	a := s.Space("pages")
 	c := a.Browser()
 	c.CheckRedirect = nil
 	resp, err := c.Get(
@@ -169,13 +139,14 @@ func TestTheLoginPagesOfASpaceStayInIt(t *testing.T) {
 
 // Two hundred logins in eight spaces at once, each of which sees its own alone.
 func TestEightParallelSpacesDoNotMeet(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	const spaces, logins = 8, 25
 	var wg sync.WaitGroup
 	for n := range spaces {
-		a := s.space(fmt.Sprintf("parallel-%d", n))
+		a := s.Space(fmt.Sprintf("parallel-%d", n))
 		wg.Go(func() {
-			rp := testkit.NewRelyingParty(a.Server, a.DemoCertificate())
+			rp := testkit.NewRelyingParty(a, a.DemoCertificate())
 			for k := range logins {
 				person := fmt.Sprintf("8997%08d", n*1000+k)
 				if status := a.API(
@@ -222,20 +193,6 @@ func TestEightParallelSpacesDoNotMeet(t *testing.T) {
 	wg.Wait()
 }
 
-func TestWithMemoryThereIsNoDatabaseFile(t *testing.T) {
-	data := t.TempDir()
-	s := bootIn(t, data, "--memory")
-	testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Doctor, "")
-	if _, err := os.Stat(filepath.Join(data, "pscemu.db")); !os.IsNotExist(err) {
-		t.Errorf("pscemu.db: %v", err)
-	}
-	out, err := exec.Command(binary, "serve", "--data", data, "--memory", "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0").
-		CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "another emulator runs in this data folder") {
-		t.Errorf("a second one in the folder: %v %s", err, out)
-	}
-}
-
 // stored are a state's entries, without the authorities, which the emulator
 // still makes when it has just started.
 func stored(state map[string]any) map[string]string {
@@ -250,7 +207,8 @@ func stored(state map[string]any) map[string]string {
 }
 
 func TestAStateIsGoneBackTo(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	s.AddClient("kept", "https://kept.example/")
 	s.API("PATCH", "/settings", `{"acr":"eidas3"}`, nil)
 	s.API("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"token"}]}`, nil)
@@ -273,7 +231,7 @@ func TestAStateIsGoneBackTo(t *testing.T) {
 		t.Errorf("entries differ: %d, %d", len(a), len(b))
 	}
 	s.API("DELETE", "/faults", "", nil)
-	testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
+	testkit.NewRelyingParty(s, s.DemoCertificate()).Tokens(testkit.Nurse, "")
 	for _, bad := range []string{`{}`, `{"format":9,"entries":[]}`, `[]`, `{"format":1,"entries":[]}`} {
 		if got := s.CodeOf("PUT", "/state", bad); got != "state-unreadable" {
 			t.Errorf("%s: %s", bad, got)
@@ -283,7 +241,8 @@ func TestAStateIsGoneBackTo(t *testing.T) {
 
 // An application's settings outlive a reset; people, clients and settings do not.
 func TestAResetLeavesPersonasAndTheDemoClient(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.Start(t)
 	before := s.DemoCertificate()
 	s.AddClient("gone", "https://gone.example/")
 	s.AddClient("demo-more", "https://gone.example/")
@@ -293,7 +252,7 @@ func TestAResetLeavesPersonasAndTheDemoClient(t *testing.T) {
 	if status := s.API("DELETE", "/state", "", nil); status != 204 {
 		t.Fatalf("reset: %d", status)
 	}
-	testkit.NewRelyingParty(s.Server, before).Tokens(testkit.Nurse, "")
+	testkit.NewRelyingParty(s, before).Tokens(testkit.Nurse, "")
 	for _, id := range []string{"gone", "demo-more"} {
 		if got := s.CodeOf("GET", "/clients/"+id, ""); got != "client-unknown" {
 			t.Errorf("the client %s: %s", id, got)

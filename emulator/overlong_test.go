@@ -1,4 +1,4 @@
-package main
+package emulator_test
 
 import (
 	"context"
@@ -80,7 +80,7 @@ var overlongs = func() []overlong {
 }()
 
 // send posts it once, and returns the status and what says why.
-func (o overlong) send(s *server) (status int, why string, err error) {
+func (o overlong) send(s *testkit.Server) (status int, why string, err error) {
 	target, c := s.BaseURL+o.path, s.HTTP(nil)
 	if o.method != "" {
 		target, c = s.APIURL+o.path, http.DefaultClient
@@ -111,11 +111,12 @@ func (o overlong) send(s *server) (status int, why string, err error) {
 // Six threads post what is too long, beside others that log in: each fails for
 // itself, with the reason, and nobody else does.
 func TestAttack38WhatIsTooLongFailsAlone(t *testing.T) {
-	memory := boot(t, "--memory")
-	for name, s := range map[string]*server{"on disk": boot(t), "in memory": memory, "in a space": memory.space("attack-38")} {
+	t.Parallel()
+	memory := testkit.Start(t)
+	for name, s := range map[string]*testkit.Server{"on disk": testkit.StartIn(t, t.TempDir()), "in memory": memory, "in a space": memory.Space("attack-38")} {
 		t.Run(name, func(t *testing.T) {
 			s.T = t
-			rp := testkit.NewRelyingParty(s.Server, s.DemoCertificate())
+			rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 			rp.Tokens(testkit.Doctor, "") // everything that is made at the first login
 			ctx, stop := context.WithCancel(context.Background())
 			var attackers, good sync.WaitGroup

@@ -1,4 +1,4 @@
-package main
+package emulator_test
 
 import (
 	"bytes"
@@ -15,10 +15,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"pscemu.invalid/pscemu/emulator"
 	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/internal/store"
 	"pscemu.invalid/pscemu/internal/testkit"
@@ -178,9 +178,10 @@ func spoiled(t *testing.T, good []byte) map[string][]byte {
 }
 
 func TestAttack39ADamagedBackupChangesNothing(t *testing.T) {
-	for name, mode := range map[string][]string{"file": nil, "memory": {"--memory"}} {
+	t.Parallel()
+	for name, mode := range map[string]string{"file": "false", "memory": "true"} {
 		t.Run(name, func(t *testing.T) {
-			s := boot(t, mode...)
+			s := testkit.StartIn(t, t.TempDir(), "memory="+mode)
 			good := testkit.SettledBackup(t, s.Ready)
 			s.API("PUT", "/clock", `{"offset":"3h"}`, nil)
 			s.API("PATCH", "/settings", `{"acr":"eidas3"}`, nil)
@@ -208,22 +209,22 @@ func TestAttack39ADamagedBackupChangesNothing(t *testing.T) {
 				t.Errorf("changed were %v", changed)
 			}
 			if left, _ := filepath.Glob(
-				filepath.Join(s.data, "pscemu*[.-]*"),
+				filepath.Join(s.Data, "pscemu*[.-]*"),
 			); slices.ContainsFunc(
 				left,
 				func(f string) bool { return !strings.HasSuffix(f, "pscemu.db") },
 			) {
 				t.Errorf("files are left: %v", left)
 			}
-			testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
+			testkit.NewRelyingParty(s, s.DemoCertificate()).Tokens(testkit.Nurse, "")
 			if name == "memory" {
 				if status, _ := testkit.Send(t, s.Ready, "PUT", "/backup", good); status != 200 {
 					t.Errorf("the good one: %d", status)
 				}
 				return
 			}
-			s.stop(os.Interrupt)
-			s = bootIn(t, s.data)
+			s.Stop()
+			s = testkit.StartIn(t, s.Data)
 			if s.CodeOf("GET", "/clients/there", "") != "" {
 				t.Error("after a restart a client is gone")
 			}
@@ -233,41 +234,21 @@ func TestAttack39ADamagedBackupChangesNothing(t *testing.T) {
 			if got := s.CodeOf("GET", "/clients/there", ""); got != "client-unknown" {
 				t.Errorf("the good one was not restored: %s", got)
 			}
-			testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
+			testkit.NewRelyingParty(s, s.DemoCertificate()).Tokens(testkit.Nurse, "")
 		})
-	}
-}
-
-func TestAttack39ACopyOfADataFileIsToldFromABackup(t *testing.T) {
-	s := boot(t)
-	s.stop(os.Interrupt)
-	raw, err := os.ReadFile(filepath.Join(s.data, "pscemu.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s = bootIn(t, s.data)
-	file := filepath.Join(t.TempDir(), "old")
-	if err := os.WriteFile(file, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, code := s.fails(
-		"restore",
-		file,
-	); code != exitFailed || !strings.Contains(out, "a copy of a data file") ||
-		!strings.Contains(out, "stop the emulator") {
-		t.Errorf("%d %s", code, out)
 	}
 }
 
 // A state is refused as a whole: entries, clock, settings and faults stay.
 func TestAttack39AStateWithOneBadEntryChangesNothing(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.StartIn(t, t.TempDir())
 	testkit.SettledBackup(t, s.Ready)
 	good := string(testkit.Fetched(t, s.Ready, "/state"))
 	s.API("PUT", "/clock", `{"now":"2027-01-02T03:04:05Z","frozen":true}`, nil)
 	s.API("PATCH", "/settings", `{"acr":"eidas3"}`, nil)
 	s.API("PUT", "/faults", `{"items":[{"kind":"slow","endpoint":"ciba"}]}`, nil)
-	before, beside := s.Entries(), s.beside()
+	before, beside := s.Entries(), lyingBeside(s)
 	with := func(entry string) string {
 		return strings.TrimSuffix(strings.TrimSpace(good), "]}") + ",\n" + entry + "]}"
 	}
@@ -304,7 +285,7 @@ func TestAttack39AStateWithOneBadEntryChangesNothing(t *testing.T) {
 		if status < 400 || status > 499 || code == "" {
 			t.Errorf("%s: %d %q", name, status, code)
 		}
-		if now := s.beside(); now != beside {
+		if now := lyingBeside(s); now != beside {
 			t.Errorf("%s changed what lies beside:\n%s\n%s", name, beside, now)
 		}
 	}
@@ -316,7 +297,7 @@ func TestAttack39AStateWithOneBadEntryChangesNothing(t *testing.T) {
 	if status, code := testkit.Send(t, s.Ready, "PUT", "/state", []byte(ended)); status != 204 {
 		t.Errorf("an entry that has ended: %d %s", status, code)
 	}
-	if s.beside() == beside || s.Entries()["logins/x"] != "" {
+	if lyingBeside(s) == beside || s.Entries()["logins/x"] != "" {
 		t.Error("the good state was not restored")
 	}
 }
@@ -336,8 +317,8 @@ func differing(a, b map[string]string) (out []string) {
 	return out
 }
 
-// beside is what lies beside the entries.
-func (s *server) beside() string {
+// lyingBeside is what lies beside the entries.
+func lyingBeside(s *testkit.Server) string {
 	s.T.Helper()
 	var state struct {
 		Clock            clock.State
@@ -353,6 +334,7 @@ func (s *server) beside() string {
 // Many at once: each is done as a whole or refused, and what is there then is
 // one of them.
 func TestAttack39RestoresAtOnce(t *testing.T) {
+	t.Parallel()
 	p := testkit.StartIn(t, t.TempDir())
 	testkit.SettledBackup(t, p.Ready)
 	var backups, states [][]byte
@@ -422,7 +404,7 @@ type halfSent struct {
 	rest []byte
 }
 
-func sendHalf(t *testing.T, r Ready, path string, body []byte) *halfSent {
+func sendHalf(t *testing.T, r emulator.Ready, path string, body []byte) *halfSent {
 	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(r.ConsoleURL, "http://"))
 	if err != nil {
@@ -455,7 +437,8 @@ func (h *halfSent) finish(t *testing.T) string {
 }
 
 func TestAttack39ASlowUploadBesideAGoodOne(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.StartIn(t, t.TempDir())
 	empty := testkit.SettledBackup(t, s.Ready)
 	s.AddClient("late", "https://late.example/")
 	full := testkit.Fetched(t, s.Ready, "/backup")
@@ -482,7 +465,7 @@ func TestAttack39ASlowUploadBesideAGoodOne(t *testing.T) {
 		t.Errorf("the good one was not restored: %s", got)
 	}
 	cut.Close()
-	testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
+	testkit.NewRelyingParty(s, s.DemoCertificate()).Tokens(testkit.Nurse, "")
 	for what, upload := range map[string]*halfSent{"backup": slow, "state": state} {
 		if got := upload.finish(t); !strings.Contains(got, " 20") {
 			t.Errorf("the slow %s: %s", what, got)
@@ -495,18 +478,19 @@ func TestAttack39ASlowUploadBesideAGoodOne(t *testing.T) {
 		}
 	}
 	testkit.Eventually(t, "no file is left of them", func() bool {
-		left, _ := filepath.Glob(filepath.Join(s.data, "pscemu-spool-*"))
-		more, _ := filepath.Glob(filepath.Join(s.data, "pscemu.db.[nf]*"))
+		left, _ := filepath.Glob(filepath.Join(s.Data, "pscemu-spool-*"))
+		more, _ := filepath.Glob(filepath.Join(s.Data, "pscemu.db.[nf]*"))
 		return len(left)+len(more) == 0
 	})
-	s.stop(os.Interrupt)
-	s = bootIn(t, s.data)
-	testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Doctor, "")
+	s.Stop()
+	s = testkit.StartIn(t, s.Data)
+	testkit.NewRelyingParty(s, s.DemoCertificate()).Tokens(testkit.Doctor, "")
 }
 
 // Who downloads slowly reads one moment, and nobody waits for them.
 func TestAttack39ARestoreDuringASlowDownload(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.StartIn(t, t.TempDir())
 	empty := testkit.SettledBackup(t, s.Ready)
 	s.Must("POST", "/identities/generate", map[string]any{"count": 4000, "seed": 3}, nil)
 	s.AddClient("late", "https://late.example/")
@@ -541,14 +525,15 @@ func TestAttack39ARestoreDuringASlowDownload(t *testing.T) {
 
 // What a restore replaced is kept: three of them, none written over.
 func TestAttack39WhatARestoreReplacedIsKept(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.StartIn(t, t.TempDir())
 	good := testkit.SettledBackup(t, s.Ready)
-	old := filepath.Join(s.data, "pscemu.db.before-restore") // an earlier version's
+	old := filepath.Join(s.Data, "pscemu.db.before-restore") // an earlier version's
 	if err := os.WriteFile(old, []byte("kept by hand"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	kept := func() map[string]string {
-		files, _ := filepath.Glob(filepath.Join(s.data, "pscemu.db.before-2*"))
+		files, _ := filepath.Glob(filepath.Join(s.Data, "pscemu.db.before-2*"))
 		out := map[string]string{}
 		for _, f := range files {
 			info, err := os.Stat(f)
@@ -572,7 +557,7 @@ func TestAttack39WhatARestoreReplacedIsKept(t *testing.T) {
 			t.Fatal(resp, err, done)
 		}
 		resp.Body.Close()
-		file := filepath.Join(s.data, done.Kept)
+		file := filepath.Join(s.Data, done.Kept)
 		if slices.Contains(all, file) {
 			t.Errorf("%s was written over", file)
 		}
@@ -594,11 +579,11 @@ func TestAttack39WhatARestoreReplacedIsKept(t *testing.T) {
 		t.Error("a file of an earlier version was touched")
 	}
 	// A kept file is a data file: in its place, it serves.
-	s.stop(os.Interrupt)
-	if err := os.Rename(all[4], filepath.Join(s.data, "pscemu.db")); err != nil {
+	s.Stop()
+	if err := os.Rename(all[4], filepath.Join(s.Data, "pscemu.db")); err != nil {
 		t.Fatal(err)
 	}
-	s = bootIn(t, s.data)
+	s = testkit.StartIn(t, s.Data)
 	if got := s.CodeOf("GET", "/clients/mark-4", ""); got != "" {
 		t.Error(got)
 	}
@@ -606,12 +591,13 @@ func TestAttack39WhatARestoreReplacedIsKept(t *testing.T) {
 
 // A content that cannot serve makes room for the former one again.
 func TestAttack39TheFormerContentServesWhenTheNewOneCannot(t *testing.T) {
-	s := boot(t)
+	t.Parallel()
+	s := testkit.StartIn(t, t.TempDir())
 	good := testkit.SettledBackup(t, s.Ready)
 	s.AddClient("there", "https://there.example/")
 	s.API("PUT", "/clock", `{"offset":"3h"}`, nil)
-	beside := s.beside()
-	wall := filepath.Join(s.data, "ready.json") // in the way of what is written last
+	beside := lyingBeside(s)
+	wall := filepath.Join(s.Data, "ready.json") // in the way of what is written last
 	if err := errors.Join(os.Remove(wall), os.MkdirAll(filepath.Join(wall, "x"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
@@ -626,10 +612,10 @@ func TestAttack39TheFormerContentServesWhenTheNewOneCannot(t *testing.T) {
 		if changed := differing(before, s.Entries()); len(changed) > 0 {
 			t.Errorf("%s %s changed %v", try.method, try.path, changed)
 		}
-		if now := s.beside(); now != beside {
+		if now := lyingBeside(s); now != beside {
 			t.Errorf("%s %s: beside lies %s", try.method, try.path, now)
 		}
-		testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
+		testkit.NewRelyingParty(s, s.DemoCertificate()).Tokens(testkit.Nurse, "")
 	}
 	if err := os.RemoveAll(wall); err != nil {
 		t.Fatal(err)
@@ -637,95 +623,15 @@ func TestAttack39TheFormerContentServesWhenTheNewOneCannot(t *testing.T) {
 	if status, code := testkit.Send(t, s.Ready, "PUT", "/backup", good); status != 200 {
 		t.Errorf("when it can: %d %s", status, code)
 	}
-	s.stop(os.Interrupt)
-	bootIn(t, s.data)
-}
-
-// A kill at any moment leaves the one content or the other.
-func TestAttack39AKillDuringARestore(t *testing.T) {
-	s := boot(t)
-	empty := testkit.SettledBackup(t, s.Ready)
-	s.Must("POST", "/identities/generate", map[string]any{"count": 1500, "seed": 3}, nil)
-	full := testkit.Fetched(t, s.Ready, "/backup")
-	for n := range 6 {
-		began := make(chan struct{})
-		go func() {
-			close(began)
-			req, _ := http.NewRequest("PUT", s.APIURL+"/backup", bytes.NewReader([][]byte{empty, full}[n%2]))
-			req.Header.Set("Authorization", "Bearer "+s.APIToken)
-			if resp, err := http.DefaultClient.Do(req); err == nil {
-				resp.Body.Close()
-			}
-		}()
-		<-began
-		for wait := time.Now(); time.Since(wait) < time.Duration(n*40)*time.Millisecond; {
-			_ = s.CodeOf("GET", "/clients/demo", "") // it goes on serving
-		}
-		s.stop(syscall.SIGKILL)
-		s = bootIn(t, s.data)
-		var list struct{ Items []any }
-		s.API("GET", "/identities?limit=1", "", &list)
-		people := 0
-		for key := range s.Entries() {
-			if strings.HasPrefix(key, "identities/") {
-				people++
-			}
-		}
-		if people != 33 && people != 1533 {
-			t.Errorf("after kill %d there are %d people", n, people)
-		}
-		testkit.NewRelyingParty(s.Server, s.DemoCertificate()).Tokens(testkit.Nurse, "")
-	}
-	left, _ := filepath.Glob(filepath.Join(s.data, "pscemu.db.[nf]*"))
-	if len(left) > 0 {
-		t.Errorf("left: %v", left)
-	}
-}
-
-// The journal says who restored what.
-func TestARestoreIsInTheJournal(t *testing.T) {
-	s := boot(t)
-	file := filepath.Join(t.TempDir(), "backup")
-	s.cli("backup", file)
-	if out := s.cli(
-		"restore",
-		file,
-	); !strings.Contains(out, "entries restored") ||
-		!strings.Contains(out, "pscemu.db.before-") {
-		t.Error(out)
-	}
-	event := func() map[string]string {
-		var list struct {
-			Items []struct {
-				Events []struct {
-					Kind   string
-					Detail map[string]string
-				}
-			}
-		}
-		s.API("GET", "/logins?event=restore", "", &list)
-		if len(list.Items) != 1 {
-			t.Fatalf("%d events", len(list.Items))
-		}
-		return list.Items[0].Events[0].Detail
-	}
-	if d := event(); d["what"] != "backup" || d["by"] != "pscemu restore" || d["entries"] == "" || d["bytes"] == "" ||
-		d["made_at"] == "" ||
-		d["kept"] == "" {
-		t.Errorf("%v", d)
-	}
-	if status, _ := testkit.Send(t, s.Ready, "PUT", "/state", testkit.Fetched(t, s.Ready, "/state")); status != 204 {
-		t.Fatal(status)
-	}
-	if d := event(); d["what"] != "state" || d["by"] != "API token" || d["kept"] != "" {
-		t.Errorf("%v", d)
-	}
+	s.Stop()
+	testkit.StartIn(t, s.Data)
 }
 
 // What is signed while another content takes the place of everything is kept
 // in none that its authority does not belong to: what is there then can be
 // restored again.
 func TestAttack39WhatIsMadeDuringARestoreBelongsToItsContent(t *testing.T) {
+	t.Parallel()
 	p, q := testkit.StartIn(t, t.TempDir()), testkit.StartIn(t, t.TempDir())
 	young := testkit.Fetched(t, p.Ready, "/backup") // authorities may still be in the making
 	contents := [][]byte{young, testkit.SettledBackup(t, q.Ready), testkit.SettledBackup(t, p.Ready)}

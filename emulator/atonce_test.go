@@ -1,4 +1,4 @@
-package main
+package emulator_test
 
 import (
 	"fmt"
@@ -273,6 +273,7 @@ var parallels = []parallel{
 }
 
 func TestAttack43TheSameCommandFiftyTimesAtOnceHasOneEffect(t *testing.T) {
+	t.Parallel()
 	p := testkit.StartIn(t, t.TempDir(), "order-delay=240h")
 	for _, row := range parallels {
 		t.Run(row.name, func(t *testing.T) {
