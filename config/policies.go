@@ -43,7 +43,7 @@ type Policies struct {
 	DoorCardList     bool          `name:"door-card-list" default:"true" strict:"false"`
 	DoorBehaviours   bool          `name:"door-behaviours" default:"true" strict:"false"`
 	DoorTOTP         bool          `name:"door-totp" default:"true" strict:"false"`
-	DoorQuirks       bool          `name:"door-quirks" default:"true" strict:"false"`
+	DoorPersonFaults bool          `name:"door-quirks" default:"true" strict:"false"`
 	DoorFaults       bool          `name:"door-faults" default:"true" strict:"false"`
 }
 

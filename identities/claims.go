@@ -41,9 +41,9 @@ type UserInfo struct {
 	UITVersion        string    `json:"UITVersion"`
 	AuthMode          AuthMode  `json:"authMode,omitempty"`
 	Palier            string    `json:"Palier_Authentification"`
-	RefPro            *RefPro   `json:"SubjectRefPro,omitempty"` // absent only by a quirk
+	RefPro            *RefPro   `json:"SubjectRefPro,omitempty"` // absent only by a fault
 	OrganizationID    string    `json:"SubjectOrganizationID"`
-	Role              any       `json:"SubjectRole"` // []string, unless by a quirk
+	Role              any       `json:"SubjectRole"` // []string, unless by a fault
 	Locale            string    `json:"PSI_Locale"`
 	OtherIDs          []OtherID `json:"otherIds"`
 	NameID            string    `json:"SubjectNameID"`

@@ -49,10 +49,10 @@ var (
 		text("allow_invalid", func(i *Identity) *string { return &i.AllowInvalid }),
 		{
 			"quirks",
-			func(i *Identity) string { return strings.Trim(fmt.Sprint(i.Quirks), "[]") },
+			func(i *Identity) string { return strings.Trim(fmt.Sprint(i.Faults), "[]") },
 			func(i *Identity, v string) error {
 				for _, q := range strings.Fields(v) {
-					i.Quirks = append(i.Quirks, Quirk(q))
+					i.Faults = append(i.Faults, Fault(q))
 				}
 				return nil
 			},

@@ -203,7 +203,7 @@ func everybody() []identities.Identity {
 	people[1].Notes = "'quoted"
 	people[2].Notes = "'=both\nand a line"
 	people[3].Policies = map[string]string{"acr": "eidas2"}
-	people[4].Quirks = []identities.Quirk{identities.ACRMissing, identities.WrongType}
+	people[4].Faults = []identities.Fault{identities.FaultACRMissing, identities.FaultWrongType}
 	people[5].Behaviour = identities.Behaviour{Action: identities.Refuse, After: 3 * time.Second}
 	people[6].AllowInvalid, people[6].Exercises[0].Profession = "wrong on purpose", "XX"
 	for n := range people {

@@ -32,8 +32,8 @@ type Identity struct {
 	Tags       []string   `json:"tags,omitempty"`
 	// Source is the file the person comes from; they are changed there only.
 	Source string `json:"source,omitempty"`
-	// Quirks are what goes wrong around this person, on purpose.
-	Quirks []Quirk `json:"quirks,omitempty"`
+	// Faults are what goes wrong around this person, on purpose.
+	Faults []Fault `json:"quirks,omitempty"`
 	// AllowInvalid keeps a person who is wrong on purpose: it is the reason.
 	AllowInvalid string `json:"allow_invalid,omitempty"`
 	// Policies override the emulator's and the client's for this person.
@@ -212,7 +212,7 @@ func (i *Identity) Validate() error {
 	if err := i.Policies.Check("identity"); err != nil {
 		return err
 	}
-	if err := i.checkQuirks(); err != nil {
+	if err := i.checkFaults(); err != nil {
 		return err
 	}
 	if strings.TrimSpace(i.FamilyName) == "" || strings.TrimSpace(i.GivenName) == "" {

@@ -11,41 +11,47 @@ import (
 	"pscemu.invalid/pscemu/internal/problem"
 )
 
-// Quirk is something that goes wrong on purpose around one person. Quirks are
-// a test door: closed, they do nothing.
-type Quirk string
+// Fault is something that goes wrong on purpose around one person. Faults are a
+// test door: closed, they do nothing. In JSON they are called quirks.
+type Fault string
 
-// The quirks.
+// The faults of people.
 const (
-	PhoneUnreachable Quirk = "phone-unreachable"    // the request never reaches the phone
-	ACRMissing       Quirk = "acr-missing"          // the tokens hold no acr
-	RefProAbsent     Quirk = "subjectrefpro-absent" // UserInfo lacks SubjectRefPro
-	WrongType        Quirk = "claim-wrong-type"     // SubjectRole is a string, not an array
-	UserInfoFails    Quirk = "userinfo-500"
-	UserInfoSlow     Quirk = "userinfo-slow" // eight seconds late
-	TokenFails       Quirk = "token-503"
+	FaultPhoneUnreachable Fault = "phone-unreachable"    // the request never reaches the phone
+	FaultACRMissing       Fault = "acr-missing"          // the tokens hold no acr
+	FaultRefProAbsent     Fault = "subjectrefpro-absent" // UserInfo lacks SubjectRefPro
+	FaultWrongType        Fault = "claim-wrong-type"     // SubjectRole is a string, not an array
+	FaultUserInfoFails    Fault = "userinfo-500"         // UserInfo answers with an error
+	FaultUserInfoSlow     Fault = "userinfo-slow"        // eight seconds late
+	FaultTokenFails       Fault = "token-503"            // the token endpoint answers with an error
 )
 
-var quirks = []Quirk{PhoneUnreachable, ACRMissing, RefProAbsent, WrongType, UserInfoFails, UserInfoSlow, TokenFails}
+var faultNames = []Fault{
+	FaultPhoneUnreachable, FaultACRMissing, FaultRefProAbsent, FaultWrongType,
+	FaultUserInfoFails, FaultUserInfoSlow, FaultTokenFails,
+}
 
-// Has tells whether the person has this quirk.
-func (i *Identity) Has(q Quirk) bool { return slices.Contains(i.Quirks, q) }
+// Valid tells whether there is such a fault.
+func (f Fault) Valid() bool { return slices.Contains(faultNames, f) }
 
-func (i *Identity) checkQuirks() error {
-	for _, q := range i.Quirks {
-		if !slices.Contains(quirks, q) {
-			return problem.QuirkUnknown.With("accepted", quirks).Got(string(q))
+// Has tells whether the person has this fault.
+func (i *Identity) Has(f Fault) bool { return slices.Contains(i.Faults, f) }
+
+func (i *Identity) checkFaults() error {
+	for _, f := range i.Faults {
+		if !f.Valid() {
+			return problem.QuirkUnknown.With("accepted", faultNames).Got(string(f))
 		}
 	}
 	return nil
 }
 
-// Quirked are the claims as the person's quirks spoil them.
-func (i *Identity) Quirked(u UserInfo) UserInfo {
-	if i.Has(RefProAbsent) {
+// Faulty are the claims as the person's faults change them.
+func (i *Identity) Faulty(u UserInfo) UserInfo {
+	if i.Has(FaultRefProAbsent) {
 		u.RefPro = nil
 	}
-	if i.Has(WrongType) {
+	if i.Has(FaultWrongType) {
 		u.Role = strings.Join(i.roles(), " ")
 	}
 	return u
@@ -59,7 +65,7 @@ type Magic struct {
 	Outcome    string            `json:"outcome"`
 	Behaviour  Action            `json:"behaviour"`
 	CardState  string            `json:"card_state,omitempty"` // active unless said
-	Quirk      Quirk             `json:"quirk,omitempty"`
+	Fault      Fault             `json:"quirk,omitempty"`
 	Policies   map[string]string `json:"policies,omitempty"`
 	Shape      string            `json:"shape,omitempty"` // no-activity, sixteen, two-professions, long-names
 }
@@ -92,8 +98,8 @@ func (m *Magic) Identity() *Identity {
 		Behaviour:  Behaviour{Action: m.Behaviour},
 		Policies:   m.Policies,
 	}
-	if m.Quirk != "" {
-		i.Quirks = []Quirk{m.Quirk}
+	if m.Fault != "" {
+		i.Faults = []Fault{m.Fault}
 	}
 	if m.Shape == "long-names" {
 		i.FamilyName, i.GivenName = strings.Repeat("MAGIQUE-", 9)+"LONGUE", strings.Repeat("Anne-", 15)+"Élise"

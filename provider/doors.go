@@ -57,7 +57,7 @@ func (d *Doors) List() []Door {
 			"a one-time password (TOTP) approves an e-CPS request, by API, command or on the waiting page",
 			p.DoorTOTP,
 		},
-		{"quirks", "people with quirks (magic identities) make things go wrong", p.DoorQuirks},
+		{"quirks", "people with quirks (magic identities) make things go wrong", p.DoorPersonFaults},
 		{"faults", "faults (PUT /api/v1/faults) make endpoints fail and answers wrong", p.DoorFaults},
 	}
 }

@@ -33,11 +33,11 @@ func (h *infoWriter) send(c echo.Context, person *identities.Identity, session *
 		return err
 	}
 	policy, info := h.settings.Policies(client.Policies, nil), person.UserInfo(session.AuthMode)
-	if policy.DoorQuirks {
-		if info = person.Quirked(info); person.Has(identities.UserInfoFails) {
+	if policy.DoorPersonFaults {
+		if info = person.Faulty(info); person.Has(identities.FaultUserInfoFails) {
 			return h.refusals.Refuse(c, wire.Of("quirk-userinfo"), nil)
 		}
-		if person.Has(identities.UserInfoSlow) && !late(c) {
+		if person.Has(identities.FaultUserInfoSlow) && !late(c) {
 			return nil
 		}
 	}
@@ -103,7 +103,7 @@ func extended(object []byte, extra wire.Params) []byte {
 	return append(append(object[:len(object)-1:len(object)-1], ','), more[1:]...)
 }
 
-// slowness is how late UserInfo answers about a person who has that quirk.
+// slowness is how late UserInfo answers about a person who has that fault.
 const slowness = 8 * time.Second
 
 // late waits, and tells whether the client still does.

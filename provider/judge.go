@@ -23,8 +23,8 @@ var rules = []rule{requestParameters, responseParameters, scopeParameters, pkceP
 
 // judged finds the first parameter Keycloak would refuse.
 func judged(c *clients.Client, form url.Values, policy config.Policies) *wire.Refusal {
-	for _, broken := range rules {
-		if r := broken(c, form, policy); r != nil {
+	for _, judges := range rules {
+		if r := judges(c, form, policy); r != nil {
 			return r
 		}
 	}

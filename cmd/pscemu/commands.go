@@ -238,13 +238,13 @@ func newCertificates() *cobra.Command {
 	issue.Flags().String("key", "rsa2048", "key to make: rsa2048, rsa3072, rsa4096 or ecdsa")
 	issue.Flags().String("csr", "", "certificate request (PEM) instead of a key made here")
 	issue.Flags().String("out", ".", "folder to write to")
-	broken := command(
+	faulty := command(
 		"broken DIR",
 		"Write certificates with something odd about them, and what a correct peer must do with each",
 		1,
-		writeBroken,
+		writeFaulty,
 	)
-	broken.Flags().String("client", emulator.DemoID, "client they are for")
+	faulty.Flags().String("client", emulator.DemoID, "client they are for")
 	list := withLimit(command("list", "List the certificates", 0, func(cmd *cobra.Command, _ []string) error {
 		in := api.ListCertificatesParams{}
 		in.ClientId, _ = cmd.Flags().GetString("client")
@@ -260,7 +260,7 @@ func newCertificates() *cobra.Command {
 	list.Flags().String("card", "", "of the card with this serial only")
 	list.Flags().String("state", "", "valid or revoked")
 	list.Flags().String("search", "", "part of the subject")
-	return group("certificates", "The software certificates", issue, broken, list,
+	return group("certificates", "The software certificates", issue, faulty, list,
 		remoteCommand("revoke SERIAL", "Revoke a certificate", 1,
 			func(r *remote, cmd *cobra.Command, a []string) (api.Answer, error) {
 				return r.api.RevokeCertificateWithResponse(cmd.Context(), a[0])
@@ -315,14 +315,14 @@ func writeIssued(cmd *cobra.Command, dir, client string, issued *api.Issued) err
 	return printJSON(cmd, said)
 }
 
-// writeBroken writes each odd certificate with its key, and an index.
-func writeBroken(cmd *cobra.Command, a []string) error {
+// writeFaulty writes each faulty certificate with its key, and an index.
+func writeFaulty(cmd *cobra.Command, a []string) error {
 	client, _ := cmd.Flags().GetString("client")
 	r, err := connect(cmd)
 	if err != nil {
 		return err
 	}
-	var list struct{ Items []pki.Broken }
+	var list struct{ Items []pki.Faulty }
 	answer, err := r.api.ListBrokenCertificatesWithResponse(cmd.Context(),
 		&api.ListBrokenCertificatesParams{ClientId: client})
 	if err := r.done(answer, err); err != nil {
@@ -348,15 +348,15 @@ func writeBroken(cmd *cobra.Command, a []string) error {
 			index,
 			map[string]string{
 				"name":             b.Name,
-				"odd":              b.Odd,
-				"must":             b.Must,
+				"odd":              b.Fault,
+				"must":             string(b.Must),
 				"code":             b.Code,
 				"sha256":           b.Finger,
 				"certificate_file": base + ".pem",
 				"key_file":         base + ".key",
 			},
 		)
-		rows = append(rows, []string{b.Name, b.Must, b.Odd})
+		rows = append(rows, []string{b.Name, string(b.Must), b.Fault})
 	}
 	raw, err := json.MarshalIndent(index, "", " ")
 	if err == nil {

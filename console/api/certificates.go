@@ -81,7 +81,7 @@ type issueCertificate struct {
 
 func (in *issueCertificate) defaults() { in.Body.Profile = pki.ProfileAuthCLI }
 
-type brokenCertificates struct {
+type faultyCertificates struct {
 	// ClientID is the client that they are like those of; demo when it is left out.
 	ClientID string `query:"client_id"`
 }
@@ -199,12 +199,12 @@ func (s *Certificates) revoke(c context.Context, in *CertificateSerial) (Nothing
 	return Nothing{}, s.PKI.Revoke(c, in.Serial)
 }
 
-func (s *Certificates) broken(c context.Context, in *brokenCertificates) (*List[pki.Broken], error) {
+func (s *Certificates) faulty(c context.Context, in *faultyCertificates) (*List[pki.Faulty], error) {
 	id := cmp.Or(in.ClientID, "demo")
 	if _, err := s.Clients.Get(c, id); err != nil {
 		return nil, err
 	}
-	rows, err := s.PKI.BrokenFor(c, id, clients.OwnSubject(id))
+	rows, err := s.PKI.FaultyFor(c, id, clients.OwnSubject(id))
 	return all(rows), err
 }
 
@@ -232,7 +232,7 @@ func (s *Certificates) operations() []Operation {
 			example(Example{Body: CertificateRequest{ClientID: "demo", Profile: pki.ProfileAuthCLI, Key: "ecdsa"}}),
 		),
 		operation("GET", "/certificates/broken", "listBrokenCertificates",
-			"List faulty certificates, for tests of what judges them", s.broken, refuses(problem.ClientUnknown),
+			"List faulty certificates, for tests of what judges them", s.faulty, refuses(problem.ClientUnknown),
 			example(Example{Query: map[string]string{"client_id": "demo"}})),
 		operation("GET", "/certificates/:serial", "getCertificate", "Get a certificate", s.get,
 			refuses(problem.CertificateUnknown), example(one)),

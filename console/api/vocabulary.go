@@ -62,7 +62,7 @@ var names = map[reflect.Type]string{
 	reflect.TypeFor[wire.Answer]():          "PSCAnswer",
 	reflect.TypeFor[problem.Why]():          "Refusal",
 	reflect.TypeFor[problem.Error]():        "RefusalReason",
-	reflect.TypeFor[pki.Broken]():           "BrokenCertificate",
+	reflect.TypeFor[pki.Faulty]():           "FaultyCertificate",
 	reflect.TypeFor[nomenclature.Concept](): "Code",
 	reflect.TypeFor[oidc.KeyInfo]():         "SigningKey",
 	reflect.TypeFor[oidc.KeyState]():        "SigningKeyState",

@@ -112,14 +112,14 @@ func TestEachCheckOfALoginIsTicked(t *testing.T) {
 func TestALoginWithAFaultOpensNoSessionAndItsPageSaysWhy(t *testing.T) {
 	e := pscemutest.Start(t)
 	for kind, want := range map[faults.Kind][]string{
-		"nonce-wrong":             {"demo-nonce-wrong", `data-check="id-token-nonce" class="broken"`},
-		"iss-wrong":               {"demo-state-wrong", `data-check="callback-issuer" class="broken"`},
-		"signature-wrong":         {"demo-login-unverified", `data-check="id-token-signature" class="broken"`},
-		"other-person":            {"demo-login-unverified", `data-check="userinfo-subject" class="broken"`},
-		"code-wrong":              {"demo-token-refused", "invalid_grant"},
-		"state-wrong":             {"demo-state-wrong", `data-check="callback-state" class="broken"`},
-		"callback-server-error":   {`data-testid="demo-error"`, "server_error"},
-		"sub-missing-in-userinfo": {"demo-login-unverified", `data-check="userinfo-subject" class="broken"`},
+		faults.KindNonceWrong:           {"demo-nonce-wrong", `data-check="id-token-nonce" class="broken"`},
+		faults.KindIssWrong:             {"demo-state-wrong", `data-check="callback-issuer" class="broken"`},
+		faults.KindSignatureWrong:       {"demo-login-unverified", `data-check="id-token-signature" class="broken"`},
+		faults.KindOtherPerson:          {"demo-login-unverified", `data-check="userinfo-subject" class="broken"`},
+		faults.KindCodeWrong:            {"demo-token-refused", "invalid_grant"},
+		faults.KindStateWrong:           {"demo-state-wrong", `data-check="callback-state" class="broken"`},
+		faults.KindCallbackServerError:  {`data-testid="demo-error"`, "server_error"},
+		faults.KindSubMissingInUserinfo: {"demo-login-unverified", `data-check="userinfo-subject" class="broken"`},
 	} {
 		v := newVisitor(t, e)
 		e.Fault(faults.Fault{Kind: kind})
@@ -139,7 +139,7 @@ func TestALoginWithAFaultOpensNoSessionAndItsPageSaysWhy(t *testing.T) {
 func TestTheUserInfoThatIsRefusedOpensNoSession(t *testing.T) {
 	e := pscemutest.Start(t)
 	v := newVisitor(t, e)
-	e.Fault(faults.Fault{Kind: "status", Endpoint: "userinfo", Status: 503})
+	e.Fault(faults.Fault{Kind: faults.KindStatus, Endpoint: faults.AtUserInfo, Status: 503})
 	if status, page, _ := v.get(v.callback()); status != 403 || !strings.Contains(page, "demo-userinfo-refused") {
 		t.Errorf("%d %s", status, page)
 	}

@@ -50,7 +50,7 @@ func (s *Phones) behaves(person *identities.Identity) (b identities.Behaviour, p
 	if !policies.DoorBehaviours {
 		return identities.Behaviour{Action: identities.Ask}, false
 	}
-	if person.Has(identities.PhoneUnreachable) && policies.DoorQuirks {
+	if person.Has(identities.FaultPhoneUnreachable) && policies.DoorPersonFaults {
 		return identities.Behaviour{Action: identities.Unreachable}, true
 	}
 	return person.Behaviour, true

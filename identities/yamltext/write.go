@@ -137,7 +137,7 @@ func appendText(dst []byte, s string, indent int) []byte {
 	switch {
 	case clear(s):
 		return append(dst, s...)
-	case s == "", s == "?", strings.HasPrefix(s, "? "), number(s), token.IsNeedQuoted(s), strings.ContainsFunc(s, odd):
+	case s == "", s == "?", strings.HasPrefix(s, "? "), number(s), token.IsNeedQuoted(s), strings.ContainsFunc(s, escaped):
 		return strconv.AppendQuote(dst, s)
 	case strings.Contains(s, "\n"):
 		return appendLines(dst, s, indent)
@@ -173,8 +173,8 @@ func number(s string) bool {
 	return true
 }
 
-// odd characters are written with an escape.
-func odd(r rune) bool {
+// escaped characters are written with an escape.
+func escaped(r rune) bool {
 	switch r {
 	case '\n':
 		return false

@@ -252,36 +252,6 @@ type BoundClient struct {
 	WasBoundTo string `json:"was_bound_to"`
 }
 
-// BrokenCertificate a certificate with something odd about it, for the tests of whatever judges client certificates: what is odd, and what a correct peer must do with it.
-type BrokenCertificate struct {
-	// Chain PEM, as it is to be presented
-	Chain []byte `json:"chain"`
-
-	// Code of this emulator's refusal, "" for accepted
-	Code string `json:"code"`
-
-	// Key PEM
-	Key []byte `json:"key"`
-
-	// Must refuse or accept
-	Must string `json:"must"`
-	Name string `json:"name"`
-
-	// Odd what is wrong, or unusual
-	Odd string `json:"odd"`
-
-	// Sha256 of the first certificate
-	Sha256 string `json:"sha256"`
-}
-
-// BrokenCertificateList a list that is complete by nature.
-type BrokenCertificateList struct {
-	Items []BrokenCertificate `json:"items"`
-
-	// Next empty: nothing follows.
-	Next string `json:"next"`
-}
-
 // Card one card. The code porteur is kept readable: it is a test card's.
 type Card struct {
 	// Address where it is delivered
@@ -864,6 +834,34 @@ type FaultList struct {
 // FaultOrder what is to go wrong.
 type FaultOrder struct {
 	Items []FaultInput `json:"items,omitempty,omitzero"`
+}
+
+// FaultyCertificate a certificate with a fault, for the tests of whatever judges client certificates: what is wrong or unusual, and what a correct peer must do with it.
+type FaultyCertificate struct {
+	// Chain PEM, as it is to be presented
+	Chain []byte `json:"chain"`
+
+	// Code of this emulator's refusal, "" for accepted
+	Code string `json:"code"`
+
+	// Key PEM
+	Key  []byte `json:"key"`
+	Must string `json:"must"`
+	Name string `json:"name"`
+
+	// Odd what is wrong, or unusual
+	Odd string `json:"odd"`
+
+	// Sha256 of the first certificate
+	Sha256 string `json:"sha256"`
+}
+
+// FaultyCertificateList a list that is complete by nature.
+type FaultyCertificateList struct {
+	Items []FaultyCertificate `json:"items"`
+
+	// Next empty: nothing follows.
+	Next string `json:"next"`
 }
 
 // Finding one thing that was looked at.
@@ -1939,10 +1937,10 @@ type UserInfo struct {
 	SubjectOrganization     string `json:"SubjectOrganization"`
 	SubjectOrganizationID   string `json:"SubjectOrganizationID"`
 
-	// SubjectRefPro absent only by a quirk
+	// SubjectRefPro absent only by a fault
 	SubjectRefPro RefPro `json:"SubjectRefPro,omitempty,omitzero"`
 
-	// SubjectRole []string, unless by a quirk
+	// SubjectRole []string, unless by a fault
 	SubjectRole       interface{} `json:"SubjectRole"`
 	UITVersion        string      `json:"UITVersion"`
 	AuthMode          string      `json:"authMode,omitempty,omitzero"`
@@ -17952,13 +17950,13 @@ type ListBrokenCertificatesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *BrokenCertificateList
+	JSON200 *FaultyCertificateList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ListBrokenCertificatesResponse) GetJSON200() *BrokenCertificateList {
+func (r ListBrokenCertificatesResponse) GetJSON200() *FaultyCertificateList {
 	return r.JSON200
 }
 
@@ -27018,7 +27016,7 @@ func ParseListBrokenCertificatesResponse(rsp *http.Response) (*ListBrokenCertifi
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest BrokenCertificateList
+		var dest FaultyCertificateList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -93,13 +93,13 @@ func TestALoginByEveryMeansIsComplete(t *testing.T) {
 
 func TestAnErrorSaysWhereALoginEndedWithoutWhatDiffers(t *testing.T) {
 	for want, fault := range map[string]faults.Fault{
-		"id-token-nonce":           {Kind: "nonce-wrong"},
-		"id-token-signature":       {Kind: "signature-wrong"},
-		"userinfo-subject":         {Kind: "other-person"},
-		"callback-state":           {Kind: "state-wrong"},
-		"callback: access_denied":  {Kind: "callback-error"},
-		"token: 400 invalid_grant": {Kind: "code-wrong"},
-		"token: EOF":               {Kind: "cut", Endpoint: "token"},
+		"id-token-nonce":           {Kind: faults.KindNonceWrong},
+		"id-token-signature":       {Kind: faults.KindSignatureWrong},
+		"userinfo-subject":         {Kind: faults.KindOtherPerson},
+		"callback-state":           {Kind: faults.KindStateWrong},
+		"callback: access_denied":  {Kind: faults.KindCallbackError},
+		"token: 400 invalid_grant": {Kind: faults.KindCodeWrong},
+		"token: EOF":               {Kind: faults.KindCut, Endpoint: faults.AtToken},
 	} {
 		e := pscemutest.Start(t)
 		a, who := application(t, e), people(t, e)

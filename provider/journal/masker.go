@@ -198,7 +198,7 @@ func (m *masker) body(h http.Header, body []byte) string {
 		if masked, ok := m.json(string(body), 0); ok {
 			return masked
 		}
-		return m.broken(string(body))
+		return m.torn(string(body))
 	case kind == "application/jwt", strings.HasSuffix(kind, "+jwt"):
 		return Mask(string(body))
 	case kind == "application/x-www-form-urlencoded":

@@ -109,8 +109,8 @@ func (m *masker) learnJSON(raw []byte) {
 
 var namedText = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"(\s*:\s*)"((?:[^"\\]|\\.)*)("?)`)
 
-// broken masks what a fault left of a JSON text, or what was cut off.
-func (m *masker) broken(raw string) string {
+// torn masks what a fault left of a JSON text, or what was cut off.
+func (m *masker) torn(raw string) string {
 	return m.text(namedText.ReplaceAllStringFunc(raw, func(found string) string {
 		part := namedText.FindStringSubmatch(found)
 		if !m.hides(part[1], part[3]) {

@@ -282,11 +282,11 @@ func (p *Provider) grantable(ctx context.Context, r fosite.AccessRequester, x *S
 		return err
 	}
 	x.policies = p.config.Settings.Policies(c.Policies, person.Policies)
-	if x.policies.DoorQuirks {
-		if person.Has(identities.TokenFails) {
+	if x.policies.DoorPersonFaults {
+		if person.Has(identities.FaultTokenFails) {
 			return refuse(problem.QuirkToken503.Of())
 		}
-		if person.Has(identities.ACRMissing) {
+		if person.Has(identities.FaultACRMissing) {
 			x.ACR = ""
 		}
 	}

@@ -23,7 +23,7 @@ const (
 	GrantForbidden    Situation = "grant-forbidden"
 	PersonGone        Situation = "person-gone"
 	BoundOtherwise    Situation = "bound-otherwise"
-	QuirkTokenFails   Situation = "quirk-token-503"
+	PersonTokenFails  Situation = "quirk-token-503"
 	CIBAForbidden     Situation = "ciba-grant-forbidden"
 	CIBAUnknown       Situation = "ciba-unknown"
 	CIBAOtherClient   Situation = "ciba-other-client"

@@ -113,16 +113,16 @@ func TestTheGoodApplicationLogsInRefreshesAndLogsOut(t *testing.T) {
 func TestTheGoodApplicationRefusesWhatAFaultPlantedOneTakes(t *testing.T) {
 	e := pscemutest.Start(t)
 	for planted, kind := range map[string]faults.Kind{
-		"nonce-wrong":        "nonce-wrong",
-		"iss-wrong":          "iss-wrong",
-		"aud-wrong":          "aud-wrong",
-		"expired":            "expired",
-		"signature-wrong":    "alg-none",
-		"iss-in-token-wrong": "iss-in-token-wrong",
-		"azp-wrong":          "azp-wrong",
-		"acr-changed":        "acr-changed",
-		"at-hash-wrong":      "at-hash-wrong",
-		"other-person":       "other-person",
+		"nonce-wrong":        faults.KindNonceWrong,
+		"iss-wrong":          faults.KindIssWrong,
+		"aud-wrong":          faults.KindAudWrong,
+		"expired":            faults.KindExpired,
+		"signature-wrong":    faults.KindAlgNone,
+		"iss-in-token-wrong": faults.KindIssInTokenWrong,
+		"azp-wrong":          faults.KindAzpWrong,
+		"acr-changed":        faults.KindACRChanged,
+		"at-hash-wrong":      faults.KindAtHashWrong,
+		"other-person":       faults.KindOtherPerson,
 	} {
 		e.Fault(faults.Fault{Kind: kind})
 		if status, page, in := open(t, e).login(); in || status != 400 || !strings.Contains(page, "The login failed") {

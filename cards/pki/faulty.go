@@ -17,31 +17,33 @@ import (
 	"pscemu.invalid/pscemu/internal/store"
 )
 
-// Broken is a certificate with something odd about it, for the tests of
-// whatever judges client certificates: what is odd, and what a correct peer
-// must do with it.
-type Broken struct {
-	Name   string `json:"name"`
-	Odd    string `json:"odd"`    // what is wrong, or unusual
-	Must   string `json:"must"`   // refuse or accept
-	Code   string `json:"code"`   // of this emulator's refusal, "" for accepted
-	Chain  []byte `json:"chain"`  // PEM, as it is to be presented
-	Key    []byte `json:"key"`    // PEM
-	Finger string `json:"sha256"` // of the first certificate
+// Faulty is a certificate with a fault, for the tests of whatever judges client
+// certificates: what is wrong or unusual, and what a correct peer must do with it.
+type Faulty struct {
+	Name   string  `json:"name"`
+	Fault  string  `json:"odd"` // what is wrong, or unusual
+	Must   Verdict `json:"must"`
+	Code   string  `json:"code"`   // of this emulator's refusal, "" for accepted
+	Chain  []byte  `json:"chain"`  // PEM, as it is to be presented
+	Key    []byte  `json:"key"`    // PEM
+	Finger string  `json:"sha256"` // of the first certificate
 }
 
-// The two verdicts.
+// Verdict is what a correct peer does with a certificate.
+type Verdict string
+
+// The verdicts.
 const (
-	Refuse = "refuse"
-	Accept = "accept"
+	Refuse Verdict = "refuse"
+	Accept Verdict = "accept"
 )
 
-// oddity is one row of the matrix: how the template of a good ORG AUTH_CLI
+// faultRow is one row of the matrix: how the template of a good ORG AUTH_CLI
 // certificate is changed, or how something else is made in its place.
-type oddity struct {
-	name, odd, code string
-	change          func(*workshop, *x509.Certificate)                             // of the good template
-	make            func(*workshop) (chain [][]byte, key crypto.Signer, err error) // instead
+type faultRow struct {
+	name, fault, code string
+	change            func(*workshop, *x509.Certificate)                             // of the good template
+	make              func(*workshop) (chain [][]byte, key crypto.Signer, err error) // instead
 }
 
 // workshop makes the rows: the client they are for, the authorities, a key
@@ -68,9 +70,9 @@ type Apart struct {
 // apart are such certificates, by their fingerprint, until they end.
 var apart = store.Collection[Apart]("certificates-apart")
 
-// BrokenFor makes the matrix for a client's certificate. None of it is listed
+// FaultyFor makes the matrix for a client's certificate. None of it is listed
 // with the certificates, but the revoked one.
-func (p *PKI) BrokenFor(ctx context.Context, client string, subject Name) ([]Broken, error) {
+func (p *PKI) FaultyFor(ctx context.Context, client string, subject Name) ([]Faulty, error) {
 	issuer, err := p.Authority(ctx, "el-org")
 	if err != nil {
 		return nil, err
@@ -89,8 +91,8 @@ func (p *PKI) BrokenFor(ctx context.Context, client string, subject Name) ([]Bro
 		key:    key,
 		ends:   map[string]time.Time{},
 	}
-	out := make([]Broken, 0, len(oddities))
-	for _, o := range oddities {
+	out := make([]Faulty, 0, len(faultRows))
+	for _, o := range faultRows {
 		b, err := w.row(o)
 		if err != nil {
 			return nil, err
@@ -100,8 +102,8 @@ func (p *PKI) BrokenFor(ctx context.Context, client string, subject Name) ([]Bro
 	return out, p.store.Update(ctx, func(tx store.Tx) error { return w.keepIn(tx, out) })
 }
 
-// keepIn makes the rows known, so that each is judged by what is odd about it.
-func (w *workshop) keepIn(tx store.Tx, rows []Broken) error {
+// keepIn makes the rows known, so that each is judged by its fault.
+func (w *workshop) keepIn(tx store.Tx, rows []Faulty) error {
 	for _, b := range rows {
 		ends := w.ends[b.Finger]
 		if life := ends.Sub(w.now); life > 0 {
@@ -113,7 +115,7 @@ func (w *workshop) keepIn(tx store.Tx, rows []Broken) error {
 	return nil
 }
 
-func (w *workshop) row(o oddity) (*Broken, error) {
+func (w *workshop) row(o faultRow) (*Faulty, error) {
 	make := o.make
 	if make == nil {
 		make = func(w *workshop) ([][]byte, crypto.Signer, error) {
@@ -128,7 +130,7 @@ func (w *workshop) row(o oddity) (*Broken, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broken{Name: o.name, Odd: o.odd, Must: Refuse, Code: o.code, Finger: fingerprint(chain[0])}
+	b := &Faulty{Name: o.name, Fault: o.fault, Must: Refuse, Code: o.code, Finger: fingerprint(chain[0])}
 	if o.code == "" {
 		b.Must = Accept
 	}
@@ -300,54 +302,54 @@ func dates(from, until time.Duration) func(*workshop, *x509.Certificate) {
 
 const day = 24 * time.Hour
 
-// oddities is the matrix.
-var oddities = []oddity{
+// faultRows is the matrix.
+var faultRows = []faultRow{
 	{
 		name:   "good",
-		odd:    "nothing: the certificate that must be accepted",
+		fault:  "nothing: the certificate that must be accepted",
 		change: func(*workshop, *x509.Certificate) {},
 	},
 	// Keys that are unusual, and right.
-	{name: "key-rsa3072", odd: "an RSA key of 3072 bits", make: keyed("rsa3072")},
-	{name: "key-rsa4096", odd: "an RSA key of 4096 bits", make: keyed("rsa4096")},
-	{name: "key-ecdsa", odd: "an ECDSA P-256 key", make: keyed("ecdsa")},
-	{name: "key-rsa1024", odd: "an RSA key of 1024 bits", code: "certificate-weak-key", make: weakKey},
+	{name: "key-rsa3072", fault: "an RSA key of 3072 bits", make: keyed("rsa3072")},
+	{name: "key-rsa4096", fault: "an RSA key of 4096 bits", make: keyed("rsa4096")},
+	{name: "key-ecdsa", fault: "an ECDSA P-256 key", make: keyed("ecdsa")},
+	{name: "key-rsa1024", fault: "an RSA key of 1024 bits", code: "certificate-weak-key", make: weakKey},
 	// Time.
-	{name: "expired", odd: "expired an hour ago", code: "certificate-expired", change: dates(-30*day, -time.Hour)},
+	{name: "expired", fault: "expired an hour ago", code: "certificate-expired", change: dates(-30*day, -time.Hour)},
 	{
 		name:   "expired-long-ago",
-		odd:    "expired five years ago",
+		fault:  "expired five years ago",
 		code:   "certificate-expired",
 		change: dates(-8*365*day, -5*365*day),
 	},
-	{name: "not-yet-valid", odd: "valid from tomorrow", code: "certificate-not-yet-valid", change: dates(day, 30*day)},
+	{name: "not-yet-valid", fault: "valid from tomorrow", code: "certificate-not-yet-valid", change: dates(day, 30*day)},
 	{
 		name:   "never-valid",
-		odd:    "its end lies before its beginning",
+		fault:  "its end lies before its beginning",
 		code:   "certificate-expired",
 		change: dates(-day, -2*day),
 	},
-	{name: "valid-for-a-century", odd: "valid for a hundred years", change: dates(-day, 100*365*day)},
-	{name: "revoked", odd: "revoked: the CRL and OCSP say so", code: "certificate-revoked", make: revokedOne},
+	{name: "valid-for-a-century", fault: "valid for a hundred years", change: dates(-day, 100*365*day)},
+	{name: "revoked", fault: "revoked: the CRL and OCSP say so", code: "certificate-revoked", make: revokedOne},
 	// Other types.
-	{name: "type-sign", odd: "of type ORG SIGN", code: "certificate-wrong-profile", make: of(ProfileSign, (*workshop).own)},
-	{name: "type-conf", odd: "of type ORG CONF", code: "certificate-wrong-profile", make: of(ProfileConf, (*workshop).own)},
+	{name: "type-sign", fault: "of type ORG SIGN", code: "certificate-wrong-profile", make: of(ProfileSign, (*workshop).own)},
+	{name: "type-conf", fault: "of type ORG CONF", code: "certificate-wrong-profile", make: of(ProfileConf, (*workshop).own)},
 	{
-		name: "type-ssl-serv",
-		odd:  "of type SERV SSL",
-		code: "certificate-wrong-profile",
-		make: of(ProfileSSLServ, (*workshop).own),
+		name:  "type-ssl-serv",
+		fault: "of type SERV SSL",
+		code:  "certificate-wrong-profile",
+		make:  of(ProfileSSLServ, (*workshop).own),
 	},
 	{
-		name: "card-ps",
-		odd:  "a health professional's card whose CN is the client_id",
-		code: "certificate-card",
-		make: of(ProfileCardAuth, func(w *workshop) Name { return PSName("Médecin", w.client, "DOC", "KIT") }),
+		name:  "card-ps",
+		fault: "a health professional's card whose CN is the client_id",
+		code:  "certificate-card",
+		make:  of(ProfileCardAuth, func(w *workshop) Name { return PSName("Médecin", w.client, "DOC", "KIT") }),
 	},
 	{
-		name: "card-staff",
-		odd:  "a staff card whose CN is the client_id",
-		code: "certificate-card",
+		name:  "card-staff",
+		fault: "a staff card whose CN is the client_id",
+		code:  "certificate-card",
 		make: of(
 			ProfileStaffAuth,
 			func(w *workshop) Name { return StaffName("X", "Paris (75)", "300000000029751", w.client, "DOC", "KIT") },
@@ -355,69 +357,69 @@ var oddities = []oddity{
 	},
 	{
 		name:   "no-policy",
-		odd:    "no certificate policy",
+		fault:  "no certificate policy",
 		code:   "certificate-wrong-profile",
 		change: func(_ *workshop, c *x509.Certificate) { c.Policies = nil },
 	},
 	{
 		name:   "other-policy",
-		odd:    "a policy of somebody else's",
+		fault:  "a policy of somebody else's",
 		code:   "certificate-wrong-profile",
 		change: func(_ *workshop, c *x509.Certificate) { c.Policies = []x509.OID{mustOID(1, 3, 6, 1, 4, 1, 99999, 1)} },
 	},
 	// Usages.
-	{name: "usage-none", odd: "no key usage", code: "certificate-wrong-usage", change: usage(0)},
+	{name: "usage-none", fault: "no key usage", code: "certificate-wrong-usage", change: usage(0)},
 	{
 		name:   "usage-encipherment",
-		odd:    "key usage keyEncipherment alone",
+		fault:  "key usage keyEncipherment alone",
 		code:   "certificate-wrong-usage",
 		change: usage(x509.KeyUsageKeyEncipherment),
 	},
 	{
 		name:   "usage-non-repudiation",
-		odd:    "key usage nonRepudiation alone",
+		fault:  "key usage nonRepudiation alone",
 		code:   "certificate-wrong-usage",
 		change: usage(x509.KeyUsageContentCommitment),
 	},
 	{
 		name:   "usage-more",
-		odd:    "key usage keyEncipherment beside digitalSignature",
+		fault:  "key usage keyEncipherment beside digitalSignature",
 		change: usage(x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment),
 	},
-	{name: "extended-none", odd: "no extended key usage", code: "certificate-wrong-extended-usage", change: extended()},
+	{name: "extended-none", fault: "no extended key usage", code: "certificate-wrong-extended-usage", change: extended()},
 	{
 		name:   "extended-server",
-		odd:    "extended key usage serverAuth alone",
+		fault:  "extended key usage serverAuth alone",
 		code:   "certificate-wrong-extended-usage",
 		change: extended(x509.ExtKeyUsageServerAuth),
 	},
 	{
 		name:   "extended-mail",
-		odd:    "extended key usage emailProtection alone",
+		fault:  "extended key usage emailProtection alone",
 		code:   "certificate-wrong-extended-usage",
 		change: extended(x509.ExtKeyUsageEmailProtection),
 	},
 	{
 		name:   "extended-any",
-		odd:    "anyExtendedKeyUsage, without clientAuth by its name",
+		fault:  "anyExtendedKeyUsage, without clientAuth by its name",
 		code:   "certificate-wrong-extended-usage",
 		change: extended(x509.ExtKeyUsageAny),
 	},
 	{
 		name:   "extended-more",
-		odd:    "serverAuth beside clientAuth",
+		fault:  "serverAuth beside clientAuth",
 		change: extended(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth),
 	},
 	{
 		name:   "authority",
-		odd:    "basicConstraints says that it is an authority",
+		fault:  "basicConstraints says that it is an authority",
 		code:   "certificate-is-authority",
 		change: func(_ *workshop, c *x509.Certificate) { c.IsCA = true },
 	},
 	{
-		name: "critical-extension",
-		odd:  "a critical extension that nobody knows",
-		code: "certificate-critical-extension",
+		name:  "critical-extension",
+		fault: "a critical extension that nobody knows",
+		code:  "certificate-critical-extension",
 		change: func(_ *workshop, c *x509.Certificate) {
 			c.ExtraExtensions = append(
 				c.ExtraExtensions,
@@ -430,8 +432,8 @@ var oddities = []oddity{
 		},
 	},
 	{
-		name: "unknown-extension",
-		odd:  "an extension that nobody knows, not critical",
+		name:  "unknown-extension",
+		fault: "an extension that nobody knows, not critical",
 		change: func(_ *workshop, c *x509.Certificate) {
 			c.ExtraExtensions = append(
 				c.ExtraExtensions,
@@ -440,39 +442,39 @@ var oddities = []oddity{
 		},
 	},
 	// Product category.
-	{name: "category-none", odd: "no product category", code: "certificate-category", change: category(nil)},
+	{name: "category-none", fault: "no product category", code: "certificate-category", change: category(nil)},
 	{
 		name:   "category-card",
-		odd:    "the product category of a card (80)",
+		fault:  "the product category of a card (80)",
 		code:   "certificate-card",
 		change: category([]byte{asn1.TagOctetString, 1, CategoryCard}),
 	},
 	{
 		name:   "category-production",
-		odd:    "the product category of production (03)",
+		fault:  "the product category of production (03)",
 		code:   "certificate-category",
 		change: category([]byte{asn1.TagOctetString, 1, 0x03}),
 	},
 	{
 		name:   "category-broken",
-		odd:    "a product category that is no DER",
+		fault:  "a product category that is no DER",
 		code:   "certificate-category",
 		change: category([]byte{0xff, 0x01}),
 	},
 	// Who signed.
 	{
-		name: "self-signed",
-		odd:  "signed by itself",
-		code: "certificate-self-signed",
+		name:  "self-signed",
+		fault: "signed by itself",
+		code:  "certificate-self-signed",
 		make: func(w *workshop) ([][]byte, crypto.Signer, error) {
 			chain, key, err := w.signedBy(func(*x509.Certificate) {}, nil, w.key, w.key)
 			return firstOf(chain), key, err
 		},
 	},
 	{
-		name: "unknown-authority",
-		odd:  "signed by an authority that nobody knows",
-		code: "certificate-unknown-authority",
+		name:  "unknown-authority",
+		fault: "signed by an authority that nobody knows",
+		code:  "certificate-unknown-authority",
 		make: func(w *workshop) ([][]byte, crypto.Signer, error) {
 			name, err := authorityName("AC DE PERSONNE").marshal()
 			if err != nil {
@@ -482,15 +484,15 @@ var oddities = []oddity{
 		},
 	},
 	{
-		name: "same-names",
-		odd:  "signed by an authority with the names of the right one and another key",
-		code: "certificate-unknown-authority",
-		make: func(w *workshop) ([][]byte, crypto.Signer, error) { return w.byStranger(w.issuer.Cert.RawSubject) },
+		name:  "same-names",
+		fault: "signed by an authority with the names of the right one and another key",
+		code:  "certificate-unknown-authority",
+		make:  func(w *workshop) ([][]byte, crypto.Signer, error) { return w.byStranger(w.issuer.Cert.RawSubject) },
 	},
 	{
-		name: "signature-broken",
-		odd:  "one bit of the signature is wrong",
-		code: "certificate-unknown-authority",
+		name:  "signature-broken",
+		fault: "one bit of the signature is wrong",
+		code:  "certificate-unknown-authority",
 		make: func(w *workshop) ([][]byte, crypto.Signer, error) {
 			chain, key, err := w.signed(func(*x509.Certificate) {})
 			if err == nil {
@@ -500,9 +502,9 @@ var oddities = []oddity{
 		},
 	},
 	{
-		name: "altered",
-		odd:  "the name was altered after it was signed",
-		code: "certificate-unknown-authority",
+		name:  "altered",
+		fault: "the name was altered after it was signed",
+		code:  "certificate-unknown-authority",
 		make: func(w *workshop) ([][]byte, crypto.Signer, error) {
 			chain, key, err := w.signed(func(*x509.Certificate) {})
 			if err == nil {
@@ -512,35 +514,35 @@ var oddities = []oddity{
 		},
 	},
 	{
-		name: "by-the-root",
-		odd:  "signed by the root, not by its authority for organisations",
-		code: "certificate-other-authority",
-		make: func(w *workshop) ([][]byte, crypto.Signer, error) { return w.by("el-root") },
+		name:  "by-the-root",
+		fault: "signed by the root, not by its authority for organisations",
+		code:  "certificate-other-authority",
+		make:  func(w *workshop) ([][]byte, crypto.Signer, error) { return w.by("el-root") },
 	},
 	{
-		name: "by-a-card-authority",
-		odd:  "signed by the authority of the cards",
-		code: "certificate-other-authority",
-		make: func(w *workshop) ([][]byte, crypto.Signer, error) { return w.by("fo-pers") },
+		name:  "by-a-card-authority",
+		fault: "signed by the authority of the cards",
+		code:  "certificate-other-authority",
+		make:  func(w *workshop) ([][]byte, crypto.Signer, error) { return w.by("fo-pers") },
 	},
 	{
-		name: "by-a-leaf",
-		odd:  "signed by a certificate that is no authority",
-		code: "certificate-two-leaves",
-		make: byLeaf,
+		name:  "by-a-leaf",
+		fault: "signed by a certificate that is no authority",
+		code:  "certificate-two-leaves",
+		make:  byLeaf,
 	},
 	{
-		name: "chain-without-authority",
-		odd:  "sent without its authority, which the peer knows",
+		name:  "chain-without-authority",
+		fault: "sent without its authority, which the peer knows",
 		make: func(w *workshop) ([][]byte, crypto.Signer, error) {
 			chain, key, err := w.signed(func(*x509.Certificate) {})
 			return firstOf(chain), key, err
 		},
 	},
 	{
-		name: "chain-two-leaves",
-		odd:  "sent with another certificate of the same client behind it",
-		code: "certificate-two-leaves",
+		name:  "chain-two-leaves",
+		fault: "sent with another certificate of the same client behind it",
+		code:  "certificate-two-leaves",
 		make: func(w *workshop) ([][]byte, crypto.Signer, error) {
 			chain, key, err := w.signed(func(*x509.Certificate) {})
 			if err != nil {
@@ -550,7 +552,7 @@ var oddities = []oddity{
 			return append(firstOf(chain), other...), key, err
 		},
 	},
-	{name: "chain-with-the-root", odd: "sent with its root", make: func(w *workshop) ([][]byte, crypto.Signer, error) {
+	{name: "chain-with-the-root", fault: "sent with its root", make: func(w *workshop) ([][]byte, crypto.Signer, error) {
 		root, err := w.pki.Authority(w.ctx, "el-root")
 		if err != nil {
 			return nil, nil, err
@@ -561,75 +563,75 @@ var oddities = []oddity{
 	// Names.
 	{
 		name:   "cn-other-client",
-		odd:    "the CN of another client",
+		fault:  "the CN of another client",
 		code:   "certificate-other-client",
 		change: called(func(id string) string { return id + "-other" }),
 	},
 	{
 		name:   "cn-other-case",
-		odd:    "the CN in another case",
+		fault:  "the CN in another case",
 		code:   "certificate-other-client",
 		change: called(func(id string) string { return swapCase(id) }),
 	},
 	{
 		name:   "cn-with-space",
-		odd:    "a space behind the CN",
+		fault:  "a space behind the CN",
 		code:   "certificate-other-client",
 		change: called(func(id string) string { return id + " " }),
 	},
 	{
 		name:   "cn-comma",
-		odd:    "a comma and a second CN within the CN",
+		fault:  "a comma and a second CN within the CN",
 		code:   "certificate-other-client",
 		change: called(func(id string) string { return id + ",CN=evil" }),
 	},
 	{
 		name:   "cn-plus",
-		odd:    "a plus and a second CN within the CN",
+		fault:  "a plus and a second CN within the CN",
 		code:   "certificate-other-client",
 		change: called(func(id string) string { return id + "+CN=evil" }),
 	},
 	{
 		name:   "cn-nul",
-		odd:    "a NUL within the CN",
+		fault:  "a NUL within the CN",
 		code:   "certificate-subject",
 		change: called(func(id string) string { return id + "\x00.evil" }),
 	},
 	{
 		name:   "cn-missing",
-		odd:    "no CN",
+		fault:  "no CN",
 		code:   "certificate-subject",
 		change: named(func(w *workshop) Name { return w.with(oidCN) }),
 	},
 	{
 		name:   "cn-twice",
-		odd:    "two CNs, the second one right",
+		fault:  "two CNs, the second one right",
 		code:   "certificate-subject",
 		change: named(func(w *workshop) Name { return w.with(oidCN, "another", w.client) }),
 	},
 	{
 		name:   "ou-missing",
-		odd:    "no OU with a structure",
+		fault:  "no OU with a structure",
 		code:   "certificate-subject",
 		change: named(func(w *workshop) Name { return w.with(oidUnit) }),
 	},
 	{
 		name:   "ou-no-structure",
-		odd:    "an OU that is no structure's id",
+		fault:  "an OU that is no structure's id",
 		code:   "certificate-subject",
 		change: named(func(w *workshop) Name { return w.with(oidUnit, "Direction informatique") }),
 	},
 	{
-		name: "name-of-a-card",
-		odd:  "a multi-valued name, as cards have",
-		code: "certificate-subject",
+		name:  "name-of-a-card",
+		fault: "a multi-valued name, as cards have",
+		code:  "certificate-subject",
 		change: named(
 			func(w *workshop) Name { return StaffName("X", "Paris (75)", "300000000029751", w.client, "DOC", "KIT") },
 		),
 	},
 	{
 		name:   "name-empty",
-		odd:    "no subject at all",
+		fault:  "no subject at all",
 		code:   "certificate-subject",
 		change: named(func(*workshop) Name { return Name{} }),
 	},
