@@ -5,40 +5,13 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"regexp"
 	"testing"
 
 	"pscemu.invalid/pscemu/internal/testkit"
 )
 
-// years on which the emulator has to work as it does today.
-var years = map[string]string{"one year": "8760h", "five years": "43800h", "fifteen years": "131400h"}
-
-// inYears is the part of the suite that runs there too: the protocol and what
-// must be refused. Much of the rest sets the clock itself, or asks programs that
-// keep the machine's time.
-const inYears = `^(TestAnIndependentClient.*|TestTokensAndUserInfo.*|TestAttack[12679][A-Z].*|TestAttack(10|11|12|13|14|16|20|21And)[A-Z0-9].*)$`
-
-func TestTheSuiteHoldsInOneFiveAndFifteenYears(t *testing.T) {
-	if os.Getenv("PSCEMU_CLOCK_OFFSET") != "" {
-		t.Skip("this is such a run")
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, offset := range years {
-		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(self, "-test.run", inYears, "-test.count=1", "-test.v")
-			cmd.Env = append(os.Environ(), "PSCEMU_CLOCK_OFFSET="+offset)
-			out, err := cmd.CombinedOutput()
-			if passed := bytes.Count(out, []byte("\n--- PASS: Test")); err != nil || passed < 10 {
-				t.Errorf("%v, %d tests passed:\n%s", err, passed, out)
-			}
-		})
-	}
-}
+func TestCommandsHoldInOneFiveAndFifteenYears(t *testing.T) { testkit.HoldsInYears(t, 1) }
 
 func TestADataFolderOfTodayServesInYears(t *testing.T) {
 	data := t.TempDir()
@@ -54,7 +27,7 @@ func TestADataFolderOfTodayServesInYears(t *testing.T) {
 	}
 	before := testkit.Encoded(t, keys(s))
 	s.stop(os.Interrupt)
-	for name, offset := range years {
+	for name, offset := range testkit.Years {
 		t.Run(name, func(t *testing.T) {
 			s := bootIn(t, data, "--clock-offset", offset)
 			s.T = t
