@@ -32,7 +32,7 @@ func TestEveryTextOfThePagesHasItsEnglish(t *testing.T) {
 }
 
 func TestNumbersInATextStay(t *testing.T) {
-	if got := static.Pages().Translate("en", "il reste 2 essai(s)"); got != "2 tries are left" {
+	if got := static.Pages().Translate("en", "3 affichés, d’autres suivent"); got != "3 shown, more follow" {
 		t.Error(got)
 	}
 	if got := static.Pages().Translate("en", "inconnu 7"); got != "inconnu 7" {

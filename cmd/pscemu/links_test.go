@@ -108,8 +108,8 @@ func TestSourcesWriteAddressesWithTheRoot(t *testing.T) {
 func TestWhatIsWrongWithARootIsFound(t *testing.T) {
 	for source, wrong := range map[string]bool{
 		`c.Redirect(303, "/desk")`: true, `c.Redirect(302, uri)`: true, `http.Redirect(w, r, "/x", 302)`: true,
-		`web.Redirect(c, 303, "/cards/"+url.PathEscape(serial))`: false, `web.Redirect(c, 303, target)`: true, `web.Redirect(c, 303, s.loginURL(id, "")+"?x")`: false,
-		`web.Leave(c, 302, "/desk")`: true, `web.Leave(c, 302, s.loginURL(id, ""))`: true, `web.Leave(c, 302, target)`: false,
+		`web.Redirect(c, 303, "/cards/"+url.PathEscape(serial))`: false, `web.Redirect(c, 303, target)`: true, `web.Redirect(c, 303, login.Path(id, "")+"?x")`: false,
+		`web.Leave(c, 302, "/desk")`: true, `web.Leave(c, 302, login.Path(id, ""))`: true, `web.Leave(c, 302, target)`: false,
 		`http.Cookie{Path: "/"}`: false, `http.Cookie{Path: "/desk"}`: true, `http.Cookie{Path: at}`: true, `http.Cookie{Name: "x"}`: true, `http.Cookie{Path: web.Path(ctx, "/desk")}`: false,
 		`h.Set("Location", "/x")`: true, `h.Set("Location", web.Path(ctx, "/x"))`: false, "io.WriteString(w, `<a href=\"/x\">`)": true,
 	} {
@@ -193,7 +193,7 @@ func isPath(e ast.Expr) bool {
 	case *ast.BasicLit:
 		return strings.HasPrefix(e.Value, `"/`)
 	case *ast.CallExpr:
-		return strings.HasSuffix(called(e.Fun), ".loginURL")
+		return called(e.Fun) == "login.Path"
 	}
 	return false
 }

@@ -43,7 +43,7 @@ func TestTheTerminalSpeaksEnglishAndThePagesFrench(t *testing.T) {
 		"ecps",
 		"totp",
 		"nosuch",
-	); code != exitFailed || !strings.Contains(out, "No active e-CPS belongs to this id") ||
+	); code != exitFailed || !strings.Contains(out, "no active e-CPS belongs to this id") ||
 		strings.Contains(out, "vérifiez") {
 		t.Errorf("exit %d, %s", code, out)
 	}

@@ -75,14 +75,14 @@ func (h *Pages) callback(c echo.Context) error {
 	}
 	// Lax: the way back comes from the login page's site.
 	h.party.cookies.Set(c, sessionCookie, h.party.at, h.sessions.open(in), http.SameSiteLaxMode, 0)
-	return web.Redirect(c, http.StatusSeeOther, h.party.at)
+	return web.Redirect(c, http.StatusSeeOther, "/demo")
 }
 
 // refused shows why a login opens no session. A callback that is loaded again
 // shows the session that it opened.
 func (h *Pages) refused(c echo.Context, in *rp.Session, err error) error {
 	if _, at := h.sessions.find(h.party.cookies.Values(c, sessionCookie)); in == nil && at != nil {
-		return web.Redirect(c, http.StatusSeeOther, h.party.at)
+		return web.Redirect(c, http.StatusSeeOther, "/demo")
 	}
 	if in == nil || !shell.WantsPage(c.Request()) && !said(err) {
 		return err
@@ -107,7 +107,7 @@ func said(err error) bool {
 func (h *Pages) logout(c echo.Context) error {
 	name, at := h.sessions.find(h.party.cookies.Values(c, sessionCookie))
 	if at == nil {
-		return web.Redirect(c, http.StatusSeeOther, h.party.at)
+		return web.Redirect(c, http.StatusSeeOther, "/demo")
 	}
 	h.sessions.end(name)
 	h.party.cookies.Set(c, sessionCookie, h.party.at, "", http.SameSiteLaxMode, 0)

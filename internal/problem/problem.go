@@ -75,17 +75,6 @@ type Error struct {
 	lang    string
 }
 
-// New makes a problem with its code and reason.
-func New(kind Kind, code, reason string) *Error {
-	return &Error{Kind: kind, Code: code, Reason: reason, got: true}
-}
-
-// Want adds what was expected.
-func (e *Error) Want(s string) *Error { e.Expected = s; return e }
-
-// Do adds the remedy.
-func (e *Error) Do(s string) *Error { e.Remedy = s; return e }
-
 // Case chooses one of the wordings that the code has beside its first.
 func (e *Error) Case(name string) *Error {
 	e.wording = name

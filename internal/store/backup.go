@@ -121,8 +121,7 @@ func OpenBackup(r io.ReaderAt, size int64) (*Backup, error) {
 		}
 		return b, nil
 	case len(head) > boltMagicAt+4 && binary.LittleEndian.Uint32(head[boltMagicAt:]) == boltMagic:
-		return nil, BackupUnreadable(errors.New("a copy of a data file, which has no checksum over its content")).
-			Do("to use it, stop the emulator, put it in the place of DATA/pscemu.db, and start")
+		return nil, problem.BackupUnreadable.Case("copy")
 	}
 	return nil, BackupUnreadable(fmt.Errorf("%d bytes that do not begin as a backup does", size))
 }

@@ -39,6 +39,13 @@ func (l *Choice) Lang(c echo.Context) string {
 
 var numbers = regexp.MustCompile(`\d+`)
 
+// Says tells whether a French text is one of the pages', which they say in
+// English too.
+func (p *Pages) Says(text string) bool {
+	_, known := p.messages()[English][text]
+	return known
+}
+
 // Translate says a French text in another language; what is not known stays
 // French. Numbers in the text stand as # in the messages.
 func (p *Pages) Translate(lang, text string) string {

@@ -46,10 +46,12 @@ func (v *View) Form(c echo.Context, name string, data map[string]any, refusal er
 // Refuse explains a refusal to whoever sits before the browser. text is what
 // PSC says, "" for the refusal's own reason, and all that is said under strict.
 func (v *View) Refuse(c echo.Context, status int, text string, refusal error) error {
-	if text == "" {
-		text = problem.From(refusal).Page(v.Lang(c)).Reason
-	}
 	data := map[string]any{"Title": "Nous sommes désolés", "Text": text, "Kind": "error"}
+	if text == "" {
+		data["Text"] = problem.From(refusal).Page(v.Lang(c)).Reason
+	} else if !v.Pages.Says(text) {
+		data["TextLang"] = English // the protocol's own words
+	}
 	if refusal != nil && !v.Strict() {
 		data["Problem"] = v.Explained(c, refusal)
 	}

@@ -46,17 +46,17 @@ func TestARefusalIsExplainedInTheReadersLanguageUnlessStrict(t *testing.T) {
 		Why: func(echo.Context, error) string { return "/why" }}
 	e := echo.New()
 	e.GET("/", func(c echo.Context) error {
-		return v.Refuse(c, http.StatusTeapot, "Refusé", problem.New(problem.Invalid, "tea-only", "no coffee"))
+		return v.Refuse(c, http.StatusTeapot, "Refusé", problem.NobodyChosen.Of())
 	})
 	for _, c := range []struct {
 		target, kept, want, keeps string
 		strict                    bool
 	}{
-		{"/", "", "fr Refusé tea-only /why", "", false},
-		{"/", "xx", "fr Refusé tea-only /why", "", false},
-		{"/", "en", "en Refused tea-only /why", "", false},
-		{"/?lang=en", "fr", "en Refused tea-only /why", "en", false},
-		{"/?lang=de", "en", "en Refused tea-only /why", "", false},
+		{"/", "", "fr Refusé nobody-chosen /why", "", false},
+		{"/", "xx", "fr Refusé nobody-chosen /why", "", false},
+		{"/", "en", "en Refused nobody-chosen /why", "", false},
+		{"/?lang=en", "fr", "en Refused nobody-chosen /why", "en", false},
+		{"/?lang=de", "en", "en Refused nobody-chosen /why", "", false},
 		{"/", "en", "en Refused", "", true},
 	} {
 		strict = c.strict

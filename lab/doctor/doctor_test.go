@@ -39,7 +39,7 @@ func (r registry) Get(_ context.Context, id string) (*clients.Client, error) {
 			return c, nil
 		}
 	}
-	return nil, problem.New(problem.NotFound, "client-unknown", "no such client")
+	return nil, problem.ClientUnknown.Of()
 }
 
 // healthy is a patient whom nothing ails.

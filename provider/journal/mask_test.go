@@ -153,7 +153,7 @@ func TestAReasonQuotesNoSecret(t *testing.T) {
 			PostForm: url.Values{"client_secret": {aSecret}},
 		},
 	}
-	p := r.maskProblem(problem.New(problem.Invalid, "x", "the secret "+aSecret+" is wrong").Got(aJWT))
+	p := r.maskProblem(problem.SubjectDNInvalid.With("error", "the secret "+aSecret).Got(aJWT))
 	if strings.Contains(p.Error(), aSecret) || strings.Contains(p.Error(), leaks[0]) {
 		t.Error(p)
 	}
