@@ -1,11 +1,43 @@
 package console
 
 import (
+	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
 	"pscemu.invalid/pscemu/console/access"
+	"pscemu.invalid/pscemu/console/api"
 )
+
+// The OpenAPI document has exactly the routes of the control API.
+func TestTheDocumentListsExactlyTheRoutes(t *testing.T) {
+	var document struct{ Paths map[string]map[string]any }
+	if err := json.Unmarshal((&api.API{}).OpenAPI(), &document); err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for path, methods := range document.Paths {
+		for method := range methods {
+			listed[strings.ToUpper(method)+" "+path] = true
+		}
+	}
+	parameter := regexp.MustCompile(`:(\w+)`)
+	for _, r := range Routes() {
+		path, ours := strings.CutPrefix(r.Path, api.Base)
+		if !ours {
+			continue
+		}
+		route := r.Method + " " + parameter.ReplaceAllString(path, "{$1}")
+		if !listed[route] {
+			t.Errorf("%s is in no document", route)
+		}
+		delete(listed, route)
+	}
+	for route := range listed {
+		t.Errorf("%s is documented, and no route", route)
+	}
+}
 
 func TestEachRowOfTheTableOfReachesIsARoute(t *testing.T) {
 	routed := map[string]bool{}

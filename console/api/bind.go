@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -128,14 +127,10 @@ func (p *parameter) set(to reflect.Value, text string) error {
 	case reflect.String:
 		to.SetString(text)
 	case reflect.Bool:
-		if text == "" {
-			return nil
-		}
-		value, err := strconv.ParseBool(text)
-		if err != nil {
+		if text != "" && text != "true" && text != "false" {
 			return problem.ParameterInvalid.Got(p.name + "=" + text)
 		}
-		to.SetBool(value)
+		to.SetBool(text == "true")
 	default:
 		panic("no parameter can be a " + to.Type().String())
 	}

@@ -100,8 +100,12 @@ func (s *Certificates) list(c context.Context, in *listCertificates) (*Page[pki.
 
 // CertificateQuery is what a page of certificates is asked for.
 func CertificateQuery(c echo.Context) pki.Query {
-	return pki.Query{ClientID: c.QueryParam("client_id"), Card: c.QueryParam("card"), State: pki.State(c.QueryParam("state")),
-		Text: c.QueryParam("q")}
+	return pki.Query{
+		ClientID: c.QueryParam("client_id"),
+		Card:     c.QueryParam("card"),
+		State:    pki.State(c.QueryParam("state")),
+		Text:     c.QueryParam("q"),
+	}
 }
 
 // List lists certificates, by serial.
@@ -210,11 +214,23 @@ func (s *Certificates) operations() []Operation {
 		operation("GET", "/certificates", "listCertificates", "List certificates, by serial", s.list,
 			refuses(problem.LimitInvalid, problem.AfterInvalid, problem.CertificateStateUnknown),
 			example(Example{Query: map[string]string{"client_id": "demo", "state": "valid"}})),
-		operation("POST", "/certificates", "issueCertificate", "Issue a certificate for a client", s.issue,
+		operation(
+			"POST",
+			"/certificates",
+			"issueCertificate",
+			"Issue a certificate for a client",
+			s.issue,
 			says("With a new key, or for the key of a CSR. Its CN is the client_id."),
-			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.ClientUnknown, problem.ProfileUnknown, problem.KeyTypeUnknown,
-				problem.CSRInvalid),
-			example(Example{Body: CertificateRequest{ClientID: "demo", Profile: pki.ProfileAuthCLI, Key: "ecdsa"}})),
+			refuses(
+				problem.ContentTypeWrong,
+				problem.BodyInvalid,
+				problem.ClientUnknown,
+				problem.ProfileUnknown,
+				problem.KeyTypeUnknown,
+				problem.CSRInvalid,
+			),
+			example(Example{Body: CertificateRequest{ClientID: "demo", Profile: pki.ProfileAuthCLI, Key: "ecdsa"}}),
+		),
 		operation("GET", "/certificates/broken", "listBrokenCertificates",
 			"List faulty certificates, for tests of what judges them", s.faulty, refuses(problem.ClientUnknown),
 			example(Example{Query: map[string]string{"client_id": "demo"}})),

@@ -160,10 +160,24 @@ func (s *Clients) Bind(
 }
 
 // wholeClient is what refuses a registration that cannot be.
-var wholeClient = refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.ClientIDInvalid, problem.ClientSecretUseless,
-	problem.ClientBoundToDerived, problem.RedirectURIsMissing, problem.RedirectURIInvalid, problem.RedirectPolicyInvalid,
-	problem.ResponseTypeInvalid, problem.GrantTypeInvalid, problem.DeliveryModeInvalid, problem.NotificationEndpointMissing,
-	problem.JWKSInvalid, problem.SubjectDNInvalid, problem.PolicyUnknown, problem.SettingInvalid)
+var wholeClient = refuses(
+	problem.ContentTypeWrong,
+	problem.BodyInvalid,
+	problem.ClientIDInvalid,
+	problem.ClientSecretUseless,
+	problem.ClientBoundToDerived,
+	problem.RedirectURIsMissing,
+	problem.RedirectURIInvalid,
+	problem.RedirectPolicyInvalid,
+	problem.ResponseTypeInvalid,
+	problem.GrantTypeInvalid,
+	problem.DeliveryModeInvalid,
+	problem.NotificationEndpointMissing,
+	problem.JWKSInvalid,
+	problem.SubjectDNInvalid,
+	problem.PolicyUnknown,
+	problem.SettingInvalid,
+)
 
 func (s *Clients) operations() []Operation {
 	client := Example{Path: map[string]string{"id": "demo"}}
@@ -187,12 +201,23 @@ func (s *Clients) operations() []Operation {
 				Body: `{"name":"Agenda","backchannel_logout_uri":null}`})),
 		operation("DELETE", "/clients/:id", "deleteClient", "Remove a client", s.delete, refuses(problem.ClientUnknown),
 			example(Example{Path: map[string]string{"id": exampleClientID}})),
-		operation("POST", "/certificates/:serial/bind", "bindCertificate",
-			"Bind a client to the subject of a certificate", s.bind,
+		operation(
+			"POST",
+			"/certificates/:serial/bind",
+			"bindCertificate",
+			"Bind a client to the subject of a certificate",
+			s.bind,
 			says("With replace: true also one that is bound to another."),
-			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.CertificateUnknown, problem.ClientUnknown, problem.ClientBound,
-				problem.CertificateWrongProfile),
+			refuses(
+				problem.ContentTypeWrong,
+				problem.BodyInvalid,
+				problem.CertificateUnknown,
+				problem.ClientUnknown,
+				problem.ClientBound,
+				problem.CertificateWrongProfile,
+			),
 			example(Example{Path: map[string]string{"serial": exampleCertificate},
-				Body: CertificateBinding{"demo", true}})),
+				Body: CertificateBinding{"demo", true}}),
+		),
 	)
 }

@@ -62,10 +62,29 @@ func faultsAllowed(settings *config.Live) error {
 func (s *Faults) operations() []Operation {
 	return of("faults",
 		operation("GET", "/faults", "listFaults", "List the faults in force, with how often each has struck", s.list),
-		operation("PUT", "/faults", "putFaults", "Set faults, in the place of those in force", s.put,
-			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.DoorClosed, problem.FaultUnknown, problem.FaultEndpoint,
-				problem.FaultTimes, problem.FaultDelay, problem.FaultStatus, problem.FaultsMany),
-			example(Example{Body: FaultOrder{[]faults.Fault{{Kind: faults.KindSlow, Endpoint: faults.AtToken, Delay: "50ms", Times: 1}}}})),
+		operation(
+			"PUT",
+			"/faults",
+			"putFaults",
+			"Set faults, in the place of those in force",
+			s.put,
+			refuses(
+				problem.ContentTypeWrong,
+				problem.BodyInvalid,
+				problem.DoorClosed,
+				problem.FaultUnknown,
+				problem.FaultEndpoint,
+				problem.FaultTimes,
+				problem.FaultDelay,
+				problem.FaultStatus,
+				problem.FaultsMany,
+			),
+			example(
+				Example{
+					Body: FaultOrder{[]faults.Fault{{Kind: faults.KindSlow, Endpoint: faults.AtToken, Delay: "50ms", Times: 1}}},
+				},
+			),
+		),
 		operation("DELETE", "/faults", "clearFaults", "Take all faults away", s.clear),
 		operation("GET", "/faults/kinds", "listFaultKinds", "List what can go wrong", s.kinds,
 			says("And what a client must then do.")),

@@ -246,7 +246,9 @@ func (s *Logins) verify(c context.Context, call *verify) (out Verified, err erro
 		case <-changed:
 		case <-waiting.Done():
 			if l == nil {
-				return out, problem.LoginNotSeen.With("login", strconv.Quote(in.Login)).With("client", strconv.Quote(in.Client)).With("identity", strconv.Quote(in.Identity))
+				return out, problem.LoginNotSeen.With("login", strconv.Quote(in.Login)).
+					With("client", strconv.Quote(in.Client)).
+					With("identity", strconv.Quote(in.Identity))
 			}
 			return out, nil
 		}
@@ -260,12 +262,31 @@ func (s *Logins) operations() []Operation {
 			says("The parameter after also takes the seq of an event, and leaves out what has no event behind it."),
 			refuses(problem.LimitInvalid, problem.AfterInvalid, problem.SeqInvalid),
 			example(Example{Query: map[string]string{"client": "demo", "event": "token"}})),
-		operation("POST", "/logins", "performLogin", "Do the user's part of a login", s.perform,
+		operation(
+			"POST",
+			"/logins",
+			"performLogin",
+			"Do the user's part of a login",
+			s.perform,
 			says("For an authorize URL that the application under test made; the answer says where the browser would go."),
-			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.AuthorizeURLInvalid, problem.AuthorizeURLElsewhere,
-				problem.DoorClosed, problem.MeansUnknown, problem.IdentityUnknown, problem.CardNone, problem.ECPSUnknown, problem.ECPSRefused,
-				problem.ECPSUnreachable, problem.ECPSUnanswered), refuses(presenting...),
-			example(Example{Body: Performance{exampleAuthorize, examplePerson["id"], identities.MeansECPS, ""}})),
+			refuses(
+				problem.ContentTypeWrong,
+				problem.BodyInvalid,
+				problem.AuthorizeURLInvalid,
+				problem.AuthorizeURLElsewhere,
+				problem.RedirectURIMissing,
+				problem.DoorClosed,
+				problem.MeansUnknown,
+				problem.IdentityUnknown,
+				problem.CardNone,
+				problem.ECPSUnknown,
+				problem.ECPSRefused,
+				problem.ECPSUnreachable,
+				problem.ECPSUnanswered,
+			),
+			refuses(presenting...),
+			example(Example{Body: Performance{exampleAuthorize, examplePerson["id"], identities.MeansECPS, ""}}),
+		),
 		operation("GET", "/logins/wait", "waitForLogin", "Wait for an event of a login", s.wait,
 			refuses(problem.EventNotSeen, problem.SeqInvalid, problem.StreamsTooMany),
 			example(Example{Query: map[string]string{"event": "authorize", "client": "demo", "timeout": "5s"}})),
@@ -276,11 +297,23 @@ func (s *Logins) operations() []Operation {
 			refuses(problem.LoginNotKept), example(login)),
 		operation("GET", "/logins/:id/har", "getLoginHAR", "Get a login as an HTTP Archive", s.har,
 			answersA[any](200, "the archive (HAR 1.2)"), refuses(problem.LoginNotKept), example(login)),
-		operation("POST", "/verify", "verifyLogin", "Assert something of a login", s.verify,
+		operation(
+			"POST",
+			"/verify",
+			"verifyLogin",
+			"Assert something of a login",
+			s.verify,
 			says("Waits until it holds, or says at the end of its patience what is missing."),
-			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.TimeoutInvalid, problem.ExpectationUnknown, problem.LoginNotSeen,
-				problem.StreamsTooMany),
-			example(Example{Body: Assertion{Login: exampleLogin, Expect: []string{"pkce", "nonce"}, Timeout: "0s"}})),
+			refuses(
+				problem.ContentTypeWrong,
+				problem.BodyInvalid,
+				problem.TimeoutInvalid,
+				problem.ExpectationUnknown,
+				problem.LoginNotSeen,
+				problem.StreamsTooMany,
+			),
+			example(Example{Body: Assertion{Login: exampleLogin, Expect: []string{"pkce", "nonce"}, Timeout: "0s"}}),
+		),
 		operation("GET", "/verify/expectations", "listExpectations", "List what can be expected of a login",
 			s.expectations),
 	)

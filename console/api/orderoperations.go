@@ -15,12 +15,26 @@ func (s *Orders) orderOperations() []Operation {
 	return of("orders",
 		operation("GET", "/orders", "listOrders", "List the orders, newest first", s.list,
 			refuses(problem.LimitInvalid, problem.AfterInvalid), example(Example{Query: map[string]string{"limit": "10"}})),
-		operation("POST", "/orders", "beginOrder", "Begin an order", s.begin,
-			refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.FormUnknown, problem.ActorUnknown, problem.FormNotSeen,
-				problem.ChannelUnknown, problem.ChannelNotOffered, problem.OrderFieldUnknown),
+		operation(
+			"POST",
+			"/orders",
+			"beginOrder",
+			"Begin an order",
+			s.begin,
+			refuses(
+				problem.ContentTypeWrong,
+				problem.BodyInvalid,
+				problem.FormUnknown,
+				problem.ActorUnknown,
+				problem.FormNotSeen,
+				problem.ChannelUnknown,
+				problem.ChannelNotOffered,
+				problem.OrderFieldUnknown,
+			),
 			example(Example{Body: NewOrder{Form: "F101", Actor: "industriel", Fields: map[string]string{
 				"nom": "MARTIN", "prenom": "Claire", "denomination": "EDITEUR FICTIF", "siret": "00000001815646",
-				"contrat": "oui"}}})),
+				"contrat": "oui"}}}),
+		),
 		operation("GET", "/orders/:id", "getOrder", "Get an order with its history", s.get,
 			refuses(problem.OrderUnknown), example(order)),
 		operation("PUT", "/orders/:id", "completeOrder", "Fill in fields of a draft or an incomplete order",
@@ -42,8 +56,13 @@ func (s *Orders) orderOperations() []Operation {
 
 func (s *Orders) deskOperations() []Operation {
 	by := Example{Query: map[string]string{"by": examplePerson["id"]}}
-	perimeter := refuses(problem.ContentTypeWrong, problem.BodyInvalid, problem.NotAdministrator, problem.AdministratorWithoutCard,
-		problem.KindOutsidePerimeter)
+	perimeter := refuses(
+		problem.ContentTypeWrong,
+		problem.BodyInvalid,
+		problem.NotAdministrator,
+		problem.AdministratorWithoutCard,
+		problem.KindOutsidePerimeter,
+	)
 	return of("orders",
 		operation("GET", "/orders/forms", "listOrderForms", "List the order desk's forms, as data", s.forms,
 			refuses(problem.ActorUnknown), example(Example{Query: map[string]string{"actor": "liberal"}})),

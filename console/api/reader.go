@@ -45,8 +45,16 @@ type presentCard struct {
 }
 
 // presenting are the refusals of a card that is presented with its code.
-var presenting = []problem.Code{problem.CardUnknown, problem.CardOpposed, problem.CardExpired, problem.CardBlocked, problem.CardNotDelivered,
-	problem.CardNotNominative, problem.CardOtherEnvironment, problem.PINWrong}
+var presenting = []problem.Code{
+	problem.CardUnknown,
+	problem.CardOpposed,
+	problem.CardExpired,
+	problem.CardBlocked,
+	problem.CardNotDelivered,
+	problem.CardNotNominative,
+	problem.CardOtherEnvironment,
+	problem.PINWrong,
+}
 
 func (s *Reader) get(c context.Context, _ *None) (out InReader, err error) {
 	out.Card, err = s.Cards.Inserted(c)

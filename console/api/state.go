@@ -143,7 +143,14 @@ func by(c echo.Context) string {
 }
 
 func (s *World) operations() []Operation {
-	whole := refuses(problem.RestoreRunning, problem.BodyCutOff, problem.BodyTooLarge, problem.StoreFull, problem.StoreReplacing)
+	whole := refuses(
+		problem.RestoreRunning,
+		problem.RestorePutBack,
+		problem.BodyCutOff,
+		problem.BodyTooLarge,
+		problem.StoreFull,
+		problem.StoreReplacing,
+	)
 	return of("state",
 		operation("GET", "/ready", "getReady", "Get what ready.json holds", s.ready,
 			says("Addresses, the demo client, personas.")),
@@ -151,10 +158,11 @@ func (s *World) operations() []Operation {
 			answersA[Dump](200, "the state")),
 		operation("PUT", "/state", "putState", "Go back to a state that GET answered", s.restore,
 			says("All of it, or nothing changes. What was revoked stays revoked."),
-			whole, refuses(problem.StateUnreadable), example(Example{Body: exampleState})),
+			whole, refuses(problem.StateUnreadable, problem.SettingInvalid, problem.PolicyUnknown,
+				problem.FaultUnknown, problem.ClockOutOfRange), example(Example{Body: exampleState})),
 		operation("DELETE", "/state", "resetState", "Begin anew with the personas", s.reset,
 			says("Keys and the demo client stay, so that applications need no new settings."),
-			refuses(problem.RestoreRunning)),
+			refuses(problem.RestoreRunning, problem.RestorePutBack)),
 		operation("GET", "/backup", "getBackup", "Get a copy of everything stored, with its secrets", s.backup,
 			says("While the emulator goes on."), answers(200, echo.MIMEOctetStream, "the copy"),
 			refuses(problem.BackupUnwritable)),

@@ -2591,6 +2591,7 @@ type ClientInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	// - `body-cut-off`: The body ended before its end; nothing was changed.
 	// - `body-too-large`: The body of the request is larger than the emulator takes.
 	// - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
@@ -2677,7 +2678,7 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `profession-unknown`: No such profession.
 	// - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 	//
@@ -2693,7 +2694,7 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `profession-unknown`: No such profession.
 	// - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 	//
@@ -2979,7 +2980,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+	// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 	// - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 	//
 	// Takes any type of body and a specified content type.
@@ -2996,7 +2997,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+	// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 	// - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 	//
 	// Takes a body of the `application/json` content type.
@@ -3359,6 +3360,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -3376,6 +3378,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -3467,7 +3470,7 @@ type ClientInterface interface {
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
-	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+	// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -3492,7 +3495,7 @@ type ClientInterface interface {
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
-	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+	// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -3684,7 +3687,7 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `means-unknown`: No such means.
 	// - `profession-unknown`: No such profession.
 	// - `theme-unknown`: No such theme.
@@ -3705,7 +3708,7 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `means-unknown`: No such means.
 	// - `profession-unknown`: No such profession.
 	// - `theme-unknown`: No such theme.
@@ -3724,12 +3727,13 @@ type ClientInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `national-id-invalid`: This is no national id of a professional.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
 	// - `import-too-many`: The import holds too many people.
 	// - `import-too-deep`: The YAML is nested too deeply.
-	// - `import-too-large`: The YAML is too large.
+	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
 	// - `identity-from-file`: This person comes from a file.
 	// - `national-id-real`: This national id could belong to a real person.
@@ -3747,12 +3751,13 @@ type ClientInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `national-id-invalid`: This is no national id of a professional.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
 	// - `import-too-many`: The import holds too many people.
 	// - `import-too-deep`: The YAML is nested too deeply.
-	// - `import-too-large`: The YAML is too large.
+	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
 	// - `identity-from-file`: This person comes from a file.
 	// - `national-id-real`: This national id could belong to a real person.
@@ -3770,12 +3775,13 @@ type ClientInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `national-id-invalid`: This is no national id of a professional.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
 	// - `import-too-many`: The import holds too many people.
 	// - `import-too-deep`: The YAML is nested too deeply.
-	// - `import-too-large`: The YAML is too large.
+	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
 	// - `identity-from-file`: This person comes from a file.
 	// - `national-id-real`: This national id could belong to a real person.
@@ -3932,7 +3938,7 @@ type ClientInterface interface {
 	// - `ecps-contacts-missing`: The contact details are missing.
 	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 	// - `ecps-activation-too-many`: Too many activations were begun.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -3960,7 +3966,7 @@ type ClientInterface interface {
 	// - `ecps-contacts-missing`: The contact details are missing.
 	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 	// - `ecps-activation-too-many`: Too many activations were begun.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -4029,7 +4035,7 @@ type ClientInterface interface {
 	// Undo a delete.
 	//
 	// Refusals of its own:
-	// - `identity-not-deleted`: Nobody with this national id was deleted within a day.
+	// - `identity-not-deleted`: Nobody with this national id was deleted recently.
 	// - `identity-exists`: Somebody has this national id already.
 	//
 	// Corresponds with POST /identities/{id}/restore (the `RestoreIdentity` operationId).
@@ -4047,7 +4053,7 @@ type ClientInterface interface {
 	// An import or a scenario is undone, a bulk action stops where it is.
 	//
 	// Refusals of its own:
-	// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+	// - `job-unknown`: No such job.
 	//
 	// Corresponds with DELETE /jobs/{id} (the `CancelJob` operationId).
 	CancelJob(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4057,7 +4063,7 @@ type ClientInterface interface {
 	// Its state, how far it is, and its result or problem.
 	//
 	// Refusals of its own:
-	// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+	// - `job-unknown`: No such job.
 	//
 	// Corresponds with GET /jobs/{id} (the `GetJob` operationId).
 	GetJob(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4121,6 +4127,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `authorize-url-invalid`: This is no authorize URL.
 	// - `authorize-url-elsewhere`: This authorize URL is another space's.
+	// - `redirect-uri-missing`: The redirect_uri is missing.
 	// - `door-closed`: This test door is closed.
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
@@ -4152,6 +4159,7 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `authorize-url-invalid`: This is no authorize URL.
 	// - `authorize-url-elsewhere`: This authorize URL is another space's.
+	// - `redirect-uri-missing`: The redirect_uri is missing.
 	// - `door-closed`: This test door is closed.
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
@@ -4198,7 +4206,7 @@ type ClientInterface interface {
 	// Each with the request that it belongs to, secrets masked.
 	//
 	// Refusals of its own:
-	// - `login-not-kept`: The journal holds no such login, or no more.
+	// - `login-not-kept`: The journal holds no such login (any more).
 	//
 	// Corresponds with GET /logins/{id} (the `GetLogin` operationId).
 	GetLogin(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4208,7 +4216,7 @@ type ClientInterface interface {
 	// Get a login as an HTTP Archive.
 	//
 	// Refusals of its own:
-	// - `login-not-kept`: The journal holds no such login, or no more.
+	// - `login-not-kept`: The journal holds no such login (any more).
 	//
 	// Corresponds with GET /logins/{id}/har (the `GetLoginHAR` operationId).
 	GetLoginHAR(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4240,10 +4248,10 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `form-unknown`: No such form.
 	// - `actor-unknown`: No such actor.
-	// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+	// - `form-not-seen`: This form is not offered to this actor.
 	// - `channel-unknown`: No such channel.
-	// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `channel-not-offered`: This form has no démarche simplifiée.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4259,10 +4267,10 @@ type ClientInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `form-unknown`: No such form.
 	// - `actor-unknown`: No such actor.
-	// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+	// - `form-not-seen`: This form is not offered to this actor.
 	// - `channel-unknown`: No such channel.
-	// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `channel-not-offered`: This form has no démarche simplifiée.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4294,10 +4302,10 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-	// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+	// - `service-missing`: The name of the application service (CN) is missing or too long.
 	// - `structure-unknown`: The order desk knows no such structure.
 	// - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 	// - `profile-unknown`: No such certificate profile.
@@ -4316,10 +4324,10 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-	// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+	// - `service-missing`: The name of the application service (CN) is missing or too long.
 	// - `structure-unknown`: The order desk knows no such structure.
 	// - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 	// - `profile-unknown`: No such certificate profile.
@@ -4338,9 +4346,9 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	//
 	// Takes any type of body and a specified content type.
@@ -4355,9 +4363,9 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	//
 	// Takes a body of the `application/json` content type.
@@ -4384,7 +4392,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+	// - `card-not-managed`: This card is not of a structure you act for.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4399,7 +4407,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+	// - `card-not-managed`: This card is not of a structure you act for.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4424,8 +4432,8 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-	// - `card-there`: Cette personne a déjà une CPS.
+	// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+	// - `card-there`: This person has a CPS already.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4440,8 +4448,8 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-	// - `card-there`: Cette personne a déjà une CPS.
+	// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+	// - `card-there`: This person has a CPS already.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4463,7 +4471,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `service-unknown`: No such online service.
-	// - `service-refused`: Aucune carte active.
+	// - `service-refused`: This card does not open this online service.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -4486,7 +4494,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `service-unknown`: No such online service.
-	// - `service-refused`: Aucune carte active.
+	// - `service-refused`: This card does not open this online service.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -4530,7 +4538,7 @@ type ClientInterface interface {
 	// - `order-state`: The order is not in a state for this.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4546,7 +4554,7 @@ type ClientInterface interface {
 	// - `order-state`: The order is not in a state for this.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4615,9 +4623,9 @@ type ClientInterface interface {
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
 	// - `order-field-wrong`: The field “…” (…) is wrong.
-	// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
-	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
-	// - `service-refused`: Aucune carte active.
+	// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
+	// - `card-not-managed`: This card is not of a structure you act for.
+	// - `service-refused`: This card does not open this online service.
 	//
 	// Corresponds with POST /orders/{id}/submit (the `SubmitOrder` operationId).
 	SubmitOrder(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4629,7 +4637,7 @@ type ClientInterface interface {
 	// Refusals of its own:
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
-	// - `replacement-without-opposition`: Une carte de remplacement demande une carte opposée.
+	// - `replacement-without-opposition`: A replacement card needs an opposed card.
 	// - `no-internal-id`: No free internal id was found.
 	//
 	// Corresponds with POST /orders/{id}/validate (the `ValidateOrder` operationId).
@@ -4730,7 +4738,7 @@ type ClientInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -4755,7 +4763,7 @@ type ClientInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -4803,7 +4811,7 @@ type ClientInterface interface {
 	// - `card-type-unknown`: No such card type.
 	// - `card-none`: This person has no card that can be used.
 	// - `client-id-invalid`: The client_id cannot be used.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `fault-unknown`: No such fault.
@@ -4831,7 +4839,7 @@ type ClientInterface interface {
 	// - `card-type-unknown`: No such card type.
 	// - `card-none`: This person has no card that can be used.
 	// - `client-id-invalid`: The client_id cannot be used.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `fault-unknown`: No such fault.
@@ -4866,6 +4874,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `setting-strict`: Strict holds this policy.
@@ -4883,6 +4892,7 @@ type ClientInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `setting-strict`: Strict holds this policy.
@@ -4964,6 +4974,7 @@ type ClientInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	//
 	// Corresponds with DELETE /state (the `ResetState` operationId).
 	ResetState(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4981,11 +4992,16 @@ type ClientInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	// - `body-cut-off`: The body ended before its end; nothing was changed.
 	// - `body-too-large`: The body of the request is larger than the emulator takes.
 	// - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 	// - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 	// - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+	// - `setting-invalid`: The setting … (…) cannot be used.
+	// - `policy-unknown`: No such policy.
+	// - `fault-unknown`: No such fault.
+	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4998,11 +5014,16 @@ type ClientInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	// - `body-cut-off`: The body ended before its end; nothing was changed.
 	// - `body-too-large`: The body of the request is larger than the emulator takes.
 	// - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 	// - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 	// - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+	// - `setting-invalid`: The setting … (…) cannot be used.
+	// - `policy-unknown`: No such policy.
+	// - `fault-unknown`: No such fault.
+	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5094,6 +5115,7 @@ func (c *Client) GetBackup(ctx context.Context, reqEditors ...RequestEditorFn) (
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 // - `body-cut-off`: The body ended before its end; nothing was changed.
 // - `body-too-large`: The body of the request is larger than the emulator takes.
 // - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
@@ -5240,7 +5262,7 @@ func (c *Client) IssueKit(ctx context.Context, name string, reqEditors ...Reques
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `profession-unknown`: No such profession.
 // - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 //
@@ -5266,7 +5288,7 @@ func (c *Client) IssueTestCardsWithBody(ctx context.Context, contentType string,
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `profession-unknown`: No such profession.
 // - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 //
@@ -5732,7 +5754,7 @@ func (c *Client) GetCertificate(ctx context.Context, serial string, reqEditors .
 // - `body-invalid`: The body cannot be read.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 // - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 //
 // Takes any type of body and a specified content type.
@@ -5759,7 +5781,7 @@ func (c *Client) BindCertificateWithBody(ctx context.Context, serial string, con
 // - `body-invalid`: The body cannot be read.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 // - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 //
 // Takes a body of the `application/json` content type.
@@ -6342,6 +6364,7 @@ func (c *Client) ListDoors(ctx context.Context, reqEditors ...RequestEditorFn) (
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -6369,6 +6392,7 @@ func (c *Client) PatchDoorsWithBody(ctx context.Context, contentType string, bod
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -6520,7 +6544,7 @@ func (c *Client) GetPhoneRequest(ctx context.Context, id string, reqEditors ...R
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 // - `ecps-unknown`: No active e-CPS belongs to this id.
-// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 // - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -6555,7 +6579,7 @@ func (c *Client) ApprovePhoneRequestWithBody(ctx context.Context, id string, con
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 // - `ecps-unknown`: No active e-CPS belongs to this id.
-// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 // - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -6857,7 +6881,7 @@ func (c *Client) ExportIdentities(ctx context.Context, params *ExportIdentitiesP
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `means-unknown`: No such means.
 // - `profession-unknown`: No such profession.
 // - `theme-unknown`: No such theme.
@@ -6888,7 +6912,7 @@ func (c *Client) GenerateIdentitiesWithBody(ctx context.Context, contentType str
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `means-unknown`: No such means.
 // - `profession-unknown`: No such profession.
 // - `theme-unknown`: No such theme.
@@ -6917,12 +6941,13 @@ func (c *Client) GenerateIdentities(ctx context.Context, body GenerateIdentities
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `national-id-invalid`: This is no national id of a professional.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
 // - `import-too-many`: The import holds too many people.
 // - `import-too-deep`: The YAML is nested too deeply.
-// - `import-too-large`: The YAML is too large.
+// - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
 // - `identity-from-file`: This person comes from a file.
 // - `national-id-real`: This national id could belong to a real person.
@@ -6950,12 +6975,13 @@ func (c *Client) ImportIdentitiesWithBody(ctx context.Context, params *ImportIde
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `national-id-invalid`: This is no national id of a professional.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
 // - `import-too-many`: The import holds too many people.
 // - `import-too-deep`: The YAML is nested too deeply.
-// - `import-too-large`: The YAML is too large.
+// - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
 // - `identity-from-file`: This person comes from a file.
 // - `national-id-real`: This national id could belong to a real person.
@@ -6983,12 +7009,13 @@ func (c *Client) ImportIdentities(ctx context.Context, params *ImportIdentitiesP
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `national-id-invalid`: This is no national id of a professional.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
 // - `import-too-many`: The import holds too many people.
 // - `import-too-deep`: The YAML is nested too deeply.
-// - `import-too-large`: The YAML is too large.
+// - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
 // - `identity-from-file`: This person comes from a file.
 // - `national-id-real`: This national id could belong to a real person.
@@ -7225,7 +7252,7 @@ func (c *Client) GetPhone(ctx context.Context, id string, reqEditors ...RequestE
 // - `ecps-contacts-missing`: The contact details are missing.
 // - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 // - `ecps-activation-too-many`: Too many activations were begun.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -7263,7 +7290,7 @@ func (c *Client) ActivatePhoneWithBody(ctx context.Context, id string, contentTy
 // - `ecps-contacts-missing`: The contact details are missing.
 // - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 // - `ecps-activation-too-many`: Too many activations were begun.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -7372,7 +7399,7 @@ func (c *Client) GetTOTP(ctx context.Context, id string, reqEditors ...RequestEd
 // Undo a delete.
 //
 // Refusals of its own:
-// - `identity-not-deleted`: Nobody with this national id was deleted within a day.
+// - `identity-not-deleted`: Nobody with this national id was deleted recently.
 // - `identity-exists`: Somebody has this national id already.
 //
 // Corresponds with POST /identities/{id}/restore (the `RestoreIdentity` operationId).
@@ -7410,7 +7437,7 @@ func (c *Client) ListJobs(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // An import or a scenario is undone, a bulk action stops where it is.
 //
 // Refusals of its own:
-// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+// - `job-unknown`: No such job.
 //
 // Corresponds with DELETE /jobs/{id} (the `CancelJob` operationId).
 func (c *Client) CancelJob(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7430,7 +7457,7 @@ func (c *Client) CancelJob(ctx context.Context, id string, reqEditors ...Request
 // Its state, how far it is, and its result or problem.
 //
 // Refusals of its own:
-// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+// - `job-unknown`: No such job.
 //
 // Corresponds with GET /jobs/{id} (the `GetJob` operationId).
 func (c *Client) GetJob(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7554,6 +7581,7 @@ func (c *Client) ListLogins(ctx context.Context, params *ListLoginsParams, reqEd
 // - `body-invalid`: The body cannot be read.
 // - `authorize-url-invalid`: This is no authorize URL.
 // - `authorize-url-elsewhere`: This authorize URL is another space's.
+// - `redirect-uri-missing`: The redirect_uri is missing.
 // - `door-closed`: This test door is closed.
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
@@ -7595,6 +7623,7 @@ func (c *Client) PerformLoginWithBody(ctx context.Context, contentType string, b
 // - `body-invalid`: The body cannot be read.
 // - `authorize-url-invalid`: This is no authorize URL.
 // - `authorize-url-elsewhere`: This authorize URL is another space's.
+// - `redirect-uri-missing`: The redirect_uri is missing.
 // - `door-closed`: This test door is closed.
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
@@ -7671,7 +7700,7 @@ func (c *Client) WaitForLogin(ctx context.Context, params *WaitForLoginParams, r
 // Each with the request that it belongs to, secrets masked.
 //
 // Refusals of its own:
-// - `login-not-kept`: The journal holds no such login, or no more.
+// - `login-not-kept`: The journal holds no such login (any more).
 //
 // Corresponds with GET /logins/{id} (the `GetLogin` operationId).
 func (c *Client) GetLogin(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7691,7 +7720,7 @@ func (c *Client) GetLogin(ctx context.Context, id string, reqEditors ...RequestE
 // Get a login as an HTTP Archive.
 //
 // Refusals of its own:
-// - `login-not-kept`: The journal holds no such login, or no more.
+// - `login-not-kept`: The journal holds no such login (any more).
 //
 // Corresponds with GET /logins/{id}/har (the `GetLoginHAR` operationId).
 func (c *Client) GetLoginHAR(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7753,10 +7782,10 @@ func (c *Client) ListOrders(ctx context.Context, params *ListOrdersParams, reqEd
 // - `body-invalid`: The body cannot be read.
 // - `form-unknown`: No such form.
 // - `actor-unknown`: No such actor.
-// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+// - `form-not-seen`: This form is not offered to this actor.
 // - `channel-unknown`: No such channel.
-// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `channel-not-offered`: This form has no démarche simplifiée.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7782,10 +7811,10 @@ func (c *Client) BeginOrderWithBody(ctx context.Context, contentType string, bod
 // - `body-invalid`: The body cannot be read.
 // - `form-unknown`: No such form.
 // - `actor-unknown`: No such actor.
-// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+// - `form-not-seen`: This form is not offered to this actor.
 // - `channel-unknown`: No such channel.
-// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `channel-not-offered`: This form has no démarche simplifiée.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7847,10 +7876,10 @@ func (c *Client) ListOrderedCertificates(ctx context.Context, params *ListOrdere
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+// - `service-missing`: The name of the application service (CN) is missing or too long.
 // - `structure-unknown`: The order desk knows no such structure.
 // - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 // - `profile-unknown`: No such certificate profile.
@@ -7879,10 +7908,10 @@ func (c *Client) OrderCertificateWithBody(ctx context.Context, contentType strin
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+// - `service-missing`: The name of the application service (CN) is missing or too long.
 // - `structure-unknown`: The order desk knows no such structure.
 // - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 // - `profile-unknown`: No such certificate profile.
@@ -7911,9 +7940,9 @@ func (c *Client) OrderCertificate(ctx context.Context, body OrderCertificateJSON
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 //
 // Takes any type of body and a specified content type.
@@ -7938,9 +7967,9 @@ func (c *Client) RevokeOrderedCertificateWithBody(ctx context.Context, serial st
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 //
 // Takes a body of the `application/json` content type.
@@ -7987,7 +8016,7 @@ func (c *Client) ListFleet(ctx context.Context, params *ListFleetParams, reqEdit
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+// - `card-not-managed`: This card is not of a structure you act for.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8012,7 +8041,7 @@ func (c *Client) TakeCardBackWithBody(ctx context.Context, contentType string, b
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+// - `card-not-managed`: This card is not of a structure you act for.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8057,8 +8086,8 @@ func (c *Client) ListOrderForms(ctx context.Context, params *ListOrderFormsParam
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-// - `card-there`: Cette personne a déjà une CPS.
+// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+// - `card-there`: This person has a CPS already.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8083,8 +8112,8 @@ func (c *Client) RegisterAtOrderWithBody(ctx context.Context, contentType string
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-// - `card-there`: Cette personne a déjà une CPS.
+// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+// - `card-there`: This person has a CPS already.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8126,7 +8155,7 @@ func (c *Client) ListOnlineServices(ctx context.Context, reqEditors ...RequestEd
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `service-unknown`: No such online service.
-// - `service-refused`: Aucune carte active.
+// - `service-refused`: This card does not open this online service.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -8159,7 +8188,7 @@ func (c *Client) EnterOnlineServiceWithBody(ctx context.Context, name string, co
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `service-unknown`: No such online service.
-// - `service-refused`: Aucune carte active.
+// - `service-refused`: This card does not open this online service.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -8233,7 +8262,7 @@ func (c *Client) GetOrder(ctx context.Context, id string, reqEditors ...RequestE
 // - `order-state`: The order is not in a state for this.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8259,7 +8288,7 @@ func (c *Client) CompleteOrderWithBody(ctx context.Context, id string, contentTy
 // - `order-state`: The order is not in a state for this.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8378,9 +8407,9 @@ func (c *Client) RejectOrder(ctx context.Context, id string, body RejectOrderJSO
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
 // - `order-field-wrong`: The field “…” (…) is wrong.
-// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
-// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
-// - `service-refused`: Aucune carte active.
+// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
+// - `card-not-managed`: This card is not of a structure you act for.
+// - `service-refused`: This card does not open this online service.
 //
 // Corresponds with POST /orders/{id}/submit (the `SubmitOrder` operationId).
 func (c *Client) SubmitOrder(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8402,7 +8431,7 @@ func (c *Client) SubmitOrder(ctx context.Context, id string, reqEditors ...Reque
 // Refusals of its own:
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
-// - `replacement-without-opposition`: Une carte de remplacement demande une carte opposée.
+// - `replacement-without-opposition`: A replacement card needs an opposed card.
 // - `no-internal-id`: No free internal id was found.
 //
 // Corresponds with POST /orders/{id}/validate (the `ValidateOrder` operationId).
@@ -8593,7 +8622,7 @@ func (c *Client) ListReaderRequests(ctx context.Context, params *ListReaderReque
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-phone`: This request waits for the phone, not for the card.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -8628,7 +8657,7 @@ func (c *Client) PresentCardWithBody(ctx context.Context, id string, contentType
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-phone`: This request waits for the phone, not for the card.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -8706,7 +8735,7 @@ func (c *Client) GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // - `card-type-unknown`: No such card type.
 // - `card-none`: This person has no card that can be used.
 // - `client-id-invalid`: The client_id cannot be used.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `fault-unknown`: No such fault.
@@ -8744,7 +8773,7 @@ func (c *Client) LoadScenarioWithBody(ctx context.Context, params *LoadScenarioP
 // - `card-type-unknown`: No such card type.
 // - `card-none`: This person has no card that can be used.
 // - `client-id-invalid`: The client_id cannot be used.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `fault-unknown`: No such fault.
@@ -8809,6 +8838,7 @@ func (c *Client) ListSettings(ctx context.Context, reqEditors ...RequestEditorFn
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `setting-strict`: Strict holds this policy.
@@ -8836,6 +8866,7 @@ func (c *Client) PatchSettingsWithBody(ctx context.Context, contentType string, 
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `setting-strict`: Strict holds this policy.
@@ -8977,6 +9008,7 @@ func (c *Client) GetSpace(ctx context.Context, name string, reqEditors ...Reques
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 //
 // Corresponds with DELETE /state (the `ResetState` operationId).
 func (c *Client) ResetState(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9014,11 +9046,16 @@ func (c *Client) GetState(ctx context.Context, reqEditors ...RequestEditorFn) (*
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 // - `body-cut-off`: The body ended before its end; nothing was changed.
 // - `body-too-large`: The body of the request is larger than the emulator takes.
 // - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 // - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 // - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+// - `setting-invalid`: The setting … (…) cannot be used.
+// - `policy-unknown`: No such policy.
+// - `fault-unknown`: No such fault.
+// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9041,11 +9078,16 @@ func (c *Client) PutStateWithBody(ctx context.Context, contentType string, body 
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 // - `body-cut-off`: The body ended before its end; nothing was changed.
 // - `body-too-large`: The body of the request is larger than the emulator takes.
 // - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 // - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 // - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+// - `setting-invalid`: The setting … (…) cannot be used.
+// - `policy-unknown`: No such policy.
+// - `fault-unknown`: No such fault.
+// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -14463,6 +14505,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	// - `body-cut-off`: The body ended before its end; nothing was changed.
 	// - `body-too-large`: The body of the request is larger than the emulator takes.
 	// - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
@@ -14555,7 +14598,7 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `profession-unknown`: No such profession.
 	// - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 	//
@@ -14571,7 +14614,7 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `profession-unknown`: No such profession.
 	// - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 	//
@@ -14871,7 +14914,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+	// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 	// - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -14888,7 +14931,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	// - `client-unknown`: No client is registered under this client_id.
-	// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+	// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 	// - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15275,6 +15318,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -15292,6 +15336,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -15389,7 +15434,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
-	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+	// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -15414,7 +15459,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 	// - `ecps-unknown`: No active e-CPS belongs to this id.
-	// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+	// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 	// - `ecps-code-wrong`: Wrong e-CPS code.
 	// - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 	// - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -15618,7 +15663,7 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `means-unknown`: No such means.
 	// - `profession-unknown`: No such profession.
 	// - `theme-unknown`: No such theme.
@@ -15639,7 +15684,7 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `means-unknown`: No such means.
 	// - `profession-unknown`: No such profession.
 	// - `theme-unknown`: No such theme.
@@ -15658,12 +15703,13 @@ type ClientWithResponsesInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `national-id-invalid`: This is no national id of a professional.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
 	// - `import-too-many`: The import holds too many people.
 	// - `import-too-deep`: The YAML is nested too deeply.
-	// - `import-too-large`: The YAML is too large.
+	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
 	// - `identity-from-file`: This person comes from a file.
 	// - `national-id-real`: This national id could belong to a real person.
@@ -15681,12 +15727,13 @@ type ClientWithResponsesInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `national-id-invalid`: This is no national id of a professional.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
 	// - `import-too-many`: The import holds too many people.
 	// - `import-too-deep`: The YAML is nested too deeply.
-	// - `import-too-large`: The YAML is too large.
+	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
 	// - `identity-from-file`: This person comes from a file.
 	// - `national-id-real`: This national id could belong to a real person.
@@ -15704,12 +15751,13 @@ type ClientWithResponsesInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `national-id-invalid`: This is no national id of a professional.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
 	// - `import-too-many`: The import holds too many people.
 	// - `import-too-deep`: The YAML is nested too deeply.
-	// - `import-too-large`: The YAML is too large.
+	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
 	// - `identity-from-file`: This person comes from a file.
 	// - `national-id-real`: This national id could belong to a real person.
@@ -15876,7 +15924,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-contacts-missing`: The contact details are missing.
 	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 	// - `ecps-activation-too-many`: Too many activations were begun.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -15904,7 +15952,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-contacts-missing`: The contact details are missing.
 	// - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 	// - `ecps-activation-too-many`: Too many activations were begun.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -15975,7 +16023,7 @@ type ClientWithResponsesInterface interface {
 	// Undo a delete.
 	//
 	// Refusals of its own:
-	// - `identity-not-deleted`: Nobody with this national id was deleted within a day.
+	// - `identity-not-deleted`: Nobody with this national id was deleted recently.
 	// - `identity-exists`: Somebody has this national id already.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15997,7 +16045,7 @@ type ClientWithResponsesInterface interface {
 	// An import or a scenario is undone, a bulk action stops where it is.
 	//
 	// Refusals of its own:
-	// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+	// - `job-unknown`: No such job.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16009,7 +16057,7 @@ type ClientWithResponsesInterface interface {
 	// Its state, how far it is, and its result or problem.
 	//
 	// Refusals of its own:
-	// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+	// - `job-unknown`: No such job.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16085,6 +16133,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `authorize-url-invalid`: This is no authorize URL.
 	// - `authorize-url-elsewhere`: This authorize URL is another space's.
+	// - `redirect-uri-missing`: The redirect_uri is missing.
 	// - `door-closed`: This test door is closed.
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
@@ -16116,6 +16165,7 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `authorize-url-invalid`: This is no authorize URL.
 	// - `authorize-url-elsewhere`: This authorize URL is another space's.
+	// - `redirect-uri-missing`: The redirect_uri is missing.
 	// - `door-closed`: This test door is closed.
 	// - `means-unknown`: No such means.
 	// - `identity-unknown`: Nobody has this national id.
@@ -16166,7 +16216,7 @@ type ClientWithResponsesInterface interface {
 	// Each with the request that it belongs to, secrets masked.
 	//
 	// Refusals of its own:
-	// - `login-not-kept`: The journal holds no such login, or no more.
+	// - `login-not-kept`: The journal holds no such login (any more).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16178,7 +16228,7 @@ type ClientWithResponsesInterface interface {
 	// Get a login as an HTTP Archive.
 	//
 	// Refusals of its own:
-	// - `login-not-kept`: The journal holds no such login, or no more.
+	// - `login-not-kept`: The journal holds no such login (any more).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16216,10 +16266,10 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `form-unknown`: No such form.
 	// - `actor-unknown`: No such actor.
-	// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+	// - `form-not-seen`: This form is not offered to this actor.
 	// - `channel-unknown`: No such channel.
-	// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `channel-not-offered`: This form has no démarche simplifiée.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16235,10 +16285,10 @@ type ClientWithResponsesInterface interface {
 	// - `body-invalid`: The body cannot be read.
 	// - `form-unknown`: No such form.
 	// - `actor-unknown`: No such actor.
-	// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+	// - `form-not-seen`: This form is not offered to this actor.
 	// - `channel-unknown`: No such channel.
-	// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `channel-not-offered`: This form has no démarche simplifiée.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16274,10 +16324,10 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-	// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+	// - `service-missing`: The name of the application service (CN) is missing or too long.
 	// - `structure-unknown`: The order desk knows no such structure.
 	// - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 	// - `profile-unknown`: No such certificate profile.
@@ -16296,10 +16346,10 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-	// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+	// - `service-missing`: The name of the application service (CN) is missing or too long.
 	// - `structure-unknown`: The order desk knows no such structure.
 	// - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 	// - `profile-unknown`: No such certificate profile.
@@ -16318,9 +16368,9 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16335,9 +16385,9 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-	// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-	// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+	// - `not-administrator`: This person is no technical administrator of the structure.
+	// - `administrator-without-card`: A technical administrator needs an active card.
+	// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -16366,7 +16416,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+	// - `card-not-managed`: This card is not of a structure you act for.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16381,7 +16431,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `card-unknown`: No such card.
-	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+	// - `card-not-managed`: This card is not of a structure you act for.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16408,8 +16458,8 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-	// - `card-there`: Cette personne a déjà une CPS.
+	// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+	// - `card-there`: This person has a CPS already.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16424,8 +16474,8 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-	// - `card-there`: Cette personne a déjà une CPS.
+	// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+	// - `card-there`: This person has a CPS already.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16449,7 +16499,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `service-unknown`: No such online service.
-	// - `service-refused`: Aucune carte active.
+	// - `service-refused`: This card does not open this online service.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -16472,7 +16522,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `service-unknown`: No such online service.
-	// - `service-refused`: Aucune carte active.
+	// - `service-refused`: This card does not open this online service.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -16520,7 +16570,7 @@ type ClientWithResponsesInterface interface {
 	// - `order-state`: The order is not in a state for this.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16536,7 +16586,7 @@ type ClientWithResponsesInterface interface {
 	// - `order-state`: The order is not in a state for this.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
-	// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+	// - `order-field-unknown`: This form has no such field.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16609,9 +16659,9 @@ type ClientWithResponsesInterface interface {
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
 	// - `order-field-wrong`: The field “…” (…) is wrong.
-	// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
-	// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
-	// - `service-refused`: Aucune carte active.
+	// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
+	// - `card-not-managed`: This card is not of a structure you act for.
+	// - `service-refused`: This card does not open this online service.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16625,7 +16675,7 @@ type ClientWithResponsesInterface interface {
 	// Refusals of its own:
 	// - `order-unknown`: No such order.
 	// - `order-state`: The order is not in a state for this.
-	// - `replacement-without-opposition`: Une carte de remplacement demande une carte opposée.
+	// - `replacement-without-opposition`: A replacement card needs an opposed card.
 	// - `no-internal-id`: No free internal id was found.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -16740,7 +16790,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -16765,7 +16815,7 @@ type ClientWithResponsesInterface interface {
 	// - `ecps-request-unknown`: No such e-CPS request.
 	// - `ecps-request-settled`: This request waits for no answer any more.
 	// - `request-wants-phone`: This request waits for the phone, not for the card.
-	// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+	// - `card-other-person`: This card is not that of the person asked for.
 	// - `card-unknown`: No such card.
 	// - `card-opposed`: This card is opposed.
 	// - `card-expired`: This card has expired.
@@ -16817,7 +16867,7 @@ type ClientWithResponsesInterface interface {
 	// - `card-type-unknown`: No such card type.
 	// - `card-none`: This person has no card that can be used.
 	// - `client-id-invalid`: The client_id cannot be used.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `fault-unknown`: No such fault.
@@ -16845,7 +16895,7 @@ type ClientWithResponsesInterface interface {
 	// - `card-type-unknown`: No such card type.
 	// - `card-none`: This person has no card that can be used.
 	// - `client-id-invalid`: The client_id cannot be used.
-	// - `count-invalid`: This many cards cannot be made at once.
+	// - `count-invalid`: This many people cannot be made at once.
 	// - `setting-unknown`: No such setting.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `fault-unknown`: No such fault.
@@ -16884,6 +16934,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `setting-strict`: Strict holds this policy.
@@ -16901,6 +16952,7 @@ type ClientWithResponsesInterface interface {
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `setting-unknown`: No such setting.
+	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
 	// - `setting-strict`: Strict holds this policy.
@@ -16988,6 +17040,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -17009,11 +17062,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	// - `body-cut-off`: The body ended before its end; nothing was changed.
 	// - `body-too-large`: The body of the request is larger than the emulator takes.
 	// - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 	// - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 	// - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+	// - `setting-invalid`: The setting … (…) cannot be used.
+	// - `policy-unknown`: No such policy.
+	// - `fault-unknown`: No such fault.
+	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17026,11 +17084,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Refusals of its own:
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+	// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 	// - `body-cut-off`: The body ended before its end; nothing was changed.
 	// - `body-too-large`: The body of the request is larger than the emulator takes.
 	// - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 	// - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 	// - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+	// - `setting-invalid`: The setting … (…) cannot be used.
+	// - `policy-unknown`: No such policy.
+	// - `fault-unknown`: No such fault.
+	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22787,6 +22850,7 @@ func (c *ClientWithResponses) GetBackupWithResponse(ctx context.Context, reqEdit
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 // - `body-cut-off`: The body ended before its end; nothing was changed.
 // - `body-too-large`: The body of the request is larger than the emulator takes.
 // - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
@@ -22915,7 +22979,7 @@ func (c *ClientWithResponses) IssueKitWithResponse(ctx context.Context, name str
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `profession-unknown`: No such profession.
 // - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 //
@@ -22937,7 +23001,7 @@ func (c *ClientWithResponses) IssueTestCardsWithBodyWithResponse(ctx context.Con
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `profession-unknown`: No such profession.
 // - `numbers-exhausted`: The seed of a generator has no further test numbers that are free.
 //
@@ -23345,7 +23409,7 @@ func (c *ClientWithResponses) GetCertificateWithResponse(ctx context.Context, se
 // - `body-invalid`: The body cannot be read.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 // - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23368,7 +23432,7 @@ func (c *ClientWithResponses) BindCertificateWithBodyWithResponse(ctx context.Co
 // - `body-invalid`: The body cannot be read.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 // - `client-unknown`: No client is registered under this client_id.
-// - `client-bound`: The client is bound to another certificate; its holder would be locked out.
+// - `client-bound`: This client is bound to another certificate, whose holder would be locked out.
 // - `certificate-wrong-profile`: The certificate is of another type: SERV SSL, ORG SIGN, ORG CONF …
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -23887,6 +23951,7 @@ func (c *ClientWithResponses) ListDoorsWithResponse(ctx context.Context, reqEdit
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -23910,6 +23975,7 @@ func (c *ClientWithResponses) PatchDoorsWithBodyWithResponse(ctx context.Context
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
@@ -24043,7 +24109,7 @@ func (c *ClientWithResponses) GetPhoneRequestWithResponse(ctx context.Context, i
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 // - `ecps-unknown`: No active e-CPS belongs to this id.
-// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 // - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -24074,7 +24140,7 @@ func (c *ClientWithResponses) ApprovePhoneRequestWithBodyWithResponse(ctx contex
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-card`: This request waits for the card in the reader, not for the phone.
 // - `ecps-unknown`: No active e-CPS belongs to this id.
-// - `ecps-blocked`: Cette e-CPS est bloquée après trois erreurs de suite : codes, nombres ou mots de passe à usage unique.
+// - `ecps-blocked`: This e-CPS is blocked after three mistakes in a row: codes, numbers or one-time passwords.
 // - `ecps-code-wrong`: Wrong e-CPS code.
 // - `ecps-wrong-number`: The person picked a wrong number (behaviour wrong-number).
 // - `ecps-key-missing`: This e-CPS has no key: the console holds it.
@@ -24344,7 +24410,7 @@ func (c *ClientWithResponses) ExportIdentitiesWithResponse(ctx context.Context, 
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `means-unknown`: No such means.
 // - `profession-unknown`: No such profession.
 // - `theme-unknown`: No such theme.
@@ -24371,7 +24437,7 @@ func (c *ClientWithResponses) GenerateIdentitiesWithBodyWithResponse(ctx context
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `means-unknown`: No such means.
 // - `profession-unknown`: No such profession.
 // - `theme-unknown`: No such theme.
@@ -24396,12 +24462,13 @@ func (c *ClientWithResponses) GenerateIdentitiesWithResponse(ctx context.Context
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `national-id-invalid`: This is no national id of a professional.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
 // - `import-too-many`: The import holds too many people.
 // - `import-too-deep`: The YAML is nested too deeply.
-// - `import-too-large`: The YAML is too large.
+// - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
 // - `identity-from-file`: This person comes from a file.
 // - `national-id-real`: This national id could belong to a real person.
@@ -24425,12 +24492,13 @@ func (c *ClientWithResponses) ImportIdentitiesWithBodyWithResponse(ctx context.C
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `national-id-invalid`: This is no national id of a professional.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
 // - `import-too-many`: The import holds too many people.
 // - `import-too-deep`: The YAML is nested too deeply.
-// - `import-too-large`: The YAML is too large.
+// - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
 // - `identity-from-file`: This person comes from a file.
 // - `national-id-real`: This national id could belong to a real person.
@@ -24454,12 +24522,13 @@ func (c *ClientWithResponses) ImportIdentitiesWithResponse(ctx context.Context, 
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `national-id-invalid`: This is no national id of a professional.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
 // - `import-too-many`: The import holds too many people.
 // - `import-too-deep`: The YAML is nested too deeply.
-// - `import-too-large`: The YAML is too large.
+// - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
 // - `identity-from-file`: This person comes from a file.
 // - `national-id-real`: This national id could belong to a real person.
@@ -24674,7 +24743,7 @@ func (c *ClientWithResponses) GetPhoneWithResponse(ctx context.Context, id strin
 // - `ecps-contacts-missing`: The contact details are missing.
 // - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 // - `ecps-activation-too-many`: Too many activations were begun.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -24708,7 +24777,7 @@ func (c *ClientWithResponses) ActivatePhoneWithBodyWithResponse(ctx context.Cont
 // - `ecps-contacts-missing`: The contact details are missing.
 // - `ecps-adeli-by-card`: With an ADELI number the e-CPS is activated by card only.
 // - `ecps-activation-too-many`: Too many activations were begun.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -24803,7 +24872,7 @@ func (c *ClientWithResponses) GetTOTPWithResponse(ctx context.Context, id string
 // Undo a delete.
 //
 // Refusals of its own:
-// - `identity-not-deleted`: Nobody with this national id was deleted within a day.
+// - `identity-not-deleted`: Nobody with this national id was deleted recently.
 // - `identity-exists`: Somebody has this national id already.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -24837,7 +24906,7 @@ func (c *ClientWithResponses) ListJobsWithResponse(ctx context.Context, reqEdito
 // An import or a scenario is undone, a bulk action stops where it is.
 //
 // Refusals of its own:
-// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+// - `job-unknown`: No such job.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -24855,7 +24924,7 @@ func (c *ClientWithResponses) CancelJobWithResponse(ctx context.Context, id stri
 // Its state, how far it is, and its result or problem.
 //
 // Refusals of its own:
-// - `job-unknown`: No such job: the last 50 are remembered, since the start of the emulator.
+// - `job-unknown`: No such job.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -24967,6 +25036,7 @@ func (c *ClientWithResponses) ListLoginsWithResponse(ctx context.Context, params
 // - `body-invalid`: The body cannot be read.
 // - `authorize-url-invalid`: This is no authorize URL.
 // - `authorize-url-elsewhere`: This authorize URL is another space's.
+// - `redirect-uri-missing`: The redirect_uri is missing.
 // - `door-closed`: This test door is closed.
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
@@ -25004,6 +25074,7 @@ func (c *ClientWithResponses) PerformLoginWithBodyWithResponse(ctx context.Conte
 // - `body-invalid`: The body cannot be read.
 // - `authorize-url-invalid`: This is no authorize URL.
 // - `authorize-url-elsewhere`: This authorize URL is another space's.
+// - `redirect-uri-missing`: The redirect_uri is missing.
 // - `door-closed`: This test door is closed.
 // - `means-unknown`: No such means.
 // - `identity-unknown`: Nobody has this national id.
@@ -25072,7 +25143,7 @@ func (c *ClientWithResponses) WaitForLoginWithResponse(ctx context.Context, para
 // Each with the request that it belongs to, secrets masked.
 //
 // Refusals of its own:
-// - `login-not-kept`: The journal holds no such login, or no more.
+// - `login-not-kept`: The journal holds no such login (any more).
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -25090,7 +25161,7 @@ func (c *ClientWithResponses) GetLoginWithResponse(ctx context.Context, id strin
 // Get a login as an HTTP Archive.
 //
 // Refusals of its own:
-// - `login-not-kept`: The journal holds no such login, or no more.
+// - `login-not-kept`: The journal holds no such login (any more).
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -25146,10 +25217,10 @@ func (c *ClientWithResponses) ListOrdersWithResponse(ctx context.Context, params
 // - `body-invalid`: The body cannot be read.
 // - `form-unknown`: No such form.
 // - `actor-unknown`: No such actor.
-// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+// - `form-not-seen`: This form is not offered to this actor.
 // - `channel-unknown`: No such channel.
-// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `channel-not-offered`: This form has no démarche simplifiée.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25171,10 +25242,10 @@ func (c *ClientWithResponses) BeginOrderWithBodyWithResponse(ctx context.Context
 // - `body-invalid`: The body cannot be read.
 // - `form-unknown`: No such form.
 // - `actor-unknown`: No such actor.
-// - `form-not-seen`: Ce formulaire n'est pas offert à cet acteur.
+// - `form-not-seen`: This form is not offered to this actor.
 // - `channel-unknown`: No such channel.
-// - `channel-not-offered`: Ce formulaire n'existe pas en démarche simplifiée.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `channel-not-offered`: This form has no démarche simplifiée.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25228,10 +25299,10 @@ func (c *ClientWithResponses) ListOrderedCertificatesWithResponse(ctx context.Co
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+// - `service-missing`: The name of the application service (CN) is missing or too long.
 // - `structure-unknown`: The order desk knows no such structure.
 // - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 // - `profile-unknown`: No such certificate profile.
@@ -25256,10 +25327,10 @@ func (c *ClientWithResponses) OrderCertificateWithBodyWithResponse(ctx context.C
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
-// - `service-missing`: Le nom du service applicatif (CN) manque ou est trop long.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
+// - `service-missing`: The name of the application service (CN) is missing or too long.
 // - `structure-unknown`: The order desk knows no such structure.
 // - `structure-reserved`: This SIRET is the one in the certificates that the emulator makes for its clients; no structure can bear it.
 // - `profile-unknown`: No such certificate profile.
@@ -25284,9 +25355,9 @@ func (c *ClientWithResponses) OrderCertificateWithResponse(ctx context.Context, 
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -25307,9 +25378,9 @@ func (c *ClientWithResponses) RevokeOrderedCertificateWithBodyWithResponse(ctx c
 // Refusals of its own:
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `not-administrator`: Cette personne n'est pas administrateur technique de la structure.
-// - `administrator-without-card`: Un administrateur technique a besoin d'une carte active.
-// - `kind-outside-perimeter`: Ce type de certificat n'est pas dans le périmètre de l'administrateur.
+// - `not-administrator`: This person is no technical administrator of the structure.
+// - `administrator-without-card`: A technical administrator needs an active card.
+// - `kind-outside-perimeter`: This kind of certificate is outside the administrator's perimeter.
 // - `certificate-unknown`: No certificate of this emulator has this serial.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -25350,7 +25421,7 @@ func (c *ClientWithResponses) ListFleetWithResponse(ctx context.Context, params 
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+// - `card-not-managed`: This card is not of a structure you act for.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25371,7 +25442,7 @@ func (c *ClientWithResponses) TakeCardBackWithBodyWithResponse(ctx context.Conte
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `card-unknown`: No such card.
-// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
+// - `card-not-managed`: This card is not of a structure you act for.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25410,8 +25481,8 @@ func (c *ClientWithResponses) ListOrderFormsWithResponse(ctx context.Context, pa
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-// - `card-there`: Cette personne a déjà une CPS.
+// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+// - `card-there`: This person has a CPS already.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25432,8 +25503,8 @@ func (c *ClientWithResponses) RegisterAtOrderWithBodyWithResponse(ctx context.Co
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `identity-unknown`: Nobody has this national id.
-// - `registration-without-order`: Cette profession n'a pas d'ordre : la CPS est délivrée sur demande.
-// - `card-there`: Cette personne a déjà une CPS.
+// - `registration-without-order`: This profession has no order: the CPS is issued on request.
+// - `card-there`: This person has a CPS already.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25469,7 +25540,7 @@ func (c *ClientWithResponses) ListOnlineServicesWithResponse(ctx context.Context
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `service-unknown`: No such online service.
-// - `service-refused`: Aucune carte active.
+// - `service-refused`: This card does not open this online service.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -25498,7 +25569,7 @@ func (c *ClientWithResponses) EnterOnlineServiceWithBodyWithResponse(ctx context
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `service-unknown`: No such online service.
-// - `service-refused`: Aucune carte active.
+// - `service-refused`: This card does not open this online service.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -25564,7 +25635,7 @@ func (c *ClientWithResponses) GetOrderWithResponse(ctx context.Context, id strin
 // - `order-state`: The order is not in a state for this.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25586,7 +25657,7 @@ func (c *ClientWithResponses) CompleteOrderWithBodyWithResponse(ctx context.Cont
 // - `order-state`: The order is not in a state for this.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
-// - `order-field-unknown`: Ce formulaire n'a pas ce champ.
+// - `order-field-unknown`: This form has no such field.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25689,9 +25760,9 @@ func (c *ClientWithResponses) RejectOrderWithResponse(ctx context.Context, id st
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
 // - `order-field-wrong`: The field “…” (…) is wrong.
-// - `siret-missing`: Une démarche simplifiée commence par le SIRET de la structure.
-// - `card-not-managed`: Cette carte n'est pas d'une structure pour laquelle vous agissez.
-// - `service-refused`: Aucune carte active.
+// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
+// - `card-not-managed`: This card is not of a structure you act for.
+// - `service-refused`: This card does not open this online service.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -25711,7 +25782,7 @@ func (c *ClientWithResponses) SubmitOrderWithResponse(ctx context.Context, id st
 // Refusals of its own:
 // - `order-unknown`: No such order.
 // - `order-state`: The order is not in a state for this.
-// - `replacement-without-opposition`: Une carte de remplacement demande une carte opposée.
+// - `replacement-without-opposition`: A replacement card needs an opposed card.
 // - `no-internal-id`: No free internal id was found.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -25880,7 +25951,7 @@ func (c *ClientWithResponses) ListReaderRequestsWithResponse(ctx context.Context
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-phone`: This request waits for the phone, not for the card.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -25911,7 +25982,7 @@ func (c *ClientWithResponses) PresentCardWithBodyWithResponse(ctx context.Contex
 // - `ecps-request-unknown`: No such e-CPS request.
 // - `ecps-request-settled`: This request waits for no answer any more.
 // - `request-wants-phone`: This request waits for the phone, not for the card.
-// - `card-other-person`: Cette carte n'est pas celle de la personne demandée.
+// - `card-other-person`: This card is not that of the person asked for.
 // - `card-unknown`: No such card.
 // - `card-opposed`: This card is opposed.
 // - `card-expired`: This card has expired.
@@ -25981,7 +26052,7 @@ func (c *ClientWithResponses) GetReadyWithResponse(ctx context.Context, reqEdito
 // - `card-type-unknown`: No such card type.
 // - `card-none`: This person has no card that can be used.
 // - `client-id-invalid`: The client_id cannot be used.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `fault-unknown`: No such fault.
@@ -26015,7 +26086,7 @@ func (c *ClientWithResponses) LoadScenarioWithBodyWithResponse(ctx context.Conte
 // - `card-type-unknown`: No such card type.
 // - `card-none`: This person has no card that can be used.
 // - `client-id-invalid`: The client_id cannot be used.
-// - `count-invalid`: This many cards cannot be made at once.
+// - `count-invalid`: This many people cannot be made at once.
 // - `setting-unknown`: No such setting.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `fault-unknown`: No such fault.
@@ -26072,6 +26143,7 @@ func (c *ClientWithResponses) ListSettingsWithResponse(ctx context.Context, reqE
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `setting-strict`: Strict holds this policy.
@@ -26095,6 +26167,7 @@ func (c *ClientWithResponses) PatchSettingsWithBodyWithResponse(ctx context.Cont
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `setting-unknown`: No such setting.
+// - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
 // - `setting-strict`: Strict holds this policy.
@@ -26218,6 +26291,7 @@ func (c *ClientWithResponses) GetSpaceWithResponse(ctx context.Context, name str
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -26251,11 +26325,16 @@ func (c *ClientWithResponses) GetStateWithResponse(ctx context.Context, reqEdito
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 // - `body-cut-off`: The body ended before its end; nothing was changed.
 // - `body-too-large`: The body of the request is larger than the emulator takes.
 // - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 // - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 // - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+// - `setting-invalid`: The setting … (…) cannot be used.
+// - `policy-unknown`: No such policy.
+// - `fault-unknown`: No such fault.
+// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -26274,11 +26353,16 @@ func (c *ClientWithResponses) PutStateWithBodyWithResponse(ctx context.Context, 
 //
 // Refusals of its own:
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
+// - `restore-put-back`: What was restored could not be taken over by the emulator; the former content was put back and serves.
 // - `body-cut-off`: The body ended before its end; nothing was changed.
 // - `body-too-large`: The body of the request is larger than the emulator takes.
 // - `store-full`: The data file is as large as it may be; nothing is added, all that is there stays.
 // - `store-replacing`: A restore, a state or a reset is replacing everything stored; only one does at a time. Nothing was changed.
 // - `state-unreadable`: This is no state that can be restored; nothing was changed. The message names the entry that cannot be.
+// - `setting-invalid`: The setting … (…) cannot be used.
+// - `policy-unknown`: No such policy.
+// - `fault-unknown`: No such fault.
+// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
