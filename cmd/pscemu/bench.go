@@ -309,9 +309,9 @@ func (b *benchRun) some(n int) (ids []string, err error) {
 // needs is what people must have for the chosen means.
 func (b *benchRun) needs() api.Means {
 	if strings.Contains(b.flag("means"), "card") {
-		return "card"
+		return api.MeansCard
 	}
-	return "ecps"
+	return api.MeansEcps
 }
 
 // cardOf is a person's card that can be presented.
