@@ -92,8 +92,8 @@ func (h *Phones) complete(c echo.Context) error {
 		)
 	}
 	if wantsJSON := strings.Contains(c.Request().Header.Get("Accept"), "application/json"); wantsJSON {
-		if err != nil {
-			return err
+		if err != nil { // the page's script shows it
+			return problem.From(err).Page(h.View.Lang(c))
 		}
 		return c.JSON(http.StatusCreated, map[string]string{"device": d.ID, "national_id": d.NationalID})
 	}

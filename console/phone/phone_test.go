@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -208,8 +209,14 @@ func TestTheScriptOfAPhoneIsAnsweredInJSON(t *testing.T) {
 		}
 		return resp.StatusCode, testkit.Text(t, resp)
 	}
-	if status, answer := send("000000"); status < 400 || !strings.Contains(answer, `"code":`) {
+	english := regexp.MustCompile(`(?i)"title":"[^"]*\bthe\b`)
+	if status, answer := send("000000"); status < 400 || !strings.Contains(answer, `"code":`) ||
+		english.MatchString(answer) {
 		t.Errorf("a wrong SMS code: %d %s", status, answer)
+	}
+	s.get("/phone?lang=en")
+	if _, answer := send("000000"); !english.MatchString(answer) {
+		t.Errorf("a wrong SMS code, in English: %s", answer)
 	}
 	if status, answer := send(sms.Code); status != http.StatusCreated || !strings.Contains(answer, testkit.Nurse) {
 		t.Errorf("activated: %d %s", status, answer)
