@@ -155,5 +155,7 @@ var infoFaults = map[faults.Kind]func(map[string]any){
 	faults.KindClaimsLong: func(c map[string]any) {
 		called(c, strings.Repeat("JEAN", 1000), strings.Repeat("LONG", 1000))
 	},
-	faults.KindClaimsUnicode: func(c map[string]any) { called(c, "Zoë 👩‍⚕️ שלום", "D’ÂME-ŒUVRE O'BRIEN \u202eabc") },
+	faults.KindClaimsUnicode: func(c map[string]any) {
+		called(c, "Zoë 👩‍⚕️ שלום", "D’ÂME-ŒUVRE O'BRIEN \u202eabc")
+	},
 }

@@ -68,7 +68,10 @@ func begin(s *testkit.Server, get func(string) leaf, portal bool) string {
 func TestAttack37ACardIsReadForTheBrowserThatBeganTheLoginOnly(t *testing.T) {
 	t.Parallel()
 	plain, strict := testkit.StartIn(t, t.TempDir()), testkit.Start(t, "strict=true")
-	for name, s := range map[string]*testkit.Server{"on disk": plain, "under strict": strict, "in a space": plain.Space("attack-37"), "in a space under strict": strict.Space("attack-37")} {
+	for name, s := range map[string]*testkit.Server{
+		"on disk": plain, "under strict": strict, "in a space": plain.Space("attack-37"),
+		"in a space under strict": strict.Space("attack-37"),
+	} {
 		for task, portal := range map[string]bool{"login": false, "the portal's activation": true} {
 			t.Run(name+", "+task, func(t *testing.T) {
 				s.T = t
@@ -208,7 +211,9 @@ func TestTheCardOriginHasTheNameOfTheLogin(t *testing.T) {
 	card := s.CardCertificate(s.CardOf(testkit.Doctor).Serial)
 	_, listen, _ := net.SplitHostPort(s.Listen)
 	cardURL, _ := url.Parse(s.CardURL)
-	for _, name := range []string{"localhost", "127.0.0.1", "psc.test", "wallet.bas.psc.esante.gouv.fr", "auth.bas.psc.esante.gouv.fr"} {
+	for _, name := range []string{
+		"localhost", "127.0.0.1", "psc.test", "wallet.bas.psc.esante.gouv.fr", "auth.bas.psc.esante.gouv.fr",
+	} {
 		t.Run(name, func(t *testing.T) {
 			c := s.HTTP(card)
 			c.Jar, _ = cookiejar.New(nil)

@@ -39,7 +39,9 @@ func abandon(s *testkit.Server, n int) {
 
 func attack41Worlds(t *testing.T, args ...string) map[string]*testkit.Server {
 	memory := testkit.Start(t, args...)
-	return map[string]*testkit.Server{"on disk": testkit.StartIn(t, t.TempDir(), args...), "in memory": memory, "in a space": memory.Space("attack-41")}
+	return map[string]*testkit.Server{
+		"on disk": testkit.StartIn(t, t.TempDir(), args...), "in memory": memory, "in a space": memory.Space("attack-41"),
+	}
 }
 
 func TestAttack41AbandonedLoginPagesGoOldestFirstAndNewOnesAreServed(t *testing.T) {

@@ -18,9 +18,15 @@ func TestAttack4NoRedirectLeavesTheRegisteredURIs(t *testing.T) {
 	if status, to := s.AuthorizeWith(nil); status != 302 || !strings.HasPrefix(to, "https://app.example/cb?x=1&") {
 		t.Fatalf("the registered one: %d %s", status, to)
 	}
-	for _, uri := range []string{"", "https://APP.example/cb?x=1", "https://app.example/CB?x=1", "https://app.example/cb", "https://app.example/cb?x=1&y=2", "https://app.example/cb/?x=1", "https://app.example/cb/../evil",
-		"https://app.example/%2e%2e/evil", "https://app.example//evil", `https://app.example\@evil.example`, "https://app.example@evil.example/cb?x=1", "https://app.example:444/cb?x=1", "https://app.example/cb?x=1#f",
-		"https://аpp.example/cb?x=1", "http://2130706433/", "http://[::1]/", "https://app.example/cb?x=1\t", "https://app.example/cb?x=1\r\nX: y", "https://app.example/cb%3Fx=1", "javascript:alert(1)", "data:text/html,x", "//evil.example", "http://localhost:1/cb"} {
+	for _, uri := range []string{
+		"", "https://APP.example/cb?x=1", "https://app.example/CB?x=1", "https://app.example/cb",
+		"https://app.example/cb?x=1&y=2", "https://app.example/cb/?x=1", "https://app.example/cb/../evil",
+		"https://app.example/%2e%2e/evil", "https://app.example//evil", `https://app.example\@evil.example`,
+		"https://app.example@evil.example/cb?x=1", "https://app.example:444/cb?x=1", "https://app.example/cb?x=1#f",
+		"https://аpp.example/cb?x=1", "http://2130706433/", "http://[::1]/", "https://app.example/cb?x=1\t",
+		"https://app.example/cb?x=1\r\nX: y", "https://app.example/cb%3Fx=1", "javascript:alert(1)", "data:text/html,x",
+		"//evil.example", "http://localhost:1/cb",
+	} {
 		if status, to := s.AuthorizeWith(url.Values{"redirect_uri": {uri}}); status != 400 || to != "" {
 			t.Errorf("%q: %d to %q", uri, status, to)
 		}
@@ -38,8 +44,13 @@ func TestAttack4NoRedirectLeavesTheRegisteredURIs(t *testing.T) {
 func TestTheLoopbackPolicyOfTheDemoClientStopsAtLoopback(t *testing.T) {
 	t.Parallel()
 	s := testkit.Start(t)
-	for uri, good := range map[string]bool{"http://localhost:1/x": true, "http://127.0.0.1/": true, "http://localhost.evil.example/": false, "http://localhost@evil.example/": false, "http://127.0.0.1.evil.example": false,
-		"https://evil.example/?http://localhost/": false, "http://localhost:1/../x": false, "http://localhost:1/%2e%2e/x": false, "http://127.1/": false, "http://localhost:1/x#f": false, `http://localhost\.evil`: false} {
+	for uri, good := range map[string]bool{
+		"http://localhost:1/x": true, "http://127.0.0.1/": true, "http://localhost.evil.example/": false,
+		"http://localhost@evil.example/": false, "http://127.0.0.1.evil.example": false,
+		"https://evil.example/?http://localhost/": false, "http://localhost:1/../x": false,
+		"http://localhost:1/%2e%2e/x": false, "http://127.1/": false, "http://localhost:1/x#f": false,
+		`http://localhost\.evil`: false,
+	} {
 		status, to := s.AuthorizeWith(url.Values{"client_id": {"demo"}, "redirect_uri": {uri}})
 		if (status == 302) != good {
 			t.Errorf("%s: %d %s", uri, status, to)
@@ -55,15 +66,27 @@ func TestTheAuthorizeEndpointRefusesAsKeycloakDoes(t *testing.T) {
 		params url.Values
 		want   string
 	}{
-		"no response_type":      {url.Values{"response_type": {""}}, "error=invalid_request&error_description=Missing+parameter%3A+response_type&state=st&iss="},
+		"no response_type": {
+			url.Values{"response_type": {""}},
+			"error=invalid_request&error_description=Missing+parameter%3A+response_type&state=st&iss=",
+		},
 		"unknown response_type": {url.Values{"response_type": {"magic"}}, "error=unsupported_response_type&state=st&iss="},
 		"implicit":              {url.Values{"response_type": {"token"}}, "?x=1#error=unauthorized_client"},
-		"unknown scope":         {url.Values{"scope": {"openid bogus"}}, "error=invalid_scope&error_description=Invalid+scopes%3A+openid+bogus&state=st&iss="},
-		"unknown response_mode": {url.Values{"response_mode": {"pigeon"}}, "error=invalid_request&error_description=Invalid+parameter%3A+response_mode&state=st&iss="},
-		"bad challenge":         {url.Values{"code_challenge": {"short"}, "code_challenge_method": {"S256"}}, "error=invalid_request&error_description=Invalid+parameter%3A+code_challenge&state=st&iss="},
-		"request object":        {url.Values{"request": {"x.y.z"}}, "error=request_not_supported"},
-		"prompt=none":           {url.Values{"prompt": {"none"}, "login_hint": {""}}, "error=login_required&state=st&iss="},
-		"refusing person":       {url.Values{"login_hint": {"auto:899790100533"}}, "error=access_denied"},
+		"unknown scope": {
+			url.Values{"scope": {"openid bogus"}},
+			"error=invalid_scope&error_description=Invalid+scopes%3A+openid+bogus&state=st&iss=",
+		},
+		"unknown response_mode": {
+			url.Values{"response_mode": {"pigeon"}},
+			"error=invalid_request&error_description=Invalid+parameter%3A+response_mode&state=st&iss=",
+		},
+		"bad challenge": {
+			url.Values{"code_challenge": {"short"}, "code_challenge_method": {"S256"}},
+			"error=invalid_request&error_description=Invalid+parameter%3A+code_challenge&state=st&iss=",
+		},
+		"request object":  {url.Values{"request": {"x.y.z"}}, "error=request_not_supported"},
+		"prompt=none":     {url.Values{"prompt": {"none"}, "login_hint": {""}}, "error=login_required&state=st&iss="},
+		"refusing person": {url.Values{"login_hint": {"auto:899790100533"}}, "error=access_denied"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.params.Set("state", "st")
@@ -121,13 +144,27 @@ func TestAttack3And5CodeExchangeChecks(t *testing.T) {
 		change  url.Values
 		text    string
 	}{
-		"other redirect_uri":         {nil, url.Values{"redirect_uri": {"http://localhost:5555/other"}}, "Incorrect redirect_uri"},
-		"missing redirect_uri":       {nil, url.Values{"redirect_uri": {""}}, "Incorrect redirect_uri"},
-		"verifier missing":           {[]oauth2.AuthCodeOption{pkce}, nil, "PKCE code verifier not specified"},
-		"verifier wrong":             {[]oauth2.AuthCodeOption{pkce}, url.Values{"code_verifier": {strings.Repeat("x", 43)}}, "PKCE verification failed: Code mismatch"},
-		"verifier of 42":             {[]oauth2.AuthCodeOption{pkce}, url.Values{"code_verifier": {strings.Repeat("x", 42)}}, "PKCE verification failed: Invalid code verifier"},
-		"verifier of 129":            {[]oauth2.AuthCodeOption{pkce}, url.Values{"code_verifier": {strings.Repeat("x", 129)}}, "PKCE verification failed: Invalid code verifier"},
-		"verifier without challenge": {nil, url.Values{"code_verifier": {verifier}}, "PKCE code verifier specified but challenge not present in authorization"},
+		"other redirect_uri": {
+			nil, url.Values{"redirect_uri": {"http://localhost:5555/other"}}, "Incorrect redirect_uri",
+		},
+		"missing redirect_uri": {nil, url.Values{"redirect_uri": {""}}, "Incorrect redirect_uri"},
+		"verifier missing":     {[]oauth2.AuthCodeOption{pkce}, nil, "PKCE code verifier not specified"},
+		"verifier wrong": {
+			[]oauth2.AuthCodeOption{pkce}, url.Values{"code_verifier": {strings.Repeat("x", 43)}},
+			"PKCE verification failed: Code mismatch",
+		},
+		"verifier of 42": {
+			[]oauth2.AuthCodeOption{pkce}, url.Values{"code_verifier": {strings.Repeat("x", 42)}},
+			"PKCE verification failed: Invalid code verifier",
+		},
+		"verifier of 129": {
+			[]oauth2.AuthCodeOption{pkce}, url.Values{"code_verifier": {strings.Repeat("x", 129)}},
+			"PKCE verification failed: Invalid code verifier",
+		},
+		"verifier without challenge": {
+			nil, url.Values{"code_verifier": {verifier}},
+			"PKCE code verifier specified but challenge not present in authorization",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, a := exchange(rp.Login(testkit.Nurse, c.options...).Get("code"), c.change)
@@ -207,7 +244,11 @@ func TestAttack18OnlyAnAccessTokenInForceOpensUserInfo(t *testing.T) {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		return resp.StatusCode, resp.Header.Get("WWW-Authenticate")
 	}
-	for name, token := range map[string]string{"none": "", "garbage": "x", "id token": id, "refresh token": tok.RefreshToken, "alg none": "eyJhbGciOiJub25lIn0." + parts[1] + ".", "tampered": parts[0] + "." + parts[1] + "x." + parts[2], "a megabyte": strings.Repeat("a", 60<<10)} {
+	for name, token := range map[string]string{
+		"none": "", "garbage": "x", "id token": id, "refresh token": tok.RefreshToken,
+		"alg none": "eyJhbGciOiJub25lIn0." + parts[1] + ".", "tampered": parts[0] + "." + parts[1] + "x." + parts[2],
+		"a megabyte": strings.Repeat("a", 60<<10),
+	} {
 		if status, header := ask(token); status != 401 || !strings.HasPrefix(header, `Bearer realm="`) {
 			t.Errorf("%s: %d %s", name, status, header)
 		}
@@ -227,9 +268,14 @@ func TestAttack19IntrospectionAndRevocationWantTheClient(t *testing.T) {
 	s := testkit.Start(t)
 	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	tok := rp.Tokens(testkit.Nurse, "")
-	for endpoint, want := range map[string]string{"token/introspect": `"error":"invalid_request","error_description":"Authentication failed.`, "revoke": `"error":"invalid_client"`} {
+	for endpoint, want := range map[string]string{
+		"token/introspect": `"error":"invalid_request","error_description":"Authentication failed.`,
+		"revoke":           `"error":"invalid_client"`,
+	} {
 		resp, err := s.HTTP(nil).
-			PostForm(s.Issuer+"/protocol/openid-connect/"+endpoint, url.Values{"token": {tok.AccessToken}, "client_id": {"demo"}})
+			PostForm(
+				s.Issuer+"/protocol/openid-connect/"+endpoint, url.Values{"token": {tok.AccessToken}, "client_id": {"demo"}},
+			)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,11 +302,13 @@ func TestAttack22LogoutRedirectsOnlyWhereRegistered(t *testing.T) {
 	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	id, _ := rp.Tokens(testkit.Nurse, "").Extra("id_token").(string)
 	for name, q := range map[string]url.Values{
-		"unregistered":    {"id_token_hint": {id}, "post_logout_redirect_uri": {"https://evil.example/"}},
-		"decorated":       {"id_token_hint": {id}, "post_logout_redirect_uri": {"http://localhost:8080/@evil.example/.."}},
-		"no hint":         {"post_logout_redirect_uri": {"https://evil.example/"}},
-		"bad hint":        {"id_token_hint": {"x.y.z"}, "post_logout_redirect_uri": {"http://localhost:8080/"}},
-		"other client_id": {"id_token_hint": {id}, "client_id": {"exact"}, "post_logout_redirect_uri": {"http://localhost:8080/"}},
+		"unregistered": {"id_token_hint": {id}, "post_logout_redirect_uri": {"https://evil.example/"}},
+		"decorated":    {"id_token_hint": {id}, "post_logout_redirect_uri": {"http://localhost:8080/@evil.example/.."}},
+		"no hint":      {"post_logout_redirect_uri": {"https://evil.example/"}},
+		"bad hint":     {"id_token_hint": {"x.y.z"}, "post_logout_redirect_uri": {"http://localhost:8080/"}},
+		"other client_id": {
+			"id_token_hint": {id}, "client_id": {"exact"}, "post_logout_redirect_uri": {"http://localhost:8080/"},
+		},
 	} {
 		resp, err := s.HTTP(nil).Get(s.Issuer + "/protocol/openid-connect/logout?" + q.Encode())
 		if err != nil {

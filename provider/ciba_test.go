@@ -64,9 +64,13 @@ func TestCIBAByTheCardWantsThisPersonsCardAndItsCode(t *testing.T) {
 	}
 	request := s.Waiting("/reader/requests")[0].ID
 	for name, c := range map[string]struct{ path, body, want string }{
-		"a wrong code":          {"/reader/requests/" + request, `{"card":"` + own.Serial + `","pin":"0000"}`, "pin-wrong"},
-		"another person's card": {"/reader/requests/" + request, `{"card":"` + others.Serial + `","pin":"1234"}`, "card-other-person"},
-		"the phone":             {"/ecps/requests/" + request + "/approve", `{"code":"1234","number":"12"}`, "request-wants-card"},
+		"a wrong code": {"/reader/requests/" + request, `{"card":"` + own.Serial + `","pin":"0000"}`, "pin-wrong"},
+		"another person's card": {
+			"/reader/requests/" + request, `{"card":"` + others.Serial + `","pin":"1234"}`, "card-other-person",
+		},
+		"the phone": {
+			"/ecps/requests/" + request + "/approve", `{"code":"1234","number":"12"}`, "request-wants-card",
+		},
 	} {
 		var p struct{ Code string }
 		if s.API("POST", c.path, c.body, &p); p.Code != c.want {
@@ -90,22 +94,33 @@ func TestAttack21CIBARequestsThatAreRefused(t *testing.T) {
 		status        int
 		err, keycloak string
 	}{
-		"several hints":      {url.Values{"id_token_hint": {"x"}}, 400, "invalid_request", "only one of"},
-		"no hint":            {url.Values{"login_hint": nil}, 400, "invalid_request", "missing parameter : login_hint"},
-		"no scope":           {url.Values{"scope": nil}, 400, "invalid_request", "missing parameter : scope"},
-		"unknown scope":      {url.Values{"scope": {"openid bogus"}}, 400, "invalid_scope", "Invalid scopes: openid bogus"},
-		"unknown person":     {url.Values{"login_hint": {"899700000000"}}, 400, "unknown_user_id", "invalid user"},
-		"message too long":   {url.Values{"binding_message": {strings.Repeat("x", 51)}}, 400, "invalid_binding_message", "the binding_message value has to be max 50"},
-		"control characters": {url.Values{"binding_message": {"a\u0007b"}}, 400, "invalid_binding_message", "the binding_message value has to be max 50"},
-		"empty message":      {url.Values{"binding_message": {""}}, 400, "invalid_binding_message", "the binding_message value has to be max 50"},
-		"unknown channel":    {url.Values{"channel": {"PIGEON"}}, 400, "invalid_request", "Invalid parameter: channel"},
-		"expiry":             {url.Values{"requested_expiry": {"soon"}}, 400, "invalid_request", "requested_expiry must"},
-		"negative expiry":    {url.Values{"requested_expiry": {"-1"}}, 400, "invalid_request", "requested_expiry must"},
-		"signed request":     {url.Values{"request": {"x.y.z"}}, 400, "invalid_request", "Signed authentication requests"},
-		"user code":          {url.Values{"user_code": {"1"}}, 400, "invalid_request", "User code not supported"},
-		"token with poll":    {url.Values{"client_notification_token": {"t"}}, 400, "invalid_request", "Client Notification token supported only"},
-		"repeated":           {url.Values{"scope": {"openid", "openid"}}, 400, "invalid_request", "duplicated parameter"},
-		"another client_id":  {url.Values{"client_id": {"other"}}, 401, "invalid_client", "Invalid client"},
+		"several hints":  {url.Values{"id_token_hint": {"x"}}, 400, "invalid_request", "only one of"},
+		"no hint":        {url.Values{"login_hint": nil}, 400, "invalid_request", "missing parameter : login_hint"},
+		"no scope":       {url.Values{"scope": nil}, 400, "invalid_request", "missing parameter : scope"},
+		"unknown scope":  {url.Values{"scope": {"openid bogus"}}, 400, "invalid_scope", "Invalid scopes: openid bogus"},
+		"unknown person": {url.Values{"login_hint": {"899700000000"}}, 400, "unknown_user_id", "invalid user"},
+		"message too long": {
+			url.Values{"binding_message": {strings.Repeat("x", 51)}}, 400, "invalid_binding_message",
+			"the binding_message value has to be max 50",
+		},
+		"control characters": {
+			url.Values{"binding_message": {"a\u0007b"}}, 400, "invalid_binding_message",
+			"the binding_message value has to be max 50",
+		},
+		"empty message": {
+			url.Values{"binding_message": {""}}, 400, "invalid_binding_message", "the binding_message value has to be max 50",
+		},
+		"unknown channel": {url.Values{"channel": {"PIGEON"}}, 400, "invalid_request", "Invalid parameter: channel"},
+		"expiry":          {url.Values{"requested_expiry": {"soon"}}, 400, "invalid_request", "requested_expiry must"},
+		"negative expiry": {url.Values{"requested_expiry": {"-1"}}, 400, "invalid_request", "requested_expiry must"},
+		"signed request":  {url.Values{"request": {"x.y.z"}}, 400, "invalid_request", "Signed authentication requests"},
+		"user code":       {url.Values{"user_code": {"1"}}, 400, "invalid_request", "User code not supported"},
+		"token with poll": {
+			url.Values{"client_notification_token": {"t"}}, 400, "invalid_request",
+			"Client Notification token supported only",
+		},
+		"repeated":          {url.Values{"scope": {"openid", "openid"}}, 400, "invalid_request", "duplicated parameter"},
+		"another client_id": {url.Values{"client_id": {"other"}}, 401, "invalid_client", "Invalid client"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if status, a := s.Backchannel(
@@ -216,7 +231,8 @@ func TestAttack21And33NotificationEndpointsThatMisbehave(t *testing.T) {
 			s.API(
 				"PUT",
 				"/clients/demo",
-				`{"client_id":"demo","redirect_uris":["https://app.example/"],"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"`+endpoint.URL+`"}`,
+				`{"client_id":"demo","redirect_uris":["https://app.example/"],"backchannel_token_delivery_mode":"ping",`+
+					`"backchannel_client_notification_endpoint":"`+endpoint.URL+`"}`,
 				nil,
 			)
 			s.API("PUT", "/identities/"+testkit.Asked+"/ecps/behaviour", `{"action":"approve"}`, nil)
@@ -265,7 +281,8 @@ func TestALogoutIsDeliveredAgainUntilTheClientsServerTakesIt(t *testing.T) {
 	s.API(
 		"PUT",
 		"/clients/demo",
-		`{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],"backchannel_logout_uri":"`+server.URL+`/out"}`,
+		`{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],`+
+			`"backchannel_logout_uri":"`+server.URL+`/out"}`,
 		nil,
 	)
 	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
@@ -311,7 +328,9 @@ func TestOldTLSIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tls.Client(c, &tls.Config{ServerName: "localhost", RootCAs: s.Roots(), Time: testkit.Now, MinVersion: version, MaxVersion: version}).
+		if err := tls.Client(c, &tls.Config{
+			ServerName: "localhost", RootCAs: s.Roots(), Time: testkit.Now, MinVersion: version, MaxVersion: version,
+		}).
 			Handshake(); err == nil {
 			t.Errorf("accepted %s", tls.VersionName(version))
 		}

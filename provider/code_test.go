@@ -48,7 +48,9 @@ func TestAnIndependentClientLogsInRefreshesAndLogsOut(t *testing.T) {
 		t.Fatalf("introspection: %v", a)
 	}
 	resp, err := s.HTTP(nil).
-		Get(s.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {raw}, "post_logout_redirect_uri": {"http://localhost:8080/"}, "state": {"bye"}}.Encode())
+		Get(s.Issuer + "/protocol/openid-connect/logout?" + url.Values{
+			"id_token_hint": {raw}, "post_logout_redirect_uri": {"http://localhost:8080/"}, "state": {"bye"},
+		}.Encode())
 	if err != nil || resp.Header.Get("Location") != "http://localhost:8080/?state=bye" {
 		t.Fatalf("logout: %v %v", resp, err)
 	}
@@ -66,7 +68,9 @@ func TestTokensAndUserInfoHoldTheClaimsOfTheReference(t *testing.T) {
 	t.Parallel()
 	s := testkit.Start(t)
 	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
-	for _, who := range []struct{ id, golden, hint string }{{testkit.Nurse, "nurse.json", ""}, {testkit.Staff, "staff.json", ";means=card"}} {
+	for _, who := range []struct{ id, golden, hint string }{
+		{testkit.Nurse, "nurse.json", ""}, {testkit.Staff, "staff.json", ";means=card"},
+	} {
 		t.Run(who.golden, func(t *testing.T) {
 			tok := rp.Tokens(who.id+who.hint, "")
 			req, _ := http.NewRequest(http.MethodPost, s.Issuer+"/protocol/openid-connect//userinfo", nil)
@@ -87,9 +91,19 @@ func TestTokensAndUserInfoHoldTheClaimsOfTheReference(t *testing.T) {
 			idToken, _ := tok.Extra("id_token").(string)
 			refresh := tok.RefreshToken
 			for name, c := range map[string]struct{ token, header, keys string }{
-				"access":  {tok.AccessToken, `{"alg":"RS256","typ" : "JWT","kid" : "`, "exp iat auth_time jti iss sub typ azp nonce session_state acr scope sid authMode otherIds preferred_username"},
-				"refresh": {refresh, `{"alg":"HS512","typ" : "JWT","kid" : "`, "exp iat jti iss aud sub typ azp nonce session_state scope sid"},
-				"id":      {idToken, `{"alg":"RS256","typ" : "JWT","kid" : "`, "exp iat auth_time jti iss aud sub typ azp nonce session_state at_hash acr sid authMode preferred_username name given_name family_name SubjectNameID"},
+				"access": {
+					tok.AccessToken, `{"alg":"RS256","typ" : "JWT","kid" : "`,
+					"exp iat auth_time jti iss sub typ azp nonce session_state acr scope sid authMode otherIds preferred_username",
+				},
+				"refresh": {
+					refresh, `{"alg":"HS512","typ" : "JWT","kid" : "`,
+					"exp iat jti iss aud sub typ azp nonce session_state scope sid",
+				},
+				"id": {
+					idToken, `{"alg":"RS256","typ" : "JWT","kid" : "`,
+					"exp iat auth_time jti iss aud sub typ azp nonce session_state at_hash acr " +
+						"sid authMode preferred_username name given_name family_name SubjectNameID",
+				},
 			} {
 				header, payload := testkit.JWTParts(t, c.token)
 				if !strings.HasPrefix(header, c.header) {
@@ -112,17 +126,24 @@ func TestTheTokenResponseHasKeycloaksOrder(t *testing.T) {
 	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	q := rp.Login(testkit.Nurse)
 	resp, err := s.HTTP(s.DemoCertificate()).
-		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {q.Get("code")}, "redirect_uri": {testkit.CallbackURL}, "scope": {"ignored"}})
+		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{
+			"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {q.Get("code")},
+			"redirect_uri": {testkit.CallbackURL}, "scope": {"ignored"},
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)
-	want := "access_token expires_in refresh_expires_in refresh_token token_type id_token not-before-policy session_state scope"
+	want := "access_token expires_in refresh_expires_in refresh_token token_type id_token " +
+		"not-before-policy session_state scope"
 	if got := strings.Join(keysInOrder(t, string(body)), " "); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
-	for name, value := range map[string]string{"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
+	for name, value := range map[string]string{
+		"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff",
+		"Referrer-Policy": "no-referrer",
+	} {
 		if resp.Header.Get(name) != value {
 			t.Errorf("%s: %q", name, resp.Header.Get(name))
 		}
@@ -239,14 +260,28 @@ func TestTheTokenEndpointAnswersAsKeycloakDoes(t *testing.T) {
 		status      int
 		err, prefix string
 	}{
-		"no grant_type":      {url.Values{"client_id": {"demo"}}, 400, "invalid_request", "Missing form parameter: grant_type"},
+		"no grant_type": {
+			url.Values{"client_id": {"demo"}}, 400, "invalid_request", "Missing form parameter: grant_type",
+		},
 		"unknown grant_type": {url.Values{"grant_type": {"magic"}}, 400, "unsupported_grant_type", "Unsupported grant_type"},
-		"no code":            {url.Values{"grant_type": {"authorization_code"}}, 400, "invalid_request", "Missing parameter: code"},
-		"unknown code":       {url.Values{"grant_type": {"authorization_code"}, "code": {"a.b.c"}}, 400, "invalid_grant", "Code not valid"},
-		"no refresh token":   {url.Values{"grant_type": {"refresh_token"}}, 400, "invalid_request", "No refresh token"},
-		"garbage refresh":    {url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}, 400, "invalid_grant", "Invalid refresh token"},
-		"repeated parameter": {url.Values{"grant_type": {"refresh_token", "refresh_token"}}, 400, "invalid_request", "duplicated parameter"},
-		"unknown client":     {url.Values{"grant_type": {"authorization_code"}, "code": {"x"}, "client_id": {"nobody"}}, 401, "invalid_client", "Invalid client or Invalid client credentials"},
+		"no code": {
+			url.Values{"grant_type": {"authorization_code"}}, 400, "invalid_request", "Missing parameter: code",
+		},
+		"unknown code": {
+			url.Values{"grant_type": {"authorization_code"}, "code": {"a.b.c"}}, 400, "invalid_grant", "Code not valid",
+		},
+		"no refresh token": {url.Values{"grant_type": {"refresh_token"}}, 400, "invalid_request", "No refresh token"},
+		"garbage refresh": {
+			url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}, 400, "invalid_grant",
+			"Invalid refresh token",
+		},
+		"repeated parameter": {
+			url.Values{"grant_type": {"refresh_token", "refresh_token"}}, 400, "invalid_request", "duplicated parameter",
+		},
+		"unknown client": {
+			url.Values{"grant_type": {"authorization_code"}, "code": {"x"}, "client_id": {"nobody"}}, 401, "invalid_client",
+			"Invalid client or Invalid client credentials",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if status, a := s.Post(

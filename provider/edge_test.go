@@ -29,8 +29,21 @@ func TestOnlyRealHostNamesArePinnedToTLS(t *testing.T) {
 		policy string
 		want   map[string]string
 	}{
-		{"", map[string]string{"localhost:9443": "", "LOCALHOST": "", "127.0.0.1": "", "[::1]:9443": "", "psc.vendor.test": "", "a.localhost": "", "other.test": "", "wallet.bas.psc.esante.gouv.fr": "max-age=31536000; includeSubDomains", "auth.esw.esante.gouv.fr:9443": "max-age=31536000; includeSubDomains"}},
-		{"configured", map[string]string{"localhost": "", "psc.localhost": "", "127.0.0.1": "", "psc.vendor.test:9443": "max-age=31536000", "other.test": "", "wallet.bas.psc.esante.gouv.fr": "max-age=31536000; includeSubDomains"}},
+		{
+			"",
+			map[string]string{
+				"localhost:9443": "", "LOCALHOST": "", "127.0.0.1": "", "[::1]:9443": "", "psc.vendor.test": "",
+				"a.localhost": "", "other.test": "", "wallet.bas.psc.esante.gouv.fr": "max-age=31536000; includeSubDomains",
+				"auth.esw.esante.gouv.fr:9443": "max-age=31536000; includeSubDomains",
+			},
+		},
+		{
+			"configured",
+			map[string]string{
+				"localhost": "", "psc.localhost": "", "127.0.0.1": "", "psc.vendor.test:9443": "max-age=31536000",
+				"other.test": "", "wallet.bas.psc.esante.gouv.fr": "max-age=31536000; includeSubDomains",
+			},
+		},
 		{"off", map[string]string{"localhost": "", "psc.vendor.test": "", "wallet.bas.psc.esante.gouv.fr": ""}},
 	} {
 		if c.policy != "" {
@@ -74,9 +87,16 @@ func TestAttack13FormsOfNoOriginOrAnotherPortAreRefused(t *testing.T) {
 		resp.Body.Close()
 		return resp.StatusCode
 	}
-	for _, at := range []string{page + "/test", page + "/ecps", page + "/cancel", s.BaseURL + "/wallet/contact", s.Issuer + "/protocol/openid-connect/logout"} {
-		for name, says := range map[string]map[string]string{"null": {"Origin": "null"}, "another port": {"Origin": "https://localhost:3000"}, "plain HTTP": {"Origin": strings.Replace(s.BaseURL, "https", "http", 1)}, "no scheme": {"Origin": strings.TrimPrefix(s.BaseURL, "https://")},
-			"same-site": {"Sec-Fetch-Site": "same-site"}, "null of this site": {"Origin": "null", "Sec-Fetch-Site": "same-origin"}} {
+	for _, at := range []string{
+		page + "/test", page + "/ecps", page + "/cancel", s.BaseURL + "/wallet/contact",
+		s.Issuer + "/protocol/openid-connect/logout",
+	} {
+		for name, says := range map[string]map[string]string{
+			"null": {"Origin": "null"}, "another port": {"Origin": "https://localhost:3000"},
+			"plain HTTP": {"Origin": strings.Replace(s.BaseURL, "https", "http", 1)},
+			"no scheme":  {"Origin": strings.TrimPrefix(s.BaseURL, "https://")}, "same-site": {"Sec-Fetch-Site": "same-site"},
+			"null of this site": {"Origin": "null", "Sec-Fetch-Site": "same-origin"},
+		} {
 			if got := send(at, says); got != 403 {
 				t.Errorf("%s at %s: %d", name, at, got)
 			}

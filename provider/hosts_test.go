@@ -30,9 +30,10 @@ func TestAClientWithTheRealHostNamesHardCodedLogsInUnmodified(t *testing.T) {
 	s := testkit.Start(t, "hosts=psc.test")
 	for issuer, authorize := range map[string]string{
 		realIssuer: "https://wallet.bas.psc.esante.gouv.fr/auth",
-		"https://auth.esw.esante.gouv.fr/auth/realms/esante-wallet":          "https://wallet.esw.esante.gouv.fr/auth",
-		"https://auth.bas.esw.esante.gouv.fr:8443/auth/realms/esante-wallet": "https://wallet.bas.esw.esante.gouv.fr:8443/auth",
-		"https://psc.test/auth/realms/esante-wallet":                         "https://psc.test/auth",
+		"https://auth.esw.esante.gouv.fr/auth/realms/esante-wallet": "https://wallet.esw.esante.gouv.fr/auth",
+		"https://auth.bas.esw.esante.gouv.fr:8443/auth/realms/esante-wallet": "" +
+			"https://wallet.bas.esw.esante.gouv.fr:8443/auth",
+		"https://psc.test/auth/realms/esante-wallet": "https://psc.test/auth",
 	} {
 		t.Run(issuer, func(t *testing.T) {
 			ctx := oidc.ClientContext(context.Background(), underHosts(s, s.HTTP(s.DemoCertificate())))

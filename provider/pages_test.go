@@ -26,7 +26,11 @@ func pagesOf(s *testkit.Server) []string {
 		s.Issuer + "/protocol/openid-connect/logout",
 		s.CardURL + "/card",
 	}
-	for _, path := range []string{"/", "/identities", "/identities/new", "/identities/" + testkit.Doctor, "/cards", "/clients", "/clients/demo", "/logins", "/why", "/why/code-used", "/scenario", "/doctor", "/orders", "/certificates", "/phone", "/phone/" + testkit.Doctor, "/outbox", "/reader", "/deliveries", "/fidelity", "/demo", "/desk", "/nowhere"} {
+	for _, path := range []string{
+		"/", "/identities", "/identities/new", "/identities/" + testkit.Doctor, "/cards", "/clients", "/clients/demo",
+		"/logins", "/why", "/why/code-used", "/scenario", "/doctor", "/orders", "/certificates", "/phone",
+		"/phone/" + testkit.Doctor, "/outbox", "/reader", "/deliveries", "/fidelity", "/demo", "/desk", "/nowhere",
+	} {
 		out = append(out, s.ConsoleURL+path)
 	}
 	return out
@@ -106,7 +110,11 @@ func TestAttack24NothingStoredOrReflectedBecomesHTML(t *testing.T) {
 		}
 		pages = append(pages, testkit.Text(t, resp))
 	}
-	for _, to := range []string{at + "?tab=test&q=" + q, at + "?tab=test&q=script", at + "?tab=card&q=" + q, at + "?lang=" + q, s.BaseURL + "/auth?client_id=" + q, s.BaseURL + "/auth?client_id=hostile&redirect_uri=" + q, s.BaseURL + "/login/" + url.PathEscape(hostile), s.BaseURL + "/wallet?x=" + q} {
+	for _, to := range []string{
+		at + "?tab=test&q=" + q, at + "?tab=test&q=script", at + "?tab=card&q=" + q, at + "?lang=" + q,
+		s.BaseURL + "/auth?client_id=" + q, s.BaseURL + "/auth?client_id=hostile&redirect_uri=" + q,
+		s.BaseURL + "/login/" + url.PathEscape(hostile), s.BaseURL + "/wallet?x=" + q,
+	} {
 		get(to)
 	}
 	resp, err = c.PostForm(at+"/ecps", url.Values{"login": {"ANS20260101000009"}})
@@ -114,7 +122,12 @@ func TestAttack24NothingStoredOrReflectedBecomesHTML(t *testing.T) {
 		t.Fatal(err)
 	}
 	pages = append(pages, testkit.Text(t, resp))
-	for _, path := range []string{"/identities?q=script", "/identities/ANS20260101000009", "/identities/ANS20260101000009/edit", "/cards?national_id=ANS20260101000009", "/clients", "/clients/hostile", "/logins", "/logins?client=" + q, "/phone/ANS20260101000009", "/why/" + url.PathEscape(hostile), "/doctor", "/scenario", "/scenario?load=" + q, "/reader", "/orders?actor=" + q} {
+	for _, path := range []string{
+		"/identities?q=script", "/identities/ANS20260101000009", "/identities/ANS20260101000009/edit",
+		"/cards?national_id=ANS20260101000009", "/clients", "/clients/hostile", "/logins", "/logins?client=" + q,
+		"/phone/ANS20260101000009", "/why/" + url.PathEscape(hostile), "/doctor", "/scenario", "/scenario?load=" + q,
+		"/reader", "/orders?actor=" + q,
+	} {
 		get(s.ConsoleURL + path)
 	}
 	var list struct{ Items []struct{ ID string } }
@@ -141,7 +154,8 @@ func TestAttack25HeadersAndExportsCarryNoOrders(t *testing.T) {
 	s := testkit.Start(t)
 	state := "a\r\nSet-Cookie: evil=1\r\n\r\n<html>"
 	resp, err := s.Browser().
-		Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL) + "&state=" + url.QueryEscape(state) + "&login_hint=auto:" + testkit.Doctor)
+		Get(s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" +
+			url.QueryEscape(testkit.CallbackURL) + "&state=" + url.QueryEscape(state) + "&login_hint=auto:" + testkit.Doctor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +202,10 @@ func TestAttack26RepeatedParametersAreRefused(t *testing.T) {
 	t.Parallel()
 	s := testkit.Start(t)
 	good := "response_type=code&client_id=demo&scope=openid&state=s&redirect_uri=" + url.QueryEscape(testkit.CallbackURL)
-	for _, again := range []string{"client_id=other", "state=t", "redirect_uri=https://evil.example/", "scope=x", "nonce=a&nonce=b", "response_type=token"} {
+	for _, again := range []string{
+		"client_id=other", "state=t", "redirect_uri=https://evil.example/", "scope=x", "nonce=a&nonce=b",
+		"response_type=token",
+	} {
 		for name, send := range map[string]func() (*http.Response, error){
 			"in the query": func() (*http.Response, error) { return s.Browser().Get(s.BaseURL + "/auth?" + good + "&" + again) },
 			"in the body against the query": func() (*http.Response, error) {
@@ -208,7 +225,10 @@ func TestAttack26RepeatedParametersAreRefused(t *testing.T) {
 			}
 		}
 	}
-	for _, body := range []string{"grant_type=authorization_code&grant_type=refresh_token&code=x", "grant_type=authorization_code&code=x&code=y", "grant_type=authorization_code&code=x&client_id=demo&client_id=other"} {
+	for _, body := range []string{
+		"grant_type=authorization_code&grant_type=refresh_token&code=x", "grant_type=authorization_code&code=x&code=y",
+		"grant_type=authorization_code&code=x&client_id=demo&client_id=other",
+	} {
 		resp, err := s.HTTP(s.DemoCertificate()).
 			Post(s.Issuer+"/protocol/openid-connect/token", "application/x-www-form-urlencoded", strings.NewReader(body))
 		if err != nil {
@@ -225,7 +245,12 @@ func TestAttack27CookiesAreBoundToTheHostAndDifferBetweenEmulators(t *testing.T)
 	names := map[string]bool{}
 	for n := range 2 {
 		s := testkit.Start(t)
-		for _, at := range []string{s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL), s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:" + testkit.Doctor + "&redirect_uri=" + url.QueryEscape(testkit.CallbackURL)} {
+		for _, at := range []string{
+			s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" +
+				url.QueryEscape(testkit.CallbackURL),
+			s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:" +
+				testkit.Doctor + "&redirect_uri=" + url.QueryEscape(testkit.CallbackURL),
+		} {
 			resp, err := s.HTTP(nil).Get(at)
 			if err != nil {
 				t.Fatal(err)
@@ -254,7 +279,8 @@ func TestAttack28And29AnswersAreNotKeptReferredOrSharedWithOtherSites(t *testing
 	s := testkit.Start(t)
 	c := s.Browser()
 	resp, err := c.Get(
-		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL),
+		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" +
+			url.QueryEscape(testkit.CallbackURL),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -273,7 +299,10 @@ func TestAttack28And29AnswersAreNotKeptReferredOrSharedWithOtherSites(t *testing
 	if resp.StatusCode != http.StatusSeeOther || !strings.Contains(resp.Header.Get("Cache-Control"), "no-store") {
 		t.Errorf("after the form: %s %v", resp.Status, resp.Header)
 	}
-	for _, at := range []string{s.Issuer + "/protocol/openid-connect/userinfo", s.Issuer + "/protocol/openid-connect/certs", s.Discovery, s.APIURL + "/identities", s.ConsoleURL + "/"} {
+	for _, at := range []string{
+		s.Issuer + "/protocol/openid-connect/userinfo", s.Issuer + "/protocol/openid-connect/certs", s.Discovery,
+		s.APIURL + "/identities", s.ConsoleURL + "/",
+	} {
 		req, _ := http.NewRequest("GET", at, nil)
 		req.Header.Set("Origin", "https://evil.example")
 		resp, err := s.HTTP(nil).Do(req)
@@ -295,7 +324,11 @@ func TestAttack31LargeRequestsAreRefused(t *testing.T) {
 	s := testkit.Start(t)
 	large := "x=" + strings.Repeat("y", 1<<20)
 	for name, c := range map[string]struct{ at, kind string }{
-		"token": {s.Issuer + "/protocol/openid-connect/token", "application/x-www-form-urlencoded"}, "authorize": {s.BaseURL + "/auth", "application/x-www-form-urlencoded"}, "PAR": {s.Issuer + "/protocol/openid-connect/ext/par/request", "application/x-www-form-urlencoded"},
+		"token": {
+			s.Issuer + "/protocol/openid-connect/token", "application/x-www-form-urlencoded",
+		}, "authorize": {s.BaseURL + "/auth", "application/x-www-form-urlencoded"}, "PAR": {
+			s.Issuer + "/protocol/openid-connect/ext/par/request", "application/x-www-form-urlencoded",
+		},
 		"the control API": {s.APIURL + "/identities", "application/json"},
 	} {
 		req, _ := http.NewRequest("POST", c.at, strings.NewReader(large))

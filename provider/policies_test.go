@@ -67,7 +67,10 @@ func TestEachPolicyTakesEffectForTheEmulatorAClientAndAPerson(t *testing.T) {
 	}
 	noCertificate := func() string {
 		resp, err := s.HTTP(nil).
-			PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}})
+			PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{
+				"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"},
+				"client_secret": {s.DemoClient.ClientSecret},
+			})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,7 +232,9 @@ func TestAttack11ACertificateBoundTokenServesWithItsCertificateOnly(t *testing.T
 		}
 	}
 	resp, err := s.HTTP(other).
-		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken}})
+		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{
+			"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken},
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,16 +251,36 @@ func TestWhatCannotBeAPolicyIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	s := testkit.Start(t)
 	for name, c := range map[string]struct{ method, path, body, code string }{
-		"unknown":                  {"PATCH", "/settings", `{"acrr":"x"}`, "policy-unknown"},
-		"not while it runs":        {"PATCH", "/settings", `{"listen":"127.0.0.1:1"}`, "setting-fixed"},
-		"a bad value":              {"PATCH", "/settings", `{"acr":"eidas 1"}`, "setting-invalid"},
-		"all or none":              {"PATCH", "/settings", `{"userinfo-format":"jwt","client-auth":"tls"}`, "setting-invalid"},
-		"not of a client":          {"PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://a.example/"],"policies":{"discovery":"truth"}}`, "policy-unknown"},
-		"a bad value of a client":  {"PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://a.example/"],"policies":{"access-token-lifetime":"soon"}}`, "setting-invalid"},
-		"not of a person":          {"PUT", "/identities/" + testkit.Nurse, `{"national_id":"` + testkit.Nurse + `","family_name":"A","given_name":"B","policies":{"client-auth":"secret"}}`, "policy-unknown"},
-		"a door that is no door":   {"PATCH", "/doors", `{"back":true}`, "policy-unknown"},
-		"an unknown response type": {"PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://a.example/"],"response_types":["magic"]}`, "response-type-invalid"},
-		"ping without an endpoint": {"PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://a.example/"],"backchannel_token_delivery_mode":"ping"}`, "notification-endpoint-missing"},
+		"unknown":           {"PATCH", "/settings", `{"acrr":"x"}`, "policy-unknown"},
+		"not while it runs": {"PATCH", "/settings", `{"listen":"127.0.0.1:1"}`, "setting-fixed"},
+		"a bad value":       {"PATCH", "/settings", `{"acr":"eidas 1"}`, "setting-invalid"},
+		"all or none": {
+			"PATCH", "/settings", `{"userinfo-format":"jwt","client-auth":"tls"}`, "setting-invalid",
+		},
+		"not of a client": {
+			"PUT", "/clients/demo",
+			`{"client_id":"demo","redirect_uris":["https://a.example/"],"policies":{"discovery":"truth"}}`, "policy-unknown",
+		},
+		"a bad value of a client": {
+			"PUT", "/clients/demo",
+			`{"client_id":"demo","redirect_uris":["https://a.example/"],"policies":{"access-token-lifetime":"soon"}}`,
+			"setting-invalid",
+		},
+		"not of a person": {
+			"PUT", "/identities/" + testkit.Nurse,
+			`{"national_id":"` + testkit.Nurse + `","family_name":"A","given_name":"B","policies":{"client-auth":"secret"}}`,
+			"policy-unknown",
+		},
+		"a door that is no door": {"PATCH", "/doors", `{"back":true}`, "policy-unknown"},
+		"an unknown response type": {
+			"PUT", "/clients/demo", `{"client_id":"demo","redirect_uris":["https://a.example/"],"response_types":["magic"]}`,
+			"response-type-invalid",
+		},
+		"ping without an endpoint": {
+			"PUT", "/clients/demo",
+			`{"client_id":"demo","redirect_uris":["https://a.example/"],"backchannel_token_delivery_mode":"ping"}`,
+			"notification-endpoint-missing",
+		},
 	} {
 		var p struct{ Code string }
 		if status := s.API(c.method, c.path, c.body, &p); status != 400 || p.Code != c.code {
@@ -343,8 +368,12 @@ func TestTheSessionFrameAnswersTheClientsOwnOriginsOnly(t *testing.T) {
 		strings.Contains(resp.Header.Get("Content-Security-Policy"), "frame-ancestors") {
 		t.Errorf("the frame cannot be framed: %v", resp.Header)
 	}
-	for q, want := range map[string]int{"client_id=exact&origin=https://app.example": 204, "client_id=demo&origin=http://localhost:3000": 204, "client_id=exact&origin=https://evil.example": 403,
-		"client_id=exact&origin=https://app.example.evil": 403, "client_id=exact&origin=": 403, "client_id=nobody&origin=https://app.example": 403, "client_id=demo&origin=http://localhost@evil": 403} {
+	for q, want := range map[string]int{
+		"client_id=exact&origin=https://app.example": 204, "client_id=demo&origin=http://localhost:3000": 204,
+		"client_id=exact&origin=https://evil.example": 403, "client_id=exact&origin=https://app.example.evil": 403,
+		"client_id=exact&origin=": 403, "client_id=nobody&origin=https://app.example": 403,
+		"client_id=demo&origin=http://localhost@evil": 403,
+	} {
 		resp, err := s.HTTP(nil).Get(frame + "/init?" + q)
 		if err != nil {
 			t.Fatal(err)

@@ -70,19 +70,36 @@ func TestAttack7And8RequestObjectsOfRegisteredKeysOnly(t *testing.T) {
 		"alg none with a signature":    {head(`{"alg":"none"}`) + "." + parts[1] + "." + parts[2], "page"},
 		"HS256 with the public key":    {object(t, jose.HS256, public, nil, claims("")), "page"},
 		"foreign key":                  {object(t, jose.ES256, foreign, nil, claims("")), "page"},
-		"foreign key, right kid":       {object(t, jose.ES256, foreign, map[jose.HeaderKey]any{"kid": "k1"}, claims("")), "page"},
-		"foreign key in jwk":           {object(t, jose.ES256, foreign, map[jose.HeaderKey]any{"jwk": json.RawMessage(embedded)}, claims("")), "page"},
-		"jku and x5u":                  {object(t, jose.ES256, foreign, map[jose.HeaderKey]any{"jku": web.URL + "/jku", "x5u": web.URL + "/x5u"}, claims("")), "page"},
-		"crit":                         {object(t, jose.ES256, key, map[jose.HeaderKey]any{"crit": []string{"exp"}, "exp": 1}, claims("")), "page"},
-		"duplicate member":             {object(t, jose.ES256, key, nil, claims(`,"scope":"openid","scope":"scope_all"`)), "page"},
-		"other audience":               {object(t, jose.ES256, key, nil, `{"client_id":"exact","aud":"https://other"}`), "page"},
-		"other client":                 {object(t, jose.ES256, key, nil, `{"client_id":"demo"}`), "page"},
-		"expired":                      {object(t, jose.ES256, key, nil, claims(`,"exp":1`)), "page"},
-		"not valid yet":                {object(t, jose.ES256, key, nil, claims(fmt.Sprintf(`,"nbf":%d`, testkit.Now().Add(time.Hour).Unix()))), "page"},
-		"tampered":                     {parts[0] + "." + head(claims(`,"max_age":1`)) + "." + parts[2], "page"},
-		"a redirect URI of its own":    {object(t, jose.ES256, key, nil, claims(`,"redirect_uri":"https://evil.example/"`)), "page"},
-		"a megabyte":                   {strings.Repeat("a", 60<<10), "page"},
-		"within another":               {object(t, jose.ES256, key, nil, claims(`,"request":"x"`)), "page"},
+		"foreign key, right kid": {
+			object(t, jose.ES256, foreign, map[jose.HeaderKey]any{"kid": "k1"}, claims("")), "page",
+		},
+		"foreign key in jwk": {
+			object(t, jose.ES256, foreign, map[jose.HeaderKey]any{"jwk": json.RawMessage(embedded)}, claims("")), "page",
+		},
+		"jku and x5u": {
+			object(t, jose.ES256, foreign, map[jose.HeaderKey]any{"jku": web.URL + "/jku", "x5u": web.URL + "/x5u"}, claims("")),
+			"page",
+		},
+		"crit": {
+			object(t, jose.ES256, key, map[jose.HeaderKey]any{"crit": []string{"exp"}, "exp": 1}, claims("")), "page",
+		},
+		"duplicate member": {
+			object(t, jose.ES256, key, nil, claims(`,"scope":"openid","scope":"scope_all"`)), "page",
+		},
+		"other audience": {
+			object(t, jose.ES256, key, nil, `{"client_id":"exact","aud":"https://other"}`), "page",
+		},
+		"other client": {object(t, jose.ES256, key, nil, `{"client_id":"demo"}`), "page"},
+		"expired":      {object(t, jose.ES256, key, nil, claims(`,"exp":1`)), "page"},
+		"not valid yet": {
+			object(t, jose.ES256, key, nil, claims(fmt.Sprintf(`,"nbf":%d`, testkit.Now().Add(time.Hour).Unix()))), "page",
+		},
+		"tampered": {parts[0] + "." + head(claims(`,"max_age":1`)) + "." + parts[2], "page"},
+		"a redirect URI of its own": {
+			object(t, jose.ES256, key, nil, claims(`,"redirect_uri":"https://evil.example/"`)), "page",
+		},
+		"a megabyte":     {strings.Repeat("a", 60<<10), "page"},
+		"within another": {object(t, jose.ES256, key, nil, claims(`,"request":"x"`)), "page"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, to := s.AuthorizeWith(url.Values{"request": {c.object}, "state": {"from-query"}})
@@ -97,9 +114,14 @@ func TestAttack7And8RequestObjectsOfRegisteredKeysOnly(t *testing.T) {
 	if len(fetched) > 0 {
 		t.Errorf("fetched %s", <-fetched)
 	}
-	for name, header := range map[string]string{"none": `{"alg":"none"}`, "HS256": `{"alg":"HS256"}`, "jku": `{"alg":"RS256","kid":"k","jku":"` + web.URL + `"}`} {
+	for name, header := range map[string]string{
+		"none": `{"alg":"none"}`, "HS256": `{"alg":"HS256"}`, "jku": `{"alg":"RS256","kid":"k","jku":"` + web.URL + `"}`,
+	} {
 		resp, err := s.HTTP(nil).
-			Get(s.Issuer + "/protocol/openid-connect/logout?" + url.Values{"id_token_hint": {head(header) + "." + parts[1] + ".AAAA"}, "post_logout_redirect_uri": {"http://localhost:8080/"}}.Encode())
+			Get(s.Issuer + "/protocol/openid-connect/logout?" + url.Values{
+				"id_token_hint":            {head(header) + "." + parts[1] + ".AAAA"},
+				"post_logout_redirect_uri": {"http://localhost:8080/"},
+			}.Encode())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +164,9 @@ func TestAPushedRequestServesOnceForItsClientWithinAMinute(t *testing.T) {
 	}
 	pull := func(client, uri string) (int, string) {
 		resp, err := s.HTTP(nil).
-			Get(s.BaseURL + "/auth?" + url.Values{"client_id": {client}, "request_uri": {uri}, "state": {"from-the-browser"}}.Encode())
+			Get(s.BaseURL + "/auth?" + url.Values{
+				"client_id": {client}, "request_uri": {uri}, "state": {"from-the-browser"},
+			}.Encode())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,11 +197,17 @@ func TestAPushedRequestServesOnceForItsClientWithinAMinute(t *testing.T) {
 		more      url.Values
 		err, text string
 	}{
-		"request_uri":   {url.Values{"request_uri": {"urn:x"}}, "invalid_request", "It is not allowed to include request_uri to PAR."},
-		"redirect_uri":  {url.Values{"redirect_uri": {"https://evil.example/"}}, "invalid_request", "Invalid parameter: redirect_uri"},
+		"request_uri": {
+			url.Values{"request_uri": {"urn:x"}}, "invalid_request", "It is not allowed to include request_uri to PAR.",
+		},
+		"redirect_uri": {
+			url.Values{"redirect_uri": {"https://evil.example/"}}, "invalid_request", "Invalid parameter: redirect_uri",
+		},
 		"response_type": {url.Values{"response_type": {"magic"}}, "invalid_request", "Unsupported response type"},
 		"scope":         {url.Values{"scope": {"openid bogus"}}, "invalid_request", "Invalid scopes: openid bogus"},
-		"implicit":      {url.Values{"response_type": {"token"}}, "unauthorized_client", "Client is not allowed to initiate browser login"},
+		"implicit": {
+			url.Values{"response_type": {"token"}}, "unauthorized_client", "Client is not allowed to initiate browser login",
+		},
 	} {
 		if status, a := push(
 			c.more,
@@ -304,13 +334,28 @@ func TestWhatTheSandboxAdvertisesAndIsNotServedAnswersACorrectError(t *testing.T
 		status       int
 		err          string
 	}{
-		"device":             {"POST", s.Issuer + "/protocol/openid-connect/auth/device", url.Values{"client_id": {"demo"}}, 400, "unauthorized_client"},
-		"registration":       {"POST", s.Issuer + "/clients-registrations/openid-connect", nil, 403, "insufficient_scope"},
-		"password":           {"POST", s.Issuer + "/protocol/openid-connect/token", url.Values{"grant_type": {"password"}, "client_id": {"demo"}}, 400, "unauthorized_client"},
-		"client_credentials": {"POST", s.Issuer + "/protocol/openid-connect/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"demo"}}, 401, "unauthorized_client"},
-		"device grant":       {"POST", s.Issuer + "/protocol/openid-connect/token", url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {"demo"}, "device_code": {"x"}}, 400, "invalid_grant"},
-		"token by GET":       {"GET", s.Issuer + "/protocol/openid-connect/token", nil, 405, "HTTP 405 Method Not Allowed"},
-		"unknown path":       {"GET", s.Issuer + "/protocol/openid-connect/nothing", nil, 404, "HTTP 404 Not Found"},
+		"device": {
+			"POST", s.Issuer + "/protocol/openid-connect/auth/device", url.Values{"client_id": {"demo"}}, 400,
+			"unauthorized_client",
+		},
+		"registration": {"POST", s.Issuer + "/clients-registrations/openid-connect", nil, 403, "insufficient_scope"},
+		"password": {
+			"POST", s.Issuer + "/protocol/openid-connect/token",
+			url.Values{"grant_type": {"password"}, "client_id": {"demo"}}, 400, "unauthorized_client",
+		},
+		"client_credentials": {
+			"POST", s.Issuer + "/protocol/openid-connect/token",
+			url.Values{"grant_type": {"client_credentials"}, "client_id": {"demo"}}, 401, "unauthorized_client",
+		},
+		"device grant": {
+			"POST", s.Issuer + "/protocol/openid-connect/token",
+			url.Values{
+				"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {"demo"}, "device_code": {"x"},
+			},
+			400, "invalid_grant",
+		},
+		"token by GET": {"GET", s.Issuer + "/protocol/openid-connect/token", nil, 405, "HTTP 405 Method Not Allowed"},
+		"unknown path": {"GET", s.Issuer + "/protocol/openid-connect/nothing", nil, 404, "HTTP 404 Not Found"},
 	} {
 		req, _ := http.NewRequest(c.method, c.path, strings.NewReader(c.form.Encode()))
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -434,18 +479,27 @@ func TestAttack20ClientAuthenticationThatIsRefused(t *testing.T) {
 		form              url.Values
 		want              string
 	}{
-		"nothing":                         {false, "", "", "", url.Values{}, "invalid_client"},
-		"mTLS client with its secret":     {false, "", "demo", secret, url.Values{}, "invalid_client"},
-		"certificate, wrong secret":       {true, "", "demo", "wrong", url.Values{}, "unauthorized_client"},
-		"Basic and body disagree":         {true, "", "demo", secret, url.Values{"client_id": {"other"}}, "invalid_client"},
-		"secret in the URL":               {true, "?client_id=demo&client_secret=" + secret, "", "", url.Values{}, "invalid_client"},
+		"nothing":                     {false, "", "", "", url.Values{}, "invalid_client"},
+		"mTLS client with its secret": {false, "", "demo", secret, url.Values{}, "invalid_client"},
+		"certificate, wrong secret":   {true, "", "demo", "wrong", url.Values{}, "unauthorized_client"},
+		"Basic and body disagree":     {true, "", "demo", secret, url.Values{"client_id": {"other"}}, "invalid_client"},
+		"secret in the URL": {
+			true, "?client_id=demo&client_secret=" + secret, "", "", url.Values{}, "invalid_client",
+		},
 		"secret client, wrong secret":     {false, "", "secret", "wrong", url.Values{}, "unauthorized_client"},
 		"secret client, no secret":        {false, "", "", "", url.Values{"client_id": {"secret"}}, "invalid_client"},
 		"secret client, demo certificate": {true, "", "", "", url.Values{"client_id": {"secret"}}, "invalid_client"},
-		"client assertion":                {false, "", "", "", url.Values{"client_id": {"demo"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {"eyJhbGciOiJub25lIn0.e30."}}, "invalid_client"},
-		"right secret":                    {false, "", "secret", "s3cret", url.Values{}, "invalid_grant"},
-		"either, by secret":               {false, "", "either", "s3cret", url.Values{}, "invalid_grant"},
-		"certificate alone":               {true, "", "", "", url.Values{}, "invalid_grant"},
+		"client assertion": {
+			false, "", "", "",
+			url.Values{
+				"client_id": {"demo"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+				"client_assertion": {"eyJhbGciOiJub25lIn0.e30."},
+			},
+			"invalid_client",
+		},
+		"right secret":      {false, "", "secret", "s3cret", url.Values{}, "invalid_grant"},
+		"either, by secret": {false, "", "either", "s3cret", url.Values{}, "invalid_grant"},
+		"certificate alone": {true, "", "", "", url.Values{}, "invalid_grant"},
 	} {
 		if status, got := ask(
 			c.cert,
@@ -458,7 +512,10 @@ func TestAttack20ClientAuthenticationThatIsRefused(t *testing.T) {
 			t.Errorf("%s: %d %s, want %s", name, status, got, c.want)
 		}
 	}
-	for _, header := range []string{"X-SSL-Client-Cert", "X-Forwarded-Client-Cert", "Client-Cert", "SSL_CLIENT_CERT", "X-Client-Cert", "X-ARR-ClientCert", "SSL-Client-Cert", "X-SSL-Cert", "ssl-client-verify"} {
+	for _, header := range []string{
+		"X-SSL-Client-Cert", "X-Forwarded-Client-Cert", "Client-Cert", "SSL_CLIENT_CERT", "X-Client-Cert",
+		"X-ARR-ClientCert", "SSL-Client-Cert", "X-SSL-Cert", "ssl-client-verify",
+	} {
 		req, _ := http.NewRequest(
 			http.MethodPost,
 			s.Issuer+"/protocol/openid-connect/token",

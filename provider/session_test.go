@@ -85,7 +85,8 @@ func TestEveryToleranceOfAClientInTheField(t *testing.T) {
 	cert := s.DemoCertificate()
 	code := func(params string) string {
 		resp, err := s.HTTP(nil).
-			Get(s.BaseURL + "/auth?response_type=code&client_id=demo&login_hint=auto:" + testkit.Nurse + "&redirect_uri=" + url.QueryEscape(testkit.CallbackURL) + params)
+			Get(s.BaseURL + "/auth?response_type=code&client_id=demo&login_hint=auto:" + testkit.Nurse +
+				"&redirect_uri=" + url.QueryEscape(testkit.CallbackURL) + params)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,15 +131,24 @@ func TestEveryToleranceOfAClientInTheField(t *testing.T) {
 		change          func(*http.Request, url.Values)
 		status          int
 	}{
-		"no state, no nonce, scope_all alone":   {"&scope=scope_all", tokenPath, none, 200},
-		"openid email profile":                  {"&scope=openid+email+profile", tokenPath, none, 200},
-		"unknown parameters":                    {"&scope=openid&acr=eidas1&extra=foobar", tokenPath, none, 200},
-		"double slash":                          {"&scope=openid", strings.Replace(tokenPath, "/token", "//token", 1), none, 200},
-		"scope at the token endpoint":           {"&scope=openid", tokenPath, func(_ *http.Request, f url.Values) { f.Set("scope", "openid scope_all") }, 200},
-		"stray client_id header":                {"&scope=openid", tokenPath, func(r *http.Request, _ url.Values) { r.Header.Set("client_id", "demo") }, 200},
-		"Basic and body agreeing":               {"&scope=openid", tokenPath, basic(s.DemoClient.ClientSecret), 200},
-		"Basic and body disagreeing":            {"&scope=openid", tokenPath, basic("other"), 401},
-		"forged forwarded certificate, no harm": {"&scope=openid", tokenPath, func(r *http.Request, _ url.Values) { r.Header.Set("X-SSL-Client-Cert", "forged") }, 200},
+		"no state, no nonce, scope_all alone": {"&scope=scope_all", tokenPath, none, 200},
+		"openid email profile":                {"&scope=openid+email+profile", tokenPath, none, 200},
+		"unknown parameters":                  {"&scope=openid&acr=eidas1&extra=foobar", tokenPath, none, 200},
+		"double slash": {
+			"&scope=openid", strings.Replace(tokenPath, "/token", "//token", 1), none, 200,
+		},
+		"scope at the token endpoint": {
+			"&scope=openid", tokenPath, func(_ *http.Request, f url.Values) { f.Set("scope", "openid scope_all") }, 200,
+		},
+		"stray client_id header": {
+			"&scope=openid", tokenPath, func(r *http.Request, _ url.Values) { r.Header.Set("client_id", "demo") }, 200,
+		},
+		"Basic and body agreeing":    {"&scope=openid", tokenPath, basic(s.DemoClient.ClientSecret), 200},
+		"Basic and body disagreeing": {"&scope=openid", tokenPath, basic("other"), 401},
+		"forged forwarded certificate, no harm": {
+			"&scope=openid", tokenPath, func(r *http.Request, _ url.Values) { r.Header.Set("X-SSL-Client-Cert", "forged") },
+			200,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if status, body := token(c.path, code(c.authorize), c.change); status != c.status {
@@ -147,7 +157,10 @@ func TestEveryToleranceOfAClientInTheField(t *testing.T) {
 		})
 	}
 	resp, err := s.HTTP(nil).
-		PostForm(s.BaseURL+"/auth", url.Values{"response_type": {"code"}, "client_id": {"demo"}, "scope": {"openid"}, "redirect_uri": {testkit.CallbackURL}, "login_hint": {"auto:" + testkit.Nurse}})
+		PostForm(s.BaseURL+"/auth", url.Values{
+			"response_type": {"code"}, "client_id": {"demo"}, "scope": {"openid"}, "redirect_uri": {testkit.CallbackURL},
+			"login_hint": {"auto:" + testkit.Nurse},
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +172,10 @@ func TestEveryToleranceOfAClientInTheField(t *testing.T) {
 
 func TestAnAcrPolicyDecides(t *testing.T) {
 	t.Parallel()
-	for policy, want := range map[string][2]string{"requested": {"eidas1", "eidas1"}, "eidas3": {"eidas3", "eidas3"}, "card=eidas2,mobile=eidas1": {"eidas1", "eidas2"}} {
+	for policy, want := range map[string][2]string{
+		"requested": {"eidas1", "eidas1"}, "eidas3": {"eidas3", "eidas3"},
+		"card=eidas2,mobile=eidas1": {"eidas1", "eidas2"},
+	} {
 		s := testkit.Start(t, "acr="+policy)
 		for i, means := range []string{"ecps", "card"} {
 			q := testkit.NewRelyingParty(s, s.DemoCertificate()).Login(testkit.Nurse + ";means=" + means)
@@ -182,7 +198,8 @@ func TestAPhoneThatDoesNotAnswerInTimeEndsOnAClearPage(t *testing.T) {
 	s := testkit.Start(t)
 	c := s.Browser()
 	resp, err := c.Get(
-		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL),
+		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" +
+			url.QueryEscape(testkit.CallbackURL),
 	)
 	if err != nil {
 		t.Fatal(err)

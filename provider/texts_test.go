@@ -51,7 +51,8 @@ func errorTexts(t *testing.T, resp *http.Response) (out []wire) {
 			add("JSON", s)
 		}
 	}
-	for _, m := range regexp.MustCompile(`name="(error|error_description|response)" value="([^"]*)"`).FindAllStringSubmatch(body, -1) {
+	texts := regexp.MustCompile(`name="(error|error_description|response)" value="([^"]*)"`)
+	for _, m := range texts.FindAllStringSubmatch(body, -1) {
 		if m[1] == "response" {
 			add("JARM", claimTexts(html.UnescapeString(m[2]))...)
 			continue
@@ -222,7 +223,9 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 			}
 			look("userinfo", resp)
 		}
-		for _, other := range []string{"/nowhere/é%22", "/protocol/openid-connect/x%5c", "/clients-registrations/openid-connect"} {
+		for _, other := range []string{
+			"/nowhere/é%22", "/protocol/openid-connect/x%5c", "/clients-registrations/openid-connect",
+		} {
 			resp, err := client.Post(s.Issuer+other, "application/json", strings.NewReader("{}"))
 			if err != nil {
 				t.Fatal(err)
@@ -230,7 +233,9 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 			look(other, resp)
 		}
 		// The front channel, in each response mode.
-		for _, mode := range []string{"", "query", "fragment", "form_post", "query.jwt", "fragment.jwt", "form_post.jwt", "jwt"} {
+		for _, mode := range []string{
+			"", "query", "fragment", "form_post", "query.jwt", "fragment.jwt", "form_post.jwt", "jwt",
+		} {
 			good := url.Values{
 				"response_type": {"code"},
 				"client_id":     {"demo"},
@@ -241,7 +246,13 @@ func TestAttack52ErrorTextsHoldTheCharactersOfOAuth(t *testing.T) {
 			if mode != "" {
 				good.Set("response_mode", mode)
 			}
-			for _, v := range []url.Values{{"response_type": {oddText}}, {"response_type": nil}, {"scope": {"openid " + oddText}}, {"scope": {"openid " + strings.Repeat("é", 900)}}, {"code_challenge_method": {oddText}}, {"code_challenge": {oddText}}, {"code_challenge_method": {"S256"}}, {"max_age": {oddText}}, {"claims": {oddText}}, {"prompt": {"none"}}, {"request": {"eyJhbGciOiJub25lIn0.e30."}}, {"request_uri": {"https://evil.example/" + oddText}}, {"response_mode": {oddText}}} {
+			for _, v := range []url.Values{
+				{"response_type": {oddText}}, {"response_type": nil}, {"scope": {"openid " + oddText}},
+				{"scope": {"openid " + strings.Repeat("é", 900)}}, {"code_challenge_method": {oddText}},
+				{"code_challenge": {oddText}}, {"code_challenge_method": {"S256"}}, {"max_age": {oddText}},
+				{"claims": {oddText}}, {"prompt": {"none"}}, {"request": {"eyJhbGciOiJub25lIn0.e30."}},
+				{"request_uri": {"https://evil.example/" + oddText}}, {"response_mode": {oddText}},
+			} {
 				q := url.Values{}
 				for name, values := range good {
 					q[name] = values

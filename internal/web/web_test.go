@@ -39,7 +39,9 @@ func TestRedirectsGoToTheRootOrElsewhere(t *testing.T) {
 	e := echo.New()
 	e.GET("/here", func(c echo.Context) error { return Redirect(c, http.StatusSeeOther, "/there?q=/a") })
 	e.GET("/away", func(c echo.Context) error { return Leave(c, http.StatusFound, "https://app.example/cb") })
-	for path, want := range map[string]string{"/s/one/here": "/s/one/there?q=/a", "/s/one/away": "https://app.example/cb"} {
+	for path, want := range map[string]string{
+		"/s/one/here": "/s/one/there?q=/a", "/s/one/away": "https://app.example/cb",
+	} {
 		w := httptest.NewRecorder()
 		Under("/s/one", e).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		if got := w.Header().Get("Location"); got != want {

@@ -42,12 +42,16 @@ func TestAttack9CertificatesRefusedAtTheHandshake(t *testing.T) {
 		nil,
 	)
 	for name, cert := range map[string]*tls.Certificate{
-		"the leaf is not first":              {Certificate: [][]byte{demo.Certificate[1], demo.Certificate[0]}, PrivateKey: demo.PrivateKey},
+		"the leaf is not first": {
+			Certificate: [][]byte{demo.Certificate[1], demo.Certificate[0]}, PrivateKey: demo.PrivateKey,
+		},
 		"right certificate with another key": {Certificate: demo.Certificate, PrivateKey: stranger.PrivateKey},
 		"a name that is not UTF-8":           notUTF8,
 	} {
 		resp, err := s.HTTP(cert).
-			PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}})
+			PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{
+				"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"},
+			})
 		if err == nil && resp.StatusCode != 401 {
 			t.Errorf("%s: %s", name, resp.Status)
 		}

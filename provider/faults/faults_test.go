@@ -84,46 +84,60 @@ var sees = map[string]func(a attempt) bool{
 	"malformed": func(a attempt) bool { return a.status == 200 && a.broken != nil },
 	"cut":       func(a attempt) bool { return a.broken != nil },
 
-	"state-wrong":           func(a attempt) bool { return a.callback.Get("state") == "not-the-state-that-was-sent" },
-	"state-missing":         func(a attempt) bool { return !a.callback.Has("state") && a.callback.Has("code") },
-	"iss-wrong":             func(a attempt) bool { return strings.Contains(a.callback.Get("iss"), "evil") },
-	"iss-missing":           func(a attempt) bool { return !a.callback.Has("iss") && a.callback.Has("code") },
-	"code-missing":          func(a attempt) bool { return !a.callback.Has("code") && !a.callback.Has("error") },
-	"code-wrong":            func(a attempt) bool { return a.status == 400 },
-	"callback-error":        func(a attempt) bool { return a.callback.Get("error") == "access_denied" && !a.callback.Has("code") },
+	"state-wrong":   func(a attempt) bool { return a.callback.Get("state") == "not-the-state-that-was-sent" },
+	"state-missing": func(a attempt) bool { return !a.callback.Has("state") && a.callback.Has("code") },
+	"iss-wrong":     func(a attempt) bool { return strings.Contains(a.callback.Get("iss"), "evil") },
+	"iss-missing":   func(a attempt) bool { return !a.callback.Has("iss") && a.callback.Has("code") },
+	"code-missing":  func(a attempt) bool { return !a.callback.Has("code") && !a.callback.Has("error") },
+	"code-wrong":    func(a attempt) bool { return a.status == 400 },
+	"callback-error": func(a attempt) bool {
+		return a.callback.Get("error") == "access_denied" && !a.callback.Has("code")
+	},
 	"callback-server-error": func(a attempt) bool { return strings.Contains(a.callback.Get("error_description"), "<img") },
 
 	"iss-in-token-wrong": func(a attempt) bool {
 		return strings.Contains(fmt.Sprint(a.claims["iss"]), "evil") && a.verified != nil
 	},
-	"aud-wrong":              func(a attempt) bool { return a.claims["aud"] == "another-client" && a.verified != nil },
-	"aud-many":               func(a attempt) bool { return fmt.Sprint(a.claims["aud"]) == "[demo another-client]" },
-	"azp-wrong":              func(a attempt) bool { return a.claims["azp"] == "another-client" && a.claims["aud"] == "demo" },
+	"aud-wrong": func(a attempt) bool { return a.claims["aud"] == "another-client" && a.verified != nil },
+	"aud-many":  func(a attempt) bool { return fmt.Sprint(a.claims["aud"]) == "[demo another-client]" },
+	"azp-wrong": func(a attempt) bool {
+		return a.claims["azp"] == "another-client" && a.claims["aud"] == "demo"
+	},
 	"nonce-wrong":            func(a attempt) bool { return a.claims["nonce"] != "the-nonce" && a.verified != nil },
 	"nonce-missing-in-token": func(a attempt) bool { _, there := a.claims["nonce"]; return !there && a.verified != nil },
 	"signature-wrong":        func(a attempt) bool { return a.claims["aud"] == "demo" && a.verified != nil },
-	"payload-tampered":       func(a attempt) bool { return a.claims["SubjectNameID"] == "990000000000" && a.verified != nil },
-	"key-foreign":            func(a attempt) bool { return a.header["kid"] != nil && a.verified != nil },
-	"kid-unknown":            func(a attempt) bool { return a.header["kid"] == "a-key-nobody-published" && a.verified != nil },
-	"alg-none":               func(a attempt) bool { return a.header["alg"] == "none" && a.verified != nil },
-	"alg-hs256":              func(a attempt) bool { return a.header["alg"] == "HS256" && a.verified != nil },
-	"key-in-header":          func(a attempt) bool { return a.header["jwk"] != nil && a.verified != nil },
+	"payload-tampered": func(a attempt) bool {
+		return a.claims["SubjectNameID"] == "990000000000" && a.verified != nil
+	},
+	"key-foreign": func(a attempt) bool { return a.header["kid"] != nil && a.verified != nil },
+	"kid-unknown": func(a attempt) bool {
+		return a.header["kid"] == "a-key-nobody-published" && a.verified != nil
+	},
+	"alg-none":      func(a attempt) bool { return a.header["alg"] == "none" && a.verified != nil },
+	"alg-hs256":     func(a attempt) bool { return a.header["alg"] == "HS256" && a.verified != nil },
+	"key-in-header": func(a attempt) bool { return a.header["jwk"] != nil && a.verified != nil },
 	"expired": func(a attempt) bool {
 		return a.claims["exp"].(float64) < float64(time.Now().Unix()) && a.verified != nil
 	},
-	"exp-missing":        func(a attempt) bool { return a.claims["exp"] == nil && a.claims["sub"] != nil },
-	"not-yet-valid":      func(a attempt) bool { return a.claims["nbf"].(float64) > float64(time.Now().Unix()+600) },
-	"issued-long-ago":    func(a attempt) bool { return a.claims["iat"].(float64) < float64(time.Now().Unix()-80000) },
-	"sub-missing":        func(a attempt) bool { return a.claims["sub"] == nil && a.claims["exp"] != nil },
-	"at-hash-wrong":      func(a attempt) bool { return a.claims["at_hash"] == "AAAAAAAAAAAAAAAAAAAAAA" },
-	"acr-changed":        func(a attempt) bool { return a.claims["acr"] == "eidas0" },
-	"auth-time-old":      func(a attempt) bool { return a.claims["auth_time"].(float64) < float64(time.Now().Unix()-30000) },
+	"exp-missing":     func(a attempt) bool { return a.claims["exp"] == nil && a.claims["sub"] != nil },
+	"not-yet-valid":   func(a attempt) bool { return a.claims["nbf"].(float64) > float64(time.Now().Unix()+600) },
+	"issued-long-ago": func(a attempt) bool { return a.claims["iat"].(float64) < float64(time.Now().Unix()-80000) },
+	"sub-missing":     func(a attempt) bool { return a.claims["sub"] == nil && a.claims["exp"] != nil },
+	"at-hash-wrong":   func(a attempt) bool { return a.claims["at_hash"] == "AAAAAAAAAAAAAAAAAAAAAA" },
+	"acr-changed":     func(a attempt) bool { return a.claims["acr"] == "eidas0" },
+	"auth-time-old": func(a attempt) bool {
+		return a.claims["auth_time"].(float64) < float64(time.Now().Unix()-30000)
+	},
 	"id-token-garbage":   func(a attempt) bool { return a.idToken == "this is no token" },
 	"id-token-encrypted": func(a attempt) bool { return strings.Count(a.idToken, ".") == 4 },
 	"id-token-old":       func(a attempt) bool { return a.claims["nonce"] == "an-earlier-nonce" && a.verified != nil },
 
-	"access-token-missing":     func(a attempt) bool { return a.status == 200 && a.tokens["access_token"] == nil && a.idToken != "" },
-	"id-token-missing":         func(a attempt) bool { return a.status == 200 && a.tokens["id_token"] == nil && a.info != nil },
+	"access-token-missing": func(a attempt) bool {
+		return a.status == 200 && a.tokens["access_token"] == nil && a.idToken != ""
+	},
+	"id-token-missing": func(a attempt) bool {
+		return a.status == 200 && a.tokens["id_token"] == nil && a.info != nil
+	},
 	"token-type-missing":       func(a attempt) bool { return a.tokens["token_type"] == nil && a.idToken != "" },
 	"expires-in-missing":       func(a attempt) bool { return a.tokens["expires_in"] == nil && a.idToken != "" },
 	"refresh-token-missing":    func(a attempt) bool { return a.tokens["refresh_token"] == nil && a.idToken != "" },
@@ -133,12 +147,14 @@ var sees = map[string]func(a attempt) bool{
 		return a.info["SubjectNameID"] == "990000000000" && a.info["sub"] != a.claims["sub"]
 	},
 	"sub-missing-in-userinfo": func(a attempt) bool { return a.info["sub"] == nil && a.info["family_name"] != nil },
-	"claims-missing":          func(a attempt) bool { return a.info["SubjectRole"] == nil && a.info["sub"] == a.claims["sub"] },
-	"types-wrong":             func(a attempt) bool { _, is := a.info["SubjectRole"].(string); return is },
-	"claims-html":             func(a attempt) bool { return strings.Contains(fmt.Sprint(a.info["given_name"]), "<img") },
-	"claims-long":             func(a attempt) bool { return len(fmt.Sprint(a.info["given_name"])) == 4000 },
-	"claims-unicode":          func(a attempt) bool { return strings.Contains(fmt.Sprint(a.info["given_name"]), "👩") },
-	"rotated":                 func(a attempt) bool { return a.verified == nil && a.header["kid"] != nil },
+	"claims-missing": func(a attempt) bool {
+		return a.info["SubjectRole"] == nil && a.info["sub"] == a.claims["sub"]
+	},
+	"types-wrong":    func(a attempt) bool { _, is := a.info["SubjectRole"].(string); return is },
+	"claims-html":    func(a attempt) bool { return strings.Contains(fmt.Sprint(a.info["given_name"]), "<img") },
+	"claims-long":    func(a attempt) bool { return len(fmt.Sprint(a.info["given_name"])) == 4000 },
+	"claims-unicode": func(a attempt) bool { return strings.Contains(fmt.Sprint(a.info["given_name"]), "👩") },
+	"rotated":        func(a attempt) bool { return a.verified == nil && a.header["kid"] != nil },
 }
 
 func TestAClientSeesEachFault(t *testing.T) {
@@ -246,8 +262,14 @@ func TestHTTPFaultsStrikeEveryEndpoint(t *testing.T) {
 			}
 		}
 	}
-	for body, want := range map[string]string{`{"items":[{"kind":"slowly"}]}`: "fault-unknown", `{"items":[{"kind":"slow","endpoint":"tokens"}]}`: "fault-endpoint", `{"items":[{"kind":"alg-none","endpoint":"token"}]}`: "fault-endpoint",
-		`{"items":[{"kind":"slow","delay":"long"}]}`: "fault-delay", `{"items":[{"kind":"status","status":200}]}`: "fault-status", `{"items":[{"kind":"slow","times":-1}]}`: "fault-times"} {
+	for body, want := range map[string]string{
+		`{"items":[{"kind":"slowly"}]}`:                      "fault-unknown",
+		`{"items":[{"kind":"slow","endpoint":"tokens"}]}`:    "fault-endpoint",
+		`{"items":[{"kind":"alg-none","endpoint":"token"}]}`: "fault-endpoint",
+		`{"items":[{"kind":"slow","delay":"long"}]}`:         "fault-delay",
+		`{"items":[{"kind":"status","status":200}]}`:         "fault-status",
+		`{"items":[{"kind":"slow","times":-1}]}`:             "fault-times",
+	} {
 		if got := s.CodeOf("PUT", "/faults", body); got != want {
 			t.Errorf("%s: %s, want %s", body, got, want)
 		}

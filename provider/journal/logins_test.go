@@ -44,7 +44,9 @@ func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 	tok := rp.Tokens(testkit.Doctor, "the-nonce")
 	s.BearerStatus(tok.AccessToken)
 	resp, err := s.HTTP(s.DemoCertificate()).
-		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken}})
+		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{
+			"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken},
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +68,9 @@ func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 	s.API(
 		"POST",
 		"/verify",
-		`{"login":"`+l.ID+`","expect":["pkce=S256","state","nonce","scope=scope_all","acr=eidas1","mtls","authorize=1","token=1","userinfo=1","refresh>=1","refresh<=1","logout","no-refusal","no-reuse","userinfo-after-token","person=`+testkit.Doctor+`","means=ecps"]}`,
+		`{"login":"`+l.ID+`","expect":["pkce=S256","state","nonce","scope=scope_all","acr=eidas1","mtls",`+
+			`"authorize=1","token=1","userinfo=1","refresh>=1","refresh<=1","logout",`+
+			`"no-refusal","no-reuse","userinfo-after-token","person=`+testkit.Doctor+`","means=ecps"]}`,
 		&verified,
 	)
 	for _, r := range verified.Results {
@@ -97,12 +101,17 @@ func TestTheJournalTellsALoginFromTheRequestToTheLogout(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw += testkit.Text(t, page)
-	for name, secret := range map[string]string{"access token": tok.AccessToken, "refresh token": tok.RefreshToken, "id token": id} {
+	for name, secret := range map[string]string{
+		"access token": tok.AccessToken, "refresh token": tok.RefreshToken, "id token": id,
+	} {
 		if strings.Contains(raw, secret[strings.LastIndexByte(secret, '.')+1:]) {
 			t.Errorf("the signature of the %s is shown", name)
 		}
 	}
-	for _, want := range []string{`data-testid="sequence"`, "curl -i", "--cert client.pem", "$CODE_VERIFIER", "Certificat présenté", "CN=demo", `data-testid="advice"`, "&#34;SubjectNameID&#34;"} {
+	for _, want := range []string{
+		`data-testid="sequence"`, "curl -i", "--cert client.pem", "$CODE_VERIFIER", "Certificat présenté", "CN=demo",
+		`data-testid="advice"`, "&#34;SubjectNameID&#34;",
+	} {
 		if !strings.Contains(raw, want) {
 			t.Errorf("the page lacks %s", want)
 		}
@@ -177,7 +186,10 @@ func TestEachRefusalLeadsToItsWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := testkit.Text(t, resp)
-	for _, want := range []string{"diffère de https://app.example/callback par une barre finale", "https://app.example/callback/</code>", "Enregistrez-le exactement comme envoyé", "Invalid parameter: redirect_uri"} {
+	for _, want := range []string{
+		"diffère de https://app.example/callback par une barre finale", "https://app.example/callback/</code>",
+		"Enregistrez-le exactement comme envoyé", "Invalid parameter: redirect_uri",
+	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
@@ -186,11 +198,22 @@ func TestEachRefusalLeadsToItsWhy(t *testing.T) {
 		form url.Values
 		want string
 	}{
-		"an unknown code":         {url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {"x"}, "redirect_uri": {testkit.CallbackURL}}, "code-unknown"},
-		"no grant":                {url.Values{"client_id": {"demo"}}, "grant-type-missing"},
-		"another client's id":     {url.Values{"grant_type": {"authorization_code"}, "client_id": {"exact"}, "code": {"x"}}, "certificate-other-client"},
-		"no refresh token":        {url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}}, "refresh-missing"},
-		"a refresh token of none": {url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {"x"}}, "refresh-invalid"},
+		"an unknown code": {
+			url.Values{
+				"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {"x"},
+				"redirect_uri": {testkit.CallbackURL},
+			},
+			"code-unknown",
+		},
+		"no grant": {url.Values{"client_id": {"demo"}}, "grant-type-missing"},
+		"another client's id": {
+			url.Values{"grant_type": {"authorization_code"}, "client_id": {"exact"}, "code": {"x"}},
+			"certificate-other-client",
+		},
+		"no refresh token": {url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}}, "refresh-missing"},
+		"a refresh token of none": {
+			url.Values{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {"x"}}, "refresh-invalid",
+		},
 	} {
 		resp, err := s.HTTP(s.DemoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token", c.form)
 		if err != nil {

@@ -26,12 +26,28 @@ func TestSecretsAreMaskedByWhatTheyAre(t *testing.T) {
 	m := &masker{}
 	m.learn(aSecret, "7391", "hunter2 and more")
 	for _, c := range []struct{ name, value string }{
-		{"token ", aJWT}, {"Refresh_Token", "r-opaque-7391-c2lnbmF0dXJlLW9mLWl0"}, {"refresh-token", aSecret}, {"accessToken", "x hunter2"}, {"ACCESS%20TOKEN", "hunter2"}, {"to\u200bken", "hunter2"}, {"client_secret\r", "hunter2"}, {"X-Api-Key", "hunter2"}, {"pin_", "7391"}, {"[pin]", "7391"},
-		{"anything", aJWT}, {"anything", "before " + aJWT + " after"}, {"anything", aJWE}, {"anything", "eyAiYWxnIjoiUlMyNTYifQ.eyJzdWIiOiJ4In0.c2lnbmF0dXJlLW9mLWl0"}, {"anything", "ewogImFsZyI6IlJTMjU2In0.eyJzdWIiOiJ4In0.c2lnbmF0dXJlLW9mLWl0"}, {"anything", aCode}, {"anything", aSecret}, {"anything", "in " + aSecret + " it"}, {"anything", "7391"}, {"anything", " 7391 "}, {"anything", aRandom},
-		{"redirect_uri", "https://app.example/cb?a=1&Code=" + aCode + "#access_token=" + aJWT}, {"redirect_uri", "https://app.example/#/cb?token%20=hunter2"}, {"redirect_uri", "https://user:hunter2@app.example/"},
-		{"next", "/cb?to=" + url.QueryEscape("https://x.example/?to="+url.QueryEscape("/y?pass=hunter2"))}, {"u", "?a=1;token=hunter2"},
-		{"claims", `{"a":{"b":[{"Token ":"hunter2"}]},"n":"` + aJWT + `"}`}, {"claims", `{"token":{"value":"hunter2","n":7391}}`}, {"claims", `["` + aCode + `"]`},
-		{"Authorization", "Bearer " + aJWT}, {"Authorization", "dpop hunter2"}, {"Authorization", "hunter2"}, {"Authorization", "Weird hunter2 hunter2"}, {"Proxy-Authorization", "Basic aHVudGVyMg"}, {"X-Authorization", "hunter2"},
+		{"token ", aJWT}, {"Refresh_Token", "r-opaque-7391-c2lnbmF0dXJlLW9mLWl0"}, {"refresh-token", aSecret},
+		{"accessToken", "x hunter2"}, {"ACCESS%20TOKEN", "hunter2"}, {"to\u200bken", "hunter2"},
+		{"client_secret\r", "hunter2"}, {"X-Api-Key", "hunter2"}, {"pin_", "7391"}, {"[pin]", "7391"},
+		{"anything", aJWT}, {"anything", "before " + aJWT + " after"}, {"anything", aJWE}, {
+			"anything", "eyAiYWxnIjoiUlMyNTYifQ.eyJzdWIiOiJ4In0.c2lnbmF0dXJlLW9mLWl0",
+		}, {
+			"anything", "ewogImFsZyI6IlJTMjU2In0.eyJzdWIiOiJ4In0.c2lnbmF0dXJlLW9mLWl0",
+		}, {"anything", aCode}, {"anything", aSecret}, {"anything", "in " + aSecret + " it"}, {"anything", "7391"},
+		{"anything", " 7391 "}, {"anything", aRandom},
+		{
+			"redirect_uri", "https://app.example/cb?a=1&Code=" + aCode + "#access_token=" + aJWT,
+		}, {"redirect_uri", "https://app.example/#/cb?token%20=hunter2"},
+		{"redirect_uri", "https://user:hunter2@app.example/"},
+		{
+			"next", "/cb?to=" + url.QueryEscape("https://x.example/?to="+url.QueryEscape("/y?pass=hunter2")),
+		}, {"u", "?a=1;token=hunter2"},
+		{
+			"claims", `{"a":{"b":[{"Token ":"hunter2"}]},"n":"` + aJWT + `"}`,
+		}, {"claims", `{"token":{"value":"hunter2","n":7391}}`}, {"claims", `["` + aCode + `"]`},
+		{"Authorization", "Bearer " + aJWT}, {"Authorization", "dpop hunter2"}, {"Authorization", "hunter2"},
+		{"Authorization", "Weird hunter2 hunter2"}, {"Proxy-Authorization", "Basic aHVudGVyMg"},
+		{"X-Authorization", "hunter2"},
 		{"pem", "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----"},
 	} {
 		got := m.value(c.name, c.value, 0)
@@ -47,9 +63,16 @@ func TestWhatIsNoSecretStaysAsItCame(t *testing.T) {
 	m := &masker{}
 	m.learn(aSecret, "7391")
 	for name, value := range map[string]string{
-		"token_type_hint": "refresh_token", "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256", "state": aRandom, "nonce": aRandom, "response_type": "code", "response_mode": "form_post",
-		"scope": "openid scope_all", "redirect_uri": "http://localhost:5555/callback?x=1&y=%20#z", "client_id": "demo", "national_id": "899707391177", "session_state": "5f0e1c1e-7e0e-4f57-9a39-3d1ce0a4f2ab", "claims": `{"userinfo": {"acr": {"essential": true, "n": 1.50}}, "e": "é<"}`,
-		"Content-Type": "application/json", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64)", "WWW-Authenticate": `Bearer realm="esante-wallet", error="invalid_token"`, "error_description": "Invalid refresh token", "token_endpoint": "https://localhost/token", "acr_values": "eidas1",
+		"token_type_hint": "refresh_token", "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+		"code_challenge_method": "S256", "state": aRandom, "nonce": aRandom, "response_type": "code",
+		"response_mode": "form_post",
+		"scope":         "openid scope_all", "redirect_uri": "http://localhost:5555/callback?x=1&y=%20#z",
+		"client_id":   "demo",
+		"national_id": "899707391177", "session_state": "5f0e1c1e-7e0e-4f57-9a39-3d1ce0a4f2ab",
+		"claims":       `{"userinfo": {"acr": {"essential": true, "n": 1.50}}, "e": "é<"}`,
+		"Content-Type": "application/json", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64)",
+		"WWW-Authenticate":  `Bearer realm="esante-wallet", error="invalid_token"`,
+		"error_description": "Invalid refresh token", "token_endpoint": "https://localhost/token", "acr_values": "eidas1",
 	} {
 		if got := m.value(name, value, 0); got != value {
 			t.Errorf("%s: %q shows as %q", name, value, got)

@@ -15,7 +15,9 @@ var (
 	beginsJWT    = regexp.MustCompile(`^(?:eyJ|eyA|ewo|ewk|ew0)`) // {" { {\n {\t {\r in base64
 	schemeBefore = regexp.MustCompile(`(?i)^(?:bearer|basic|dpop|digest|negotiate|ntlm|token|mac|hawk|gnap) +`)
 	forms        = regexp.MustCompile(
-		`(?:eyJ|eyA|ewo|ewk|ew0)[\w-]{8,}(?:\.[\w-]*)+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?:\.[\w-]+)+|(?s:-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$))`,
+		`(?:eyJ|eyA|ewo|ewk|ew0)[\w-]{8,}(?:\.[\w-]*)+` +
+			`|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?:\.[\w-]+)+` +
+			`|(?s:-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$))`,
 	)
 	// own is the form of the emulator's random texts: its API token, the secrets
 	// of browsers, tickets. A state or a nonce of the demo looks the same.
@@ -58,7 +60,8 @@ func (m *masker) knows(v string) bool { return m != nil && m.whole[strings.TrimS
 // event of each login asks.
 func mayHold(s string) bool {
 	return len(s) > 10 &&
-		(strings.Contains(s, "eyJ") || strings.Contains(s, "eyA") || strings.Contains(s, "ew") || strings.Contains(s, "-----BEGIN") || strings.Contains(s, "/wallet/activation/") ||
+		(strings.Contains(s, "eyJ") || strings.Contains(s, "eyA") || strings.Contains(s, "ew") ||
+			strings.Contains(s, "-----BEGIN") || strings.Contains(s, "/wallet/activation/") ||
 			len(s) > 37 && strings.IndexByte(s, '.') >= 0 && strings.Count(s, "-") >= 4)
 }
 
@@ -84,7 +87,8 @@ const deepest = 6
 // hides tells whether a value is a secret as a whole.
 func (m *masker) hides(name, value string) bool {
 	return value != "" &&
-		(isSecret(name) || m.knows(value) || own.MatchString(strings.TrimSpace(value)) && !slices.Contains(plain, strings.ToLower(name)))
+		(isSecret(name) || m.knows(value) ||
+			own.MatchString(strings.TrimSpace(value)) && !slices.Contains(plain, strings.ToLower(name)))
 }
 
 // value masks what a parameter, a member or a header holds.

@@ -33,7 +33,10 @@ func TestAJTILeadsToItsGrantAndTellsNobodyElse(t *testing.T) {
 			t.Fatal("another emulator finds the grant")
 		}
 	}
-	for _, bad := range []string{"", "invalid", "00000000-0000-4000-8000-00000000000", "zzzzzzzz-0000-4000-8000-000000000000", "00000000-0000-4000-zzzz-000000000000"} {
+	for _, bad := range []string{
+		"", "invalid", "00000000-0000-4000-8000-00000000000", "zzzzzzzz-0000-4000-8000-000000000000",
+		"00000000-0000-4000-zzzz-000000000000",
+	} {
 		if got := k.grantOf(bad); got != "" {
 			t.Errorf("%q leads to %q", bad, got)
 		}

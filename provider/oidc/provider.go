@@ -240,7 +240,10 @@ func (p *Provider) SessionOf(r *http.Request) *Session {
 		}
 	}
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	for typ, list := range map[string][]string{typAccess: {bearer, form.Get("access_token"), form.Get("token")}, typRefresh: {form.Get("refresh_token"), form.Get("token")}} {
+	for typ, list := range map[string][]string{
+		typAccess:  {bearer, form.Get("access_token"), form.Get("token")},
+		typRefresh: {form.Get("refresh_token"), form.Get("token")},
+	} {
 		for _, token := range list {
 			if token == "" {
 				continue

@@ -29,7 +29,8 @@ func (p *Provider) Reload(ctx context.Context) error {
 	p.mu.Unlock()
 	p.keys.mu.Lock()
 	defer p.keys.mu.Unlock()
-	p.keys.signing, p.keys.refresh, p.keys.refreshKID, p.keys.refreshHead, p.keys.jti = fresh.signing, fresh.refresh, fresh.refreshKID, fresh.refreshHead, fresh.jti
+	p.keys.signing, p.keys.jti = fresh.signing, fresh.jti
+	p.keys.refresh, p.keys.refreshKID, p.keys.refreshHead = fresh.refresh, fresh.refreshKID, fresh.refreshHead
 	return nil
 }
 

@@ -171,7 +171,8 @@ func (s *strategy) idToken(r fosite.Requester, access, code string) (string, err
 	t := s.common(r, typID, x.policies.AccessLifetime)
 	t.login(x)
 	t.Aud, t.AtHash, t.CHash = t.Azp, half(access), half(code)
-	t.Name, t.GivenName, t.FamilyName, t.SubjectNameID = x.GivenName+" "+x.FamilyName, x.GivenName, x.FamilyName, x.NationalID
+	t.Name, t.GivenName, t.FamilyName = x.GivenName+" "+x.FamilyName, x.GivenName, x.FamilyName
+	t.SubjectNameID = x.NationalID
 	if x.wants("id_token", "email") {
 		t.Email = x.Email
 	}

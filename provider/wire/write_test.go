@@ -51,7 +51,9 @@ func TestARefusalQuotesWhatCame(t *testing.T) {
 		t.Errorf("%+v %+v", r, p)
 	}
 	found := Because(problem.CIBAUser, problem.IdentityUnknown.Got("1"))
-	if found.Reason.Received != "identity-unknown 1" || found.Reason.Expected != problem.IdentityUnknown.Of().Expected || found.Error != "unknown_user_id" {
+	expected := problem.IdentityUnknown.Of().Expected
+	if found.Reason.Received != "identity-unknown 1" || found.Reason.Expected != expected ||
+		found.Error != "unknown_user_id" {
 		t.Errorf("%+v", found)
 	}
 }
