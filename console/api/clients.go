@@ -160,7 +160,7 @@ func (s *Clients) Bind(
 }
 
 // wholeClient is what refuses a registration that cannot be.
-var wholeClient = refuses(
+var wholeClient = refuses(problem.SettingStrict, problem.DoorsStrict,
 	problem.ContentTypeWrong,
 	problem.BodyInvalid,
 	problem.ClientIDInvalid,

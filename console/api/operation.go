@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 	"pscemu.invalid/pscemu/internal/problem"
@@ -85,7 +86,13 @@ func says(text string) detail { return func(o *Operation) { o.Description = text
 
 // refuses names the codes of refusals that the operation may answer with.
 func refuses(codes ...problem.Code) detail {
-	return func(o *Operation) { o.codes = append(o.codes, codes...) }
+	return func(o *Operation) {
+		for _, code := range codes {
+			if !slices.Contains(o.codes, code) {
+				o.codes = append(o.codes, code)
+			}
+		}
+	}
 }
 
 // status sets the status of the usual answer.

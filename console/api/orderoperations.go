@@ -21,7 +21,7 @@ func (s *Orders) orderOperations() []Operation {
 			"beginOrder",
 			"Begin an order",
 			s.begin,
-			refuses(
+			refuses(problem.OrderFieldWrong, problem.SIRETMissing,
 				problem.ContentTypeWrong,
 				problem.BodyInvalid,
 				problem.FormUnknown,
@@ -89,7 +89,7 @@ func (s *Orders) deskOperations() []Operation {
 			example(Example{Path: map[string]string{"id": exampleStructure}})),
 		operation("GET", "/orders/certificates", "listOrderedCertificates",
 			"List the software certificates of the structures that somebody administers", s.certificates,
-			refuses(problem.LimitInvalid, problem.AfterInvalid), example(by)),
+			refuses(problem.CertificateUnknown, problem.LimitInvalid, problem.AfterInvalid), example(by)),
 		operation("POST", "/orders/certificates", "orderCertificate", "Order a certificate, as a technical administrator",
 			s.certificate, perimeter, refuses(problem.ServiceMissing, problem.StructureUnknown, problem.StructureReserved,
 				problem.ProfileUnknown, problem.KeyTypeUnknown, problem.CSRInvalid),

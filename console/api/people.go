@@ -217,7 +217,7 @@ func (s *People) operations() []Operation {
 			status(http.StatusCreated),
 			answersA[Imported](http.StatusCreated, "the people, as they are now"),
 			answersA[JobView](http.StatusAccepted, "with async: the job that imports"),
-			refuses(
+			wholePerson, refuses(
 				problem.NationalIDInvalid,
 				problem.ImportColumns,
 				problem.ImportInvalid,

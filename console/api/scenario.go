@@ -181,6 +181,8 @@ func (s *Scenarios) operations() []Operation {
 			says("YAML or JSON, all of it or nothing."),
 			answersA[Scenario](201, "what was read"),
 			answersA[JobView](202, "with async: the job that loads it"),
+			wholePerson, refuses(problem.CardState, problem.PINForm, problem.ECPSCodeForm, problem.CardCPFNotStudent,
+				problem.SettingStrict, problem.DoorsStrict),
 			refuses(
 				problem.ScenarioUnreadable,
 				problem.JobsTooMany,

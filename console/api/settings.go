@@ -91,6 +91,7 @@ func (s *Settings) operations() []Operation {
 				problem.PolicyUnknown,
 				problem.SettingInvalid,
 				problem.SettingFixed,
+				problem.DoorsStrict,
 				problem.SettingStrict,
 			),
 			example(Example{Body: Changes{"acr": "eidas2"}}),

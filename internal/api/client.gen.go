@@ -3043,6 +3043,8 @@ type ClientInterface interface {
 	// Where client-auth wants a secret and none is given, one is made.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -3071,6 +3073,8 @@ type ClientInterface interface {
 	// Where client-auth wants a secret and none is given, one is made.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -3119,6 +3123,8 @@ type ClientInterface interface {
 	// A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member away.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -3149,6 +3155,8 @@ type ClientInterface interface {
 	// A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member away.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -3179,6 +3187,8 @@ type ClientInterface interface {
 	// A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member away.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -3209,6 +3219,8 @@ type ClientInterface interface {
 	// What the body does not say is gone.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -3237,6 +3249,8 @@ type ClientInterface interface {
 	// What the body does not say is gone.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -3727,7 +3741,33 @@ type ClientInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `content-type-wrong`: The body is not declared as JSON.
+	// - `body-invalid`: The body cannot be read.
 	// - `national-id-invalid`: This is no national id of a professional.
+	// - `national-id-real`: This national id could belong to a real person.
+	// - `name-missing`: A person needs family_name and given_name.
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+	// - `identity-from-file`: This person comes from a file.
+	// - `behaviour-unknown`: No such behaviour.
+	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
+	// - `quirk-unknown`: No such quirk.
+	// - `policy-unknown`: No such policy.
+	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
@@ -3735,8 +3775,6 @@ type ClientInterface interface {
 	// - `import-too-deep`: The YAML is nested too deeply.
 	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
-	// - `identity-from-file`: This person comes from a file.
-	// - `national-id-real`: This national id could belong to a real person.
 	// - `jobs-too-many`: Too many long commands go on at once.
 	// - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 	// - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
@@ -3751,7 +3789,33 @@ type ClientInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `content-type-wrong`: The body is not declared as JSON.
+	// - `body-invalid`: The body cannot be read.
 	// - `national-id-invalid`: This is no national id of a professional.
+	// - `national-id-real`: This national id could belong to a real person.
+	// - `name-missing`: A person needs family_name and given_name.
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+	// - `identity-from-file`: This person comes from a file.
+	// - `behaviour-unknown`: No such behaviour.
+	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
+	// - `quirk-unknown`: No such quirk.
+	// - `policy-unknown`: No such policy.
+	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
@@ -3759,8 +3823,6 @@ type ClientInterface interface {
 	// - `import-too-deep`: The YAML is nested too deeply.
 	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
-	// - `identity-from-file`: This person comes from a file.
-	// - `national-id-real`: This national id could belong to a real person.
 	// - `jobs-too-many`: Too many long commands go on at once.
 	// - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 	// - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
@@ -3775,7 +3837,33 @@ type ClientInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `content-type-wrong`: The body is not declared as JSON.
+	// - `body-invalid`: The body cannot be read.
 	// - `national-id-invalid`: This is no national id of a professional.
+	// - `national-id-real`: This national id could belong to a real person.
+	// - `name-missing`: A person needs family_name and given_name.
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+	// - `identity-from-file`: This person comes from a file.
+	// - `behaviour-unknown`: No such behaviour.
+	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
+	// - `quirk-unknown`: No such quirk.
+	// - `policy-unknown`: No such policy.
+	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
@@ -3783,8 +3871,6 @@ type ClientInterface interface {
 	// - `import-too-deep`: The YAML is nested too deeply.
 	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
-	// - `identity-from-file`: This person comes from a file.
-	// - `national-id-real`: This national id could belong to a real person.
 	// - `jobs-too-many`: Too many long commands go on at once.
 	// - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 	// - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
@@ -4244,6 +4330,8 @@ type ClientInterface interface {
 	// Begin an order.
 	//
 	// Refusals of its own:
+	// - `order-field-wrong`: The field “…” (…) is wrong.
+	// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `form-unknown`: No such form.
@@ -4263,6 +4351,8 @@ type ClientInterface interface {
 	// Begin an order.
 	//
 	// Refusals of its own:
+	// - `order-field-wrong`: The field “…” (…) is wrong.
+	// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `form-unknown`: No such form.
@@ -4289,6 +4379,7 @@ type ClientInterface interface {
 	// List the software certificates of the structures that somebody administers.
 	//
 	// Refusals of its own:
+	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	// - `limit-invalid`: This is no number of rows.
 	// - `after-invalid`: The list has no such place to go on from.
 	//
@@ -4801,19 +4892,50 @@ type ClientInterface interface {
 	// YAML or JSON, all of it or nothing.
 	//
 	// Refusals of its own:
+	// - `content-type-wrong`: The body is not declared as JSON.
+	// - `body-invalid`: The body cannot be read.
+	// - `national-id-invalid`: This is no national id of a professional.
+	// - `national-id-real`: This national id could belong to a real person.
+	// - `name-missing`: A person needs family_name and given_name.
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+	// - `identity-from-file`: This person comes from a file.
+	// - `behaviour-unknown`: No such behaviour.
+	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
+	// - `quirk-unknown`: No such quirk.
+	// - `policy-unknown`: No such policy.
+	// - `setting-invalid`: The setting … (…) cannot be used.
+	// - `card-state`: A card cannot be issued in this state.
+	// - `pin-form`: The code porteur has the wrong form.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `scenario-unreadable`: The scenario cannot be read, or holds something unknown.
 	// - `jobs-too-many`: Too many long commands go on at once.
 	// - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 	// - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `national-id-invalid`: This is no national id of a professional.
 	// - `card-type-unknown`: No such card type.
 	// - `card-none`: This person has no card that can be used.
 	// - `client-id-invalid`: The client_id cannot be used.
 	// - `count-invalid`: This many people cannot be made at once.
 	// - `setting-unknown`: No such setting.
-	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `fault-unknown`: No such fault.
 	// - `door-closed`: This test door is closed.
 	// - `offset-invalid`: The offset cannot be used.
@@ -4829,19 +4951,50 @@ type ClientInterface interface {
 	// YAML or JSON, all of it or nothing.
 	//
 	// Refusals of its own:
+	// - `content-type-wrong`: The body is not declared as JSON.
+	// - `body-invalid`: The body cannot be read.
+	// - `national-id-invalid`: This is no national id of a professional.
+	// - `national-id-real`: This national id could belong to a real person.
+	// - `name-missing`: A person needs family_name and given_name.
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+	// - `identity-from-file`: This person comes from a file.
+	// - `behaviour-unknown`: No such behaviour.
+	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
+	// - `quirk-unknown`: No such quirk.
+	// - `policy-unknown`: No such policy.
+	// - `setting-invalid`: The setting … (…) cannot be used.
+	// - `card-state`: A card cannot be issued in this state.
+	// - `pin-form`: The code porteur has the wrong form.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `scenario-unreadable`: The scenario cannot be read, or holds something unknown.
 	// - `jobs-too-many`: Too many long commands go on at once.
 	// - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 	// - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `national-id-invalid`: This is no national id of a professional.
 	// - `card-type-unknown`: No such card type.
 	// - `card-none`: This person has no card that can be used.
 	// - `client-id-invalid`: The client_id cannot be used.
 	// - `count-invalid`: This many people cannot be made at once.
 	// - `setting-unknown`: No such setting.
-	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `fault-unknown`: No such fault.
 	// - `door-closed`: This test door is closed.
 	// - `offset-invalid`: The offset cannot be used.
@@ -4877,6 +5030,7 @@ type ClientInterface interface {
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes any type of body and a specified content type.
@@ -4895,6 +5049,7 @@ type ClientInterface interface {
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes a body of the `application/json` content type.
@@ -5002,6 +5157,8 @@ type ClientInterface interface {
 	// - `policy-unknown`: No such policy.
 	// - `fault-unknown`: No such fault.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
+	// - `offset-invalid`: The offset cannot be used.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5024,6 +5181,8 @@ type ClientInterface interface {
 	// - `policy-unknown`: No such policy.
 	// - `fault-unknown`: No such fault.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
+	// - `offset-invalid`: The offset cannot be used.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5867,6 +6026,8 @@ func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, req
 // Where client-auth wants a secret and none is given, one is made.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -5905,6 +6066,8 @@ func (c *Client) CreateClientWithBody(ctx context.Context, contentType string, b
 // Where client-auth wants a secret and none is given, one is made.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -5983,6 +6146,8 @@ func (c *Client) GetClient(ctx context.Context, id string, reqEditors ...Request
 // A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member away.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -6023,6 +6188,8 @@ func (c *Client) PatchClientWithBody(ctx context.Context, id string, contentType
 // A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member away.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -6063,6 +6230,8 @@ func (c *Client) PatchClient(ctx context.Context, id string, body PatchClientJSO
 // A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member away.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -6103,6 +6272,8 @@ func (c *Client) PatchClientWithApplicationMergePatchPlusJSONBody(ctx context.Co
 // What the body does not say is gone.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -6141,6 +6312,8 @@ func (c *Client) PutClientWithBody(ctx context.Context, id string, contentType s
 // What the body does not say is gone.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -6941,7 +7114,33 @@ func (c *Client) GenerateIdentities(ctx context.Context, body GenerateIdentities
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `content-type-wrong`: The body is not declared as JSON.
+// - `body-invalid`: The body cannot be read.
 // - `national-id-invalid`: This is no national id of a professional.
+// - `national-id-real`: This national id could belong to a real person.
+// - `name-missing`: A person needs family_name and given_name.
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+// - `identity-from-file`: This person comes from a file.
+// - `behaviour-unknown`: No such behaviour.
+// - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
+// - `quirk-unknown`: No such quirk.
+// - `policy-unknown`: No such policy.
+// - `setting-invalid`: The setting … (…) cannot be used.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
@@ -6949,8 +7148,6 @@ func (c *Client) GenerateIdentities(ctx context.Context, body GenerateIdentities
 // - `import-too-deep`: The YAML is nested too deeply.
 // - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
-// - `identity-from-file`: This person comes from a file.
-// - `national-id-real`: This national id could belong to a real person.
 // - `jobs-too-many`: Too many long commands go on at once.
 // - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 // - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
@@ -6975,7 +7172,33 @@ func (c *Client) ImportIdentitiesWithBody(ctx context.Context, params *ImportIde
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `content-type-wrong`: The body is not declared as JSON.
+// - `body-invalid`: The body cannot be read.
 // - `national-id-invalid`: This is no national id of a professional.
+// - `national-id-real`: This national id could belong to a real person.
+// - `name-missing`: A person needs family_name and given_name.
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+// - `identity-from-file`: This person comes from a file.
+// - `behaviour-unknown`: No such behaviour.
+// - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
+// - `quirk-unknown`: No such quirk.
+// - `policy-unknown`: No such policy.
+// - `setting-invalid`: The setting … (…) cannot be used.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
@@ -6983,8 +7206,6 @@ func (c *Client) ImportIdentitiesWithBody(ctx context.Context, params *ImportIde
 // - `import-too-deep`: The YAML is nested too deeply.
 // - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
-// - `identity-from-file`: This person comes from a file.
-// - `national-id-real`: This national id could belong to a real person.
 // - `jobs-too-many`: Too many long commands go on at once.
 // - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 // - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
@@ -7009,7 +7230,33 @@ func (c *Client) ImportIdentities(ctx context.Context, params *ImportIdentitiesP
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `content-type-wrong`: The body is not declared as JSON.
+// - `body-invalid`: The body cannot be read.
 // - `national-id-invalid`: This is no national id of a professional.
+// - `national-id-real`: This national id could belong to a real person.
+// - `name-missing`: A person needs family_name and given_name.
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+// - `identity-from-file`: This person comes from a file.
+// - `behaviour-unknown`: No such behaviour.
+// - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
+// - `quirk-unknown`: No such quirk.
+// - `policy-unknown`: No such policy.
+// - `setting-invalid`: The setting … (…) cannot be used.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
@@ -7017,8 +7264,6 @@ func (c *Client) ImportIdentities(ctx context.Context, params *ImportIdentitiesP
 // - `import-too-deep`: The YAML is nested too deeply.
 // - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
-// - `identity-from-file`: This person comes from a file.
-// - `national-id-real`: This national id could belong to a real person.
 // - `jobs-too-many`: Too many long commands go on at once.
 // - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 // - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
@@ -7778,6 +8023,8 @@ func (c *Client) ListOrders(ctx context.Context, params *ListOrdersParams, reqEd
 // Begin an order.
 //
 // Refusals of its own:
+// - `order-field-wrong`: The field “…” (…) is wrong.
+// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `form-unknown`: No such form.
@@ -7807,6 +8054,8 @@ func (c *Client) BeginOrderWithBody(ctx context.Context, contentType string, bod
 // Begin an order.
 //
 // Refusals of its own:
+// - `order-field-wrong`: The field “…” (…) is wrong.
+// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `form-unknown`: No such form.
@@ -7853,6 +8102,7 @@ func (c *Client) ListOrderActors(ctx context.Context, reqEditors ...RequestEdito
 // List the software certificates of the structures that somebody administers.
 //
 // Refusals of its own:
+// - `certificate-unknown`: No certificate of this emulator has this serial.
 // - `limit-invalid`: This is no number of rows.
 // - `after-invalid`: The list has no such place to go on from.
 //
@@ -8725,19 +8975,50 @@ func (c *Client) GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // YAML or JSON, all of it or nothing.
 //
 // Refusals of its own:
+// - `content-type-wrong`: The body is not declared as JSON.
+// - `body-invalid`: The body cannot be read.
+// - `national-id-invalid`: This is no national id of a professional.
+// - `national-id-real`: This national id could belong to a real person.
+// - `name-missing`: A person needs family_name and given_name.
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+// - `identity-from-file`: This person comes from a file.
+// - `behaviour-unknown`: No such behaviour.
+// - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
+// - `quirk-unknown`: No such quirk.
+// - `policy-unknown`: No such policy.
+// - `setting-invalid`: The setting … (…) cannot be used.
+// - `card-state`: A card cannot be issued in this state.
+// - `pin-form`: The code porteur has the wrong form.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `scenario-unreadable`: The scenario cannot be read, or holds something unknown.
 // - `jobs-too-many`: Too many long commands go on at once.
 // - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 // - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
 // - `identity-unknown`: Nobody has this national id.
-// - `national-id-invalid`: This is no national id of a professional.
 // - `card-type-unknown`: No such card type.
 // - `card-none`: This person has no card that can be used.
 // - `client-id-invalid`: The client_id cannot be used.
 // - `count-invalid`: This many people cannot be made at once.
 // - `setting-unknown`: No such setting.
-// - `setting-invalid`: The setting … (…) cannot be used.
 // - `fault-unknown`: No such fault.
 // - `door-closed`: This test door is closed.
 // - `offset-invalid`: The offset cannot be used.
@@ -8763,19 +9044,50 @@ func (c *Client) LoadScenarioWithBody(ctx context.Context, params *LoadScenarioP
 // YAML or JSON, all of it or nothing.
 //
 // Refusals of its own:
+// - `content-type-wrong`: The body is not declared as JSON.
+// - `body-invalid`: The body cannot be read.
+// - `national-id-invalid`: This is no national id of a professional.
+// - `national-id-real`: This national id could belong to a real person.
+// - `name-missing`: A person needs family_name and given_name.
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+// - `identity-from-file`: This person comes from a file.
+// - `behaviour-unknown`: No such behaviour.
+// - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
+// - `quirk-unknown`: No such quirk.
+// - `policy-unknown`: No such policy.
+// - `setting-invalid`: The setting … (…) cannot be used.
+// - `card-state`: A card cannot be issued in this state.
+// - `pin-form`: The code porteur has the wrong form.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `scenario-unreadable`: The scenario cannot be read, or holds something unknown.
 // - `jobs-too-many`: Too many long commands go on at once.
 // - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 // - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
 // - `identity-unknown`: Nobody has this national id.
-// - `national-id-invalid`: This is no national id of a professional.
 // - `card-type-unknown`: No such card type.
 // - `card-none`: This person has no card that can be used.
 // - `client-id-invalid`: The client_id cannot be used.
 // - `count-invalid`: This many people cannot be made at once.
 // - `setting-unknown`: No such setting.
-// - `setting-invalid`: The setting … (…) cannot be used.
 // - `fault-unknown`: No such fault.
 // - `door-closed`: This test door is closed.
 // - `offset-invalid`: The offset cannot be used.
@@ -8841,6 +9153,7 @@ func (c *Client) ListSettings(ctx context.Context, reqEditors ...RequestEditorFn
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `setting-strict`: Strict holds this policy.
 //
 // Takes any type of body and a specified content type.
@@ -8869,6 +9182,7 @@ func (c *Client) PatchSettingsWithBody(ctx context.Context, contentType string, 
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `setting-strict`: Strict holds this policy.
 //
 // Takes a body of the `application/json` content type.
@@ -9056,6 +9370,8 @@ func (c *Client) GetState(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // - `policy-unknown`: No such policy.
 // - `fault-unknown`: No such fault.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
+// - `offset-invalid`: The offset cannot be used.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9088,6 +9404,8 @@ func (c *Client) PutStateWithBody(ctx context.Context, contentType string, body 
 // - `policy-unknown`: No such policy.
 // - `fault-unknown`: No such fault.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
+// - `offset-invalid`: The offset cannot be used.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -14983,6 +15301,8 @@ type ClientWithResponsesInterface interface {
 	// Where client-auth wants a secret and none is given, one is made.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -15011,6 +15331,8 @@ type ClientWithResponsesInterface interface {
 	// Where client-auth wants a secret and none is given, one is made.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -15063,6 +15385,8 @@ type ClientWithResponsesInterface interface {
 	// A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member away.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -15093,6 +15417,8 @@ type ClientWithResponsesInterface interface {
 	// A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member away.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -15123,6 +15449,8 @@ type ClientWithResponsesInterface interface {
 	// A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member away.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -15153,6 +15481,8 @@ type ClientWithResponsesInterface interface {
 	// What the body does not say is gone.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -15181,6 +15511,8 @@ type ClientWithResponsesInterface interface {
 	// What the body does not say is gone.
 	//
 	// Refusals of its own:
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `client-id-invalid`: The client_id cannot be used.
@@ -15703,7 +16035,33 @@ type ClientWithResponsesInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `content-type-wrong`: The body is not declared as JSON.
+	// - `body-invalid`: The body cannot be read.
 	// - `national-id-invalid`: This is no national id of a professional.
+	// - `national-id-real`: This national id could belong to a real person.
+	// - `name-missing`: A person needs family_name and given_name.
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+	// - `identity-from-file`: This person comes from a file.
+	// - `behaviour-unknown`: No such behaviour.
+	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
+	// - `quirk-unknown`: No such quirk.
+	// - `policy-unknown`: No such policy.
+	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
@@ -15711,8 +16069,6 @@ type ClientWithResponsesInterface interface {
 	// - `import-too-deep`: The YAML is nested too deeply.
 	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
-	// - `identity-from-file`: This person comes from a file.
-	// - `national-id-real`: This national id could belong to a real person.
 	// - `jobs-too-many`: Too many long commands go on at once.
 	// - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 	// - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
@@ -15727,7 +16083,33 @@ type ClientWithResponsesInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `content-type-wrong`: The body is not declared as JSON.
+	// - `body-invalid`: The body cannot be read.
 	// - `national-id-invalid`: This is no national id of a professional.
+	// - `national-id-real`: This national id could belong to a real person.
+	// - `name-missing`: A person needs family_name and given_name.
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+	// - `identity-from-file`: This person comes from a file.
+	// - `behaviour-unknown`: No such behaviour.
+	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
+	// - `quirk-unknown`: No such quirk.
+	// - `policy-unknown`: No such policy.
+	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
@@ -15735,8 +16117,6 @@ type ClientWithResponsesInterface interface {
 	// - `import-too-deep`: The YAML is nested too deeply.
 	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
-	// - `identity-from-file`: This person comes from a file.
-	// - `national-id-real`: This national id could belong to a real person.
 	// - `jobs-too-many`: Too many long commands go on at once.
 	// - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 	// - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
@@ -15751,7 +16131,33 @@ type ClientWithResponsesInterface interface {
 	// Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 	//
 	// Refusals of its own:
+	// - `content-type-wrong`: The body is not declared as JSON.
+	// - `body-invalid`: The body cannot be read.
 	// - `national-id-invalid`: This is no national id of a professional.
+	// - `national-id-real`: This national id could belong to a real person.
+	// - `name-missing`: A person needs family_name and given_name.
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+	// - `identity-from-file`: This person comes from a file.
+	// - `behaviour-unknown`: No such behaviour.
+	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
+	// - `quirk-unknown`: No such quirk.
+	// - `policy-unknown`: No such policy.
+	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 	// - `import-invalid`: The import cannot be read as any of the known formats.
 	// - `import-empty`: There is nothing to import.
@@ -15759,8 +16165,6 @@ type ClientWithResponsesInterface interface {
 	// - `import-too-deep`: The YAML is nested too deeply.
 	// - `import-too-large`: The YAML is too large to be read as a whole.
 	// - `identity-twice`: The same national id stands twice in one import.
-	// - `identity-from-file`: This person comes from a file.
-	// - `national-id-real`: This national id could belong to a real person.
 	// - `jobs-too-many`: Too many long commands go on at once.
 	// - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 	// - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
@@ -16262,6 +16666,8 @@ type ClientWithResponsesInterface interface {
 	// Begin an order.
 	//
 	// Refusals of its own:
+	// - `order-field-wrong`: The field “…” (…) is wrong.
+	// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `form-unknown`: No such form.
@@ -16281,6 +16687,8 @@ type ClientWithResponsesInterface interface {
 	// Begin an order.
 	//
 	// Refusals of its own:
+	// - `order-field-wrong`: The field “…” (…) is wrong.
+	// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
 	// - `content-type-wrong`: The body is not declared as JSON.
 	// - `body-invalid`: The body cannot be read.
 	// - `form-unknown`: No such form.
@@ -16309,6 +16717,7 @@ type ClientWithResponsesInterface interface {
 	// List the software certificates of the structures that somebody administers.
 	//
 	// Refusals of its own:
+	// - `certificate-unknown`: No certificate of this emulator has this serial.
 	// - `limit-invalid`: This is no number of rows.
 	// - `after-invalid`: The list has no such place to go on from.
 	//
@@ -16857,19 +17266,50 @@ type ClientWithResponsesInterface interface {
 	// YAML or JSON, all of it or nothing.
 	//
 	// Refusals of its own:
+	// - `content-type-wrong`: The body is not declared as JSON.
+	// - `body-invalid`: The body cannot be read.
+	// - `national-id-invalid`: This is no national id of a professional.
+	// - `national-id-real`: This national id could belong to a real person.
+	// - `name-missing`: A person needs family_name and given_name.
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+	// - `identity-from-file`: This person comes from a file.
+	// - `behaviour-unknown`: No such behaviour.
+	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
+	// - `quirk-unknown`: No such quirk.
+	// - `policy-unknown`: No such policy.
+	// - `setting-invalid`: The setting … (…) cannot be used.
+	// - `card-state`: A card cannot be issued in this state.
+	// - `pin-form`: The code porteur has the wrong form.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `scenario-unreadable`: The scenario cannot be read, or holds something unknown.
 	// - `jobs-too-many`: Too many long commands go on at once.
 	// - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 	// - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `national-id-invalid`: This is no national id of a professional.
 	// - `card-type-unknown`: No such card type.
 	// - `card-none`: This person has no card that can be used.
 	// - `client-id-invalid`: The client_id cannot be used.
 	// - `count-invalid`: This many people cannot be made at once.
 	// - `setting-unknown`: No such setting.
-	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `fault-unknown`: No such fault.
 	// - `door-closed`: This test door is closed.
 	// - `offset-invalid`: The offset cannot be used.
@@ -16885,19 +17325,50 @@ type ClientWithResponsesInterface interface {
 	// YAML or JSON, all of it or nothing.
 	//
 	// Refusals of its own:
+	// - `content-type-wrong`: The body is not declared as JSON.
+	// - `body-invalid`: The body cannot be read.
+	// - `national-id-invalid`: This is no national id of a professional.
+	// - `national-id-real`: This national id could belong to a real person.
+	// - `name-missing`: A person needs family_name and given_name.
+	// - `email-invalid`: Email is no mail address.
+	// - `mobile-invalid`: Mobile is no telephone number.
+	// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+	// - `key-wrong`: A number has a wrong key or length.
+	// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+	// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+	// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+	// - `know-how-of-other-profession`: The specialty belongs to another profession.
+	// - `role-missing`: Profession 99 is known by its role, which is missing.
+	// - `role-of-other-profession`: The role is not a health professional's.
+	// - `role-of-student`: The role is a student's.
+	// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+	// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+	// - `student-without-order`: The profession has no order that registers students.
+	// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+	// - `identity-from-file`: This person comes from a file.
+	// - `behaviour-unknown`: No such behaviour.
+	// - `delay-invalid`: The delay cannot be used.
+	// - `tag-invalid`: This is no tag.
+	// - `quirk-unknown`: No such quirk.
+	// - `policy-unknown`: No such policy.
+	// - `setting-invalid`: The setting … (…) cannot be used.
+	// - `card-state`: A card cannot be issued in this state.
+	// - `pin-form`: The code porteur has the wrong form.
+	// - `ecps-code-form`: The e-CPS code has the wrong form.
+	// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
+	// - `setting-strict`: Strict holds this policy.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `scenario-unreadable`: The scenario cannot be read, or holds something unknown.
 	// - `jobs-too-many`: Too many long commands go on at once.
 	// - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 	// - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
 	// - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
 	// - `identity-unknown`: Nobody has this national id.
-	// - `national-id-invalid`: This is no national id of a professional.
 	// - `card-type-unknown`: No such card type.
 	// - `card-none`: This person has no card that can be used.
 	// - `client-id-invalid`: The client_id cannot be used.
 	// - `count-invalid`: This many people cannot be made at once.
 	// - `setting-unknown`: No such setting.
-	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `fault-unknown`: No such fault.
 	// - `door-closed`: This test door is closed.
 	// - `offset-invalid`: The offset cannot be used.
@@ -16937,6 +17408,7 @@ type ClientWithResponsesInterface interface {
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16955,6 +17427,7 @@ type ClientWithResponsesInterface interface {
 	// - `policy-unknown`: No such policy.
 	// - `setting-invalid`: The setting … (…) cannot be used.
 	// - `setting-fixed`: This setting cannot change while the emulator runs.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	// - `setting-strict`: Strict holds this policy.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -17072,6 +17545,8 @@ type ClientWithResponsesInterface interface {
 	// - `policy-unknown`: No such policy.
 	// - `fault-unknown`: No such fault.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
+	// - `offset-invalid`: The offset cannot be used.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17094,6 +17569,8 @@ type ClientWithResponsesInterface interface {
 	// - `policy-unknown`: No such policy.
 	// - `fault-unknown`: No such fault.
 	// - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
+	// - `offset-invalid`: The offset cannot be used.
+	// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -23508,6 +23985,8 @@ func (c *ClientWithResponses) ListClientsWithResponse(ctx context.Context, param
 // Where client-auth wants a secret and none is given, one is made.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -23542,6 +24021,8 @@ func (c *ClientWithResponses) CreateClientWithBodyWithResponse(ctx context.Conte
 // Where client-auth wants a secret and none is given, one is made.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -23612,6 +24093,8 @@ func (c *ClientWithResponses) GetClientWithResponse(ctx context.Context, id stri
 // A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member away.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -23648,6 +24131,8 @@ func (c *ClientWithResponses) PatchClientWithBodyWithResponse(ctx context.Contex
 // A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member away.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -23684,6 +24169,8 @@ func (c *ClientWithResponses) PatchClientWithResponse(ctx context.Context, id st
 // A JSON merge patch (RFC 7396) changes what the body says and nothing else; null takes a member away.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -23720,6 +24207,8 @@ func (c *ClientWithResponses) PatchClientWithApplicationMergePatchPlusJSONBodyWi
 // What the body does not say is gone.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -23754,6 +24243,8 @@ func (c *ClientWithResponses) PutClientWithBodyWithResponse(ctx context.Context,
 // What the body does not say is gone.
 //
 // Refusals of its own:
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `client-id-invalid`: The client_id cannot be used.
@@ -24462,7 +24953,33 @@ func (c *ClientWithResponses) GenerateIdentitiesWithResponse(ctx context.Context
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `content-type-wrong`: The body is not declared as JSON.
+// - `body-invalid`: The body cannot be read.
 // - `national-id-invalid`: This is no national id of a professional.
+// - `national-id-real`: This national id could belong to a real person.
+// - `name-missing`: A person needs family_name and given_name.
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+// - `identity-from-file`: This person comes from a file.
+// - `behaviour-unknown`: No such behaviour.
+// - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
+// - `quirk-unknown`: No such quirk.
+// - `policy-unknown`: No such policy.
+// - `setting-invalid`: The setting … (…) cannot be used.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
@@ -24470,8 +24987,6 @@ func (c *ClientWithResponses) GenerateIdentitiesWithResponse(ctx context.Context
 // - `import-too-deep`: The YAML is nested too deeply.
 // - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
-// - `identity-from-file`: This person comes from a file.
-// - `national-id-real`: This national id could belong to a real person.
 // - `jobs-too-many`: Too many long commands go on at once.
 // - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 // - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
@@ -24492,7 +25007,33 @@ func (c *ClientWithResponses) ImportIdentitiesWithBodyWithResponse(ctx context.C
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `content-type-wrong`: The body is not declared as JSON.
+// - `body-invalid`: The body cannot be read.
 // - `national-id-invalid`: This is no national id of a professional.
+// - `national-id-real`: This national id could belong to a real person.
+// - `name-missing`: A person needs family_name and given_name.
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+// - `identity-from-file`: This person comes from a file.
+// - `behaviour-unknown`: No such behaviour.
+// - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
+// - `quirk-unknown`: No such quirk.
+// - `policy-unknown`: No such policy.
+// - `setting-invalid`: The setting … (…) cannot be used.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
@@ -24500,8 +25041,6 @@ func (c *ClientWithResponses) ImportIdentitiesWithBodyWithResponse(ctx context.C
 // - `import-too-deep`: The YAML is nested too deeply.
 // - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
-// - `identity-from-file`: This person comes from a file.
-// - `national-id-real`: This national id could belong to a real person.
 // - `jobs-too-many`: Too many long commands go on at once.
 // - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 // - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
@@ -24522,7 +25061,33 @@ func (c *ClientWithResponses) ImportIdentitiesWithResponse(ctx context.Context, 
 // Our JSON, YAML or CSV, a UserInfo, or the Annuaire Santé's extraction. All of the people are kept, or none.
 //
 // Refusals of its own:
+// - `content-type-wrong`: The body is not declared as JSON.
+// - `body-invalid`: The body cannot be read.
 // - `national-id-invalid`: This is no national id of a professional.
+// - `national-id-real`: This national id could belong to a real person.
+// - `name-missing`: A person needs family_name and given_name.
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+// - `identity-from-file`: This person comes from a file.
+// - `behaviour-unknown`: No such behaviour.
+// - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
+// - `quirk-unknown`: No such quirk.
+// - `policy-unknown`: No such policy.
+// - `setting-invalid`: The setting … (…) cannot be used.
 // - `import-columns`: The columns are neither those of an export nor those of the Annuaire Santé's extraction.
 // - `import-invalid`: The import cannot be read as any of the known formats.
 // - `import-empty`: There is nothing to import.
@@ -24530,8 +25095,6 @@ func (c *ClientWithResponses) ImportIdentitiesWithResponse(ctx context.Context, 
 // - `import-too-deep`: The YAML is nested too deeply.
 // - `import-too-large`: The YAML is too large to be read as a whole.
 // - `identity-twice`: The same national id stands twice in one import.
-// - `identity-from-file`: This person comes from a file.
-// - `national-id-real`: This national id could belong to a real person.
 // - `jobs-too-many`: Too many long commands go on at once.
 // - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 // - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
@@ -25213,6 +25776,8 @@ func (c *ClientWithResponses) ListOrdersWithResponse(ctx context.Context, params
 // Begin an order.
 //
 // Refusals of its own:
+// - `order-field-wrong`: The field “…” (…) is wrong.
+// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `form-unknown`: No such form.
@@ -25238,6 +25803,8 @@ func (c *ClientWithResponses) BeginOrderWithBodyWithResponse(ctx context.Context
 // Begin an order.
 //
 // Refusals of its own:
+// - `order-field-wrong`: The field “…” (…) is wrong.
+// - `siret-missing`: A démarche simplifiée begins with the structure's SIRET.
 // - `content-type-wrong`: The body is not declared as JSON.
 // - `body-invalid`: The body cannot be read.
 // - `form-unknown`: No such form.
@@ -25278,6 +25845,7 @@ func (c *ClientWithResponses) ListOrderActorsWithResponse(ctx context.Context, r
 // List the software certificates of the structures that somebody administers.
 //
 // Refusals of its own:
+// - `certificate-unknown`: No certificate of this emulator has this serial.
 // - `limit-invalid`: This is no number of rows.
 // - `after-invalid`: The list has no such place to go on from.
 //
@@ -26042,19 +26610,50 @@ func (c *ClientWithResponses) GetReadyWithResponse(ctx context.Context, reqEdito
 // YAML or JSON, all of it or nothing.
 //
 // Refusals of its own:
+// - `content-type-wrong`: The body is not declared as JSON.
+// - `body-invalid`: The body cannot be read.
+// - `national-id-invalid`: This is no national id of a professional.
+// - `national-id-real`: This national id could belong to a real person.
+// - `name-missing`: A person needs family_name and given_name.
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+// - `identity-from-file`: This person comes from a file.
+// - `behaviour-unknown`: No such behaviour.
+// - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
+// - `quirk-unknown`: No such quirk.
+// - `policy-unknown`: No such policy.
+// - `setting-invalid`: The setting … (…) cannot be used.
+// - `card-state`: A card cannot be issued in this state.
+// - `pin-form`: The code porteur has the wrong form.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `scenario-unreadable`: The scenario cannot be read, or holds something unknown.
 // - `jobs-too-many`: Too many long commands go on at once.
 // - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 // - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
 // - `identity-unknown`: Nobody has this national id.
-// - `national-id-invalid`: This is no national id of a professional.
 // - `card-type-unknown`: No such card type.
 // - `card-none`: This person has no card that can be used.
 // - `client-id-invalid`: The client_id cannot be used.
 // - `count-invalid`: This many people cannot be made at once.
 // - `setting-unknown`: No such setting.
-// - `setting-invalid`: The setting … (…) cannot be used.
 // - `fault-unknown`: No such fault.
 // - `door-closed`: This test door is closed.
 // - `offset-invalid`: The offset cannot be used.
@@ -26076,19 +26675,50 @@ func (c *ClientWithResponses) LoadScenarioWithBodyWithResponse(ctx context.Conte
 // YAML or JSON, all of it or nothing.
 //
 // Refusals of its own:
+// - `content-type-wrong`: The body is not declared as JSON.
+// - `body-invalid`: The body cannot be read.
+// - `national-id-invalid`: This is no national id of a professional.
+// - `national-id-real`: This national id could belong to a real person.
+// - `name-missing`: A person needs family_name and given_name.
+// - `email-invalid`: Email is no mail address.
+// - `mobile-invalid`: Mobile is no telephone number.
+// - `code-unknown`: No such code: it was never issued here, or is long gone; or a code of a person is not in its table.
+// - `key-wrong`: A number has a wrong key or length.
+// - `civility-of-other-profession`: The civilité d'exercice is not one this profession has.
+// - `know-how-type-missing`: codeSavoirFaire came without codeTypeSavoirFaire.
+// - `know-how-type-of-other-profession`: The type of savoir-faire is not one this profession has.
+// - `know-how-of-other-profession`: The specialty belongs to another profession.
+// - `role-missing`: Profession 99 is known by its role, which is missing.
+// - `role-of-other-profession`: The role is not a health professional's.
+// - `role-of-student`: The role is a student's.
+// - `section-not-pharmacist`: A section pharmacien belongs to pharmacists alone.
+// - `section-of-other-sector`: The section pharmacien does not go with the sector.
+// - `student-without-order`: The profession has no order that registers students.
+// - `siret-of-other-siren`: SIRET and SIREN name different companies.
+// - `identity-from-file`: This person comes from a file.
+// - `behaviour-unknown`: No such behaviour.
+// - `delay-invalid`: The delay cannot be used.
+// - `tag-invalid`: This is no tag.
+// - `quirk-unknown`: No such quirk.
+// - `policy-unknown`: No such policy.
+// - `setting-invalid`: The setting … (…) cannot be used.
+// - `card-state`: A card cannot be issued in this state.
+// - `pin-form`: The code porteur has the wrong form.
+// - `ecps-code-form`: The e-CPS code has the wrong form.
+// - `card-cpf-not-student`: A CPF is for a student of a profession that has an order.
+// - `setting-strict`: Strict holds this policy.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `scenario-unreadable`: The scenario cannot be read, or holds something unknown.
 // - `jobs-too-many`: Too many long commands go on at once.
 // - `store-claimed`: A long command that is under way, such as an import, has changed this entry and may still take it back; nobody else writes it until then.
 // - `store-replaced`: A restore or a reset replaced everything stored while a long command was under way; nothing of the command was done.
 // - `restore-running`: One backup or state at a time takes the place of everything, and another is under way; nothing was changed.
 // - `identity-unknown`: Nobody has this national id.
-// - `national-id-invalid`: This is no national id of a professional.
 // - `card-type-unknown`: No such card type.
 // - `card-none`: This person has no card that can be used.
 // - `client-id-invalid`: The client_id cannot be used.
 // - `count-invalid`: This many people cannot be made at once.
 // - `setting-unknown`: No such setting.
-// - `setting-invalid`: The setting … (…) cannot be used.
 // - `fault-unknown`: No such fault.
 // - `door-closed`: This test door is closed.
 // - `offset-invalid`: The offset cannot be used.
@@ -26146,6 +26776,7 @@ func (c *ClientWithResponses) ListSettingsWithResponse(ctx context.Context, reqE
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `setting-strict`: Strict holds this policy.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -26170,6 +26801,7 @@ func (c *ClientWithResponses) PatchSettingsWithBodyWithResponse(ctx context.Cont
 // - `policy-unknown`: No such policy.
 // - `setting-invalid`: The setting … (…) cannot be used.
 // - `setting-fixed`: This setting cannot change while the emulator runs.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 // - `setting-strict`: Strict holds this policy.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -26335,6 +26967,8 @@ func (c *ClientWithResponses) GetStateWithResponse(ctx context.Context, reqEdito
 // - `policy-unknown`: No such policy.
 // - `fault-unknown`: No such fault.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
+// - `offset-invalid`: The offset cannot be used.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -26363,6 +26997,8 @@ func (c *ClientWithResponses) PutStateWithBodyWithResponse(ctx context.Context, 
 // - `policy-unknown`: No such policy.
 // - `fault-unknown`: No such fault.
 // - `clock-out-of-range`: The clock cannot be set to this time: certificates, tokens and the store reckon with times between 2000 and 2262, and need room behind the clock.
+// - `offset-invalid`: The offset cannot be used.
+// - `doors-strict`: Strict keeps every door closed, by whatever path somebody asks: settings, doors, a client's policies, a scenario, a state.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
