@@ -22,6 +22,9 @@ func rounds(t *testing.T) int {
 		}
 		return n
 	}
+	if testing.Short() {
+		return 4
+	}
 	return 20
 }
 
