@@ -26,7 +26,13 @@ func TestTheKitDIntegrationHoldsItsFiveCards(t *testing.T) {
 	want := []struct {
 		kind, state, profession string
 		activities              int
-	}{{"CPS", "active", "10", 1}, {"CPS", "active", "10", 8}, {"CPS", "active", "60", 1}, {"CPE", "opposed", "", 1}, {"CPA", "active", "", 1}}
+	}{
+		{"CPS", "active", "10", 1},
+		{"CPS", "active", "10", 8},
+		{"CPS", "active", "60", 1},
+		{"CPE", "opposed", "", 1},
+		{"CPA", "active", "", 1},
+	}
 	for n, w := range want {
 		c := kit.Items[n]
 		var person struct {
@@ -175,7 +181,16 @@ func TestACarteDeServiceNamesNobody(t *testing.T) {
 	if err := os.WriteFile(pem, cardPEM(s, c.Serial), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, _ := exec.Command("openssl", "x509", "-in", pem, "-noout", "-subject", "-nameopt", "sep_comma_plus_space,sname,utf8").
+	out, _ := exec.Command(
+		"openssl",
+		"x509",
+		"-in",
+		pem,
+		"-noout",
+		"-subject",
+		"-nameopt",
+		"sep_comma_plus_space,sname,utf8",
+	).
 		CombinedOutput()
 	if !strings.Contains(string(out), "title=Carte de service santé ou social, pseudonym=EMPLOYE") ||
 		!strings.Contains(string(out), "CN="+c.NationalID) {
@@ -243,7 +258,11 @@ func TestAProductionCardServesProductionOnly(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 	// « Non les CPF des auxiliaires médicaux n'existent pas. »
-	if got := s.CodeOf("POST", "/cards", `{"national_id":"`+testkit.Nurse+`","type":"CPF"}`); got != "card-cpf-not-student" {
+	if got := s.CodeOf(
+		"POST",
+		"/cards",
+		`{"national_id":"`+testkit.Nurse+`","type":"CPF"}`,
+	); got != "card-cpf-not-student" {
 		t.Errorf("a nurse's CPF: %s", got)
 	}
 }

@@ -69,7 +69,14 @@ func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) 
 			resp.Body.Close()
 			all = append(all, begun{w, at, resp.Header.Get("Location")})
 		}
-		for _, path := range []string{"/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL), "/home?lang=en", "/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:" + testkit.Doctor + "&redirect_uri=" + url.QueryEscape(testkit.CallbackURL)} {
+		for _, path := range []string{
+			"/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL),
+			"/home?lang=en",
+			"/auth?response_type=code&" +
+				"client_id=demo&scope=openid&login_hint=auto:" + testkit.Doctor + "&redirect_uri=" + url.QueryEscape(
+				testkit.CallbackURL,
+			),
+		} {
 			resp, err := w.HTTP(nil).Get(w.BaseURL + path) // its own cookies: certificates differ
 			if err != nil {
 				t.Fatal(err)
@@ -122,7 +129,10 @@ func TestAttack46CookiesOfWorldsDemoAndDeskDoNotDisturbOneAnother(t *testing.T) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		if page := testkit.Text(t, resp); !strings.Contains(page, testkit.Doctor) || !strings.Contains(page, "demo-logged-in") {
+		if page := testkit.Text(
+			t,
+			resp,
+		); !strings.Contains(page, testkit.Doctor) || !strings.Contains(page, "demo-logged-in") {
 			t.Errorf("%s: nobody is logged in at the demo: %.300s", name, page)
 		}
 	}

@@ -37,7 +37,10 @@ func TestABodyOverTheLimitIs413WithTheReason(t *testing.T) {
 		"control API": {http.DefaultClient, s.APIURL + "/identities", large, "max-body"},
 		"import":      {http.DefaultClient, s.APIURL + "/identities/import", large + large, "max-import"},
 	} {
-		for how, body := range map[string]io.Reader{"": strings.NewReader(c.body), " in chunks": chunked{strings.NewReader(c.body)}} {
+		for how, body := range map[string]io.Reader{
+			"":           strings.NewReader(c.body),
+			" in chunks": chunked{strings.NewReader(c.body)},
+		} {
 			t.Run(name+how, func(t *testing.T) {
 				req, _ := http.NewRequest(http.MethodPost, c.at, body)
 				req.Header.Set("Authorization", "Bearer "+s.APIToken)
@@ -132,7 +135,8 @@ func TestConnectionsThatAllWorkAreBoundedAndTheReasonIsTold(t *testing.T) {
 	var held []net.Conn
 	for range 3 { // each waits for the rest of its body
 		c, _ := dialled(s,
-			"POST /auth HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n",
+			"POST /auth HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nExpect: "+
+				"100-continue\r\nContent-Length: 10\r\n\r\n",
 		)
 		held = append(held, c)
 	}
@@ -263,7 +267,12 @@ func TestAMemoryLimitBoundsWhatIsStoredInMemory(t *testing.T) {
 	if used := s.Figure("pscemu_store_used_bytes"); used > 5<<20 {
 		t.Errorf("%.0f bytes are stored", used)
 	}
-	if status := testkit.StartFresh(t, t.TempDir(), "memory-limit=64").API("GET", "/identities/"+testkit.Doctor, "", nil); status != 200 {
+	if status := testkit.StartFresh(t, t.TempDir(), "memory-limit=64").API(
+		"GET",
+		"/identities/"+testkit.Doctor,
+		"",
+		nil,
+	); status != 200 {
 		t.Error(status)
 	}
 }

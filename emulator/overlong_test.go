@@ -30,7 +30,8 @@ var long40 = strings.Repeat("8", 40_000)
 // key, an entry of an index, or a part of a record.
 var overlongs = func() []overlong {
 	person := func(id string, more string) string {
-		return `{"national_id":"` + id + `","family_name":"LONG","given_name":"Trop","exercices":[],"behaviour":"ask"` + more + `}`
+		return `{"national_id":"` + id + `","family_name":"LONG",` +
+			`"given_name":"Trop","exercices":[],"behaviour":"ask"` + more + `}`
 	}
 	accents := strings.Repeat("é", 400) // short enough, but not as it is escaped in a key
 	return []overlong{
@@ -113,7 +114,11 @@ func (o overlong) send(s *testkit.Server) (status int, why string, err error) {
 func TestAttack38WhatIsTooLongFailsAlone(t *testing.T) {
 	t.Parallel()
 	memory := testkit.Start(t)
-	for name, s := range map[string]*testkit.Server{"on disk": testkit.StartIn(t, t.TempDir()), "in memory": memory, "in a space": memory.Space("attack-38")} {
+	for name, s := range map[string]*testkit.Server{
+		"on disk":    testkit.StartIn(t, t.TempDir()),
+		"in memory":  memory,
+		"in a space": memory.Space("attack-38"),
+	} {
 		t.Run(name, func(t *testing.T) {
 			s.T = t
 			rp := testkit.NewRelyingParty(s, s.DemoCertificate())

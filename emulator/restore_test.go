@@ -254,17 +254,22 @@ func TestAttack39AStateWithOneBadEntryChangesNothing(t *testing.T) {
 	}
 	cut := strings.Index(good, `"entries":[`) + len(`"entries":[`)
 	for name, bad := range map[string]string{
-		"nothing":                      ``,
-		"no state":                     `{"format":1}`,
-		"no entries":                   good[:cut] + `]}`,
-		"cut off":                      good[:len(good)/2],
-		"something behind":             good + `{}`,
-		"another format":               strings.Replace(good, `"format":1`, `"format":2`, 1),
-		"a member that is none":        strings.Replace(good, `"format":1`, `"format":1,"more":1`, 1),
-		"a member twice":               strings.Replace(good, `"format":1`, `"format":1,"format":1`, 1),
-		"a clock behind its end":       strings.Replace(good, `"offset":"`, `"offset":"2000000h`, 1),
-		"a setting that is none":       strings.Replace(good, `"format":1`, `"format":1,"settings":{"nothing":"1"}`, 1),
-		"a setting that cannot be":     strings.Replace(good, `"format":1`, `"format":1,"settings":{"code-lifetime":"long"}`, 1),
+		"nothing":                ``,
+		"no state":               `{"format":1}`,
+		"no entries":             good[:cut] + `]}`,
+		"cut off":                good[:len(good)/2],
+		"something behind":       good + `{}`,
+		"another format":         strings.Replace(good, `"format":1`, `"format":2`, 1),
+		"a member that is none":  strings.Replace(good, `"format":1`, `"format":1,"more":1`, 1),
+		"a member twice":         strings.Replace(good, `"format":1`, `"format":1,"format":1`, 1),
+		"a clock behind its end": strings.Replace(good, `"offset":"`, `"offset":"2000000h`, 1),
+		"a setting that is none": strings.Replace(good, `"format":1`, `"format":1,"settings":{"nothing":"1"}`, 1),
+		"a setting that cannot be": strings.Replace(
+			good,
+			`"format":1`,
+			`"format":1,"settings":{"code-lifetime":"long"}`,
+			1,
+		),
 		"a fault that is none":         strings.Replace(good, `"format":1`, `"format":1,"faults":[{"kind":"no such"}]`, 1),
 		"a person who is a number":     with(`{"key":"identities/899700000001","value":7}`),
 		"a person who is nobody":       with(`{"key":"identities/899700000001","value":{}}`),
@@ -276,10 +281,13 @@ func TestAttack39AStateWithOneBadEntryChangesNothing(t *testing.T) {
 		"a collection that is unknown": with(`{"key":"animals/cat","value":{}}`),
 		"an entry twice":               with(`{"key":"clients/demo","value":{"client_id":"demo"}}`),
 		"a key written otherwise":      with(`{"key":"clients/d%65mo2","value":{"client_id":"demo2"}}`),
-		"a bad certificate":            with(`{"key":"certificates/00ff","value":{"serial":"00ff","profile":"AUTH_CLI","state":"valid","subject":"x","authority":"el-org","not_before":"2026-01-01T00:00:00Z","not_after":"2027-01-01T00:00:00Z","der":"AAAA"}}`),
-		"a revocation of nothing":      with(`{"key":"revoked-el-org/00ff","value":{"serial":"xyz","revoked_at":"2026-01-01T00:00:00Z"}}`),
-		"an end that cannot be":        with(`{"key":"reader/slot","value":"x","expires":"9999-01-01T00:00:00Z"}`),
-		"an end that is none":          with(`{"key":"reader/slot","value":"x","expires":"soon"}`),
+		"a bad certificate": with(`{"key":"certificates/00ff","value":{"serial":"00ff","profile":"AUTH_CLI",` +
+			`"state":"valid","subject":"x","authority":"el-org","not_before":"2026-01-01T00:00:00Z",` +
+			`"not_after":"2027-01-01T00:00:00Z","der":"AAAA"}}`),
+		"a revocation of nothing": with(`{"key":"revoked-el-org/00ff","value":{"serial":"xyz",` +
+			`"revoked_at":"2026-01-01T00:00:00Z"}}`),
+		"an end that cannot be": with(`{"key":"reader/slot","value":"x","expires":"9999-01-01T00:00:00Z"}`),
+		"an end that is none":   with(`{"key":"reader/slot","value":"x","expires":"soon"}`),
 	} {
 		status, code := testkit.Send(t, s.Ready, "PUT", "/state", []byte(bad))
 		if status < 400 || status > 499 || code == "" {
@@ -346,7 +354,10 @@ func TestAttack39RestoresAtOnce(t *testing.T) {
 			nil,
 		)
 		p.Must("POST", "/identities/generate", map[string]any{"count": 5, "seed": n + 1, "quiet": true}, nil)
-		backups, states = append(backups, testkit.Fetched(t, p.Ready, "/backup")), append(states, testkit.Fetched(t, p.Ready, "/state"))
+		backups, states = append(
+			backups,
+			testkit.Fetched(t, p.Ready, "/backup"),
+		), append(states, testkit.Fetched(t, p.Ready, "/state"))
 		p.Must("DELETE", "/clients/mark-"+fmt.Sprint(n), nil, nil)
 	}
 	for round := range 4 {
@@ -413,7 +424,8 @@ func sendHalf(t *testing.T, r emulator.Ready, path string, body []byte) *halfSen
 	t.Cleanup(func() { c.Close() })
 	fmt.Fprintf(
 		c,
-		"PUT /api/v1%s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
+		"PUT /api/v1%s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\nConnection: "+
+			"close\r\n\r\n",
 		path,
 		r.APIToken,
 		len(body),

@@ -128,7 +128,11 @@ func (s *Server) openListeners() (err error) {
 		to      *net.Listener
 		address string
 		setting string
-	}{{&s.listen, set.Listen, "listen"}, {&s.card, set.CardListen, "card-listen"}, {&s.console, set.ConsoleListen, "console-listen"}} {
+	}{
+		{&s.listen, set.Listen, "listen"},
+		{&s.card, set.CardListen, "card-listen"},
+		{&s.console, set.ConsoleListen, "console-listen"},
+	} {
 		if *l.to, err = net.Listen("tcp", l.address); err != nil {
 			return problem.AddressTaken.With("address", l.address).With("setting", l.setting).Got(err.Error())
 		}

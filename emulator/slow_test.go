@@ -32,8 +32,13 @@ func TestAttack40ALongParameterIsRefusedWithTheReason(t *testing.T) {
 	}
 	secret := url.Values{"client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}}
 	for path, form := range map[string]url.Values{
-		"/ext/par/request": {"response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {testkit.CallbackURL}, "nonce": {long}},
-		"/ext/ciba/auth":   {"scope": {"openid scope_all"}, "login_hint": {testkit.Doctor}, "acr_values": {long}},
+		"/ext/par/request": {
+			"response_type": {"code"},
+			"scope":         {"openid"},
+			"redirect_uri":  {testkit.CallbackURL},
+			"nonce":         {long},
+		},
+		"/ext/ciba/auth": {"scope": {"openid scope_all"}, "login_hint": {testkit.Doctor}, "acr_values": {long}},
 	} {
 		for k, v := range secret {
 			form[k] = v
@@ -96,7 +101,8 @@ func TestAttack40ABodyThatTricklesIsCutWithTheReason(t *testing.T) {
 				c := plainTo(s, hostOf(to.base), u.Scheme == "https")
 				fmt.Fprintf(
 					c,
-					"POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-www-form-urlencoded\r\n%s\r\n\r\n",
+					"POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+						"application/x-www-form-urlencoded\r\n%s\r\n\r\n",
 					u.Path,
 					u.Host,
 					s.APIToken,

@@ -25,7 +25,11 @@ func TestASpaceIsAnEmulatorOfItsOwn(t *testing.T) {
 			t.Errorf("%s takes the token: %d", name, got)
 		}
 		resp, err := other.HTTP(a.DemoCertificate()).
-			PostForm(other.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}})
+			PostForm(other.Issuer+"/protocol/openid-connect/token", url.Values{
+				"grant_type":    {"refresh_token"},
+				"refresh_token": {"x"},
+				"client_id":     {"demo"},
+			})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -278,7 +278,10 @@ func annuaireFields(titles []string) (fields, warnings []string, err error) {
 
 func (t *table) takeAnnuaire(fields, row []string) error {
 	if len(row) < len(fields)-1 || len(row) > len(fields)+1 { // the last bar may be missing
-		return problem.ImportInvalid.With("count", len(row)).With("row", fmt.Sprintf("%.60s", strings.Join(row, "|"))).With("count_expected", len(fields))
+		return problem.ImportInvalid.With("count", len(row)).With("row", fmt.Sprintf("%.60s", strings.Join(row, "|"))).With(
+			"count_expected",
+			len(fields),
+		)
 	}
 	cells := map[string]string{}
 	for n := range min(len(fields), len(row)) {

@@ -52,7 +52,10 @@ func ReadImport(r io.ReadSeeker, fn func(*Identity) error) (warnings []string, e
 			return tooMany()
 		}
 		if before, twice := seen[i.NationalID]; twice {
-			return problem.IdentityTwice.Case("read-import").With("before", before+1).With("count", len(seen)+1).Got(i.NationalID)
+			return problem.IdentityTwice.Case("read-import").With("before", before+1).With(
+				"count",
+				len(seen)+1,
+			).Got(i.NationalID)
 		}
 		seen[strings.Clone(i.NationalID)] = len(seen) // not the row it was cut from
 		return fn(i)

@@ -126,20 +126,60 @@ func TestACodeIsCheckedAgainstItsTableAndItsNeighbours(t *testing.T) {
 		change     func(*identities.Identity, *identities.Exercise, *identities.Activity)
 		code, says string
 	}{
-		"good":                   {func(*identities.Identity, *identities.Exercise, *identities.Activity) {}, "", ""},
-		"unknown sector":         {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) { a.Sector = "SA7" }, "code-unknown", "SA0"},
-		"unknown profession":     {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.Profession = "11" }, "know-how-of-other-profession", "profession 10"},
-		"a midwife's surgery":    {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.Profession = "50" }, "know-how-of-other-profession", "Médecin"},
-		"know-how without type":  {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.KnowHowType = "" }, "know-how-type-missing", "S, C, CAPA"},
-		"know-how of other type": {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.KnowHowType = "CAPA" }, "code-unknown", "R43"},
+		"good": {func(*identities.Identity, *identities.Exercise, *identities.Activity) {}, "", ""},
+		"unknown sector": {
+			func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) { a.Sector = "SA7" },
+			"code-unknown",
+			"SA0",
+		},
+		"unknown profession": {
+			func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.Profession = "11" },
+			"know-how-of-other-profession",
+			"profession 10",
+		},
+		"a midwife's surgery": {
+			func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.Profession = "50" },
+			"know-how-of-other-profession",
+			"Médecin",
+		},
+		"know-how without type": {
+			func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.KnowHowType = "" },
+			"know-how-type-missing",
+			"S, C, CAPA",
+		},
+		"know-how of other type": {
+			func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.KnowHowType = "CAPA" },
+			"code-unknown",
+			"R43",
+		},
 		"a doctor's section": {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) {
 			a.PharmacistSection = "A"
 		}, "section-not-pharmacist", "profession 21"},
-		"a FINESS key":                {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) { a.FINESS = "750712185" }, "key-wrong", "750712184"},
-		"a SIRET too short":           {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) { a.SIRET = "123" }, "key-wrong", "14 characters"},
-		"a civility":                  {func(i *identities.Identity, _ *identities.Exercise, _ *identities.Activity) { i.Civility = "MRS" }, "code-unknown", "R81"},
-		"a doctor's chief pharmacist": {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.Civility = "PC" }, "civility-of-other-profession", "DR"},
-		"a doctor's civil title":      {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.Civility = "MME" }, "", ""},
+		"a FINESS key": {
+			func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) { a.FINESS = "750712185" },
+			"key-wrong",
+			"750712184",
+		},
+		"a SIRET too short": {
+			func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) { a.SIRET = "123" },
+			"key-wrong",
+			"14 characters",
+		},
+		"a civility": {
+			func(i *identities.Identity, _ *identities.Exercise, _ *identities.Activity) { i.Civility = "MRS" },
+			"code-unknown",
+			"R81",
+		},
+		"a doctor's chief pharmacist": {
+			func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.Civility = "PC" },
+			"civility-of-other-profession",
+			"DR",
+		},
+		"a doctor's civil title": {
+			func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) { e.Civility = "MME" },
+			"",
+			"",
+		},
 		"a nurse's capacity": {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) {
 			e.Profession, e.KnowHowType, e.KnowHow = "60", "CAPA", "CAPA05"
 		}, "know-how-type-of-other-profession", "S, CM"},
@@ -149,8 +189,16 @@ func TestACodeIsCheckedAgainstItsTableAndItsNeighbours(t *testing.T) {
 		"a student midwife": {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) {
 			*e = identities.Exercise{Profession: "50", Category: "E"}
 		}, "", ""},
-		"an intern of age":    {func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) { a.Role = "FON-48" }, "role-of-student", "E"},
-		"a driver's function": {func(_ *identities.Identity, e *identities.Exercise, a *identities.Activity) { a.Role = "314" }, "role-of-other-profession", "R21"},
+		"an intern of age": {
+			func(_ *identities.Identity, _ *identities.Exercise, a *identities.Activity) { a.Role = "FON-48" },
+			"role-of-student",
+			"E",
+		},
+		"a driver's function": {
+			func(_ *identities.Identity, e *identities.Exercise, a *identities.Activity) { a.Role = "314" },
+			"role-of-other-profession",
+			"R21",
+		},
 		"99 without role": {func(_ *identities.Identity, e *identities.Exercise, _ *identities.Activity) {
 			*e = identities.Exercise{Profession: "99", Category: "C"}
 		}, "role-missing", "R85"},
@@ -170,7 +218,11 @@ func TestACodeIsCheckedAgainstItsTableAndItsNeighbours(t *testing.T) {
 		"a mail address": {func(i *identities.Identity, _ *identities.Exercise, _ *identities.Activity) {
 			i.Email = "a\r\nBcc: b@c"
 		}, "email-invalid", "name@host"},
-		"a mobile number": {func(i *identities.Identity, _ *identities.Exercise, _ *identities.Activity) { i.Mobile = "call me" }, "mobile-invalid", "+33"},
+		"a mobile number": {
+			func(i *identities.Identity, _ *identities.Exercise, _ *identities.Activity) { i.Mobile = "call me" },
+			"mobile-invalid",
+			"+33",
+		},
 		"wrong on purpose": {func(i *identities.Identity, _ *identities.Exercise, a *identities.Activity) {
 			a.Sector, i.AllowInvalid = "XX", "tests our error page"
 		}, "", ""},
@@ -258,7 +310,12 @@ func same(a, b *identities.Identity) (string, string, bool) {
 func TestExportAndImportLoseNothing(t *testing.T) {
 	people := everybody()
 	asJSON := export(t, "json", people)
-	for name, raw := range map[string][]byte{"json": asJSON, "yaml": export(t, "yaml", people), "csv": export(t, "csv", people), "listing": []byte(`{"items":` + string(asJSON) + `,"next":""}`)} {
+	for name, raw := range map[string][]byte{
+		"json":    asJSON,
+		"yaml":    export(t, "yaml", people),
+		"csv":     export(t, "csv", people),
+		"listing": []byte(`{"items":` + string(asJSON) + `,"next":""}`),
+	} {
 		got, err := identities.ParseImport(raw)
 		if err != nil || len(got.People) != len(people) {
 			t.Fatalf("%s: %v", name, err)
@@ -298,10 +355,20 @@ func TestACSVMakesNoFormulas(t *testing.T) {
 
 // The columns as the ANS publishes them, a row of each kind.
 func TestAnExtractionOfTheAnnuaireIsRead(t *testing.T) {
-	header := "Type d'identifiant PP|Identifiant PP|Identification nationale PP|Code civilité d'exercice|Libellé civilité d'exercice|Code civilité|Libellé civilité|Nom d'exercice|Prénom d'exercice|Code profession|Libellé profession|Code catégorie professionnelle|Libellé catégorie professionnelle|Code type savoir-faire|Libellé type savoir-faire|Code savoir-faire|Libellé savoir-faire|Code mode exercice|Libellé mode exercice|Numéro SIRET site|Identifiant technique de la structure|Raison sociale site|Code secteur d'activité|Libellé secteur d'activité|Colonne de demain|\n"
-	rows := "8|99700366240|899700366240|DR|Docteur|M|Monsieur|DOC0036624|KIT|10|Médecin|C|Civil|S|Spécialité ordinale|SM26|Qualifié en Médecine générale (SM)|L|Libéral, indépendant, artisan, commerçant||R102671|CABINET DU DR DOC|SA07|Cabinet individuel|x|\n" +
-		"8|99700366240|899700366240|DR|Docteur|M|Monsieur|DOC0036624|KIT|10|Médecin|C|Civil|S|Spécialité ordinale|SM26|Qualifié en Médecine générale (SM)|S|Salarié||F0B0172805|HOPITAL GENERIQUE|SA01|Etablissement public de santé|x|\n" +
-		"8|99700366240|899700366240|DR|Docteur|M|Monsieur|DOC0036624|KIT|10|Médecin|C|Civil|CAPA|Capacité|CAPA05|Capacité|S|Salarié||F0B0172805|HOPITAL GENERIQUE|SA01|Etablissement public de santé|x|\n" +
+	header := "Type d'identifiant PP|Identifiant PP|Identification nationale PP|Code civilité d'exercice|Libellé " +
+		"civilité d'exercice|Code civilité|Libellé civilité|Nom d'exercice|Prénom d'exercice|Code " +
+		"profession|Libellé profession|Code catégorie professionnelle|Libellé catégorie professionnelle|Code type " +
+		"savoir-faire|Libellé type savoir-faire|Code savoir-faire|Libellé savoir-faire|Code mode exercice|Libellé mode " +
+		"exercice|Numéro SIRET site|Identifiant technique de la structure|Raison sociale site|Code secteur " +
+		"d'activité|Libellé secteur d'activité|Colonne de demain|\n"
+	rows := "8|99700366240|899700366240|DR|Docteur|M|Monsieur|DOC0036624|KIT|10|Médecin|C|Civil|S|Spécialité " +
+		"ordinale|SM26|Qualifié en Médecine générale (SM)|L|Libéral, indépendant, artisan, " +
+		"commerçant||R102671|CABINET DU DR DOC|SA07|Cabinet individuel|x|\n" +
+		"8|99700366240|899700366240|DR|Docteur|M|Monsieur|DOC0036624|KIT|10|Médecin|C|Civil|S|Spécialité " +
+		"ordinale|SM26|Qualifié en Médecine générale (SM)|S|Salarié||F0B0172805|HOPITAL GENERIQUE|SA01|Etablissement " +
+		"public de santé|x|\n" +
+		"8|99700366240|899700366240|DR|Docteur|M|Monsieur|DOC0036624|KIT|10|Médecin|C|Civil|CAPA|Capacité|CAPA05|" +
+		"Capacité|S|Salarié||F0B0172805|HOPITAL GENERIQUE|SA01|Etablissement public de santé|x|\n" +
 		"0|0B7010446|00B7010446|||MME|Madame|'T HOOFT|HONORE|70|Masseur-Kinésithérapeute|C|Civil|||||||||||x|\n"
 	got, err := identities.ParseImport([]byte("\ufeff" + header + rows))
 	if err != nil || len(got.People) != 2 {
@@ -331,7 +398,9 @@ func TestAnExtractionOfTheAnnuaireIsRead(t *testing.T) {
 func TestCodesInYAMLNeedNoQuotes(t *testing.T) {
 	got, err := identities.ParseImport(
 		[]byte(
-			"# one person\n- national_id: 899700366240\n  family_name: DOC\n  given_name: KIT\n  behaviour: refuse 3s\n  exercices:\n    - codeProfession: 10\n      activities:\n        - {codeSecteurDactivite: SA07, numeroVoie: 007}\n",
+			"# one person\n- national_id: 899700366240\n  family_name: DOC\n  given_name: KIT\n  behaviour: refuse 3s\n  " +
+				"exercices:\n    - codeProfession: 10\n      activities:\n        - {codeSecteurDactivite: SA07, numeroVoie: " +
+				"007}\n",
 		),
 	)
 	if err != nil {
@@ -347,7 +416,8 @@ func TestCodesInYAMLNeedNoQuotes(t *testing.T) {
 func TestAHandMadeCSVNeedsFewColumnsInAnyOrder(t *testing.T) {
 	got, err := identities.ParseImport(
 		[]byte(
-			"family_name;given_name;national_id;codeProfession;codeSecteurDactivite\nA;B;899700366240;60;SA01\nC;D;899700237045;;\nA;B;899700366240;60;SA07\n",
+			"family_name;given_name;national_id;codeProfession;codeSecteurDactivite\nA;B;899700366240;60;SA01\nC;D;" +
+				"899700237045;;\nA;B;899700366240;60;SA07\n",
 		),
 	)
 	if err != nil || len(got.People) != 2 {
@@ -363,8 +433,12 @@ func TestANumberThatCouldBeARealPersonsIsRefused(t *testing.T) {
 	real += nomenclature.LuhnKey(real[1:])
 	for id, refused := range map[string]bool{
 		real: true, "899700366240": false, "810102727017": false, // its key is wrong: nobody's
-		"0752612345": true, "00B7010446": false, "3750712184/12": true, "30B0172805/12": false, "500000001815646/CPAT00045": false,
-		"518003502400041/1": true, "ANS20250114103000": false,
+		"0752612345":                true,
+		"00B7010446":                false,
+		"3750712184/12":             true,
+		"30B0172805/12":             false,
+		"500000001815646/CPAT00045": false,
+		"518003502400041/1":         true, "ANS20250114103000": false,
 	} {
 		if err := identities.CheckFictitious(id); refused != problem.Is(err, "national-id-real") {
 			t.Errorf("%s: %v", id, err)
@@ -398,7 +472,10 @@ func TestANumberThatCouldBeARealPersonsIsRefused(t *testing.T) {
 	}
 	if raw, _ := json.Marshal(
 		i,
-	); strings.Contains(string(raw), "DUPONT") || strings.Contains(string(raw), "0102030405") || strings.Contains(string(raw), real[1:]) ||
+	); strings.Contains(
+		string(raw),
+		"DUPONT",
+	) || strings.Contains(string(raw), "0102030405") || strings.Contains(string(raw), real[1:]) ||
 		i.MainActivity().Sector != "SA07" {
 		t.Errorf("something of the real person is left, or their work is lost: %s", raw)
 	}
@@ -437,14 +514,21 @@ func TestAttack32ImportsThatAreRefusedByName(t *testing.T) {
 		"deep nesting":  {strings.Repeat("[", 100_000), "import-invalid"},
 		"deep YAML":     {"a: " + strings.Repeat("[", 100_000), "import-too-deep"},
 		"deep block":    {strings.Repeat("- ", 100_000) + "a", "import-too-deep"},
-		"alias bomb":    {"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b]\n", "import-invalid"},
-		"YAML tag":      {"national_id: !!python/object:os.system x\n", "import-invalid"},
-		"YAML twice":    {"national_id: a\nnational_id: b\n", "import-invalid"},
-		"huge YAML":     {"a: " + strings.Repeat("x", 9<<20), "import-too-large"},
-		"no YAML":       {"a: [\n", "import-invalid"},
-		"one twice":     {`[{"national_id":"899700366240","family_name":"A","given_name":"B"},{"national_id":"899700366240","family_name":"A","given_name":"B"}]`, "identity-twice"},
-		"a million":     {"national_id,family_name,given_name\n" + million(), "import-too-many"},
-		"a wrong cell":  {"national_id,family_name,given_name,policies\n899700366240,A,B,{\n", "import-invalid"},
+		"alias bomb": {
+			"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b]\n",
+			"import-invalid",
+		},
+		"YAML tag":   {"national_id: !!python/object:os.system x\n", "import-invalid"},
+		"YAML twice": {"national_id: a\nnational_id: b\n", "import-invalid"},
+		"huge YAML":  {"a: " + strings.Repeat("x", 9<<20), "import-too-large"},
+		"no YAML":    {"a: [\n", "import-invalid"},
+		"one twice": {
+			`[{"national_id":"899700366240","family_name":"A","given_name":"B"},{"national_id":"899700366240",` +
+				`"family_name":"A","given_name":"B"}]`,
+			"identity-twice",
+		},
+		"a million":    {"national_id,family_name,given_name\n" + million(), "import-too-many"},
+		"a wrong cell": {"national_id,family_name,given_name,policies\n899700366240,A,B,{\n", "import-invalid"},
 	} {
 		if _, err := identities.ParseImport([]byte(c.raw)); !problem.Is(err, c.code) {
 			t.Errorf("%s: %v, want %s", name, err, c.code)
@@ -461,7 +545,16 @@ func million() string {
 }
 
 func FuzzParseImport(f *testing.F) {
-	for _, seed := range []string{`[{"national_id":"899700366240"}]`, `{"SubjectNameID":"x"}`, "a,b\n", "\ufeff[", "'", "- a: [b, &c 1]\n", "national_id;family_name;given_name\n1;2;3", "Identification nationale PP|Nom d'exercice|Prénom d'exercice|\n8|a|b|"} {
+	for _, seed := range []string{
+		`[{"national_id":"899700366240"}]`,
+		`{"SubjectNameID":"x"}`,
+		"a,b\n",
+		"\ufeff[",
+		"'",
+		"- a: [b, &c 1]\n",
+		"national_id;family_name;given_name\n1;2;3",
+		"Identification nationale PP|Nom d'exercice|Prénom d'exercice|\n8|a|b|",
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -495,7 +588,13 @@ func TestAMixWeighsAndTrapsBreakCarelessSoftware(t *testing.T) {
 	if len(count) != 2 || count["60"] < 2*count["10"] {
 		t.Errorf("the mix: %v", count)
 	}
-	for _, want := range []string{"D'ARTAGNAN-L'HERMITTE", "O", strings.Repeat("ABCDEFGH", 10), "LE\u0301GER", "<b>GRAS</b>"} {
+	for _, want := range []string{
+		"D'ARTAGNAN-L'HERMITTE",
+		"O",
+		strings.Repeat("ABCDEFGH", 10),
+		"LE\u0301GER",
+		"<b>GRAS</b>",
+	} {
 		if !names[want] {
 			t.Errorf("no %q", want)
 		}

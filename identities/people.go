@@ -312,7 +312,10 @@ type Query struct {
 }
 
 func (q *Query) matches(i *Identity) bool {
-	return (q.Profession == "" || slices.ContainsFunc(i.Exercises, func(e Exercise) bool { return e.Profession == q.Profession })) &&
+	return (q.Profession == "" || slices.ContainsFunc(
+		i.Exercises,
+		func(e Exercise) bool { return e.Profession == q.Profession },
+	)) &&
 		(q.Tag == "" || slices.Contains(i.Tags, q.Tag)) &&
 		(q.Text == "" || strings.Contains(i.searched(), q.Text))
 }

@@ -53,10 +53,17 @@ func TestAttack32AnImportThatFailsChangesNothing(t *testing.T) {
 	s := testkit.Start(t)
 	before := string(testkit.Fetched(t, s.Ready, "/identities/export?format=json"))
 	for name, c := range map[string]struct{ body, code string }{
-		"the second is wrong": {`[{"national_id":"899700366240","family_name":"A","given_name":"B"},{"national_id":"1","family_name":"A","given_name":"B"}]`, "national-id-invalid"},
-		"a wrong code":        {`[{"national_id":"899700366240","family_name":"A","given_name":"B","civility":"MRS"}]`, "code-unknown"},
-		"truncated":           {`[{"national_id":"899700366240"`, "import-invalid"},
-		"a column too few":    {"national_id\n1\n", "import-columns"},
+		"the second is wrong": {
+			`[{"national_id":"899700366240","family_name":"A","given_name":"B"},{"national_id":"1","family_name":"A",` +
+				`"given_name":"B"}]`,
+			"national-id-invalid",
+		},
+		"a wrong code": {
+			`[{"national_id":"899700366240","family_name":"A","given_name":"B","civility":"MRS"}]`,
+			"code-unknown",
+		},
+		"truncated":        {`[{"national_id":"899700366240"`, "import-invalid"},
+		"a column too few": {"national_id\n1\n", "import-columns"},
 	} {
 		var p struct{ Code, Detail string }
 		if status := s.API("POST", "/identities/import", c.body, &p); status != 400 || p.Code != c.code {
@@ -66,8 +73,12 @@ func TestAttack32AnImportThatFailsChangesNothing(t *testing.T) {
 	for name, c := range map[string]struct{ body, code string }{
 		"a YAML bomb": {"a: &a [x,x,x,x,x,x,x,x,x]\nb: [*a,*a,*a,*a,*a,*a,*a,*a]\n", "import-invalid"},
 		"a BOM alone": {"\ufeff", "import-empty"},
-		"a real one":  {`[{"national_id":"810000000000","family_name":"A","given_name":"B"},{"national_id":"81000000000` + nomenclature.LuhnKey("1000000000") + `","family_name":"A","given_name":"B"}]`, "national-id-real"},
-		"too large":   {`["` + strings.Repeat("x", 65<<20) + `"]`, "body-too-large"},
+		"a real one": {
+			`[{"national_id":"810000000000",` +
+				`"family_name":"A","given_name":"B"},{"national_id":"81000000000` + nomenclature.LuhnKey("1000000000") + `","family_name":"A","given_name":"B"}]`,
+			"national-id-real",
+		},
+		"too large": {`["` + strings.Repeat("x", 65<<20) + `"]`, "body-too-large"},
 	} {
 		var p struct{ Code string }
 		if s.API("POST", "/identities/import", c.body, &p); p.Code != c.code {
@@ -80,12 +91,17 @@ func TestAttack32AnImportThatFailsChangesNothing(t *testing.T) {
 	if status := s.API(
 		"POST",
 		"/identities/import",
-		`{"SubjectNameID":"899700366240","family_name":"DOC0036624","given_name":"KIT","SubjectRefPro":{"exercices":[]},"claim_of_tomorrow":1}`,
+		`{"SubjectNameID":"899700366240","family_name":"DOC0036624","given_name":"KIT","SubjectRefPro":{"exercices":[]},`+
+			`"claim_of_tomorrow":1}`,
 		nil,
 	); status != 201 {
 		t.Errorf("a UserInfo: %d", status)
 	}
-	if out := string(testkit.Fetched(t, s.Ready, "/identities/899700366240")); !strings.Contains(out, "claim_of_tomorrow = 1") {
+	if out := string(testkit.Fetched(
+		t,
+		s.Ready,
+		"/identities/899700366240",
+	)); !strings.Contains(out, "claim_of_tomorrow = 1") {
 		t.Errorf("the unknown claim is lost: %s", out)
 	}
 }
@@ -108,13 +124,19 @@ func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
 		}
 		return resp.StatusCode, out
 	}
-	for _, q := range []string{"identifier=" + testkit.Doctor, "identifier=" + testkit.Doctor[1:], "identifier=" + url.QueryEscape("https://rpps.esante.gouv.fr|"+testkit.Doctor[1:]), "identifier=" + url.QueryEscape("urn:oid:1.2.250.1.71.4.2.1|"+testkit.Doctor)} {
+	for _, q := range []string{
+		"identifier=" + testkit.Doctor,
+		"identifier=" + testkit.Doctor[1:],
+		"identifier=" + url.QueryEscape("https://rpps.esante.gouv.fr|"+testkit.Doctor[1:]),
+		"identifier=" + url.QueryEscape("urn:oid:1.2.250.1.71.4.2.1|"+testkit.Doctor),
+	} {
 		status, bundle := ask("Practitioner?" + q)
 		raw, _ := json.Marshal(bundle)
 		if status != 200 || bundle["total"] != 1.0 || !strings.Contains(string(raw), `"family":"DOC9001117"`) ||
 			!strings.Contains(
 				string(raw),
-				`"code":"10","display":"Médecin","system":"https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"`,
+				`"code":"10","display":"Médecin","system":"https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/`+
+					`TRE-G15-ProfessionSante"`,
 			) {
 			t.Errorf("%s: %d %s", q, status, raw)
 		}
@@ -132,7 +154,9 @@ func TestTheDirectoryInFHIRAgreesWithTheLogin(t *testing.T) {
 	); roles["total"].(float64) < 2 {
 		t.Errorf("staff, whose id holds a slash: %v", roles)
 	}
-	if status, read := ask("Practitioner/pscemu-" + testkit.Doctor); status != 200 || read["id"] != "pscemu-"+testkit.Doctor {
+	if status, read := ask(
+		"Practitioner/pscemu-" + testkit.Doctor,
+	); status != 200 || read["id"] != "pscemu-"+testkit.Doctor {
 		t.Errorf("read: %d %v", status, read)
 	}
 	if _, none := ask("Practitioner?identifier=nobody"); none["total"] != 0.0 {
@@ -202,7 +226,11 @@ func TestADeleteIsUndoneForADayAndASearchFindsMoreThanNames(t *testing.T) {
 	if s.API("POST", "/identities/"+testkit.Nurse+"/restore", "", &p); p.Code != "identity-not-deleted" {
 		t.Errorf("after a day: %+v", p)
 	}
-	for query, want := range map[string]string{"medecin": testkit.Doctor, "magic": "899700000013", "hopital magique": "899700000013"} {
+	for query, want := range map[string]string{
+		"medecin":         testkit.Doctor,
+		"magic":           "899700000013",
+		"hopital magique": "899700000013",
+	} {
 		if out := string(testkit.Fetched(t, s.Ready, "/identities?q="+url.QueryEscape(query))); !strings.Contains(out, want) {
 			t.Errorf("%s: %s", query, out)
 		}

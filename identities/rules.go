@@ -142,14 +142,29 @@ func (e *Exercise) checkKnowHow(at string) error {
 			return err
 		}
 		if of := SpecialtyOf(e.KnowHow); table == "R38" && of != "" && of != e.Profession {
-			return problem.KnowHowOfOtherProfession.With("at", at).With("know_how", e.KnowHow).With("profession", e.Profession).With("owner", of).With("profession_label", nomenclature.ProfessionLabel(of))
+			return problem.KnowHowOfOtherProfession.With("at", at).With("know_how", e.KnowHow).With(
+				"profession",
+				e.Profession,
+			).With(
+				"owner",
+				of,
+			).With(
+				"profession_label",
+				nomenclature.ProfessionLabel(of),
+			)
 		}
 	}
 	if p := professionOf(
 		e.Profession,
 	); p != nil && e.KnowHowType != "" && nomenclature.Label("R04", e.KnowHowType) != "" &&
 		!slices.Contains(p.KnowHowTypes, e.KnowHowType) {
-		return problem.KnowHowTypeOfOtherProfession.With("at", at).With("know_how_type", e.KnowHowType).With("profession", e.Profession).With("accepted", p.KnowHowTypes)
+		return problem.KnowHowTypeOfOtherProfession.With("at", at).With("know_how_type", e.KnowHowType).With(
+			"profession",
+			e.Profession,
+		).With(
+			"accepted",
+			p.KnowHowTypes,
+		)
 	}
 	return nil
 }
@@ -162,7 +177,13 @@ func (e *Exercise) checkCivility(at string) error {
 		slices.Contains(p.Civilities, e.Civility) {
 		return nil
 	}
-	return problem.CivilityOfOtherProfession.With("at", at).With("civility", e.Civility).With("profession", e.Profession).With("accepted", append(slices.Clone(p.Civilities), "M", "MME"))
+	return problem.CivilityOfOtherProfession.With("at", at).With("civility", e.Civility).With(
+		"profession",
+		e.Profession,
+	).With(
+		"accepted",
+		append(slices.Clone(p.Civilities), "M", "MME"),
+	)
 }
 
 // checkStudent: only the professions with an order register their students;
@@ -183,7 +204,13 @@ func (a *Activity) checkSection(at string, e *Exercise) error {
 	case e.Profession != "21":
 		return problem.SectionNotPharmacist.With("at", at).With("profession", e.Profession)
 	case fit != nil && a.Sector != "" && !slices.Contains(fit, a.Sector):
-		return problem.SectionOfOtherSector.With("at", at).With("pharmacist_section", a.PharmacistSection).With("sector", a.Sector).With("accepted", fit)
+		return problem.SectionOfOtherSector.With("at", at).With("pharmacist_section", a.PharmacistSection).With(
+			"sector",
+			a.Sector,
+		).With(
+			"accepted",
+			fit,
+		)
 	}
 	return nil
 }
@@ -213,7 +240,12 @@ func (a *Activity) checkKeys(at string) error {
 	for _, id := range []struct {
 		name, value string
 		length      int
-	}{{"numeroFinessSite", a.FINESS, 9}, {"numeroFinessetablissementJuridique", a.FINESSLegal, 9}, {"numeroSirenSite", a.SIREN, 9}, {"numeroSiretSite", a.SIRET, 14}} {
+	}{
+		{"numeroFinessSite", a.FINESS, 9},
+		{"numeroFinessetablissementJuridique", a.FINESSLegal, 9},
+		{"numeroSirenSite", a.SIREN, 9},
+		{"numeroSiretSite", a.SIRET, 14},
+	} {
 		if id.value != "" && len(id.value) != id.length {
 			return problem.KeyWrong.With("at", at).With("name", id.name).With("length", id.length).Got(id.value)
 		}
@@ -221,7 +253,10 @@ func (a *Activity) checkKeys(at string) error {
 			return wrongKey(at+id.name, "", id.value)
 		}
 	}
-	for name, id := range map[string]string{"identifiantTechniqueDeLaStructure": a.StructureID, "ancienIdentifiantDeLaStructure": a.FormerStructureID} {
+	for name, id := range map[string]string{
+		"identifiantTechniqueDeLaStructure": a.StructureID,
+		"ancienIdentifiantDeLaStructure":    a.FormerStructureID,
+	} {
 		if id != "" && len(id)-1 == structureKeys[id[0]] && !nomenclature.Luhn(id[1:]) {
 			return wrongKey(at+name, id[:1], id[1:])
 		}
@@ -233,7 +268,13 @@ func (a *Activity) checkKeys(at string) error {
 }
 
 func wrongKey(name, prefix, number string) error {
-	return problem.KeyWrong.Case("digit").With("name", name).With("prefix", prefix).With("number", number[:len(number)-1]).With("luhn_key", nomenclature.LuhnKey(number[:len(number)-1])).Got(prefix + number)
+	return problem.KeyWrong.Case("digit").With("name", name).With("prefix", prefix).With(
+		"number",
+		number[:len(number)-1],
+	).With(
+		"luhn_key",
+		nomenclature.LuhnKey(number[:len(number)-1]),
+	).Got(prefix + number)
 }
 
 // reserved tells, by the type digit of a national id, how the numbers begin

@@ -103,7 +103,16 @@ func TestAnotherModuleImportsThisOneWithoutAReplace(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, outside, env, "go", "get", m.Path+"/pscemutest@"+m.Version)
-	if out := run(t, outside, env, "go", "test", "-count=1", "-v", "."); !strings.Contains(out, "--- PASS: TestADoctorLogsIn") {
+	if out := run(
+		t,
+		outside,
+		env,
+		"go",
+		"test",
+		"-count=1",
+		"-v",
+		".",
+	); !strings.Contains(out, "--- PASS: TestADoctorLogsIn") {
 		t.Errorf("the test of the other module: %s", out)
 	}
 	run(t, outside, env, "go", "install", m.Path+"/cmd/pscemu@"+m.Version)

@@ -28,7 +28,11 @@ func TestEachActorSeesItsForms(t *testing.T) {
 	t.Parallel()
 	s := testkit.Start(t)
 	for actor, want := range map[string]string{
-		"liberal": "F414", "etablissement": "F101 F102 F201 F202 F301 F414", "medico-social": "F101 F102 F201 F301 F414", "autre": "F101 F102 F301 F414", "industriel": "F101 F102 F301 F414",
+		"liberal":       "F414",
+		"etablissement": "F101 F102 F201 F202 F301 F414",
+		"medico-social": "F101 F102 F201 F301 F414",
+		"autre":         "F101 F102 F301 F414",
+		"industriel":    "F101 F102 F301 F414",
 	} {
 		var list struct{ Items []orders.Form }
 		s.API("GET", "/orders/forms?actor="+actor, "", &list)
@@ -47,13 +51,21 @@ func TestEachActorSeesItsForms(t *testing.T) {
 			t.Errorf("a card holder among %s sees %s", actor, got)
 		}
 	}
-	for actor, want := range map[string][]orders.Channel{"liberal": {orders.TOPS}, "etablissement": {orders.TOM}, "medico-social": {orders.TOM}, "autre": {}, "industriel": {}} {
+	for actor, want := range map[string][]orders.Channel{
+		"liberal":       {orders.TOPS},
+		"etablissement": {orders.TOM},
+		"medico-social": {orders.TOM},
+		"autre":         {},
+		"industriel":    {},
+	} {
 		a, err := orders.ActorNamed(actor)
 		if err != nil || !slices.Equal(a.Services, want) {
 			t.Errorf("%s: %v, want %v", actor, a.Services, want)
 		}
 	}
-	if _, refused := (testkit.Desk{Server: s}).Begin("F201", "industriel", "", "", testkit.Fields{}); refused.Code != "form-not-seen" {
+	if _, refused := (testkit.Desk{
+		Server: s,
+	}).Begin("F201", "industriel", "", "", testkit.Fields{}); refused.Code != "form-not-seen" {
 		t.Errorf("a vendor's F201: %+v", refused)
 	}
 }
@@ -64,8 +76,12 @@ func TestEveryRuleOfTheDeskRefusesWithItsReasonAndItsSource(t *testing.T) {
 	t.Parallel()
 	s := testkit.Start(t)
 	d := testkit.Desk{Server: s}
-	head := d.Must(d.Order("F101", "industriel", "", testkit.HeadOf.With(testkit.Fields{"siret": testkit.VendorSIRET})), "CDA")[0].NationalID
-	clinic := d.Must(d.Order("F101", "etablissement", "", testkit.HeadOf.With(testkit.Fields{"finess": hospital})), "CDE")[0].NationalID
+	head := d.Must(d.Order("F101", "industriel", "", testkit.HeadOf.With(testkit.Fields{
+		"siret": testkit.VendorSIRET,
+	})), "CDA")[0].NationalID
+	clinic := d.Must(d.Order("F101", "etablissement", "", testkit.HeadOf.With(testkit.Fields{
+		"finess": hospital,
+	})), "CDE")[0].NationalID
 	generate := func(seed, profession string) string {
 		var made struct {
 			Items []struct {
@@ -84,13 +100,15 @@ func TestEveryRuleOfTheDeskRefusesWithItsReasonAndItsSource(t *testing.T) {
 	s.API(
 		"POST",
 		"/identities",
-		`{"national_id":"899700366240","family_name":"A","given_name":"B","exercices":[{"codeProfession":"70","codeCategorieProfessionnelle":"E","activities":[{"codeModeExercice":"S"}]}]}`,
+		`{"national_id":"899700366240","family_name":"A","given_name":"B","exercices":[{"codeProfession":"70",`+
+			`"codeCategorieProfessionnelle":"E","activities":[{"codeModeExercice":"S"}]}]}`,
 		nil,
 	)
 	s.API(
 		"POST",
 		"/identities",
-		`{"national_id":"899700237045","family_name":"A","given_name":"B","exercices":[{"codeProfession":"60","codeCategorieProfessionnelle":"C","activities":[{"codeModeExercice":"L"}]}]}`,
+		`{"national_id":"899700237045","family_name":"A","given_name":"B","exercices":[{"codeProfession":"60",`+
+			`"codeCategorieProfessionnelle":"C","activities":[{"codeModeExercice":"L"}]}]}`,
 		nil,
 	)
 	vendor, clinicOf := testkit.Fields{"siret": testkit.VendorSIRET}, testkit.Fields{"finess": hospital}
@@ -99,26 +117,188 @@ func TestEveryRuleOfTheDeskRefusesWithItsReasonAndItsSource(t *testing.T) {
 		f                     testkit.Fields
 		code, remedy, source  string
 	}{
-		{"no contract", "F101", "etablissement", "", testkit.HeadOf.With(clinicOf).With(testkit.Fields{"contrat": "non"}), "contract", "", "Le contrat d'adhésion est intégré dans les démarches F101, F102, F301"},
+		{
+			"no contract",
+			"F101",
+			"etablissement",
+			"",
+			testkit.HeadOf.With(clinicOf).With(testkit.Fields{"contrat": "non"}),
+			"contract",
+			"",
+			"Le contrat d'adhésion est intégré dans les démarches F101, F102, F301",
+		},
 		{"no structure", "F101", "industriel", "", testkit.HeadOf, "structure", "", ""},
-		{"nobody named", "F101", "industriel", "", testkit.Fields{"siret": practice, "denomination": "X", "contrat": "oui"}, "person", "", ""},
-		{"billing, unregistered", "F102", "industriel", "", testkit.HeadOf.With(testkit.Fields{"siret": practice, "facturation": "oui"}), "billing-number", "Assurance Maladie", "Vous devez être enregistré auprès de l'Assurance Maladie"},
-		{"an optician by F201", "F201", "etablissement", "", testkit.Fields{"identity": optician}, "profession", "F202", "Auxiliaires Médicaux salariés"},
-		{"a libéral by F201", "F201", "etablissement", "", testkit.Fields{"identity": "899700237045"}, "salaried", "", "Auxiliaires Médicaux salariés"},
-		{"a student physiotherapist", "F201", "etablissement", "", testkit.Fields{"identity": "899700366240"}, "no-student", "F301", "Non les CPF des auxiliaires médicaux n'existent pas."},
-		{"a radiographer by F202", "F202", "etablissement", "", testkit.Fields{"identity": radiographer}, "profession", "F201", "prothésiste et orthésiste"},
-		{"a CPA without CDA", "F301", "industriel", clinic, testkit.StaffOf.With(testkit.Fields{"siret": practice, "contrat": "oui"}), "cpa-needs-head", "F101", "Oui le prérequis est un contrat d'adhésion et une CDA"},
-		{"a requester without card", "F301", "etablissement", "899700366240", testkit.StaffOf.With(clinicOf), "requester-card", "F101", "Pour des CPx de prod oui"},
-		{"another structure's head", "F301", "etablissement", head, testkit.StaffOf.With(clinicOf), "acts-for", "F101", "de la part du chef d'établissement ou son représentant"},
-		{"a vendor's carte de service", "F301", "industriel", head, testkit.Fields{"siret": testkit.VendorSIRET, "service": "oui", "justification": "x"}, "service-is-cpe", "nominative", "contrôle d'accès"},
-		{"a nurse's CPE", "F301", "etablissement", clinic, testkit.StaffOf.With(clinicOf).With(testkit.Fields{"identity": testkit.Nurse}), "not-professional", "F201", "qui ne sont pas professionnels de santé"},
-		{"administrators by nobody", "F413", "industriel", testkit.Nurse, testkit.Fields{"siret": testkit.VendorSIRET, "administrateurs": testkit.Nurse, "types": "AUTH_CLI", "cgu": "oui"}, "acts-for", "F502", "à disposition d'un représentant légal (F101, F102) ou d'un mandataire désigné (F502)"},
-		{"CGU unread", "F413", "industriel", head, vendor.With(testkit.Fields{"administrateurs": testkit.Nurse, "types": "AUTH_CLI"}), "cgu", "", "Conditions Générales d'Utilisation (CGU)"},
-		{"an administrator without card", "F413", "industriel", head, vendor.With(testkit.Fields{"administrateurs": "899700366240", "types": "AUTH_CLI", "cgu": "oui"}), "cards-of", "F301", "ayant déjà des cartes actives"},
-		{"a mandate by nobody", "F502", "industriel", testkit.Nurse, vendor.With(testkit.Fields{"mandataires": testkit.Nurse, "action": "désigner"}), "represents", "F101", "Désignation de mandataire(s)"},
-		{"a mandataire without card", "F502", "industriel", head, vendor.With(testkit.Fields{"mandataires": "899700366240", "action": "désigner"}), "cards-of", "F301", "une carte qui a été déclarée mandataire"},
+		{
+			"nobody named",
+			"F101",
+			"industriel",
+			"",
+			testkit.Fields{"siret": practice, "denomination": "X", "contrat": "oui"},
+			"person",
+			"",
+			"",
+		},
+		{
+			"billing, unregistered",
+			"F102",
+			"industriel",
+			"",
+			testkit.HeadOf.With(testkit.Fields{"siret": practice, "facturation": "oui"}),
+			"billing-number",
+			"Assurance Maladie",
+			"Vous devez être enregistré auprès de l'Assurance Maladie",
+		},
+		{
+			"an optician by F201",
+			"F201",
+			"etablissement",
+			"",
+			testkit.Fields{"identity": optician},
+			"profession",
+			"F202",
+			"Auxiliaires Médicaux salariés",
+		},
+		{
+			"a libéral by F201",
+			"F201",
+			"etablissement",
+			"",
+			testkit.Fields{"identity": "899700237045"},
+			"salaried",
+			"",
+			"Auxiliaires Médicaux salariés",
+		},
+		{
+			"a student physiotherapist",
+			"F201",
+			"etablissement",
+			"",
+			testkit.Fields{"identity": "899700366240"},
+			"no-student",
+			"F301",
+			"Non les CPF des auxiliaires médicaux n'existent pas.",
+		},
+		{
+			"a radiographer by F202",
+			"F202",
+			"etablissement",
+			"",
+			testkit.Fields{"identity": radiographer},
+			"profession",
+			"F201",
+			"prothésiste et orthésiste",
+		},
+		{
+			"a CPA without CDA",
+			"F301",
+			"industriel",
+			clinic,
+			testkit.StaffOf.With(testkit.Fields{"siret": practice, "contrat": "oui"}),
+			"cpa-needs-head",
+			"F101",
+			"Oui le prérequis est un contrat d'adhésion et une CDA",
+		},
+		{
+			"a requester without card",
+			"F301",
+			"etablissement",
+			"899700366240",
+			testkit.StaffOf.With(clinicOf),
+			"requester-card",
+			"F101",
+			"Pour des CPx de prod oui",
+		},
+		{
+			"another structure's head",
+			"F301",
+			"etablissement",
+			head,
+			testkit.StaffOf.With(clinicOf),
+			"acts-for",
+			"F101",
+			"de la part du chef d'établissement ou son représentant",
+		},
+		{
+			"a vendor's carte de service",
+			"F301",
+			"industriel",
+			head,
+			testkit.Fields{"siret": testkit.VendorSIRET, "service": "oui", "justification": "x"},
+			"service-is-cpe",
+			"nominative",
+			"contrôle d'accès",
+		},
+		{
+			"a nurse's CPE",
+			"F301",
+			"etablissement",
+			clinic,
+			testkit.StaffOf.With(clinicOf).With(testkit.Fields{"identity": testkit.Nurse}),
+			"not-professional",
+			"F201",
+			"qui ne sont pas professionnels de santé",
+		},
+		{
+			"administrators by nobody",
+			"F413",
+			"industriel",
+			testkit.Nurse,
+			testkit.Fields{"siret": testkit.VendorSIRET, "administrateurs": testkit.Nurse, "types": "AUTH_CLI", "cgu": "oui"},
+			"acts-for",
+			"F502",
+			"à disposition d'un représentant légal (F101, F102) ou d'un mandataire désigné (F502)",
+		},
+		{
+			"CGU unread",
+			"F413",
+			"industriel",
+			head,
+			vendor.With(testkit.Fields{"administrateurs": testkit.Nurse, "types": "AUTH_CLI"}),
+			"cgu",
+			"",
+			"Conditions Générales d'Utilisation (CGU)",
+		},
+		{
+			"an administrator without card",
+			"F413",
+			"industriel",
+			head,
+			vendor.With(testkit.Fields{"administrateurs": "899700366240", "types": "AUTH_CLI", "cgu": "oui"}),
+			"cards-of",
+			"F301",
+			"ayant déjà des cartes actives",
+		},
+		{
+			"a mandate by nobody",
+			"F502",
+			"industriel",
+			testkit.Nurse,
+			vendor.With(testkit.Fields{"mandataires": testkit.Nurse, "action": "désigner"}),
+			"represents",
+			"F101",
+			"Désignation de mandataire(s)",
+		},
+		{
+			"a mandataire without card",
+			"F502",
+			"industriel",
+			head,
+			vendor.With(testkit.Fields{"mandataires": "899700366240", "action": "désigner"}),
+			"cards-of",
+			"F301",
+			"une carte qui a été déclarée mandataire",
+		},
 		{"nothing ordered", "F414", "liberal", "", testOrder, "some-card", "", ""},
-		{"no number", "F414", "liberal", "", testOrder.With(testkit.Fields{"kit": "integration", "siret": ""}), "some-number", "", ""},
+		{
+			"no number",
+			"F414",
+			"liberal",
+			"",
+			testOrder.With(testkit.Fields{"kit": "integration", "siret": ""}),
+			"some-number",
+			"",
+			"",
+		},
 	} {
 		o := d.Order(r.form, r.actor, r.by, r.f)
 		if o.State != orders.Refused || o.Code != "order-"+r.code || o.Reason == "" ||
@@ -141,7 +321,11 @@ func TestEveryRuleOfTheDeskRefusesWithItsReasonAndItsSource(t *testing.T) {
 		"CDE",
 	)
 	d.Must(d.Order("F301", "etablissement", clinic, testkit.StaffOf.With(clinicOf)), "CPE")
-	service := d.Must(d.Order("F301", "etablissement", clinic, testkit.Fields{"finess": hospital, "service": "oui", "justification": "accès aux locaux"}), "CPE")[0]
+	service := d.Must(d.Order("F301", "etablissement", clinic, testkit.Fields{
+		"finess":        hospital,
+		"service":       "oui",
+		"justification": "accès aux locaux",
+	}), "CPE")[0]
 	if browser, page, _ := s.AtCard(); !strings.Contains(
 		testkit.Present(s, browser, page, service.Serial, service.PIN),
 		"card-not-nominative",
@@ -171,8 +355,12 @@ func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 	t.Parallel()
 	s := testkit.Start(t)
 	d := testkit.Desk{Server: s}
-	head := d.Must(d.Order("F101", "industriel", "", testkit.HeadOf.With(testkit.Fields{"siret": testkit.VendorSIRET})), "CDA")[0]
-	agent := d.Must(d.Order("F301", "industriel", head.NationalID, testkit.StaffOf.With(testkit.Fields{"siret": testkit.VendorSIRET})), "CPA")[0]
+	head := d.Must(d.Order("F101", "industriel", "", testkit.HeadOf.With(testkit.Fields{
+		"siret": testkit.VendorSIRET,
+	})), "CDA")[0]
+	agent := d.Must(d.Order("F301", "industriel", head.NationalID, testkit.StaffOf.With(testkit.Fields{
+		"siret": testkit.VendorSIRET,
+	})), "CPA")[0]
 	if !strings.HasPrefix(agent.NationalID, "5"+testkit.VendorSIRET+"/CPAT") {
 		t.Errorf("the agent's id: %s", agent.NationalID)
 	}
@@ -215,7 +403,10 @@ func TestFromTheContractToTheMandataireAndTheAdministrator(t *testing.T) {
 		"/orders/structures/"+testkit.VendorSIRET,
 		"",
 		&known,
-	); !slices.Equal(known.Administrators[agent.NationalID].Kinds, []pki.ProfileName{pki.ProfileAuthCLI, pki.ProfileSign}) ||
+	); !slices.Equal(known.Administrators[agent.NationalID].Kinds, []pki.ProfileName{
+		pki.ProfileAuthCLI,
+		pki.ProfileSign,
+	}) ||
 		known.Representative != head.NationalID {
 		t.Errorf("%+v", known)
 	}
@@ -297,7 +488,10 @@ func TestIncidentsOfACardHolder(t *testing.T) {
 		browser, page, _ := s.AtCard()
 		return strings.Contains(testkit.Present(s, browser, page, serial, pin), "code=")
 	}
-	d.Must(d.Order("F501", "etablissement", testkit.Nurse, testkit.Fields{"carte": own.Serial, "incident": "perte du code"}))
+	d.Must(d.Order("F501", "etablissement", testkit.Nurse, testkit.Fields{
+		"carte":    own.Serial,
+		"incident": "perte du code",
+	}))
 	mail := testkit.Message{}
 	if s.API(
 		"GET",
@@ -308,7 +502,10 @@ func TestIncidentsOfACardHolder(t *testing.T) {
 		!logsIn(own.Serial, mail.Code) {
 		t.Errorf("the new code: %+v", mail)
 	}
-	d.Must(d.Order("F504", "etablissement", testkit.Nurse, testkit.Fields{"carte": own.Serial, "adresse": "2 rue du Prototype"}))
+	d.Must(d.Order("F504", "etablissement", testkit.Nurse, testkit.Fields{
+		"carte":   own.Serial,
+		"adresse": "2 rue du Prototype",
+	}))
 	var kept struct{ Address string }
 	if s.API("GET", "/cards/"+own.Serial, "", &kept); kept.Address != "2 rue du Prototype" {
 		t.Errorf("the address: %+v", kept)
@@ -428,21 +625,84 @@ func TestWrongFieldsAndChannelsAreNamed(t *testing.T) {
 		f           testkit.Fields
 		code, says  string
 	}{
-		"SIRET's key":               {"F101", "industriel", "", testkit.Fields{"siret": "00000001815645"}, "order-field-wrong", "siret"},
-		"FINESS too short":          {"F101", "industriel", "", testkit.Fields{"finess": "0B017"}, "order-field-wrong", "finess"},
-		"a mail address":            {"F414", "liberal", "", testkit.Fields{"email": "x"}, "order-field-wrong", "email"},
-		"a date":                    {"F414", "liberal", "", testkit.Fields{"date": "24/11/2026"}, "order-field-wrong", "date"},
-		"a quantity":                {"F414", "liberal", "", testkit.Fields{"quantite": "1000"}, "order-field-wrong", "quantite"},
-		"a kit":                     {"F414", "liberal", "", testkit.Fields{"kit": "x"}, "order-field-wrong", "kit"},
-		"a choice":                  {"F501", "liberal", "", testkit.Fields{"incident": "x"}, "order-field-wrong", "incident"},
-		"a kind of certificate":     {"F413", "industriel", "", testkit.Fields{"types": "ROOT"}, "order-field-wrong", "types"},
-		"an unknown field":          {"F101", "industriel", "", testkit.Fields{"couleur": "bleu"}, "order-field-unknown", ""},
-		"an unknown form":           {"F999", "industriel", "", nil, "form-unknown", ""},
-		"an unknown actor":          {"F101", "nobody", "", nil, "actor-unknown", ""},
-		"an unknown channel":        {"F101", "industriel", "fax", nil, "channel-unknown", ""},
-		"no démarche simplifiée":    {"F501", "industriel", orders.Simplified, testkit.Fields{"carte": "1"}, "channel-not-offered", ""},
-		"simplified without SIRET":  {"F101", "industriel", orders.Simplified, testkit.Fields{"finess": hospital}, "siret-missing", ""},
-		"simplified, another SIRET": {"F101", "industriel", orders.Simplified, testkit.Fields{"siret": "12345678901234"}, "siret-missing", ""},
+		"SIRET's key": {
+			"F101",
+			"industriel",
+			"",
+			testkit.Fields{"siret": "00000001815645"},
+			"order-field-wrong",
+			"siret",
+		},
+		"FINESS too short": {
+			"F101",
+			"industriel",
+			"",
+			testkit.Fields{"finess": "0B017"},
+			"order-field-wrong",
+			"finess",
+		},
+		"a mail address": {"F414", "liberal", "", testkit.Fields{"email": "x"}, "order-field-wrong", "email"},
+		"a date": {
+			"F414",
+			"liberal",
+			"",
+			testkit.Fields{"date": "24/11/2026"},
+			"order-field-wrong",
+			"date",
+		},
+		"a quantity": {
+			"F414",
+			"liberal",
+			"",
+			testkit.Fields{"quantite": "1000"},
+			"order-field-wrong",
+			"quantite",
+		},
+		"a kit": {"F414", "liberal", "", testkit.Fields{"kit": "x"}, "order-field-wrong", "kit"},
+		"a choice": {
+			"F501",
+			"liberal",
+			"",
+			testkit.Fields{"incident": "x"},
+			"order-field-wrong",
+			"incident",
+		},
+		"a kind of certificate": {
+			"F413",
+			"industriel",
+			"",
+			testkit.Fields{"types": "ROOT"},
+			"order-field-wrong",
+			"types",
+		},
+		"an unknown field":   {"F101", "industriel", "", testkit.Fields{"couleur": "bleu"}, "order-field-unknown", ""},
+		"an unknown form":    {"F999", "industriel", "", nil, "form-unknown", ""},
+		"an unknown actor":   {"F101", "nobody", "", nil, "actor-unknown", ""},
+		"an unknown channel": {"F101", "industriel", "fax", nil, "channel-unknown", ""},
+		"no démarche simplifiée": {
+			"F501",
+			"industriel",
+			orders.Simplified,
+			testkit.Fields{"carte": "1"},
+			"channel-not-offered",
+			"",
+		},
+		"simplified without SIRET": {
+			"F101",
+			"industriel",
+			orders.Simplified,
+			testkit.Fields{"finess": hospital},
+			"siret-missing",
+			"",
+		},
+		"simplified, another SIRET": {
+			"F101",
+			"industriel",
+			orders.Simplified,
+			testkit.Fields{"siret": "12345678901234"},
+			"siret-missing",
+			"",
+		},
 	} {
 		body, _ := json.Marshal(map[string]any{"form": c.form, "actor": c.actor, "channel": c.channel, "fields": c.f})
 		var p struct{ Code, Reason string }
@@ -463,13 +723,15 @@ func TestTheOrderGivesACPSWithoutAsking(t *testing.T) {
 	s.API(
 		"POST",
 		"/identities",
-		`{"national_id":"899700366240","family_name":"INTERNE","given_name":"KIT","exercices":[{"codeProfession":"10","codeCategorieProfessionnelle":"E","activities":[{"codeRole":"FON-48"}]}]}`,
+		`{"national_id":"899700366240","family_name":"INTERNE","given_name":"KIT","exercices":[{"codeProfession":"10",`+
+			`"codeCategorieProfessionnelle":"E","activities":[{"codeRole":"FON-48"}]}]}`,
 		nil,
 	)
 	s.API(
 		"POST",
 		"/identities",
-		`{"national_id":"899700237045","family_name":"OPTICIEN","given_name":"KIT","exercices":[{"codeProfession":"28","activities":[]}]}`,
+		`{"national_id":"899700237045","family_name":"OPTICIEN","given_name":"KIT","exercices":[{"codeProfession":"28",`+
+			`"activities":[]}]}`,
 		nil,
 	)
 	var c testkit.Card
@@ -501,7 +763,9 @@ func TestWhoEntersTOPSAndTOM(t *testing.T) {
 	s := testkit.Start(t)
 	d := testkit.Desk{Server: s}
 	head := d.Must(d.Order("F101", "etablissement", "", testkit.HeadOf.With(testkit.Fields{"finess": hospital})), "CDE")[0]
-	agent := d.Must(d.Order("F301", "etablissement", head.NationalID, testkit.StaffOf.With(testkit.Fields{"finess": hospital})), "CPE")[0]
+	agent := d.Must(d.Order("F301", "etablissement", head.NationalID, testkit.StaffOf.With(testkit.Fields{
+		"finess": hospital,
+	})), "CPE")[0]
 	var libéral, salaried struct{ Items []testkit.Card }
 	s.API("GET", "/cards?national_id=899790055851", "", &libéral) // the physiotherapist
 	s.API("GET", "/cards?national_id="+testkit.Nurse, "", &salaried)
@@ -509,8 +773,20 @@ func TestWhoEntersTOPSAndTOM(t *testing.T) {
 		return s.CodeOf("POST", "/orders/services/"+service+"/enter", `{"card":"`+card+`"}`)
 	}
 	for _, c := range []struct{ service, card, want string }{
-		{"TOM", head.Serial, ""}, {"TOM", agent.Serial, "service-refused"}, {"TOM", libéral.Items[0].Serial, "service-refused"},
-		{"TOPS", libéral.Items[0].Serial, ""}, {"TOPS", salaried.Items[0].Serial, "service-refused"}, {"TOPS", agent.Serial, "service-refused"}, {"FAX", agent.Serial, "service-unknown"},
+		{
+			"TOM",
+			head.Serial,
+			"",
+		}, {"TOM", agent.Serial, "service-refused"}, {"TOM", libéral.Items[0].Serial, "service-refused"},
+		{
+			"TOPS",
+			libéral.Items[0].Serial,
+			"",
+		}, {
+			"TOPS",
+			salaried.Items[0].Serial,
+			"service-refused",
+		}, {"TOPS", agent.Serial, "service-refused"}, {"FAX", agent.Serial, "service-unknown"},
 	} {
 		if got := enter(c.service, c.card); got != c.want {
 			t.Errorf("%s: %q, want %q", c.service, got, c.want)
@@ -608,7 +884,12 @@ func TestAnAdministratorOrdersACertificateThatAClientUses(t *testing.T) {
 		resp.Body.Close()
 		back, _ := resp.Location()
 		resp, err = s.HTTP(&pair).
-			PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"app-vendeur"}, "code": {back.Query().Get("code")}, "redirect_uri": {testkit.CallbackURL}})
+			PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{
+				"grant_type":   {"authorization_code"},
+				"client_id":    {"app-vendeur"},
+				"code":         {back.Query().Get("code")},
+				"redirect_uri": {testkit.CallbackURL},
+			})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -172,7 +172,10 @@ func channel(actor *Actor, form *Form, name Channel, fields map[string]string) e
 	case actor.offered(name, form):
 		return nil
 	case name != Paper && name != Simplified:
-		return problem.ChannelUnknown.With("accepted", append([]Channel{Paper, Simplified}, actor.Services...)).Got(string(name))
+		return problem.ChannelUnknown.With("accepted", append([]Channel{
+			Paper,
+			Simplified,
+		}, actor.Services...)).Got(string(name))
 	case name == Simplified && form.Simplified == "non":
 		return problem.ChannelNotOffered.With("paper", Paper).Got(form.No)
 	case name == Simplified && kinds["siret"](fields["siret"]) != nil:

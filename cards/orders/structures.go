@@ -42,7 +42,9 @@ var (
 // people are those who have a role in the structure.
 func (s *Structure) people() map[string]bool {
 	out := map[string]bool{}
-	for _, id := range slices.Concat(s.Mandataires, slices.Collect(maps.Keys(s.Administrators)), []string{s.Representative}) {
+	for _, id := range slices.Concat(s.Mandataires, slices.Collect(maps.Keys(s.Administrators)), []string{
+		s.Representative,
+	}) {
 		if id != "" {
 			out[id] = true
 		}

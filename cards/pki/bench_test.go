@@ -57,7 +57,9 @@ func BenchmarkCertificatesAmong20000(b *testing.B) {
 	p, ctx := filled(b), context.Background()
 	for name, q := range map[string]Query{
 		"client-without": {ClientID: "none"}, "card-without": {Card: "0"}, "state-without": {State: Valid},
-		"client-with-many": {ClientID: "many"}, "state-with-many": {State: Revoked}, "client-in-state-without": {ClientID: "many", State: Valid},
+		"client-with-many": {
+			ClientID: "many",
+		}, "state-with-many": {State: Revoked}, "client-in-state-without": {ClientID: "many", State: Valid},
 		"text-without": {Text: "nobody"},
 	} {
 		b.Run(name, func(b *testing.B) {

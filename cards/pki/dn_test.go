@@ -12,9 +12,11 @@ func TestADistinguishedNameIsReadInEverySpelling(t *testing.T) {
 		"blanks and a line break":     "C = FR , ST = Paris (75),\n O=CABINET A\\, B \\+ C, OU=300000000029751, CN=demo ",
 		"quoted, as RFC 2253 allowed": `C=FR, ST=Paris (75), O="CABINET A, B + C", OU=300000000029751, CN=demo`,
 		"semicolons":                  `C=FR; ST=Paris (75); O=CABINET A\, B \+ C; OU=300000000029751; CN=demo`,
-		"lower case and long types":   `commonName=demo,ou=300000000029751,o=CABINET A\2C B \2b C,S=Paris (75),countryName=FR`,
-		"OIDs":                        `2.5.4.3=demo,OID.2.5.4.11=300000000029751,2.5.4.10=CABINET A\, B \+ C,2.5.4.8=Paris (75),2.5.4.6=FR`,
-		"a value in BER":              `CN=#0c0464656d6f,OU=300000000029751,O=CABINET A\, B \+ C,ST=Paris (75),C=#13024652`,
+		"lower case and long types": `commonName=demo,ou=300000000029751,o=CABINET A\2C B \2b C,S=Paris ` +
+			`(75),countryName=FR`,
+		"OIDs": `2.5.4.3=demo,OID.2.5.4.11=300000000029751,2.5.4.10=CABINET A\, B \+ ` +
+			`C,2.5.4.8=Paris (75),2.5.4.6=FR`,
+		"a value in BER": `CN=#0c0464656d6f,OU=300000000029751,O=CABINET A\, B \+ C,ST=Paris (75),C=#13024652`,
 	} {
 		got, err := ParseDN(text)
 		if err != nil || !got.Same(want) || !want.Same(got) {
@@ -34,7 +36,21 @@ func TestADistinguishedNameIsReadInEverySpelling(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
-	for _, text := range []string{"", "demo", "=demo", "XX=demo", "2.x=demo", "CN=demo,", `CN="demo`, `CN="demo" x`, `CN=demo\`, "CN=#zz", "CN=#0201ff", "CN=\\ff", "/C=FR/CN=demo"} {
+	for _, text := range []string{
+		"",
+		"demo",
+		"=demo",
+		"XX=demo",
+		"2.x=demo",
+		"CN=demo,",
+		`CN="demo`,
+		`CN="demo" x`,
+		`CN=demo\`,
+		"CN=#zz",
+		"CN=#0201ff",
+		"CN=\\ff",
+		"/C=FR/CN=demo",
+	} {
 		if got, err := ParseDN(text); err == nil {
 			t.Errorf("%q was read as %v", text, got)
 		}

@@ -332,8 +332,18 @@ var faultRows = []faultRow{
 	{name: "valid-for-a-century", fault: "valid for a hundred years", change: dates(-day, 100*365*day)},
 	{name: "revoked", fault: "revoked: the CRL and OCSP say so", code: "certificate-revoked", make: revokedOne},
 	// Other types.
-	{name: "type-sign", fault: "of type ORG SIGN", code: "certificate-wrong-profile", make: of(ProfileSign, (*workshop).own)},
-	{name: "type-conf", fault: "of type ORG CONF", code: "certificate-wrong-profile", make: of(ProfileConf, (*workshop).own)},
+	{
+		name:  "type-sign",
+		fault: "of type ORG SIGN",
+		code:  "certificate-wrong-profile",
+		make:  of(ProfileSign, (*workshop).own),
+	},
+	{
+		name:  "type-conf",
+		fault: "of type ORG CONF",
+		code:  "certificate-wrong-profile",
+		make:  of(ProfileConf, (*workshop).own),
+	},
 	{
 		name:  "type-ssl-serv",
 		fault: "of type SERV SSL",

@@ -67,11 +67,20 @@ func chosen(t *testing.T, p *pki.PKI, a, b, card, structure []string) {
 		q    pki.Query
 		want []string
 	}{
-		{pki.Query{}, all}, {pki.Query{ClientID: "a"}, a}, {pki.Query{ClientID: "b&state=valid"}, b}, {pki.Query{ClientID: "c"}, nil},
+		{
+			pki.Query{},
+			all,
+		}, {pki.Query{ClientID: "a"}, a}, {pki.Query{ClientID: "b&state=valid"}, b}, {pki.Query{ClientID: "c"}, nil},
 		{pki.Query{Card: "9700000001"}, card}, {pki.Query{Structure: "00000001815646"}, structure},
 		{pki.Query{State: pki.Revoked}, gone}, {pki.Query{State: pki.Valid}, valid},
-		{pki.Query{ClientID: "a", State: pki.Revoked}, a[len(a)-1:]}, {pki.Query{ClientID: "a", State: pki.Valid}, a[:len(a)-1]},
-		{pki.Query{Card: "9700000001", State: pki.Valid}, card[:len(card)-1]}, {pki.Query{Card: "9700000001", ClientID: "a"}, nil},
+		{
+			pki.Query{ClientID: "a", State: pki.Revoked},
+			a[len(a)-1:],
+		}, {pki.Query{ClientID: "a", State: pki.Valid}, a[:len(a)-1]},
+		{
+			pki.Query{Card: "9700000001", State: pki.Valid},
+			card[:len(card)-1],
+		}, {pki.Query{Card: "9700000001", ClientID: "a"}, nil},
 		{pki.Query{ClientID: "a", Text: "cn=DEMO"}, a}, {pki.Query{ClientID: "a", Text: "nobody"}, nil},
 	} {
 		want := slices.Clone(c.want)
@@ -86,7 +95,12 @@ func TestCertificatesAreFoundByIndexes(t *testing.T) {
 	p, s, _ := onStore(t)
 	ctx := context.Background()
 	var found [4][]string
-	for n, o := range []pki.Request{{ClientID: "a"}, {ClientID: "b&state=valid"}, {CardSerial: "9700000001"}, {Structure: "00000001815646"}} {
+	for n, o := range []pki.Request{
+		{ClientID: "a"},
+		{ClientID: "b&state=valid"},
+		{CardSerial: "9700000001"},
+		{Structure: "00000001815646"},
+	} {
 		for range 3 {
 			found[n] = append(found[n], issue(t, p, o).Serial)
 		}

@@ -118,7 +118,10 @@ func TestASubjectKeepsTheOrderOfItsRDNsAndTheSharedOne(t *testing.T) {
 	defer done()
 	card, err := p.Issue(
 		ctx,
-		pki.Request{Profile: pki.ProfileCardAuth, Subject: pki.PSName("Pharmacien", "899700075122", "PHARMACH0007512", "CAROLE")},
+		pki.Request{
+			Profile: pki.ProfileCardAuth,
+			Subject: pki.PSName("Pharmacien", "899700075122", "PHARMACH0007512", "CAROLE"),
+		},
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -205,7 +205,11 @@ func TestAttack44ACertificateThatIsNotKnownIsRefused(t *testing.T) {
 	if got := refusalOf(s, "demo", demo); got != "" {
 		t.Errorf("one of the demo client's: %q", got)
 	}
-	if got := testkit.CardLogin(t, s, s.CardCertificate(s.CardOf(testkit.Nurse).Serial)); !strings.HasPrefix(got, testkit.CallbackURL) {
+	if got := testkit.CardLogin(
+		t,
+		s,
+		s.CardCertificate(s.CardOf(testkit.Nurse).Serial),
+	); !strings.HasPrefix(got, testkit.CallbackURL) {
 		t.Errorf("a card of now: %.300s", got)
 	}
 	if status, code := testkit.Send(t, s.Ready, "PUT", "/state", state); status != 204 {
@@ -300,7 +304,9 @@ func demoLogin(s *testkit.Server) string {
 		s.T.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp, err = c.Get(resp.Header.Get("Location") + "&login_hint=" + url.QueryEscape("auto:"+testkit.Nurse)); err != nil {
+	if resp, err = c.Get(
+		resp.Header.Get("Location") + "&login_hint=" + url.QueryEscape("auto:"+testkit.Nurse),
+	); err != nil {
 		s.T.Fatal(err)
 	}
 	return testkit.Text(s.T, resp)

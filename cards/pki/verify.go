@@ -117,7 +117,13 @@ func (p *PKI) chains(ctx context.Context, chain []*x509.Certificate, want proble
 		}
 	}
 	if len(leaf.UnhandledCriticalExtensions) > 0 {
-		return path{}, refuse(problem.CertificateCriticalExtension.With("extensions", leaf.UnhandledCriticalExtensions[0].String()).With("wanted", want), leaf)
+		return path{}, refuse(
+			problem.CertificateCriticalExtension.With("extensions", leaf.UnhandledCriticalExtensions[0].String()).With(
+				"wanted",
+				want,
+			),
+			leaf,
+		)
 	}
 	if found, ok := p.chained(chain); ok {
 		return found, nil
@@ -256,9 +262,15 @@ func (p *PKI) inTime(c *x509.Certificate, want problem.Phrase) error {
 	now := p.clock.Now()
 	switch {
 	case now.Before(c.NotBefore):
-		return refuse(problem.CertificateNotYetValid.With("not_before", c.NotBefore.UTC().Format(time.RFC3339)).With("wanted", want), c)
+		return refuse(
+			problem.CertificateNotYetValid.With("not_before", c.NotBefore.UTC().Format(time.RFC3339)).With("wanted", want),
+			c,
+		)
 	case now.After(c.NotAfter):
-		return refuse(problem.CertificateExpired.With("not_after", c.NotAfter.UTC().Format(time.RFC3339)).With("wanted", want), c)
+		return refuse(
+			problem.CertificateExpired.With("not_after", c.NotAfter.UTC().Format(time.RFC3339)).With("wanted", want),
+			c,
+		)
 	}
 	return nil
 }

@@ -19,7 +19,9 @@ func TestAttack40AnonymousRequestsLeaveLittleBehind(t *testing.T) {
 		t.Skip("two gigabytes go through TLS")
 	}
 	memory := boot(t, "--memory")
-	state := "response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL) + "&state="
+	state := "response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(
+		testkit.CallbackURL,
+	) + "&state="
 	for _, w := range []struct {
 		name     string
 		s        *server

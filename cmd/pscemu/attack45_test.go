@@ -35,7 +35,9 @@ func (s *server) totp(request, password string) string {
 // tomorrow is a time of tomorrow, at which certificates made today are in force:
 // so many seconds after the start of an hour, where a step of 30 seconds begins.
 func tomorrow(seconds int) string {
-	return time.Now().UTC().Add(24 * time.Hour).Truncate(time.Hour).Add(time.Duration(seconds) * time.Second).Format(time.RFC3339)
+	return time.Now().UTC().Add(24 * time.Hour).Truncate(time.Hour).Add(time.Duration(seconds) * time.Second).Format(
+		time.RFC3339,
+	)
 }
 
 func TestAttack45AOneTimePasswordServesOnce(t *testing.T) {

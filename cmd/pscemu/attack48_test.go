@@ -54,7 +54,15 @@ func TestAttack48WhatOthersCanReadIsNamedAndRefusedUnderStrict(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		mode fs.FileMode
-	}{{"", 0o755}, {"", 0o770}, {"pscemu.db", 0o644}, {"pscemu.db", 0o620}, {"demo.key", 0o640}, {"demo.p12", 0o604}, {"ready.json", 0o644}} {
+	}{
+		{"", 0o755},
+		{"", 0o770},
+		{"pscemu.db", 0o644},
+		{"pscemu.db", 0o620},
+		{"demo.key", 0o640},
+		{"demo.p12", 0o604},
+		{"ready.json", 0o644},
+	} {
 		path := filepath.Join(data, c.name)
 		if c.name == "ready.json" { // of a server that was killed
 			if err := os.WriteFile(path, []byte(`{"pid":0}`), 0o600); err != nil {

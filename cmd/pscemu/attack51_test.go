@@ -127,7 +127,13 @@ func TestAttack51SecretsUnderOddNamesAreMaskedEverywhere(t *testing.T) {
 	}
 	shown := map[string]string{}
 	for _, id := range ids {
-		for _, at := range []string{s.APIURL + "/logins/" + id, s.APIURL + "/logins/" + id + "/har", s.ConsoleURL + "/logins/" + id, s.APIURL + "/logins/wait?login=" + id, s.ConsoleURL + "/logins"} {
+		for _, at := range []string{
+			s.APIURL + "/logins/" + id,
+			s.APIURL + "/logins/" + id + "/har",
+			s.ConsoleURL + "/logins/" + id,
+			s.APIURL + "/logins/wait?login=" + id,
+			s.ConsoleURL + "/logins",
+		} {
 			_, body := testkit.Visit{
 				Method: "GET",
 				At:     at,

@@ -88,13 +88,20 @@ func TestBenchMeasuresAnotherProvider(t *testing.T) {
 func TestBenchSaysWhatIsWrong(t *testing.T) {
 	s := boot(t)
 	for want, args := range map[string][]string{
-		"expected one of door":              {"--means", "carrier-pigeon"},
-		"expected NAME=VALUE":               {"--param", "x"},
-		"must be positive":                  {"--workers", "0"},
-		"another provider's pages":          {"--discovery", "https://localhost:1/", "--means", "card"},
-		"expected certificates in PEM form": {"--discovery", s.Discovery, "--ca", filepath.Join(s.data, "ready.json"), "--means", "forms"},
-		"access_denied":                     {"--identity", "899790099999", "--duration", "200ms"},
-		"no login succeeded":                {"--identity", "899790099999", "--duration", "200ms"},
+		"expected one of door":     {"--means", "carrier-pigeon"},
+		"expected NAME=VALUE":      {"--param", "x"},
+		"must be positive":         {"--workers", "0"},
+		"another provider's pages": {"--discovery", "https://localhost:1/", "--means", "card"},
+		"expected certificates in PEM form": {
+			"--discovery",
+			s.Discovery,
+			"--ca",
+			filepath.Join(s.data, "ready.json"),
+			"--means",
+			"forms",
+		},
+		"access_denied":      {"--identity", "899790099999", "--duration", "200ms"},
+		"no login succeeded": {"--identity", "899790099999", "--duration", "200ms"},
 	} {
 		out, err := exec.Command(binary, append(append([]string{"bench"}, args...), "--data", s.data)...).
 			CombinedOutput()

@@ -271,7 +271,10 @@ func TestBrowserRefusalAndWrongNumberOfferAnotherTry(t *testing.T) {
 func TestBrowserVirtualReaderWithAWrongThenARightCode(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
-	choose := chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+testkit.Nurse+`")]//input`, chromedp.BySearch)
+	choose := chromedp.Click(
+		`//label[@data-testid="card-choice"][contains(., "`+testkit.Nurse+`")]//input`,
+		chromedp.BySearch,
+	)
 	var why, info string
 	do(
 		t,
@@ -661,7 +664,10 @@ func TestBrowserEditPageFromBlankFormToLogin(t *testing.T) {
 func settled(ctx context.Context) error {
 	for {
 		var done bool
-		err := chromedp.Evaluate(`!window.left && document.readyState === "complete" && !document.querySelector("[aria-busy=true]")`, &done).
+		err := chromedp.Evaluate(
+			`!window.left && document.readyState === "complete" && !document.querySelector("[aria-busy=true]")`,
+			&done,
+		).
 			Do(ctx)
 		if ctx.Err() != nil || err == nil && done { // a page that is being left answers with an error
 			return ctx.Err()
@@ -673,7 +679,8 @@ func settled(ctx context.Context) error {
 // the choices below it follow.
 func choose(id string, n int, value string) chromedp.Action {
 	js := fmt.Sprintf(
-		`(() => { const s = document.querySelectorAll("[data-testid=%s]")[%d]; s.value = %q; s.dispatchEvent(new Event("input", {bubbles: true})); return s.value === %q })()`,
+		`(() => { const s = document.querySelectorAll("[data-testid=%s]")[%d]; s.value = %q; s.dispatchEvent(new `+
+			`Event("input", {bubbles: true})); return s.value === %q })()`,
 		id,
 		n,
 		value,
@@ -727,7 +734,8 @@ func TestBrowserEditSeveralExercisesAndActivities(t *testing.T) {
 			"21",
 		),
 		there(
-			`!!document.querySelector('[name="e0.a0.codeSectionPharmacien"]') && !document.querySelector('option[value="CAPA05"]')`,
+			`!!document.querySelector('[name="e0.a0.codeSectionPharmacien"]') && `+
+				`!document.querySelector('option[value="CAPA05"]')`,
 		),
 		choose(
 			"edit-mode",
@@ -736,7 +744,8 @@ func TestBrowserEditSeveralExercisesAndActivities(t *testing.T) {
 		),
 		choose("edit-sector", 0, "SA33"),
 		there(
-			`[...document.querySelectorAll("[data-testid=edit-structure] option")].some(o => o.textContent.startsWith("PHARMACIE FICTIVE"))`,
+			`[...document.querySelectorAll("[data-testid=edit-structure] option")].some(o => `+
+				`o.textContent.startsWith("PHARMACIE FICTIVE"))`,
 		),
 		choose(
 			"edit-structure",
@@ -789,7 +798,8 @@ func TestBrowserEditSeveralExercisesAndActivities(t *testing.T) {
 	if s.API(
 		"PUT",
 		"/identities/"+id,
-		`{"national_id":"`+id+`","family_name":"A","given_name":"B","exercices":[{"codeProfession":"21","activities":[{"codeSectionPharmacien":"H","codeSecteurDactivite":"SA33"}]}]}`,
+		`{"national_id":"`+id+`","family_name":"A","given_name":"B","exercices":[{"codeProfession":"21",`+
+			`"activities":[{"codeSectionPharmacien":"H","codeSecteurDactivite":"SA33"}]}]}`,
 		&p,
 	); p.Code != "section-of-other-sector" {
 		t.Errorf("%+v", p)
@@ -897,7 +907,10 @@ func pickNumber(number string) chromedp.Action {
 func TestBrowserActivationByCardAndALoginThatOnlyThisPhoneApproves(t *testing.T) {
 	s := boot(t)
 	pc := chrome(t, s, "")
-	card := chromedp.Click(`//label[@data-testid="card-choice"][contains(., "`+testkit.Asked+`")]//input`, chromedp.BySearch)
+	card := chromedp.Click(
+		`//label[@data-testid="card-choice"][contains(., "`+testkit.Asked+`")]//input`,
+		chromedp.BySearch,
+	)
 	do(
 		t,
 		pc,
@@ -1176,7 +1189,11 @@ func TestBrowserSeveralPhonesSideBySideInEnglishAndOffline(t *testing.T) {
 func TestBrowserLoginAndWaitingPagesIn360PixelsFrenchAndEnglish(t *testing.T) {
 	s := boot(t)
 	ctx := chrome(t, s, "")
-	for locales, want := range map[string][2]string{"": {"SE CONNECTER AVEC E-CPS", "Validez"}, "en": {"LOG IN WITH E-CPS", "Approve"}, "de": {"LOG IN WITH E-CPS", "Approve"}} {
+	for locales, want := range map[string][2]string{
+		"":   {"SE CONNECTER AVEC E-CPS", "Validez"},
+		"en": {"LOG IN WITH E-CPS", "Approve"},
+		"de": {"LOG IN WITH E-CPS", "Approve"},
+	} {
 		q := url.Values{
 			"response_type": {"code"},
 			"client_id":     {"demo"},

@@ -43,7 +43,12 @@ func (s *server) whole() string {
 		delete(state.Clock, "now")
 	}
 	var b strings.Builder
-	fmt.Fprintln(&b, testkit.Encoded(s.T, state.Clock), testkit.Encoded(s.T, state.Settings), testkit.Encoded(s.T, state.Faults))
+	fmt.Fprintln(
+		&b,
+		testkit.Encoded(s.T, state.Clock),
+		testkit.Encoded(s.T, state.Settings),
+		testkit.Encoded(s.T, state.Faults),
+	)
 	for _, e := range state.Entries {
 		if !strings.HasPrefix(e.Key, "authorities/") && !strings.HasPrefix(e.Key, "keys/") {
 			fmt.Fprintln(&b, e.Key, testkit.Encoded(s.T, e.Value), testkit.Encoded(s.T, e.Expires))
@@ -143,7 +148,14 @@ func TestAScenarioThatIsRefusedLeavesNothing(t *testing.T) {
 			t.Fatalf("reset=%s: %d", reset, status)
 		}
 		now := s.whole()
-		for _, want := range []string{`"eidas3"`, `"36h0m0s"`, `"cut"`, "clients/made", "identities/899700366240", "reader/slot"} {
+		for _, want := range []string{
+			`"eidas3"`,
+			`"36h0m0s"`,
+			`"cut"`,
+			"clients/made",
+			"identities/899700366240",
+			"reader/slot",
+		} {
 			if !strings.Contains(now, want) {
 				t.Errorf("reset=%s: no %s", reset, want)
 			}
@@ -613,7 +625,12 @@ func TestOthersWriteWhileManyPeopleAreWorkedOn(t *testing.T) {
 	body := "[" + strings.Join(peopleOf(t, 31, n), ",") + "]"
 	for name, do := range map[string]func() int{
 		"generate": func() int {
-			return s.Attempt("POST", "/identities/generate", fmt.Sprintf(`{"count":%d,"seed":30,"quiet":true}`, min(n, 5000)), nil)
+			return s.Attempt(
+				"POST",
+				"/identities/generate",
+				fmt.Sprintf(`{"count":%d,"seed":30,"quiet":true}`, min(n, 5000)),
+				nil,
+			)
 		},
 		"import":   func() int { return s.Attempt("POST", "/identities/import", body, nil) },
 		"scenario": func() int { return s.Attempt("POST", "/scenarios", `{"people":`+body+"}", nil) },

@@ -165,7 +165,15 @@ func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 		card.PIN,
 		"--list-objects",
 	).CombinedOutput()
-	for _, want := range []string{"Certificat d'Authentification CPS", "Certificat de Signature CPS", "CPS_ID_CARD", "CPS_NAME_PS", "CPS_INFO_PS", "CPS_ACTIVITY_01_PS", "CPS_ACTIVITY_08_PS"} {
+	for _, want := range []string{
+		"Certificat d'Authentification CPS",
+		"Certificat de Signature CPS",
+		"CPS_ID_CARD",
+		"CPS_NAME_PS",
+		"CPS_INFO_PS",
+		"CPS_ACTIVITY_01_PS",
+		"CPS_ACTIVITY_08_PS",
+	} {
 		if err != nil || !strings.Contains(string(out), want) {
 			t.Errorf("%v: no %s in %s", err, want, out)
 		}
@@ -199,7 +207,10 @@ func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 	if err := os.WriteFile(code, []byte(card.PIN), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, step := range [][]string{{"certutil", "-N", "-d", db, "--empty-password"}, {"modutil", "-force", "-add", "CPS", "-libfile", made.Module, "-dbdir", db}} {
+	for _, step := range [][]string{
+		{"certutil", "-N", "-d", db, "--empty-password"},
+		{"modutil", "-force", "-add", "CPS", "-libfile", made.Module, "-dbdir", db},
+	} {
 		if out, err := tool(step[0], step[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", step, out)
 		}
@@ -268,7 +279,10 @@ func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if back := resp.Header.Get("Location"); !strings.HasPrefix(back, testkit.CallbackURL) || !strings.Contains(back, "code=") {
+	if back := resp.Header.Get("Location"); !strings.HasPrefix(
+		back,
+		testkit.CallbackURL,
+	) || !strings.Contains(back, "code=") {
 		t.Errorf("%s %s", resp.Status, back)
 	}
 }
@@ -334,9 +348,21 @@ func TestJavaAndCurlPresentTheP12(t *testing.T) {
 	}
 	token := s.Issuer + "/protocol/openid-connect/token"
 	for name, c := range map[string]*exec.Cmd{
-		"Java":              exec.Command("java", source, issued.P12File, s.CAFile, token),
-		"Java, legacy":      exec.Command("java", source, legacy, s.CAFile, token),
-		"curl with the p12": exec.Command("curl", "-s", "--cacert", s.CAFile, "--cert-type", "P12", "--cert", issued.P12File+":pscemu", "-d", "grant_type=refresh_token&client_id=demo&refresh_token=x", token),
+		"Java":         exec.Command("java", source, issued.P12File, s.CAFile, token),
+		"Java, legacy": exec.Command("java", source, legacy, s.CAFile, token),
+		"curl with the p12": exec.Command(
+			"curl",
+			"-s",
+			"--cacert",
+			s.CAFile,
+			"--cert-type",
+			"P12",
+			"--cert",
+			issued.P12File+":pscemu",
+			"-d",
+			"grant_type=refresh_token&client_id=demo&refresh_token=x",
+			token,
+		),
 	} {
 		// invalid_grant: the client was accepted, its refresh token was not.
 		if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "invalid_grant") {

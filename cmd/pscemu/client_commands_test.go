@@ -91,11 +91,19 @@ func TestClientsAreAddedOnceThenChanged(t *testing.T) {
 		says string
 		args []string
 	}{
-		"a secret beside mTLS":           {1, "client-auth", []string{"clients", "add", "m1", "--redirect-uri", testkit.CallbackURL, "--client-auth", "mtls", "--secret", "s"}},
-		"a secret where mTLS is the way": {1, "client-auth", []string{"clients", "add", "m2", "--redirect-uri", testkit.CallbackURL, "--secret", "s"}},
-		"mTLS for one with a secret":     {1, "--secret ''", []string{"clients", "update", "app", "--client-auth", "mtls"}},
-		"nobody":                         {1, "client-unknown", []string{"clients", "update", "nobody", "--name", "x"}},
-		"nothing":                        {2, "nothing is to change", []string{"clients", "update", "app"}},
+		"a secret beside mTLS": {
+			1,
+			"client-auth",
+			[]string{"clients", "add", "m1", "--redirect-uri", testkit.CallbackURL, "--client-auth", "mtls", "--secret", "s"},
+		},
+		"a secret where mTLS is the way": {
+			1,
+			"client-auth",
+			[]string{"clients", "add", "m2", "--redirect-uri", testkit.CallbackURL, "--secret", "s"},
+		},
+		"mTLS for one with a secret": {1, "--secret ''", []string{"clients", "update", "app", "--client-auth", "mtls"}},
+		"nobody":                     {1, "client-unknown", []string{"clients", "update", "nobody", "--name", "x"}},
+		"nothing":                    {2, "nothing is to change", []string{"clients", "update", "app"}},
 	} {
 		if out, code := s.fails(c.args...); code != c.exit || !strings.Contains(out, c.says) {
 			t.Errorf("%s: exit %d, %s", name, code, out)

@@ -40,7 +40,11 @@ func TestAttack49NoOtherPathMovesTheClockOutOfItsRange(t *testing.T) {
 		"wraps":          `{"now":"2026-01-01T00:00:00Z","offset":"99999999999h","frozen":false}`,
 	} {
 		state["clock"] = json.RawMessage(clock)
-		if got := s.CodeOf("PUT", "/state", testkit.Encoded(t, state)); got != "clock-out-of-range" && got != "offset-invalid" {
+		if got := s.CodeOf(
+			"PUT",
+			"/state",
+			testkit.Encoded(t, state),
+		); got != "clock-out-of-range" && got != "offset-invalid" {
 			t.Errorf("a state, %s: %q", name, got)
 		}
 	}
@@ -52,7 +56,10 @@ func TestAttack49NoOtherPathMovesTheClockOutOfItsRange(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"--clock-offset", "2500000h"}, {"--clock-offset", "-2500000h"}, {"--clock-offset", "99999999999999h"}, {"--config", file},
+		{
+			"--clock-offset",
+			"2500000h",
+		}, {"--clock-offset", "-2500000h"}, {"--clock-offset", "99999999999999h"}, {"--config", file},
 		{"--order-delay", "99999999999h"}, {"--refresh-token-lifetime", "2562047h"}, {"--session-lifetime", "438001h"},
 	} {
 		if out := refusesToStart(
@@ -64,7 +71,11 @@ func TestAttack49NoOtherPathMovesTheClockOutOfItsRange(t *testing.T) {
 			t.Errorf("%v: %s", args, out)
 		}
 	}
-	for name, value := range map[string]string{"order-delay": "2562047h", "refresh-token-lifetime": "2562047h", "code-lifetime": "438001h"} {
+	for name, value := range map[string]string{
+		"order-delay":            "2562047h",
+		"refresh-token-lifetime": "2562047h",
+		"code-lifetime":          "438001h",
+	} {
 		if got := s.CodeOf("PATCH", "/settings", fmt.Sprintf(`{%q:%q}`, name, value)); got != "setting-invalid" {
 			t.Errorf("%s: %q", name, got)
 		}

@@ -79,7 +79,11 @@ func TestAttack42TheLinkServesOnceAndTheCookieIsOfNoUseElsewhere(t *testing.T) {
 	if resp, _ := (testkit.Visit{Method: "GET", At: s.APIURL + "/clock", Cookies: mine}).Send(t); resp.StatusCode != 200 {
 		t.Errorf("the API for its own page: %s", resp.Status)
 	}
-	if resp, _ := (testkit.Visit{Method: "GET", At: s.APIURL + "/clock", Header: map[string]string{"Authorization": "Bearer " + mine[0].Value}}).Send(
+	if resp, _ := (testkit.Visit{
+		Method: "GET",
+		At:     s.APIURL + "/clock",
+		Header: map[string]string{"Authorization": "Bearer " + mine[0].Value},
+	}).Send(
 		t,
 	); resp.StatusCode != 401 {
 		t.Errorf("the cookie as a token: %s", resp.Status)
@@ -136,7 +140,8 @@ func TestAttack42BrowserOtherLocalPort(t *testing.T) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(
 			w,
-			`<!doctype html><title>other</title><body data-testid="other"><a data-testid="link" href="`+s.ConsoleURL+`/identities">console</a>
+			`<!doctype html><title>other</title><body `+
+				`data-testid="other"><a data-testid="link" href="`+s.ConsoleURL+`/identities">console</a>
 <form method="post" action="`+s.ConsoleURL+`/identities/`+testkit.Nurse+`/delete"><button data-testid="post">post</button></form>
 <a data-testid="post-frame" href="/frame">frame</a><pre data-testid="out"></pre><script>
 const at = "`+s.ConsoleURL+`", out = document.querySelector("[data-testid=out]");

@@ -31,7 +31,11 @@ func TestAttack34AWholeContentIsThereOrNotWhenTheServerIsKilled(t *testing.T) {
 	data := t.TempDir()
 	s := bootIn(t, data)
 	all := []whole{{method: "DELETE", path: "/state"}}
-	for n, from := range []whole{{method: "PUT", path: "/backup"}, {method: "PUT", path: "/state"}, {method: "PUT", path: "/backup"}} {
+	for n, from := range []whole{
+		{method: "PUT", path: "/backup"},
+		{method: "PUT", path: "/state"},
+		{method: "PUT", path: "/backup"},
+	} {
 		from.marker = []string{"ANS20260000000001", "ANS20260000000002", "ANS20260000000003"}[n]
 		s.API("DELETE", "/state", "", nil)
 		s.API("POST", "/identities/generate", `{"count":200,"seed":7}`, nil)

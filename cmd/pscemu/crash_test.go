@@ -183,7 +183,8 @@ func (l *ledger) load(ctx context.Context, s *server, worker int) {
 	for k := 0; ctx.Err() == nil; k++ {
 		id := fmt.Sprintf("ANS%014d", worker*100000+k)
 		body := fmt.Sprintf(
-			`{"national_id":%q,"family_name":"CRASH","given_name":"P%s","email":"p@example.test","mobile":"+33600000000","exercices":[],"behaviour":"approve"}`,
+			`{"national_id":%q,"family_name":"CRASH","given_name":"P%s","email":"p@example.test","mobile":"+33600000000",`+
+				`"exercices":[],"behaviour":"approve"}`,
 			id,
 			id,
 		)
@@ -346,7 +347,8 @@ func (l *ledger) acknowledged(s *server, method, path, body string) bool {
 
 func doorCode(c *http.Client, s *server) (string, error) {
 	resp, err := c.Get(
-		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:" + testkit.Doctor + "&redirect_uri=" + url.QueryEscape(
+		s.BaseURL + "/auth?response_type=code&" +
+			"client_id=demo&scope=openid&login_hint=auto:" + testkit.Doctor + "&redirect_uri=" + url.QueryEscape(
 			testkit.CallbackURL,
 		),
 	)

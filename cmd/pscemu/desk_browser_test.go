@@ -112,7 +112,10 @@ func TestBrowserFromF101ToACPA(t *testing.T) {
 			chromedp.TextContent(hook("card-id"), &agent, chromedp.ByQuery),
 			chromedp.TextContent(hook("card-face"), &face, chromedp.ByQuery),
 		)...)
-	if !strings.HasPrefix(head, "5"+testkit.VendorSIRET+"/CDA") || !strings.HasPrefix(agent, "5"+testkit.VendorSIRET+"/CPA") ||
+	if !strings.HasPrefix(
+		head,
+		"5"+testkit.VendorSIRET+"/CDA",
+	) || !strings.HasPrefix(agent, "5"+testkit.VendorSIRET+"/CPA") ||
 		!strings.Contains(face, "CPA") ||
 		!strings.Contains(face, "SPÉCIMEN") {
 		t.Errorf("%s, %s, %s", head, agent, face)

@@ -45,7 +45,10 @@ func (s *server) example(name string, command ...string) string {
 	s.T.Helper()
 	port := freePort(s.T)
 	url := "http://localhost:" + port
-	s.Register(name, map[string]any{"redirect_uris": []string{url + "/callback"}, "post_logout_redirect_uris": []string{url + "/"}})
+	s.Register(name, map[string]any{
+		"redirect_uris":             []string{url + "/callback"},
+		"post_logout_redirect_uris": []string{url + "/"},
+	})
 	dir := s.T.TempDir()
 	s.cli("certificates", "issue", "--client", name, "--out", dir)
 	files, err := filepath.Glob(filepath.Join(dir, "*"))

@@ -46,7 +46,8 @@ func TestKill9AmidLoginsLosesNothingAcknowledgedAndLetsNothingServeTwice(t *test
 	var wg sync.WaitGroup
 	client, authorize := s.HTTP(
 		s.DemoCertificate(),
-	), s.BaseURL+"/auth?response_type=code&client_id=demo&scope=openid&login_hint=auto:"+testkit.Nurse+"&redirect_uri="+url.QueryEscape(
+	), s.BaseURL+"/auth?response_type=code&"+
+		"client_id=demo&scope=openid&login_hint=auto:"+testkit.Nurse+"&redirect_uri="+url.QueryEscape(
 		testkit.CallbackURL,
 	)
 	for range 4 {

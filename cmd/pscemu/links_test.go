@@ -108,10 +108,20 @@ func TestSourcesWriteAddressesWithTheRoot(t *testing.T) {
 func TestWhatIsWrongWithARootIsFound(t *testing.T) {
 	for source, wrong := range map[string]bool{
 		`c.Redirect(303, "/desk")`: true, `c.Redirect(302, uri)`: true, `http.Redirect(w, r, "/x", 302)`: true,
-		`web.Redirect(c, 303, "/cards/"+url.PathEscape(serial))`: false, `web.Redirect(c, 303, target)`: true, `web.Redirect(c, 303, login.Path(id, "")+"?x")`: false,
-		`web.Leave(c, 302, "/desk")`: true, `web.Leave(c, 302, login.Path(id, ""))`: true, `web.Leave(c, 302, target)`: false,
-		`http.Cookie{Path: "/"}`: false, `http.Cookie{Path: "/desk"}`: true, `http.Cookie{Path: at}`: true, `http.Cookie{Name: "x"}`: true, `http.Cookie{Path: web.Path(ctx, "/desk")}`: false,
-		`h.Set("Location", "/x")`: true, `h.Set("Location", web.Path(ctx, "/x"))`: false, "io.WriteString(w, `<a href=\"/x\">`)": true,
+		`web.Redirect(c, 303, "/cards/"+url.PathEscape(serial))`: false,
+		`web.Redirect(c, 303, target)`:                           true,
+		`web.Redirect(c, 303, login.Path(id, "")+"?x")`:          false,
+		`web.Leave(c, 302, "/desk")`:                             true,
+		`web.Leave(c, 302, login.Path(id, ""))`:                  true,
+		`web.Leave(c, 302, target)`:                              false,
+		`http.Cookie{Path: "/"}`:                                 false,
+		`http.Cookie{Path: "/desk"}`:                             true,
+		`http.Cookie{Path: at}`:                                  true,
+		`http.Cookie{Name: "x"}`:                                 true,
+		`http.Cookie{Path: web.Path(ctx, "/desk")}`:              false,
+		`h.Set("Location", "/x")`:                                true,
+		`h.Set("Location", web.Path(ctx, "/x"))`:                 false,
+		"io.WriteString(w, `<a href=\"/x\">`)":                   true,
 	} {
 		e, err := parser.ParseExpr(source)
 		if err != nil {
@@ -151,7 +161,10 @@ func rootlessCall(call *ast.CallExpr) string {
 		return "web.Leave takes a whole URL, web.Redirect a path of this world"
 	case strings.HasSuffix(name, ".Redirect") && name != "web.Redirect":
 		return "redirects are sent by web.Redirect or web.Leave"
-	case (strings.HasSuffix(name, ".Set") || strings.HasSuffix(name, ".Add")) && len(call.Args) == 2 && isPath(call.Args[1]):
+	case (strings.HasSuffix(
+		name,
+		".Set",
+	) || strings.HasSuffix(name, ".Add")) && len(call.Args) == 2 && isPath(call.Args[1]):
 		return "a header holds a path without the root"
 	}
 	return ""
@@ -492,7 +505,17 @@ func TestEveryAddressOfAWorldHasItsRoot(t *testing.T) {
 		k.visit(w.BaseURL + "/wallet/start/activate")
 		k.enterDesk()
 		k.seen, k.count = map[string]bool{}, map[string]int{}
-		for _, path := range []string{"/", "/desk", "/demo/start", "/phone/" + testkit.Nurse, "/phone/sw.js", "/orders?actor=liberal", "/phone/activate?qr=x", "/sign", "/why"} {
+		for _, path := range []string{
+			"/",
+			"/desk",
+			"/demo/start",
+			"/phone/" + testkit.Nurse,
+			"/phone/sw.js",
+			"/orders?actor=liberal",
+			"/phone/activate?qr=x",
+			"/sign",
+			"/why",
+		} {
 			k.visit(w.ConsoleURL + path)
 		}
 		for _, path := range []string{"/", "/wallet/devices", "/wallet/sessions", "/wallet/start/activate"} {

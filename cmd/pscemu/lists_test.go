@@ -81,7 +81,10 @@ func newListWorld(t *testing.T) *listWorld {
 	w := &listWorld{server: &server{Server: p}, client: "list-0007", holder: testkit.Nurse}
 	many(t, plenty, func(n int) error {
 		id := fmt.Sprintf("list-%04d", n)
-		return w.send("POST", "/clients", map[string]any{"client_id": id, "redirect_uris": []string{testkit.CallbackURL}}, nil)
+		return w.send("POST", "/clients", map[string]any{
+			"client_id":     id,
+			"redirect_uris": []string{testkit.CallbackURL},
+		}, nil)
 	})
 	w.people()
 	w.certificates()
@@ -413,10 +416,16 @@ func (w *listWorld) refusals(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"/orders?after=nothing": "after-invalid", "/orders/fleet?after=0": "after-invalid", "/deliveries?after=x": "after-invalid",
-		"/ecps/requests?after=x": "after-invalid", "/ecps/requests?national_id=" + testkit.Asked + "&after=x": "after-invalid",
-		"/orders/certificates?after=0": "certificate-unknown", "/certificates?state=lost": "certificate-state-unknown",
-		"/logins?after=x": "seq-invalid", "/logins?after=1.x": "after-invalid", "/logins?after=1.": "after-invalid",
+		"/orders?after=nothing":  "after-invalid",
+		"/orders/fleet?after=0":  "after-invalid",
+		"/deliveries?after=x":    "after-invalid",
+		"/ecps/requests?after=x": "after-invalid",
+		"/ecps/requests?national_id=" + testkit.Asked + "&after=x": "after-invalid",
+		"/orders/certificates?after=0":                             "certificate-unknown",
+		"/certificates?state=lost":                                 "certificate-state-unknown",
+		"/logins?after=x":                                          "seq-invalid",
+		"/logins?after=1.x":                                        "after-invalid",
+		"/logins?after=1.":                                         "after-invalid",
 	} {
 		if got := w.CodeOf("GET", path, ""); got != want {
 			t.Errorf("%s: %q, want %s", path, got, want)
@@ -529,7 +538,11 @@ func (w *listWorld) walked(
 		for _, m := range listLink.FindAllStringSubmatch(says, -1) {
 			if m[2] == "next" {
 				at = w.ConsoleURL + html.UnescapeString(m[1])
-			} else if got := testkit.Read(w.server.Server, c, w.ConsoleURL+html.UnescapeString(m[1])); !strings.Contains(got, "list-next") {
+			} else if got := testkit.Read(
+				w.server.Server,
+				c,
+				w.ConsoleURL+html.UnescapeString(m[1]),
+			); !strings.Contains(got, "list-next") {
 				t.Errorf("%s: the way back leads to %.300s", path, got)
 			}
 		}
@@ -550,25 +563,46 @@ func (w *listWorld) consolePages(t *testing.T) {
 		as   *http.Client
 		said []string // of the last page, else "4 sur 104"
 	}{
-		"/identities":                           {list: "/identities", row: `name="id" value="([^"]+)" aria-label`},
-		"/identities?tag=generated":             {list: "/identities?tag=generated", row: `name="id" value="([^"]+)" aria-label`, said: []string{"affichés, d’autres suivent", "affichés, fin de la liste"}},
-		"/cards":                                {list: "/cards", row: `/cards/(\d+)">`},
-		"/cards?national_id=" + w.holder:        {list: "/cards?national_id=" + w.holder, row: `/cards/(\d+)">`},
-		"/clients":                              {list: "/clients", row: `<h2><a href="/clients/([^"]+)"`},
-		"/certificates":                         {list: "/certificates", row: `<small>([0-9a-f]+)</small>`},
-		"/certificates?client_id=" + w.client:   {list: "/certificates?client_id=" + w.client, row: `<small>([0-9a-f]+)</small>`},
-		"/certificates?state=revoked":           {list: "/certificates?state=revoked", row: `<small>([0-9a-f]+)</small>`},
-		"/certificates?q=list-0007&state=valid": {list: "/certificates?q=list-0007&state=valid", row: `<small>([0-9a-f]+)</small>`, said: []string{"affichés, d’autres suivent", "affichés, fin de la liste"}},
-		"/orders":                               {list: "/orders", row: `<a href="/orders/([A-Z0-9]+)">`},
-		"/orders?actor=liberal":                 {list: "/orders", row: `<a href="/orders/([A-Z0-9]+)">`},
-		"/outbox":                               {list: "/outbox", row: `data-testid="message-mail" id="([^"]+)"`},
-		"/deliveries":                           {list: "/deliveries", row: `(no row has a name)`},
-		"/deliveries?client=demo":               {list: "/deliveries?client=demo", row: `(no row has a name)`},
-		"/logins":                               {list: "/logins", row: `<a href="/logins/([^"]+)">`},
-		"/logins?client=demo":                   {list: "/logins?client=demo", row: `<a href="/logins/([^"]+)">`},
-		"/reader":                               {list: "/reader/requests", row: `action="/reader/([^"]+)"`},
-		"/desk":                                 {list: "/orders/fleet?by=" + url.QueryEscape(w.head.NationalID), row: `data-testid="fleet-card"><td><a href="/cards/(\d+)"`, part: `data-testid="fleet-part"`, as: atDesk},
-		"/desk?":                                {list: "/orders/certificates?by=" + url.QueryEscape(w.agent.NationalID), row: `/certificates/([0-9a-f]+)/p12`, part: `data-testid="certificates-part"`, as: administers},
+		"/identities": {list: "/identities", row: `name="id" value="([^"]+)" aria-label`},
+		"/identities?tag=generated": {
+			list: "/identities?tag=generated",
+			row:  `name="id" value="([^"]+)" aria-label`,
+			said: []string{"affichés, d’autres suivent", "affichés, fin de la liste"},
+		},
+		"/cards":                         {list: "/cards", row: `/cards/(\d+)">`},
+		"/cards?national_id=" + w.holder: {list: "/cards?national_id=" + w.holder, row: `/cards/(\d+)">`},
+		"/clients":                       {list: "/clients", row: `<h2><a href="/clients/([^"]+)"`},
+		"/certificates":                  {list: "/certificates", row: `<small>([0-9a-f]+)</small>`},
+		"/certificates?client_id=" + w.client: {
+			list: "/certificates?client_id=" + w.client,
+			row:  `<small>([0-9a-f]+)</small>`,
+		},
+		"/certificates?state=revoked": {list: "/certificates?state=revoked", row: `<small>([0-9a-f]+)</small>`},
+		"/certificates?q=list-0007&state=valid": {
+			list: "/certificates?q=list-0007&state=valid",
+			row:  `<small>([0-9a-f]+)</small>`,
+			said: []string{"affichés, d’autres suivent", "affichés, fin de la liste"},
+		},
+		"/orders":                 {list: "/orders", row: `<a href="/orders/([A-Z0-9]+)">`},
+		"/orders?actor=liberal":   {list: "/orders", row: `<a href="/orders/([A-Z0-9]+)">`},
+		"/outbox":                 {list: "/outbox", row: `data-testid="message-mail" id="([^"]+)"`},
+		"/deliveries":             {list: "/deliveries", row: `(no row has a name)`},
+		"/deliveries?client=demo": {list: "/deliveries?client=demo", row: `(no row has a name)`},
+		"/logins":                 {list: "/logins", row: `<a href="/logins/([^"]+)">`},
+		"/logins?client=demo":     {list: "/logins?client=demo", row: `<a href="/logins/([^"]+)">`},
+		"/reader":                 {list: "/reader/requests", row: `action="/reader/([^"]+)"`},
+		"/desk": {
+			list: "/orders/fleet?by=" + url.QueryEscape(w.head.NationalID),
+			row:  `data-testid="fleet-card"><td><a href="/cards/(\d+)"`,
+			part: `data-testid="fleet-part"`,
+			as:   atDesk,
+		},
+		"/desk?": {
+			list: "/orders/certificates?by=" + url.QueryEscape(w.agent.NationalID),
+			row:  `/certificates/([0-9a-f]+)/p12`,
+			part: `data-testid="certificates-part"`,
+			as:   administers,
+		},
 	} {
 		if p.as == nil {
 			p.as = w.ConsoleBrowser()
@@ -645,7 +679,11 @@ func (w *listWorld) offers(t *testing.T) {
 		strings.Contains(found, "more-choices") {
 		t.Errorf("the card %s is not found by its number", last)
 	}
-	if people := testkit.Read(w.server.Server, browser, login+"?tab=test"); !strings.Contains(people, `data-testid="more-choices"`) {
+	if people := testkit.Read(
+		w.server.Server,
+		browser,
+		login+"?tab=test",
+	); !strings.Contains(people, `data-testid="more-choices"`) {
 		t.Error("the test tab says nothing of the people it leaves out")
 	}
 	if one := testkit.Read(
@@ -664,7 +702,10 @@ func (w *listWorld) commands(t *testing.T) {
 	all := max(1500, len(have))
 	many(t, all-len(have), func(n int) error {
 		id := fmt.Sprintf("more-%04d", n)
-		return w.send("POST", "/clients", map[string]any{"client_id": id, "redirect_uris": []string{testkit.CallbackURL}}, nil)
+		return w.send("POST", "/clients", map[string]any{
+			"client_id":     id,
+			"redirect_uris": []string{testkit.CallbackURL},
+		}, nil)
 	})
 	run := func(args ...string) (out, said string) {
 		t.Helper()

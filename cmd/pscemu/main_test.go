@@ -24,7 +24,15 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	binary = filepath.Join(dir, "pscemu")
-	build := exec.Command("go", "build", "-ldflags", "-X pscemu.invalid/pscemu/internal/store.nesting=panic", "-o", binary, ".")
+	build := exec.Command(
+		"go",
+		"build",
+		"-ldflags",
+		"-X pscemu.invalid/pscemu/internal/store.nesting=panic",
+		"-o",
+		binary,
+		".",
+	)
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		panic(err)

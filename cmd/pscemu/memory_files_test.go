@@ -24,7 +24,11 @@ func (s *server) space(name string) *server {
 	}
 	dir := s.T.TempDir()
 	sp := &server{Server: testkit.For(s.T, made.Ready), data: dir}
-	for file, text := range map[*string]string{&sp.CAFile: made.CA, &sp.DemoClient.CertificateFile: made.DemoClient.Certificate, &sp.DemoClient.KeyFile: made.DemoClient.Key} {
+	for file, text := range map[*string]string{
+		&sp.CAFile:                     made.CA,
+		&sp.DemoClient.CertificateFile: made.DemoClient.Certificate,
+		&sp.DemoClient.KeyFile:         made.DemoClient.Key,
+	} {
 		*file = filepath.Join(dir, fmt.Sprintf("%p.pem", file))
 		if err := os.WriteFile(*file, []byte(text), 0o600); err != nil {
 			s.T.Fatal(err)
@@ -47,7 +51,19 @@ func TestWithMemoryThereIsNoDatabaseFile(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(data, "pscemu.db")); !os.IsNotExist(err) {
 		t.Errorf("pscemu.db: %v", err)
 	}
-	out, err := exec.Command(binary, "serve", "--data", data, "--memory", "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0").
+	out, err := exec.Command(
+		binary,
+		"serve",
+		"--data",
+		data,
+		"--memory",
+		"--listen",
+		"127.0.0.1:0",
+		"--card-listen",
+		"127.0.0.1:0",
+		"--console-listen",
+		"127.0.0.1:0",
+	).
 		CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "another emulator runs in this data folder") {
 		t.Errorf("a second one in the folder: %v %s", err, out)

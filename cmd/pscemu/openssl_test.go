@@ -143,7 +143,12 @@ func TestOpenSSLAsksOCSPAndReadsTheRevocationLists(t *testing.T) {
 		"-ext",
 		"crlDistributionPoints,authorityInfoAccess,freshestCRL",
 	)
-	for _, want := range []string{s.ConsoleURL + "/pki/ocsp", s.ConsoleURL + "/pki/crl/el-org.crl", s.ConsoleURL + "/pki/delta/el-org.crl", s.ConsoleURL + "/pki/ca/el-org.crt"} {
+	for _, want := range []string{
+		s.ConsoleURL + "/pki/ocsp",
+		s.ConsoleURL + "/pki/crl/el-org.crl",
+		s.ConsoleURL + "/pki/delta/el-org.crl",
+		s.ConsoleURL + "/pki/ca/el-org.crt",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the certificate does not name %s:\n%s", want, text)
 		}
@@ -235,7 +240,20 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 	s := boot(t)
 	dir := t.TempDir()
 	key, csr := filepath.Join(dir, "my.key"), filepath.Join(dir, "my.csr")
-	if out, err := exec.Command("openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", csr, "-subj", "/CN=whatever").
+	if out, err := exec.Command(
+		"openssl",
+		"req",
+		"-new",
+		"-newkey",
+		"rsa:2048",
+		"-nodes",
+		"-keyout",
+		key,
+		"-out",
+		csr,
+		"-subj",
+		"/CN=whatever",
+	).
 		CombinedOutput(); err != nil {
 		t.Fatalf("%s", out)
 	}
@@ -248,13 +266,20 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 		t.Fatalf("%v %v", err, issued)
 	}
 	if resp, err := s.HTTP(&pair).
-		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"demo"}}); err != nil ||
+		PostForm(s.Issuer+"/protocol/openid-connect/token", url.Values{
+			"grant_type":    {"refresh_token"},
+			"refresh_token": {"x"},
+			"client_id":     {"demo"},
+		}); err != nil ||
 		resp.StatusCode != 400 {
 		t.Errorf("the requested certificate: %v %v", resp, err)
 	}
 	for name, c := range map[string]struct{ body, code string }{
-		"no request":      {`{"client_id":"demo","csr":"x"}`, "csr-invalid"},
-		"a broken one":    {`{"client_id":"demo","csr":"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----"}`, "csr-invalid"},
+		"no request": {`{"client_id":"demo","csr":"x"}`, "csr-invalid"},
+		"a broken one": {
+			`{"client_id":"demo","csr":"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----"}`,
+			"csr-invalid",
+		},
 		"no such key":     {`{"client_id":"demo","key":"dsa"}`, "key-type-unknown"},
 		"no such kind":    {`{"client_id":"demo","profile":"X"}`, "profile-unknown"},
 		"nobody":          {`{"client_id":"nobody"}`, "client-unknown"},
@@ -265,7 +290,20 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 		}
 	}
 	weak := filepath.Join(dir, "weak.csr")
-	if out, err := exec.Command("openssl", "req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", filepath.Join(dir, "w.key"), "-out", weak, "-subj", "/CN=x").
+	if out, err := exec.Command(
+		"openssl",
+		"req",
+		"-new",
+		"-newkey",
+		"rsa:1024",
+		"-nodes",
+		"-keyout",
+		filepath.Join(dir, "w.key"),
+		"-out",
+		weak,
+		"-subj",
+		"/CN=x",
+	).
 		CombinedOutput(); err != nil {
 		t.Fatalf("%s", out)
 	}
@@ -296,7 +334,10 @@ func TestACertificateFromARequestAndInEveryForm(t *testing.T) {
 		!bytes.Contains(raw("/key"), []byte("PRIVATE KEY")) {
 		t.Error("PEM, chain or key")
 	}
-	for name, path := range map[string]string{"AES-256-CBC": "/p12", "pbeWithSHA1And3-KeyTripleDES-CBC": "/p12?legacy=true&password=pscemu"} {
+	for name, path := range map[string]string{
+		"AES-256-CBC":                      "/p12",
+		"pbeWithSHA1And3-KeyTripleDES-CBC": "/p12?legacy=true&password=pscemu",
+	} {
 		p12 := filepath.Join(dir, "x.p12")
 		if err := os.WriteFile(p12, raw(path), 0o600); err != nil {
 			t.Fatal(err)
@@ -342,12 +383,32 @@ func TestOpenSSLVerifiesTheChain(t *testing.T) {
 		}
 		files = append(files, name)
 	}
-	out, err := exec.Command("openssl", "verify", "-purpose", "sslclient", "-x509_strict", "-CAfile", files[2], "-untrusted", files[1], files[0]).
+	out, err := exec.Command(
+		"openssl",
+		"verify",
+		"-purpose",
+		"sslclient",
+		"-x509_strict",
+		"-CAfile",
+		files[2],
+		"-untrusted",
+		files[1],
+		files[0],
+	).
 		CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	text, err := exec.Command("openssl", "x509", "-in", files[0], "-noout", "-subject", "-nameopt", "sep_comma_plus_space,sname,utf8").
+	text, err := exec.Command(
+		"openssl",
+		"x509",
+		"-in",
+		files[0],
+		"-noout",
+		"-subject",
+		"-nameopt",
+		"sep_comma_plus_space,sname,utf8",
+	).
 		CombinedOutput()
 	if err != nil ||
 		strings.TrimSpace(

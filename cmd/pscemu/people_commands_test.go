@@ -53,7 +53,10 @@ func TestGeneratedPeopleLogInByPhoneAndByCard(t *testing.T) {
 func TestAPersonFromProductionBecomesFictitious(t *testing.T) {
 	s := boot(t)
 	real := "81000000000" + nomenclature.LuhnKey("1000000000")
-	info := `{"SubjectNameID":"` + real + `","family_name":"DUPONT","given_name":"JEANNE","SubjectRefPro":{"codeCivilite":"MME","exercices":[{"codeProfession":"10","codeCategorieProfessionnelle":"C","codeCiviliteDexercice":"DR","nomDexercice":"DUPONT","prenomDexercice":"JEANNE","codeTypeSavoirFaire":"S","codeSavoirFaire":"SM54","activities":[]}]}}`
+	info := `{"SubjectNameID":"` + real + `","family_name":"DUPONT","given_name":"JEANNE",` +
+		`"SubjectRefPro":{"codeCivilite":"MME","exercices":[{"codeProfession":"10","codeCategorieProfessionnelle":"C",` +
+		`"codeCiviliteDexercice":"DR","nomDexercice":"DUPONT","prenomDexercice":"JEANNE","codeTypeSavoirFaire":"S",` +
+		`"codeSavoirFaire":"SM54","activities":[]}]}}`
 	file := filepath.Join(t.TempDir(), "userinfo.json")
 	if err := os.WriteFile(file, []byte(info), 0o600); err != nil {
 		t.Fatal(err)
@@ -242,7 +245,12 @@ func TestEveryMagicIdentityHasItsOutcome(t *testing.T) {
 		"userinfo-500":         {whole, "500 Internal Server Error", "SubjectNameID"},
 		"userinfo-slow":        {func(id string) string { return userinfo(id, time.Second) }, "no answer", ""},
 		"token-503": {func(id string) string {
-			status, a := s.Post("token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {rp.Login(id).Get("code")}, "redirect_uri": {testkit.CallbackURL}})
+			status, a := s.Post("token", url.Values{
+				"grant_type":   {"authorization_code"},
+				"client_id":    {"demo"},
+				"code":         {rp.Login(id).Get("code")},
+				"redirect_uri": {testkit.CallbackURL},
+			})
 			return fmt.Sprint(status, a)
 		}, "503 map[error:temporarily_unavailable", ""},
 	} {
@@ -336,7 +344,20 @@ func TestAFolderOfIdentityFilesIsLoadedWatchedAndReadOnly(t *testing.T) {
 		t.Error("a persona was removed")
 	}
 	write("more.json", `{`)
-	if out, err := exec.Command(binary, "serve", "--data", t.TempDir(), "--identities", dir, "--listen", "127.0.0.1:0", "--card-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0").
+	if out, err := exec.Command(
+		binary,
+		"serve",
+		"--data",
+		t.TempDir(),
+		"--identities",
+		dir,
+		"--listen",
+		"127.0.0.1:0",
+		"--card-listen",
+		"127.0.0.1:0",
+		"--console-listen",
+		"127.0.0.1:0",
+	).
 		CombinedOutput(); err == nil ||
 		!strings.Contains(string(out), "more.json") {
 		t.Errorf("a broken file at start: %v %s", err, out)

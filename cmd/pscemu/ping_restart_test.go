@@ -24,7 +24,8 @@ func TestAPingIsSentAfterARestart(t *testing.T) {
 	s.API(
 		"PUT",
 		"/clients/demo",
-		`{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"`+endpoint.URL+`"}`,
+		`{"client_id":"demo","redirect_uri_policy":"loopback","redirect_uris":[],"backchannel_token_delivery_mode":"ping",`+
+			`"backchannel_client_notification_endpoint":"`+endpoint.URL+`"}`,
 		nil,
 	)
 	_, o := s.Backchannel(url.Values{"client_notification_token": {"t"}})

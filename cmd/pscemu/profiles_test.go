@@ -42,7 +42,8 @@ func TestAProfileGathersDefaultsThatAFlagStillBeats(t *testing.T) {
 	s.API(
 		"POST",
 		"/logins",
-		`{"authorize_url":"`+s.BaseURL+`/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=http%3A%2F%2Flocalhost%2Fcb","identity":"`+testkit.Nurse+`","means":"card"}`,
+		`{"authorize_url":"`+s.BaseURL+`/auth?response_type=code&client_id=demo&scope=openid&`+
+			`redirect_uri=http%3A%2F%2Flocalhost%2Fcb","identity":"`+testkit.Nurse+`","means":"card"}`,
 		&done,
 	)
 	u, _ := url.Parse(done.Redirect_to)
@@ -82,7 +83,8 @@ func TestDiffFindsWhatWasInjectedAndNothingElse(t *testing.T) {
 	if err == nil ||
 		string(
 			out,
-		) != "discovery.json  new_field  missing here: recorded \"1\", here \"\"\nuserinfo.json  UITVersion  value: recorded \"1.1\", here \"1.0\"\n5 documents, 2 differences\n" {
+		) != "discovery.json  new_field  missing here: recorded \"1\", here \"\"\nuserinfo.json  UITVersion  value: "+
+			"recorded \"1.1\", here \"1.0\"\n5 documents, 2 differences\n" {
 		t.Errorf("%v %s", err, out)
 	}
 }

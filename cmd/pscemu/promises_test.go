@@ -68,14 +68,25 @@ func (s *server) consolePage(path string) {
 
 func TestItListensOnLoopbackOnlySoThatRealIssuersAreNeverServedElsewhere(t *testing.T) {
 	for _, setting := range []string{"listen", "card-listen", "console-listen"} {
-		for _, address := range []string{"0.0.0.0:0", "[::]:0", ":9443", "192.168.1.4:9443", "example.org:9443", "wallet.bas.psc.esante.gouv.fr:443"} {
+		for _, address := range []string{
+			"0.0.0.0:0",
+			"[::]:0",
+			":9443",
+			"192.168.1.4:9443",
+			"example.org:9443",
+			"wallet.bas.psc.esante.gouv.fr:443",
+		} {
 			if _, err := config.Load(map[string]string{setting: address}, nil, ""); err == nil {
 				t.Errorf("--%s %s is accepted", setting, address)
 			}
 		}
 	}
 	s := boot(t)
-	for _, at := range []string{s.Listen, strings.TrimPrefix(s.CardURL, "https://"), strings.TrimPrefix(s.ConsoleURL, "http://")} {
+	for _, at := range []string{
+		s.Listen,
+		strings.TrimPrefix(s.CardURL, "https://"),
+		strings.TrimPrefix(s.ConsoleURL, "http://"),
+	} {
 		if !strings.HasPrefix(at, "127.0.0.1:") && !strings.HasPrefix(at, "localhost:") {
 			t.Errorf("it listens on %s", at)
 		}

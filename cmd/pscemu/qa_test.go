@@ -44,7 +44,15 @@ func TestAScenarioIsLoadedSavedAndReplayed(t *testing.T) {
 		return testkit.Encoded(t, v)
 	}
 	was := present(s)
-	for _, want := range []string{`"offset":"36h0m0s"`, `"acr":"eidas2"`, `"kind":"nonce-wrong"`, `"ecps":"4321"`, `"state":"blocked"`, "CLEMENCE", `"national_id":"899790022349"`} {
+	for _, want := range []string{
+		`"offset":"36h0m0s"`,
+		`"acr":"eidas2"`,
+		`"kind":"nonce-wrong"`,
+		`"ecps":"4321"`,
+		`"state":"blocked"`,
+		"CLEMENCE",
+		`"national_id":"899790022349"`,
+	} {
 		if !strings.Contains(was, want) {
 			t.Errorf("the situation lacks %s: %s", want, was)
 		}
@@ -60,7 +68,10 @@ func TestAScenarioIsLoadedSavedAndReplayed(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant\n%s", name, is, was)
 		}
 	}
-	if q := testkit.NewRelyingParty(other.Server, other.DemoCertificate()).Login(testkit.Nurse); q.Get("error") != "access_denied" {
+	if q := testkit.NewRelyingParty(
+		other.Server,
+		other.DemoCertificate(),
+	).Login(testkit.Nurse); q.Get("error") != "access_denied" {
 		t.Errorf("the nurse's phone: %v", q)
 	}
 	for name, c := range map[string]struct{ body, want string }{
@@ -142,13 +153,38 @@ func TestTheDoctorFindsWhatKeepsALoginFromWorking(t *testing.T) {
 		grade     medic.Grade
 		says      string
 	}{
-		"a slash too many":  {send(s.BaseURL + "/auth?client_id=near&redirect_uri=" + url.QueryEscape("https://app.example/callback/")), "redirect_uri", medic.Bad, "a trailing slash"},
-		"another provider":  {send("https://other.example/auth?client_id=near&redirect_uri=x"), "authorize URL", medic.Bad, "is not this emulator's"},
-		"an unknown client": {send(s.BaseURL + "/auth?client_id=nobody&redirect_uri=x"), "client_id", medic.Bad, "not registered"},
-		"no cookie":         {send(s.BaseURL + "/auth?client_id=near&redirect_uri=https://app.example/callback"), "cookies", medic.Warning, "cookie"},
-		"no state":          {send(s.BaseURL + "/auth?client_id=near&redirect_uri=https://app.example/callback"), "state", medic.Warning, "not sent"},
-		"no application":    {"http://127.0.0.1:1/", "application", medic.Bad, "refused"},
-		"no login":          {send("/nowhere"), "application", medic.Bad, "redirects"},
+		"a slash too many": {
+			send(s.BaseURL + "/auth?client_id=near&redirect_uri=" + url.QueryEscape("https://app.example/callback/")),
+			"redirect_uri",
+			medic.Bad,
+			"a trailing slash",
+		},
+		"another provider": {
+			send("https://other.example/auth?client_id=near&redirect_uri=x"),
+			"authorize URL",
+			medic.Bad,
+			"is not this emulator's",
+		},
+		"an unknown client": {
+			send(s.BaseURL + "/auth?client_id=nobody&redirect_uri=x"),
+			"client_id",
+			medic.Bad,
+			"not registered",
+		},
+		"no cookie": {
+			send(s.BaseURL + "/auth?client_id=near&redirect_uri=https://app.example/callback"),
+			"cookies",
+			medic.Warning,
+			"cookie",
+		},
+		"no state": {
+			send(s.BaseURL + "/auth?client_id=near&redirect_uri=https://app.example/callback"),
+			"state",
+			medic.Warning,
+			"not sent",
+		},
+		"no application": {"http://127.0.0.1:1/", "application", medic.Bad, "refused"},
+		"no login":       {send("/nowhere"), "application", medic.Bad, "redirects"},
 	} {
 		f := s.diagnosis(c.app)[c.what]
 		if f.Grade != c.grade || !strings.Contains(f.Found, c.says) || f.Remedy == "" {

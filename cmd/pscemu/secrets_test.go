@@ -67,7 +67,15 @@ func TestAttack36SecretsAreInNoLogMetricOrErrorPage(t *testing.T) {
 		"a-secret-code.of.login",
 	}
 	said := ""
-	for _, form := range []url.Values{{"grant_type": {"authorization_code"}, "client_id": {"demo"}, "code": {"a-secret-code.of.login"}, "client_secret": {s.DemoClient.ClientSecret}}, {"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken + "x"}}} {
+	for _, form := range []url.Values{
+		{
+			"grant_type":    {"authorization_code"},
+			"client_id":     {"demo"},
+			"code":          {"a-secret-code.of.login"},
+			"client_secret": {s.DemoClient.ClientSecret},
+		},
+		{"grant_type": {"refresh_token"}, "client_id": {"demo"}, "refresh_token": {tok.RefreshToken + "x"}},
+	} {
 		resp, err := s.HTTP(s.DemoCertificate()).PostForm(s.Issuer+"/protocol/openid-connect/token", form)
 		if err != nil {
 			t.Fatal(err)
@@ -78,7 +86,8 @@ func TestAttack36SecretsAreInNoLogMetricOrErrorPage(t *testing.T) {
 	s.API("GET", "/cards?national_id="+testkit.Doctor, "", &card)
 	c := s.Browser()
 	resp, err := c.Get(
-		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL),
+		s.BaseURL + "/auth?response_type=code&" +
+			"client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(testkit.CallbackURL),
 	)
 	if err != nil {
 		t.Fatal(err)

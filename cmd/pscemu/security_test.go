@@ -23,7 +23,8 @@ var attacks = []struct {
 	{"a code of one client is exchanged by another with its own good certificate", "RFC 6749 §4.1.3", nil},
 	{"redirect_uri missing or another at the token endpoint; an expired code", "RFC 6749 §4.1.3", nil},
 	{
-		"redirect_uri that only looks like the registered one: case, slash, dots, encodings, user information, port, fragment, query, control characters, schemes",
+		"redirect_uri that only looks like the registered one: case, slash, dots, encodings, user information, port, " +
+			"fragment, query, control characters, schemes",
 		"RFC 9700 §4.1; fosite CVE-2020-15234, -15233",
 		nil,
 	},
@@ -36,7 +37,8 @@ var attacks = []struct {
 	{"alg none, HS256 with the public key, a foreign key", "RFC 8725 §2.1", nil},
 	{"kid, jku, x5u, jwk and crit tricks, duplicate members, large headers", "RFC 8725 §3.10", nil},
 	{
-		"client certificates: none, out of time, revoked (also on an open or resumed connection), of another type, authority, client or key, malformed",
+		"client certificates: none, out of time, revoked (also on an open or resumed connection), of another type, " +
+			"authority, client or key, malformed",
 		"RFC 8705; Keycloak CVE-2023-2422",
 		[]string{"TestOnlyACertificateOfTypeORGAuthCliOfThisClientIsAccepted"},
 	},
@@ -76,7 +78,8 @@ var attacks = []struct {
 	{"strict leaves no door open; nothing listens off loopback", "pscemu: safety", nil},
 	{"secrets in logs, metrics, error pages and readable files", "CWE-532", nil},
 	{
-		"a login begun by one, the card presented by another through its link, and a fresh ticket asked for; the portal's activation likewise",
+		"a login begun by one, the card presented by another through its link, and a fresh ticket asked for; the portal's " +
+			"activation likewise",
 		"OWASP: session fixation; found 2026-11-25",
 		nil,
 	},
@@ -132,7 +135,8 @@ func TestTheAttackTableIsTrue(t *testing.T) {
 	}
 	var page strings.Builder
 	page.WriteString(
-		"# What must be refused\n\nEach attack is tried against the running server by the tests named beside it; `make security` writes this page from their names.\n\n| | attack | source | tests |\n|---|---|---|---|\n",
+		"# What must be refused\n\nEach attack is tried against the running server by the tests named beside it; `make " +
+			"security` writes this page from their names.\n\n| | attack | source | tests |\n|---|---|---|---|\n",
 	)
 	for n, a := range attacks {
 		names := append(tests[fmt.Sprint(n+1)], a.by...)

@@ -57,10 +57,16 @@ func TestADataFileThatCannotBeUsedIsNamedAndLeftUntouched(t *testing.T) {
 		file func(path string) error
 		want string
 	}{
-		"another kind of file": {func(p string) error { return os.WriteFile(p, []byte(strings.Repeat("not a database ", 2000)), 0o600) }, "invalid database"},
-		"cut off":              {func(p string) error { return os.WriteFile(p, database[:16*4096], 0o600) }, "damaged|cut off"},
-		"another program's":    {func(p string) error { return foreign(p, "accounts") }, "another program's"},
-		"of a newer version":   {func(p string) error { return foreign(p, "meta") }, "schema version 99"},
+		"another kind of file": {
+			func(p string) error { return os.WriteFile(p, []byte(strings.Repeat("not a database ", 2000)), 0o600) },
+			"invalid database",
+		},
+		"cut off": {
+			func(p string) error { return os.WriteFile(p, database[:16*4096], 0o600) },
+			"damaged|cut off",
+		},
+		"another program's":  {func(p string) error { return foreign(p, "accounts") }, "another program's"},
+		"of a newer version": {func(p string) error { return foreign(p, "meta") }, "schema version 99"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -168,7 +174,12 @@ func TestAFullDiskRefusesAndDestroysNothing(t *testing.T) {
 	var p struct{ Code, Detail string }
 	refused := 0
 	for n := 0; refused < 3 && n < 200; n++ {
-		switch status := s.API("POST", "/identities/generate", fmt.Sprintf(`{"count":100,"seed":%d,"quiet":true}`, n+100), &p); {
+		switch status := s.API(
+			"POST",
+			"/identities/generate",
+			fmt.Sprintf(`{"count":100,"seed":%d,"quiet":true}`, n+100),
+			&p,
+		); {
 		case status == http.StatusInternalServerError && p.Code == "store-unwritable":
 			refused++
 		case status >= 300:

@@ -43,10 +43,18 @@ func TestMetricsAreNamedByPrometheusConvention(t *testing.T) {
 		}
 	}
 	for _, line := range []string{
-		`pscemu_login_events_total{step="token"} 1`, `pscemu_login_events_total{step="userinfo"} 1`, `pscemu_refusals_total{step="means",code="ecps-refused"} 1`,
-		`pscemu_http_requests_total{listener="protocol",route="/auth",method="GET",code="302"} 2`, `method="other"`, `pscemu_connections_open{listener="protocol"}`, "pscemu_store_commits_total ", "pscemu_store_used_bytes ", "pscemu_login_pages_open 0",
+		`pscemu_login_events_total{step="token"} 1`,
+		`pscemu_login_events_total{step="userinfo"} 1`,
+		`pscemu_refusals_total{step="means",code="ecps-refused"} 1`,
+		`pscemu_http_requests_total{listener="protocol",route="/auth",method="GET",code="302"} 2`,
+		`method="other"`,
+		`pscemu_connections_open{listener="protocol"}`,
+		"pscemu_store_commits_total ",
+		"pscemu_store_used_bytes ",
+		"pscemu_login_pages_open 0",
 		"pscemu_journal_logins ", "go_goroutines ", "process_resident_memory_bytes ",
-		`pscemu_http_request_duration_seconds_bucket{listener="protocol",route="/auth/realms/esante-wallet/protocol/openid-connect/token",method="POST",le="+Inf"} 1`,
+		`pscemu_http_request_duration_seconds_bucket{listener="protocol",route="/auth/realms/esante-wallet/protocol/` +
+			`openid-connect/token",method="POST",le="+Inf"} 1`,
 	} {
 		if !strings.Contains(out, line) {
 			t.Errorf("no %s", line)
@@ -119,7 +127,10 @@ func TestTracesFollowTheStandardVariables(t *testing.T) {
 	s.stop(os.Interrupt)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, want := range []string{`"traceId":"0af7651916cd43dd8448eb211c80319c"`, `"parentSpanId":"b7ad6b7169203331"`, `"stringValue":"ci"`, `"name":"POST /auth/realms/esante-wallet/protocol/openid-connect/token"`,
+	for _, want := range []string{`"traceId":"0af7651916cd43dd8448eb211c80319c"`,
+		`"parentSpanId":"b7ad6b7169203331"`,
+		`"stringValue":"ci"`,
+		`"name":"POST /auth/realms/esante-wallet/protocol/openid-connect/token"`,
 		`"stringValue":"` + login.Items[0].ID + `"`, "github.com/ory/fosite"} {
 		if !strings.Contains(string(c.got), want) {
 			t.Errorf("no %s in %s", want, c.got)
@@ -133,7 +144,12 @@ func TestTracesFollowTheStandardVariables(t *testing.T) {
 }
 
 func TestTraceVariablesThatCannotBeFollowedAreNamed(t *testing.T) {
-	for variable, value := range map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_TRACES_EXPORTER": "zipkin", "OTEL_EXPORTER_OTLP_HEADERS": "novalue", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4317"} {
+	for variable, value := range map[string]string{
+		"OTEL_EXPORTER_OTLP_PROTOCOL":        "grpc",
+		"OTEL_TRACES_EXPORTER":               "zipkin",
+		"OTEL_EXPORTER_OTLP_HEADERS":         "novalue",
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4317",
+	} {
 		t.Run(variable, func(t *testing.T) {
 			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
 			t.Setenv(variable, value)

@@ -46,7 +46,14 @@ func TestAttack52NamesAreTextInHeadersFilesAndLogs(t *testing.T) {
 		"nonce":         {evil},
 		"login_hint":    {"auto:ANS20260101000009"},
 	}
-	for _, more := range []url.Values{{}, {"login_hint": {evil}}, {"client_id": {evil}}, {"redirect_uri": {"https://app.example/" + evil}}, {"scope": {evil}}, {"prompt": {evil}}} {
+	for _, more := range []url.Values{
+		{},
+		{"login_hint": {evil}},
+		{"client_id": {evil}},
+		{"redirect_uri": {"https://app.example/" + evil}},
+		{"scope": {evil}},
+		{"prompt": {evil}},
+	} {
 		v := url.Values{}
 		for name, values := range q {
 			v[name] = values
@@ -67,7 +74,14 @@ func TestAttack52NamesAreTextInHeadersFilesAndLogs(t *testing.T) {
 	plainName := regexp.MustCompile(`^attachment; filename="[A-Za-z0-9._-]+"$`)
 	var logins struct{ Items []struct{ ID string } }
 	s.API("GET", "/logins", "", &logins)
-	for _, path := range []string{"/identities/export?format=csv&q=" + url.QueryEscape(evil), "/identities/export?format=fhir", "/cards/" + cards.Items[0].Serial + "/p12", "/logins/" + logins.Items[0].ID + "/har", "/scenarios/current", "/backup"} {
+	for _, path := range []string{
+		"/identities/export?format=csv&q=" + url.QueryEscape(evil),
+		"/identities/export?format=fhir",
+		"/cards/" + cards.Items[0].Serial + "/p12",
+		"/logins/" + logins.Items[0].ID + "/har",
+		"/scenarios/current",
+		"/backup",
+	} {
 		resp, _ := testkit.Visit{
 			Method: "GET",
 			At:     s.APIURL + path,

@@ -109,7 +109,10 @@ func TestTheDemoTellsWhatTheTokenEndpointAnswered(t *testing.T) {
 		RedirectTo string `json:"redirect_to"`
 	}
 	asked, _ := json.Marshal(
-		map[string]string{"authorize_url": get(s.ConsoleURL + "/demo/start").Header.Get("Location"), "identity": testkit.Nurse},
+		map[string]string{
+			"authorize_url": get(s.ConsoleURL + "/demo/start").Header.Get("Location"),
+			"identity":      testkit.Nurse,
+		},
 	)
 	s.API("POST", "/logins", string(asked), &done)
 	s.API("PUT", "/faults", `{"items":[{"kind":"status","endpoint":"token","times":1}]}`, nil)

@@ -36,7 +36,10 @@ func TestADataFolderOfTodayServesInYears(t *testing.T) {
 			}
 			// The client is on the machine's time, as a developer's is.
 			resp, err := s.HTTP(s.DemoCertificate()).
-				PostForm(s.Issuer+"/protocol/openid-connect/token/introspect", map[string][]string{"client_id": {"demo"}, "token": {"x"}})
+				PostForm(s.Issuer+"/protocol/openid-connect/token/introspect", map[string][]string{
+					"client_id": {"demo"},
+					"token":     {"x"},
+				})
 			if err != nil || resp.StatusCode != http.StatusOK {
 				t.Fatalf("the demo client's certificate: %v %v", resp, err)
 			}

@@ -68,20 +68,49 @@ func TestAttack42NoRefusalSetsACookie(t *testing.T) {
 			testkit.Visit
 			status int
 		}{
-			"a foreign host":                 {testkit.Visit{Method: "GET", At: at("/"), Header: with(nil, "Host", "evil.example")}, 403},
-			"a foreign origin":               {testkit.Visit{Method: "GET", At: at("/"), Header: with(nil, "Origin", "http://127.0.0.1:3000")}, 403},
-			"no origin of its own":           {testkit.Visit{Method: "POST", At: at("/sign"), Body: "x=1", Header: with(nil, "Origin", "null")}, 403},
-			"a form without a session":       {testkit.Visit{Method: "POST", At: at("/cards/kit"), Body: "kit=integration", Header: with(nil, "Accept", "text/html")}, 403},
-			"an unknown page":                {testkit.Visit{Method: "GET", At: at("/nowhere"), Header: with(nil, "Accept", "text/html")}, 404},
-			"an unknown page, posted to":     {testkit.Visit{Method: "POST", At: at("/nowhere"), Body: "x=1", Header: with(nil, "Accept", "text/html")}, 404},
-			"an unknown operation":           {testkit.Visit{Method: "POST", At: at("/api/v1/nothing"), Body: "x=1"}, 404},
-			"a wrong method":                 {testkit.Visit{Method: "DELETE", At: at("/identities"), Header: with(nil, "Accept", "text/html")}, 405},
+			"a foreign host": {
+				testkit.Visit{Method: "GET", At: at("/"), Header: with(nil, "Host", "evil.example")},
+				403,
+			},
+			"a foreign origin": {
+				testkit.Visit{Method: "GET", At: at("/"), Header: with(nil, "Origin", "http://127.0.0.1:3000")},
+				403,
+			},
+			"no origin of its own": {
+				testkit.Visit{Method: "POST", At: at("/sign"), Body: "x=1", Header: with(nil, "Origin", "null")},
+				403,
+			},
+			"a form without a session": {
+				testkit.Visit{
+					Method: "POST",
+					At:     at("/cards/kit"),
+					Body:   "kit=integration",
+					Header: with(nil, "Accept", "text/html"),
+				},
+				403,
+			},
+			"an unknown page": {
+				testkit.Visit{Method: "GET", At: at("/nowhere"), Header: with(nil, "Accept", "text/html")},
+				404,
+			},
+			"an unknown page, posted to": {
+				testkit.Visit{Method: "POST", At: at("/nowhere"), Body: "x=1", Header: with(nil, "Accept", "text/html")},
+				404,
+			},
+			"an unknown operation": {testkit.Visit{Method: "POST", At: at("/api/v1/nothing"), Body: "x=1"}, 404},
+			"a wrong method": {
+				testkit.Visit{Method: "DELETE", At: at("/identities"), Header: with(nil, "Accept", "text/html")},
+				405,
+			},
 			"a wrong method of an operation": {testkit.Visit{Method: "DELETE", At: at("/api/v1/clients")}, 405},
 			"the API without its token":      {testkit.Visit{Method: "GET", At: at("/api/v1/identities")}, 401},
-			"a wrong token":                  {testkit.Visit{Method: "POST", At: at("/open"), Body: "token=x", Header: with(nil, "Accept", "text/html")}, 403},
-			"another site's link":            {testkit.Visit{Method: "GET", At: at("/identities"), Header: linked}, 403},
-			"another port's script":          {testkit.Visit{Method: "GET", At: at("/identities"), Header: otherPort}, 403},
-			"a language from another site":   {testkit.Visit{Method: "GET", At: at("/why?lang=en"), Header: crossSite}, 200},
+			"a wrong token": {
+				testkit.Visit{Method: "POST", At: at("/open"), Body: "token=x", Header: with(nil, "Accept", "text/html")},
+				403,
+			},
+			"another site's link":          {testkit.Visit{Method: "GET", At: at("/identities"), Header: linked}, 403},
+			"another port's script":        {testkit.Visit{Method: "GET", At: at("/identities"), Header: otherPort}, 403},
+			"a language from another site": {testkit.Visit{Method: "GET", At: at("/why?lang=en"), Header: crossSite}, 200},
 		} {
 			resp, body := c.Send(t)
 			if resp.StatusCode != c.status || len(resp.Cookies()) > 0 {
@@ -104,7 +133,10 @@ func TestAttack42NoRefusalSetsACookie(t *testing.T) {
 				testkit.Visit
 				status int
 			}{
-				"a page":         {testkit.Visit{Method: "GET", At: at("/identities"), Header: map[string]string{"Accept": "text/html"}}, 401},
+				"a page": {
+					testkit.Visit{Method: "GET", At: at("/identities"), Header: map[string]string{"Accept": "text/html"}},
+					401,
+				},
 				"a stream":       {testkit.Visit{Method: "GET", At: at("/phone/stream")}, 401},
 				"a used link":    {testkit.Visit{Method: "GET", At: at("/open?link=AAAAAAAAAAAAAAAAAAAAAAAAAA")}, 403},
 				"the token page": {testkit.Visit{Method: "GET", At: at("/open")}, 200},
@@ -132,9 +164,37 @@ func TestAttack42AnotherSiteOrPortReadsAndCausesNothing(t *testing.T) {
 		t.Fatalf("the console's cookie: %v", cookies)
 	}
 	// Browsers send the cookie along with what another port's page asks for.
-	for _, path := range []string{"/", "/identities", "/identities/" + testkit.Nurse, "/cards", "/clients/demo", "/logins", "/outbox", "/phone/" + testkit.Nurse, "/phone/state", "/phone/stream", "/logins/stream", "/scenario", "/desk", "/demo", "/demo/start", "/desk/start", "/doctor?app=http://127.0.0.1:1/",
-		"/api/v1/identities", "/api/v1/state", "/api/v1/ready", "/api/v1/ecps/requests/stream", "/debug/pprof/", "/reader", "/orders", "/certificates"} {
-		for name, says := range map[string]map[string]string{"cross-site": crossSite, "another port": otherPort, "a frame": framed, "an old browser": oldBrowser} {
+	for _, path := range []string{"/",
+		"/identities",
+		"/identities/" + testkit.Nurse,
+		"/cards",
+		"/clients/demo",
+		"/logins",
+		"/outbox",
+		"/phone/" + testkit.Nurse,
+		"/phone/state",
+		"/phone/stream",
+		"/logins/stream",
+		"/scenario",
+		"/desk",
+		"/demo",
+		"/demo/start",
+		"/desk/start",
+		"/doctor?app=http://127.0.0.1:1/",
+		"/api/v1/identities",
+		"/api/v1/state",
+		"/api/v1/ready",
+		"/api/v1/ecps/requests/stream",
+		"/debug/pprof/",
+		"/reader",
+		"/orders",
+		"/certificates"} {
+		for name, says := range map[string]map[string]string{
+			"cross-site":     crossSite,
+			"another port":   otherPort,
+			"a frame":        framed,
+			"an old browser": oldBrowser,
+		} {
 			resp, body := testkit.Visit{Method: "GET", At: s.ConsoleURL + path, Header: says, Cookies: cookies}.Send(t)
 			if path == "/debug/pprof/" && resp.StatusCode == 404 {
 				continue // not served
@@ -144,9 +204,28 @@ func TestAttack42AnotherSiteOrPortReadsAndCausesNothing(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/cards/kit", "/identities/" + testkit.Nurse + "/delete", "/scenario", "/open", "/desk/leave"} {
-		for name, says := range map[string]map[string]string{"cross-site": crossSite, "another port": otherPort, "a frame": framed, "no origin": {"Origin": "null"}, "another port's origin": {"Origin": "http://127.0.0.1:3000"}, "an old browser": oldBrowser} {
-			if resp, _ := (testkit.Visit{Method: "POST", At: s.ConsoleURL + path, Body: "kit=integration&token=" + s.APIToken, Header: says, Cookies: cookies}).Send(
+	for _, path := range []string{
+		"/cards/kit",
+		"/identities/" + testkit.Nurse + "/delete",
+		"/scenario",
+		"/open",
+		"/desk/leave",
+	} {
+		for name, says := range map[string]map[string]string{
+			"cross-site":            crossSite,
+			"another port":          otherPort,
+			"a frame":               framed,
+			"no origin":             {"Origin": "null"},
+			"another port's origin": {"Origin": "http://127.0.0.1:3000"},
+			"an old browser":        oldBrowser,
+		} {
+			if resp, _ := (testkit.Visit{
+				Method:  "POST",
+				At:      s.ConsoleURL + path,
+				Body:    "kit=integration&token=" + s.APIToken,
+				Header:  says,
+				Cookies: cookies,
+			}).Send(
 				t,
 			); resp.StatusCode != 403 ||
 				len(resp.Cookies()) > 0 {
@@ -155,7 +234,15 @@ func TestAttack42AnotherSiteOrPortReadsAndCausesNothing(t *testing.T) {
 		}
 	}
 	// What is public stays so.
-	for _, path := range []string{"/why", "/why/code-used", "/static/style.css", "/healthz", "/metrics", "/fhir/Practitioner?identifier=" + testkit.Nurse, "/api/v1/openapi.json"} {
+	for _, path := range []string{
+		"/why",
+		"/why/code-used",
+		"/static/style.css",
+		"/healthz",
+		"/metrics",
+		"/fhir/Practitioner?identifier=" + testkit.Nurse,
+		"/api/v1/openapi.json",
+	} {
 		if resp, _ := (testkit.Visit{Method: "GET", At: s.ConsoleURL + path, Header: crossSite}).Send(
 			t,
 		); resp.StatusCode != 200 ||
@@ -205,7 +292,13 @@ func TestAttack42ALinkFromElsewhereEndsOnAPageThatGoesOn(t *testing.T) {
 	if resp.StatusCode != 200 || !strings.Contains(body, "/logins/"+list.Items[0].ID) {
 		t.Errorf("%s\n%s", resp.Status, body)
 	}
-	for _, to := range []string{"https://evil.example/", "//evil.example/", `/\evil.example`, "/%0d%0aSet-Cookie:x=1", "javascript:alert(1)"} {
+	for _, to := range []string{
+		"https://evil.example/",
+		"//evil.example/",
+		`/\evil.example`,
+		"/%0d%0aSet-Cookie:x=1",
+		"javascript:alert(1)",
+	} {
 		resp, _ := testkit.Visit{Method: "GET", At: s.ConsoleURL + "/open?to=" + url.QueryEscape(to)}.Send(t)
 		if at := resp.Header.Get(
 			"Location",
@@ -273,12 +366,31 @@ func TestAttack42ASessionNeverSeesAnAPIToken(t *testing.T) {
 	s := testkit.Start(t)
 	space := s.Space("seen")
 	got, _ := testkit.Visit{Method: "GET", At: s.ConsoleURL + "/"}.Send(t)
-	for _, path := range []string{"/", "/clients/demo", "/api/v1/ready", "/api/v1/spaces", "/api/v1/spaces/seen", "/api/v1/state", "/api/v1/settings", "/api/v1/clients/demo", "/scenario", "/doctor", "/demo", "/api/v1/openapi.json", "/metrics"} {
+	for _, path := range []string{
+		"/",
+		"/clients/demo",
+		"/api/v1/ready",
+		"/api/v1/spaces",
+		"/api/v1/spaces/seen",
+		"/api/v1/state",
+		"/api/v1/settings",
+		"/api/v1/clients/demo",
+		"/scenario",
+		"/doctor",
+		"/demo",
+		"/api/v1/openapi.json",
+		"/metrics",
+	} {
 		resp, body := testkit.Visit{Method: "GET", At: s.ConsoleURL + path, Cookies: got.Cookies()}.Send(t)
 		if resp.StatusCode != 200 {
 			t.Errorf("%s: %s", path, resp.Status)
 		}
-		for name, secret := range map[string]string{"the API token": s.APIToken, "the space's API token": space.APIToken, "the link": s.OpenURL, "the space's link": space.OpenURL} {
+		for name, secret := range map[string]string{
+			"the API token":         s.APIToken,
+			"the space's API token": space.APIToken,
+			"the link":              s.OpenURL,
+			"the space's link":      space.OpenURL,
+		} {
 			if strings.Contains(body, secret) || secret == "" {
 				t.Errorf("%s shows %s", path, name)
 			}

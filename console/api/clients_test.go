@@ -83,21 +83,31 @@ func TestPutReplacesAClientAndPatchChangesIt(t *testing.T) {
 		t.Errorf("PATCH with null: %d %+v", status, c)
 	}
 	for name, call := range map[string]struct{ method, body, code, says string }{
-		"a slip":           {"PATCH", `{"redirect_uri":["https://a.example/"]}`, "client-member-unknown", "redirect_uris"},
-		"another case":     {"PATCH", `{"Name":"x"}`, "client-member-unknown", "name"},
-		"what is derived":  {"PATCH", `{"bound_to":"CN=x"}`, "client-member-unknown", ""},
-		"another id":       {"PATCH", `{"client_id":"b"}`, "id-differs", "app"},
-		"no id":            {"PATCH", `{"client_id":null}`, "id-differs", "app"},
-		"a wrong type":     {"PATCH", `{"redirect_uris":"https://a.example/"}`, "body-invalid", "redirect_uris"},
-		"no object":        {"PATCH", `[]`, "body-invalid", "object"},
-		"null":             {"PATCH", `null`, "body-invalid", "object"},
-		"two values":       {"PATCH", `{"name":"x"} {}`, "body-invalid", ""},
-		"a bad URI":        {"PATCH", `{"redirect_uris":["app"]}`, "redirect-uri-invalid", "app"},
-		"an unknown one":   {"PATCH", `{"policies":{"acrs":"x"}}`, "policy-unknown", "acr"},
-		"a useless secret": {"PATCH", `{"client_secret":"s","policies":{"client-auth":"mtls"}}`, "client-secret-useless", "mtls"},
-		"PUT, a slip":      {"PUT", `{"client_id":"app","redirect_uri":[]}`, "body-invalid", "redirect_uris"},
-		"PUT, another id":  {"PUT", `{"client_id":"b","redirect_uris":["https://a.example/"]}`, "id-differs", "app"},
-		"PUT, derived":     {"PUT", `{"client_id":"app","redirect_uris":["https://a.example/"],"bound_to":"CN=x"}`, "client-bound-to-derived", "tls_client_auth_subject_dn"},
+		"a slip":          {"PATCH", `{"redirect_uri":["https://a.example/"]}`, "client-member-unknown", "redirect_uris"},
+		"another case":    {"PATCH", `{"Name":"x"}`, "client-member-unknown", "name"},
+		"what is derived": {"PATCH", `{"bound_to":"CN=x"}`, "client-member-unknown", ""},
+		"another id":      {"PATCH", `{"client_id":"b"}`, "id-differs", "app"},
+		"no id":           {"PATCH", `{"client_id":null}`, "id-differs", "app"},
+		"a wrong type":    {"PATCH", `{"redirect_uris":"https://a.example/"}`, "body-invalid", "redirect_uris"},
+		"no object":       {"PATCH", `[]`, "body-invalid", "object"},
+		"null":            {"PATCH", `null`, "body-invalid", "object"},
+		"two values":      {"PATCH", `{"name":"x"} {}`, "body-invalid", ""},
+		"a bad URI":       {"PATCH", `{"redirect_uris":["app"]}`, "redirect-uri-invalid", "app"},
+		"an unknown one":  {"PATCH", `{"policies":{"acrs":"x"}}`, "policy-unknown", "acr"},
+		"a useless secret": {
+			"PATCH",
+			`{"client_secret":"s","policies":{"client-auth":"mtls"}}`,
+			"client-secret-useless",
+			"mtls",
+		},
+		"PUT, a slip":     {"PUT", `{"client_id":"app","redirect_uri":[]}`, "body-invalid", "redirect_uris"},
+		"PUT, another id": {"PUT", `{"client_id":"b","redirect_uris":["https://a.example/"]}`, "id-differs", "app"},
+		"PUT, derived": {
+			"PUT",
+			`{"client_id":"app","redirect_uris":["https://a.example/"],"bound_to":"CN=x"}`,
+			"client-bound-to-derived",
+			"tls_client_auth_subject_dn",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p map[string]any

@@ -81,7 +81,10 @@ func TestAttack49TheClockRefusesWhatItCannotShow(t *testing.T) {
 
 // At both ends of the range a whole login works: nothing wraps.
 func TestAttack49ALoginWorksAtBothEndsOfTheRange(t *testing.T) {
-	for name, offset := range map[string]time.Duration{"the latest": time.Until(time.Date(2199, 12, 30, 0, 0, 0, 0, time.UTC)), "long ago": time.Until(time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC))} {
+	for name, offset := range map[string]time.Duration{
+		"the latest": time.Until(time.Date(2199, 12, 30, 0, 0, 0, 0, time.UTC)),
+		"long ago":   time.Until(time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC)),
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("PSCEMU_CLOCK_OFFSET", offset.Round(time.Second).String())
 			s := testkit.Start(t, "refresh-token-lifetime=438000h")

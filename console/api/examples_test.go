@@ -221,7 +221,9 @@ var preparations = []struct {
 		var signed struct{ Signature, Certificate []byte }
 		w.Must("POST", "/cards/"+there[aCard]+"/sign", map[string]string{"pin": "1234", "text": "Bonjour"}, &signed)
 		code := base64.StdEncoding.EncodeToString
-		there[code([]byte("signature"))], there[code([]byte("certificate"))] = code(signed.Signature), code(signed.Certificate)
+		there[code(
+			[]byte("signature"),
+		)], there[code([]byte("certificate"))] = code(signed.Signature), code(signed.Certificate)
 	}},
 	{"getOrder completeOrder submitOrder cancelOrder", func(w *world, there map[string]string) {
 		there[anOrder] = w.order().ID
@@ -259,10 +261,15 @@ var preparations = []struct {
 		there[newcomer] = made.Items[0].NationalID
 	}},
 	{"patchClient deleteClient", func(w *world, _ map[string]string) {
-		w.Must("POST", "/clients", map[string]any{"client_id": "agenda", "redirect_uris": []string{"https://agenda.example/cb"}}, nil)
+		w.Must("POST", "/clients", map[string]any{
+			"client_id":     "agenda",
+			"redirect_uris": []string{"https://agenda.example/cb"},
+		}, nil)
 	}},
 	{"getLogin getLoginHAR verifyLogin waitForLogin", func(w *world, there map[string]string) {
-		authorize := w.BaseURL + "/auth?" + url.Values{"response_type": {"code"}, "client_id": {"demo"}, "state": {"12345678"},
+		authorize := w.BaseURL + "/auth?" + url.Values{"response_type": {
+			"code",
+		}, "client_id": {"demo"}, "state": {"12345678"},
 			"redirect_uri": {"http://localhost:3000/callback"}, "scope": {"openid scope_all"}, "acr_values": {"eidas1"},
 			"nonce": {"12345678"}, "login_hint": {"auto:" + persona}}.Encode()
 		resp, err := w.HTTP(nil).Get(authorize)

@@ -103,7 +103,10 @@ func TestAttack50AStateOfALenientWorldOpensNothing(t *testing.T) {
 	changed := read()
 	lenient.Stop()
 
-	for name, s := range map[string]*testkit.Server{"the same folder": testkit.StartIn(t, data, "strict=true"), "another": testkit.Start(t, "strict=true")} {
+	for name, s := range map[string]*testkit.Server{
+		"the same folder": testkit.StartIn(t, data, "strict=true"),
+		"another":         testkit.Start(t, "strict=true"),
+	} {
 		t.Run(name, func(t *testing.T) {
 			s.T = t
 			if got := s.CodeOf("PUT", "/state", changed); got != "doors-strict" && got != "setting-strict" {

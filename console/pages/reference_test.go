@@ -33,7 +33,11 @@ func TestThePageOfTheAPIShowsEveryOperation(t *testing.T) {
 			t.Errorf("no %s", o.ID)
 		}
 	}
-	for _, want := range []string{"API de pilotage", `id="type-Person"`, `href="#type-PersonPage"`, "national_id", "pin-wrong",
+	for _, want := range []string{"API de pilotage",
+		`id="type-Person"`,
+		`href="#type-PersonPage"`,
+		"national_id",
+		"pin-wrong",
 		"application/x-pkcs12", "/static/api.js"} {
 		if !strings.Contains(french, want) {
 			t.Errorf("the page lacks %s", want)

@@ -133,7 +133,8 @@ func (s *Phones) send(tx store.Tx, i *identities.Identity, a *Activation) error 
 				To:         i.Email,
 				Subject:    "Activation de votre e-CPS",
 				Link:       a.QR,
-				Text:       "Bonjour " + i.Name() + ",\n\nOuvrez l'application e-CPS et scannez le QR code de ce message, valable 24 heures. Le code reçu par SMS vous sera demandé.",
+				Text: "Bonjour " + i.Name() + ",\n\nOuvrez l'application e-CPS et scannez le QR code de ce message, " +
+					"valable 24 heures. Le code reçu par SMS vous sera demandé.",
 			},
 		),
 		s.outbox.Put(

@@ -86,7 +86,11 @@ func TestAttack15ActivationCodesAreUsedOnceInTimeAndNotGuessed(t *testing.T) {
 		t.Errorf("after 91 s: %s", got)
 	}
 	late := begin(testkit.Nurse, `{"by":"contact"}`)
-	if got := s.CodeOf("POST", "/identities/"+testkit.Nurse+"/ecps", `{"by":"contact"}`); got != "ecps-activation-too-many" {
+	if got := s.CodeOf(
+		"POST",
+		"/identities/"+testkit.Nurse+"/ecps",
+		`{"by":"contact"}`,
+	); got != "ecps-activation-too-many" {
 		t.Errorf("the sixth within an hour: %s", got)
 	}
 	s.API("PUT", "/clock", `{"offset":"25h"}`, nil)
@@ -101,7 +105,8 @@ func TestWhoMayActivateWhichWay(t *testing.T) {
 	s.API(
 		"POST",
 		"/identities",
-		`{"national_id":"00B7010446","family_name":"MASSEUR1044","given_name":"HONORE","email":"a@exemple.invalid","mobile":"+33639980001"}`,
+		`{"national_id":"00B7010446","family_name":"MASSEUR1044","given_name":"HONORE","email":"a@exemple.invalid",`+
+			`"mobile":"+33639980001"}`,
 		nil,
 	)
 	s.API("POST", "/identities", `{"national_id":"899700366240","family_name":"DOC","given_name":"KIT"}`, nil)
@@ -110,14 +115,22 @@ func TestWhoMayActivateWhichWay(t *testing.T) {
 	s.API("POST", "/cards", `{"national_id":"00B7010446","type":"CPS"}`, &adeli)
 	s.API("POST", "/cards/"+opposed.Serial+"/oppose", "", nil)
 	for name, c := range map[string]struct{ id, body, want string }{
-		"ADELI by mail":         {"00B7010446", `{"by":"contact"}`, "ecps-adeli-by-card"},
-		"ADELI by card":         {"00B7010446", `{"by":"card","card":"` + adeli.Serial + `","pin":"1234"}`, ""},
-		"without contacts":      {"899700366240", `{"by":"contact"}`, "ecps-contacts-missing"},
-		"an opposed card":       {"899700366240", `{"by":"card","card":"` + opposed.Serial + `","pin":"1234"}`, "card-opposed"},
-		"a wrong code":          {"00B7010446", `{"by":"card","card":"` + adeli.Serial + `","pin":"9999"}`, "pin-wrong"},
-		"another person's card": {testkit.Nurse, `{"by":"card","card":"` + adeli.Serial + `","pin":"1234"}`, "card-other-person"},
-		"nobody":                {"899700000000", `{"by":"contact"}`, "identity-unknown"},
-		"no such way":           {testkit.Nurse, `{"by":"pigeon"}`, "ecps-way-unknown"},
+		"ADELI by mail":    {"00B7010446", `{"by":"contact"}`, "ecps-adeli-by-card"},
+		"ADELI by card":    {"00B7010446", `{"by":"card","card":"` + adeli.Serial + `","pin":"1234"}`, ""},
+		"without contacts": {"899700366240", `{"by":"contact"}`, "ecps-contacts-missing"},
+		"an opposed card": {
+			"899700366240",
+			`{"by":"card","card":"` + opposed.Serial + `","pin":"1234"}`,
+			"card-opposed",
+		},
+		"a wrong code": {"00B7010446", `{"by":"card","card":"` + adeli.Serial + `","pin":"9999"}`, "pin-wrong"},
+		"another person's card": {
+			testkit.Nurse,
+			`{"by":"card","card":"` + adeli.Serial + `","pin":"1234"}`,
+			"card-other-person",
+		},
+		"nobody":      {"899700000000", `{"by":"contact"}`, "identity-unknown"},
+		"no such way": {testkit.Nurse, `{"by":"pigeon"}`, "ecps-way-unknown"},
 	} {
 		if got := s.CodeOf("POST", "/identities/"+c.id+"/ecps", c.body); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -200,7 +213,10 @@ func TestEveryBehaviourOfAPhone(t *testing.T) {
 	s.API("DELETE", "/clock", "", nil)
 	// The doors use what was prepared, too, in order.
 	s.Must("PUT", "/identities/"+testkit.Nurse+"/ecps/behaviour", map[string]any{"action": "refuse", "next": true}, nil)
-	s.Must("PUT", "/identities/"+testkit.Nurse+"/ecps/behaviour", map[string]any{"action": "wrong-number", "next": true}, nil)
+	s.Must("PUT", "/identities/"+testkit.Nurse+"/ecps/behaviour", map[string]any{
+		"action": "wrong-number",
+		"next":   true,
+	}, nil)
 	rp := testkit.NewRelyingParty(s, s.DemoCertificate())
 	for _, want := range []string{"refused", "wrong+number", "code="} {
 		if got := rp.Login(testkit.Nurse).Encode(); !strings.Contains(got, want) {
@@ -272,8 +288,11 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 		)
 	}
 	for name, signature := range map[string]string{
-		"none": "", "garbage": "AAAA", "another phone's": thief.sign(r.ID, "approve", r.Number), "of another request": phone.sign("x", "approve", r.Number),
-		"of a refusal": phone.sign(r.ID, "refuse", ""), "of another number": phone.sign(r.ID, "approve", "99"),
+		"none":               "",
+		"garbage":            "AAAA",
+		"another phone's":    thief.sign(r.ID, "approve", r.Number),
+		"of another request": phone.sign("x", "approve", r.Number),
+		"of a refusal":       phone.sign(r.ID, "refuse", ""), "of another number": phone.sign(r.ID, "approve", "99"),
 	} {
 		if got := approve(r.Number, signature); got != "ecps-signature-wrong" {
 			t.Errorf("a signature: %s: %q", name, got)
@@ -315,7 +334,10 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 	if got := send("", false); got != 403 {
 		t.Errorf("attack 13, without the console's cookie: %d", got)
 	}
-	for _, path := range []string{"/phone/" + testkit.Asked + "/" + r.ID, "/phone/" + testkit.Asked + "/" + r.ID + "?answer=approve&code=1234&number=" + r.Number} {
+	for _, path := range []string{
+		"/phone/" + testkit.Asked + "/" + r.ID,
+		"/phone/" + testkit.Asked + "/" + r.ID + "?answer=approve&code=1234&number=" + r.Number,
+	} {
 		if resp, err := http.Get(s.ConsoleURL + path); err == nil {
 			resp.Body.Close()
 			if resp.StatusCode < 400 {
@@ -384,7 +406,12 @@ func TestAttack15WrongCodesAndNumbersBlockAndAnsweredRequestsStayAnswered(t *tes
 	s.AtPhone(testkit.Asked)
 	pick(s.Latest(testkit.Asked).Number)
 	var phone struct{ Blocked bool }
-	if s.API("GET", "/identities/"+testkit.Asked+"/ecps", "", &phone); phone.Blocked || s.Latest(testkit.Asked).State != "approved" {
+	if s.API(
+		"GET",
+		"/identities/"+testkit.Asked+"/ecps",
+		"",
+		&phone,
+	); phone.Blocked || s.Latest(testkit.Asked).State != "approved" {
 		t.Error("a right number does not reset the count")
 	}
 	s.AtPhone(testkit.Asked)

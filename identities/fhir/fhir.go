@@ -260,7 +260,12 @@ func structure(a *identities.Activity) Resource {
 			r.Telecom = append(r.Telecom, t)
 		}
 	}
-	for _, n := range []Identifier{{"official", typed("IDNST"), SystemStructure, a.FormerStructureID}, {"official", typed("FINEG"), SystemFINESS, a.FINESS}, {"official", typed("SIRET"), SystemSIRET, a.SIRET}, {"official", typed("INTRN"), SystemTechnical, a.StructureID}} {
+	for _, n := range []Identifier{
+		{"official", typed("IDNST"), SystemStructure, a.FormerStructureID},
+		{"official", typed("FINEG"), SystemFINESS, a.FINESS},
+		{"official", typed("SIRET"), SystemSIRET, a.SIRET},
+		{"official", typed("INTRN"), SystemTechnical, a.StructureID},
+	} {
 		if n.Value != "" {
 			r.Identifier = append(r.Identifier, n)
 		}

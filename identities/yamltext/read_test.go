@@ -10,9 +10,12 @@ import (
 
 func TestSplitHandsOverItemsAndMembers(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"a list":             {"# people\n- a: 1\n  b: 2\n\n- c\n", "[:2] [:5]"},
-		"a list, indented":   {"items:\n  - a: 1\n    b:\n      - x\n  - c\nname: x\n", "items[:2] items[:5] name:6"},
-		"a map":              {"---\nname: x\nclock: {offset: 1h}\npeople:\n- a: 1\n- b: 1\n\"faults\":\n# none\n- kind: cut\n", "name:2 clock:3 people[:5] people[:6] faults[:9]"},
+		"a list":           {"# people\n- a: 1\n  b: 2\n\n- c\n", "[:2] [:5]"},
+		"a list, indented": {"items:\n  - a: 1\n    b:\n      - x\n  - c\nname: x\n", "items[:2] items[:5] name:6"},
+		"a map": {
+			"---\nname: x\nclock: {offset: 1h}\npeople:\n- a: 1\n- b: 1\n\"faults\":\n# none\n- kind: cut\n",
+			"name:2 clock:3 people[:5] people[:6] faults[:9]",
+		},
 		"text of many lines": {"about: |\n  - no item\n  x: y\npeople:\n- a\n", "about:1 people[:5]"},
 		"a list in a map":    {"settings:\n  a:\n  - x\n", "settings:1"},
 		"no end of line":     {"- a\n- b", "[:1] [:2]"},
@@ -38,7 +41,16 @@ func TestSplitHandsOverItemsAndMembers(t *testing.T) {
 }
 
 func TestWhatIsNotLaidOutInLinesIsRefused(t *testing.T) {
-	for _, text := range []string{"[a, b]", "{a: b}", "  a: b\n", "&x\n- a\n", "a\n", "- a\nb: c\n", "a: b\n---\nc: d\n", "%YAML 1.2\n---\na: b\n"} {
+	for _, text := range []string{
+		"[a, b]",
+		"{a: b}",
+		"  a: b\n",
+		"&x\n- a\n",
+		"a\n",
+		"- a\nb: c\n",
+		"a: b\n---\nc: d\n",
+		"%YAML 1.2\n---\na: b\n",
+	} {
 		if err := yamltext.Split(strings.NewReader(text), func(yamltext.Part) error { return nil }); err == nil {
 			t.Errorf("%q was taken", text)
 		}

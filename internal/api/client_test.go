@@ -28,11 +28,16 @@ func TestTheClientReadsAndWrites(t *testing.T) {
 	const id = "899790019999"
 	made, err := c.CreateIdentityWithResponse(ctx, api.PersonInput{NationalId: id, FamilyName: "MARTIN",
 		GivenName: "Claire", AllowInvalid: "a test"})
-	if err := api.Refused(made, err); err != nil || made.JSON201.Name != "MARTIN Claire" && made.JSON201.Name != "Claire MARTIN" {
+	if err := api.Refused(
+		made,
+		err,
+	); err != nil || made.JSON201.Name != "MARTIN Claire" && made.JSON201.Name != "Claire MARTIN" {
 		t.Fatal(err, made.JSON201)
 	}
 	code := "1234"
-	if phone, err := c.ActivatePhoneWithResponse(ctx, id, api.ActivationRequest{Code: code}); api.Refused(phone, err) != nil {
+	if phone, err := c.ActivatePhoneWithResponse(ctx, id, api.ActivationRequest{
+		Code: code,
+	}); api.Refused(phone, err) != nil {
 		t.Fatal(api.Refused(phone, err))
 	}
 	found, err := c.ListIdentitiesWithResponse(ctx, &api.ListIdentitiesParams{Q: "MARTIN", Limit: 5})
@@ -41,7 +46,9 @@ func TestTheClientReadsAndWrites(t *testing.T) {
 		t.Fatal(err, found.JSON200)
 	}
 	frozen := true
-	if at, err := c.SetClockWithResponse(ctx, api.ClockChange{Frozen: &frozen}); api.Refused(at, err) != nil || !at.JSON200.Frozen {
+	if at, err := c.SetClockWithResponse(ctx, api.ClockChange{
+		Frozen: &frozen,
+	}); api.Refused(at, err) != nil || !at.JSON200.Frozen {
 		t.Fatal(api.Refused(at, err), at.JSON200)
 	}
 	if gone, err := c.DeleteIdentityWithResponse(ctx, id); api.Refused(gone, err) != nil {

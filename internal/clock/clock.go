@@ -51,7 +51,10 @@ func (c *Adjustable) now() time.Time {
 // any duration cannot overflow, so it is checked after it was made.
 func inRange(t time.Time, received string) error {
 	if t.Before(Earliest) || t.After(Latest) {
-		return problem.ClockOutOfRange.With("earliest", Earliest.Format(time.RFC3339)).With("latest", Latest.Format(time.RFC3339)).Got(received)
+		return problem.ClockOutOfRange.With("earliest", Earliest.Format(time.RFC3339)).With(
+			"latest",
+			Latest.Format(time.RFC3339),
+		).Got(received)
 	}
 	return nil
 }

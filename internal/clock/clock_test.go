@@ -41,7 +41,11 @@ func TestTheClockStaysWithinItsRangeWhateverIsAsked(t *testing.T) {
 		"an hour back from the earliest": {from: at("2000-01-01T00:00:00Z"), to: Change{Advance: by(-time.Hour)}},
 		"the longest advance":            {from: at("2199-01-01T00:00:00Z"), to: Change{Advance: by(math.MaxInt64)}},
 		"the longest advance back":       {from: at("2000-01-02T00:00:00Z"), to: Change{Advance: by(math.MinInt64)}},
-		"from end to end":                {from: at("2000-01-01T00:00:00Z"), to: Change{Advance: by(Latest.Sub(Earliest))}, ok: true},
+		"from end to end": {
+			from: at("2000-01-01T00:00:00Z"),
+			to:   Change{Advance: by(Latest.Sub(Earliest))},
+			ok:   true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &Adjustable{}

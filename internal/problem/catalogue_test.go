@@ -62,9 +62,11 @@ func valuesIn(text string) []string {
 
 // No text of one language stands in the place of the other's.
 func TestNoRefusalMixesTheLanguages(t *testing.T) {
-	french := regexp.MustCompile(`(?i)\b(le|les|une|est|sont|avec|sans|dans|pas|votre|cette|recommencez|chiffres|octets)\b`)
+	french := regexp.MustCompile(`(?i)\b(le|les|une|est|sont|avec|sans|dans|pas|votre|cette|recommencez|chiffres|` +
+		`octets)\b`)
 	english := regexp.MustCompile(`(?i)\b(the|is|was|are|cannot|with|without|this|these|your|bytes|digits|such as)\b`)
-	named := regexp.MustCompile("`[^`]*`|[A-Z]+ /[^ ]*|pscemu [^,;.]*|carte de service|démarche simplifiée|[a-z]+_[a-z_]+|\\{[^}]*\\}")
+	named := regexp.MustCompile("`[^`]*`|[A-Z]+ /[^ ]*|pscemu [^,;.]*|carte de service|démarche " +
+		"simplifiée|[a-z]+_[a-z_]+|\\{[^}]*\\}")
 	for i := range entries {
 		for name, said := range entries[i].wordings() {
 			for n, text := range said[0].texts() {

@@ -60,7 +60,10 @@ func calls(t *testing.T) (out []call, used map[string]bool) {
 	t.Helper()
 	used = map[string]bool{}
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() && (d.Name() == "node_modules" || d.Name() == "problem" || strings.HasPrefix(d.Name(), ".t")) {
+		if err != nil || d.IsDir() && (d.Name() == "node_modules" || d.Name() == "problem" || strings.HasPrefix(
+			d.Name(),
+			".t",
+		)) {
 			return cmpSkip(err)
 		}
 		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {

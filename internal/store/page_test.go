@@ -48,7 +48,11 @@ func TestACountStopsAtItsBound(t *testing.T) {
 
 func TestTheTimeOfAPlaceIsReadBack(t *testing.T) {
 	var places []string
-	for _, at := range []time.Time{time.Date(1999, 12, 31, 23, 59, 59, 999999999, time.UTC), time.Date(2026, 11, 25, 0, 0, 0, 1, time.UTC), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)} {
+	for _, at := range []time.Time{
+		time.Date(1999, 12, 31, 23, 59, 59, 999999999, time.UTC),
+		time.Date(2026, 11, 25, 0, 0, 0, 1, time.UTC),
+		time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
+	} {
 		place := store.NewestFirst(at) + "-ABC"
 		if back, err := store.ParseNewestFirst(place); err != nil || !back.Equal(at) {
 			t.Errorf("%s: %s %v", at, back, err)

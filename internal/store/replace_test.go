@@ -163,7 +163,13 @@ func TestAReplacementThatFailsLeavesNoFile(t *testing.T) {
 func TestWhatACrashLeftBesideTheDataFileIsPutRightAtOpen(t *testing.T) {
 	const date = "20260102-030405.000"
 	for name, leave := range map[string]func(path string) error{
-		"half a file":                    func(path string) error { return os.WriteFile(path+".new-123", []byte("half"), 0o600) },
+		"half a file": func(path string) error {
+			return os.WriteFile(
+				path+".new-123",
+				[]byte("half"),
+				0o600,
+			)
+		},
 		"a second name, nothing swapped": func(path string) error { return os.Link(path, path+".before-"+date) },
 		"a former file":                  func(path string) error { return os.WriteFile(path+".former-"+date, nil, 0o600) },
 		"between two renames":            func(path string) error { return os.Rename(path, path+".former-"+date) },

@@ -11,7 +11,8 @@ import (
 )
 
 // AuthorizePath begins a login of the demo client.
-const AuthorizePath = "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=http%3A%2F%2Flocalhost%3A5555%2Fcallback"
+const AuthorizePath = "/auth?response_type=code&client_id=demo&scope=openid&" +
+	"redirect_uri=http%3A%2F%2Flocalhost%3A5555%2Fcallback"
 
 // Visit is one request to a console, without cookies of its own.
 type Visit struct {

@@ -163,7 +163,8 @@ func phrases(folder string) (string, error) {
 
 // capitals are the parts of codes that Go writes in capitals.
 var capitals = regexp.MustCompile(
-	`^(id|ids|url|uri|uris|pin|puk|csr|ecps|ciba|par|pkce|dn|json|api|totp|jwks|sms|http|ca|cpa|cpe|cpf|cgu|siret|siren|adeli)$`,
+	`^(id|ids|url|uri|uris|pin|puk|csr|ecps|ciba|par|pkce|dn|json|api|totp|jwks|sms|http|ca|cpa|cpe|cpf|cgu|siret|` +
+		`siren|adeli)$`,
 )
 
 // constant is the Go name of a code.
