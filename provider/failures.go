@@ -97,7 +97,7 @@ func (f *failures) handle(err error, c echo.Context) {
 		_ = f.pages.Refuse(c, status, text, p)
 	default:
 		if status == http.StatusNotFound {
-			text = "nothing is served at this address"
+			text = problem.HTTPNotFound.Of().Page(f.pages.Lang(c)).Reason
 		}
 		_ = f.pages.Show(c, status, "message", map[string]any{"Title": "Erreur", "Text": text, "Kind": "error"})
 	}
