@@ -140,15 +140,6 @@ func TestAttack14TheUnblockingCodeIsTriedThreeTimes(t *testing.T) {
 	}
 }
 
-// cookies are what a browser sends to an address.
-func cookies(browser *http.Client, to *url.URL) string {
-	var all []string
-	for _, c := range browser.Jar.Cookies(to) {
-		all = append(all, c.Name+"="+c.Value)
-	}
-	return strings.Join(all, "; ")
-}
-
 func cardPEM(s *testkit.Server, serial string) []byte {
 	s.T.Helper()
 	req, _ := http.NewRequest(http.MethodGet, s.APIURL+"/cards/"+serial+"/certificate", nil)

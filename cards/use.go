@@ -25,12 +25,11 @@ func (k *Cards) changeIn(tx store.Tx, serial string, fn func(*Card) error) (*Car
 }
 
 // change is changeIn in a transaction of its own.
-func (k *Cards) change(ctx context.Context, serial string, fn func(*Card) error) (c *Card, err error) {
-	err = k.store.Update(ctx, func(tx store.Tx) error {
-		c, err = k.changeIn(tx, serial, fn)
+func (k *Cards) change(ctx context.Context, serial string, fn func(*Card) error) error {
+	return k.store.Update(ctx, func(tx store.Tx) error {
+		_, err := k.changeIn(tx, serial, fn)
 		return err
 	})
-	return c, err
 }
 
 // ReceiveIn is the arrival of a card; one that is in use already stays so.
@@ -93,8 +92,7 @@ func (k *Cards) OpposeIn(tx store.Tx, serial, reason string) error {
 
 // Unblock lets a card that wrong codes blocked be used again, with authority.
 func (k *Cards) Unblock(ctx context.Context, serial string) error {
-	_, err := k.change(ctx, serial, func(c *Card) error { return c.unblock("") })
-	return err
+	return k.change(ctx, serial, func(c *Card) error { return c.unblock("") })
 }
 
 // UnblockBy is the holder's way: the unblocking code, and a new code porteur.
@@ -104,7 +102,7 @@ func (k *Cards) UnblockBy(ctx context.Context, serial, puk, pin string) error {
 		return err
 	}
 	var verdict error
-	_, err := k.change(ctx, serial, func(c *Card) (err error) {
+	err := k.change(ctx, serial, func(c *Card) (err error) {
 		verdict, err = c.unblockBy(puk, pin)
 		return err
 	})

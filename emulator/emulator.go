@@ -278,7 +278,8 @@ func (e *Emulator) demo(ctx context.Context, ca *x509.Certificate) (*demo.Demo, 
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(ca)
-	e.ready.DemoClient.ClientID, e.ready.DemoClient.ClientSecret, e.ready.DemoClient.RedirectURIs = DemoID, client.Secret, client.RedirectURIs
+	told := &e.ready.DemoClient
+	told.ClientID, told.ClientSecret, told.RedirectURIs = DemoID, client.Secret, client.RedirectURIs
 	return &demo.Demo{
 		ClientID:     DemoID,
 		Issuer:       e.at.base + provider.RealmPath,

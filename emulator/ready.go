@@ -25,7 +25,8 @@ type Ready = api.Ready
 func (e *Emulator) describe(ctx context.Context) {
 	r := &e.ready
 	issuer := e.at.base + provider.RealmPath
-	r.Version, r.PID, r.BaseURL, r.Issuer, r.Discovery = e.version, os.Getpid(), e.at.base, issuer, issuer+"/.well-known/wallet-openid-configuration"
+	r.Version, r.PID = e.version, os.Getpid()
+	r.BaseURL, r.Issuer, r.Discovery = e.at.base, issuer, issuer+"/.well-known/wallet-openid-configuration"
 	r.CardURL, r.ConsoleURL, r.APIURL = e.at.card, e.at.console, e.at.console+"/api/v1"
 	r.Personas = []api.PersonaRow{}
 	for _, p := range identities.Personas() {

@@ -32,7 +32,8 @@ func disguise(i *Identity, taken func(id string) bool) (warning string) {
 	}
 	civil := (&Generator{}).civil(rand.New(rand.NewPCG(hash.Sum64(), 0)), number)
 	family := i.FamilyName
-	i.NationalID, i.FamilyName, i.GivenName, i.Email, i.Mobile = "8"+rpps, civil.FamilyName, civil.GivenName, civil.Email, civil.Mobile
+	i.NationalID, i.FamilyName, i.GivenName = "8"+rpps, civil.FamilyName, civil.GivenName
+	i.Email, i.Mobile = civil.Email, civil.Mobile
 	i.Notes = "fictitious in place of a real person"
 	for n := range i.Exercises {
 		e := &i.Exercises[n]

@@ -20,7 +20,7 @@ import (
 // byte for byte, whatever their number and whoever asks.
 type Generator struct {
 	Seed       uint64
-	Profession string // code, or the card of staff (CPE, CDE, CPA, CDA); "" for the mix of the real population's professions
+	Profession string // code, or the card of staff (CPE, CDE, CPA, CDA); "" for the real population's mix
 	Theme      string // hospital, practice, pharmacy, lab, ambulance, vendor; "" for all
 	// Mix weighs professions and staff, such as {"10": 1, "60": 3, "CPE": 2};
 	// nil is the population's.

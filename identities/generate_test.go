@@ -429,10 +429,10 @@ func TestAHandMadeCSVNeedsFewColumnsInAnyOrder(t *testing.T) {
 }
 
 func TestANumberThatCouldBeARealPersonsIsRefused(t *testing.T) {
-	real := "81000000000"
-	real += nomenclature.LuhnKey(real[1:])
+	actual := "81000000000"
+	actual += nomenclature.LuhnKey(actual[1:])
 	for id, refused := range map[string]bool{
-		real: true, "899700366240": false, "810102727017": false, // its key is wrong: nobody's
+		actual: true, "899700366240": false, "810102727017": false, // its key is wrong: nobody's
 		"0752612345":                true,
 		"00B7010446":                false,
 		"3750712184/12":             true,
@@ -440,12 +440,12 @@ func TestANumberThatCouldBeARealPersonsIsRefused(t *testing.T) {
 		"500000001815646/CPAT00045": false,
 		"518003502400041/1":         true, "ANS20250114103000": false,
 	} {
-		if err := identities.CheckFictitious(id); refused != problem.Is(err, "national-id-real") {
+		if err := identities.CheckFictitious(id); refused != problem.Is(err, "national-id-actual") {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
 	i := identities.Identity{
-		NationalID: real,
+		NationalID: actual,
 		FamilyName: "DUPONT",
 		GivenName:  "JEANNE",
 		Email:      "j@d.fr",
@@ -460,7 +460,7 @@ func TestANumberThatCouldBeARealPersonsIsRefused(t *testing.T) {
 						Sector:            "SA07",
 						CorporateName:     "CABINET DU DR DUPONT",
 						Phone:             "0102030405",
-						FormerStructureID: "4" + real[1:] + "000",
+						FormerStructureID: "4" + actual[1:] + "000",
 					},
 				},
 			},
@@ -475,9 +475,9 @@ func TestANumberThatCouldBeARealPersonsIsRefused(t *testing.T) {
 	); strings.Contains(
 		string(raw),
 		"DUPONT",
-	) || strings.Contains(string(raw), "0102030405") || strings.Contains(string(raw), real[1:]) ||
+	) || strings.Contains(string(raw), "0102030405") || strings.Contains(string(raw), actual[1:]) ||
 		i.MainActivity().Sector != "SA07" {
-		t.Errorf("something of the real person is left, or their work is lost: %s", raw)
+		t.Errorf("something of the actual person is left, or their work is lost: %s", raw)
 	}
 	if identities.MakeFictitious(&again); again.NationalID != i.NationalID {
 		t.Error("the same person becomes two")
@@ -487,7 +487,7 @@ func TestANumberThatCouldBeARealPersonsIsRefused(t *testing.T) {
 func TestAUserInfoBecomesAPersonWithTheSameClaims(t *testing.T) {
 	for _, p := range identities.Personas() {
 		want, _ := json.Marshal(p.UserInfo(identities.AuthModeCard))
-		raw := append(want[:len(want)-1:len(want)-1], `,"new_claim":{"a":1}}`...)
+		raw := []byte(strings.TrimSuffix(string(want), "}") + `,"new_claim":{"a":1}}`)
 		got, err := identities.ParseImport(raw)
 		if err != nil {
 			t.Fatal(err)

@@ -63,7 +63,7 @@ func (p *People) OpenImport(ctx context.Context, r io.ReadSeeker, fictitious boo
 		in.Close()
 		return nil, err
 	}
-	in.Warnings = append(read, warnings...)
+	in.Warnings = slices.Concat(read, warnings)
 	return in, nil
 }
 

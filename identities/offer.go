@@ -73,7 +73,8 @@ func Structures(sector string) []Activity {
 
 // MoveTo puts the activity into another structure; mode, sector and role stay.
 func (a *Activity) MoveTo(structure Activity) {
-	structure.Mode, structure.Sector, structure.PharmacistSection, structure.Role, structure.Kind, structure.RegistrationAuthority = a.Mode, a.Sector, a.PharmacistSection, a.Role, a.Kind, a.RegistrationAuthority
+	structure.Mode, structure.Sector, structure.PharmacistSection = a.Mode, a.Sector, a.PharmacistSection
+	structure.Role, structure.Kind, structure.RegistrationAuthority = a.Role, a.Kind, a.RegistrationAuthority
 	*a = structure
 }
 

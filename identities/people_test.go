@@ -75,7 +75,8 @@ func TestAttack32AnImportThatFailsChangesNothing(t *testing.T) {
 		"a BOM alone": {"\ufeff", "import-empty"},
 		"a real one": {
 			`[{"national_id":"810000000000",` +
-				`"family_name":"A","given_name":"B"},{"national_id":"81000000000` + nomenclature.LuhnKey("1000000000") + `","family_name":"A","given_name":"B"}]`,
+				`"family_name":"A","given_name":"B"},{"national_id":"81000000000` +
+				nomenclature.LuhnKey("1000000000") + `","family_name":"A","given_name":"B"}]`,
 			"national-id-real",
 		},
 		"too large": {`["` + strings.Repeat("x", 65<<20) + `"]`, "body-too-large"},

@@ -298,21 +298,6 @@ func TestTheTokenEndpointAnswersAsKeycloakDoes(t *testing.T) {
 	}
 }
 
-// post2 posts to an endpoint by address: after a restart on another port the
-// issuer's name leads nowhere.
-func post2(s *testkit.Server, endpoint string, form url.Values) (int, map[string]any) {
-	s.T.Helper()
-	resp, err := s.HTTP(s.DemoCertificate()).
-		PostForm("https://"+s.Listen+"/auth/realms/esante-wallet/protocol/openid-connect"+endpoint, form)
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	defer resp.Body.Close()
-	out := map[string]any{}
-	_ = json.NewDecoder(resp.Body).Decode(&out)
-	return resp.StatusCode, out
-}
-
 // keysInOrder lists the top-level keys of a JSON object as they stand.
 func keysInOrder(t *testing.T, object string) (keys []string) {
 	t.Helper()

@@ -116,14 +116,14 @@ func (w *workshop) keepIn(tx store.Tx, rows []Faulty) error {
 }
 
 func (w *workshop) row(o faultRow) (*Faulty, error) {
-	make := o.make
-	if make == nil {
-		make = func(w *workshop) ([][]byte, crypto.Signer, error) {
+	build := o.make
+	if build == nil {
+		build = func(w *workshop) ([][]byte, crypto.Signer, error) {
 			return w.signed(func(c *x509.Certificate) { o.change(w, c) })
 		}
 	}
 	w.err = nil
-	chain, key, err := make(w)
+	chain, key, err := build(w)
 	if err == nil {
 		err = w.err
 	}
@@ -581,7 +581,7 @@ var faultRows = []faultRow{
 		name:   "cn-other-case",
 		fault:  "the CN in another case",
 		code:   "certificate-other-client",
-		change: called(func(id string) string { return swapCase(id) }),
+		change: called(swapCase),
 	},
 	{
 		name:   "cn-with-space",

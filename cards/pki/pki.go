@@ -405,11 +405,11 @@ var KeyTypes = map[string]func() (crypto.Signer, error){
 
 // NewKey makes a key of a type of KeyTypes, RSA 2048 for "".
 func NewKey(kind string) (crypto.Signer, error) {
-	make, known := KeyTypes[cmp.Or(kind, "rsa2048")]
+	generate, known := KeyTypes[cmp.Or(kind, "rsa2048")]
 	if !known {
 		return nil, problem.KeyTypeUnknown.With("accepted", slices.Sorted(maps.Keys(KeyTypes))).Got(kind)
 	}
-	return make()
+	return generate()
 }
 
 // ParseCSR reads a certificate request (PKCS #10, PEM) and checks its
@@ -481,7 +481,7 @@ func (p *PKI) template(profile Profile, o Request) (*x509.Certificate, error) {
 		return nil, err
 	}
 	own, err := proprietaryExtensions(profile, o, from, until)
-	tmpl.ExtraExtensions = append(own, fresh...)
+	tmpl.ExtraExtensions = slices.Concat(own, fresh)
 	return tmpl, err
 }
 

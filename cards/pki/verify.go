@@ -49,7 +49,7 @@ const wantOrg = problem.OrgCertificate
 // refuse adds what was presented.
 func refuse(p *problem.Error, c *x509.Certificate) *problem.Error {
 	if c != nil {
-		p.Got(Describe(c))
+		return p.Got(Describe(c))
 	}
 	return p
 }

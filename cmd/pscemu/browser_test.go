@@ -464,9 +464,13 @@ func TestBrowserSessionFrameAndFrontChannelLogout(t *testing.T) {
 	mux.HandleFunc("/cb", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(
 			w,
-			`<!doctype html><iframe id="op" src="`+s.Issuer+`/protocol/openid-connect/login-status-iframe.html"></iframe><p data-testid="known"></p><p data-testid="other"></p><script>
-const state = new URLSearchParams(location.search).get("session_state"), op = document.getElementById("op"), asked = ["known", "other"];
-addEventListener("message", (e) => { document.querySelector("[data-testid=" + asked.shift() + "]").textContent = e.data; if (asked.length) ask("not-it"); });
+			`<!doctype html><iframe id="op" src="`+s.Issuer+`/protocol/openid-connect/login-status-iframe.html"></iframe>
+<p data-testid="known"></p><p data-testid="other"></p><script>
+const state = new URLSearchParams(location.search).get("session_state");
+const op = document.getElementById("op"), asked = ["known", "other"];
+addEventListener("message", (e) => {
+  document.querySelector("[data-testid=" + asked.shift() + "]").textContent = e.data;
+  if (asked.length) ask("not-it"); });
 const ask = (s) => op.contentWindow.postMessage("demo " + s, "`+s.BaseURL+`");
 op.addEventListener("load", () => ask(state));
 </script>`,

@@ -87,8 +87,10 @@ func TestAScenarioThatIsRefusedLeavesNothing(t *testing.T) {
 	s := boot(t)
 	s.Must("POST", "/identities/generate", map[string]any{"count": 5, "seed": 3}, nil)
 	s.cli("scenario", "load", written(t, "faults: [{kind: slow}]\nsettings: {acr: eidas2}\nclock: {offset: 2h}\n"))
-	good := `"settings":{"acr":"eidas3","client-auth":"secret"},"clock":{"offset":"36h"},"faults":[{"kind":"cut","times":2}],
-		"clients":[{"client_id":"made","redirect_uris":["https://app.example/cb"]}],"generate":[{"count":40,"seed":7}],"reader":"899700366240",`
+	good := `"settings":{"acr":"eidas3","client-auth":"secret"},"clock":{"offset":"36h"},
+		"faults":[{"kind":"cut","times":2}],
+		"clients":[{"client_id":"made","redirect_uris":["https://app.example/cb"]}],
+		"generate":[{"count":40,"seed":7}],"reader":"899700366240",`
 	first := `{"national_id":"899700366240","family_name":"DOC","given_name":"KIT","ecps":"4321","cards":[{"type":"CPS"}]}`
 	few, lots := first, first+","+strings.Join(peopleOf(t, 99, batches), ",")
 	ends := map[string]struct{ last, code string }{

@@ -309,15 +309,24 @@ func (s *server) cardPEM(serial string) []byte {
 	return b
 }
 
-const javaClient = `import java.io.*; import java.net.*; import java.net.http.*; import java.security.*; import java.security.cert.*; import javax.net.ssl.*;
+const javaClient = `import java.io.*; import java.net.*; import java.net.http.*; import java.security.*;
+import java.security.cert.*; import javax.net.ssl.*;
 public class Client { public static void main(String[] a) throws Exception {
   KeyStore store = KeyStore.getInstance("PKCS12"); store.load(new FileInputStream(a[0]), "pscemu".toCharArray());
-  KeyManagerFactory keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm()); keys.init(store, "pscemu".toCharArray());
-  KeyStore roots = KeyStore.getInstance(KeyStore.getDefaultType()); roots.load(null); roots.setCertificateEntry("ca", CertificateFactory.getInstance("X.509").generateCertificate(new FileInputStream(a[1])));
-  TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm()); trust.init(roots);
+  KeyManagerFactory keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm()); 
+  keys.init(store, "pscemu".toCharArray());
+  KeyStore roots = KeyStore.getInstance(KeyStore.getDefaultType()); roots.load(null);
+  roots.setCertificateEntry("ca",
+    CertificateFactory.getInstance("X.509")
+    .generateCertificate(new FileInputStream(a[1])));
+  TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+  trust.init(roots);
   SSLContext tls = SSLContext.getInstance("TLS"); tls.init(keys.getKeyManagers(), trust.getTrustManagers(), null);
-  HttpRequest r = HttpRequest.newBuilder(URI.create(a[2])).header("Content-Type", "application/x-www-form-urlencoded").POST(HttpRequest.BodyPublishers.ofString("grant_type=refresh_token&client_id=demo&refresh_token=x")).build();
-  System.out.println(HttpClient.newBuilder().sslContext(tls).build().send(r, HttpResponse.BodyHandlers.ofString()).body()); } }`
+  HttpRequest r = HttpRequest.newBuilder(URI.create(a[2]))
+    .header("Content-Type", "application/x-www-form-urlencoded")
+    .POST(HttpRequest.BodyPublishers.ofString("grant_type=refresh_token&client_id=demo&refresh_token=x")).build();
+  System.out.println(HttpClient.newBuilder().sslContext(tls).build()
+    .send(r, HttpResponse.BodyHandlers.ofString()).body()); } }`
 
 // The p12 as Java reads it, modern and legacy; curl with PEM and with p12.
 func TestJavaAndCurlPresentTheP12(t *testing.T) {

@@ -77,7 +77,8 @@ func TestClientsAreAddedOnceThenChanged(t *testing.T) {
 		),
 	)
 	if changed.Name != "Mon application" || changed.Secret != made.Secret || len(changed.URIs) != 1 ||
-		changed.Policies["acr"] != "eidas2" || changed.Policies["code-lifetime"] != "30s" || changed.Policies["client-auth"] != "secret" {
+		changed.Policies["acr"] != "eidas2" || changed.Policies["code-lifetime"] != "30s" ||
+		changed.Policies["client-auth"] != "secret" {
 		t.Errorf("changed: %+v", changed)
 	}
 	if gone := read(

@@ -142,18 +142,32 @@ func TestAttack42BrowserOtherLocalPort(t *testing.T) {
 			w,
 			`<!doctype html><title>other</title><body `+
 				`data-testid="other"><a data-testid="link" href="`+s.ConsoleURL+`/identities">console</a>
-<form method="post" action="`+s.ConsoleURL+`/identities/`+testkit.Nurse+`/delete"><button data-testid="post">post</button></form>
+<form method="post" action="`+s.ConsoleURL+`/identities/`+testkit.Nurse+`/delete">
+<button data-testid="post">post</button></form>
 <a data-testid="post-frame" href="/frame">frame</a><pre data-testid="out"></pre><script>
 const at = "`+s.ConsoleURL+`", out = document.querySelector("[data-testid=out]");
-const tries = { cors: {credentials: "include"}, opaque: {credentials: "include", mode: "no-cors"}, post: {credentials: "include", mode: "no-cors", method: "POST", body: new URLSearchParams({kit: "integration"})} };
+const tries = { cors: {credentials: "include"},
+  opaque: {credentials: "include", mode: "no-cors"},
+  post: {credentials: "include", mode: "no-cors", method: "POST",
+    body: new URLSearchParams({kit: "integration"})} };
 (async () => {
   const said = [];
-  for (const [name, how] of Object.entries(tries)) for (const path of ["/identities", "/api/v1/identities", "/cards/kit", "/demo/start", "/open?to=/identities"]) {
-    try { const r = await fetch(at + path, how); said.push(name + " " + path + " " + r.type + " " + r.status + " " + (await r.text()).length); } catch (e) { said.push(name + " " + path + " failed"); }
+  const paths = ["/identities", "/api/v1/identities", "/cards/kit", "/demo/start", "/open?to=/identities"];
+  for (const [name, how] of Object.entries(tries)) for (const path of paths) {
+    try {
+      const r = await fetch(at + path, how);
+      said.push(name + " " + path + " " + r.type + " " + r.status + " " + (await r.text()).length);
+    } catch (e) { said.push(name + " " + path + " failed"); }
   }
-  for (const path of ["/identities", "/api/v1/state"]) await new Promise((done) => { const i = document.createElement("iframe"); i.src = at + path; i.onload = i.onerror = done; document.body.append(i); });
-  for (const path of ["/api/v1/identities", "/phone/state"]) await new Promise((done) => { const i = document.createElement("script"); i.src = at + path; i.onload = i.onerror = done; document.body.append(i); });
-  try { said.push("frame " + document.querySelector("iframe").contentDocument.body.textContent.length); } catch (e) { said.push("frame closed"); }
+  for (const path of ["/identities", "/api/v1/state"]) await new Promise((done) => {
+    const i = document.createElement("iframe"); 
+    i.src = at + path; i.onload = i.onerror = done; document.body.append(i); });
+  for (const path of ["/api/v1/identities", "/phone/state"]) await new Promise((done) => {
+    const i = document.createElement("script"); 
+    i.src = at + path; i.onload = i.onerror = done; document.body.append(i); });
+  try {
+    said.push("frame " + document.querySelector("iframe").contentDocument.body.textContent.length);
+  } catch (e) { said.push("frame closed"); }
   out.textContent = said.join("\n") + "\ndone";
 })();
 </script>`,

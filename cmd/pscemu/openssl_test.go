@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,7 +37,7 @@ func TestOnlyACertificateOfTypeORGAuthCliOfThisClientIsAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, refused := append(
-		matrix.Items,
+		slices.Clone(matrix.Items),
 		oddity{Name: "none at all", Must: "refuse", Code: "certificate-missing", Odd: "-"},
 	), 0
 	for _, row := range rows {

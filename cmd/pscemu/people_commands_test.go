@@ -52,8 +52,8 @@ func TestGeneratedPeopleLogInByPhoneAndByCard(t *testing.T) {
 // A UserInfo copied from production becomes a fictitious person.
 func TestAPersonFromProductionBecomesFictitious(t *testing.T) {
 	s := boot(t)
-	real := "81000000000" + nomenclature.LuhnKey("1000000000")
-	info := `{"SubjectNameID":"` + real + `","family_name":"DUPONT","given_name":"JEANNE",` +
+	actual := "81000000000" + nomenclature.LuhnKey("1000000000")
+	info := `{"SubjectNameID":"` + actual + `","family_name":"DUPONT","given_name":"JEANNE",` +
 		`"SubjectRefPro":{"codeCivilite":"MME","exercices":[{"codeProfession":"10","codeCategorieProfessionnelle":"C",` +
 		`"codeCiviliteDexercice":"DR","nomDexercice":"DUPONT","prenomDexercice":"JEANNE","codeTypeSavoirFaire":"S",` +
 		`"codeSavoirFaire":"SM54","activities":[]}]}}`
@@ -72,7 +72,7 @@ func TestAPersonFromProductionBecomesFictitious(t *testing.T) {
 	if all := s.cli(
 		"identities",
 		"export",
-	); strings.Contains(all, "DUPONT") || strings.Contains(all, real[1:]) ||
+	); strings.Contains(all, "DUPONT") || strings.Contains(all, actual[1:]) ||
 		!strings.Contains(all, "fictitious in place") {
 		t.Error("the real person is there")
 	}

@@ -20,7 +20,8 @@ func TestItContactsNothingUnasked(t *testing.T) {
 	if err != nil {
 		t.Fatal("strace is missing: .ci/deps installs it")
 	}
-	script := "#!/bin/sh\nexec " + strace + " -D -f -qq -e trace=connect,sendto,sendmsg,sendmmsg -o " + trace + " " + binary + " \"$@\"\n"
+	script := "#!/bin/sh\nexec " + strace + " -D -f -qq -e trace=connect,sendto,sendmsg,sendmmsg -o " +
+		trace + " " + binary + " \"$@\"\n"
 	if err := os.WriteFile(wrapped, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}

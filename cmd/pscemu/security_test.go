@@ -139,7 +139,7 @@ func TestTheAttackTableIsTrue(t *testing.T) {
 			"security` writes this page from their names.\n\n| | attack | source | tests |\n|---|---|---|---|\n",
 	)
 	for n, a := range attacks {
-		names := append(tests[fmt.Sprint(n+1)], a.by...)
+		names := slices.Concat(tests[fmt.Sprint(n+1)], a.by)
 		if len(names) == 0 {
 			t.Errorf("attack %d has no test: %s", n+1, a.what)
 		}

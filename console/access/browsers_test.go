@@ -309,16 +309,6 @@ func TestAttack42ALinkFromElsewhereEndsOnAPageThatGoesOn(t *testing.T) {
 	}
 }
 
-// reopenURL is the link that opens this world's console now.
-func reopenURL(s *testkit.Server) string {
-	s.T.Helper()
-	var r emulator.Ready
-	if s.API("GET", "/ready", "", &r); r.OpenURL == "" {
-		s.T.Fatal("no open_url")
-	}
-	return r.OpenURL
-}
-
 func TestAttack42TheTokenOpensTheConsoleOnAPageWithBoundedTries(t *testing.T) {
 	t.Parallel()
 	s := testkit.StartIn(t, t.TempDir(), "console-access=link")

@@ -291,10 +291,10 @@ func (s *Cards) operations() []Operation {
 		operation("POST", "/cards/kits/:name", "issueKit", "Make a kit's people and their cards", s.issueKit,
 			refuses(problem.KitUnknown), example(Example{Path: map[string]string{"name": "integration"}})),
 		operation("GET", "/cards/:serial/p12", "getCardP12", "Get a card's certificate and key as PKCS #12", s.p12,
-			answers(200, "application/x-pkcs12", "the file"),
+			answers("application/x-pkcs12", "the file"),
 			refuses(problem.CardUnknown, problem.UseUnknown, problem.CardForeign, problem.CardNotNominative), example(card)),
 		operation("GET", "/cards/:serial/certificate", "getCardCertificate", "Get a card's certificate as PEM", s.pem,
-			answers(200, "application/x-pem-file", "the certificate with those above it"),
+			answers("application/x-pem-file", "the certificate with those above it"),
 			refuses(problem.CardUnknown, problem.UseUnknown, problem.CardForeign, problem.CardNotNominative),
 			example(Example{Path: card.Path, Query: map[string]string{"use": "sign"}})),
 	)

@@ -142,11 +142,11 @@ func cancelled() *problem.Error {
 }
 
 // add remembers a job, and forgets the oldest that has ended.
-func (js *Jobs) add(j *Job) error {
-	js.mu.Lock()
-	defer js.mu.Unlock()
+func (s *Jobs) add(j *Job) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	running := 0
-	for _, other := range js.all {
+	for _, other := range s.all {
 		if other.Now().State == JobRunning {
 			running++
 		}
@@ -154,19 +154,19 @@ func (js *Jobs) add(j *Job) error {
 	if running >= maxRunning {
 		return problem.JobsTooMany.Of()
 	}
-	js.all = append(js.all, j)
-	if len(js.all) > jobsKept {
-		n := slices.IndexFunc(js.all, func(j *Job) bool { return j.Now().State != JobRunning })
-		js.all = slices.Delete(js.all, n, n+1)
+	s.all = append(s.all, j)
+	if len(s.all) > jobsKept {
+		n := slices.IndexFunc(s.all, func(j *Job) bool { return j.Now().State != JobRunning })
+		s.all = slices.Delete(s.all, n, n+1)
 	}
 	return nil
 }
 
 // Find is the job with this id.
-func (js *Jobs) Find(id string) (*Job, error) {
-	js.mu.Lock()
-	defer js.mu.Unlock()
-	for _, j := range js.all {
+func (s *Jobs) Find(id string) (*Job, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range s.all {
 		if j.Now().ID == id {
 			return j, nil
 		}
@@ -174,11 +174,11 @@ func (js *Jobs) Find(id string) (*Job, error) {
 	return nil, problem.JobUnknown.Got(id)
 }
 
-func (js *Jobs) views() []JobView {
-	js.mu.Lock()
-	defer js.mu.Unlock()
+func (s *Jobs) views() []JobView {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	out := []JobView{}
-	for _, j := range js.all {
+	for _, j := range s.all {
 		out = append(out, j.Now())
 	}
 	return out

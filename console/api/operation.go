@@ -99,8 +99,8 @@ func refuses(codes ...problem.Code) detail {
 func status(code int) detail { return func(o *Operation) { o.status = code } }
 
 // answers adds an answer of another kind or status.
-func answers(status int, kind, what string) detail {
-	return func(o *Operation) { o.content = append(o.content, Content{status, kind, nil, what}) }
+func answers(kind, what string) detail {
+	return func(o *Operation) { o.content = append(o.content, Content{http.StatusOK, kind, nil, what}) }
 }
 
 // answersA is answers with JSON of a type.

@@ -236,7 +236,7 @@ func (s *People) operations() []Operation {
 				Query: map[string]string{"fictitious": "false"}, Kind: "application/json"}),
 		),
 		operation("GET", "/identities/export", "exportIdentities", "Export people", s.export,
-			answers(http.StatusOK, "*/*", "the people, in the form asked for"), refuses(problem.FormatUnknown),
+			answers("*/*", "the people, in the form asked for"), refuses(problem.FormatUnknown),
 			example(Example{Query: map[string]string{"format": "csv", "profession": "10"}})),
 		operation("GET", "/identities/:id", "getIdentity", "Get a person", s.get,
 			refuses(problem.IdentityUnknown), example(person)),

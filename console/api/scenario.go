@@ -170,7 +170,7 @@ func (s *Scenarios) saved(ctx context.Context, format string) (Stream, error) {
 func (s *Scenarios) operations() []Operation {
 	return of("scenarios",
 		operation("GET", "/scenarios/current", "getScenario", "Get the present situation as a scenario", s.current,
-			answers(200, "application/yaml", "the scenario"), answersA[Scenario](200, "the scenario"),
+			answers("application/yaml", "the scenario"), answersA[Scenario](200, "the scenario"),
 			example(Example{Query: map[string]string{"format": "json"}})),
 		operation(
 			"POST",

@@ -150,7 +150,7 @@ func (s *schemas) word(t reflect.Type) *Schema {
 }
 
 // keep makes the schema of a name once.
-func (s *schemas) keep(name string, t reflect.Type, make func() *Schema) {
+func (s *schemas) keep(name string, t reflect.Type, describe func() *Schema) {
 	if other, there := s.types[name]; there {
 		if other != t {
 			panic(fmt.Sprintf("api: %s and %s are both named %s", other, t, name))
@@ -159,7 +159,7 @@ func (s *schemas) keep(name string, t reflect.Type, make func() *Schema) {
 	}
 	s.types[name] = t
 	s.named[name] = &Schema{} // of a type within itself
-	*s.named[name] = *make()
+	*s.named[name] = *describe()
 }
 
 // object is a struct: with a name, unless it has none in Go.

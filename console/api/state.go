@@ -171,7 +171,7 @@ func (s *World) operations() []Operation {
 			says("Keys and the demo client stay, so that applications need no new settings."),
 			refuses(problem.RestoreRunning, problem.RestorePutBack)),
 		operation("GET", "/backup", "getBackup", "Get a copy of everything stored, with its secrets", s.backup,
-			says("While the emulator goes on."), answers(200, echo.MIMEOctetStream, "the copy"),
+			says("While the emulator goes on."), answers(echo.MIMEOctetStream, "the copy"),
 			refuses(problem.BackupUnwritable)),
 		operation("PUT", "/backup", "putBackup", "Put a copy in the place of everything stored", s.restoreBackup,
 			says("All of it, or nothing changes. What was there is kept beside the data file, and what was revoked "+

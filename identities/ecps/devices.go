@@ -29,7 +29,7 @@ type Device struct {
 	NationalID   string    `json:"national_id"`
 	Code         string    `json:"code,omitempty"`        // 4 digits, chosen at activation
 	TOTPSecret   string    `json:"totp_secret,omitempty"` // base32, approves without the page
-	Key          []byte    `json:"key,omitempty"`         // public key (SPKI, P-256) of the device; none when the console holds it
+	Key          []byte    `json:"key,omitempty"`         // public key (SPKI, P-256); none: the console holds it
 	By           Way       `json:"by"`                    // how it was activated
 	WrongCodes   int       `json:"wrong_codes"`           // in a row; three block the device
 	WrongNumbers int       `json:"wrong_numbers"`         // in a row; three block the device

@@ -135,7 +135,7 @@ func spaces(dst []byte, n int) []byte {
 // it would not, and line by line where it has several.
 func appendText(dst []byte, s string, indent int) []byte {
 	switch {
-	case clear(s):
+	case clearly(s):
 		return append(dst, s...)
 	case s == "", s == "?", strings.HasPrefix(s, "? "), number(s), token.IsNeedQuoted(s), strings.ContainsFunc(s, escaped):
 		return strconv.AppendQuote(dst, s)
@@ -145,9 +145,9 @@ func appendText(dst []byte, s string, indent int) []byte {
 	return append(dst, s...)
 }
 
-// clear tells, for what most text is, that it needs no quotes: to ask the library
+// clearly tells, for what most text is, that it needs no quotes: to ask the library
 // costs a hundred times as much, since it tries to read a time.
-func clear(s string) bool {
+func clearly(s string) bool {
 	if len(s) < 6 || s[0] < 'A' || s[0] > 'z' || s[0] > 'Z' && s[0] < 'a' {
 		return false // a keyword, perhaps, or a number
 	}

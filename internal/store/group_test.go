@@ -215,14 +215,15 @@ func TestAJobThatTheDiskDoesNotTakeFailsAlone(t *testing.T) {
 	close(goOn)
 	all.Wait()
 	for n, err := range errs {
-		if n == 10 {
+		switch {
+		case n == 10:
 			if !problem.Is(err, "store-unwritable") {
 				t.Errorf("the large one: %v", err)
 			}
 			holds(t, s, "big0", "")
-		} else if err != nil {
+		case err != nil:
 			t.Errorf("a small one: %v", err)
-		} else {
+		default:
 			holds(t, s, fmt.Sprint("small", n), "1")
 		}
 	}

@@ -207,7 +207,10 @@ func CardLogin(t testing.TB, s *Server, card *tls.Certificate) string {
 		}
 		return http.ErrUseLastResponse
 	}
-	c.Transport.(*http.Transport).TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return card, nil }
+	tlsConfig := c.Transport.(*http.Transport).TLSClientConfig
+	tlsConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		return card, nil
+	}
 	resp, err := c.Get(
 		s.BaseURL + "/auth?response_type=code&client_id=demo&scope=openid&redirect_uri=" + url.QueryEscape(CallbackURL),
 	)

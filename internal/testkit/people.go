@@ -4,7 +4,7 @@ import (
 	"net/url"
 )
 
-// asked is a person whose phone leaves the answer to the phone page.
+// Asked is a person whose phone leaves the answer to the phone page.
 const Asked = "899790067021"
 
 // Card is a card as the API shows it.

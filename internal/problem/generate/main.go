@@ -157,7 +157,8 @@ func phrases(folder string) (string, error) {
 		fmt.Fprintf(&constants, "// %s: %s.\n%[1]s Phrase = %[3]q\n", constant(name), all[name].EN, name)
 		fmt.Fprintf(&words, "%s: {%q, %q},\n", constant(name), all[name].EN, all[name].FR)
 	}
-	return "\n// Phrases that several refusals use.\nconst (\n" + constants.String() + ")\n\nvar phrases = map[Phrase][2]string{\n" +
+	return "\n// Phrases that several refusals use.\nconst (\n" + constants.String() +
+		")\n\nvar phrases = map[Phrase][2]string{\n" +
 		words.String() + "}\n", nil
 }
 
