@@ -27,7 +27,7 @@ func TestAttack40ALongParameterIsRefusedWithTheReason(t *testing.T) {
 		t,
 		resp,
 	); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "parameter-too-long") ||
-		!strings.Contains(body, "state of 20000 bytes") {
+		!strings.Contains(body, "state de 20000 octets") {
 		t.Errorf("authorize: %d %.600s", resp.StatusCode, body)
 	}
 	secret := url.Values{"client_id": {"demo"}, "client_secret": {s.DemoClient.ClientSecret}}

@@ -651,7 +651,7 @@ func TestBrowserEditPageFromBlankFormToLogin(t *testing.T) {
 		visible("demo-logged-in"),
 		chromedp.Text(hook("demo-userinfo"), &info, chromedp.ByQuery),
 	)
-	if !strings.Contains(problem, "national id") {
+	if !strings.Contains(problem, "identifiant national") {
 		t.Errorf("the wrong id says %q", problem)
 	}
 	if !strings.Contains(claims, "D'ARTOIS-LÉGER") || !strings.Contains(info, "D'ARTOIS-LÉGER") ||

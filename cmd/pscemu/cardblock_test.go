@@ -42,7 +42,7 @@ func TestAttack14ThreeWrongCodesBlockACardAlsoAcrossARestart(t *testing.T) {
 	wg.Wait()
 	s.stop(syscall.SIGKILL)
 	s = bootIn(t, data)
-	if got := try(s, "0000"); !strings.Contains(got, "bloquee") {
+	if got := try(s, "0000"); !strings.Contains(got, "card is blocked") {
 		t.Errorf("third try: %s", got)
 	}
 	if got := try(s, "1234"); !strings.Contains(got, "access_denied") {
@@ -57,7 +57,7 @@ func TestAttack14ThreeWrongCodesBlockACardAlsoAcrossARestart(t *testing.T) {
 		t.Errorf("after unblocking: %s", got)
 	}
 	s.cli("cards", "oppose", list.Items[0].Serial)
-	if got := try(s, "1234"); !strings.Contains(got, "opposition") {
+	if got := try(s, "1234"); !strings.Contains(got, "card is opposed") {
 		t.Errorf("opposed: %s", got)
 	}
 }

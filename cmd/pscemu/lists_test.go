@@ -593,7 +593,7 @@ func (w *listWorld) consolePages(t *testing.T) {
 		"/reader":                 {list: "/reader/requests", row: `action="/reader/([^"]+)"`},
 		"/desk": {
 			list: "/orders/fleet?by=" + url.QueryEscape(w.head.NationalID),
-			row:  `data-testid="fleet-card"><td><a href="/cards/(\d+)"`,
+			row:  `data-testid="fleet-card">\s*<td>\s*<a href="/cards/(\d+)"`,
 			part: `data-testid="fleet-part"`,
 			as:   atDesk,
 		},

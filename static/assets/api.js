@@ -1,8 +1,6 @@
 // Tries a call of the control API from its page, with the session of the console.
-const root = new URL("../", import.meta.url).pathname.replace(/\/$/, "");
-
 const address = (form) => {
-  let path = root + form.dataset.path;
+  let path = form.dataset.path;
   const query = new URLSearchParams();
   for (const field of form.querySelectorAll("input")) {
     if (field.dataset.in === "path") path = path.replace(`{${field.name}}`, encodeURIComponent(field.value));
