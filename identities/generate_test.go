@@ -440,7 +440,7 @@ func TestANumberThatCouldBeARealPersonsIsRefused(t *testing.T) {
 		"500000001815646/CPAT00045": false,
 		"518003502400041/1":         true, "ANS20250114103000": false,
 	} {
-		if err := identities.CheckFictitious(id); refused != problem.Is(err, "national-id-actual") {
+		if err := identities.CheckFictitious(id); refused != problem.Is(err, "national-id-real") {
 			t.Errorf("%s: %v", id, err)
 		}
 	}

@@ -578,7 +578,7 @@ type Device struct {
 	EndedAt time.Time `json:"ended_at,omitempty,omitzero"`
 	Id      string    `json:"id"`
 
-	// Key public key (SPKI, P-256) of the device; none when the console holds it
+	// Key public key (SPKI, P-256); none: the console holds it
 	Key []byte `json:"key,omitempty,omitzero"`
 
 	// LastTotp time step of the one-time password that served last
@@ -1516,7 +1516,7 @@ type Phone struct {
 	Former []Device `json:"former"`
 	Id     string   `json:"id"`
 
-	// Key public key (SPKI, P-256) of the device; none when the console holds it
+	// Key public key (SPKI, P-256); none: the console holds it
 	Key []byte `json:"key,omitempty,omitzero"`
 
 	// LastTotp time step of the one-time password that served last
