@@ -40,12 +40,15 @@ func TestARegistrationThatCannotBeRightIsRefusedByItsField(t *testing.T) {
 		"an unknown policy of redirects": {
 			func(c *clients.Client) { c.RedirectURIPolicy = "any" }, problem.RedirectPolicyInvalid,
 		},
-		"no redirect URI":      {func(c *clients.Client) { c.RedirectURIs = nil }, problem.RedirectURIsMissing},
-		"a relative one":       {func(c *clients.Client) { c.RedirectURIs = []string{"/cb"} }, problem.RedirectURIInvalid},
-		"one with a fragment":  {func(c *clients.Client) { c.RedirectURIs[0] += "#x" }, problem.RedirectURIInvalid},
-		"one of a program":     {func(c *clients.Client) { c.RedirectURIs[0] = "app:/cb" }, problem.RedirectURIInvalid},
-		"one with credentials": {func(c *clients.Client) { c.RedirectURIs[0] = "https://a:b@c/d" }, problem.RedirectURIInvalid},
-		"a relative logout":    {func(c *clients.Client) { c.BackchannelLogoutURI = "out" }, problem.RedirectURIInvalid},
+		"no redirect URI":     {func(c *clients.Client) { c.RedirectURIs = nil }, problem.RedirectURIsMissing},
+		"a relative one":      {func(c *clients.Client) { c.RedirectURIs = []string{"/cb"} }, problem.RedirectURIInvalid},
+		"one with a fragment": {func(c *clients.Client) { c.RedirectURIs[0] += "#x" }, problem.RedirectURIInvalid},
+		"one of a program":    {func(c *clients.Client) { c.RedirectURIs[0] = "app:/cb" }, problem.RedirectURIInvalid},
+		"one with credentials": {
+			func(c *clients.Client) { c.RedirectURIs[0] = "https://a:b@c/d" },
+			problem.RedirectURIInvalid,
+		},
+		"a relative logout": {func(c *clients.Client) { c.BackchannelLogoutURI = "out" }, problem.RedirectURIInvalid},
 		"an unknown response type": {
 			func(c *clients.Client) { c.ResponseTypes = []string{"cod"} }, problem.ResponseTypeInvalid,
 		},
@@ -200,12 +203,12 @@ func TestAClientThatNeedsASecretGetsOne(t *testing.T) {
 }
 
 func TestAPatchChangesTheMembersItNames(t *testing.T) {
-	patch, err := clients.ParsePatch([]byte(
+	_, err := clients.ParsePatch([]byte(
 		`{"client_name":null,"name":"Neuf","redirect_uris":["https://new.example/cb"],"policies":{"acr":"eidas2"}}`))
 	if !problem.Is(err, problem.ClientMemberUnknown) {
 		t.Errorf("a member that a registration has not: %v", err)
 	}
-	patch, err = clients.ParsePatch([]byte(
+	patch, err := clients.ParsePatch([]byte(
 		`{"name":"Neuf","redirect_uris":["https://new.example/cb"],"policies":{"acr":"eidas2","pkce":null}}`))
 	if err != nil {
 		t.Fatal(err)
