@@ -1,8 +1,6 @@
 package cards_test
 
 import (
-	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -140,19 +138,6 @@ func TestAttack14TheUnblockingCodeIsTriedThreeTimes(t *testing.T) {
 	}
 }
 
-func cardPEM(s *testkit.Server, serial string) []byte {
-	s.T.Helper()
-	req, _ := http.NewRequest(http.MethodGet, s.APIURL+"/cards/"+serial+"/certificate", nil)
-	req.Header.Set("Authorization", "Bearer "+s.APIToken)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, _ := io.ReadAll(resp.Body)
-	return b
-}
-
 // A carte de service names no person: its certificate holds a pseudonym, and it
 // neither logs in nor activates an e-CPS.
 func TestACarteDeServiceNamesNobody(t *testing.T) {
@@ -169,7 +154,7 @@ func TestACarteDeServiceNamesNobody(t *testing.T) {
 		t.Fatalf("%+v", c)
 	}
 	pem := filepath.Join(t.TempDir(), "c.pem")
-	if err := os.WriteFile(pem, cardPEM(s, c.Serial), 0o600); err != nil {
+	if err := os.WriteFile(pem, s.CardPEM(c.Serial), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, _ := exec.Command(
@@ -238,7 +223,7 @@ func TestAProductionCardServesProductionOnly(t *testing.T) {
 		t.Errorf("a test card in production: %.300s", got)
 	}
 	pem := filepath.Join(t.TempDir(), "c.pem")
-	if err := os.WriteFile(pem, cardPEM(s, c.Serial), 0o600); err != nil {
+	if err := os.WriteFile(pem, s.CardPEM(c.Serial), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, _ := exec.Command("openssl", "x509", "-in", pem, "-noout", "-text").

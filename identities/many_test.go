@@ -3,7 +3,6 @@ package identities_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"pscemu.invalid/pscemu/internal/clock"
 	"pscemu.invalid/pscemu/internal/problem"
 	"pscemu.invalid/pscemu/internal/store"
+	"pscemu.invalid/pscemu/internal/testkit"
 )
 
 // written lists the people that are written while fn runs.
@@ -183,20 +183,11 @@ func TestLongImportsAreReadWhole(t *testing.T) {
 			continue // these do not hold all, or in another order
 		}
 		for k, i := range got.People {
-			if is, want := text(t, i), text(t, *g.Person(k)); is != want {
+			if is, want := testkit.Encoded(t, i), testkit.Encoded(t, *g.Person(k)); is != want {
 				t.Fatalf("%s, person %d:\n%s\nwant\n%s", name, k, is, want)
 			}
 		}
 	}
-}
-
-func text(t *testing.T, v any) string {
-	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
 }
 
 // halves puts every second row behind the others.

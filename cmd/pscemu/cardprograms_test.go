@@ -241,7 +241,7 @@ func TestACardAsASoftHSMTokenLogsInWithOpenSSL(t *testing.T) {
 		t.Fatal(err)
 	}
 	pem := filepath.Join(dir, "card.pem")
-	cert := s.cardPEM(card.Serial)
+	cert := s.CardPEM(card.Serial)
 	if err := os.WriteFile(pem, cert, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -294,19 +294,6 @@ func cookies(browser *http.Client, to *url.URL) string {
 		all = append(all, c.Name+"="+c.Value)
 	}
 	return strings.Join(all, "; ")
-}
-
-func (s *server) cardPEM(serial string) []byte {
-	s.T.Helper()
-	req, _ := http.NewRequest(http.MethodGet, s.APIURL+"/cards/"+serial+"/certificate", nil)
-	req.Header.Set("Authorization", "Bearer "+s.APIToken)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, _ := io.ReadAll(resp.Body)
-	return b
 }
 
 const javaClient = `import java.io.*; import java.net.*; import java.net.http.*; import java.security.*;

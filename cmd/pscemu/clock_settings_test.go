@@ -12,14 +12,6 @@ import (
 	"pscemu.invalid/pscemu/internal/testkit"
 )
 
-// clockNow is what the clock shows.
-func (s *server) clockNow() time.Time {
-	s.T.Helper()
-	var at struct{ Now time.Time }
-	s.API("GET", "/clock", "", &at)
-	return at.Now
-}
-
 func TestAttack49NoOtherPathMovesTheClockOutOfItsRange(t *testing.T) {
 	s := boot(t)
 	for name, yaml := range map[string]string{
@@ -48,7 +40,7 @@ func TestAttack49NoOtherPathMovesTheClockOutOfItsRange(t *testing.T) {
 			t.Errorf("a state, %s: %q", name, got)
 		}
 	}
-	if off := time.Since(s.clockNow()).Abs(); os.Getenv("PSCEMU_CLOCK_OFFSET") == "" && off > time.Minute {
+	if off := time.Since(s.ClockNow()).Abs(); os.Getenv("PSCEMU_CLOCK_OFFSET") == "" && off > time.Minute {
 		t.Errorf("the clock is off by %s", off)
 	}
 	file := filepath.Join(t.TempDir(), "c.yaml")

@@ -12,18 +12,6 @@ import (
 	"pscemu.invalid/pscemu/internal/testkit"
 )
 
-// mails waits for a mail and an SMS of the person behind the given message.
-func (s *server) mails(id, after string) (mail, sms testkit.Message) {
-	s.T.Helper()
-	for channel, m := range map[string]*testkit.Message{"mail": &mail, "sms": &sms} {
-		q := url.Values{"national_id": {id}, "channel": {channel}, "after": {after}}
-		if status := s.API("GET", "/outbox/wait?"+q.Encode(), "", m); status != 200 {
-			s.T.Fatalf("no %s: %d", channel, status)
-		}
-	}
-	return mail, sms
-}
-
 func TestAnECPSIsActivatedByMailAndSMS(t *testing.T) {
 	s := boot(t)
 	portal := s.Browser()
@@ -37,7 +25,7 @@ func TestAnECPSIsActivatedByMailAndSMS(t *testing.T) {
 		return string(b)
 	}
 	ask(testkit.Nurse)
-	mail, sms := s.mails(testkit.Nurse, "")
+	mail, sms := s.Mails(testkit.Nurse, "")
 	if !strings.Contains(mail.Link, s.ConsoleURL+"/phone/activate?qr=") || len(sms.Code) != 6 ||
 		!strings.HasPrefix(sms.To, "+33") ||
 		!strings.Contains(mail.To, "@") {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"net/url"
 	"strings"
 	"syscall"
@@ -9,20 +8,6 @@ import (
 
 	"pscemu.invalid/pscemu/internal/testkit"
 )
-
-// logoutToken is what a body of a back-channel logout says.
-func logoutToken(t *testing.T, body string) (token struct{ JTI, SID, Sub, Aud string }) {
-	t.Helper()
-	form, err := url.ParseQuery(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, payload := testkit.JWTParts(t, form.Get("logout_token"))
-	if err := json.Unmarshal([]byte(payload), &token); err != nil {
-		t.Fatal(err)
-	}
-	return token
-}
 
 func TestALogoutIsToldAfterAKillAndOnce(t *testing.T) {
 	data, l := t.TempDir(), testkit.Listen(t, 1)
@@ -33,10 +18,10 @@ func TestALogoutIsToldAfterAKillAndOnce(t *testing.T) {
 	if err := s.LogOut(id); err != nil {
 		t.Fatal(err)
 	}
-	first := logoutToken(t, l.Next(t)) // it is called, and has not answered
+	first := testkit.LogoutToken(t, l.Next(t)) // it is called, and has not answered
 	s.stop(syscall.SIGKILL)
 	s = bootIn(t, data)
-	again := logoutToken(t, l.Next(t))
+	again := testkit.LogoutToken(t, l.Next(t))
 	if again != first || again.Aud != "demo" || again.SID == "" || !strings.Contains(again.Sub, testkit.Nurse) {
 		t.Errorf("told %+v, then %+v", first, again)
 	}

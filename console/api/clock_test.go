@@ -7,14 +7,6 @@ import (
 	"pscemu.invalid/pscemu/internal/testkit"
 )
 
-// clockNow is what the clock shows.
-func clockNow(s *testkit.Server) time.Time {
-	s.T.Helper()
-	var at struct{ Now time.Time }
-	s.API("GET", "/clock", "", &at)
-	return at.Now
-}
-
 func TestAttack49TheClockRefusesWhatItCannotShow(t *testing.T) {
 	t.Parallel()
 	s := testkit.Start(t)
@@ -58,14 +50,14 @@ func TestAttack49TheClockRefusesWhatItCannotShow(t *testing.T) {
 		`{"offset":"-1h"}`:                  "",
 	} {
 		s.API("DELETE", "/clock", "", nil)
-		before := clockNow(s)
+		before := s.ClockNow()
 		var p map[string]any
 		status := s.API("PUT", "/clock", body, &p)
 		code, _ := p["code"].(string)
 		if code != want || want != "" && (status != 400 || p["expected"] == nil) {
 			t.Errorf("%s: %d %v, want %q", body, status, p, want)
 		}
-		if after := clockNow(s); want != "" && after.Sub(before).Abs() > time.Minute {
+		if after := s.ClockNow(); want != "" && after.Sub(before).Abs() > time.Minute {
 			t.Errorf("%s: refused, and yet it shows %s", body, after)
 		}
 	}
@@ -74,7 +66,7 @@ func TestAttack49TheClockRefusesWhatItCannotShow(t *testing.T) {
 	for range 4 {
 		s.API("PUT", "/clock", `{"advance":"876000h"}`, nil)
 	}
-	if at := clockNow(s); at.Year() < 2100 || at.Year() > 2200 {
+	if at := s.ClockNow(); at.Year() < 2100 || at.Year() > 2200 {
 		t.Errorf("it shows %s", at)
 	}
 }

@@ -20,7 +20,6 @@ const (
 // session is somebody logged in at the demo.
 type session struct {
 	sub, sid  string
-	until     time.Time
 	mu        sync.Mutex // one refresh at a time: its token serves once
 	in        *rp.Session
 	refreshed rp.Checks // those of the last refresh
@@ -31,37 +30,21 @@ type session struct {
 type sessions struct {
 	client *rp.Client
 	mu     sync.Mutex
-	all    map[string]*session
+	all    *rp.Kept[*session]   // by name
 	seen   map[string]time.Time // logout tokens that were taken, until their end
 }
 
 func newSessions(c *rp.Client) *sessions {
-	return &sessions{client: c, all: map[string]*session{}, seen: map[string]time.Time{}}
+	return &sessions{client: c, all: rp.NewKept[*session](sessionLife, maxSessions), seen: map[string]time.Time{}}
 }
 
 // open begins a session under a new name.
 func (s *sessions) open(in *rp.Session) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.client.Now()
-	first, at := "", now.Add(sessionLife)
-	for name, other := range s.all {
-		if now.After(other.until) {
-			delete(s.all, name)
-		} else if !other.until.After(at) {
-			first, at = name, other.until
-		}
-	}
-	if len(s.all) >= maxSessions {
-		delete(s.all, first)
-	}
 	name := rand.Text()
-	s.all[name] = &session{
-		sub:   in.Claims.Text("sub"),
-		sid:   in.Claims.Text("sid"),
-		until: now.Add(sessionLife),
-		in:    in,
-	}
+	begun := &session{sub: in.Claims.Text("sub"), sid: in.Claims.Text("sid"), in: in}
+	s.all.Put(name, begun, s.client.Now())
 	return name
 }
 
@@ -70,7 +53,7 @@ func (s *sessions) find(names []string) (string, *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range names {
-		if at, ok := s.all[name]; ok && !s.client.Now().After(at.until) {
+		if at, ok := s.all.Get(name, s.client.Now()); ok {
 			return name, at
 		}
 	}
@@ -80,7 +63,7 @@ func (s *sessions) find(names []string) (string, *session) {
 func (s *sessions) end(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.all, name)
+	s.all.Delete(name)
 }
 
 // fresh is what a session holds, with tokens that can be used, and the checks
@@ -124,9 +107,9 @@ func (s *sessions) logout(ctx context.Context, raw string) error {
 		return nil
 	}
 	s.seen[token.ID] = now.Add(time.Hour)
-	for name, at := range s.all {
+	for name, at := range s.all.All(now) {
 		if token.SID == at.sid && at.sid != "" || token.SID == "" && token.Subject == at.sub {
-			delete(s.all, name)
+			s.all.Delete(name)
 		}
 	}
 	return nil

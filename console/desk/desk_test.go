@@ -53,30 +53,20 @@ func (c counter) refused(path string, form url.Values, code string) string {
 	return page
 }
 
-// holds tells what of these a page lacks.
-func holds(t *testing.T, page string, wanted ...string) {
-	t.Helper()
-	for _, want := range wanted {
-		if !strings.Contains(page, want) {
-			t.Errorf("no %s in\n%.2500s", want, page)
-		}
-	}
-}
-
 func TestAnOrderIsFilledInAndLivesOnThePages(t *testing.T) {
 	t.Parallel()
 	s := testkit.Start(t)
 	c := counter{s, s.ConsoleBrowser()}
 	_, page := c.get("/orders?actor=etablissement")
-	holds(t, page, `data-testid="form-F101"`, "0 en tout")
+	testkit.Holds(t, page, `data-testid="form-F101"`, "0 en tout")
 	_, page = c.get("/orders/new?form=F101&actor=etablissement")
-	holds(t, page, "F101", `name="field.finess"`)
+	testkit.Holds(t, page, "F101", `name="field.finess"`)
 	form := url.Values{"form": {"F101"}, "actor": {"etablissement"}, "channel": {"paper"}}
 	for name, value := range testkit.HeadOf {
 		form.Set("field."+name, value)
 	}
 	page = c.refused("/orders/new", form, "order-")
-	holds(t, page, "STRUCTURE FICTIVE")
+	testkit.Holds(t, page, "STRUCTURE FICTIVE")
 	card := s.CardOf(testkit.Nurse)
 	form = url.Values{"form": {"F501"}, "actor": {"etablissement"}, "by": {testkit.Nurse},
 		"field.carte": {card.Serial}, "field.incident": {"perte"}}
@@ -85,7 +75,7 @@ func TestAnOrderIsFilledInAndLivesOnThePages(t *testing.T) {
 		t.Errorf("the order: %d %.900s", status, page)
 	}
 	_, page = c.get("/orders")
-	holds(t, page, at)
+	testkit.Holds(t, page, at)
 	for action, want := range map[string]int{"explode": http.StatusNotFound, "submit": http.StatusConflict} {
 		if status, _, page := c.post(at+"/"+action, nil); status != want {
 			t.Errorf("%s: %d %.600s", action, status, page)
@@ -105,7 +95,7 @@ func TestOnlyACardOpensTheSpaceOfItsHolder(t *testing.T) {
 	s := testkit.Start(t)
 	c := counter{s, s.ConsoleBrowser()}
 	_, page := c.get("/desk")
-	holds(t, page, "/desk/start")
+	testkit.Holds(t, page, "/desk/start")
 	if to := c.done("/desk/order", url.Values{"form": {"F501"}}); to != "/desk" {
 		t.Errorf("nobody's order leads to %s", to)
 	}
@@ -140,7 +130,7 @@ func TestAHolderReportsTheirCardAndLeaves(t *testing.T) {
 	card := s.CardOf(testkit.Nurse)
 	c := counter{s, s.DeskBrowser(card)}
 	_, page := c.get("/desk")
-	holds(t, page, `data-testid="desk-by">`+testkit.Nurse, card.Serial, `data-testid="tom-refused"`)
+	testkit.Holds(t, page, `data-testid="desk-by">`+testkit.Nurse, card.Serial, `data-testid="tom-refused"`)
 	c.refused("/desk/order", url.Values{"form": {"F301"}, "service": {"TOM"}}, "service-refused")
 	if status, _, _ := c.post("/desk/order", url.Values{"form": {"F999"}}); status != http.StatusBadRequest {
 		t.Errorf("an unknown form: %d", status)
@@ -162,7 +152,7 @@ func TestAnAdministratorOrdersBindsAndRevokesACertificateAtTheDesk(t *testing.T)
 	_, agent := testkit.Desk{Server: s}.Vendor()
 	c := counter{s, s.DeskBrowser(agent)}
 	_, page := c.get("/desk")
-	holds(t, page, testkit.VendorSIRET)
+	testkit.Holds(t, page, testkit.VendorSIRET)
 	order := url.Values{"structure": {testkit.VendorSIRET}, "profile": {"AUTH_CLI"}, "service": {"dossier"}}
 	c.done("/desk/certificate", order)
 	var list struct{ Items []struct{ Serial string } }
@@ -172,11 +162,11 @@ func TestAnAdministratorOrdersBindsAndRevokesACertificateAtTheDesk(t *testing.T)
 	}
 	serial := list.Items[0].Serial
 	_, page = c.get("/desk")
-	holds(t, page, serial)
+	testkit.Holds(t, page, serial)
 	s.AddClient("vendor", "https://app.example/cb")
 	s.Issued("vendor")
 	bind := url.Values{"serial": {serial}, "client": {"vendor"}}
-	holds(t, c.refused("/desk/bind", bind, "client-bound"), `data-testid="bind-anyway"`)
+	testkit.Holds(t, c.refused("/desk/bind", bind, "client-bound"), `data-testid="bind-anyway"`)
 	bind.Set("replace", "true")
 	if to := c.done("/desk/bind", bind); to != "/clients/vendor" {
 		t.Errorf("the binding leads to %s", to)

@@ -42,16 +42,6 @@ func (s *screen) post(path string, form url.Values) (int, string, string) {
 	return resp.StatusCode, resp.Header.Get("Location"), testkit.Text(s.T, resp)
 }
 
-// holds tells what of these a page lacks.
-func holds(t *testing.T, page string, wanted ...string) {
-	t.Helper()
-	for _, want := range wanted {
-		if !strings.Contains(page, want) {
-			t.Errorf("no %s in\n%.2500s", want, page)
-		}
-	}
-}
-
 const at = "/phone/" + testkit.Asked
 
 func TestAPhoneApprovesWithItsCodeAndTheNumberAndRefuses(t *testing.T) {
@@ -61,7 +51,7 @@ func TestAPhoneApprovesWithItsCodeAndTheNumberAndRefuses(t *testing.T) {
 	id := s.Asks()
 	number := s.Latest(testkit.Asked).Number
 	_, page := s.get(at)
-	holds(t, page, `data-testid="phone"`, `data-request="`+id+`"`, `data-testid="phone-number"`, number)
+	testkit.Holds(t, page, `data-testid="phone"`, `data-request="`+id+`"`, `data-testid="phone-number"`, number)
 	right := url.Values{"answer": {"approve"}, "code": {"1234"}, "number": {number}}
 	wrong := url.Values{"answer": {"approve"}, "code": {"0000"}, "number": {number}}
 	if status, _, page := s.post(at+"/"+id, wrong); status != http.StatusUnprocessableEntity ||
@@ -80,7 +70,7 @@ func TestAPhoneApprovesWithItsCodeAndTheNumberAndRefuses(t *testing.T) {
 	}
 	s.post(at+"/"+id, url.Values{"answer": {"refuse"}})
 	_, page = s.get(at)
-	holds(t, page, "Aucune demande en attente.", `data-testid="phone-history"`)
+	testkit.Holds(t, page, "Aucune demande en attente.", `data-testid="phone-history"`)
 	if got := s.Latest(testkit.Asked).State; got != "refused" {
 		t.Errorf("the request is %s", got)
 	}
@@ -90,11 +80,11 @@ func TestPhonesSpeakEnglishToWhoChoseIt(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	_, page := s.get("/phone?lang=en")
-	holds(t, page, `<html lang="en">`)
+	testkit.Holds(t, page, `<html lang="en">`)
 	_, page = s.get(at)
-	holds(t, page, `<html lang="en">`, "No request is waiting.")
+	testkit.Holds(t, page, `<html lang="en">`, "No request is waiting.")
 	_, page = s.get("/identities")
-	holds(t, page, `<html lang="fr">`)
+	testkit.Holds(t, page, `<html lang="fr">`)
 }
 
 func TestSeveralPhonesAreShownSideBySide(t *testing.T) {
@@ -146,7 +136,7 @@ func TestAPageHearsOfEachRequestOnAPhone(t *testing.T) {
 		t.Errorf("the stream says %v", one)
 	}
 	_, state := s.get("/phone/state?id=" + testkit.Asked + "&seen=" + url.QueryEscape("{}"))
-	holds(t, state, id)
+	testkit.Holds(t, state, id)
 }
 
 func TestAPhoneIsActivatedFromItsQRCodeAndRemoved(t *testing.T) {
@@ -160,7 +150,7 @@ func TestAPhoneIsActivatedFromItsQRCodeAndRemoved(t *testing.T) {
 	if status != http.StatusOK {
 		t.Fatalf("%d %.900s", status, page)
 	}
-	holds(t, page, `data-testid="activation-sms"`, `data-testid="new-code"`)
+	testkit.Holds(t, page, `data-testid="activation-sms"`, `data-testid="new-code"`)
 	form := url.Values{"qr": {begun.QR}, "sms": {sms.Code}, "code": {"2468"}, "again": {"8642"}}
 	if status, _, page := s.post("/phone/activate", form); status != http.StatusUnprocessableEntity ||
 		!strings.Contains(page, "ecps-codes-differ") {

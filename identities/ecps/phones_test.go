@@ -20,18 +20,6 @@ import (
 	"pscemu.invalid/pscemu/internal/testkit"
 )
 
-// mails waits for a mail and an SMS of the person behind the given message.
-func mails(s *testkit.Server, id, after string) (mail, sms testkit.Message) {
-	s.T.Helper()
-	for channel, m := range map[string]*testkit.Message{"mail": &mail, "sms": &sms} {
-		q := url.Values{"national_id": {id}, "channel": {channel}, "after": {after}}
-		if status := s.API("GET", "/outbox/wait?"+q.Encode(), "", m); status != 200 {
-			s.T.Fatalf("no %s: %d", channel, status)
-		}
-	}
-	return mail, sms
-}
-
 func until(s *testkit.Server, what string, there func() bool) {
 	s.T.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !there(); {
@@ -60,7 +48,7 @@ func TestAttack15ActivationCodesAreUsedOnceInTimeAndNotGuessed(t *testing.T) {
 			t.Errorf("guess %d: %s", n+1, got)
 		}
 	}
-	_, sms := mails(s, testkit.Nurse, "")
+	_, sms := s.Mails(testkit.Nurse, "")
 	if got := complete(a.QR, sms.Code, "1111"); got != "ecps-activation-dead" {
 		t.Errorf("the right code after five wrong ones: %s", got)
 	}
@@ -263,7 +251,7 @@ func TestAttack15AnApprovalProvesTheKeyMadeAtActivation(t *testing.T) {
 	phone, thief := newPhone(t), newPhone(t)
 	var a struct{ QR string }
 	s.API("POST", "/identities/"+testkit.Asked+"/ecps", `{"by":"contact"}`, &a)
-	_, sms := mails(s, testkit.Asked, "")
+	_, sms := s.Mails(testkit.Asked, "")
 	if got := s.CodeOf(
 		"POST",
 		"/ecps/activations",
@@ -489,7 +477,7 @@ func TestCIBAByPhoneUsesBehavioursAndKeys(t *testing.T) {
 	phone := newPhone(t)
 	var a struct{ QR string }
 	s.API("POST", "/identities/"+testkit.Asked+"/ecps", `{"by":"contact"}`, &a)
-	_, sms := mails(s, testkit.Asked, "")
+	_, sms := s.Mails(testkit.Asked, "")
 	s.API(
 		"POST",
 		"/ecps/activations",

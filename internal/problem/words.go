@@ -67,9 +67,6 @@ type choice struct {
 	between [2]string
 }
 
-// Among lists what may stand in a place, as a reader wants it.
-func Among[T ~string](values []T) string { return say(values, English) }
-
 // Or is a list of which one will do.
 func Or(of []string) any { return choice{of, [2]string{" or ", " ou "}} }
 

@@ -733,11 +733,11 @@ func TestLoginsUnderWayAreBounded(t *testing.T) {
 	p.Keep("browser", first)
 	for n := range maxPending {
 		now = now.Add(time.Millisecond)
-		p.all[fmt.Sprint(n)] = pending{"x", now.Add(time.Hour), nil}
+		p.all.all[fmt.Sprint(n)] = kept[pending]{pending{"x", nil}, now.Add(time.Hour)}
 	}
 	p.Keep("browser", NewLogin(redirect))
-	if len(p.all) > maxPending+1 || p.all[first.State].login != nil {
-		t.Errorf("%d are kept", len(p.all))
+	if _, there := p.all.all[first.State]; there || len(p.all.all) > maxPending+1 {
+		t.Errorf("%d are kept", len(p.all.all))
 	}
 }
 

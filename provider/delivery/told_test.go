@@ -1,7 +1,6 @@
 package delivery_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,20 +12,6 @@ import (
 
 // What a client's server is told: once for each thing that happened, whatever
 // happens to the emulator.
-
-// logoutToken is what a body of a back-channel logout says.
-func logoutToken(t *testing.T, body string) (token struct{ JTI, SID, Sub, Aud string }) {
-	t.Helper()
-	form, err := url.ParseQuery(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, payload := testkit.JWTParts(t, form.Get("logout_token"))
-	if err := json.Unmarshal([]byte(payload), &token); err != nil {
-		t.Fatal(err)
-	}
-	return token
-}
 
 // inside is an emulator in the test's own process, so that the race detector
 // looks at it.
@@ -108,7 +93,7 @@ func TestLoggingOutEverywhereFiftyTimesAtOnceTellsOfEachSessionOnce(t *testing.T
 	s.Delivered(sessions)
 	told := map[string]bool{}
 	for range sessions {
-		told[logoutToken(t, l.Next(t)).SID] = true
+		told[testkit.LogoutToken(t, l.Next(t)).SID] = true
 	}
 	if len(told) != sessions || len(l.Calls) != 0 {
 		t.Errorf("%d sessions were told of, %d calls more", len(told), len(l.Calls))

@@ -54,6 +54,20 @@ func refusedByFosite(err error) bool {
 		e.ErrorField != fosite.ErrServerError.ErrorField && e.ErrorField != fosite.ErrUnknownRequest.ErrorField
 }
 
+// explained has fosite judge a request, and gives the cause of what it refuses.
+func explained(
+	ctx context.Context,
+	r fosite.AccessRequester,
+	by handler,
+	cause func(context.Context, fosite.AccessRequester) *Refusal,
+) error {
+	err := by.HandleTokenEndpointRequest(ctx, r)
+	if refusedByFosite(err) {
+		return cause(ctx, r)
+	}
+	return err
+}
+
 // codeGrant is fosite's handler of the grant authorization_code, explained.
 type codeGrant struct {
 	handler
@@ -63,11 +77,7 @@ type codeGrant struct {
 
 // HandleTokenEndpointRequest judges the code.
 func (g *codeGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
-	err := g.handler.HandleTokenEndpointRequest(ctx, r)
-	if refusedByFosite(err) {
-		return g.cause(ctx, r)
-	}
-	return err
+	return explained(ctx, r, g.handler, g.cause)
 }
 
 // PopulateTokenEndpointResponse uses the code up. Of two requests at once the
@@ -120,11 +130,7 @@ type pkceProof struct {
 
 // HandleTokenEndpointRequest judges the code_verifier.
 func (g *pkceProof) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
-	err := g.handler.HandleTokenEndpointRequest(ctx, r)
-	if refusedByFosite(err) {
-		return g.cause(ctx, r)
-	}
-	return err
+	return explained(ctx, r, g.handler, g.cause)
 }
 
 // outsideVerifier is what a code_verifier must not hold (RFC 7636 §4.1).
